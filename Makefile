@@ -1,0 +1,34 @@
+# A fresh machine needs nothing else: `make demo` and `make test` build .venv themselves.
+PYTHON ?= python3
+BIN := .venv/bin
+export HF_HUB_OFFLINE ?= 1
+export HF_EVALUATE_OFFLINE ?= 1
+export HF_HUB_DISABLE_TELEMETRY ?= 1
+
+.venv/.ready: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+.PHONY: demo demo-rejected lint test test-slow bench
+
+demo: .venv/.ready  ## the embedded model, prompted against fine-tuned, ending in a decision
+	$(BIN)/harness demo
+
+demo-rejected: .venv/.ready  ## the other side: an over-trained full fine-tune that is rejected
+	$(BIN)/harness demo --experiment overtrained
+
+lint: .venv/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint  ## lint, format, types and every fast test
+	$(BIN)/pytest -m 'not slow'
+
+test-slow: .venv/.ready  ## the checks that train for minutes
+	$(BIN)/pytest -m slow
+
+bench: .venv/.ready  ## ratios against a peer measured in the same run
+	$(BIN)/python -m tests.bench

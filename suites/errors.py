@@ -1,0 +1,22 @@
+"""The one error a user can cause and mend: what is wrong, where, and how to fix it."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """A mistake in what the user gave us. The command line prints it without a traceback and exits 2.
+
+    `what` is a sentence, `where` a file, line or setting, `fix` the next thing to type or change.
+    """
+
+    def __init__(self, what: str, where: str = "", fix: str = "") -> None:
+        super().__init__(what, where, fix)
+        self.what, self.where, self.fix = what, where, fix
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.where:
+            lines.append(f"  where: {self.where}")
+        if self.fix:
+            lines.append(f"  fix:   {self.fix}")
+        return "\n".join(lines)

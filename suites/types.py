@@ -1,0 +1,150 @@
+"""The nouns every part shares: examples and suites, prompts and completions, scores and findings. Read first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol, TypedDict
+
+
+class Message(TypedDict):
+    """One chat turn."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One input with its target.
+
+    `columns` holds the whole row, so prompts can use any of it; the text to answer is `columns["input"]`.
+    Examples that share a `cluster` come from one origin and are split and resampled together.
+    """
+
+    id: str
+    columns: Mapping[str, Any]
+    target: str
+    cluster: str
+    slices: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def input(self) -> str:
+        return str(self.columns["input"])
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """How an answer is produced. Greedy by default, so the same model gives the same answer."""
+
+    max_new_tokens: int = 64
+    temperature: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What one model is asked about one example: chat messages, or a string that is already rendered."""
+
+    example_id: str
+    messages: Sequence[Message] | str
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One answer. An error keeps its reason in `error` and has no text worth scoring.
+
+    `tokens_in` and `tokens_out` count tokens, `seconds` is this request's share of the wall time of its batch.
+    """
+
+    text: str
+    finish: Literal["stop", "length", "error"] = "stop"
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+
+
+class LogLikelihood(NamedTuple):
+    """Summed log probability of a continuation (nats), and whether greedy decoding would have produced it."""
+
+    logprob: float
+    is_greedy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What answers: content hashes, not names, so that a changed adapter can never be served an old answer."""
+
+    name: str
+    weights: str
+    adapter: str = ""
+    template: str = ""
+    engine: str = ""
+    dtype: str = ""
+
+
+class Model(Protocol):
+    """Something that answers. Arms, judges and lm-eval tasks all go through these four methods."""
+
+    @property
+    def identity(self) -> Identity:
+        """Hashes of what produces the answers; cheap, must not load weights onto a device."""
+
+    def render(self, prompt: Prompt) -> str:
+        """The exact text the model reads for `prompt`; part of the cache key."""
+
+    def generate(self, prompts: Sequence[Prompt], generation: Generation) -> list[Completion]:
+        """One completion per prompt, in order. A request that fails becomes `Completion(error=...)`."""
+
+    def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
+        """Log-likelihood of each (context, continuation), both already rendered text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A value in [0, 1], or `None` with the reason it could not be measured. `None` is never 0."""
+
+    value: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Named examples and the metrics that mark them; `kind` says which question the suite answers.
+
+    A `task` must improve by the policy's `min_gain`; a `regression` suite must not lose more than `margin`.
+    `prompt` is the instruction template every arm starts from.
+    """
+
+    name: str
+    kind: Literal["task", "validation", "regression"]
+    examples: tuple[Example, ...]
+    metrics: tuple[str, ...]
+    prompt: str = ""
+    margin: float = 0.03
+    schema: Mapping[str, Any] | None = None
+    generation: Generation = Generation()
+
+    @property
+    def primary(self) -> str:
+        return self.metrics[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about the data; `rows` are the ids or `file:line` that show it. `block` stops the experiment."""
+
+    level: Literal["block", "warn", "info"]
+    check: str
+    message: str
+    rows: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A judge's word on one pair shown in one order; `None` when its answer could not be read."""
+
+    grade: Literal["first", "second", "tie"] | None
+    raw: str
+    rubric: str
