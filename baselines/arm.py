@@ -28,6 +28,10 @@ class Prompter:
     shots: tuple[Example, ...] = ()
 
     def prompt(self, example: Example) -> Prompt:
+        """What a model is asked about `example`."""
+        return Prompt(example.id, self.messages(example))
+
+    def messages(self, example: Example) -> list[Message]:
         """The chat messages for `example`. Raises UserError when the template needs a column it lacks."""
         messages: list[Message] = []
         whole = "{{ input" in self.template or "{{input" in self.template
@@ -37,7 +41,7 @@ class Prompter:
             messages.append({"role": "user", "content": self._fill(shot) if whole else shot.input})
             messages.append({"role": "assistant", "content": shot.target})
         messages.append({"role": "user", "content": self._fill(example) if whole else example.input})
-        return Prompt(example.id, messages)
+        return messages
 
     @property
     def digest(self) -> str:

@@ -184,7 +184,7 @@ class JudgeConfig(Section):
     max_new_tokens: Annotated[int, Field(ge=1)] = 256
 
 
-class PolicyConfig(Section):
+class Policy(Section):
     """What must hold to deploy. Margins and gains are absolute differences of scores in [0, 1]."""
 
     min_gain: Annotated[float, Field(ge=0, lt=1)] = 0.02
@@ -211,7 +211,7 @@ class ExperimentConfig(Section):
     candidate: CandidateConfig | None = None
     regression: list[RegressionConfig] | None = None
     judge: JudgeConfig | None = None
-    policy: PolicyConfig = PolicyConfig()
+    policy: Policy = Policy()
     seed: Annotated[int, Field(ge=0)] = 0
 
 

@@ -14,6 +14,7 @@ from typing import Literal
 
 from harness import stats
 from harness.compare import Comparison
+from harness.config import Policy
 
 Status = Literal["pass", "fail", "unknown"]
 POWER = 0.8
@@ -31,19 +32,6 @@ class Verdict(Enum):
     def __init__(self, text: str, exit_code: int) -> None:
         self.text = text
         self.exit_code = exit_code
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What must hold to deploy; differences of scores in [0, 1], confidence and shares in (0, 1)."""
-
-    min_gain: float = 0.02
-    confidence: float = 0.95
-    metric_margin: float = 0.02
-    slice_margin: float = 0.05
-    judge_margin: float = 0.05
-    judge_agreement: float = 0.8
-    max_unscored: float = 0.02
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from baselines.arm import Arm
-from harness.models.cache import answer
+from harness.models.cache import completion_id
 from harness.progress import phase
 from harness.store import RUN_DIGEST, Store, completion_row, example_rows, insert
 from suites import metrics
@@ -49,11 +49,12 @@ def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> R
     started = time.monotonic()
     prompts = [arm.prompter.prompt(example) for example in suite.examples]
     with phase(f"{arm.name} on {suite.name}", len(prompts)) as advance:
-        answers = answer(model, prompts, generation, store, lambda count: advance(count, ""))
+        answers = model.generate(prompts, generation, on_progress=lambda batch: advance(len(batch), ""))
+    ids = [completion_id(model.identity, model.render(prompt), generation) for prompt in prompts]
     marks = {name: metrics.build(name, suite.schema) for name in suite.metrics}
     marked = [
         Marked(example, key, completion, {name: mark(example, completion) for name, mark in marks.items()})
-        for example, (key, completion) in zip(suite.examples, answers, strict=True)
+        for example, key, completion in zip(suite.examples, ids, answers, strict=True)
     ]
     _record(store, run, suite.kind, arm.prompter.digest, marked, time.monotonic() - started)
     return run

@@ -142,14 +142,16 @@ create table verdicts (                          -- a judge's word on one pair i
     primary key (experiment_id, purpose, example_id, candidate_first)
 );
 
-create table judge_evidence (                    -- how far the judge's word goes: agreement, consistency, first-slot share
-    experiment_id varchar not null,
+create table evidence (                          -- measured facts the gates rest on: how far the judge can be trusted,
+    experiment_id varchar not null,              -- what the adapter changes, what went wrong in training
+    topic varchar not null check (topic in ('judge', 'candidate', 'trouble')),
     name varchar not null,
-    value double not null check (isfinite(value)),
+    value double check (isfinite(value)),
     low double check (isfinite(low)),
     high double check (isfinite(high)),
     n integer not null,
-    primary key (experiment_id, name)
+    note varchar not null,
+    primary key (experiment_id, topic, name)
 );
 
 create table comparisons (
@@ -233,7 +235,7 @@ create view v_training as
 
 create view v_findings as select * from findings;
 create view v_verdicts as select * from verdicts;
-create view v_judge as select * from judge_evidence;
+create view v_evidence as select * from evidence;
 create view v_comparisons as select * from comparisons;
 create view v_gates as select * from gates;
 create view v_stages as select * from stages;
