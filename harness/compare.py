@@ -1,10 +1,10 @@
-"""Pairs two runs by example id -> Comparison. A pair without a score on either side is counted, never dropped quietly."""
+"""Pairs two runs by example id -> Comparison. A pair without a score on either side is counted, never dropped."""
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-import statistics
 from typing import Literal
 
 from harness import stats
@@ -114,7 +114,12 @@ class _Found:
 
 
 def _measure(
-    question: Question, before: Sequence[float], after: Sequence[float], clusters: Sequence[str], confidence: float, seed: int
+    question: Question,
+    before: Sequence[float],
+    after: Sequence[float],
+    clusters: Sequence[str],
+    confidence: float,
+    seed: int,
 ) -> _Found:
     level = confidence if question.kind == "task" else 2 * confidence - 1
     paired = stats.paired_difference(before, after, clusters, confidence=level, seed=seed)

@@ -364,7 +364,10 @@ def _contradictions(config: ExperimentConfig, lines: dict[Location, int]) -> lis
         say(("data",), "`data.train` is required for training, few-shot prompts and splits")
     has_validation = data.validation or (data.split and data.split.validation)
     if not has_validation and len(config.baselines) > 1:
-        say(("data",), "`data.validation` is required: the best of several baselines is chosen there, not on the test set")
+        say(
+            ("data",),
+            "`data.validation` is required: the best of several baselines is chosen there, not on the test set",
+        )
     if "json_schema" in config.task.metrics and not config.task.schema_file:
         say(("task", "metrics"), "the metric json_schema needs `task.schema`, a JSON Schema file")
     if config.model and config.model.endpoint and config.training:

@@ -84,7 +84,7 @@ def gain_gate(comparison: Comparison) -> Gate:
 
 
 def harm_gates(comparisons: Sequence[Comparison], policy: Policy) -> list[Gate]:
-    """One gate per tolerated loss. Harm is a claim, so its p-values are Holm-adjusted within suites and within slices."""
+    """One gate per tolerated loss. Harm is a claim, so its p-values are Holm-adjusted (suites, then slices)."""
     whole = [c for c in comparisons if c.kind in ("metric", "regression", "judge")]
     slices = [c for c in comparisons if c.kind == "slice"]
     alpha = 1 - policy.confidence
@@ -129,9 +129,7 @@ def more_examples(c: Comparison, confidence: float) -> int | None:
     if c.difference is None or not c.sd:
         return None
     limit = c.margin if c.kind == "task" else -c.margin
-    return stats.required_n(
-        c.difference, limit, c.sd, confidence=confidence, power=POWER, one_sided=c.kind != "task"
-    )
+    return stats.required_n(c.difference, limit, c.sd, confidence=confidence, power=POWER, one_sided=c.kind != "task")
 
 
 def _decision(gates: tuple[Gate, ...], task: Comparison | None) -> Decision:
@@ -209,7 +207,9 @@ def _open(task: Comparison, names: Sequence[str]) -> str:
         if needed is None or task.difference is None:
             return f"{text} No number of test examples settles a gain that sits exactly at the limit."
         text += f" You asked for more than {points(task.margin)}"
-        text += f"; about {max(needed - task.n, 0):,} more test examples would settle it if the gain is what it looks like."
+        text += (
+            f"; about {max(needed - task.n, 0):,} more test examples would settle it if the gain is what it looks like."
+        )
     return text
 
 

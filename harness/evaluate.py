@@ -48,8 +48,8 @@ def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> R
         return run
     started = time.monotonic()
     prompts = [arm.prompter.prompt(example) for example in suite.examples]
-    with phase(f"{arm.name} on {suite.name}", len(prompts)) as advance:
-        answers = model.generate(prompts, generation, on_progress=lambda batch: advance(len(batch), ""))
+    with phase(f"{arm.name} on {suite.name}", len(prompts)) as progress:
+        answers = model.generate(prompts, generation, on_progress=lambda batch: progress.advance(len(batch)))
     ids = [completion_id(model.identity, model.render(prompt), generation) for prompt in prompts]
     marks = {name: metrics.build(name, suite.schema) for name in suite.metrics}
     marked = [
@@ -69,9 +69,9 @@ def evaluate_lm_eval(arm_name: str, task: LmEvalTask, model: Model, store: Store
     run = _run(arm_name, prompter_id, task.name, suite_id, (), model, generation)
     if not store.run_is_finished(run.id):
         started = time.monotonic()
-        with phase(f"{arm_name} on {task.name} (lm-eval)", 1) as advance:
+        with phase(f"{arm_name} on {task.name} (lm-eval)") as progress:
             rows = lm_eval_bridge.run(model, task, seed)
-            advance(1, "")
+            progress.at(len(rows), len(rows))
         marked = [Marked(r.example, sha256_json([run.id, r.example.id]), r.completion, r.scores) for r in rows]
         _record(store, run, "regression", prompter_id, marked, time.monotonic() - started)
     [row] = store.rows("select primary_metric from suites where suite_id = ?", [suite_id])
@@ -92,9 +92,7 @@ def _run(
     return Run(run_id, arm, suite, suite_id, names, identity, generation)
 
 
-def _record(
-    store: Store, run: Run, kind: str, prompter_id: str, marked: Sequence[Marked], seconds: float
-) -> None:
+def _record(store: Store, run: Run, kind: str, prompter_id: str, marked: Sequence[Marked], seconds: float) -> None:
     """Everything about a finished run, in one transaction. Answers of an earlier try with errors are replaced."""
     primary = run.metrics[0] if run.metrics else next(iter(marked[0].scores))
     suite = {"suite_id": run.suite_id, "name": run.suite, "kind": kind, "primary_metric": primary, "n": len(marked)}

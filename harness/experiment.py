@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from harness import judging, stats
 from harness.conclude import conclude
 from harness.evaluate import Run, evaluate, evaluate_lm_eval
 from harness.models import NonFiniteWeights
-from harness.progress import say
+from harness.progress import phase, say
 from harness.session import Session, Side, Stage
 from harness.training import METHODS, TrainingConfig, TrainingData, TrainingDiverged, TrainRow
 from suites.checks import check as check_data
@@ -215,7 +215,10 @@ def _train(session: Session, training_id: str, spec: ModelSpec, data: TrainingDa
     folder = session.out / f"model-{training_id[:12]}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     session.release()
-    result = METHODS[settings.method](spec, data, settings, folder)
+    with phase(f"training ({settings.method})") as progress:
+        result = METHODS[settings.method](
+            spec, data, settings, folder, lambda step, total, logs: progress.at(step, total, _loss(logs))
+        )
     row = {
         "training_id": training_id, "method": settings.method, "config": asdict(settings), "folder": str(folder),
         "seconds": result.seconds, "steps": result.steps, "trained_parameters": result.trained_parameters,
@@ -224,6 +227,10 @@ def _train(session: Session, training_id: str, spec: ModelSpec, data: TrainingDa
     curve = [{"training_id": training_id, "step": s, "name": n, "value": v} for s, n, v in result.loss_curve]
     session.store.insert("training_log", curve)
     session.store.insert("training", [row])
+
+
+def _loss(logs: Mapping[str, float]) -> str:
+    return f"loss {logs['loss']:.3g}" if "loss" in logs else ""
 
 
 def _training_rows(session: Session, split: str) -> list[TrainRow]:

@@ -59,8 +59,8 @@ class Evidence:
 def judge_all(model: Model, rubric: Rubric, pairs: Sequence[Pair], generation: Generation, what: str) -> list[Judged]:
     """Both orders of every pair. Two equal answers are a tie without asking."""
     asked = [pair for pair in pairs if pair.first != pair.second]
-    with phase(f"judge on {what}", 2 * len(asked)) as advance:
-        found = judge(model, rubric, asked, generation, lambda batch: advance(len(batch), ""))
+    with phase(f"judge on {what}", 2 * len(asked)) as progress:
+        found = judge(model, rubric, asked, generation, lambda batch: progress.advance(len(batch)))
     verdicts = dict(zip((pair.id for pair in asked), found, strict=True))
     same = Verdict("tie", "the answers are equal; not asked", rubric.digest)
     return [Judged(pair, *verdicts.get(pair.id, (same, same))) for pair in pairs]
@@ -103,7 +103,7 @@ def preferences(judged: Sequence[Judged]) -> tuple[dict[str, Score], dict[str, S
 def exam_evidence(
     judged: Sequence[Judged], baseline: Mapping[str, Score], candidate: Mapping[str, Score], confidence: float
 ) -> list[Evidence]:
-    """How the judge behaved on the real answers: readable, consistent, free of a favourite slot, right when it can be told.
+    """How the judge behaved on the real answers: readable, consistent, without a favourite slot, right.
 
     `baseline` and `candidate` are scores on the task's own metric; where they differ, the judge should see it.
     """

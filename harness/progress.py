@@ -15,52 +15,61 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-@contextlib.contextmanager
-def phase(name: str, total: int) -> Iterator[Callable[[int, str], None]]:
-    """Show `total` steps of work called `name`. Yields `advance(count, note)`."""
-    if sys.stderr.isatty():
-        with _bar(name, total) as advance:
-            yield advance
-    else:
-        with _lines(name, total) as advance:
-            yield advance
+class Phase:
+    """Work in progress: how much is done of how much, shown by `draw(self)` whenever it moves."""
+
+    def __init__(self, name: str, total: int, draw: Callable[[Phase], None]) -> None:
+        self.name, self.total, self.done, self.note = name, total, 0, ""
+        self.started = time.monotonic()
+        self._draw = draw
+
+    def advance(self, count: int) -> None:
+        """`count` more are done."""
+        self.at(self.done + count, self.total)
+
+    def at(self, done: int, total: int, note: str = "") -> None:
+        """`done` of `total` are done; `note` is anything worth seeing beside it."""
+        self.done, self.total, self.note = done, total, note
+        self._draw(self)
+
+    def __str__(self) -> str:
+        seconds = time.monotonic() - self.started
+        rate = self.done / seconds if seconds else 0.0
+        left = f", {(self.total - self.done) / rate:.0f} s left" if rate and self.done < self.total else ""
+        return f"{self.name}: {self.done}/{self.total} in {seconds:.1f} s{left} {self.note}".rstrip()
 
 
 @contextlib.contextmanager
-def _bar(name: str, total: int) -> Iterator[Callable[[int, str], None]]:
+def phase(name: str, total: int = 1) -> Iterator[Phase]:
+    """Show `total` steps of work called `name` while the block runs."""
+    with _bar() if sys.stderr.isatty() else _lines() as draw:
+        current = Phase(name, total, draw)
+        draw(current)
+        yield current
+    say(str(current))
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[Phase], None]]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.text import Text
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
-    )
-    console = Console(stderr=True)
-    started = time.monotonic()
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(name, total=total, note="")
-        yield lambda count, note="": progress.update(task, advance=count, note=note)
-    console.print(Text(f"{name}: {total} in {time.monotonic() - started:.1f} s"))
+    text = "{task.description}"
+    columns = (TextColumn(text, markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    note = TextColumn("{task.fields[note]}", markup=False)
+    with Progress(*columns, note, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", note="")
+        yield lambda at: progress.update(task, description=at.name, completed=at.done, total=at.total, note=at.note)
 
 
 @contextlib.contextmanager
-def _lines(name: str, total: int) -> Iterator[Callable[[int, str], None]]:
-    started = shown = time.monotonic()
-    done = 0
+def _lines() -> Iterator[Callable[[Phase], None]]:
+    shown = time.monotonic()
 
-    def advance(count: int, note: str = "") -> None:
-        nonlocal done, shown
-        done += count
-        now = time.monotonic()
-        if now - shown >= LINE_SECONDS:
-            shown = now
-            rate = done / (now - started)
-            say(f"{name}: {done}/{total}, {rate:.1f}/s, {max(0, total - done) / max(rate, 1e-9):.0f} s left {note}".rstrip())
+    def draw(at: Phase) -> None:
+        nonlocal shown
+        if time.monotonic() - shown >= LINE_SECONDS:
+            shown = time.monotonic()
+            say(str(at))
 
-    yield advance
-    say(f"{name}: {done}/{total} in {time.monotonic() - started:.1f} s")
+    yield draw

@@ -247,3 +247,19 @@ create view v_decisions as
                 join decisions decided on decided.experiment_id = other.experiment_id
             where mine.experiment_id = d.experiment_id and mine.kind = 'task') as test_set_looks
     from decisions d join experiments e using (experiment_id);
+
+create view v_flips as                           -- test examples that the candidate answers better or worse
+    select b.experiment_id, b.metric, x.example_id, x.input, x.target, x.slices,
+        before.value as baseline_value, after.value as candidate_value,
+        was.text as baseline_text, became.text as candidate_text
+    from v_runs b
+        join v_runs c on c.experiment_id = b.experiment_id and c.suite_id = b.suite_id and c.metric = b.metric
+        join scores before on before.run_id = b.run_id and before.metric = b.metric
+        join scores after on after.run_id = c.run_id and after.metric = b.metric and after.example_id = before.example_id
+        join examples x on x.suite_id = b.suite_id and x.example_id = before.example_id
+        join answers ab on ab.run_id = b.run_id and ab.example_id = x.example_id
+        join completions was on was.completion_id = ab.completion_id
+        join answers ac on ac.run_id = c.run_id and ac.example_id = x.example_id
+        join completions became on became.completion_id = ac.completion_id
+    where b.side = 'base' and c.side = 'candidate' and b.kind = 'task' and b.chosen and c.chosen and b.is_primary
+        and before.value <> after.value;

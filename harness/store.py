@@ -1,4 +1,4 @@
-"""The DuckDB file: facts in tables, the `v_*` views as contract, numbered migrations, one short connection at a time."""
+"""The DuckDB file: facts in tables, `v_*` views as contract, numbered migrations, one short connection at a time."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ class Store:
         """Open or create the store. Raises UserError for a file that is not ours, is damaged, or stays locked."""
         self.path = path
         if not create and not path.is_file():
-            raise UserError("no store here yet", str(path), "`harness run EXPERIMENT` makes one; or name it with --store")
+            raise UserError(
+                "no store here yet", str(path), "`harness run EXPERIMENT` makes one; or name it with --store"
+            )
         if not path.parent.is_dir():
             raise UserError("no such folder for the store", str(path.parent))
         fresh = not path.exists()
@@ -112,6 +114,10 @@ class Store:
         """A run's answers as text, by example id; failed ones are left out."""
         sql = "select example_id, text from v_completions where run_id = ? and error is null"
         return {row["example_id"]: row["text"] for row in self.rows(sql, [run_id])}
+
+    def stage_is_finished(self, experiment_id: str, stage: str) -> bool:
+        """Whether a stage of an experiment is on record."""
+        return bool(self.rows("select 1 from stages where experiment_id = ? and stage = ?", [experiment_id, stage]))
 
     def finish_stage(self, experiment_id: str, stage: str, seconds: float) -> None:
         """Put on record that a stage is done; a repeat that found nothing to do keeps the first time it took."""

@@ -38,7 +38,7 @@ def weights_gate(trouble: str | None) -> Gate:
 
 
 def effect_gate(difference: float | None) -> Gate | None:
-    """An adapter changes what the model computes. `difference` is the largest change of a logit; None: not an adapter."""
+    """An adapter changes what the model computes. `difference`: largest change of a logit; None: no adapter."""
     if difference is None:
         return None
     measured = f"largest change of a logit: {difference:.3g}"
@@ -69,9 +69,12 @@ def answered_gate(health: Sequence[ArmHealth], max_unscored: float) -> Gate:
     worst = max(health, key=lambda h: h.unscored / h.n if h.n else 1.0)
     shown = bad or [worst]
     measured = "; ".join(
-        f"{h.arm} on {h.suite}: {h.unscored} of {h.n} without a score{f' ({h.reason})' if h.reason else ''}" for h in shown
+        f"{h.arm} on {h.suite}: {h.unscored} of {h.n} without a score{f' ({h.reason})' if h.reason else ''}"
+        for h in shown
     )
-    return Gate("validity", "answered", f"at most {max_unscored:.1%} without a score", measured, "fail" if bad else "pass")
+    return Gate(
+        "validity", "answered", f"at most {max_unscored:.1%} without a score", measured, "fail" if bad else "pass"
+    )
 
 
 def same_share_gate(base: ArmHealth, candidate: ArmHealth) -> Gate:

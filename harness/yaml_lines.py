@@ -22,7 +22,9 @@ def load(path: Path) -> tuple[dict[str, Any], dict[Location, int]]:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         content = yaml.safe_load(text)
     except FileNotFoundError:
-        raise UserError(f"no such file: {path.name}", str(path), "`harness init FOLDER` writes one to start from") from None
+        raise UserError(
+            f"no such file: {path.name}", str(path), "`harness init FOLDER` writes one to start from"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the experiment file: {error}", str(path)) from None
     except yaml.MarkedYAMLError as error:

@@ -57,7 +57,7 @@ def _jsonl(path: Path) -> list[Row]:
             if isinstance(row, dict):
                 rows.append((where, row))
             else:
-                bad.append(f"{where}: found a {type(row).__name__}, expected an object like {{\"input\": ...}}")
+                bad.append(f'{where}: found a {type(row).__name__}, expected an object like {{"input": ...}}')
     refuse_rows(bad, path)
     return rows
 

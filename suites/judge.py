@@ -51,9 +51,13 @@ def load_rubric(name: str, folder: Path) -> Rubric:
         known = ", ".join(sorted(file.stem for file in RUBRICS.glob("*.md")))
         raise UserError(f"no rubric named {name!r}", str(own), f"use a built-in rubric ({known}) or a .md file")
     rubric = Rubric(name, path.read_text(encoding="utf-8"))
-    missing = [part for part in ("input", "first", "second") if not re.search(r"\{\{\s*" + part + r"\s*\}\}", rubric.text)]
+    missing = [
+        part for part in ("input", "first", "second") if not re.search(r"\{\{\s*" + part + r"\s*\}\}", rubric.text)
+    ]
     if missing:
-        raise UserError(f"the rubric never shows {', '.join(missing)}", str(path), "write {{ input }}, {{ first }}, {{ second }}")
+        raise UserError(
+            f"the rubric never shows {', '.join(missing)}", str(path), "write {{ input }}, {{ first }}, {{ second }}"
+        )
     return rubric
 
 

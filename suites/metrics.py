@@ -31,9 +31,7 @@ def build(name: str, schema: Mapping[str, Any] | None = None) -> Metric:
     else:
         known = ", ".join([*METRICS, "json_schema", "evaluate:NAME"])
         raise UserError(f"unknown metric {name!r}", "task.metrics", f"use one of {known}")
-    return lambda example, completion: (
-        Score(None, completion.error) if completion.error else mark(example, completion)
-    )
+    return lambda example, completion: Score(None, completion.error) if completion.error else mark(example, completion)
 
 
 def exact_match(example: Example, completion: Completion) -> Score:
