@@ -1,0 +1,47 @@
+"""Models that answer: `load(spec)` picks the backend; none of them is imported before it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.models.spec import Kind, ModelSpec, NonFiniteWeights
+from suites.types import Model
+
+__all__ = ["ModelSpec", "NonFiniteWeights", "load"]
+
+
+def _hf(spec: ModelSpec) -> Model:
+    from harness.models.hf import HFModel
+
+    return HFModel(spec)
+
+
+def _openai(spec: ModelSpec) -> Model:
+    from harness.models.openai import OpenAIModel
+
+    return OpenAIModel(spec)
+
+
+def _recorded(spec: ModelSpec) -> Model:
+    from harness.models.recorded import RecordedModel
+
+    return RecordedModel(spec)
+
+
+def _echo(spec: ModelSpec) -> Model:
+    from harness.models.echo import EchoModel
+
+    return EchoModel(spec.base)
+
+
+LOADERS: dict[Kind, Callable[[ModelSpec], Model]] = {
+    "hf": _hf,
+    "openai": _openai,
+    "recorded": _recorded,
+    "echo": _echo,
+}
+
+
+def load(spec: ModelSpec) -> Model:
+    """The model behind `spec`. Files are checked now; weights are read at the first question."""
+    return LOADERS[spec.kind](spec)

@@ -1,0 +1,151 @@
+"""Model folders on disk: where they are, whether they are whole, and the hashes that say what is in them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from suites.errors import UserError
+
+CONFIGS = ("config.json", "generation_config.json")
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "tokenizer.model",
+    "spiece.model",
+    "tekken.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+)
+# Everything a text model needs, nothing else a repository may hold (other formats, images, training states).
+DOWNLOADS = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
+
+
+def base_folder(base: str, revision: str | None) -> Path:
+    """The folder of a base model; checked to hold a config and safetensors weights."""
+    folder = _locate(base, revision, "model")
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{base} is not a model: it has no config.json.", str(folder), _adapter_hint(folder))
+    weight_files(folder)
+    return folder
+
+
+def adapter_folder(adapter: str) -> Path:
+    """The folder of a PEFT adapter; checked to hold its config and its weights."""
+    folder = _locate(adapter, None, "adapter")
+    for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
+        if not (folder / name).is_file():
+            raise UserError(
+                f"{adapter} is not a usable adapter: it has no {name}.",
+                str(folder),
+                "Point to the folder that PEFT's save_pretrained wrote, with both "
+                f"{ADAPTER_CONFIG} and {ADAPTER_WEIGHTS} (pickled .bin weights are not loaded).",
+            )
+    return folder
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files the model is loaded from; every one exists."""
+    index = folder / "model.safetensors.index.json"
+    if (folder / "model.safetensors").is_file():
+        return [folder / "model.safetensors"]
+    if not index.is_file():
+        raise UserError(
+            "The model folder has no model.safetensors.",
+            str(folder),
+            "Save the weights as safetensors; pickled .bin weights can run code and are not loaded.",
+        )
+    names = sorted(set(read_json(index).get("weight_map", {}).values()))
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing or not names:
+        raise UserError(
+            f"The model is incomplete: {len(missing)} of {len(names)} weight files are missing, first {missing[:1]}.",
+            str(index),
+            "Download or copy the model again.",
+        )
+    return [folder / name for name in names]
+
+
+def weights_hash(folder: Path) -> str:
+    """Hash of the weights and of the configs that say how they are used."""
+    configs = [folder / name for name in CONFIGS if (folder / name).is_file()]
+    return files_hash([*configs, *weight_files(folder)])
+
+
+def tensors_hash(folder: Path) -> str:
+    """Hash of the weights alone: what an adapter was trained on, whatever the generation settings around it."""
+    return files_hash(weight_files(folder))
+
+
+def adapter_hash(folder: Path) -> str:
+    return files_hash([folder / ADAPTER_CONFIG, folder / ADAPTER_WEIGHTS])
+
+
+def files_hash(files: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        status = file.stat()
+        digest.update(f"{file.name} {_sha256(file, status.st_size, status.st_mtime_ns)}\n".encode())
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _sha256(file: Path, size: int, mtime_ns: int) -> str:
+    """Several arms share one base, so a file that did not change is read once per process."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"The file is not JSON: {error}.", str(file), "Restore the file.") from error
+    if not isinstance(found, dict):
+        raise UserError("The file must hold a JSON object.", str(file), "Restore the file.")
+    return found
+
+
+def _locate(name: str, revision: str | None, what: str) -> Path:
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder.resolve()
+    if folder.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise UserError(f"There is no {what} folder {name}.", str(folder), "Give an existing folder or a Hub id.")
+    return _from_hub(name, revision, what)
+
+
+def _from_hub(name: str, revision: str | None, what: str) -> Path:
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    asked = f"{name}@{revision}" if revision else name
+    try:
+        path = huggingface_hub.snapshot_download(
+            name, revision=revision, allow_patterns=DOWNLOADS, ignore_patterns=["*/*", "consolidated*"]
+        )
+    except HFValidationError as error:
+        raise UserError(f"{name!r} is neither a folder nor a Hub id.", f"{what}: {name}", "Check the name.") from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f"The {what} {asked} is not on this machine and could not be downloaded: {reason}",
+            f"{what}: {asked}",
+            f"With a network run `hf download {name}`"
+            " (HF_HUB_OFFLINE must not be 1; private models need `hf auth login`), or give a folder.",
+        ) from error
+    return Path(path)
+
+
+def _adapter_hint(folder: Path) -> str:
+    if (folder / ADAPTER_CONFIG).is_file():
+        return "The folder holds an adapter: give its base as the model and this folder as the adapter."
+    return "Give a folder that save_pretrained wrote, or a Hub id."

@@ -1,0 +1,176 @@
+"""Loading weights so that nothing goes wrong silently: every tensor present, finite, and of the right base."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from peft import PeftConfig, PeftModelForCausalLM
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from harness.models.hf_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, read_json, tensors_hash
+from harness.models.spec import ModelSpec, NonFiniteWeights
+from suites.errors import UserError
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+TRAINING_RECORD = "harness_training.json"
+
+log = logging.getLogger(__name__)
+
+
+def quiet() -> None:
+    """Keep progress bars and notices of the libraries off the user's screen; what matters is raised."""
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+
+
+def pick_device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def pick_dtype(dtype: str, device: str) -> str:
+    """float32 gives the same answer in every batch; bfloat16 is the trade where a GPU makes it worth it."""
+    if dtype == "auto":
+        return "bfloat16" if device == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+    if dtype not in DTYPES:
+        raise UserError(f"Unknown dtype {dtype!r}.", "model: dtype", f"Use auto or one of {', '.join(DTYPES)}.")
+    return dtype
+
+
+def context_length(folder: Path) -> int:
+    config = _config(folder).get_text_config()
+    limit = getattr(config, "max_position_embeddings", None)
+    if not limit:
+        raise UserError("The model's config has no max_position_embeddings.", str(folder / "config.json"), "Add it.")
+    return int(limit)
+
+
+def stop_ids(folder: Path, eos: int | None) -> list[int]:
+    """Every token that ends an answer. Chat models often have two: end of turn and end of text."""
+    if (folder / "generation_config.json").is_file():
+        configured = transformers.GenerationConfig.from_pretrained(folder).eos_token_id
+    else:
+        configured = getattr(_config(folder).get_text_config(), "eos_token_id", None)
+    found = configured if isinstance(configured, list) else [configured]
+    return sorted({token for token in [*found, eos] if token is not None})
+
+
+def stored_dtype(folder: Path) -> torch.dtype:
+    dtype = _config(folder).dtype
+    return dtype if isinstance(dtype, torch.dtype) else torch.float32
+
+
+def load_base(folder: Path, dtype: str) -> Any:
+    """The base model on the CPU. Refuses weights that are missing, of another shape, or not finite."""
+    quiet()
+    try:
+        model, info = transformers.AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=DTYPES[dtype],
+            trust_remote_code=False,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"The model cannot be loaded: {_first(error)}", str(folder), "Check its files.") from error
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise UserError(
+            f"{len(missing)} weights of the model are in no file, first {missing[0]}; they would be random.",
+            str(folder),
+            "Copy or download the model again; its config.json must describe the saved weights.",
+        )
+    check_finite(model.named_parameters(), f"the model {folder.name}")
+    return model
+
+
+def add_adapter(model: Any, folder: Path, spec: ModelSpec, base: Path, vocabulary: int) -> Any:
+    """`model` with the adapter of `folder` on it, or the reason why the two do not belong together."""
+    check_base(folder, spec, base)
+    check_finite(_read_tensors(folder / ADAPTER_WEIGHTS).items(), f"the adapter {folder.name}")
+    if vocabulary > model.get_input_embeddings().num_embeddings:
+        model.resize_token_embeddings(vocabulary)  # the adapter's tokenizer brought new tokens
+    try:
+        config = PeftConfig.from_pretrained(str(folder))
+        config.inference_mode = True
+        tuned = PeftModelForCausalLM(model, config)
+        result = tuned.load_adapter(str(folder), "default", torch_device="cpu")
+    except (RuntimeError, ValueError) as error:  # shapes differ; no such modules
+        raise _wrong_base(folder, spec, f" {_first(error)}") from error
+    unmatched = [*result.missing_keys, *result.unexpected_keys]
+    if unmatched:
+        raise UserError(
+            f"{len(unmatched)} tensors of the adapter have no counterpart in the model, first {unmatched[0]}: "
+            "part of it would do nothing.",
+            str(folder / ADAPTER_WEIGHTS),
+            "Train or export the adapter again with the base it is used on.",
+        )
+    return tuned
+
+
+def check_base(adapter: Path, spec: ModelSpec, base: Path) -> None:
+    """Equal shapes load on a wrong base without a word, so what the adapter says about its base is compared."""
+    recorded = _recorded_base(adapter)
+    record = adapter / TRAINING_RECORD
+    expected = read_json(record).get("base", {}).get("weights") if record.is_file() else None
+    if expected is None and recorded and Path(recorded).is_dir():
+        with suppress(UserError):
+            expected = tensors_hash(Path(recorded))
+    if expected is not None:
+        same = expected == tensors_hash(base)
+    else:
+        names = [Path(name).name.lower() for name in (recorded, spec.base) if name and not Path(name).exists()]
+        same = len(names) < 2 or names[0] == names[1]
+    if not same:
+        raise _wrong_base(adapter, spec)
+
+
+def check_finite(tensors: Iterable[tuple[str, torch.Tensor]], what: str) -> None:
+    seen, bad = 0, []
+    for name, tensor in tensors:
+        seen += 1
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            bad.append(name)
+    if bad:
+        raise NonFiniteWeights(f"{len(bad)} of {seen} tensors of {what} hold NaN or infinity, first {bad[0]}.")
+
+
+def _config(folder: Path) -> Any:
+    try:
+        return transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"The model's config cannot be used: {_first(error)}", str(folder), "Check it.") from error
+
+
+def _wrong_base(adapter: Path, spec: ModelSpec, detail: str = "") -> UserError:
+    return UserError(
+        f"The adapter was trained for another base: {_recorded_base(adapter) or 'unnamed'}, not {spec.base}.{detail}",
+        str(adapter / ADAPTER_CONFIG),
+        "Use the base it was trained for, or train it again on this one.",
+    )
+
+
+def _read_tensors(file: Path) -> dict[str, torch.Tensor]:
+    try:
+        tensors: dict[str, torch.Tensor] = load_file(file)
+    except SafetensorError as error:
+        raise UserError(f"The weights cannot be read: {_first(error)}", str(file), "Copy the file again.") from error
+    return tensors
+
+
+def _recorded_base(adapter: Path) -> str:
+    return str(read_json(adapter / ADAPTER_CONFIG).get("base_model_name_or_path") or "")
+
+
+def _first(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:300] if lines else type(error).__name__

@@ -1,0 +1,144 @@
+"""Answers from a file: one JSON object per line, `{"id": ..., "completion": ...}`, replayed by example id."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from harness.models.hf_files import files_hash
+from harness.models.spec import ModelSpec
+from suites.errors import UserError
+from suites.types import Completion, Generation, Identity, LogLikelihood, Prompt
+
+EXPECTED = '{"id": "...", "completion": "..."}, optionally with tokens_in, tokens_out, seconds, error'
+KEYS = {"id", "completion", "tokens_in", "tokens_out", "seconds", "error"}
+SHOWN = 20
+
+
+class RecordedModel:
+    def __init__(self, spec: ModelSpec) -> None:
+        self.file = Path(spec.recorded or "")
+        self._answers = read_answers(self.file)
+        self.identity = Identity(name=spec.base, weights=files_hash([self.file]), engine="recorded 1")
+
+    def render(self, prompt: Prompt) -> str:
+        return f"recorded:{prompt.example_id}"
+
+    def generate(
+        self,
+        prompts: Sequence[Prompt],
+        generation: Generation,
+        on_progress: Callable[[list[tuple[int, Completion]]], None] | None = None,
+    ) -> list[Completion]:
+        completions = [self._answer(prompt.example_id) for prompt in prompts]
+        if on_progress and completions:
+            on_progress(list(enumerate(completions)))
+        return completions
+
+    def _answer(self, example_id: str) -> Completion:
+        missing = Completion("", "error", error=f"no recorded answer for {example_id}")
+        return self._answers.get(example_id, missing)
+
+    def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
+        raise UserError(
+            "Recorded answers have no probabilities, which this suite needs.",
+            str(self.file),
+            "Leave the suite out, or give the model itself.",
+        )
+
+
+def read_answers(file: Path) -> dict[str, Completion]:
+    """Every answer by id; every bad line is reported at once."""
+    try:
+        lines = file.read_bytes().split(b"\n")
+    except OSError as error:
+        raise UserError(f"The recorded answers cannot be read: {error.strerror}.", str(file), "Check it.") from error
+    answers: dict[str, Completion] = {}
+    first: dict[str, int] = {}
+    problems: list[str] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            example_id, completion = _parse(line)
+            if example_id in first:
+                raise ValueError(f"id {example_id!r} was answered in line {first[example_id]} already")
+        except ValueError as error:
+            problems.append(f"{file}:{number}: {error}")
+            continue
+        first[example_id] = number
+        answers[example_id] = completion
+    if problems:
+        _refuse(problems)
+    if not answers:
+        raise UserError("The file holds no answers.", str(file), f"Write one line per answer: {EXPECTED}.")
+    return answers
+
+
+def _refuse(problems: list[str]) -> NoReturn:
+    more = [f"... and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
+    raise UserError(
+        f"{len(problems)} lines of the recorded answers cannot be used.",
+        "\n         ".join([*problems[:SHOWN], *more]),
+        f"Each line must be {EXPECTED}.",
+    )
+
+
+def _parse(line: bytes) -> tuple[str, Completion]:
+    try:
+        row = json.loads(line.decode("utf-8"), parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8: byte 0x{line[error.start]:02x} at column {error.start + 1}") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} at column {error.colno}") from error
+    except RecursionError as error:
+        raise ValueError("not an answer: nested too deeply") from error
+    if not isinstance(row, dict):
+        raise ValueError(f"found {_kind(row)}, expected an object")
+    if unknown := sorted(row.keys() - KEYS):
+        raise ValueError(f"unknown key {unknown[0]!r}")
+    error_text = row.get("error")
+    if error_text is not None and (not isinstance(error_text, str) or not error_text):
+        raise ValueError(f"error is {_kind(error_text)}, expected text or null")
+    example_id = row.get("id")
+    if not isinstance(example_id, str) or not example_id:
+        raise ValueError(f"id is {_kind(example_id)}, expected text")
+    text = row.get("completion", "" if error_text else None)
+    if not isinstance(text, str):
+        raise ValueError(f"completion is {_kind(text)}, expected text")
+    return example_id, Completion(
+        text,
+        "error" if error_text else "stop",
+        tokens_in=_count(row, "tokens_in"),
+        tokens_out=_count(row, "tokens_out"),
+        seconds=_seconds(row),
+        error=error_text,
+    )
+
+
+def _count(row: dict[str, Any], key: str) -> int:
+    value = row.get(key, 0)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{key} is {_kind(value)} {value!r}, expected a whole number from 0")
+    return value
+
+
+def _seconds(row: dict[str, Any]) -> float:
+    value = row.get("seconds", 0.0)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError(f"seconds is {_kind(value)} {value!r}, expected a number from 0")
+    return float(value)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number JSON allows")
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "text", int: "a number", float: "a number", bool: "true or false"}
+    if value == "":
+        return "empty"
+    return "missing or null" if value is None else names[type(value)]

@@ -1,0 +1,19 @@
+"""Ways to make new weights: `METHODS[config.method](spec, data, config, out)` trains and returns the tuned model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.models.spec import ModelSpec
+from harness.training.types import Method, OnLog, TrainingConfig, TrainingData, TrainingResult
+
+
+def _sft(
+    spec: ModelSpec, data: TrainingData, config: TrainingConfig, out: Path, on_log: OnLog | None = None
+) -> TrainingResult:
+    from harness.training import sft
+
+    return sft.train(spec, data, config, out, on_log)
+
+
+METHODS: dict[str, Method] = {"lora": _sft, "full": _sft}

@@ -1,0 +1,228 @@
+"""Supervised fine-tuning through TRL, as LoRA or of every weight; the loss is on the answers only."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import datasets
+import peft
+import torch
+import transformers
+import trl
+
+from harness.models import hf_files, hf_loading
+from harness.models.hf_text import ChatTokenizer
+from harness.models.spec import ModelSpec, NonFiniteWeights
+from harness.training.types import RECORD, OnLog, TrainingConfig, TrainingData, TrainingDiverged, TrainingResult
+from harness.training.types import TrainRow as Row
+from suites.errors import UserError
+
+LEARNING_RATES = {"lora": 2e-4, "full": 2e-5}
+CURVES = ("loss", "eval_loss", "grad_norm", "learning_rate")
+
+Tokens = dict[str, list[int]]
+
+
+def train(
+    spec: ModelSpec, data: TrainingData, config: TrainingConfig, out: Path, on_log: OnLog | None = None
+) -> TrainingResult:
+    """Train as `config.method` says. `out` becomes the adapter's or the model's folder, with tokenizer and template.
+
+    The work is done in `out` + ".partial" and renamed at the end, so an interrupted training leaves no `out`.
+    """
+    hf_loading.quiet()
+    if spec.adapter:
+        raise UserError("Training starts from a base, not from an adapter.", spec.adapter, "Take the adapter out.")
+    if out.exists():
+        raise UserError(f"The training's folder {out.name} exists already.", str(out), "Remove it or choose another.")
+    base = hf_files.base_folder(spec.base, spec.revision)
+    chat = ChatTokenizer(base)
+    limit = min(config.max_length, hf_loading.context_length(base))
+    stops = hf_loading.stop_ids(base, chat.tokenizer.eos_token_id)
+    rows = [tokenize(chat, row) for row in data.train]
+    check_rows(rows, limit, stops, "training")
+    validation = [tokenize(chat, row) for row in data.validation]
+    if validation:
+        check_rows(validation, limit, stops, "validation")
+
+    partial = out.with_name(out.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)  # what an interrupted training left
+    partial.mkdir(parents=True)
+    started = time.perf_counter()
+    watch = _Watch(on_log)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # between transformers and TRL, nothing a user can act on
+        trainer = _trainer(_load(base, spec, config), chat, rows, validation, config, partial)
+        trainer.add_callback(watch)
+        trainer.train()
+    result = TrainingResult(
+        spec=replace(spec, adapter=str(out)) if config.method == "lora" else ModelSpec(str(out), dtype=spec.dtype),
+        seconds=time.perf_counter() - started,
+        steps=trainer.state.global_step,
+        trained_parameters=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+        train_rows=len(rows),
+        truncated_rows=0,  # check_rows refuses them
+        loss_tokens=sum(label != -100 for row in rows for label in row["labels"]),
+        loss_curve=watch.curve,
+    )
+    _save(trainer.model, chat, spec, base, partial)
+    _write_record(partial, spec, base, config, result)
+    partial.rename(out)
+    return result
+
+
+def tokenize(chat: ChatTokenizer, row: Row) -> Tokens:
+    """The prompt exactly as it is read at test time, then the answer and the end of its turn; loss on the latter."""
+    text = chat.render(row.messages)
+    prompt = chat.encode(text)
+    answer = chat.render_answer(row.messages, row.target)
+    ids = chat.encode(text + answer)
+    if ids[: len(prompt)] != prompt:  # a token spans the border: keep the prompt as the model will see it
+        ids = prompt + chat.tokenizer(answer, add_special_tokens=False)["input_ids"]
+    return {"input_ids": ids, "labels": [-100] * len(prompt) + ids[len(prompt) :]}
+
+
+def check_rows(rows: Sequence[Tokens], max_length: int, stops: Sequence[int], what: str) -> None:
+    """Refuse what would train quietly and badly: nothing to learn, cut answers, answers that never stop."""
+    if not rows:
+        raise UserError(f"There are no {what} rows.", f"data: {what}", "Give at least one row.")
+    lengths = [len(row["input_ids"]) for row in rows]
+    over = sum(length > max_length for length in lengths)
+    if over:
+        raise UserError(
+            f"{over} of {len(rows)} {what} rows are longer than {max_length} tokens and would lose the end of their "
+            f"answer; the longest has {max(lengths)}.",
+            "training: max_length",
+            f"Set max_length to {max(lengths)} or more, or shorten or remove those rows.",
+        )
+    endless = sum(not set(row["labels"]).intersection(stops) for row in rows)
+    if endless:
+        raise UserError(
+            f"In {endless} of {len(rows)} {what} rows the answer ends without a stop token: the model would learn "
+            "not to stop.",
+            "the model's chat template",
+            "Let the template write the end-of-turn token after the assistant's content.",
+        )
+
+
+class _Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformers publishes no types
+    """Keeps the curves, passes them on, and stops at the first number that is not finite."""
+
+    def __init__(self, report: OnLog | None) -> None:
+        self.curve: list[tuple[int, str, float]] = []
+        self._report = report
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
+        found = {name: float(logs[name]) for name in CURVES if name in logs}
+        for name, value in found.items():
+            if not math.isfinite(value):
+                raise TrainingDiverged(
+                    f"Training diverged at step {state.global_step} of {state.max_steps}: {name} is {value}."
+                    " A lower learning_rate usually helps."
+                )
+            self.curve.append((state.global_step, name, value))
+        if self._report and found:
+            self._report(state.global_step, state.max_steps, found)
+
+
+def _load(base: Path, spec: ModelSpec, config: TrainingConfig) -> Any:
+    # Updates of all weights are too small for bfloat16 to hold; a LoRA's base is frozen and may be rounded.
+    full = config.method == "full"
+    return hf_loading.load_base(
+        base, "float32" if full else hf_loading.pick_dtype(spec.dtype, hf_loading.pick_device())
+    )
+
+
+def _trainer(
+    model: Any, chat: ChatTokenizer, rows: list[Tokens], validation: list[Tokens], config: TrainingConfig, out: Path
+) -> trl.SFTTrainer:
+    device = hf_loading.pick_device()
+    args = trl.SFTConfig(
+        output_dir=str(out),
+        num_train_epochs=config.epochs,
+        learning_rate=LEARNING_RATES[config.method] if config.learning_rate is None else config.learning_rate,
+        per_device_train_batch_size=config.batch_size,
+        per_device_eval_batch_size=config.batch_size,
+        gradient_accumulation_steps=config.gradient_accumulation,
+        lr_scheduler_type="cosine",
+        warmup_steps=config.warmup_share,  # a share of all steps when below 1
+        weight_decay=config.weight_decay,
+        seed=config.seed,
+        data_seed=config.seed,
+        max_length=config.max_length,
+        dataset_kwargs={"skip_prepare_dataset": True},  # `tokenize` did it, as the model reads it at test time
+        eval_strategy="epoch" if validation else "no",
+        prediction_loss_only=True,
+        save_strategy="no",
+        logging_steps=1,
+        logging_nan_inf_filter=False,  # by default a loss of NaN is logged as 0
+        report_to="none",
+        disable_tqdm=True,
+        use_cpu=device == "cpu",
+        bf16=hf_loading.pick_dtype("auto", device) == "bfloat16",
+        gradient_checkpointing=device != "cpu",
+        dataloader_pin_memory=device == "cuda",
+    )
+    trainer = trl.SFTTrainer(
+        model,
+        args,
+        train_dataset=datasets.Dataset.from_list(rows),
+        eval_dataset=datasets.Dataset.from_list(validation) if validation else None,
+        processing_class=chat.tokenizer,
+        peft_config=_adapter(config) if config.method == "lora" else None,
+    )
+    trainer.remove_callback(transformers.PrinterCallback)
+    return trainer
+
+
+def _adapter(config: TrainingConfig) -> peft.LoraConfig:
+    targets = config.target_modules
+    return peft.LoraConfig(
+        task_type="CAUSAL_LM",
+        r=config.rank,
+        lora_alpha=config.alpha,
+        lora_dropout=config.dropout,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+    )
+
+
+def _save(model: Any, chat: ChatTokenizer, spec: ModelSpec, base: Path, out: Path) -> None:
+    try:
+        hf_loading.check_finite([p for p in model.named_parameters() if p[1].requires_grad], "the trained model")
+    except NonFiniteWeights as error:
+        raise TrainingDiverged(f"Training diverged: {error}") from error
+    if isinstance(model, peft.PeftModel):
+        model.peft_config["default"].base_model_name_or_path = str(base) if Path(spec.base).is_dir() else spec.base
+        # False: the embeddings were not trained, and deciding it automatically asks the Hub.
+        model.save_pretrained(out, save_embedding_layers=False)
+        (out / "README.md").unlink(missing_ok=True)  # a form with nothing filled in
+    else:
+        model.to(hf_loading.stored_dtype(base)).save_pretrained(out)
+        if (base / "generation_config.json").is_file():
+            shutil.copyfile(base / "generation_config.json", out / "generation_config.json")
+    chat.save(out)
+
+
+def _write_record(out: Path, spec: ModelSpec, base: Path, config: TrainingConfig, result: TrainingResult) -> None:
+    last = {name: value for _, name, value in result.loss_curve}
+    record = {
+        "base": {"name": spec.base, "revision": spec.revision, "weights": hf_files.tensors_hash(base)},
+        "config": asdict(config),
+        "steps": result.steps,
+        "seconds": round(result.seconds, 3),
+        "train_rows": result.train_rows,
+        "loss_tokens": result.loss_tokens,
+        "trained_parameters": result.trained_parameters,
+        "last": last,
+        "versions": {module.__name__: module.__version__ for module in (torch, transformers, trl, peft)},
+    }
+    text = json.dumps(record, indent=2, allow_nan=False) + "\n"
+    (out / RECORD).write_text(text, encoding="utf-8")

@@ -1,0 +1,77 @@
+"""What goes into a training run and what comes out of it; plain data, no heavy imports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from harness.models.spec import ModelSpec
+from suites.types import Message
+
+RECORD = "harness_training.json"
+"""Written last into a finished training's folder: a folder without it is not a finished training."""
+
+OnLog = Callable[[int, int, Mapping[str, float]], None]
+"""Called as (step, total steps, what was measured)."""
+
+
+class TrainingDiverged(Exception):
+    """Loss, gradient or weights stopped being finite: there is nothing to evaluate."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRow:
+    """One lesson: the messages the model will read, and the answer it should give."""
+
+    messages: Sequence[Message]
+    target: str
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    train: Sequence[TrainRow]
+    validation: Sequence[TrainRow] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """Defaults a careful person would start from. `learning_rate=None` means the method's own default."""
+
+    method: str = "lora"
+    epochs: float = 3.0
+    learning_rate: float | None = None
+    batch_size: int = 16
+    gradient_accumulation: int = 1
+    rank: int = 16
+    alpha: int = 32
+    dropout: float = 0.0
+    target_modules: str | tuple[str, ...] = "all-linear"
+    max_length: int = 1024
+    warmup_share: float = 0.05
+    weight_decay: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """`spec` is the tuned model. `loss_curve` holds (step, name, value), e.g. (3, "loss", 0.8)."""
+
+    spec: ModelSpec
+    seconds: float
+    steps: int
+    trained_parameters: int
+    train_rows: int
+    truncated_rows: int
+    loss_tokens: int
+    loss_curve: list[tuple[int, str, float]] = field(default_factory=list)
+
+
+class Method(Protocol):
+    """One way to make new weights. `out` must not exist yet; it appears only when the training is finished."""
+
+    def __call__(
+        self, spec: ModelSpec, data: TrainingData, config: TrainingConfig, out: Path, on_log: OnLog | None = None
+    ) -> TrainingResult: ...
