@@ -20,7 +20,9 @@ PAIRS = {
     "stars": st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.sampled_from([0.0, 0.25, 0.5, 1.0])),
 }
 PAIRED = st.sampled_from(sorted(PAIRS)).flatmap(lambda kind: st.lists(PAIRS[kind], min_size=2, max_size=30))
-CLUSTERED = st.lists(st.tuples(*[st.sampled_from([0.0, 0.25, 1.0])] * 2, st.integers(0, 5)), min_size=3, max_size=30)
+CLUSTERED = st.lists(
+    st.tuples(*[st.sampled_from([0.0, 0.1, 0.3, 0.7, 1.0])] * 2, st.integers(0, 5)), min_size=3, max_size=30
+)
 quick = settings(max_examples=60, deadline=None)
 
 
@@ -287,6 +289,7 @@ def test_what_has_no_answer():
 def test_a_pilot_in_which_nothing_changed_still_asks_for_examples():
     n = stats.required_n(0.0, -0.03, 0.0)
     assert n == 129
+    assert stats.minimum_detectable(n, 0.0) == pytest.approx(0.03, rel=0.01)
     assert stats.tango_interval(0, 0, n).low > -0.03
     assert stats.tango_interval(0, 0, n // 2).low < -0.03
     assert stats.power_noninferiority(10, 0.0, 0.05) == 0.0
