@@ -146,7 +146,7 @@ def task_suite(experiment: Experiment, splits: Splits, split: str) -> Suite:
         except ValueError as error:
             raise UserError(f"not JSON: {error}", str(experiment.resolve(task.schema_file))) from None
     return Suite(
-        name=experiment.name if split == "test" else f"{experiment.name} {split}",
+        name=Path(getattr(experiment.config.data, split) or split).stem,
         kind="task" if split == "test" else "validation",
         examples=splits[split],
         metrics=task.ordered_metrics,
