@@ -426,6 +426,7 @@ def test_a_hundred_thousand_graded_examples_take_well_under_a_second():
     assert width(result.interval) == pytest.approx(2 * 1.959964 * result.standard_error, rel=1e-3)
 
 
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.floats(0, 1), max_size=8))
 def test_holm_is_statsmodels_holm(p_values):
     expected = multipletests(p_values, method="holm")[1] if p_values else []
