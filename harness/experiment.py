@@ -38,6 +38,9 @@ def run(session: Session) -> None:
     for name in STAGES:
         if name == "decide" or not session.stopped():
             do(session, name)
+        if name == "check":
+            for finding in session.findings():
+                say(f"{finding.level}: {finding.message} [{finding.check}]")
 
 
 def do(session: Session, name: str) -> None:
@@ -51,8 +54,6 @@ def check(session: Session) -> None:
     """Is the data fit to teach and to examine? Findings go to the store; a blocking one stops the experiment."""
     findings = check_data(session.splits, session.experiment.config.data.findings) + _exam_power(session)
     session.store.put_findings(session.id, findings)
-    for finding in findings:
-        say(f"{finding.level}: {finding.message} [{finding.check}]")
 
 
 def baseline(session: Session) -> None:
