@@ -6,7 +6,6 @@ import json
 import math
 import shutil
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,8 +20,15 @@ import trl
 from harness.models import hf_files, hf_loading
 from harness.models.hf_text import ChatTokenizer
 from harness.models.spec import ModelSpec, NonFiniteWeights
-from harness.training.types import RECORD, OnLog, TrainingConfig, TrainingData, TrainingDiverged, TrainingResult
-from harness.training.types import TrainRow as Row
+from harness.training.types import (
+    RECORD,
+    OnLog,
+    TrainingConfig,
+    TrainingData,
+    TrainingDiverged,
+    TrainingResult,
+    TrainRow,
+)
 from suites.errors import UserError
 
 LEARNING_RATES = {"lora": 2e-4, "full": 2e-5}
@@ -47,9 +53,9 @@ def train(
     chat = ChatTokenizer(base)
     limit = min(config.max_length, hf_loading.context_length(base))
     stops = hf_loading.stop_ids(base, chat.tokenizer.eos_token_id)
-    rows = [tokenize(chat, row) for row in data.train]
+    rows = [tokenize(chat, row, stops) for row in data.train]
     check_rows(rows, limit, stops, "training")
-    validation = [tokenize(chat, row) for row in data.validation]
+    validation = [tokenize(chat, row, stops) for row in data.validation]
     if validation:
         check_rows(validation, limit, stops, "validation")
 
@@ -58,11 +64,9 @@ def train(
     partial.mkdir(parents=True)
     started = time.perf_counter()
     watch = _Watch(on_log)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # between transformers and TRL, nothing a user can act on
-        trainer = _trainer(_load(base, spec, config), chat, rows, validation, config, partial)
-        trainer.add_callback(watch)
-        trainer.train()
+    trainer = _trainer(_load(base, spec, config), chat, rows, validation, config, partial)
+    trainer.add_callback(watch)
+    trainer.train()
     result = TrainingResult(
         spec=replace(spec, adapter=str(out)) if config.method == "lora" else ModelSpec(str(out), dtype=spec.dtype),
         seconds=time.perf_counter() - started,
@@ -79,15 +83,17 @@ def train(
     return result
 
 
-def tokenize(chat: ChatTokenizer, row: Row) -> Tokens:
-    """The prompt exactly as it is read at test time, then the answer and the end of its turn; loss on the latter."""
+def tokenize(chat: ChatTokenizer, row: TrainRow, stops: Sequence[int]) -> Tokens:
+    """The prompt as it is read at test time, then the answer up to its stop token; the loss is on the answer."""
     text = chat.render(row.messages)
     prompt = chat.encode(text)
     answer = chat.render_answer(row.messages, row.target)
     ids = chat.encode(text + answer)
     if ids[: len(prompt)] != prompt:  # a token spans the border: keep the prompt as the model will see it
         ids = prompt + chat.tokenizer(answer, add_special_tokens=False)["input_ids"]
-    return {"input_ids": ids, "labels": [-100] * len(prompt) + ids[len(prompt) :]}
+    # Templates may go on after the stop token (a line break); the model is never asked that far.
+    end = next((i for i in range(len(prompt), len(ids)) if ids[i] in stops), len(ids)) + 1
+    return {"input_ids": ids[:end], "labels": [-100] * len(prompt) + ids[len(prompt) : end]}
 
 
 def check_rows(rows: Sequence[Tokens], max_length: int, stops: Sequence[int], what: str) -> None:
