@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol, TypedDict
 
@@ -84,6 +84,27 @@ class Identity:
     dtype: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What a model is, before anything is loaded.
+
+    `base` is a Hub id, a folder, or the model's name at `endpoint` (an OpenAI-compatible base URL whose key is in the
+    environment variable `api_key_env`); `adapter` is a PEFT folder on top of it. `recorded` is a file of answers that
+    is replayed instead.
+    """
+
+    base: str = ""
+    revision: str | None = None
+    adapter: str | None = None
+    dtype: str = "auto"
+    endpoint: str | None = None
+    api_key_env: str | None = None
+    recorded: str | None = None
+
+
+OnProgress = Callable[[list[tuple[int, Completion]]], None]
+
+
 class Model(Protocol):
     """Something that answers. Arms, judges and lm-eval tasks all go through these four methods."""
 
@@ -94,8 +115,13 @@ class Model(Protocol):
     def render(self, prompt: Prompt) -> str:
         """The exact text the model reads for `prompt`; part of the cache key."""
 
-    def generate(self, prompts: Sequence[Prompt], generation: Generation) -> list[Completion]:
-        """One completion per prompt, in order. A request that fails becomes `Completion(error=...)`."""
+    def generate(
+        self, prompts: Sequence[Prompt], generation: Generation, *, on_progress: OnProgress | None = None
+    ) -> list[Completion]:
+        """One completion per prompt, in order. A request that fails becomes `Completion(error=...)`.
+
+        `on_progress` receives each finished batch as (position in `prompts`, completion), so nothing done is lost.
+        """
 
     def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
         """Log-likelihood of each (context, continuation), both already rendered text."""

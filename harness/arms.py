@@ -1,0 +1,171 @@
+"""From the experiment file to arms and exams: the one place where settings become Prompters, Suites and ModelSpecs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from baselines.arm import Arm, Prompter
+from baselines.few_shot import few_shot
+from baselines.zero_shot import zero_shot
+from harness.config import BaselineConfig, Experiment, ModelConfig, is_prompt_file
+from suites import data
+from suites.errors import UserError
+from suites.lm_eval_bridge import LmEvalTask
+from suites.types import Example, Generation, ModelSpec, Suite
+
+EMBEDDED = Path(__file__).parent / "demo"
+LABELS = {"lora": "LoRA", "full": "full fine-tune"}
+DEFAULT_MARGIN = 0.03
+
+Splits = Mapping[str, tuple[Example, ...]]
+
+
+def read_splits(experiment: Experiment) -> Splits:
+    """The examples of `train`, `validation` and `test`, read or split as the file says; absent ones are left out."""
+    settings = experiment.config.data
+    found: dict[str, tuple[Example, ...]] = {}
+    for name in ("train", "validation", "test"):
+        if file := getattr(settings, name):
+            slices = experiment.config.task.slices if name == "test" else ()
+            found[name] = data.read_examples(experiment.resolve(file), settings.columns, slices)
+    if settings.split:
+        shares = {name: getattr(settings.split, name) for name in ("validation", "test") if name not in found}
+        by = settings.split.by
+        if by and found["train"] and by not in found["train"][0].columns:
+            raise UserError(f"no column `{by}` to split by", f"{settings.train}", "name a column of the training file")
+        found |= data.split(found["train"], {n: s for n, s in shares.items() if s}, by, experiment.config.seed)
+    return found
+
+
+def base_spec(experiment: Experiment) -> ModelSpec:
+    """The base model; an empty spec when every arm is recorded."""
+    return model_spec(experiment, experiment.config.model) if experiment.config.model else ModelSpec()
+
+
+def model_spec(experiment: Experiment, config: ModelConfig) -> ModelSpec:
+    """A model setting as a ModelSpec: `embedded` and `embedded-judge` ship with the harness, folders are resolved."""
+    embedded = {"embedded": EMBEDDED / "model", "embedded-judge": EMBEDDED / "judge"}.get(config.name)
+    folder = experiment.resolve(config.name)
+    base = str(embedded or (folder if folder.is_dir() else config.name))
+    return ModelSpec(
+        base=base if not config.endpoint else config.name,
+        revision=config.revision,
+        dtype=config.dtype,
+        endpoint=config.endpoint,
+        api_key_env=config.api_key_env,
+    )
+
+
+def candidate_spec(experiment: Experiment) -> ModelSpec:
+    """What `candidate:` names: an adapter on the base, a whole model, an endpoint, or recorded answers.
+
+    Raises UserError for a folder that is neither.
+    """
+    config = experiment.config.candidate
+    if config is None:
+        raise UserError("no candidate in this experiment", str(experiment.path), "run `harness train` first")
+    if config.recorded:
+        return ModelSpec(recorded=str(experiment.resolve(config.recorded)))
+    if config.endpoint:
+        return ModelSpec(base=config.name or "", endpoint=config.endpoint, api_key_env=config.api_key_env)
+    folder = experiment.resolve(config.path or "")
+    if (folder / "adapter_config.json").is_file():
+        return replace(base_spec(experiment), adapter=str(folder))
+    if (folder / "config.json").is_file():
+        return replace(base_spec(experiment), base=str(folder), revision=None)
+    fix = "give a PEFT folder (adapter_config.json, adapter_model.safetensors) or a model folder (config.json, ...)"
+    raise UserError("the candidate is neither an adapter nor a model", str(folder), fix)
+
+
+def instruction(experiment: Experiment, setting: str | None) -> str:
+    """The text of a prompt setting: the file it names, or the setting itself."""
+    chosen = experiment.config.task.prompt if setting is None else setting
+    if not is_prompt_file(chosen):
+        return chosen
+    return experiment.resolve(chosen).read_text(encoding="utf-8").strip()
+
+
+def base_arms(experiment: Experiment, splits: Splits) -> list[Arm]:
+    """One arm per entry of `baselines`. The test set is not looked at."""
+    train = splits.get("train", ())
+    arms = [_base_arm(experiment, entry, train) for entry in experiment.config.baselines]
+    names = [arm.name for arm in arms]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UserError(f"two baselines are called {twice[0]!r}", str(experiment.path), "give one a `name:`")
+    return arms
+
+
+def _base_arm(experiment: Experiment, entry: BaselineConfig, train: Sequence[Example]) -> Arm:
+    spec = base_spec(experiment)
+    if entry.recorded:
+        spec = ModelSpec(recorded=str(experiment.resolve(entry.recorded)))
+        name = entry.name or Path(entry.recorded).stem
+        return Arm(name, spec, zero_shot(name, instruction(experiment, None)))
+    if entry.few_shot:
+        name = entry.name or _arm_name(f"few-shot {entry.few_shot.shots}", entry.few_shot.prompt)
+        template = instruction(experiment, entry.few_shot.prompt)
+        return Arm(name, spec, few_shot(name, template, train, entry.few_shot.shots, experiment.config.seed))
+    prompt = entry.zero_shot.prompt if entry.zero_shot else None
+    name = entry.name or _arm_name("zero-shot", prompt)
+    return Arm(name, spec, zero_shot(name, instruction(experiment, prompt)))
+
+
+def _arm_name(kind: str, prompt: str | None) -> str:
+    return f"{kind} {Path(prompt).stem}" if prompt and is_prompt_file(prompt) else kind
+
+
+def task_prompter(experiment: Experiment) -> Prompter:
+    """The task's own instruction without shots: what a fine-tune is trained on."""
+    return zero_shot("zero-shot", instruction(experiment, None))
+
+
+def candidate_arms(experiment: Experiment, spec: ModelSpec, arms: Sequence[Arm]) -> list[Arm]:
+    """The candidate with every prompt the base was given and the one it was trained on; it, too, gets its best one."""
+    training = experiment.config.training
+    label = LABELS[training.method] if training else "candidate"
+    if spec.recorded:
+        return [Arm(label, spec, task_prompter(experiment))]
+    prompters = {prompter.digest: prompter for prompter in (task_prompter(experiment), *(a.prompter for a in arms))}
+    named = {arm.prompter.digest: arm.name for arm in arms}
+    return [Arm(f"{label}, {named.get(key, p.name)}", spec, p) for key, p in prompters.items()]
+
+
+def task_suite(experiment: Experiment, splits: Splits, split: str) -> Suite:
+    """The task's exam over `test`, or its rehearsal over `validation`."""
+    task = experiment.config.task
+    schema: dict[str, Any] | None = None
+    if task.schema_file:
+        try:
+            schema = json.loads(experiment.resolve(task.schema_file).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(f"not JSON: {error}", str(experiment.resolve(task.schema_file))) from None
+    return Suite(
+        name=experiment.name if split == "test" else f"{experiment.name} {split}",
+        kind="task" if split == "test" else "validation",
+        examples=splits[split],
+        metrics=task.ordered_metrics,
+        schema=schema,
+        generation=Generation(max_new_tokens=task.max_new_tokens),
+    )
+
+
+def regression_exams(experiment: Experiment) -> list[Suite | LmEvalTask]:
+    """What the base could do before: the suites the file names, or `general` for a model that can be asked."""
+    config = experiment.config
+    if config.regression is None:
+        return [data.load_suite("general", experiment.folder)] if config.model else []
+    exams: list[Suite | LmEvalTask] = []
+    for entry in config.regression:
+        if entry.suite:
+            exams.append(data.load_suite(entry.suite, experiment.folder, limit=entry.limit, margin=entry.margin))
+        elif entry.lm_eval:
+            is_file = entry.lm_eval.endswith((".yaml", ".yml"))
+            task = str(experiment.resolve(entry.lm_eval)) if is_file else entry.lm_eval
+            name = Path(task).stem if is_file else task
+            exams.append(LmEvalTask(name, task, entry.margin or DEFAULT_MARGIN, entry.limit))
+    return exams

@@ -1,0 +1,204 @@
+"""The commands. Progress goes to stderr, results to stdout; a UserError is printed without a traceback and exits 2."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import __version__
+from suites.errors import UserError
+
+USAGE_ERROR, INTERRUPTED, BLOCKED = 2, 130, 6
+STORE = "harness.duckdb"
+
+EPILOG = """\
+exit codes of run, decide and gate:
+  0 deploy   3 keep prompting   4 reject   5 inconclusive   6 invalid
+  1 unexpected error   2 bad input or usage   130 interrupted (the same command goes on)
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse, run one command, and turn what happened into an exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        print("\ninterrupted; nothing finished is lost, the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="harness",
+        description="Should this fine-tune replace the prompt? One experiment file in, one decision out.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"harness {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    init = _command(commands, "init", "write a commented experiment with small data that runs as it is", _init)
+    init.add_argument("folder", type=Path)
+    for name, text in STAGES.items():
+        stage = _command(commands, name, text, _run if name == "run" else _stage)
+        stage.add_argument("experiment", type=Path, help="the experiment file")
+        stage.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE} beside the experiment)")
+        stage.set_defaults(stage=name)
+    for name, text, command in READERS:
+        reader = _command(commands, name, text, command)
+        if name == "query":
+            reader.add_argument("sql", help="a query on the v_* views, e.g. 'from v_runs'")
+        elif name != "runs":
+            reader.add_argument("experiment", nargs="?", help="name or id; the latest when left out")
+        if name != "report":
+            reader.add_argument("--json", action="store_true", help="JSON on stdout")
+        reader.add_argument("--store", type=Path, default=Path(STORE), help=f"the DuckDB file (default: {STORE})")
+    _command(commands, "schema", "print the JSON Schema of the experiment file, for editors", _schema)
+    return parser
+
+
+def _command(commands: Any, name: str, text: str, function: Callable[..., int]) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(command=function)
+    return parser
+
+
+STAGES = {
+    "run": "everything: check, baseline, train, exam, judge, decide; does only what is missing",
+    "check": "can this data teach the task, and can this exam be trusted?",
+    "baseline": "evaluate every prompt on the base model and choose the best on validation",
+    "train": "fine-tune; refused until the baseline is on record",
+    "exam": "give the candidate the same exam",
+    "judge": "let the judge compare both sides' answers in both orders",
+    "decide": "compare, check every gate, and write the report",
+}
+
+
+def _init(options: argparse.Namespace) -> int:
+    demo = Path(__file__).parent / "demo"
+    folder: Path = options.folder
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError("the folder is not empty", str(folder), "name a new one")
+    for name in ("experiment.yaml", "overtrained.yaml", "rubric.md"):
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(demo / name, folder / name)
+    for name in ("data", "prompts", "tasks"):
+        shutil.copytree(demo / name, folder / name)
+    print(f"wrote {folder / 'experiment.yaml'} and its data\nnext: harness run {folder / 'experiment.yaml'}")
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from harness import experiment, session
+
+    opened = session.open_session(options.experiment, options.store)
+    experiment.run(opened)
+    return _conclude(opened.store.path, opened.id, opened.out)
+
+
+def _stage(options: argparse.Namespace) -> int:
+    from harness import experiment, session
+
+    opened = session.open_session(options.experiment, options.store)
+    if options.stage != "check" and not opened.store.stage_is_finished(opened.id, "check"):
+        experiment.do(opened, "check")
+    if options.stage not in ("check", "decide") and opened.stopped():
+        raise UserError(
+            "a blocking finding stands in the way", str(options.experiment), "see `harness check`, mend the data"
+        )
+    experiment.do(opened, options.stage)
+    if options.stage == "decide":
+        return _conclude(opened.store.path, opened.id, opened.out)
+    if options.stage == "check":
+        return BLOCKED if opened.stopped() else 0
+    print(f"{options.stage}: done")
+    return 0
+
+
+def _conclude(store: Path, experiment_id: str, out: Path) -> int:
+    """Write the report and say the verdict, with the exit code that belongs to it."""
+    from harness.summary import show
+    from reports import data, markdown
+
+    found = data.load(store, experiment_id)
+    show(found, markdown.write(found, out))
+    return int(found.decision["exit_code"])
+
+
+def _report(options: argparse.Namespace) -> int:
+    from reports import data, markdown
+
+    found = data.load(_existing(options.store), options.experiment)
+    out = Path(found.decision["file"]).parent / "out" / found.decision["name"]
+    print(markdown.write(found, out))
+    return 0
+
+
+def _gate(options: argparse.Namespace) -> int:
+    from reports import data
+
+    found = data.load(_existing(options.store), options.experiment)
+    decision = {key: found.decision[key] for key in ("name", "verdict", "exit_code", "headline", "reason", "next_step")}
+    if options.json:
+        print(json.dumps({**decision, "gates": found.gates}, indent=2, default=str, allow_nan=False))
+    else:
+        print(f"{decision['verdict']}: {decision['headline']}")
+    return int(decision["exit_code"])
+
+
+def _runs(options: argparse.Namespace) -> int:
+    sql = """select name, verdict, exit_code, created_at, experiment_id[:12] as id from v_experiments
+             order by created_at desc"""
+    return _print_rows(_existing(options.store), sql, as_json=options.json)
+
+
+def _query(options: argparse.Namespace) -> int:
+    return _print_rows(_existing(options.store), options.sql, as_json=options.json)
+
+
+def _print_rows(store: Path, sql: str, *, as_json: bool) -> int:
+    from harness.store import query
+    from harness.summary import print_table
+
+    names, rows = query(store, sql)
+    if as_json:
+        print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2, default=str))
+    else:
+        print_table(names, rows)
+    return 0
+
+
+def _schema(options: argparse.Namespace) -> int:
+    from harness.config import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
+    return 0
+
+
+def _existing(store: Path) -> Path:
+    from harness.store import Store
+
+    return Store(store, create=False).path
+
+
+READERS: tuple[tuple[str, str, Callable[[argparse.Namespace], int]], ...] = (
+    ("report", "write the report of a decided experiment again", _report),
+    ("gate", "nothing but the verdict, as exit code", _gate),
+    ("runs", "the experiments in the store", _runs),
+    ("query", "read-only SQL on the store", _query),
+)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

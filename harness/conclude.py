@@ -1,0 +1,189 @@
+"""From what is on record to the decision: comparisons, gates, verdict; nothing is asked of any model here."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+from harness import arms as setup
+from harness import judging, validity
+from harness.compare import Comparison, Kind, Question, compare, slices_of
+from harness.decide import Decision, Gate, decide
+from harness.evaluate import Run
+from harness.session import Session, Side
+from suites.types import Generation, Identity, Score
+
+PACKAGES = ("finetune-harness", "torch", "transformers", "peft", "trl", "lm-eval", "evaluate", "datasets", "duckdb")
+
+
+def conclude(session: Session) -> None:
+    """The last stage. The same record always gives the same decision."""
+    config = session.experiment.config
+    comparisons = [] if session.stopped() else compare_all(session)
+    counted = [c for c in comparisons if c.kind != "judge" or not distrust(session)]
+    declared = config.regression is not None or config.model is not None
+    decision = decide(validity_gates(session), counted, config.policy, regression_declared=declared)
+    _store(session, comparisons, decision)
+
+
+def distrust(session: Session) -> str:
+    """Why the judge may not decide; empty when it may."""
+    return judging.distrust(session.evidence("judge"), session.experiment.config.policy)
+
+
+def compare_all(session: Session) -> list[Comparison]:
+    """Task, its other metrics, its slices, every regression suite, and the judge."""
+    policy = session.experiment.config.policy
+    base, candidate = session.chosen("base"), session.chosen("candidate")
+    primary, *others = session.experiment.config.task.ordered_metrics
+    found = [_compare(session, "task", base, candidate, primary, policy.min_gain)]
+    found += [_compare(session, "metric", base, candidate, metric, policy.metric_margin) for metric in others]
+    for name, examples in slices_of(session.splits["test"]).items():
+        ids = {example.id for example in examples}
+        found.append(_compare(session, "slice", base, candidate, primary, policy.slice_margin, name, ids))
+    margins = {exam.name: exam.margin for exam in setup.regression_exams(session.experiment)}
+    after = {row["suite"]: row for row in session.runs("candidate", "regression")}
+    for before in session.runs("base", "regression"):
+        suite = before["suite"]
+        found.append(_compare(session, "regression", before, after[suite], before["metric"], margins[suite]))
+    if session.experiment.config.judge:
+        found.append(_compare_judged(session, base, candidate))
+    return found
+
+
+def _compare(
+    session: Session,
+    kind: Kind,
+    base: Mapping[str, Any],
+    candidate: Mapping[str, Any],
+    metric: str,
+    margin: float,
+    part: str = "",
+    ids: set[str] | None = None,
+) -> Comparison:
+    """Two runs on one suite and metric, on all examples or on the `ids` of a slice called `part`."""
+    question = Question(base["suite"], kind, metric, base["arm"], candidate["arm"], margin, part)
+    examples = [pair for pair in _clusters(session, base["suite_id"]) if ids is None or pair[0] in ids]
+    scores = [session.store.scores(row["run_id"], metric) for row in (base, candidate)]
+    return _answer(session, question, examples, scores[0], scores[1])
+
+
+def _compare_judged(session: Session, base: Mapping[str, Any], candidate: Mapping[str, Any]) -> Comparison:
+    """Wins minus losses in the judge's eyes, over the test examples."""
+    policy = session.experiment.config.policy
+    question = Question(base["suite"], "judge", "preference", base["arm"], candidate["arm"], policy.judge_margin)
+    before, after = judging.preferences(judging.read_verdicts(session.store, session.id))
+    return _answer(session, question, _clusters(session, base["suite_id"]), before, after)
+
+
+def _answer(
+    session: Session,
+    question: Question,
+    examples: Sequence[tuple[str, str]],
+    base: Mapping[str, Score],
+    candidate: Mapping[str, Score],
+) -> Comparison:
+    config = session.experiment.config
+    return compare(question, examples, base, candidate, confidence=config.policy.confidence, seed=config.seed)
+
+
+def _clusters(session: Session, suite_id: str) -> list[tuple[str, str]]:
+    rows = session.store.rows("select example_id, cluster_id from examples where suite_id = ?", [suite_id])
+    return [(row["example_id"], row["cluster_id"]) for row in rows]
+
+
+def validity_gates(session: Session) -> list[Gate]:
+    """Everything that must hold before any number is believed."""
+    gates = [validity.findings_gate(session.findings())]
+    trouble = "; ".join(f"{name}: {item.note}" for name, item in session.evidence("trouble").items())
+    if trouble:
+        return [*gates, validity.weights_gate(trouble)]
+    if session.stopped():
+        return gates
+    gates.append(validity.weights_gate(None))
+    effect = session.evidence("candidate").get("effect")
+    if effect and (gate := validity.effect_gate(effect.value)):
+        gates.append(gate)
+    base, candidate = (_health(session, side) for side in ("base", "candidate"))  # type: ignore[arg-type]
+    policy = session.experiment.config.policy
+    return [
+        *gates,
+        validity.difference_gate(_same_questions(session)),
+        validity.answered_gate([*base, *candidate], policy.max_unscored),
+        validity.same_share_gate(base[0], candidate[0]),
+        validity.comparable_gate(*(_run(session, side) for side in ("base", "candidate"))),  # type: ignore[arg-type]
+    ]
+
+
+def _health(session: Session, side: Side) -> list[validity.ArmHealth]:
+    """The chosen arm's share without a score on the task (first) and on every regression suite."""
+    found = []
+    for row in [session.chosen(side), *session.runs(side, "regression")]:
+        sql = """select reason from v_scores where run_id = ? and metric = ? and value is null
+                 group by reason order by count(*) desc, reason limit 1"""
+        reasons = session.store.rows(sql, [row["run_id"], row["metric"]])
+        reason = reasons[0]["reason"] if reasons else ""
+        arm = f"{row['arm']} ({side})"
+        found.append(validity.ArmHealth(arm, row["suite"], row["n"] + row["n_unscored"], row["n_unscored"], reason))
+    return found
+
+
+def _same_questions(session: Session) -> list[tuple[dict[str, str], dict[str, str]]]:
+    """(base answers, candidate answers) wherever both were asked with the same prompts on the same examples.
+
+    Recorded answers carry no prompts; there the chosen arms are set side by side.
+    """
+    sql = """select distinct b.run_id as base, c.run_id as candidate
+             from arms pb join runs b using (run_id), arms pc join runs c using (run_id)
+             where pb.experiment_id = ? and pc.experiment_id = pb.experiment_id
+                and pb.side = 'base' and pc.side = 'candidate'
+                and b.suite_id = c.suite_id and b.prompter_id = c.prompter_id"""
+    rows = session.store.rows(sql, [session.id])
+    return [(session.store.texts(row["base"]), session.store.texts(row["candidate"])) for row in rows]
+
+
+def _run(session: Session, side: Side) -> Run:
+    import json
+
+    chosen = session.chosen(side)
+    [row] = session.store.rows("select identity, generation from runs where run_id = ?", [chosen["run_id"]])
+    identity, generation = Identity(**json.loads(row["identity"])), Generation(**json.loads(row["generation"]))
+    return Run(
+        chosen["run_id"], chosen["arm"], chosen["suite"], chosen["suite_id"], (chosen["metric"],), identity, generation
+    )
+
+
+def _store(session: Session, comparisons: Sequence[Comparison], decision: Decision) -> None:
+    rows = [{"position": i, **_without(asdict(c), "p_harm", "sd")} for i, c in enumerate(comparisons)]
+    session.store.replace_all("comparisons", session.id, rows)
+    gates = [{"position": i, **asdict(gate)} for i, gate in enumerate(decision.gates)]
+    session.store.replace_all("gates", session.id, gates)
+    row = {
+        "verdict": decision.verdict.text,
+        "exit_code": decision.verdict.exit_code,
+        "headline": decision.headline,
+        "reason": decision.reason,
+        "next_step": decision.next_step,
+        "facts": _facts(session),
+    }
+    session.store.replace_all("decisions", session.id, [row])
+
+
+def _without(row: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key not in names}
+
+
+def _facts(session: Session) -> dict[str, Any]:
+    """What it takes to do it again."""
+    return {
+        "seed": session.experiment.config.seed,
+        "experiment_id": session.id,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "judge": distrust(session) if session.experiment.config.judge else "",
+        **{name: version(name) for name in PACKAGES},
+    }

@@ -1,0 +1,120 @@
+"""One Arm on one Suite -> a Run on record: answers, scores, and a digest that notices lost rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from baselines.arm import Arm
+from harness.models.cache import completion_id
+from harness.progress import phase
+from harness.store import RUN_DIGEST, Store, completion_row, example_rows, insert
+from suites import metrics
+from suites.data import digest, sha256_json
+from suites.lm_eval_bridge import LmEvalTask
+from suites.types import Completion, Example, Generation, Identity, Model, Score, Suite
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One arm on one suite with one seed; the rows are in the store under `id`."""
+
+    id: str
+    arm: str
+    suite: str
+    suite_id: str
+    metrics: tuple[str, ...]
+    identity: Identity
+    generation: Generation
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """An example with its answer and scores, ready to be stored."""
+
+    example: Example
+    completion_id: str
+    completion: Completion
+    scores: Mapping[str, Score]
+
+
+def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> Run:
+    """Ask, mark and store. A run that is on record without errors is returned as it is."""
+    suite_id = digest(suite)
+    generation = Generation(suite.generation.max_new_tokens, suite.generation.temperature, seed)
+    run = _run(arm.name, arm.prompter.digest, suite.name, suite_id, suite.metrics, model, generation)
+    if store.run_is_finished(run.id):
+        return run
+    started = time.monotonic()
+    prompts = [arm.prompter.prompt(example) for example in suite.examples]
+    with phase(f"{arm.name} on {suite.name}", len(prompts)) as progress:
+        answers = model.generate(prompts, generation, on_progress=lambda batch: progress.advance(len(batch)))
+    ids = [completion_id(model.identity, model.render(prompt), generation) for prompt in prompts]
+    marks = {name: metrics.build(name, suite.schema) for name in suite.metrics}
+    marked = [
+        Marked(example, key, completion, {name: mark(example, completion) for name, mark in marks.items()})
+        for example, key, completion in zip(suite.examples, ids, answers, strict=True)
+    ]
+    _record(store, run, suite.kind, arm.prompter.digest, marked, time.monotonic() - started)
+    return run
+
+
+def evaluate_lm_eval(arm_name: str, task: LmEvalTask, model: Model, store: Store, seed: int) -> Run:
+    """An lm-eval task as a regression run. Its metrics are those lm-eval reports per example, its own first."""
+    from suites import lm_eval_bridge
+
+    suite_id, prompter_id = task.digest, "lm_eval"
+    generation = Generation(seed=seed)
+    run = _run(arm_name, prompter_id, task.name, suite_id, (), model, generation)
+    if not store.run_is_finished(run.id):
+        started = time.monotonic()
+        with phase(f"{arm_name} on {task.name} (lm-eval)") as progress:
+            rows = lm_eval_bridge.run(model, task, seed)
+            progress.at(len(rows), len(rows))
+        marked = [Marked(r.example, sha256_json([run.id, r.example.id]), r.completion, r.scores) for r in rows]
+        _record(store, run, "regression", prompter_id, marked, time.monotonic() - started)
+    [row] = store.rows("select primary_metric from suites where suite_id = ?", [suite_id])
+    return Run(run.id, run.arm, run.suite, suite_id, (row["primary_metric"],), run.identity, generation)
+
+
+def _run(
+    arm: str,
+    prompter_id: str,
+    suite: str,
+    suite_id: str,
+    names: tuple[str, ...],
+    model: Model,
+    generation: Generation,
+) -> Run:
+    identity = model.identity
+    run_id = sha256_json([suite_id, prompter_id, asdict(identity), asdict(generation)])
+    return Run(run_id, arm, suite, suite_id, names, identity, generation)
+
+
+def _record(store: Store, run: Run, kind: str, prompter_id: str, marked: Sequence[Marked], seconds: float) -> None:
+    """Everything about a finished run, in one transaction. Answers of an earlier try with errors are replaced."""
+    primary = run.metrics[0] if run.metrics else next(iter(marked[0].scores))
+    suite = {"suite_id": run.suite_id, "name": run.suite, "kind": kind, "primary_metric": primary, "n": len(marked)}
+    row = {
+        "run_id": run.id, "suite_id": run.suite_id, "arm": run.arm, "prompter_id": prompter_id,
+        "model_name": run.identity.name, "identity": asdict(run.identity), "generation": asdict(run.generation),
+        "seed": run.generation.seed, "n": len(marked), "n_errors": sum(m.completion.error is not None for m in marked),
+        "digest": "", "seconds": seconds,
+    }  # fmt: skip
+    answers = [{"run_id": run.id, "example_id": m.example.id, "completion_id": m.completion_id} for m in marked]
+    scores = [
+        {"run_id": run.id, "example_id": m.example.id, "metric": name, "value": score.value, "reason": score.reason}
+        for m in marked
+        for name, score in m.scores.items()
+    ]
+    with store.connect() as con:
+        for table in ("answers", "scores"):
+            con.execute(f"delete from {table} where run_id = ?", [run.id])
+        insert(con, "suites", [suite])
+        insert(con, "examples", example_rows(run.suite_id, [m.example for m in marked]))
+        insert(con, "completions", [completion_row(m.completion_id, m.example.input, m.completion) for m in marked])
+        insert(con, "answers", answers)
+        insert(con, "scores", scores)
+        insert(con, "runs", [row], replace=True)
+        con.execute(f"update runs set digest = ({RUN_DIGEST}) where run_id = ?", [run.id])

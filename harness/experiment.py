@@ -1,0 +1,266 @@
+"""The order of an experiment, and the only place that knows it: check, baseline, train, exam, judge, decide."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from baselines.arm import Arm, Prompter
+from baselines.selection import Trial, choose
+from harness import arms as setup
+from harness import judging, stats
+from harness.conclude import conclude
+from harness.evaluate import Run, evaluate, evaluate_lm_eval
+from harness.models import NonFiniteWeights
+from harness.progress import phase, say
+from harness.session import Session, Side, Stage
+from harness.training import METHODS, TrainingConfig, TrainingData, TrainingDiverged, TrainRow
+from suites.checks import check as check_data
+from suites.data import sha256_json
+from suites.errors import UserError
+from suites.judge import Pair, load_rubric
+from suites.lm_eval_bridge import LmEvalTask
+from suites.types import Generation, ModelSpec
+
+# How many prompts show whether an adapter changes anything; one would do, a few are as cheap.
+EFFECT_PROMPTS = 4
+
+
+def run(session: Session) -> None:
+    """Every stage in order; what is on record already is not done again. Trouble goes straight to the decision."""
+    for name in STAGES:
+        if name == "decide" or not session.stopped():
+            do(session, name)
+
+
+def do(session: Session, name: str) -> None:
+    """One stage, and how long it took."""
+    started = time.monotonic()
+    STAGES[name](session)
+    session.store.finish_stage(session.id, name, time.monotonic() - started)
+
+
+def check(session: Session) -> None:
+    """Is the data fit to teach and to examine? Findings go to the store; a blocking one stops the experiment."""
+    findings = check_data(session.splits, session.experiment.config.data.findings)
+    session.store.put_findings(session.id, findings)
+    for finding in findings:
+        say(f"{finding.level}: {finding.message} [{finding.check}]")
+
+
+def baseline(session: Session) -> None:
+    """The base model with every prompt: the best is chosen on validation, all meet the exam."""
+    session.forget("arms", "side", "base")
+    session.forget("evidence", "topic", "trouble")
+    arms = setup.base_arms(session.experiment, session.splits)
+    try:
+        _examine(session, "base", arms, _choose(session, "base", arms))
+    except NonFiniteWeights as trouble:
+        _report_trouble(session, "base", str(trouble))
+
+
+def train(session: Session) -> None:
+    """Fine-tune on the task's own prompt. Refused until the baseline is on record."""
+    config = session.experiment.config.training
+    if config is None:
+        return
+    if not session.runs("base", "task"):
+        what = "training comes after the baseline: without it nothing says what to beat"
+        raise UserError(what, "training", session.fix("baseline"))
+    spec = setup.base_spec(session.experiment)
+    data = TrainingData(_training_rows(session, "train"), _training_rows(session, "validation"))
+    settings = TrainingConfig(**config.model_dump(), seed=session.experiment.config.seed)
+    training_id = sha256_json([session.model(spec).identity.weights, asdict(settings), asdict(data)])
+    try:
+        if not session.store.rows("select 1 from training where training_id = ?", [training_id]):
+            _train(session, training_id, spec, data, settings)
+    except TrainingDiverged as trouble:
+        _report_trouble(session, "training", str(trouble))
+        return
+    link = {"experiment_id": session.id, "training_id": training_id}
+    session.store.insert("experiment_training", [link], replace=True)
+
+
+def exam(session: Session) -> None:
+    """The candidate takes the same exams, with its own best prompt."""
+    session.forget("arms", "side", "candidate")
+    session.forget("evidence", "topic", "candidate")
+    session.forget("evidence", "topic", "trouble")
+    spec = candidate_spec(session)
+    arms = setup.candidate_arms(session.experiment, spec, setup.base_arms(session.experiment, session.splits))
+    try:
+        _measure_effect(session, arms[0])
+        chosen = _choose(session, "candidate", arms)
+        _examine(session, "candidate", [chosen], chosen)
+    except NonFiniteWeights as trouble:
+        _report_trouble(session, "candidate", str(trouble))
+
+
+def judge(session: Session) -> None:
+    """Both sides' answers to the task, shown to the judge in both orders; first the labelled pairs it is checked on."""
+    config = session.experiment.config.judge
+    if config is None:
+        return
+    rubric = load_rubric(config.rubric, session.experiment.folder)
+    generation = Generation(max_new_tokens=config.max_new_tokens)
+    model = session.model(setup.model_spec(session.experiment, config.model))
+    confidence = session.experiment.config.policy.confidence
+    rows: list[dict[str, Any]] = []
+    evidence: list[judging.Evidence] = []
+    if config.calibration:
+        labelled = judging.read_calibration(session.experiment.resolve(config.calibration))
+        labels = [label for _, label in labelled]
+        judged = judging.judge_all(model, rubric, [pair for pair, _ in labelled], generation, "labelled pairs")
+        rows += judging.verdict_rows(judged, "calibration", model, labels)
+        evidence += judging.calibration_evidence(judged, labels, confidence)
+    judged = judging.judge_all(model, rubric, _pairs(session), generation, "the exam")
+    rows += judging.verdict_rows(judged, "exam", model)
+    evidence += judging.exam_evidence(judged, session.scores("base"), session.scores("candidate"), confidence)
+    session.store.replace_all("verdicts", session.id, rows)
+    for item in evidence:
+        session.put_evidence("judge", item)
+
+
+STAGES: dict[str, Stage] = {
+    "check": check,
+    "baseline": baseline,
+    "train": train,
+    "exam": exam,
+    "judge": judge,
+    "decide": conclude,
+}
+
+
+def candidate_spec(session: Session) -> ModelSpec:
+    """The model under examination: the one this experiment trained, or the one it was given."""
+    if session.experiment.config.training is None:
+        return setup.candidate_spec(session.experiment)
+    sql = "select method, folder from training join experiment_training using (training_id) where experiment_id = ?"
+    trained = session.store.rows(sql, [session.id])
+    if not trained:
+        raise UserError("nothing is trained yet", "training", session.fix("train"))
+    spec = setup.base_spec(session.experiment)
+    if trained[0]["method"] == "full":
+        return replace(spec, base=trained[0]["folder"], revision=None)
+    return replace(spec, adapter=trained[0]["folder"])
+
+
+def _choose(session: Session, side: Side, arms: Sequence[Arm]) -> Arm:
+    """The arm with the best primary score on validation; an only arm needs no rehearsal."""
+    if len(arms) == 1:
+        return arms[0]
+    suite = setup.task_suite(session.experiment, session.splits, "validation")
+    runs = [evaluate(arm, suite, session.model(arm.model), session.store, _seed(session)) for arm in arms]
+    best = choose([_trial(session, done) for done in runs], session.experiment.config.policy.max_unscored)
+    chosen = arms[[done.arm for done in runs].index(best.arm)]
+    for arm, done in zip(arms, runs, strict=True):
+        _put_arm(session, side, arm.name, done, chosen=arm is chosen)
+    return chosen
+
+
+def _trial(session: Session, done: Run) -> Trial:
+    scores = list(session.store.scores(done.id, done.metrics[0]).values())
+    values = [score.value for score in scores if score.value is not None]
+    costs = session.store.rows("select mean_tokens_in from v_costs where run_id = ?", [done.id])
+    mean = sum(values) / len(values) if values else None
+    tokens = costs[0]["mean_tokens_in"] if costs else 0.0
+    return Trial(done.arm, mean, len(scores), len(scores) - len(values), tokens)
+
+
+def _examine(session: Session, side: Side, arms: Sequence[Arm], chosen: Arm) -> None:
+    """The task's exam for each arm, and the regression exams for the model behind the chosen one."""
+    suite = setup.task_suite(session.experiment, session.splits, "test")
+    for arm in arms:
+        done = evaluate(arm, suite, session.model(arm.model), session.store, _seed(session))
+        _put_arm(session, side, arm.name, done, chosen=arm is chosen)
+    name = "base" if side == "base" else chosen.name.split(",")[0]
+    model = session.model(chosen.model)
+    for examination in setup.regression_exams(session.experiment):
+        if isinstance(examination, LmEvalTask):
+            done = evaluate_lm_eval(name, examination, model, session.store, _seed(session))
+        else:
+            asked = Arm(name, chosen.model, Prompter(name, examination.prompt))
+            done = evaluate(asked, examination, model, session.store, _seed(session))
+        _put_arm(session, side, name, done, chosen=True)
+
+
+def _put_arm(session: Session, side: Side, arm: str, done: Run, *, chosen: bool) -> None:
+    """A run in its place in the experiment, summarised with an interval for every metric."""
+    sql = "select cluster_id, metric, value from v_scores where run_id = ? order by metric, example_id"
+    scores: dict[str, list[dict[str, Any]]] = {}
+    for row in session.store.rows(sql, [done.id]):
+        scores.setdefault(row["metric"], []).append(row)
+    place = {"experiment_id": session.id, "run_id": done.id, "side": side, "arm": arm, "chosen": chosen}
+    summaries = [{**place, "metric": metric, **_summary(session, rows)} for metric, rows in scores.items()]
+    session.store.insert("arms", summaries, replace=True)
+
+
+def _summary(session: Session, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    scored = [row for row in rows if row["value"] is not None]
+    values = [row["value"] for row in scored]
+    confidence = session.experiment.config.policy.confidence
+    interval = stats.mean_interval(values, [row["cluster_id"] for row in scored], confidence) if values else None
+    return {
+        "n": len(scored),
+        "n_unscored": len(rows) - len(scored),
+        "mean": sum(values) / len(values) if values else None,
+        "low": interval.low if interval else None,
+        "high": interval.high if interval else None,
+    }
+
+
+def _train(session: Session, training_id: str, spec: ModelSpec, data: TrainingData, settings: TrainingConfig) -> None:
+    folder = session.out / f"model-{training_id[:12]}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    session.release()
+    with phase(f"training ({settings.method})") as progress:
+        result = METHODS[settings.method](
+            spec, data, settings, folder, lambda step, total, logs: progress.at(step, total, _loss(logs))
+        )
+    row = {
+        "training_id": training_id, "method": settings.method, "config": asdict(settings), "folder": str(folder),
+        "seconds": result.seconds, "steps": result.steps, "trained_parameters": result.trained_parameters,
+        "n_rows": result.train_rows,
+    }  # fmt: skip
+    curve = [{"training_id": training_id, "step": s, "name": n, "value": v} for s, n, v in result.loss_curve]
+    session.store.insert("training_log", curve)
+    session.store.insert("training", [row])
+
+
+def _loss(logs: Mapping[str, float]) -> str:
+    return f"loss {logs['loss']:.3g}" if "loss" in logs else ""
+
+
+def _training_rows(session: Session, split: str) -> list[TrainRow]:
+    prompter = setup.task_prompter(session.experiment)
+    return [TrainRow(prompter.messages(e), e.target) for e in session.splits.get(split, ())]
+
+
+def _measure_effect(session: Session, arm: Arm) -> None:
+    """For an adapter: the largest change of a logit it makes, on a few prompts of the exam."""
+    effect = getattr(session.model(arm.model).model, "effect", None)
+    prompts = [arm.prompter.prompt(example) for example in session.splits["test"][:EFFECT_PROMPTS]]
+    value = effect(prompts) if effect else None
+    if value is not None:
+        session.put_evidence("candidate", judging.Evidence("effect", value, None, None, len(prompts)))
+
+
+def _pairs(session: Session) -> list[Pair]:
+    """Candidate (first) and best prompt (second) on every test example both answered."""
+    ours, theirs = (session.store.texts(session.chosen(side)["run_id"]) for side in SIDES)
+    examples = session.splits["test"]
+    return [Pair(e.id, e.input, ours[e.id], theirs[e.id]) for e in examples if e.id in ours and e.id in theirs]
+
+
+SIDES: tuple[Side, Side] = ("candidate", "base")
+
+
+def _report_trouble(session: Session, name: str, note: str) -> None:
+    say(f"stopped: {note}")
+    session.put_evidence("trouble", judging.Evidence(name, None, None, None, 0, note))
+
+
+def _seed(session: Session) -> int:
+    return session.experiment.config.seed

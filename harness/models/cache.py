@@ -1,0 +1,65 @@
+"""A Model that answers only what is not yet on record. Keys are what produced an answer, never a name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from harness.store import Store, completion_row
+from suites.types import Completion, Generation, Identity, LogLikelihood, Model, OnProgress, Prompt
+
+
+def completion_id(identity: Identity, rendered: str, generation: Generation) -> str:
+    """sha256 of weights, adapter, template, engine, dtype, rendered prompt and generation settings."""
+    parts = {key: value for key, value in asdict(identity).items() if key != "name"}
+    text = json.dumps([parts, rendered, asdict(generation)], sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+class Cached:
+    """`model` behind the store's completions. Errors are kept for the record and asked again next time."""
+
+    def __init__(self, model: Model, store: Store) -> None:
+        self.model = model
+        self._store = store
+
+    @property
+    def identity(self) -> Identity:
+        return self.model.identity
+
+    def render(self, prompt: Prompt) -> str:
+        return self.model.render(prompt)
+
+    def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
+        return self.model.loglikelihood(requests)
+
+    def generate(
+        self, prompts: Sequence[Prompt], generation: Generation, *, on_progress: OnProgress | None = None
+    ) -> list[Completion]:
+        """Like `Model.generate`. Each finished batch is stored at once, so an interrupted run goes on where it was."""
+        rendered = [self.render(prompt) for prompt in prompts]
+        ids = [completion_id(self.identity, text, generation) for text in rendered]
+        places: dict[str, list[int]] = {}
+        for position, key in enumerate(ids):
+            places.setdefault(key, []).append(position)
+        known = self._store.completions(list(places))
+
+        def tell(keys: Sequence[str]) -> None:
+            if on_progress:
+                on_progress([(position, known[key]) for key in keys for position in places[key]])
+
+        tell(list(known))
+        missing = [positions[0] for key, positions in places.items() if key not in known]
+
+        def keep(batch: list[tuple[int, Completion]]) -> None:
+            done = {missing[index]: completion for index, completion in batch}
+            rows = [completion_row(ids[position], rendered[position], c) for position, c in done.items()]
+            self._store.insert("completions", rows, replace=True)
+            known.update({ids[position]: completion for position, completion in done.items()})
+            tell([ids[position] for position in done])
+
+        if missing:
+            self.model.generate([prompts[position] for position in missing], generation, on_progress=keep)
+        return [known[key] for key in ids]

@@ -1,0 +1,75 @@
+"""Progress on stderr: a bar per phase on a terminal, a plain line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+LINE_SECONDS = 5.0
+
+
+def say(text: str) -> None:
+    """One plain line on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+class Phase:
+    """Work in progress: how much is done of how much, shown by `draw(self)` whenever it moves."""
+
+    def __init__(self, name: str, total: int, draw: Callable[[Phase], None]) -> None:
+        self.name, self.total, self.done, self.note = name, total, 0, ""
+        self.started = time.monotonic()
+        self._draw = draw
+
+    def advance(self, count: int) -> None:
+        """`count` more are done."""
+        self.at(self.done + count, self.total)
+
+    def at(self, done: int, total: int, note: str = "") -> None:
+        """`done` of `total` are done; `note` is anything worth seeing beside it."""
+        self.done, self.total, self.note = done, total, note
+        self._draw(self)
+
+    def __str__(self) -> str:
+        seconds = time.monotonic() - self.started
+        rate = self.done / seconds if seconds else 0.0
+        left = f", {(self.total - self.done) / rate:.0f} s left" if rate and self.done < self.total else ""
+        return f"{self.name}: {self.done}/{self.total} in {seconds:.1f} s{left} {self.note}".rstrip()
+
+
+@contextlib.contextmanager
+def phase(name: str, total: int = 1) -> Iterator[Phase]:
+    """Show `total` steps of work called `name` while the block runs."""
+    with _bar() if sys.stderr.isatty() else _lines() as draw:
+        current = Phase(name, total, draw)
+        draw(current)
+        yield current
+    say(str(current))
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[Phase], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    text = "{task.description}"
+    columns = (TextColumn(text, markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    note = TextColumn("{task.fields[note]}", markup=False)
+    with Progress(*columns, note, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", note="")
+        yield lambda at: progress.update(task, description=at.name, completed=at.done, total=at.total, note=at.note)
+
+
+@contextlib.contextmanager
+def _lines() -> Iterator[Callable[[Phase], None]]:
+    shown = time.monotonic()
+
+    def draw(at: Phase) -> None:
+        nonlocal shown
+        if time.monotonic() - shown >= LINE_SECONDS:
+            shown = time.monotonic()
+            say(str(at))
+
+    yield draw

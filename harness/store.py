@@ -1,0 +1,227 @@
+"""The DuckDB file: facts in tables, `v_*` views as contract, numbered migrations, one short connection at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import random
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from suites.errors import UserError
+from suites.types import Completion, Example, Finding, Score
+
+SCHEMA = Path(__file__).with_name("schema.sql")
+VERSION = 1
+LOCK_SECONDS = 10.0
+
+# Everything a query could use to reach beyond the store: files, network, extensions, Python variables, settings.
+LOCKED_DOWN = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
+    "lock_configuration": "true",
+}
+
+
+class Store:
+    """One workspace's DuckDB file. Connections last for one batch, so other processes can read in between."""
+
+    def __init__(self, path: Path, *, create: bool = True) -> None:
+        """Open or create the store. Raises UserError for a file that is not ours, is damaged, or stays locked."""
+        self.path = path
+        if not create and not path.is_file():
+            raise UserError(
+                "no store here yet", str(path), "`harness run EXPERIMENT` makes one; or name it with --store"
+            )
+        if not path.parent.is_dir():
+            raise UserError("no such folder for the store", str(path.parent))
+        fresh = not path.exists()
+        with self.connect() as con:
+            if fresh:
+                con.execute(SCHEMA.read_text(encoding="utf-8"))
+                con.execute(f"create table schema_version as select {VERSION} as version")
+            self._check(con)
+
+    def _check(self, con: duckdb.DuckDBPyConnection) -> None:
+        tables = {name for (name,) in con.execute("select table_name from information_schema.tables").fetchall()}
+        if not {"schema_version", "experiments", "runs"} <= tables:
+            fix = "give another file with --store, or move this one away"
+            raise UserError("this DuckDB file was not made by the harness", str(self.path), fix)
+        [version] = con.execute("select version from schema_version").fetchone() or (0,)
+        if version != VERSION:
+            fix = "upgrade the harness" if version > VERSION else "start a new store; version 1 is the first"
+            raise UserError(f"the store has version {version}, this harness reads {VERSION}", str(self.path), fix)
+        lost = con.execute(f"select run_id, n from runs where digest <> coalesce(({RUN_DIGEST}), '')").fetchall()
+        if lost:
+            names = ", ".join(run_id[:12] for run_id, _ in lost[:5])
+            fix = "restore the file from a copy, or move it away and run again"
+            raise UserError(f"{len(lost)} finished runs lost rows: {names}", str(self.path), fix)
+
+    @contextlib.contextmanager
+    def connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for one batch, in one transaction when writing: all of it lands or nothing."""
+        con = _open(self.path, read_only)
+        try:
+            con.execute("begin")
+            yield con
+            con.execute("commit")
+        finally:
+            con.close()
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """The result of one of our own queries as dicts."""
+        with self.connect(read_only=True) as con:
+            cursor = con.execute(sql, list(parameters))
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def insert(self, table: str, rows: Sequence[Mapping[str, Any]], *, replace: bool = False) -> None:
+        """Add rows to a table in one transaction. Raises ValueError for a value that is not finite."""
+        with self.connect() as con:
+            insert(con, table, rows, replace=replace)
+
+    def replace_all(self, table: str, experiment_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """An experiment's rows of a table, exchanged as one."""
+        with self.connect() as con:
+            con.execute(f"delete from {_identifier(table)} where experiment_id = ?", [experiment_id])
+            insert(con, table, [{"experiment_id": experiment_id, **row} for row in rows])
+
+    def completions(self, ids: Sequence[str]) -> dict[str, Completion]:
+        """Answers already given, by completion id; errors are not answers and are left out."""
+        sql = """select completion_id, text, finish, tokens_in, tokens_out, seconds from completions
+                 where error is null and completion_id in (select unnest(?))"""
+        return {row.pop("completion_id"): Completion(**row) for row in self.rows(sql, [list(ids)])}
+
+    def run_is_finished(self, run_id: str) -> bool:
+        """Whether a run is on record with an answer to every example."""
+        return bool(self.rows("select 1 from runs where run_id = ? and n_errors = 0", [run_id]))
+
+    def scores(self, run_id: str, metric: str) -> dict[str, Score]:
+        """A run's scores on one metric, by example id."""
+        sql = "select example_id, value, reason from scores where run_id = ? and metric = ?"
+        return {row["example_id"]: Score(row["value"], row["reason"]) for row in self.rows(sql, [run_id, metric])}
+
+    def texts(self, run_id: str) -> dict[str, str]:
+        """A run's answers as text, by example id; failed ones are left out."""
+        sql = "select example_id, text from v_completions where run_id = ? and error is null"
+        return {row["example_id"]: row["text"] for row in self.rows(sql, [run_id])}
+
+    def stage_is_finished(self, experiment_id: str, stage: str) -> bool:
+        """Whether a stage of an experiment is on record."""
+        return bool(self.rows("select 1 from stages where experiment_id = ? and stage = ?", [experiment_id, stage]))
+
+    def finish_stage(self, experiment_id: str, stage: str, seconds: float) -> None:
+        """Put on record that a stage is done; a repeat that found nothing to do keeps the first time it took."""
+        self.insert("stages", [{"experiment_id": experiment_id, "stage": stage, "seconds": seconds}])
+
+    def put_findings(self, experiment_id: str, findings: Sequence[Finding]) -> None:
+        """An experiment's findings, in order."""
+        rows = [
+            {"position": i, "level": f.level, "check_name": f.check, "message": f.message, "rows": list(f.rows)}
+            for i, f in enumerate(findings)
+        ]
+        self.replace_all("findings", experiment_id, rows)
+
+
+# The digest of a run as its rows stand now: ids, answers and how many scores they got.
+RUN_DIGEST = """
+    select sha256(string_agg(a.example_id || ':' || c.text || ':' || coalesce(c.error, '') || ':' || s.n, '|'
+        order by a.example_id))
+    from answers a join completions c using (completion_id)
+        join (select run_id, example_id, count(*) as n from scores group by all) s using (run_id, example_id)
+    where a.run_id = runs.run_id
+"""
+
+
+def insert(
+    con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, Any]], *, replace: bool = False
+) -> None:
+    """Add rows to a table; rows whose key is on record already are left as they are, or replaced."""
+    if not rows:
+        return
+    columns = [_identifier(name) for name in rows[0]]
+    verb = "insert or replace" if replace else "insert or ignore"
+    # Whole columns at a time: row by row costs 3 ms each.
+    sql = f"{verb} into {_identifier(table)} ({', '.join(columns)}) select {', '.join(['unnest(?)'] * len(columns))}"
+    con.execute(sql, [[_storable(row[name]) for row in rows] for name in rows[0]])
+
+
+def _identifier(name: str) -> str:
+    if not re.fullmatch(r"[a-z_]+", name):
+        raise ValueError(f"not an identifier: {name!r}")
+    return name
+
+
+def _storable(value: Any) -> Any:
+    """A value DuckDB keeps as it is. Text loses lone surrogates, which no file format can hold."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is not a number that can be stored")
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return json.dumps(value, sort_keys=True, allow_nan=False)
+    return value
+
+
+def example_rows(suite_id: str, examples: Sequence[Example]) -> list[dict[str, Any]]:
+    """Examples as rows of the `examples` table."""
+    return [
+        {"suite_id": suite_id, "example_id": e.id, "cluster_id": e.cluster, "input": e.input, "target": e.target,
+         "slices": dict(e.slices)}
+        for e in examples
+    ]  # fmt: skip
+
+
+def completion_row(completion_id: str, prompt: str, completion: Completion) -> dict[str, Any]:
+    """A completion as a row of the `completions` table."""
+    return {"completion_id": completion_id, "prompt": prompt, **asdict(completion)}
+
+
+def query(path: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Column names and rows of a user's own query: read-only, and locked away from files, network and settings.
+
+    Raises UserError for SQL that fails or is not allowed.
+    """
+    Store(path, create=False)
+    con = _open(path, read_only=True, config=LOCKED_DOWN)
+    try:
+        cursor = con.execute(sql)
+        return [column[0] for column in cursor.description or []], cursor.fetchall()
+    except duckdb.Error as error:
+        fix = "the views are v_experiments, v_runs, v_scores, v_completions, v_comparisons, v_gates, v_decisions, ..."
+        raise UserError(f"the query failed: {error}", "SQL", fix) from None
+    finally:
+        con.close()
+
+
+def _open(path: Path, read_only: bool, config: Mapping[str, Any] | None = None) -> duckdb.DuckDBPyConnection:
+    """Connect, waiting a while for another process to finish its batch."""
+    until = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            return duckdb.connect(str(path), read_only=read_only, config=dict(config or {}))
+        except duckdb.IOException as error:
+            if "Could not set lock" not in str(error):
+                raise _damaged(path, error) from None
+            if time.monotonic() > until:
+                holder = re.search(r"held in (.*?) \(PID (\d+)\)", str(error))
+                by = f" by process {holder.group(2)} ({holder.group(1)})" if holder else ""
+                fix = "wait for it to finish, or give another file with --store"
+                raise UserError(f"the store is locked{by}", str(path), fix) from None
+            time.sleep(random.uniform(0.05, 0.2))
+        except duckdb.Error as error:
+            raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    fix = "give another file with --store, or move this one away"
+    return UserError(f"not a usable DuckDB file: {str(error).splitlines()[0]}", str(path), fix)

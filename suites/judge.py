@@ -1,0 +1,96 @@
+"""A judge compares two answers to one input: rubric + Model -> Verdict, always asked in both orders."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from jinja2 import StrictUndefined, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from suites.errors import UserError
+from suites.types import Generation, Model, OnProgress, Prompt, Verdict
+
+RUBRICS = Path(__file__).parent / "rubrics"
+_VERDICT = re.compile(r"verdict\W*:\W*(A|B|tie)\b", re.IGNORECASE)
+_GRADES: dict[str, Literal["first", "second", "tie"]] = {"a": "first", "b": "second", "tie": "tie"}
+_TEMPLATES = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
+
+
+@dataclass(frozen=True, slots=True)
+class Rubric:
+    """The text a judge is asked with; its hash is kept with every verdict."""
+
+    name: str
+    text: str
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two answers to one input. Which of them came from the candidate is not the judge's business."""
+
+    id: str
+    input: str
+    first: str
+    second: str
+
+
+def load_rubric(name: str, folder: Path) -> Rubric:
+    """A rubric by built-in name, or from a file. Raises UserError when there is none or it misses a placeholder."""
+    own = folder / name
+    path = own if own.is_file() else RUBRICS / f"{name}.md"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in RUBRICS.glob("*.md")))
+        raise UserError(f"no rubric named {name!r}", str(own), f"use a built-in rubric ({known}) or a .md file")
+    rubric = Rubric(name, path.read_text(encoding="utf-8"))
+    missing = [
+        part for part in ("input", "first", "second") if not re.search(r"\{\{\s*" + part + r"\s*\}\}", rubric.text)
+    ]
+    if missing:
+        raise UserError(
+            f"the rubric never shows {', '.join(missing)}", str(path), "write {{ input }}, {{ first }}, {{ second }}"
+        )
+    return rubric
+
+
+def judge(
+    model: Model,
+    rubric: Rubric,
+    pairs: Sequence[Pair],
+    generation: Generation,
+    on_progress: OnProgress | None = None,
+) -> list[tuple[Verdict, Verdict]]:
+    """For each pair the verdict on (first, second) and the verdict on (second, first), each about its own order.
+
+    A judge that prefers a slot shows it by contradicting itself; callers count such pairs as ties
+    (Zheng et al. 2023, arXiv:2306.05685, section 3.4).
+    """
+    turned = [Pair(pair.id, pair.input, pair.second, pair.first) for pair in pairs]
+    prompts = [ask(rubric, pair) for both in zip(pairs, turned, strict=True) for pair in both]
+    answers = model.generate(prompts, generation, on_progress=on_progress)
+    verdicts = [Verdict(None if a.error else parse(a.text), a.error or a.text, rubric.digest) for a in answers]
+    return list(zip(verdicts[::2], verdicts[1::2], strict=True))
+
+
+def ask(rubric: Rubric, pair: Pair) -> Prompt:
+    """The prompt that shows one pair in one order."""
+    try:
+        template = _TEMPLATES.from_string(rubric.text)
+        text = template.render(input=pair.input, first=pair.first, second=pair.second)
+    except TemplateError as error:
+        raise UserError(f"the rubric cannot be filled in: {error}", rubric.name) from None
+    return Prompt(pair.id, [{"role": "user", "content": text.strip()}])
+
+
+def parse(text: str) -> Literal["first", "second", "tie"] | None:
+    """The last `verdict: A|B|tie` in the judge's answer; `None` when it never said one."""
+    found = _VERDICT.findall(text)
+    return _GRADES[found[-1].lower()] if found else None

@@ -1,0 +1,123 @@
+"""Marks one answer: (Example, Completion) -> Score in [0, 1]. `METRICS` is the table; add a function and a line."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from suites.checks import normalise
+from suites.errors import UserError
+from suites.types import Completion, Example, Score
+
+Metric = Callable[[Example, Completion], Score]
+
+
+def build(name: str, schema: Mapping[str, Any] | None = None) -> Metric:
+    """The metric `name`, which gives `Score(None, reason)` to answers that failed to arrive.
+
+    `evaluate:NAME` is a metric of the evaluate library, by folder or Hub name. Raises UserError for unknown names.
+    """
+    if name == "json_schema":
+        mark = _json_schema(schema or {})
+    elif name.startswith("evaluate:"):
+        from suites.evaluate_bridge import metric
+
+        mark = metric(name.removeprefix("evaluate:"))
+    elif name in METRICS:
+        mark = METRICS[name]
+    else:
+        known = ", ".join([*METRICS, "json_schema", "evaluate:NAME"])
+        raise UserError(f"unknown metric {name!r}", "task.metrics", f"use one of {known}")
+    return lambda example, completion: Score(None, completion.error) if completion.error else mark(example, completion)
+
+
+def exact_match(example: Example, completion: Completion) -> Score:
+    """1 when the answer is the target, ignoring space around both."""
+    return Score(float(completion.text.strip() == example.target.strip()))
+
+
+def normalised_match(example: Example, completion: Completion) -> Score:
+    """1 when the answer is the target once case, punctuation and spacing are taken out."""
+    return Score(float(normalise(completion.text) == normalise(example.target)))
+
+
+def contains(example: Example, completion: Completion) -> Score:
+    """1 when the target stands somewhere in the answer, case ignored."""
+    return Score(float(example.target.strip().casefold() in completion.text.casefold()))
+
+
+def json_match(example: Example, completion: Completion) -> Score:
+    """1 when answer and target are the same JSON value, key order and spacing ignored."""
+    found, wanted = parse_json(completion.text), parse_json(example.target)
+    if wanted is None:
+        return Score(None, "the target is not JSON")
+    return Score(float(found == wanted))
+
+
+def json_valid(example: Example, completion: Completion) -> Score:
+    """1 when the answer is a JSON object or array with the same keys as the target, whatever their values."""
+    found, wanted = parse_json(completion.text), parse_json(example.target)
+    if isinstance(wanted, dict):
+        return Score(float(isinstance(found, dict) and found.keys() == wanted.keys()))
+    return Score(float(isinstance(found, dict | list)))
+
+
+def number_match(example: Example, completion: Completion) -> Score:
+    """1 when the last number of the answer is the last number of the target (GSM8K's convention, arXiv:2110.14168)."""
+    wanted = _last_number(example.target)
+    if wanted is None:
+        return Score(None, "the target holds no number")
+    return Score(float(_last_number(completion.text) == wanted))
+
+
+def token_f1(example: Example, completion: Completion) -> Score:
+    """Harmonic mean of word precision and recall after normalising (SQuAD, arXiv:1606.05250, section 6.1)."""
+    found, wanted = normalise(completion.text).split(), normalise(example.target).split()
+    shared = sum((Counter(found) & Counter(wanted)).values())
+    if not found or not wanted:
+        return Score(float(found == wanted))
+    return Score(2 * shared / (len(found) + len(wanted)))
+
+
+METRICS: dict[str, Metric] = {
+    "exact_match": exact_match,
+    "normalised_match": normalised_match,
+    "contains": contains,
+    "json_match": json_match,
+    "json_valid": json_valid,
+    "number_match": number_match,
+    "token_f1": token_f1,
+}
+
+
+def parse_json(text: str) -> Any:
+    """The JSON value in an answer, also inside a ```json fence; `None` when there is none."""
+    fenced = re.search(r"```(?:json)?\s*(.*?)```", text, re.DOTALL)
+    try:
+        return json.loads(fenced.group(1) if fenced else text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _json_schema(schema: Mapping[str, Any]) -> Metric:
+    from jsonschema import Draft202012Validator, SchemaError
+
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        raise UserError(f"not a JSON Schema: {error.message}", "task.schema") from None
+    validator = Draft202012Validator(schema)
+
+    def mark(example: Example, completion: Completion) -> Score:
+        found = parse_json(completion.text)
+        return Score(float(found is not None and validator.is_valid(found)))
+
+    return mark
+
+
+def _last_number(text: str) -> float | None:
+    found = re.findall(r"-?\d[\d,]*(?:\.\d+)?", text)
+    return float(found[-1].replace(",", "")) if found else None
