@@ -15,13 +15,13 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from harness.models import ModelSpec, NonFiniteWeights, load
+from harness.models import NonFiniteWeights, load
 from harness.models.hf import HFModel
 from harness.models.hf_text import ChatTokenizer
 from harness.training import METHODS
 from harness.training.types import TrainingConfig, TrainingData, TrainRow
 from suites.errors import UserError
-from suites.types import Completion, Generation, Message, Prompt
+from suites.types import Completion, Generation, Message, ModelSpec, Prompt
 
 torch.set_num_threads(1)
 

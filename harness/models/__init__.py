@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.models.spec import Kind, ModelSpec, NonFiniteWeights
-from suites.types import Model
+from harness.models.spec import Kind, NonFiniteWeights, kind
+from suites.types import Model, ModelSpec
 
 __all__ = ["ModelSpec", "NonFiniteWeights", "load"]
 
@@ -44,4 +44,4 @@ LOADERS: dict[Kind, Callable[[ModelSpec], Model]] = {
 
 def load(spec: ModelSpec) -> Model:
     """The model behind `spec`. Files are checked now; weights are read at the first question."""
-    return LOADERS[spec.kind](spec)
+    return LOADERS[kind(spec)](spec)

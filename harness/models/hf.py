@@ -14,16 +14,13 @@ import transformers
 
 from harness.models import hf_files, hf_loading
 from harness.models.hf_text import ChatTokenizer
-from harness.models.spec import ModelSpec
 from suites.errors import UserError
-from suites.types import Completion, Generation, Identity, LogLikelihood, Prompt
+from suites.types import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
 
 BATCH_TOKENS = 16_384
 """How many tokens, padding and room for the answer included, one batch may hold."""
 
 log = logging.getLogger(__name__)
-
-OnProgress = Callable[[list[tuple[int, Completion]]], None]
 
 
 class HFModel:
@@ -58,7 +55,7 @@ class HFModel:
         return self.chat.render(prompt.messages)
 
     def generate(
-        self, prompts: Sequence[Prompt], generation: Generation, on_progress: OnProgress | None = None
+        self, prompts: Sequence[Prompt], generation: Generation, *, on_progress: OnProgress | None = None
     ) -> list[Completion]:
         """Answers in the order of `prompts`; `on_progress` gets each finished batch as (index, completion) pairs."""
         asked: dict[str, list[int]] = {}

@@ -12,6 +12,7 @@ from suites.errors import UserError
 
 CONFIGS = ("config.json", "generation_config.json")
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+TRAINING_RECORD = "harness_training.json"
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",

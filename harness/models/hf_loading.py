@@ -15,13 +15,20 @@ from peft import PeftConfig, PeftModelForCausalLM
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from harness.models.hf_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, first_line, read_json, tensors_hash
+from harness.models.hf_files import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    TRAINING_RECORD,
+    first_line,
+    read_json,
+    tensors_hash,
+)
 from harness.models.hf_text import load_config
-from harness.models.spec import ModelSpec, NonFiniteWeights
+from harness.models.spec import NonFiniteWeights
 from suites.errors import UserError
+from suites.types import ModelSpec
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-TRAINING_RECORD = "harness_training.json"
 
 log = logging.getLogger(__name__)
 

@@ -9,14 +9,13 @@ import random
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from harness.models.spec import ModelSpec
 from suites.errors import UserError
-from suites.types import Completion, Generation, Identity, LogLikelihood, Prompt
+from suites.types import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
 
 CONCURRENCY = 8
 ATTEMPTS = 5
@@ -51,7 +50,8 @@ class OpenAIModel:
         self,
         prompts: Sequence[Prompt],
         generation: Generation,
-        on_progress: Callable[[list[tuple[int, Completion]]], None] | None = None,
+        *,
+        on_progress: OnProgress | None = None,
     ) -> list[Completion]:
         answers: dict[int, Completion] = {}
         pool = ThreadPoolExecutor(CONCURRENCY)

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.models.spec import ModelSpec
-from harness.training.types import Method, OnLog, TrainingConfig, TrainingData, TrainingResult
+from harness.training.types import (
+    Method,
+    OnLog,
+    TrainingConfig,
+    TrainingData,
+    TrainingDiverged,
+    TrainingResult,
+    TrainRow,
+)
+from suites.types import ModelSpec
+
+__all__ = ["METHODS", "TrainRow", "TrainingConfig", "TrainingData", "TrainingDiverged", "TrainingResult"]
 
 
 def _sft(
