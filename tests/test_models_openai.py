@@ -180,6 +180,21 @@ def test_finished_answers_are_handed_over_one_by_one(server: Server) -> None:
     assert dict(seen) == dict(enumerate(answers))
 
 
+def test_interrupted_run_does_not_sit_out_its_retries(server: Server) -> None:
+    def behave(number: int, body: dict[str, Any]) -> Reply:
+        return answer("ok") if "first" in str(body["messages"]) else (429, {"Retry-After": "30"}, b"")
+
+    def interrupt(batch: list[tuple[int, Completion]]) -> None:
+        raise KeyboardInterrupt
+
+    server.behave = behave
+    model = OpenAIModel(ModelSpec(base="tiny", endpoint=server.url))
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        model.generate([Prompt("a", "first"), Prompt("b", "second")], Generation(), on_progress=interrupt)
+    assert time.monotonic() - started < 5
+
+
 def test_address_must_be_one() -> None:
     with pytest.raises(UserError, match="not a web address"):
         OpenAIModel(ModelSpec(base="tiny", endpoint="localhost:8000"))

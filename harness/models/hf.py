@@ -87,7 +87,7 @@ class HFModel:
         return [results[i] for i in range(len(requests))]
 
     def effect(self, prompts: Sequence[Prompt]) -> float | None:
-        """The largest difference any logit shows with the adapter on and off: 0.0 is an adapter that does nothing.
+        """The largest difference of a next-token logit, adapter on against off: 0.0 is an adapter that does nothing.
 
         `None` without an adapter: a fully tuned model has nothing to switch off.
         """
@@ -97,9 +97,10 @@ class HFModel:
         with torch.inference_mode():
             for prompt in prompts:
                 ids = torch.tensor([self.chat.encode(self.render(prompt))], device=self.device)
-                tuned = self._model(input_ids=ids).logits
+                tuned = self._model(input_ids=ids, logits_to_keep=1).logits
                 with self._model.disable_adapter():
-                    largest = max(largest, float((tuned - self._model(input_ids=ids).logits).abs().max()))
+                    plain = self._model(input_ids=ids, logits_to_keep=1).logits
+                largest = max(largest, float((tuned - plain).abs().max()))
         return largest
 
     @cached_property
