@@ -27,11 +27,12 @@ Splits = Mapping[str, tuple[Example, ...]]
 def read_splits(experiment: Experiment) -> Splits:
     """The examples of `train`, `validation` and `test`, read or split as the file says; absent ones are left out."""
     settings = experiment.config.data
+    columns: dict[str, str] = {str(ours): theirs for ours, theirs in settings.columns.items()}
     found: dict[str, tuple[Example, ...]] = {}
     for name in ("train", "validation", "test"):
         if file := getattr(settings, name):
             slices = experiment.config.task.slices if name == "test" else ()
-            found[name] = data.read_examples(experiment.resolve(file), settings.columns, slices)
+            found[name] = data.read_examples(experiment.resolve(file), columns, slices)
     if settings.split:
         shares = {name: getattr(settings.split, name) for name in ("validation", "test") if name not in found}
         by = settings.split.by
@@ -145,7 +146,7 @@ def task_suite(experiment: Experiment, splits: Splits, split: str) -> Suite:
         except ValueError as error:
             raise UserError(f"not JSON: {error}", str(experiment.resolve(task.schema_file))) from None
     return Suite(
-        name=experiment.name if split == "test" else f"{experiment.name} {split}",
+        name=Path(getattr(experiment.config.data, split) or split).stem,
         kind="task" if split == "test" else "validation",
         examples=splits[split],
         metrics=task.ordered_metrics,

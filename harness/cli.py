@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ exit codes of run, decide and gate:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, run one command, and turn what happened into an exit code."""
     options = _parser().parse_args(arguments)
+    _quieten()
     try:
         return int(options.command(options))
     except UserError as error:
@@ -37,6 +40,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+
+
+def _quieten() -> None:
+    """Our own progress is the only one, and what dependencies tell their own developers is not for users."""
+    for name, value in {
+        "TQDM_DISABLE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }.items():
+        os.environ.setdefault(name, value)
+    warnings.filterwarnings("ignore", category=FutureWarning)
 
 
 def _parser() -> argparse.ArgumentParser:

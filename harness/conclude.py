@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -108,14 +109,14 @@ def validity_gates(session: Session) -> list[Gate]:
     effect = session.evidence("candidate").get("effect")
     if effect and (gate := validity.effect_gate(effect.value)):
         gates.append(gate)
-    base, candidate = (_health(session, side) for side in ("base", "candidate"))  # type: ignore[arg-type]
+    base, candidate = (_health(session, side) for side in ("base", "candidate"))
     policy = session.experiment.config.policy
     return [
         *gates,
         validity.difference_gate(_same_questions(session)),
         validity.answered_gate([*base, *candidate], policy.max_unscored),
         validity.same_share_gate(base[0], candidate[0]),
-        validity.comparable_gate(*(_run(session, side) for side in ("base", "candidate"))),  # type: ignore[arg-type]
+        validity.comparable_gate(*(_run(session, side) for side in ("base", "candidate"))),
     ]
 
 
@@ -147,8 +148,6 @@ def _same_questions(session: Session) -> list[tuple[dict[str, str], dict[str, st
 
 
 def _run(session: Session, side: Side) -> Run:
-    import json
-
     chosen = session.chosen(side)
     [row] = session.store.rows("select identity, generation from runs where run_id = ?", [chosen["run_id"]])
     identity, generation = Identity(**json.loads(row["identity"])), Generation(**json.loads(row["generation"]))

@@ -74,7 +74,7 @@ class TaskConfig(Section):
     prompt: str = ""
     metrics: Annotated[list[str], Field(min_length=1)] = ["exact_match"]
     primary: str | None = None
-    schema_file: FilePath | None = Field(None, alias="schema")
+    schema_file: FilePath | None = Field(default=None, alias="schema")
     slices: list[str] = []
     max_new_tokens: Annotated[int, Field(ge=1)] = 64
 

@@ -86,7 +86,6 @@ def train(session: Session) -> None:
 def exam(session: Session) -> None:
     """The candidate takes the same exams, with its own best prompt."""
     session.forget("arms", "side", "candidate")
-    session.forget("evidence", "topic", "candidate")
     session.forget("evidence", "topic", "trouble")
     spec = candidate_spec(session)
     arms = setup.candidate_arms(session.experiment, spec, setup.base_arms(session.experiment, session.splits))
@@ -240,11 +239,16 @@ def _training_rows(session: Session, split: str) -> list[TrainRow]:
 
 def _measure_effect(session: Session, arm: Arm) -> None:
     """For an adapter: the largest change of a logit it makes, on a few prompts of the exam."""
-    effect = getattr(session.model(arm.model).model, "effect", None)
+    model = session.model(arm.model)
+    effect = getattr(model.model, "effect", None)
+    known = session.evidence("candidate").get("effect")
+    if effect is None or (known and known.note == model.identity.adapter):
+        return
     prompts = [arm.prompter.prompt(example) for example in session.splits["test"][:EFFECT_PROMPTS]]
-    value = effect(prompts) if effect else None
+    value = effect(prompts)
     if value is not None:
-        session.put_evidence("candidate", judging.Evidence("effect", value, None, None, len(prompts)))
+        note = model.identity.adapter
+        session.put_evidence("candidate", judging.Evidence("effect", value, None, None, len(prompts), note))
 
 
 def _pairs(session: Session) -> list[Pair]:

@@ -68,7 +68,7 @@ def _lines() -> Iterator[Callable[[Phase], None]]:
 
     def draw(at: Phase) -> None:
         nonlocal shown
-        if time.monotonic() - shown >= LINE_SECONDS:
+        if time.monotonic() - shown >= LINE_SECONDS and at.done < at.total:
             shown = time.monotonic()
             say(str(at))
 

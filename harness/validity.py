@@ -28,7 +28,7 @@ class ArmHealth:
 def findings_gate(findings: Sequence[Finding]) -> Gate:
     """No blocking finding about the data."""
     blocking = [f"{f.check}: {f.message}" for f in findings if f.level == "block"]
-    measured = "; ".join(blocking) or f"{len(findings)} findings, none blocking"
+    measured = "; ".join(blocking) or f"{len(findings)} finding{'s' * (len(findings) != 1)}, none blocking"
     return Gate("validity", "data", "no blocking finding", measured, "fail" if blocking else "pass")
 
 

@@ -133,7 +133,7 @@ def _judge(data: ReportData) -> str:
         return ""
     distrust = data.facts["judge"]
     trust = f"The judge is **advisory**: {cell(distrust)}." if distrust else "The judge is **trusted** to veto."
-    rows = [[cell(JUDGE_NAMES.get(e["name"], e["name"])), _evidence(e), f"{e['n']:,}"] for e in evidence]
+    rows = [[cell(JUDGE_NAMES[e["name"]]), _evidence(e), f"{e['n']:,}"] for e in evidence]
     asked = (
         "Every pair is shown in both orders; a judge that contradicts itself when the order is turned has said "
         "tie. Equal answers are a tie without asking."

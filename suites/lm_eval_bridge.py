@@ -56,25 +56,24 @@ def run(model: Model, task: LmEvalTask, seed: int = 0) -> list[Marked]:
 
     Raises UserError when the task or its data cannot be found.
     """
-    import lm_eval
+    from lm_eval.evaluator import evaluate
     from lm_eval.tasks import TaskManager
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     spec: Any = _inline(Path(task.task)) if task.is_file else task.task
     try:
-        results = lm_eval.simple_evaluate(
-            model=_adapt(model),
-            tasks=[spec],
-            task_manager=TaskManager(include_defaults=not task.is_file),
+        loaded = TaskManager(include_defaults=not task.is_file).load([spec])
+        for found in loaded["tasks"].values():
+            _prepare(found, task, seed)
+        # The response caches stay off, and so does everything around `evaluate` that asks git and the environment.
+        results = evaluate(
+            lm=_adapt(model),
+            task_dict=loaded,
             limit=task.limit,
             log_samples=True,
             bootstrap_iters=0,
             apply_chat_template=True,
-            random_seed=seed,
-            numpy_random_seed=seed,
-            torch_random_seed=seed,
-            fewshot_random_seed=seed,
-            verbosity="ERROR",
+            fewshot_as_multiturn=True,
         )
     except (KeyError, FileNotFoundError, ConnectionError) as error:
         fix = "`lm-eval ls tasks` lists known names; a task from the Hub needs its data cached or a connection"
@@ -83,6 +82,17 @@ def run(model: Model, task: LmEvalTask, seed: int = 0) -> list[Marked]:
     if not samples:
         raise UserError("the lm-eval task has no examples", task.task)
     return [_marked(sample) for sample in samples]
+
+
+def _prepare(found: Any, task: LmEvalTask, seed: int) -> None:
+    """Zero shots unless the task says otherwise, and never shots out of the exam itself."""
+    shots = found.get_config("num_fewshot") or 0
+    found.set_config(key="num_fewshot", value=shots)
+    found.set_fewshot_seed(seed=seed)
+    elsewhere = found.has_training_docs() or found.has_validation_docs() or found.get_config("fewshot_split")
+    if shots and not elsewhere:
+        what = f"{shots} shots would be drawn from the test split, and an example could be shown its own answer"
+        raise UserError(what, task.task, "give the task a `fewshot_split` or `fewshot_config.samples`")
 
 
 def _inline(path: Path) -> dict[str, Any]:

@@ -101,6 +101,15 @@ class ModelSpec:
     api_key_env: str | None = None
     recorded: str | None = None
 
+    @property
+    def kind(self) -> Literal["hf", "openai", "recorded", "echo"]:
+        """Which backend answers; the base "echo" repeats the question."""
+        if self.recorded:
+            return "recorded"
+        if self.endpoint:
+            return "openai"
+        return "echo" if self.base == "echo" else "hf"
+
 
 OnProgress = Callable[[list[tuple[int, Completion]]], None]
 

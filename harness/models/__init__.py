@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.models.spec import Kind, NonFiniteWeights, kind
+from harness.models.spec import NonFiniteWeights
 from suites.types import Model, ModelSpec
 
-__all__ = ["ModelSpec", "NonFiniteWeights", "load"]
+__all__ = ["NonFiniteWeights", "load"]
 
 
 def _hf(spec: ModelSpec) -> Model:
@@ -34,7 +34,7 @@ def _echo(spec: ModelSpec) -> Model:
     return EchoModel(spec.base)
 
 
-LOADERS: dict[Kind, Callable[[ModelSpec], Model]] = {
+LOADERS: dict[str, Callable[[ModelSpec], Model]] = {
     "hf": _hf,
     "openai": _openai,
     "recorded": _recorded,
@@ -44,4 +44,4 @@ LOADERS: dict[Kind, Callable[[ModelSpec], Model]] = {
 
 def load(spec: ModelSpec) -> Model:
     """The model behind `spec`. Files are checked now; weights are read at the first question."""
-    return LOADERS[kind(spec)](spec)
+    return LOADERS[spec.kind](spec)

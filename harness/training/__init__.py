@@ -15,7 +15,7 @@ from harness.training.types import (
 )
 from suites.types import ModelSpec
 
-__all__ = ["METHODS", "TrainRow", "TrainingConfig", "TrainingData", "TrainingDiverged", "TrainingResult"]
+__all__ = ["METHODS", "TrainRow", "TrainingConfig", "TrainingData", "TrainingDiverged"]
 
 
 def _sft(
