@@ -110,6 +110,7 @@ def test_trained_adapter_loads_and_has_an_effect(
     name: str, base: Callable[[str], Path], adapter: Callable[[str], Path]
 ) -> None:
     tuned = hf(base(name), adapter(name))
+    tuned.generate(prompts(), Generation(max_new_tokens=1))
     assert (tuned.effect(prompts()) or 0) > 1e-3
     assert hf(base(name)).effect(prompts()) is None
     assert tuned.identity.weights == hf(base(name)).identity.weights
@@ -162,6 +163,13 @@ def test_model_without_template_uses_role_lines(copy: Callable[[str], Path]) -> 
     messages: list[Message] = [{"role": "system", "content": "be kind"}, user("hello")]
     assert chat.render(messages) == "system: be kind\nuser: hello\nassistant:"
     assert chat.render_answer(messages, "hi") == " hi<|im_end|>"
+
+
+def test_template_that_writes_the_date_writes_always_the_same(copy: Callable[[str], Path]) -> None:
+    folder = copy("qwen2")
+    today = "{% if not date_string is defined %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}"
+    (folder / "chat_template.jinja").write_text(today + "{{ date_string }}: {{ messages[0]['content'] }}")
+    assert ChatTokenizer(folder).render([user("hello")]) == "26 Jul 2024: hello"
 
 
 def test_prompt_leaves_out_thinking_as_the_answer_does(base: Callable[[str], Path]) -> None:
@@ -365,6 +373,21 @@ def test_base_with_an_infinite_weight(copy: Callable[[str], Path]) -> None:
         hf(folder).generate(prompts(), Generation(2))
 
 
+@pytest.mark.parametrize("tuned", [True, False])
+def test_finite_weights_that_overflow(
+    tuned: bool, copy: Callable[[str], Path], base: Callable[[str], Path], spoilt: Callable[..., Path]
+) -> None:
+    if tuned:
+        model = hf(base("llama"), spoilt(lambda tensors: {key: tensors[key] * 1e37 for key in tensors}))
+    else:
+        folder = copy("llama")
+        tensors = {key: tensor * 1e18 for key, tensor in load_file(folder / "model.safetensors").items()}
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+        model = hf(folder)
+    with pytest.raises(NonFiniteWeights, match=r"logits of .* are not finite on 0"):
+        model.effect(prompts())
+
+
 def test_base_with_a_weight_missing(copy: Callable[[str], Path]) -> None:
     folder = copy("qwen2")
     tensors = load_file(folder / "model.safetensors")
@@ -429,6 +452,24 @@ def test_hub_model_that_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(UserError, match="hf download nobody/nothing-1B"):
         load(ModelSpec("nobody/nothing-1B"))
+
+
+def test_hub_model_from_the_cache(base: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    place, commit = tmp_path / "models--org--tiny-1B", "a" * 40
+    shutil.copytree(base("llama"), place / "snapshots" / commit)
+    (place / "refs").mkdir()
+    (place / "refs" / "main").write_text(commit)
+    rows = TrainingData([TrainRow([user("hello")], "refund")])
+    result = METHODS["lora"](ModelSpec("org/tiny-1B"), rows, TrainingConfig(epochs=1), tmp_path / "out")
+    config = json.loads((tmp_path / "out" / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == "org/tiny-1B"
+    model = HFModel(result.spec)
+    assert model.identity.name == "org/tiny-1B + out"
+    assert model.effect(prompts()) == 0.0  # the first step of a warm-up has learning rate 0
+    with pytest.raises(UserError, match="org/tiny-1B@v2 is not on this machine"):
+        HFModel(ModelSpec("org/tiny-1B", revision="v2"))
 
 
 def test_broken_config_and_tokenizer(copy: Callable[[str], Path]) -> None:

@@ -24,7 +24,8 @@ FALLBACK_TEMPLATE = (
 """For a model without a chat template: one "role: content" line per message."""
 
 # Hybrid reasoning models (Qwen3) otherwise think aloud before the answer, in training and at test differently.
-TEMPLATE_SETTINGS = {"enable_thinking": False}
+# Llama 3 otherwise writes today's date, so that the same experiment asks something else tomorrow; this is its default.
+TEMPLATE_SETTINGS = {"enable_thinking": False, "date_string": "26 Jul 2024"}
 
 
 class ChatTokenizer:
@@ -128,7 +129,7 @@ class ChatTokenizer:
             text: str = self.tokenizer.apply_chat_template(
                 messages, tokenize=False, add_generation_prompt=prompt, **TEMPLATE_SETTINGS
             )
-        except TemplateError as error:
+        except (TemplateError, TypeError, ValueError) as error:
             roles = ", ".join(message["role"] for message in messages)
             raise UserError(
                 f"The model's chat template refuses the messages ({roles}): {error}",
