@@ -125,7 +125,7 @@ def _measure(
     paired = stats.paired_difference(before, after, clusters, confidence=level, seed=seed)
     p_harm = None
     if question.kind != "task":
-        p_harm = stats.one_sided_p(before, after, clusters, null=-question.margin, alternative="less", seed=seed)
+        p_harm = stats.one_sided_p(before, after, clusters, null=-question.margin, alternative="less")
     return _Found(
         baseline=paired.baseline,
         candidate=paired.candidate,
