@@ -7,11 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from harness.models.spec import ModelSpec
-from suites.types import Message
-
-RECORD = "harness_training.json"
-"""Written last into a finished training's folder: a folder without it is not a finished training."""
+from suites.types import Message, ModelSpec
 
 OnLog = Callable[[int, int, Mapping[str, float]], None]
 """Called as (step, total steps, what was measured)."""
