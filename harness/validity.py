@@ -86,16 +86,18 @@ def same_share_gate(base: ArmHealth, candidate: ArmHealth) -> Gate:
 
 
 def comparable_gate(base: Run, candidate: Run) -> Gate:
-    """Same examples, marking and generation settings; and, where both say it, the same template, engine and dtype."""
+    """Same examples, marking and generation settings; and, for live models, the same template, engine and dtype."""
     different = []
     if base.suite_id != candidate.suite_id:
         different.append("examples or metrics")
     if base.generation != candidate.generation:
         different.append("generation settings")
-    for part in ("template", "engine", "dtype"):
+    recorded = base.identity.engine.startswith("recorded") or candidate.identity.engine.startswith("recorded")
+    for part in () if recorded else ("template", "engine", "dtype"):
         one, other = getattr(base.identity, part), getattr(candidate.identity, part)
         if one and other and one != other:
             different.append(f"{part} ({one[:24]} against {other[:24]})")
-    measured = f"different {', '.join(different)}" if different else "same"
+    same = "same examples and settings; how recorded answers were made is not known" if recorded else "same"
+    measured = f"different {', '.join(different)}" if different else same
     rule = "same examples, settings, template, engine and dtype"
     return Gate("validity", "comparable", rule, measured, "fail" if different else "pass")
