@@ -285,7 +285,7 @@ def test_loglikelihood_is_that_of_lm_eval(name: str, base: Callable[[str], Path]
     arguments: Any = [Instance("loglikelihood", {}, request, i) for i, request in enumerate(requests)]
     expected = lm.loglikelihood(arguments, disable_tqdm=True)
     model = hf(folder)
-    for budget in (16_384, 64):
+    for budget in (4_096, 64):
         model._budget = budget
         found = model.loglikelihood(requests)
         assert [score.logprob for score in found] == pytest.approx([value for value, _ in expected], abs=1e-4)

@@ -18,8 +18,11 @@ from harness.models.spec import NonFiniteWeights
 from suites.errors import UserError
 from suites.types import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
 
-BATCH_TOKENS = 16_384
-"""How many tokens, padding and room for the answer included, one batch may hold."""
+BATCH_TOKENS = {"cpu": 2_048, "mps": 8_192, "cuda": 65_536}
+"""How many tokens, padding and room for the answer included, one batch may hold.
+
+A CPU gains nothing from large batches: they leave its caches, and every row waits for the longest answer.
+"""
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +42,7 @@ class HFModel:
         self._stop = hf_loading.stop_ids(self.base, self.chat.tokenizer.eos_token_id)
         # Masked, so any token will do; a pad token that was added later may have no embedding.
         self._pad = (self._stop or [0])[0]
-        self._budget = BATCH_TOKENS
+        self._budget = BATCH_TOKENS[self.device]
 
     @cached_property
     def identity(self) -> Identity:
