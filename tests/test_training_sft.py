@@ -47,7 +47,7 @@ def test_memorises_a_small_set(method: str, base: Path, tmp_path: Path) -> None:
     assert [step for step, name, _ in result.loss_curve if name == "eval_loss"] == list(range(1, 31))
     answers = HFModel(result.spec).generate([Prompt(row.target, row.messages) for row in ROWS], Generation(8))
     assert [(answer.text, answer.finish) for answer in answers] == [(row.target, "stop") for row in ROWS]
-    assert (result.steps, result.train_rows, result.truncated_rows) == (30, 3, 0)
+    assert (result.steps, result.train_rows) == (30, 3)
     assert not result.spec.adapter if method == "full" else result.spec.adapter
 
 

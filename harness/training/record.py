@@ -14,7 +14,7 @@ from harness.training.types import TrainingConfig, TrainingData, TrainingResult
 from suites.errors import UserError
 from suites.types import ModelSpec
 
-NUMBERS = ("seconds", "steps", "trained_parameters", "train_rows", "truncated_rows", "loss_tokens")
+NUMBERS = ("seconds", "steps", "trained_parameters", "train_rows", "loss_tokens")
 
 
 def origin(spec: ModelSpec, base: Path, data: TrainingData, config: TrainingConfig) -> dict[str, Any]:

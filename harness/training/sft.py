@@ -55,18 +55,21 @@ def train(
     watch = _Watch(on_log)
     trainer = _trainer(_load(base, spec, config), chat, rows, validation, config, partial)
     trainer.add_callback(watch)
-    trainer.train()
+    try:
+        trainer.train()
+        _save(trainer.model, chat, spec, base, partial)
+    except TrainingDiverged:
+        shutil.rmtree(partial)
+        raise
     result = TrainingResult(
         spec=record.tuned_spec(spec, config.method, out),
         seconds=time.perf_counter() - started,
         steps=trainer.state.global_step,
         trained_parameters=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
         train_rows=len(rows),
-        truncated_rows=0,  # check_rows refuses them
         loss_tokens=sum(label != IGNORED for row in rows for label in row["labels"]),
         loss_curve=watch.curve,
     )
-    _save(trainer.model, chat, spec, base, partial)
     versions = {module.__name__: str(module.__version__) for module in (torch, transformers, trl, peft)}
     record.write(partial, made_from, result, versions)
     partial.rename(out)

@@ -60,7 +60,6 @@ class TrainingResult:
     steps: int
     trained_parameters: int
     train_rows: int
-    truncated_rows: int
     loss_tokens: int
     loss_curve: list[tuple[int, str, float]] = field(default_factory=list)
 
