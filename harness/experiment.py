@@ -46,8 +46,9 @@ def run(session: Session) -> None:
 def do(session: Session, name: str) -> None:
     """One stage, and how long it took."""
     started = time.monotonic()
-    STAGES[name](session)
-    session.store.finish_stage(session.id, name, time.monotonic() - started)
+    with session.store.hold():
+        STAGES[name](session)
+        session.store.finish_stage(session.id, name, time.monotonic() - started)
 
 
 def check(session: Session) -> None:
@@ -242,6 +243,7 @@ def _train(session: Session, training_id: str, spec: ModelSpec, data: TrainingDa
     folder = session.out / f"model-{training_id[:12]}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     session.release()
+    session.store.release()
     with phase(f"training ({settings.method})") as progress:
         result = METHODS[settings.method](
             spec, data, settings, folder, lambda step, total, logs: progress.at(step, total, _loss(logs))

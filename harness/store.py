@@ -38,6 +38,8 @@ class Store:
     def __init__(self, path: Path, *, create: bool = True) -> None:
         """Open or create the store. Raises UserError for a file that is not ours, is damaged, or stays locked."""
         self.path = path
+        self._holding = False
+        self._held: duckdb.DuckDBPyConnection | None = None
         if not create and not path.is_file():
             raise UserError(
                 "no store here yet", str(path), "`harness run EXPERIMENT` makes one; or name it with --store"
@@ -68,14 +70,36 @@ class Store:
 
     @contextlib.contextmanager
     def connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for one batch, in one transaction when writing: all of it lands or nothing."""
-        con = _open(self.path, read_only)
+        """A connection for one batch, in one transaction: all of it lands or nothing."""
+        con = self._held or _open(self.path, read_only and not self._holding)
         try:
             con.execute("begin")
             yield con
             con.execute("commit")
-        finally:
+        except BaseException:
             con.close()
+            self._held = None
+            raise
+        if self._holding:
+            self._held = con
+        else:
+            con.close()
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep the connection between the batches of this block; opening one costs more than most queries."""
+        self._holding = True
+        try:
+            yield
+        finally:
+            self._holding = False
+            self.release()
+
+    def release(self) -> None:
+        """Let other processes in, before work that takes long; the next batch opens the file again."""
+        if self._held:
+            self._held.close()
+            self._held = None
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """The result of one of our own queries as dicts."""

@@ -33,6 +33,7 @@ class Cached:
         return self.model.render(prompt)
 
     def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
+        self._store.release()
         return self.model.loglikelihood(requests)
 
     def generate(
@@ -59,7 +60,9 @@ class Cached:
             self._store.insert("completions", rows, replace=True)
             known.update({ids[position]: completion for position, completion in done.items()})
             tell([ids[position] for position in done])
+            self._store.release()
 
+        self._store.release()
         if missing:
             self.model.generate([prompts[position] for position in missing], generation, on_progress=keep)
         return [known[key] for key in ids]
