@@ -13,7 +13,7 @@ from random import Random
 from typing import NamedTuple
 
 from harness.demo.messages import as_json, draw_message
-from harness.demo.phrases import CITIES, NAMES
+from harness.demo.phrases import CITIES, NAMES, words
 from harness.demo.skills import SKILLS, WORDS, draw_fact
 
 UNINFORMATIVE = (
@@ -34,7 +34,7 @@ NAMING = {
     "team": ("Name the team for the message.", "Which team should read the message?"),
     "priority": ("Name the priority of the message.", "Which priority does the message have?"),
 }
-OTHER_KEYS = tuple("queue group desk level tier unit kind class tag mode step lane".split())
+OTHER_KEYS = words("queue group desk level tier unit kind class tag mode step lane")
 HELD_OUT_PAIR = {"team", "priority"}
 
 

@@ -27,7 +27,10 @@ class Document(NamedTuple):
 def exam_inputs() -> frozenset[str]:
     """Inputs of every data file; pretraining skips them."""
     return frozenset(
-        str(row["input"]) for rows in world.all_rows().values() for row in rows if len(str(row.get("input", ""))) > CLOSED_INPUTS
+        str(row["input"])
+        for rows in world.all_rows().values()
+        for row in rows
+        if len(str(row.get("input", ""))) > CLOSED_INPUTS
     )
 
 

@@ -1,9 +1,9 @@
 """A start that already looks around: ordinary Llama weights, arranged so that looking back is not left to luck.
 
 With the usual random start a model this small copies words within minutes, but does not find out in an hour that it
-should look up what followed the same word before. Here some heads begin as what they would have to become: layer 0 looks
-one, two and three tokens back and at a window of about fifteen; layers 1 to 3 match what two such heads have written and
-copy what they find. Everything is trained afterwards; nothing is frozen.
+should look up what followed the same word before. Here some heads begin as what they would have to become: layer 0
+looks one, two and three tokens back and at a window of about fifteen; layers 1 to 3 match what two such heads have
+written and copy what they find. Everything is trained afterwards; nothing is frozen.
 
 Dimension 0 of the embedding starts as a constant, so that a head can look at a fixed distance through rotary positions.
 """

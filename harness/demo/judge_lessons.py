@@ -1,8 +1,8 @@
 """What the judge is taught: two answers to one message, and a verdict with its reasons written out first.
 
-Asked for a bare verdict the tiny model never learns to compare; asked to write down what the answer should have been and
-to check both answers field by field, it does. The judge is an expert on this one task: it learns the company's policy
-from examples, including the phrasings held out from the model it judges, but never a message of the data files.
+Asked for a bare verdict the tiny model never learns to compare; asked to write down what the answer should have been
+and to check both answers field by field, it does. The judge is an expert on this one task: it learns the company's
+policy from examples, including the phrasings held out from the model it judges, but never a message of the data files.
 """
 
 from __future__ import annotations

@@ -61,7 +61,8 @@ def orthogonalised(batch: Tensor, steps: int = 4) -> Tensor:
 
 def build_optimizers(model: nn.Module, matrix_lr: float, other_lr: float) -> list[torch.optim.Optimizer]:
     """Muon for the matrices inside the layers, AdamW for embeddings and norms."""
-    matrices, others = [], []
+    matrices: list[Tensor] = []
+    others: list[Tensor] = []
     for name, param in model.named_parameters():
         (matrices if param.ndim == 2 and "embed" not in name else others).append(param)
     adamw = torch.optim.AdamW(others, lr=other_lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)

@@ -7,6 +7,12 @@ pretraining or the training split: they are how the exam finds out whether a mod
 
 from __future__ import annotations
 
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of a line."""
+    return tuple(text.split())
+
+
 PRODUCTS: dict[str, tuple[str, ...]] = {
     "audio": ("speaker", "radio", "headset", "microphone", "soundbar"),
     "kitchen": ("kettle", "toaster", "blender", "oven", "mixer"),
@@ -131,7 +137,7 @@ HELD_OUT_TOPICS: dict[str, tuple[str, ...]] = {
     "delivery": (
         "The courier is late with my {p}.",
         "My {p} never arrived.",
-        "When will you deliver the {p}? I am waiting.",
+        "Nobody came with the {p}, I am still waiting.",
     ),
     "login": (
         "I can't sign in, my {p} password is blocked.",
@@ -216,17 +222,17 @@ PLAN_SENTENCES = (
 )
 GREETINGS = ("Hello", "Hi", "Good morning", "Dear team", "Hi there")
 
-ANIMALS = tuple("cat dog fox owl bear wolf frog crab goat duck horse snake tiger whale sheep eagle".split())
-FRUITS = tuple("apple pear plum lemon mango grape peach melon cherry fig orange banana".split())
-COLOURS = tuple("red blue green black white pink gray brown yellow purple".split())
-NAMES = tuple("Mia Tom Ana Leo Eva Max Zoe Sam Ida Ben Lea Jon Kim Roy Amy Dan".split())
-CITIES = tuple(
+ANIMALS = words("cat dog fox owl bear wolf frog crab goat duck horse snake tiger whale sheep eagle")
+FRUITS = words("apple pear plum lemon mango grape peach melon cherry fig orange banana")
+COLOURS = words("red blue green black white pink gray brown yellow purple")
+NAMES = words("Mia Tom Ana Leo Eva Max Zoe Sam Ida Ben Lea Jon Kim Roy Amy Dan")
+CITIES = words(
     "Oslo Rome Paris Lima Cairo Delhi Quito Tokyo Berlin Madrid Dublin Athens "
-    "Vienna Prague Lisbon Warsaw Zurich Geneva Boston Austin Havana Nairobi Manila Seoul".split()
+    "Vienna Prague Lisbon Warsaw Zurich Geneva Boston Austin Havana Nairobi Manila Seoul"
 )
-COUNTRIES = tuple(
+COUNTRIES = words(
     "Arvenia Bolgary Cestan Dulmar Estovia Farland Gorvia Hestia Istara Jorvik Kelland Lumeria "
-    "Morvane Nordia Ostral Pelagia Quorin Ravenia Sorland Tavria Ulmora Vestria Wendar Zembia".split()
+    "Morvane Nordia Ostral Pelagia Quorin Ravenia Sorland Tavria Ulmora Vestria Wendar Zembia"
 )
 QUESTIONS: dict[str, tuple[str, ...]] = {
     "capital": (

@@ -58,7 +58,7 @@ def _everything(rng: random.Random, tokenizer: PreTrainedTokenizerFast, length: 
 # Long windows hold eight examples and the question; short ones practise the question without any example.
 STAGES = (
     Stage("recall", 150, _recall, ((32, 96),), 0.02, 2e-3, decay=False),
-    Stage("everything", 2000, _everything, ((10, 328), (10, 328), (52, 64)), 0.016, 1.6e-3, decay=True),
+    Stage("everything", 1800, _everything, ((10, 336), (10, 336), (42, 80)), 0.016, 1.6e-3, decay=True),
 )
 JUDGE_STAGE = Stage("judge", 800, judge_document, ((32, 140),), 0.012, 1.5e-3, decay=True)
 
@@ -87,7 +87,7 @@ def new_model(vocabulary: int) -> LlamaForCausalLM:
 
 def batch_of(documents: list[Document]) -> tuple[Tensor, Tensor]:
     """Token ids and the weight of each token in the loss, padded on the right."""
-    length = max(len(document.ids) for document in documents)
+    length = rounded_up(max(len(document.ids) for document in documents), 16)
     ids = torch.zeros(len(documents), length, dtype=torch.long)
     weights = torch.zeros(len(documents), length)
     for row, document in enumerate(documents):
@@ -96,13 +96,20 @@ def batch_of(documents: list[Document]) -> tuple[Tensor, Tensor]:
     return ids, weights
 
 
+def rounded_up(number: int, multiple: int) -> int:
+    """Few different shapes: each new one costs the CPU kernels time and memory that is never given back."""
+    return -(-number // multiple) * multiple
+
+
 def loss_and_accuracy(model: LlamaForCausalLM, ids: Tensor, weights: Tensor) -> tuple[Tensor, float]:
     """Weighted cross-entropy over the tokens that count; the vocabulary is only computed for those."""
-    counted = weights[:, 1:] > 0
+    weight = weights[:, 1:].flatten()
+    counted = weight.nonzero().flatten()
+    counted = torch.cat([counted, counted.new_zeros(rounded_up(len(counted), 256) - len(counted))])  # position 0: <s>
     with torch.autocast("cpu", torch.bfloat16):
         hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
-        logits = model.lm_head(hidden[counted]).float()
-    wanted, weight = ids[:, 1:][counted], weights[:, 1:][counted]
+        logits = model.lm_head(hidden.flatten(0, 1)[counted]).float()
+    wanted, weight = ids[:, 1:].flatten()[counted], weight[counted]
     losses = torch.nn.functional.cross_entropy(logits, wanted, reduction="none")
     certain = weight >= 1
     accuracy = (logits.argmax(-1) == wanted)[certain].float().mean().item()

@@ -1,8 +1,8 @@
 """The demo's tokenizer: any text, exactly; every word of the world is one token, also inside JSON quotes.
 
-Byte-level BPE without merges: a word of the world is looked up whole, everything else falls apart into bytes. Words carry
-the space before them. Where a word follows a quote or a line break there is no space to carry, so the normaliser writes
-GLUE plus a space there and the decoder takes both away again: `"billing"` and `to billing` share the token ` billing`.
+Byte-level BPE without merges: a word of the world is looked up whole, everything else falls apart into bytes. Words
+carry the space before them. Where a word follows a quote or a line break there is no space to carry, so the normaliser
+writes GLUE plus a space there and the decoder takes both away again: `"billing"` and `to billing` share one token.
 An ordinary Hugging Face fast tokenizer; nothing here is needed to load it.
 """
 
@@ -69,8 +69,12 @@ def _as_token(text: str) -> str:
 def vocabulary(texts: Iterable[str]) -> list[str]:
     """Special tokens, JSON joints, words and marks of the world, then all bytes; padded to a round number."""
     words = {" " + piece.strip() for text in texts for piece in re.findall(PIECES, text) if "{" not in piece}
-    marks = {mark for mark in ".,?!:;"}
-    tokens = [*SPECIAL, *map(_as_token, JSON_JOINTS), *sorted(map(_as_token, words | marks)), *_alphabet().values()]
+    tokens = [
+        *SPECIAL,
+        *map(_as_token, JSON_JOINTS),
+        *sorted(map(_as_token, words | set(".,?!:;"))),
+        *_alphabet().values(),
+    ]
     tokens = list(dict.fromkeys(tokens))
     return tokens + [f"<unused{number}>" for number in range(-len(tokens) % VOCAB_MULTIPLE)]
 
