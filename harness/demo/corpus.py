@@ -149,6 +149,7 @@ SKILL_MIX = {
     "product_plan_json": 0.05,
 }
 FULL_MIX = SKILL_MIX | {"recall": 0.06, "fact": 0.11, "naming": 0.14, "pattern": 0.18}
+MESSAGE_MIX = FULL_MIX | {"naming": 0.22, "pattern": 0.36}
 
 
 def draw_episode(rng: Random, mix: dict[str, float]) -> Episode:

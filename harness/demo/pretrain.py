@@ -55,12 +55,18 @@ def _everything(rng: random.Random, tokenizer: PreTrainedTokenizerFast, length: 
     return episode_document(corpus.draw_episode(rng, corpus.FULL_MIX), tokenizer, length)
 
 
+def _messages(rng: random.Random, tokenizer: PreTrainedTokenizerFast, length: int) -> Document:
+    return episode_document(corpus.draw_episode(rng, corpus.MESSAGE_MIX), tokenizer, length)
+
+
 # Long windows hold eight examples and the question; short ones practise the question without any example.
-STAGES = (
+FOUNDATION = (
     Stage("recall", 150, _recall, ((32, 96),), 0.02, 2e-3, decay=False),
-    Stage("everything", 1800, _everything, ((10, 336), (10, 336), (42, 80)), 0.016, 1.6e-3, decay=True),
+    Stage("everything", 1500, _everything, ((10, 336), (10, 336), (42, 80)), 0.016, 1.6e-3, decay=True),
 )
-JUDGE_STAGE = Stage("judge", 800, judge_document, ((32, 140),), 0.012, 1.5e-3, decay=True)
+# The model goes on to practise messages; the judge branches off before that.
+MODEL_STAGES = (Stage("messages", 2600, _messages, ((10, 336), (10, 336), (42, 80)), 0.013, 1.3e-3, decay=True),)
+JUDGE_STAGES = (Stage("judge", 600, judge_document, ((32, 112),), 0.012, 1.5e-3, decay=True),)
 
 
 def new_model(vocabulary: int) -> LlamaForCausalLM:
@@ -85,9 +91,9 @@ def new_model(vocabulary: int) -> LlamaForCausalLM:
     return model
 
 
-def batch_of(documents: list[Document]) -> tuple[Tensor, Tensor]:
-    """Token ids and the weight of each token in the loss, padded on the right."""
-    length = rounded_up(max(len(document.ids) for document in documents), 16)
+def batch_of(documents: list[Document], length: int) -> tuple[Tensor, Tensor]:
+    """Token ids and the weight of each token in the loss, padded on the right to at least `length`."""
+    length = rounded_up(max(length, *(len(document.ids) for document in documents)), 16)
     ids = torch.zeros(len(documents), length, dtype=torch.long)
     weights = torch.zeros(len(documents), length)
     for row, document in enumerate(documents):
@@ -155,7 +161,7 @@ class Trainer:
     def advance(self) -> None:
         """One optimiser step."""
         rows, length = self.stage.batches[self.step % len(self.stage.batches)]
-        ids, weights = batch_of([self.stage.draw(self.rng, self.tokenizer, length) for _ in range(rows)])
+        ids, weights = batch_of([self.stage.draw(self.rng, self.tokenizer, length) for _ in range(rows)], length)
         loss, accuracy = loss_and_accuracy(self.model, ids, weights)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -220,6 +226,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("pretrain-run"), help="where checkpoints are kept")
     parser.add_argument("--out", type=Path, default=HERE, help="where model/ and judge/ are written")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True, help="needs a C++ compiler")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.set_flush_denormal(True)
@@ -227,10 +234,14 @@ def main() -> None:
     console = Console(stderr=True)
     tokenizer = build_tokenizer()
     model = new_model(len(tokenizer))
-    train(model, STAGES, arguments.work, tokenizer, console)
-    export(model, tokenizer, arguments.out / "model")
-    train(model, (JUDGE_STAGE,), arguments.work, tokenizer, console)
-    export(model, tokenizer, arguments.out / "judge")
+    if arguments.compile:
+        model.model.compile(dynamic=False)  # nearly twice as fast on a CPU; the batches have only a few shapes
+    train(model, FOUNDATION, arguments.work, tokenizer, console)
+    foundation = {name: weight.clone() for name, weight in model.state_dict().items()}
+    for name, stages in (("model", MODEL_STAGES), ("judge", JUDGE_STAGES)):
+        model.load_state_dict(foundation)
+        train(model, stages, arguments.work, tokenizer, console)
+        export(model, tokenizer, arguments.out / name)
 
 
 if __name__ == "__main__":

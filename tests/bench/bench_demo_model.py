@@ -202,31 +202,24 @@ def judged(judge: Student, rows: Sequence[Row], first: Sequence[str], second: Se
     return [names[matches[-1].lower()] if matches else None for matches in found]
 
 
-def agreement(
-    judge: Student, rows: Sequence[Row], first: Sequence[str], second: Sequence[str]
-) -> tuple[list[float], list[float]]:
-    """Agreement with exact match in the order given and in the other one."""
-    a, b = exact(first, rows), exact(second, rows)
-    gold = ["first" if x > y else "second" if y > x else "tie" for x, y in zip(a, b, strict=True)]
-    turned = [{"first": "second", "second": "first", "tie": "tie"}[label] for label in gold]
-    forward, backward = judged(judge, rows, first, second), judged(judge, rows, second, first)
-    return [
-        [float(x == y) for x, y in zip(verdicts, labels, strict=True)]
-        for verdicts, labels in ((forward, gold), (backward, turned))
-    ]  # type: ignore[return-value]
+def gold(rows: Sequence[Row], first: Sequence[str], second: Sequence[str]) -> list[str]:
+    """Which answer is better by exact match."""
+    names = {1.0: "first", -1.0: "second", 0.0: "tie"}
+    return [names[a - b] for a, b in zip(exact(first, rows), exact(second, rows), strict=True)]
+
+
+def agreement(judge: Student, rows: Sequence[Row], first: Sequence[str], second: Sequence[str]) -> list[float]:
+    """Per row: does the judge, shown the answers in this order, say what exact match says?"""
+    verdicts = judged(judge, rows, first, second)
+    return [float(x == y) for x, y in zip(verdicts, gold(rows, first, second), strict=True)]
 
 
 def line(name: str, values: Sequence[float], rows: Sequence[Row] = (), note: str = "") -> None:
     """One row of the table, with the share on seen and unseen phrasings where the rows know it."""
-    slices = (
-        {
-            kind: [v for v, row in zip(values, rows, strict=True) if row["phrasing"] == kind]
-            for kind in ("seen", "unseen")
-        }
-        if rows
-        else {}
-    )
-    cells = [shown(slices[kind]) if slices else "" for kind in ("seen", "unseen")]
+    cells = ["", ""]
+    if rows:
+        pairs = list(zip(values, rows, strict=True))
+        cells = [shown([value for value, row in pairs if row["phrasing"] == kind]) for kind in ("seen", "unseen")]
     print(f"| {name} | {shown(values)} | {cells[0]} | {cells[1]} | {note} |", flush=True)
 
 
@@ -288,29 +281,26 @@ def tuned(tuning: Tuning, train: Sequence[Row], test: Sequence[Row], kept: Kept,
         lower = mean(difference) - 1.645 * standard_error(difference)
         seeds_shown = ", ".join(f"{mean(run):+.3f}" for run in runs)
         line(f"{tuning.name}: change of {name}", difference, (), f"95 % lower bound {lower:+.3f}; seeds {seeds_shown}")
-    lost = {
-        skill: mean([d for d, r in zip(averaged(lost_general), kept.general_rows, strict=True) if r["skill"] == skill])
-        for skill in sorted({row["skill"] for row in kept.general_rows})
-    }
-    print("<!-- by skill: " + ", ".join(f"{skill} {value:+.2f}" for skill, value in lost.items()) + " -->", flush=True)
+    by_skill: dict[str, list[float]] = {}
+    for value, row in zip(averaged(lost_general), kept.general_rows, strict=True):
+        by_skill.setdefault(row["skill"], []).append(value)
+    print(
+        "<!-- " + ", ".join(f"{skill} {mean(values):+.2f}" for skill, values in by_skill.items()) + " -->", flush=True
+    )
     return texts
 
 
 def judge_lines(test: Sequence[Row], prompted: Sequence[str], trained: Sequence[str]) -> None:
     """Agreement of the judge with exact match, on made-up pairs and on what the models really answered."""
     judge = Student(DEMO / "judge")
-    calibration = read(DEMO / "data" / "calibration.jsonl")
-    verdicts = judged(judge, calibration, *([row[side] for row in calibration] for side in ("first", "second")))
-    line("judge, calibration pairs", [float(v == row["label"]) for v, row in zip(verdicts, calibration, strict=True)])
-    forward, backward = agreement(judge, test, prompted, trained)
-    line("judge, real outputs: few-shot first, LoRA second", forward, test)
-    line("judge, real outputs: LoRA first, few-shot second", backward, test)
-    gold = Counter(zip(exact(prompted, test), exact(trained, test), strict=True))
-    line(
-        "judge, always the commonest verdict",
-        [1.0] * max(gold[1, 1] + gold[0, 0], gold[0, 1], gold[1, 0])
-        + [0.0] * (len(test) - max(gold[1, 1] + gold[0, 0], gold[0, 1], gold[1, 0])),
-    )
+    pairs = read(DEMO / "data" / "calibration.jsonl")
+    verdicts = judged(judge, pairs, [pair["first"] for pair in pairs], [pair["second"] for pair in pairs])
+    line("judge, calibration pairs", [float(v == pair["label"]) for v, pair in zip(verdicts, pairs, strict=True)])
+    line("judge, few-shot answer first, LoRA second", agreement(judge, test, prompted, trained), test)
+    line("judge, LoRA answer first, few-shot second", agreement(judge, test, trained, prompted), test)
+    labels = gold(test, prompted, trained)
+    commonest = Counter(labels).most_common(1)[0][0]
+    line("always the commonest verdict", [float(label == commonest) for label in labels], test, commonest)
 
 
 def main() -> None:
