@@ -49,7 +49,7 @@ def held_out_phrase_in(text: str) -> str | None:
 def test_the_shipped_files_are_what_the_command_writes(tmp_path):
     world.write(tmp_path)
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(written) == 10
+    assert len(written) == 11
     for path in written:
         assert path.read_bytes() == (ROOT / path.relative_to(tmp_path)).read_bytes(), path.name
 
