@@ -22,7 +22,7 @@ def show(data: ReportData, report: Path, store: Path) -> None:
     table = Table(show_edge=False, pad_edge=False)
     for name in ("gate", "rule", "measured", ""):
         table.add_column(name, overflow="fold")
-    for gate in data.gates:
+    for gate in data.first_gates():
         status = Text(gate["status"], style=STYLES[gate["status"]])
         table.add_row(*(Text(clean(gate[key])) for key in ("name", "rule", "measured")), status)
     decision = data.decision
