@@ -41,7 +41,7 @@ class ReportData:
         return [row for row in self.arms if row["kind"] == kind and row["is_primary"]]
 
     def first_gates(self) -> list[Row]:
-        """What the first screen shows: every rule about gain and harm, and of the validity rules those that do not hold.
+        """What the first screen shows: every rule about gain and harm, and validity rules that do not hold.
 
         The rest of them are one line; `validity_gates` has them all.
         """
