@@ -123,6 +123,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _stage(options: argparse.Namespace) -> int:
     from harness import experiment, session
+    from harness.conclude import validity_gates
 
     opened = session.open_session(options.experiment, options.store)
     if options.stage != "check" and not opened.store.stage_is_finished(opened.id, "check"):
@@ -133,7 +134,11 @@ def _stage(options: argparse.Namespace) -> int:
     if options.stage == "decide":
         return _conclude(opened.store.path, opened.id, opened.out)
     _print_rows(opened.store.path, RESULTS[options.stage].format(opened.id))
-    return BLOCKED if opened.stopped() else 0
+    if opened.stopped():
+        failed = [gate.measured for gate in validity_gates(opened) if gate.status == "fail"]
+        print(f"blocked: {'; '.join(failed)}", file=sys.stderr)
+        return BLOCKED
+    return 0
 
 
 _ARMS = """select arm, suite, metric, round(mean, 3) as mean, round(low, 3) as low, round(high, 3) as high, n, chosen

@@ -27,9 +27,13 @@ class ArmHealth:
 
 def findings_gate(findings: Sequence[Finding]) -> Gate:
     """No blocking finding about the data."""
-    blocking = [f"{f.check}: {f.message}" for f in findings if f.level == "block"]
-    measured = "; ".join(blocking) or f"{len(findings)} finding{'s' * (len(findings) != 1)}, none blocking"
-    return Gate("validity", "data", "no blocking finding", measured, "fail" if blocking else "pass")
+    blocking = [f for f in findings if f.level == "block"]
+    count = f"{len(findings)} finding{'s' * (len(findings) != 1)}, none blocking"
+    measured = "; ".join(f"{f.message} [{f.check}]" for f in blocking)
+    if blocking:
+        levels = ", ".join(sorted({f"{f.check}: warn" for f in blocking}))
+        measured += f". Mend the rows, or go on knowing it with `data: {{findings: {{{levels}}}}}`"
+    return Gate("validity", "data", "no blocking finding", measured or count, "fail" if blocking else "pass")
 
 
 def weights_gate(trouble: str | None) -> Gate:
