@@ -16,6 +16,7 @@ from harness.compare import Comparison, Kind, Question, compare, slices_of
 from harness.decide import Decision, Gate, decide
 from harness.evaluate import Run
 from harness.session import Session, Side
+from suites.errors import UserError
 from suites.types import Generation, Identity, Score
 
 PACKAGES = ("finetune-harness", "torch", "transformers", "peft", "trl", "lm-eval", "evaluate", "datasets", "duckdb")
@@ -50,6 +51,8 @@ def compare_all(session: Session) -> list[Comparison]:
     after = {row["suite"]: row for row in session.runs("candidate", "regression")}
     for before in session.runs("base", "regression"):
         suite = before["suite"]
+        if suite not in after:
+            raise UserError(f"the candidate has not been examined on {suite}", suite, session.fix("exam"))
         found.append(_compare(session, "regression", before, after[suite], before["metric"], margins[suite]))
     if session.experiment.config.judge:
         found.append(_compare_judged(session, base, candidate))
