@@ -27,11 +27,17 @@ def binary(n: int, both: int, lost: int, gained: int) -> tuple[list[float], list
     )
 
 
+def ask(kind: str, margin: float, part: str = "") -> Question:
+    """What is compared, between the arms of these tests."""
+    names = {"baseline_arm": "few-shot 8", "candidate_arm": "LoRA", "metric": "exact_match"}
+    return Question(suite="suite", kind=kind, margin=margin, slice=part, **names)  # type: ignore[arg-type]
+
+
 def comparison(kind: str, before: list[float], after: list[float], margin: float, part: str = "") -> Comparison:
     """A comparison of two score lists, ids by position."""
     examples = [(f"e{i:05d}", f"e{i:05d}") for i in range(len(before))]
     ids = [i for i, _ in examples]
-    question = Question("suite", kind, "exact_match", "few-shot 8", "LoRA", margin, part)  # type: ignore[arg-type]
+    question = ask(kind, margin, part)
     scores = [{i: Score(v) for i, v in zip(ids, values, strict=True)} for values in (before, after)]
     return compare(question, examples, scores[0], scores[1])
 
@@ -106,14 +112,14 @@ def test_unscored_pairs_are_counted_and_not_taken_for_wrong() -> None:
     before = {i: Score(1.0) for i, _ in examples}
     after = {**before, "e3": Score(None, "timed out")}
     del after["e4"]
-    found = compare(Question("s", "task", "m", "a", "b", 0.02), examples, before, after)
+    found = compare(ask("task", 0.02), examples, before, after)
     assert (found.n, found.n_unscored, found.difference) == (8, 2, 0.0)
 
 
 def test_one_cluster_gives_no_interval_and_an_open_gate() -> None:
     examples = [(f"e{i}", "thread-1") for i in range(50)]
     before, after = ({i: Score(v) for i, _ in examples} for v in (0.0, 1.0))
-    found = compare(Question("s", "task", "m", "a", "b", 0.02), examples, before, after)
+    found = compare(ask("task", 0.02), examples, before, after)
     assert (found.n_clusters, found.low) == (1, None)
     assert decide([OK], [found], Policy()).verdict is Verdict.INCONCLUSIVE
 
