@@ -194,8 +194,9 @@ def _told(task: Comparison) -> str:
     if task.low is not None and task.high is not None:
         interval = f"{task.confidence:.0%} interval {points(task.low)} to {points(task.high)}, "
     return (
-        f"{task.candidate_arm} scores {abs(task.difference) * 100:.1f} points {direction} than {task.baseline_arm} on "
-        f"{metric}: {task.candidate:.1%} against {task.baseline:.1%}, {interval}n = {task.n:,}."
+        f"{task.candidate_arm} scores {abs(task.difference) * 100:.1f} points {direction} than the best prompt "
+        f"({task.baseline_arm}) on {metric}: {task.candidate:.1%} against {task.baseline:.1%}, "
+        f"{interval}n = {task.n:,}."
     )
 
 

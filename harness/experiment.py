@@ -203,7 +203,7 @@ def _examine(session: Session, side: Side, arms: Sequence[Arm], chosen: Arm) -> 
     for arm in arms:
         done = evaluate(arm, suite, session.model(arm.model), session.store, _seed(session))
         _put_arm(session, side, arm.name, done, chosen=arm is chosen)
-    name = "base" if side == "base" else chosen.name.split(",")[0]
+    name = "base" if side == "base" else setup.candidate_label(session.experiment)
     model = session.model(chosen.model)
     for examination in setup.regression_exams(session.experiment):
         if isinstance(examination, LmEvalTask):

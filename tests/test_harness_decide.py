@@ -97,7 +97,7 @@ def test_without_named_regression_suites_nothing_is_deployed() -> None:
 
 def test_the_reason_carries_the_numbers() -> None:
     reason = decide([OK], [BETTER, KEPT], Policy()).reason
-    assert "14.0 points more than few-shot 8" in reason
+    assert "14.0 points more than the best prompt (few-shot 8)" in reason
     assert "86.0% against 72.0%" in reason
     assert "n = 500" in reason
 
