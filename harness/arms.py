@@ -14,6 +14,7 @@ from baselines.zero_shot import zero_shot
 from harness.config import BaselineConfig, Experiment, ModelConfig, is_prompt_file
 from suites import data
 from suites.errors import UserError
+from suites.folders import load_suite
 from suites.lm_eval_bridge import LmEvalTask
 from suites.types import Example, Generation, ModelSpec, Suite
 
@@ -62,10 +63,7 @@ def model_spec(experiment: Experiment, config: ModelConfig) -> ModelSpec:
 
 
 def candidate_spec(experiment: Experiment) -> ModelSpec:
-    """What `candidate:` names: an adapter on the base, a whole model, an endpoint, or recorded answers.
-
-    Raises UserError for a folder that is neither.
-    """
+    """What `candidate:` names: an adapter on the base, a whole model, an endpoint, or recorded answers."""
     config = experiment.config.candidate
     if config is None:
         raise UserError("no candidate in this experiment", str(experiment.path), "run `harness train` first")
@@ -76,10 +74,7 @@ def candidate_spec(experiment: Experiment) -> ModelSpec:
     folder = experiment.resolve(config.path or "")
     if (folder / "adapter_config.json").is_file():
         return replace(base_spec(experiment), adapter=str(folder))
-    if (folder / "config.json").is_file():
-        return replace(base_spec(experiment), base=str(folder), revision=None)
-    fix = "give a PEFT folder (adapter_config.json, adapter_model.safetensors) or a model folder (config.json, ...)"
-    raise UserError("the candidate is neither an adapter nor a model", str(folder), fix)
+    return replace(base_spec(experiment), base=str(folder), revision=None)
 
 
 def instruction(experiment: Experiment, setting: str | None) -> str:
@@ -159,11 +154,11 @@ def regression_exams(experiment: Experiment) -> list[Suite | LmEvalTask]:
     """What the base could do before: the suites the file names, or `general` for a model that can be asked."""
     config = experiment.config
     if config.regression is None:
-        return [data.load_suite("general", experiment.folder)] if config.model else []
+        return [load_suite("general", experiment.folder)] if config.model else []
     exams: list[Suite | LmEvalTask] = []
     for entry in config.regression:
         if entry.suite:
-            exams.append(data.load_suite(entry.suite, experiment.folder, limit=entry.limit, margin=entry.margin))
+            exams.append(load_suite(entry.suite, experiment.folder, limit=entry.limit, margin=entry.margin))
         elif entry.lm_eval:
             is_file = entry.lm_eval.endswith((".yaml", ".yml"))
             task = str(experiment.resolve(entry.lm_eval)) if is_file else entry.lm_eval

@@ -12,19 +12,32 @@ from suites.data import grouped
 from suites.types import Example, Finding
 
 Level = Literal["block", "warn", "info"]
+CheckName = Literal[
+    "empty_split",
+    "empty_input",
+    "empty_target",
+    "duplicates",
+    "conflicts",
+    "train_validation_overlap",
+    "train_test_overlap",
+    "validation_test_overlap",
+    "small_train",
+    "small_test",
+    "majority",
+]
 Splits = Mapping[str, Sequence[Example]]
 
 FEW_SHOT_BELOW = 100
 SMALL_EXAM = 200
 
 
-def check(splits: Splits, levels: Mapping[str, Level] | None = None) -> list[Finding]:
+def check(splits: Splits, levels: Mapping[CheckName, Level] | None = None) -> list[Finding]:
     """Every finding about the named splits (`train`, `validation`, `test`, any may be absent).
 
     `levels` replaces a check's own level by name, the way `data.findings` does in the experiment file.
     """
     found = [finding for look in CHECKS for finding in look(splits)]
-    chosen = levels or {}
+    chosen = {str(name): level for name, level in (levels or {}).items()}
     return [replace(finding, level=chosen.get(finding.check, finding.level)) for finding in found]
 
 

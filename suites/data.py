@@ -1,4 +1,4 @@
-"""Reads examples from files, splits them, and loads suites. A bad row is named by file and line, and never skipped."""
+"""Reads examples from files and splits them. A bad row is named by file and line, and never skipped."""
 
 from __future__ import annotations
 
@@ -11,12 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from suites.errors import UserError
-from suites.types import Example, Generation, Suite
+from suites.types import Example, Suite
 
-BUILTIN = Path(__file__).parent / "builtin"
 SHOWN = 20
 
 Row = tuple[str, dict[str, Any]]
@@ -208,39 +205,6 @@ def split(
         name = next((n for n, s in shares.items() if len(parts[n]) < s * len(examples)), "train")
         parts[name].extend(groups[key])
     return {name: tuple(part) for name, part in parts.items()}
-
-
-def load_suite(name_or_folder: str, folder: Path, *, limit: int | None = None, margin: float | None = None) -> Suite:
-    """A suite by built-in name, or from a folder holding `suite.yaml` and `examples.jsonl`."""
-    place = BUILTIN / name_or_folder
-    if not (place / "suite.yaml").is_file():
-        place = (folder / name_or_folder).resolve()
-    if not (place / "suite.yaml").is_file():
-        known = ", ".join(sorted(path.name for path in BUILTIN.iterdir() if path.is_dir()))
-        fix = f"use a built-in suite ({known}) or a folder with suite.yaml and examples.jsonl"
-        raise UserError(f"no suite named {name_or_folder!r}", str(place), fix)
-    settings = _suite_settings(place / "suite.yaml")
-    examples = read_examples(place / "examples.jsonl", settings.get("columns", {}), settings.get("slices", []))
-    return Suite(
-        name=str(settings["name"]),
-        kind="regression",
-        examples=examples[:limit],
-        metrics=tuple(settings["metrics"]),
-        prompt=str(settings.get("prompt", "")),
-        margin=margin or float(settings.get("margin", 0.03)),
-        generation=Generation(max_new_tokens=int(settings.get("max_new_tokens", 64))),
-    )
-
-
-def _suite_settings(path: Path) -> dict[str, Any]:
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"cannot read the suite: {error}", str(path)) from None
-    missing = [key for key in ("name", "metrics") if not isinstance(settings, dict) or key not in settings]
-    if missing:
-        raise UserError(f"a suite needs {' and '.join(missing)}", str(path), "see the suite.yaml of a built-in suite")
-    return dict(settings)
 
 
 def digest(suite: Suite) -> str:

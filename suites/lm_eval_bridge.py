@@ -34,7 +34,7 @@ class LmEvalTask:
         """sha256 of the task's name, limit and, for a file, its text and its data."""
         parts = [self.task, str(self.limit)]
         if self.is_file:
-            parts += [Path(self.task).read_text(encoding="utf-8"), *_data_digests(_inline(Path(self.task)))]
+            parts += [Path(self.task).read_text(encoding="utf-8"), *_data_digests(Path(self.task))]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @property
@@ -95,26 +95,46 @@ def _prepare(found: Any, task: LmEvalTask, seed: int) -> None:
         raise UserError(what, task.task, "give the task a `fewshot_split` or `fewshot_config.samples`")
 
 
+def data_files(path: Path) -> list[str]:
+    """The data files a task file names, as it names them: relative to itself."""
+    return [name for _, name in sorted(_files_by_split(_read_task(path), path).items())]
+
+
+def _files_by_split(spec: dict[str, Any], path: Path) -> dict[str, str]:
+    files = (spec.get("dataset_kwargs") or {}).get("data_files") or {}
+    if not isinstance(files, dict) or not all(isinstance(name, str) for name in files.values()):
+        fix = "write `dataset_kwargs: {data_files: {test: FILE}}`"
+        raise UserError("the task's data_files are not one file for each split", str(path), fix)
+    return files
+
+
 def _inline(path: Path) -> dict[str, Any]:
     """A task file as a dict, its data files made absolute (lm-eval would look for them from the current folder)."""
+    spec = _read_task(path)
+    files = {split: str((path.parent / name).resolve()) for split, name in _files_by_split(spec, path).items()}
+    for name in files.values():
+        if not Path(name).is_file():
+            raise UserError("the lm-eval task's data file is missing", name)
+    if files:
+        spec["dataset_kwargs"]["data_files"] = files
+    return spec
+
+
+def _data_digests(path: Path) -> list[str]:
+    return [hashlib.sha256((path.parent / name).read_bytes()).hexdigest() for name in data_files(path)]
+
+
+def _read_task(path: Path) -> dict[str, Any]:
     try:
         spec = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except FileNotFoundError:
+        raise UserError("no such file", str(path), "check the path; it is relative to the experiment file") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         fix = "tasks that import code (`!function`) must be installed as lm-eval tasks and named instead"
         raise UserError(f"cannot read the lm-eval task: {error}", str(path), fix) from None
     if not isinstance(spec, dict) or "task" not in spec:
         raise UserError("an lm-eval task file is a mapping with `task:`", str(path))
-    files = spec.get("dataset_kwargs", {}).get("data_files", {})
-    for split, name in files.items():
-        files[split] = str((path.parent / name).resolve())
-        if not Path(files[split]).is_file():
-            raise UserError("the lm-eval task's data file is missing", files[split])
     return spec
-
-
-def _data_digests(spec: dict[str, Any]) -> list[str]:
-    files = spec.get("dataset_kwargs", {}).get("data_files", {})
-    return [hashlib.sha256(Path(name).read_bytes()).hexdigest() for _, name in sorted(files.items())]
 
 
 def _marked(sample: dict[str, Any]) -> Marked:
