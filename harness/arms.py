@@ -36,10 +36,8 @@ def read_splits(experiment: Experiment) -> Splits:
             found[name] = data.read_examples(experiment.resolve(file), columns, slices)
     if settings.split:
         shares = {name: getattr(settings.split, name) for name in ("validation", "test") if name not in found}
-        by = settings.split.by
-        if by and found["train"] and by not in found["train"][0].columns:
-            raise UserError(f"no column `{by}` to split by", f"{settings.train}", "name a column of the training file")
-        found |= data.split(found["train"], {n: s for n, s in shares.items() if s}, by, experiment.config.seed)
+        shares = {name: share for name, share in shares.items() if share}
+        found |= data.split(found["train"], shares, settings.split.by, experiment.config.seed)
     return found
 
 

@@ -30,6 +30,13 @@ Splits = Mapping[str, Sequence[Example]]
 FEW_SHOT_BELOW = 100
 SMALL_EXAM = 200
 
+# Words and numbers, and the signs without which 3 - 2 would be a copy of 3 + 2, and C# of C.
+MEANING = re.compile(
+    r"""\d+(?:[.,]\d+)+ | \w+ | -(?=\s*\d) | [+=<>^] | (?<=\w)[#]
+        | (?<=[\w)])[*/](?=[\w(]) | (?<=\w[ ])[*/](?=[ ]\w)""",
+    re.VERBOSE,
+)
+
 
 def check(splits: Splits, levels: Mapping[CheckName, Level] | None = None) -> list[Finding]:
     """Every finding about the named splits (`train`, `validation`, `test`, any may be absent).
@@ -43,8 +50,8 @@ def check(splits: Splits, levels: Mapping[CheckName, Level] | None = None) -> li
 
 def normalise(text: str) -> str:
     """Text with case, punctuation and spacing taken out, so that copies look alike."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(re.findall(r"\w+", folded)) or folded.strip()
+    folded = unicodedata.normalize("NFKC", text).casefold().replace("\N{MINUS SIGN}", "-")
+    return " ".join(MEANING.findall(folded)) or folded.strip()
 
 
 def empty_test(splits: Splits) -> list[Finding]:

@@ -31,6 +31,8 @@ def load_suite(name_or_folder: str, folder: Path, *, limit: int | None = None, m
     place = suite_folder(name_or_folder, folder)
     settings = _suite_settings(place / "suite.yaml")
     examples = read_examples(place / "examples.jsonl", settings.get("columns") or {}, settings.get("slices") or [])
+    if not examples:
+        raise UserError("the suite has no examples", str(place / "examples.jsonl"))
     return Suite(
         name=str(settings["name"]),
         kind="regression",
@@ -45,6 +47,7 @@ def load_suite(name_or_folder: str, folder: Path, *, limit: int | None = None, m
 SUITE_SETTINGS: dict[str, Callable[[Any], bool]] = {
     "name": lambda value: isinstance(value, str),
     "metrics": lambda value: isinstance(value, list) and bool(value) and set(map(str, value)) <= METRICS.keys(),
+    "description": lambda value: isinstance(value, str),
     "prompt": lambda value: isinstance(value, str),
     "margin": lambda value: isinstance(value, float) and 0 < value < 1,
     "max_new_tokens": lambda value: isinstance(value, int) and value >= 1,
