@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from jinja2 import TemplateError
 
+from suites.data import read_rows
 from suites.errors import UserError
 from suites.types import Completion, Example, Generation, Model, Prompt, Score
 
@@ -57,14 +59,10 @@ def run(model: Model, task: LmEvalTask, seed: int = 0) -> list[Marked]:
     Raises UserError when the task or its data cannot be found.
     """
     from lm_eval.evaluator import evaluate
-    from lm_eval.tasks import TaskManager
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    spec: Any = _inline(Path(task.task)) if task.is_file else task.task
+    loaded = _load(task, seed)
     try:
-        loaded = TaskManager(include_defaults=not task.is_file).load([spec])
-        for found in loaded["tasks"].values():
-            _prepare(found, task, seed)
         # The response caches stay off, and so does everything around `evaluate` that asks git and the environment.
         results = evaluate(
             lm=_adapt(model),
@@ -75,13 +73,26 @@ def run(model: Model, task: LmEvalTask, seed: int = 0) -> list[Marked]:
             apply_chat_template=True,
             fewshot_as_multiturn=True,
         )
-    except (KeyError, FileNotFoundError, ConnectionError) as error:
-        fix = "`lm-eval ls tasks` lists known names; a task from the Hub needs its data cached or a connection"
-        raise UserError(f"lm-eval cannot run the task: {error}", task.task, fix) from None
+    except (KeyError, TemplateError) as error:
+        raise UserError(f"lm-eval cannot ask the task's questions: {error}", task.task, "mend the task") from None
     samples = [sample for rows in results["samples"].values() for sample in rows]
     if not samples:
         raise UserError("the lm-eval task has no examples", task.task)
     return [_marked(sample) for sample in samples]
+
+
+def _load(task: LmEvalTask, seed: int) -> Any:
+    from lm_eval.tasks import TaskManager
+
+    spec: Any = _inline(Path(task.task)) if task.is_file else task.task
+    try:
+        loaded = TaskManager(include_defaults=not task.is_file).load([spec])
+    except Exception as error:  # noqa: BLE001 - a task is code and data of others, and can fail in any way
+        fix = "`lm-eval ls tasks` lists known names; a task from the Hub needs its data cached or a connection"
+        raise UserError(f"lm-eval cannot load the task: {error}", task.task, fix) from None
+    for found in loaded["tasks"].values():
+        _prepare(found, task, seed)
+    return loaded
 
 
 def _prepare(found: Any, task: LmEvalTask, seed: int) -> None:
@@ -89,7 +100,10 @@ def _prepare(found: Any, task: LmEvalTask, seed: int) -> None:
     shots = found.get_config("num_fewshot") or 0
     found.set_config(key="num_fewshot", value=shots)
     found.set_fewshot_seed(seed=seed)
-    elsewhere = found.has_training_docs() or found.has_validation_docs() or found.get_config("fewshot_split")
+    given = found.get_config("fewshot_config")
+    samples = given.get("samples") if isinstance(given, dict) else getattr(given, "samples", None)
+    own = found.has_training_docs() or found.has_validation_docs() or found.get_config("fewshot_split")
+    elsewhere = own or samples
     if shots and not elsewhere:
         what = f"{shots} shots would be drawn from the test split, and an example could be shown its own answer"
         raise UserError(what, task.task, "give the task a `fewshot_split` or `fewshot_config.samples`")
@@ -115,6 +129,8 @@ def _inline(path: Path) -> dict[str, Any]:
     for name in files.values():
         if not Path(name).is_file():
             raise UserError("the lm-eval task's data file is missing", name)
+        if name.endswith(".jsonl"):
+            read_rows(Path(name))  # says which line is bad, which lm-eval would not
     if files:
         spec["dataset_kwargs"]["data_files"] = files
     return spec
