@@ -43,6 +43,7 @@ class Store:
     def __init__(self, path: Path, *, create: bool = True) -> None:
         """Open or create the store. Raises UserError for a file that is not ours, is damaged, or stays locked."""
         self.path = path
+        self._held: duckdb.DuckDBPyConnection | None = None
         if not create and not path.is_file():
             raise UserError(
                 "no store here yet", str(path), "`harness run EXPERIMENT` makes one; or name it with --store"
@@ -76,7 +77,7 @@ class Store:
     @contextlib.contextmanager
     def connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection for one batch, in one transaction when writing: all of it lands or nothing."""
-        con = _open(self.path, read_only)
+        con = self._held.cursor() if self._held else _open(self.path, read_only)
         try:
             con.execute("begin")
             yield con
@@ -87,6 +88,19 @@ class Store:
             raise _damaged(self.path, error) from None
         finally:
             con.close()
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the file open over many short batches, as opening takes 50 ms; other processes wait meanwhile."""
+        if self._held:
+            yield
+            return
+        self._held = _open(self.path, read_only=False)
+        try:
+            yield
+        finally:
+            self._held.close()
+            self._held = None
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """The result of one of our own queries as dicts."""

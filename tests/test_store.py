@@ -137,6 +137,21 @@ def test_an_error_halfway_through_a_batch_leaves_nothing_of_it(store):
     assert store.completions(["a"]) == {}
 
 
+def test_a_store_that_is_held_takes_batches_as_ever_and_is_free_afterwards(store, tmp_path):
+    def write_and_stop():
+        with store.connect() as con:
+            insert(con, "completions", [completion("lost")])
+            raise KeyboardInterrupt
+
+    with store.held(), store.held():
+        store.insert("completions", [completion("a")])
+        assert set(store.completions(["a"])) == {"a"}
+        with pytest.raises(KeyboardInterrupt):
+            write_and_stop()
+    other = child(tmp_path, "print(len(store.completions(['a', 'lost'])))")
+    assert other.communicate(timeout=60)[0] == "1\n"
+
+
 # --- queries of users ------------------------------------------------------------------------------------------------
 
 
