@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined, Template, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from suites.errors import UserError
@@ -34,13 +35,14 @@ class Prompter:
     def messages(self, example: Example) -> list[Message]:
         """The chat messages for `example`. Raises UserError when the template needs a column it lacks."""
         messages: list[Message] = []
-        whole = "{{ input" in self.template or "{{input" in self.template
+        template, whole = _compile(self.template, self.name)
         if self.template.strip() and not whole:
-            messages.append({"role": "system", "content": self._fill(example)})
+            messages.append({"role": "system", "content": self._fill(template, example)})
         for shot in self.shots:
-            messages.append({"role": "user", "content": self._fill(shot) if whole else shot.input})
-            messages.append({"role": "assistant", "content": shot.target})
-        messages.append({"role": "user", "content": self._fill(example) if whole else example.input})
+            if shot.input != example.input:  # an example is never shown its own answer
+                messages.append({"role": "user", "content": self._fill(template, shot) if whole else shot.input})
+                messages.append({"role": "assistant", "content": shot.target})
+        messages.append({"role": "user", "content": self._fill(template, example) if whole else example.input})
         return messages
 
     @property
@@ -49,12 +51,22 @@ class Prompter:
         shots = [[shot.input, shot.target] for shot in self.shots]
         return hashlib.sha256(json.dumps([self.template, shots]).encode()).hexdigest()
 
-    def _fill(self, example: Example) -> str:
+    def _fill(self, template: Template, example: Example) -> str:
         try:
-            return _TEMPLATES.from_string(self.template).render(**example.columns).strip()
-        except TemplateError as error:
+            return template.render(dict(example.columns)).strip()
+        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             fix = f"the columns are {', '.join(map(str, example.columns))}"
             raise UserError(f"the prompt cannot be filled in: {error}", f"prompt of {self.name}", fix) from None
+
+
+@lru_cache(maxsize=64)
+def _compile(text: str, name: str) -> tuple[Template, bool]:
+    """A template, and whether it is a whole user message: whether it shows the input itself."""
+    try:
+        used = meta.find_undeclared_variables(_TEMPLATES.parse(text))
+        return _TEMPLATES.from_string(text), "input" in used
+    except TemplateError as error:
+        raise UserError(f"the prompt is not a template: {error}", f"prompt of {name}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from baselines.zero_shot import zero_shot
 from harness.config import BaselineConfig, Experiment, ModelConfig, is_prompt_file
 from suites import data
 from suites.errors import UserError
+from suites.folders import load_suite
 from suites.lm_eval_bridge import LmEvalTask
 from suites.types import Example, Generation, ModelSpec, Suite
 
@@ -35,10 +36,8 @@ def read_splits(experiment: Experiment) -> Splits:
             found[name] = data.read_examples(experiment.resolve(file), columns, slices)
     if settings.split:
         shares = {name: getattr(settings.split, name) for name in ("validation", "test") if name not in found}
-        by = settings.split.by
-        if by and found["train"] and by not in found["train"][0].columns:
-            raise UserError(f"no column `{by}` to split by", f"{settings.train}", "name a column of the training file")
-        found |= data.split(found["train"], {n: s for n, s in shares.items() if s}, by, experiment.config.seed)
+        shares = {name: share for name, share in shares.items() if share}
+        found |= data.split(found["train"], shares, settings.split.by, experiment.config.seed)
     return found
 
 
@@ -62,10 +61,7 @@ def model_spec(experiment: Experiment, config: ModelConfig) -> ModelSpec:
 
 
 def candidate_spec(experiment: Experiment) -> ModelSpec:
-    """What `candidate:` names: an adapter on the base, a whole model, an endpoint, or recorded answers.
-
-    Raises UserError for a folder that is neither.
-    """
+    """What `candidate:` names: an adapter on the base, a whole model, an endpoint, or recorded answers."""
     config = experiment.config.candidate
     if config is None:
         raise UserError("no candidate in this experiment", str(experiment.path), "run `harness train` first")
@@ -76,10 +72,7 @@ def candidate_spec(experiment: Experiment) -> ModelSpec:
     folder = experiment.resolve(config.path or "")
     if (folder / "adapter_config.json").is_file():
         return replace(base_spec(experiment), adapter=str(folder))
-    if (folder / "config.json").is_file():
-        return replace(base_spec(experiment), base=str(folder), revision=None)
-    fix = "give a PEFT folder (adapter_config.json, adapter_model.safetensors) or a model folder (config.json, ...)"
-    raise UserError("the candidate is neither an adapter nor a model", str(folder), fix)
+    return replace(base_spec(experiment), base=str(folder), revision=None)
 
 
 def instruction(experiment: Experiment, setting: str | None) -> str:
@@ -164,11 +157,11 @@ def regression_exams(experiment: Experiment) -> list[Suite | LmEvalTask]:
     """What the base could do before: the suites the file names, or `general` for a model that can be asked."""
     config = experiment.config
     if config.regression is None:
-        return [data.load_suite("general", experiment.folder)] if config.model else []
+        return [load_suite("general", experiment.folder)] if config.model else []
     exams: list[Suite | LmEvalTask] = []
     for entry in config.regression:
         if entry.suite:
-            exams.append(data.load_suite(entry.suite, experiment.folder, limit=entry.limit, margin=entry.margin))
+            exams.append(load_suite(entry.suite, experiment.folder, limit=entry.limit, margin=entry.margin))
         elif entry.lm_eval:
             is_file = entry.lm_eval.endswith((".yaml", ".yml"))
             task = str(experiment.resolve(entry.lm_eval)) if is_file else entry.lm_eval

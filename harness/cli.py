@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shutil
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -203,10 +205,22 @@ def _print_rows(store: Path, sql: str, *, as_json: bool = False) -> int:
 
     names, rows = query(store, sql)
     if as_json:
-        print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2, default=str))
+        found = [dict(zip(names, map(_json_value, row), strict=True)) for row in rows]
+        print(json.dumps(found, indent=2, default=str, allow_nan=False))
     else:
         print_table(names, rows)
     return 0
+
+
+def _json_value(value: Any) -> Any:
+    """A DuckDB value as JSON can say it: decimals are numbers, and what is no number is null."""
+    if isinstance(value, list | tuple):
+        return [_json_value(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _json_value(item) for key, item in value.items()}
+    if isinstance(value, float | Decimal):
+        return float(value) if math.isfinite(value) else None
+    return value
 
 
 def _schema(options: argparse.Namespace) -> int:

@@ -22,11 +22,16 @@ SCHEMA = Path(__file__).with_name("schema.sql")
 VERSION = 1
 LOCK_SECONDS = 10.0
 
+# What DuckDB raises for a wrong query or row; everything else says that the file or the disk failed.
+OURS = (duckdb.ProgrammingError, duckdb.DataError, duckdb.IntegrityError, duckdb.NotSupportedError)
+
+# DuckDB takes a file of another database as a reason to download an extension for it.
+OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+
 # Everything a query could use to reach beyond the store: files, network, extensions, Python variables, settings.
 LOCKED_DOWN = {
+    **OFFLINE,
     "enable_external_access": "false",
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
     "python_enable_replacements": "false",
     "lock_configuration": "true",
 }
@@ -62,11 +67,13 @@ class Store:
         if version != VERSION:
             fix = "upgrade the harness" if version > VERSION else "start a new store; version 1 is the first"
             raise UserError(f"the store has version {version}, this harness reads {VERSION}", str(self.path), fix)
-        lost = con.execute(f"select run_id, n from runs where digest <> coalesce(({RUN_DIGEST}), '')").fetchall()
+        # A failed answer may be given later, by another run too: only runs without any have answers that never change.
+        lost = con.execute(f"select run_id from runs where n_errors = 0 and digest <> ({RUN_DIGEST})").fetchall()
         if lost:
-            names = ", ".join(run_id[:12] for run_id, _ in lost[:5])
+            names = ", ".join(run_id[:12] for (run_id,) in lost[:5])
             fix = "restore the file from a copy, or move it away and run again"
-            raise UserError(f"{len(lost)} finished runs lost rows: {names}", str(self.path), fix)
+            what = f"{len(lost)} finished run{'s' * (len(lost) > 1)} lost or changed rows: {names}"
+            raise UserError(what, str(self.path), fix)
 
     @contextlib.contextmanager
     def connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -76,9 +83,11 @@ class Store:
             con.execute("begin")
             yield con
             con.execute("commit")
-        except BaseException:
+        except BaseException as error:
             con.close()
             self._held = None
+            if isinstance(error, duckdb.Error) and not isinstance(error, OURS):
+                raise _damaged(self.path, error) from None
             raise
         if self._holding:
             self._held = con
@@ -156,13 +165,17 @@ class Store:
         self.replace_all("findings", experiment_id, rows)
 
 
-# The digest of a run as its rows stand now: ids, answers and how many scores they got.
+# The digest of a run as its rows stand now: what was asked and answered, and every score.
 RUN_DIGEST = """
-    select sha256(string_agg(a.example_id || ':' || c.text || ':' || coalesce(c.error, '') || ':' || s.n, '|'
-        order by a.example_id))
-    from answers a join completions c using (completion_id)
-        join (select run_id, example_id, count(*) as n from scores group by all) s using (run_id, example_id)
-    where a.run_id = runs.run_id
+    select sha256(concat(
+        (select string_agg(concat_ws(chr(31), a.example_id, x.cluster_id, x.input, x.target, c.text), chr(30)
+                order by a.example_id)
+            from answers a join completions c using (completion_id)
+                join examples x on x.suite_id = runs.suite_id and x.example_id = a.example_id
+            where a.run_id = runs.run_id),
+        (select string_agg(concat_ws(chr(31), s.example_id, s.metric, coalesce(s.value::varchar, s.reason)), chr(30)
+                order by s.example_id, s.metric)
+            from scores s where s.run_id = runs.run_id)))
 """
 
 
@@ -219,6 +232,8 @@ def query(path: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     con = _open(path, read_only=True, config=LOCKED_DOWN)
     try:
         cursor = con.execute(sql)
+        if cursor is None:
+            raise UserError("the query is empty", "SQL", "ask for something, e.g. 'from v_runs'")
         return [column[0] for column in cursor.description or []], cursor.fetchall()
     except duckdb.Error as error:
         fix = "the views are v_experiments, v_runs, v_scores, v_completions, v_comparisons, v_gates, v_decisions, ..."
@@ -232,7 +247,7 @@ def _open(path: Path, read_only: bool, config: Mapping[str, Any] | None = None) 
     until = time.monotonic() + LOCK_SECONDS
     while True:
         try:
-            return duckdb.connect(str(path), read_only=read_only, config=dict(config or {}))
+            return duckdb.connect(str(path), read_only=read_only, config={**OFFLINE, **(config or {})})
         except duckdb.IOException as error:
             if "Could not set lock" not in str(error):
                 raise _damaged(path, error) from None
@@ -247,5 +262,8 @@ def _open(path: Path, read_only: bool, config: Mapping[str, Any] | None = None) 
 
 
 def _damaged(path: Path, error: Exception) -> UserError:
+    reason = str(error).splitlines()[0]
+    if "No space left" in reason:
+        return UserError("the disk is full; nothing finished is lost", str(path), "make room and run the same command")
     fix = "give another file with --store, or move this one away"
-    return UserError(f"not a usable DuckDB file: {str(error).splitlines()[0]}", str(path), fix)
+    return UserError(f"not a usable DuckDB file: {reason}", str(path), fix)

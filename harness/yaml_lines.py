@@ -35,13 +35,15 @@ def load(path: Path) -> tuple[dict[str, Any], dict[Location, int]]:
     if not isinstance(content, dict):
         raise UserError("an experiment file is a mapping of settings", f"{path}:1", "begin with `experiment: NAME`")
     lines: dict[Location, int] = {}
-    _walk(node, (), lines, path)
+    _walk(node, (), lines, path, set())
     return content, lines
 
 
-def _walk(node: yaml.Node | None, location: Location, lines: dict[Location, int], path: Path) -> None:
-    if node is None:
+def _walk(node: yaml.Node | None, location: Location, lines: dict[Location, int], path: Path, seen: set[int]) -> None:
+    """Note every line under `node`. An anchor is walked once, however often it is used, even inside itself."""
+    if node is None or id(node) in seen:
         return
+    seen.add(id(node))
     lines.setdefault(location, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
@@ -49,10 +51,10 @@ def _walk(node: yaml.Node | None, location: Location, lines: dict[Location, int]
             if here in lines:
                 raise UserError(f"`{key.value}` is set twice", f"{path}:{key.start_mark.line + 1}", "keep one of them")
             lines[here] = key.start_mark.line + 1
-            _walk(value, here, lines, path)
+            _walk(value, here, lines, path, seen)
     elif isinstance(node, yaml.SequenceNode):
         for position, value in enumerate(node.value):
-            _walk(value, (*location, position), lines, path)
+            _walk(value, (*location, position), lines, path, seen)
 
 
 def line_of(location: Location, lines: dict[Location, int]) -> int:

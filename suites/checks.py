@@ -12,26 +12,46 @@ from suites.data import grouped
 from suites.types import Example, Finding
 
 Level = Literal["block", "warn", "info"]
+CheckName = Literal[
+    "empty_split",
+    "empty_input",
+    "empty_target",
+    "duplicates",
+    "conflicts",
+    "train_validation_overlap",
+    "train_test_overlap",
+    "validation_test_overlap",
+    "small_train",
+    "small_test",
+    "majority",
+]
 Splits = Mapping[str, Sequence[Example]]
 
 FEW_SHOT_BELOW = 100
 SMALL_EXAM = 200
 
+# Words and numbers, and the signs without which 3 - 2 would be a copy of 3 + 2, and C# of C.
+MEANING = re.compile(
+    r"""\d+(?:[.,]\d+)+ | \w+ | -(?=\s*\d) | [+=<>^] | (?<=\w)[#]
+        | (?<=[\w)])[*/](?=[\w(]) | (?<=\w[ ])[*/](?=[ ]\w)""",
+    re.VERBOSE,
+)
 
-def check(splits: Splits, levels: Mapping[str, Level] | None = None) -> list[Finding]:
+
+def check(splits: Splits, levels: Mapping[CheckName, Level] | None = None) -> list[Finding]:
     """Every finding about the named splits (`train`, `validation`, `test`, any may be absent).
 
     `levels` replaces a check's own level by name, the way `data.findings` does in the experiment file.
     """
     found = [finding for look in CHECKS for finding in look(splits)]
-    chosen = levels or {}
+    chosen = {str(name): level for name, level in (levels or {}).items()}
     return [replace(finding, level=chosen.get(finding.check, finding.level)) for finding in found]
 
 
 def normalise(text: str) -> str:
     """Text with case, punctuation and spacing taken out, so that copies look alike."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(re.findall(r"\w+", folded)) or folded.strip()
+    folded = unicodedata.normalize("NFKC", text).casefold().replace("\N{MINUS SIGN}", "-")
+    return " ".join(MEANING.findall(folded)) or folded.strip()
 
 
 def empty_test(splits: Splits) -> list[Finding]:

@@ -1,23 +1,23 @@
-"""Reads examples from files, splits them, and loads suites. A bad row is named by file and line, and never skipped."""
+"""Reads examples from files and splits them. A bad row is named by file and line, and never skipped."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
+import math
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from suites.errors import UserError
-from suites.types import Example, Generation, Suite
+from suites.types import Example, Suite
 
-BUILTIN = Path(__file__).parent / "builtin"
 SHOWN = 20
+BOM = b"\xef\xbb\xbf"
 
 Row = tuple[str, dict[str, Any]]
 
@@ -34,9 +34,6 @@ def read_rows(path: Path) -> list[Row]:
         return readers[path.suffix](path)
     except FileNotFoundError:
         raise UserError("no such file", str(path), "check the path; it is relative to the experiment file") from None
-    except UnicodeDecodeError as error:
-        where = f"{path}: byte {error.start}"
-        raise UserError(f"not UTF-8 text: {error.reason}", where, "save the file as UTF-8") from None
     except OSError as error:
         raise UserError(f"cannot read the file: {error.strerror}", str(path)) from None
 
@@ -44,49 +41,76 @@ def read_rows(path: Path) -> list[Row]:
 def _jsonl(path: Path) -> list[Row]:
     rows: list[Row] = []
     bad: list[str] = []
-    with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            where = f"{path.name}:{number}"
-            try:
-                row = json.loads(line, parse_constant=_refuse_constant)
-            except ValueError as error:
-                bad.append(f"{where}: not JSON ({error})")
-                continue
-            if isinstance(row, dict):
-                rows.append((where, row))
-            else:
-                bad.append(f'{where}: found a {type(row).__name__}, expected an object like {{"input": ...}}')
+    for number, line in enumerate(path.read_bytes().removeprefix(BOM).split(b"\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{path.name}:{number}"
+        try:
+            rows.append((where, parse_object(line)))
+        except ValueError as error:
+            bad.append(f"{where}: {error}")
     refuse_rows(bad, path)
     return rows
+
+
+def parse_object(line: bytes) -> dict[str, Any]:
+    """The JSON object in a line. Raises ValueError with the reason when there is none."""
+    try:
+        row = json.loads(line.decode(), parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeats)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 text (byte {error.start + 1} of the line)") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON ({error.msg} at character {error.colno})") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(row, dict):
+        raise ValueError(f'found {_kind(row)}, expected an object like {{"input": ...}}')
+    return row
 
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a JSON value")
 
 
+def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"`{next(key for key in keys if keys.count(key) > 1)}` is given twice")
+    return row
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, str) and not _is_whole(value):
+        return "text with half a character (a lone surrogate)"
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), f"{value}")
+
+
 def _csv(path: Path) -> list[Row]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
-        rows: list[Row] = []
-        bad: list[str] = []
-        try:
-            for row in reader:
-                where = f"{path.name}:{reader.line_num}"
-                if None in row or None in row.values():
-                    bad.append(f"{where}: {_csv_width(row)}, the header has {len(reader.fieldnames or [])}")
-                rows.append((where, dict(row)))
-        except csv.Error as error:
-            bad.append(f"{path.name}:{reader.line_num}: {error}")
+    content = path.read_bytes().removeprefix(BOM)
+    try:
+        text = io.StringIO(content.decode(), newline="")
+    except UnicodeDecodeError as error:
+        where = f"{path}:{content[: error.start].count(10) + 1}"
+        raise UserError(f"not UTF-8 text: {error.reason}", where, "save the file as UTF-8") from None
+    csv.field_size_limit(len(content) + 1)  # Python's own limit is shorter than many a prompt
+    reader = csv.reader(text, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
+    rows: list[Row] = []
+    bad: list[str] = []
+    try:
+        header = next(reader, [])
+        bad += [f"{path.name}:1: the header names `{name}` twice" for name in set(header) if header.count(name) > 1]
+        for row in reader:
+            where = f"{path.name}:{reader.line_num}"
+            if row and len(row) != len(header):
+                bad.append(f"{where}: {len(row)} columns, the header has {len(header)}")
+            elif row:
+                rows.append((where, dict(zip(header, row, strict=True))))
+    except csv.Error as error:
+        bad.append(f"{path.name}:{reader.line_num}: {error}")
     refuse_rows(bad, path)
     return rows
-
-
-def _csv_width(row: Mapping[Any, Any]) -> str:
-    extra = len(row.get(None) or [])
-    present = sum(value is not None for key, value in row.items() if key is not None)
-    return f"found {present + extra} fields"
 
 
 def _parquet(path: Path) -> list[Row]:
@@ -142,15 +166,20 @@ def _need_columns(path: Path, row: Mapping[str, Any], columns: Mapping[str, str]
 
 def _example(where: str, row: dict[str, Any], columns: Mapping[str, str], slices: Sequence[str]) -> Example | str:
     """The example in a row, or the sentence that says why it is none."""
-    texts = {}
+    texts: dict[str, str] = {}
     for name in ("input", "target"):
         theirs = columns.get(name, name)
-        value = row.get(theirs)
-        if isinstance(value, bool | int | float):
-            value = str(value)
-        if not isinstance(value, str):
-            return f"{where}: column `{theirs}` is {type(value).__name__}, expected text"
-        texts[name] = value
+        if theirs not in row:
+            return f"{where}: no column `{theirs}`"
+        text = _text(row[theirs])
+        if text is None:
+            return f"{where}: column `{theirs}` is {_kind(row[theirs])}, expected text"
+        texts[name] = text
+    for name in ("id", "cluster"):
+        if not _is_whole(str(row.get(columns.get(name, name)))):
+            return f"{where}: column `{columns.get(name, name)}` is text with half a character (a lone surrogate)"
+    if missing := [name for name in slices if name not in row]:
+        return f"{where}: no column `{missing[0]}`"
     identity = row.get(columns.get("id", "id"))
     if identity is None or str(identity) == "":
         identity = hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()[:16]
@@ -160,8 +189,20 @@ def _example(where: str, row: dict[str, Any], columns: Mapping[str, str], slices
         columns={**row, "input": texts["input"], "target": texts["target"]},
         target=texts["target"],
         cluster=str(identity) if cluster is None else str(cluster),
-        slices={name: str(row.get(name, "")) for name in slices},
+        slices={name: "" if row[name] is None else str(row[name]) for name in slices},
     )
+
+
+def _text(value: object) -> str | None:
+    """A value as text, numbers and booleans as JSON writes them; `None` for anything no file of text could hold."""
+    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return json.dumps(value)
+    return value if isinstance(value, str) and _is_whole(value) else None
+
+
+def _is_whole(text: str) -> bool:
+    """Whether the text is free of lone surrogates, which no file or store can hold."""
+    return text.encode("utf-8", "ignore").decode() == text
 
 
 def _unique_ids(
@@ -200,6 +241,9 @@ def split(
     """
     groups: dict[str, list[Example]] = {}
     for example in examples:
+        if by and by not in example.columns:
+            fix = "name a column that every row of the training file has"
+            raise UserError(f"example {example.id} has no column `{by}` to split by", "data.split.by", fix)
         groups.setdefault(str(example.columns[by]) if by else example.cluster, []).append(example)
     order = sorted(groups)
     random.Random(seed).shuffle(order)
@@ -208,39 +252,6 @@ def split(
         name = next((n for n, s in shares.items() if len(parts[n]) < s * len(examples)), "train")
         parts[name].extend(groups[key])
     return {name: tuple(part) for name, part in parts.items()}
-
-
-def load_suite(name_or_folder: str, folder: Path, *, limit: int | None = None, margin: float | None = None) -> Suite:
-    """A suite by built-in name, or from a folder holding `suite.yaml` and `examples.jsonl`."""
-    place = BUILTIN / name_or_folder
-    if not (place / "suite.yaml").is_file():
-        place = (folder / name_or_folder).resolve()
-    if not (place / "suite.yaml").is_file():
-        known = ", ".join(sorted(path.name for path in BUILTIN.iterdir() if path.is_dir()))
-        fix = f"use a built-in suite ({known}) or a folder with suite.yaml and examples.jsonl"
-        raise UserError(f"no suite named {name_or_folder!r}", str(place), fix)
-    settings = _suite_settings(place / "suite.yaml")
-    examples = read_examples(place / "examples.jsonl", settings.get("columns", {}), settings.get("slices", []))
-    return Suite(
-        name=str(settings["name"]),
-        kind="regression",
-        examples=examples[:limit],
-        metrics=tuple(settings["metrics"]),
-        prompt=str(settings.get("prompt", "")),
-        margin=margin or float(settings.get("margin", 0.03)),
-        generation=Generation(max_new_tokens=int(settings.get("max_new_tokens", 64))),
-    )
-
-
-def _suite_settings(path: Path) -> dict[str, Any]:
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"cannot read the suite: {error}", str(path)) from None
-    missing = [key for key in ("name", "metrics") if not isinstance(settings, dict) or key not in settings]
-    if missing:
-        raise UserError(f"a suite needs {' and '.join(missing)}", str(path), "see the suite.yaml of a built-in suite")
-    return dict(settings)
 
 
 def digest(suite: Suite) -> str:

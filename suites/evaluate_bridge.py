@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
+from numbers import Real
 from pathlib import Path
 
 from suites.errors import UserError
@@ -27,9 +27,14 @@ def metric(name: str) -> Callable[[Example, Completion], Score]:
         raise UserError(f"cannot load the evaluate metric {path!r}: {error}", "task.metrics", fix) from None
 
     def mark(example: Example, completion: Completion) -> Score:
-        result = loaded.compute(predictions=[completion.text], references=[example.target])
+        try:
+            result = loaded.compute(predictions=[completion.text], references=[example.target])
+        except Exception as error:  # noqa: BLE001 - code of others, failing on one answer
+            return Score(None, f"{name} failed: {error}")
+        if key and key not in result:
+            raise UserError(f"{path} has no result `{key}`; it has {', '.join(result)}", "task.metrics")
         value = result[key] if key else next(iter(result.values()))
-        if not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= 1:
+        if not isinstance(value, Real) or not 0 <= float(value) <= 1:
             return Score(None, f"{name} gave {value!r}, not a number in [0, 1]")
         return Score(float(value))
 

@@ -50,7 +50,10 @@ def load_rubric(name: str, folder: Path) -> Rubric:
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in RUBRICS.glob("*.md")))
         raise UserError(f"no rubric named {name!r}", str(own), f"use a built-in rubric ({known}) or a .md file")
-    rubric = Rubric(name, path.read_text(encoding="utf-8"))
+    try:
+        rubric = Rubric(name, path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the rubric: {error}", str(path), "save it as UTF-8 text") from None
     missing = [
         part for part in ("input", "first", "second") if not re.search(r"\{\{\s*" + part + r"\s*\}\}", rubric.text)
     ]
@@ -58,6 +61,7 @@ def load_rubric(name: str, folder: Path) -> Rubric:
         raise UserError(
             f"the rubric never shows {', '.join(missing)}", str(path), "write {{ input }}, {{ first }}, {{ second }}"
         )
+    ask(rubric, Pair("", "", "", ""))  # a template that cannot be filled in is better known now
     return rubric
 
 

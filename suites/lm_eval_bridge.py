@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from jinja2 import TemplateError
 
+from suites.data import read_rows
 from suites.errors import UserError
 from suites.types import Completion, Example, Generation, Model, Prompt, Score
 
@@ -34,7 +36,7 @@ class LmEvalTask:
         """sha256 of the task's name, limit and, for a file, its text and its data."""
         parts = [self.task, str(self.limit)]
         if self.is_file:
-            parts += [Path(self.task).read_text(encoding="utf-8"), *_data_digests(_inline(Path(self.task)))]
+            parts += [Path(self.task).read_text(encoding="utf-8"), *_data_digests(Path(self.task))]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @property
@@ -57,14 +59,10 @@ def run(model: Model, task: LmEvalTask, seed: int = 0) -> list[Marked]:
     Raises UserError when the task or its data cannot be found.
     """
     from lm_eval.evaluator import evaluate
-    from lm_eval.tasks import TaskManager
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    spec: Any = _inline(Path(task.task)) if task.is_file else task.task
+    loaded = _load(task, seed)
     try:
-        loaded = TaskManager(include_defaults=not task.is_file).load([spec])
-        for found in loaded["tasks"].values():
-            _prepare(found, task, seed)
         # The response caches stay off, and so does everything around `evaluate` that asks git and the environment.
         results = evaluate(
             lm=_adapt(model),
@@ -75,13 +73,26 @@ def run(model: Model, task: LmEvalTask, seed: int = 0) -> list[Marked]:
             apply_chat_template=True,
             fewshot_as_multiturn=True,
         )
-    except (KeyError, FileNotFoundError, ConnectionError) as error:
-        fix = "`lm-eval ls tasks` lists known names; a task from the Hub needs its data cached or a connection"
-        raise UserError(f"lm-eval cannot run the task: {error}", task.task, fix) from None
+    except (KeyError, TemplateError) as error:
+        raise UserError(f"lm-eval cannot ask the task's questions: {error}", task.task, "mend the task") from None
     samples = [sample for rows in results["samples"].values() for sample in rows]
     if not samples:
         raise UserError("the lm-eval task has no examples", task.task)
     return [_marked(sample) for sample in samples]
+
+
+def _load(task: LmEvalTask, seed: int) -> Any:
+    from lm_eval.tasks import TaskManager
+
+    spec: Any = _inline(Path(task.task)) if task.is_file else task.task
+    try:
+        loaded = TaskManager(include_defaults=not task.is_file).load([spec])
+    except Exception as error:  # noqa: BLE001 - a task is code and data of others, and can fail in any way
+        fix = "`lm-eval ls tasks` lists known names; a task from the Hub needs its data cached or a connection"
+        raise UserError(f"lm-eval cannot load the task: {error}", task.task, fix) from None
+    for found in loaded["tasks"].values():
+        _prepare(found, task, seed)
+    return loaded
 
 
 def _prepare(found: Any, task: LmEvalTask, seed: int) -> None:
@@ -89,32 +100,57 @@ def _prepare(found: Any, task: LmEvalTask, seed: int) -> None:
     shots = found.get_config("num_fewshot") or 0
     found.set_config(key="num_fewshot", value=shots)
     found.set_fewshot_seed(seed=seed)
-    elsewhere = found.has_training_docs() or found.has_validation_docs() or found.get_config("fewshot_split")
+    given = found.get_config("fewshot_config")
+    samples = given.get("samples") if isinstance(given, dict) else getattr(given, "samples", None)
+    own = found.has_training_docs() or found.has_validation_docs() or found.get_config("fewshot_split")
+    elsewhere = own or samples
     if shots and not elsewhere:
         what = f"{shots} shots would be drawn from the test split, and an example could be shown its own answer"
         raise UserError(what, task.task, "give the task a `fewshot_split` or `fewshot_config.samples`")
 
 
+def data_files(path: Path) -> list[str]:
+    """The data files a task file names, as it names them: relative to itself."""
+    return [name for _, name in sorted(_files_by_split(_read_task(path), path).items())]
+
+
+def _files_by_split(spec: dict[str, Any], path: Path) -> dict[str, str]:
+    files = (spec.get("dataset_kwargs") or {}).get("data_files") or {}
+    if not isinstance(files, dict) or not all(isinstance(name, str) for name in files.values()):
+        fix = "write `dataset_kwargs: {data_files: {test: FILE}}`"
+        raise UserError("the task's data_files are not one file for each split", str(path), fix)
+    return files
+
+
 def _inline(path: Path) -> dict[str, Any]:
     """A task file as a dict, its data files made absolute (lm-eval would look for them from the current folder)."""
+    spec = _read_task(path)
+    files = {split: str((path.parent / name).resolve()) for split, name in _files_by_split(spec, path).items()}
+    for name in files.values():
+        if not Path(name).is_file():
+            raise UserError("the lm-eval task's data file is missing", name)
+        if name.endswith(".jsonl"):
+            read_rows(Path(name))  # says which line is bad, which lm-eval would not
+    if files:
+        spec["dataset_kwargs"]["data_files"] = files
+    return spec
+
+
+def _data_digests(path: Path) -> list[str]:
+    return [hashlib.sha256((path.parent / name).read_bytes()).hexdigest() for name in data_files(path)]
+
+
+def _read_task(path: Path) -> dict[str, Any]:
     try:
         spec = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except FileNotFoundError:
+        raise UserError("no such file", str(path), "check the path; it is relative to the experiment file") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         fix = "tasks that import code (`!function`) must be installed as lm-eval tasks and named instead"
         raise UserError(f"cannot read the lm-eval task: {error}", str(path), fix) from None
     if not isinstance(spec, dict) or "task" not in spec:
         raise UserError("an lm-eval task file is a mapping with `task:`", str(path))
-    files = spec.get("dataset_kwargs", {}).get("data_files", {})
-    for split, name in files.items():
-        files[split] = str((path.parent / name).resolve())
-        if not Path(files[split]).is_file():
-            raise UserError("the lm-eval task's data file is missing", files[split])
     return spec
-
-
-def _data_digests(spec: dict[str, Any]) -> list[str]:
-    files = spec.get("dataset_kwargs", {}).get("data_files", {})
-    return [hashlib.sha256(Path(name).read_bytes()).hexdigest() for _, name in sorted(files.items())]
 
 
 def _marked(sample: dict[str, Any]) -> Marked:

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from suites.checks import normalise
@@ -46,15 +47,18 @@ def normalised_match(example: Example, completion: Completion) -> Score:
 
 def contains(example: Example, completion: Completion) -> Score:
     """1 when the target stands somewhere in the answer, case ignored."""
-    return Score(float(example.target.strip().casefold() in completion.text.casefold()))
+    wanted = example.target.strip().casefold()
+    if not wanted:
+        return Score(None, "the target is empty")
+    return Score(float(wanted in completion.text.casefold()))
 
 
 def json_match(example: Example, completion: Completion) -> Score:
     """1 when answer and target are the same JSON value, key order and spacing ignored."""
-    found, wanted = parse_json(completion.text), parse_json(example.target)
+    wanted = _canonical(parse_json(example.target))
     if wanted is None:
         return Score(None, "the target is not JSON")
-    return Score(float(found == wanted))
+    return Score(float(_canonical(parse_json(completion.text)) == wanted))
 
 
 def json_valid(example: Example, completion: Completion) -> Score:
@@ -93,12 +97,33 @@ METRICS: dict[str, Metric] = {
 }
 
 
+NO_JSON: Any = object()
+
+
 def parse_json(text: str) -> Any:
-    """The JSON value in an answer, also inside a ```json fence; `None` when there is none."""
+    """The JSON value in an answer, also inside a ```json fence; `NO_JSON` when there is none."""
     fenced = re.search(r"```(?:json)?\s*(.*?)```", text, re.DOTALL)
     try:
-        return json.loads(fenced.group(1) if fenced else text)
+        return json.loads(fenced.group(1) if fenced else text, parse_constant=_refuse_constant, parse_float=_number)
     except (ValueError, RecursionError):
+        return NO_JSON
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _number(digits: str) -> int | float:
+    """2.0 is the same number as 2."""
+    value = float(digits)
+    return int(value) if value.is_integer() else value
+
+
+def _canonical(value: Any) -> str | None:
+    """Equal for equal values only: Python's `==` would take `true` for 1."""
+    try:
+        return None if value is NO_JSON else json.dumps(value, sort_keys=True)
+    except RecursionError:
         return None
 
 
@@ -113,11 +138,12 @@ def _json_schema(schema: Mapping[str, Any]) -> Metric:
 
     def mark(example: Example, completion: Completion) -> Score:
         found = parse_json(completion.text)
-        return Score(float(found is not None and validator.is_valid(found)))
+        return Score(float(found is not NO_JSON and validator.is_valid(found)))
 
     return mark
 
 
-def _last_number(text: str) -> float | None:
-    found = re.findall(r"-?\d[\d,]*(?:\.\d+)?", text)
-    return float(found[-1].replace(",", "")) if found else None
+def _last_number(text: str) -> Decimal | None:
+    """The last number as it is written; a minus belongs to it unless something is being subtracted from."""
+    found = re.findall(r"(?:(?<![\w.)])-)?(?:\d[\d,]*(?:\.\d+)?|\.\d+)", text)
+    return Decimal(found[-1].replace(",", "")) if found else None

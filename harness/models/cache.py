@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 from harness.store import Store, completion_row
 from suites.types import Completion, Generation, Identity, LogLikelihood, Model, OnProgress, Prompt
+
+# A server may finish dozens of answers a second, and a transaction takes as long as one of them.
+STORE_SECONDS = 0.5
 
 
 def completion_id(identity: Identity, rendered: str, generation: Generation) -> str:
@@ -39,7 +44,7 @@ class Cached:
     def generate(
         self, prompts: Sequence[Prompt], generation: Generation, *, on_progress: OnProgress | None = None
     ) -> list[Completion]:
-        """Like `Model.generate`. Each finished batch is stored at once, so an interrupted run goes on where it was."""
+        """Like `Model.generate`. What is finished is stored as it comes, so an interrupted run goes on where it was."""
         rendered = [self.render(prompt) for prompt in prompts]
         ids = [completion_id(self.identity, text, generation) for text in rendered]
         places: dict[str, list[int]] = {}
@@ -54,15 +59,28 @@ class Cached:
         tell(list(known))
         missing = [positions[0] for key, positions in places.items() if key not in known]
 
+        rows: list[dict[str, Any]] = []
+        stored = time.monotonic()
+
         def keep(batch: list[tuple[int, Completion]]) -> None:
+            nonlocal stored
             done = {missing[index]: completion for index, completion in batch}
-            rows = [completion_row(ids[position], rendered[position], c) for position, c in done.items()]
-            self._store.insert("completions", rows, replace=True)
+            rows.extend(completion_row(ids[position], rendered[position], c) for position, c in done.items())
             known.update({ids[position]: completion for position, completion in done.items()})
             tell([ids[position] for position in done])
-            self._store.release()
+            if time.monotonic() - stored >= STORE_SECONDS:
+                self._put(rows)
+                self._store.release()
+                stored = time.monotonic()
 
         self._store.release()
         if missing:
-            self.model.generate([prompts[position] for position in missing], generation, on_progress=keep)
+            try:
+                self.model.generate([prompts[position] for position in missing], generation, on_progress=keep)
+            finally:
+                self._put(rows)
         return [known[key] for key in ids]
+
+    def _put(self, rows: list[dict[str, Any]]) -> None:
+        self._store.insert("completions", rows, replace=True)
+        rows.clear()

@@ -1,0 +1,214 @@
+"""The sections of experiment.yaml: every setting with its type, limits and default."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from suites.checks import CheckName, Level
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+FilePath = Annotated[str, Field(json_schema_extra={"format": "path"})]
+
+
+class Section(BaseModel):
+    """A part of the experiment file. `shorthand` names the field that a bare string stands for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    shorthand: ClassVar[str | None] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, value: Any) -> Any:
+        return {cls.shorthand: value} if cls.shorthand and isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler.resolve_ref_schema(handler(core))
+        return {"anyOf": [{"type": "string"}, schema]} if cls.shorthand else schema
+
+
+class ModelConfig(Section):
+    """A Hub id, a folder, `embedded` (the model that ships with the harness), or a name at an OpenAI-compatible URL."""
+
+    shorthand = "name"
+    name: str
+    revision: str | None = None
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    endpoint: str | None = None
+    api_key_env: str | None = None
+
+
+class SplitConfig(Section):
+    """Shares of the training file to set aside, never dividing a group of rows with the same `by` column."""
+
+    validation: Share = 0.0
+    test: Share = 0.0
+    by: str | None = None
+
+
+class DataConfig(Section):
+    """Files of examples (JSONL, CSV, TSV or Parquet). `columns` maps our names to theirs: `{input: text}`."""
+
+    train: FilePath | None = None
+    validation: FilePath | None = None
+    test: FilePath | None = None
+    split: SplitConfig | None = None
+    columns: dict[Literal["id", "input", "target", "cluster"], str] = {}
+    findings: dict[CheckName, Level] = {}
+
+
+class TaskConfig(Section):
+    """What is asked and how it is marked. `prompt` is a .md or .txt file, or the instruction itself."""
+
+    prompt: str = ""
+    metrics: Annotated[list[str], Field(min_length=1)] = ["exact_match"]
+    primary: str | None = None
+    schema_file: FilePath | None = Field(default=None, alias="schema")
+    slices: list[str] = []
+    max_new_tokens: Annotated[int, Field(ge=1)] = 64
+
+    @property
+    def ordered_metrics(self) -> tuple[str, ...]:
+        """The metrics, the primary one first."""
+        primary = self.primary or self.metrics[0]
+        return (primary, *(name for name in self.metrics if name != primary))
+
+
+class ZeroShotConfig(Section):
+    """The instruction alone; `prompt` replaces the task's own."""
+
+    shorthand = "prompt"
+    prompt: str | None = None
+
+
+class FewShotConfig(Section):
+    """The instruction and `shots` training examples as earlier turns."""
+
+    shots: Annotated[int, Field(ge=1, le=256)] = 8
+    prompt: str | None = None
+
+
+class BaselineConfig(Section):
+    """One way to prompt the base model, or `recorded` answers of one; `name` labels it in the report."""
+
+    name: Name | None = None
+    zero_shot: ZeroShotConfig | None = None
+    few_shot: FewShotConfig | None = None
+    recorded: FilePath | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {value: {}}
+        return {key: {} if item is None else item for key, item in value.items()} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if sum(kind is not None for kind in (self.zero_shot, self.few_shot, self.recorded)) != 1:
+            raise ValueError("a baseline is exactly one of zero_shot, few_shot, recorded")
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler.resolve_ref_schema(handler(core))
+        return {"anyOf": [{"enum": ["zero_shot", "few_shot"]}, schema]}
+
+
+class TrainingConfig(Section):
+    """How to fine-tune. Learning rate left out means the method's usual one: 2e-4 for LoRA, 2e-5 for full."""
+
+    shorthand = "method"
+    method: Literal["lora", "full"] = "lora"
+    epochs: Annotated[float, Field(gt=0)] = 3.0
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    gradient_accumulation: Annotated[int, Field(ge=1)] = 1
+    rank: Annotated[int, Field(ge=1)] = 16
+    alpha: Annotated[int, Field(ge=1)] = 32
+    max_length: Annotated[int, Field(ge=8)] = 1024
+
+
+class CandidateConfig(Section):
+    """What others trained: a `path` (adapter or model folder), an endpoint, or a file of `recorded` answers."""
+
+    shorthand = "path"
+    path: FilePath | None = None
+    recorded: FilePath | None = None
+    endpoint: str | None = None
+    name: str | None = None
+    api_key_env: str | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if sum(kind is not None for kind in (self.path, self.recorded, self.endpoint)) != 1:
+            raise ValueError("a candidate is exactly one of a folder, recorded answers, or an endpoint")
+        if self.endpoint and not self.name:
+            raise ValueError("an endpoint needs the `name` it serves the candidate under")
+        return self
+
+
+class RegressionConfig(Section):
+    """Something the base could do before: a built-in or own suite (folder), or an lm-eval task (name or YAML file)."""
+
+    shorthand = "suite"
+    suite: str | None = None
+    lm_eval: str | None = None
+    limit: Annotated[int, Field(ge=1)] | None = None
+    margin: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.suite is None) == (self.lm_eval is None):
+            raise ValueError("a regression entry is either a suite or an lm_eval task")
+        return self
+
+
+class JudgeConfig(Section):
+    """A model that compares two answers in both orders, and the pairs people labelled to check it against."""
+
+    model: ModelConfig
+    rubric: str = "helpful"
+    calibration: FilePath | None = None
+    max_new_tokens: Annotated[int, Field(ge=1)] = 256
+
+
+class Policy(Section):
+    """What must hold to deploy. Margins and gains are absolute differences of scores in [0, 1]."""
+
+    min_gain: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    metric_margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    slice_margin: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    judge_margin: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    judge_agreement: Share = 0.8
+    max_unscored: Share = 0.02
+
+
+class ExperimentConfig(Section):
+    """One question: should this fine-tune replace the prompt?"""
+
+    experiment: Name
+    model: ModelConfig | None = None
+    data: DataConfig
+    task: TaskConfig = TaskConfig()
+    baselines: Annotated[list[BaselineConfig], Field(min_length=1)] = [
+        BaselineConfig(zero_shot=ZeroShotConfig()),
+        BaselineConfig(few_shot=FewShotConfig()),
+    ]
+    training: TrainingConfig | None = None
+    candidate: CandidateConfig | None = None
+    regression: list[RegressionConfig] | None = None
+    judge: JudgeConfig | None = None
+    policy: Policy = Policy()
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of the experiment file, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **ExperimentConfig.model_json_schema()}
