@@ -16,6 +16,7 @@ from suites import data
 from suites.errors import UserError
 from suites.folders import load_suite
 from suites.lm_eval_bridge import LmEvalTask
+from suites.splits import split
 from suites.types import Example, Generation, ModelSpec, Suite
 
 EMBEDDED = Path(__file__).parent / "demo"
@@ -37,7 +38,7 @@ def read_splits(experiment: Experiment) -> Splits:
     if settings.split:
         shares = {name: getattr(settings.split, name) for name in ("validation", "test") if name not in found}
         shares = {name: share for name, share in shares.items() if share}
-        found |= data.split(found["train"], shares, settings.split.by, experiment.config.seed)
+        found |= split(found["train"], shares, settings.split.by, experiment.config.seed)
     return found
 
 

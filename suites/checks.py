@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
 from suites.data import grouped
+from suites.text import normalise
 from suites.types import Example, Finding
 
 Level = Literal["block", "warn", "info"]
@@ -30,13 +29,6 @@ Splits = Mapping[str, Sequence[Example]]
 FEW_SHOT_BELOW = 100
 SMALL_EXAM = 200
 
-# Words and numbers, and the signs without which 3 - 2 would be a copy of 3 + 2, and C# of C.
-MEANING = re.compile(
-    r"""\d+(?:[.,]\d+)+ | \w+ | -(?=\s*\d) | [+=<>^] | (?<=\w)[#]
-        | (?<=[\w)])[*/](?=[\w(]) | (?<=\w[ ])[*/](?=[ ]\w)""",
-    re.VERBOSE,
-)
-
 
 def check(splits: Splits, levels: Mapping[CheckName, Level] | None = None) -> list[Finding]:
     """Every finding about the named splits (`train`, `validation`, `test`, any may be absent).
@@ -46,12 +38,6 @@ def check(splits: Splits, levels: Mapping[CheckName, Level] | None = None) -> li
     found = [finding for look in CHECKS for finding in look(splits)]
     chosen = {str(name): level for name, level in (levels or {}).items()}
     return [replace(finding, level=chosen.get(finding.check, finding.level)) for finding in found]
-
-
-def normalise(text: str) -> str:
-    """Text with case, punctuation and spacing taken out, so that copies look alike."""
-    folded = unicodedata.normalize("NFKC", text).casefold().replace("\N{MINUS SIGN}", "-")
-    return " ".join(MEANING.findall(folded)) or folded.strip()
 
 
 def empty_test(splits: Splits) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""Reads examples from files and splits them. A bad row is named by file and line, and never skipped."""
+"""Reads examples from files. A bad row is named by file and line, and never skipped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import math
-import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -229,29 +228,6 @@ def _numbered(example: Example, seen: Mapping[str, str]) -> Example:
     while f"{example.id}-{count}" in seen:
         count += 1
     return Example(f"{example.id}-{count}", example.columns, example.target, example.cluster, example.slices)
-
-
-def split(
-    examples: Sequence[Example], shares: Mapping[str, float], by: str | None = None, seed: int = 0
-) -> dict[str, tuple[Example, ...]]:
-    """Set aside a share of the examples for each name in `shares`; the rest comes back under `train`.
-
-    Whole groups go to one side: rows with the same value in column `by`, or else the same cluster. Groups are
-    shuffled with `seed`, so the same file and seed give the same split.
-    """
-    groups: dict[str, list[Example]] = {}
-    for example in examples:
-        if by and by not in example.columns:
-            fix = "name a column that every row of the training file has"
-            raise UserError(f"example {example.id} has no column `{by}` to split by", "data.split.by", fix)
-        groups.setdefault(str(example.columns[by]) if by else example.cluster, []).append(example)
-    order = sorted(groups)
-    random.Random(seed).shuffle(order)
-    parts: dict[str, list[Example]] = {name: [] for name in (*shares, "train")}
-    for key in order:
-        name = next((n for n, s in shares.items() if len(parts[n]) < s * len(examples)), "train")
-        parts[name].extend(groups[key])
-    return {name: tuple(part) for name, part in parts.items()}
 
 
 def digest(suite: Suite) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from suites.checks import normalise
 from suites.errors import UserError
+from suites.text import normalise
 from suites.types import Completion, Example, Score
 
 Metric = Callable[[Example, Completion], Score]

@@ -32,12 +32,12 @@ HOSTILE = [
 
 
 def rendered(folder: Path) -> str:
-    """The report of an experiment in which every hostile string is an input, an answer and a target."""
+    """The report of an experiment in which every hostile string is an answer, and most are inputs."""
     count = len(HOSTILE)
     before = HOSTILE + ["no"] * count
     after = ["yes"] * count + HOSTILE
     path = recorded_experiment(
-        folder, before, after, inputs=[f"{i} {text}" for i, text in enumerate(HOSTILE * 2)], targets=["yes"] * 2 * count
+        folder, before, after, inputs=[f"{i} {clean(text)}" for i, text in enumerate(HOSTILE * 2)]
     )
     session = run(path)
     return markdown.write(data.load(session.store.path), session.out).read_text(encoding="utf-8")

@@ -4,7 +4,8 @@ from typing import get_args
 
 import pytest
 
-from suites.checks import SMALL_EXAM, CheckName, check, normalise
+from suites.checks import SMALL_EXAM, CheckName, check
+from suites.text import normalise
 from suites.types import Example
 
 

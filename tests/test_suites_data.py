@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suites.data import digest, read_examples, read_rows, split
+from suites.data import digest, read_examples, read_rows
 from suites.errors import UserError
 from suites.folders import load_suite
+from suites.splits import split
 from suites.types import Example, Suite
 
 GOOD = '{"input": "1 + 1", "target": "2"}\n'
@@ -250,9 +251,19 @@ def test_a_split_takes_its_share_to_within_a_group_and_follows_the_seed():
 
 
 def test_a_split_by_a_column_keeps_its_groups_whole_whatever_the_clusters():
-    examples = [Example(f"e{i}", {"input": "x", "who": i % 7}, "t", f"e{i}") for i in range(70)]
+    examples = [Example(f"e{i}", {"input": f"x{i}", "who": i % 7}, "t", f"e{i}") for i in range(70)]
     parts = split(examples, {"test": 0.3}, by="who")
     assert not {e.columns["who"] for e in parts["train"]} & {e.columns["who"] for e in parts["test"]}
+
+
+def test_a_split_keeps_copies_of_one_text_together_and_what_they_belong_to():
+    examples = [Example(f"e{i}", {"input": f"Text {i % 30}!", "who": 0}, "t", f"c{i // 2}") for i in range(90)]
+    parts = split(examples, {"test": 0.4}, seed=3)
+    texts, clusters = (
+        ({f(e) for e in part} for part in parts.values()) for f in (lambda e: e.input, lambda e: e.cluster)
+    )
+    assert not set.intersection(*texts)
+    assert not set.intersection(*clusters)
 
 
 def test_a_group_column_that_a_row_lacks_is_refused():
