@@ -262,6 +262,14 @@ def test_bad_data_is_refused_with_its_line(typed, tmp_path, file, content, messa
     assert message in refused(typed, tmp_path / "x")
 
 
+def test_what_a_file_holds_cannot_steer_the_terminal(typed, tmp_path):
+    write_experiment(tmp_path / "x", "deploy", n=3)
+    (tmp_path / "x" / "test.jsonl").write_text('{"\\u001b[2Jtext": "a"}\n')
+    err = refused(typed, tmp_path / "x")
+    assert "[2Jtext" in err
+    assert "\x1b" not in err
+
+
 def test_an_empty_test_set_is_a_blocking_finding_and_the_verdict_invalid(typed, tmp_path):
     """Not an error of usage: the file is fine, and the experiment is on record as one that cannot decide."""
     write_experiment(tmp_path / "x", "deploy", n=3)

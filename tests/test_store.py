@@ -410,6 +410,14 @@ def test_everything_that_produces_an_answer_is_in_its_key(part):
     assert completion_id(one, "prompt", Generation()) != completion_id(one, "prompt", Generation(seed=1))
 
 
+def test_a_metric_that_cannot_work_is_known_before_the_model_is_asked(store):
+    oracle = Oracle()
+    broken = Suite("quiz", "task", EXAMPLES, ("json_schema",), schema={"type": "objekt"})
+    with pytest.raises(UserError, match="not a JSON Schema"):
+        evaluate(ARM, broken, Cached(oracle, store), store, seed=0)
+    assert oracle.asked == []
+
+
 def test_an_interrupted_evaluation_goes_on_where_it_stopped(store):
     with pytest.raises(KeyboardInterrupt):
         take(store, Oracle(stop_after=4))
