@@ -14,10 +14,12 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 .PHONY: demo demo-rejected lint test test-slow bench
 
 demo: .venv/.ready  ## the embedded model, prompted against fine-tuned, ending in a decision
-	$(BIN)/harness demo
+	test -d demo-run || $(BIN)/harness init demo-run
+	$(BIN)/harness run demo-run/experiment.yaml
 
 demo-rejected: .venv/.ready  ## the other side: an over-trained full fine-tune that is rejected
-	$(BIN)/harness demo --experiment overtrained
+	test -d demo-run || $(BIN)/harness init demo-run
+	$(BIN)/harness run demo-run/overtrained.yaml; test $$? -eq 4
 
 lint: .venv/.ready
 	$(BIN)/ruff check .

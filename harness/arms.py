@@ -118,15 +118,20 @@ def task_prompter(experiment: Experiment) -> Prompter:
     return zero_shot("zero-shot", instruction(experiment, None))
 
 
+def candidate_label(experiment: Experiment) -> str:
+    """What the candidate is called in tables and sentences."""
+    training = experiment.config.training
+    return LABELS[training.method] if training else "candidate"
+
+
 def candidate_arms(experiment: Experiment, spec: ModelSpec, arms: Sequence[Arm]) -> list[Arm]:
     """The candidate with every prompt the base was given and the one it was trained on; it, too, gets its best one."""
-    training = experiment.config.training
-    label = LABELS[training.method] if training else "candidate"
+    label = candidate_label(experiment)
     if spec.recorded:
         return [Arm(label, spec, task_prompter(experiment))]
     prompters = {prompter.digest: prompter for prompter in (task_prompter(experiment), *(a.prompter for a in arms))}
     named = {arm.prompter.digest: arm.name for arm in arms}
-    return [Arm(f"{label}, {named.get(key, p.name)}", spec, p) for key, p in prompters.items()]
+    return [Arm(f"{label} ({named.get(key, p.name)})", spec, p) for key, p in prompters.items()]
 
 
 def task_suite(experiment: Experiment, splits: Splits, split: str) -> Suite:

@@ -126,21 +126,37 @@ def _run(options: argparse.Namespace) -> int:
 
 def _stage(options: argparse.Namespace) -> int:
     from harness import experiment, session
+    from harness.conclude import validity_gates
 
     opened = session.open_session(options.experiment, options.store)
     if options.stage != "check" and not opened.store.stage_is_finished(opened.id, "check"):
         experiment.do(opened, "check")
     if options.stage not in ("check", "decide") and opened.stopped():
-        raise UserError(
-            "a blocking finding stands in the way", str(options.experiment), "see `harness check`, mend the data"
-        )
+        raise UserError("a blocking finding stands in the way", str(options.experiment), "see `harness check`")
     experiment.do(opened, options.stage)
     if options.stage == "decide":
         return _conclude(opened.store.path, opened.id, opened.out)
-    if options.stage == "check":
-        return BLOCKED if opened.stopped() else 0
-    print(f"{options.stage}: done")
+    _print_rows(opened.store.path, RESULTS[options.stage].format(opened.id))
+    if opened.stopped():
+        failed = [gate.measured for gate in validity_gates(opened) if gate.status == "fail"]
+        print(f"blocked: {'; '.join(failed)}", file=sys.stderr)
+        return BLOCKED
     return 0
+
+
+_ARMS = """select arm, suite, metric, round(mean, 3) as mean, round(low, 3) as low, round(high, 3) as high, n, chosen
+           from v_runs where experiment_id = '{{}}' and side = '{}' and is_primary order by kind desc, suite, arm"""
+
+# What a single stage prints when it is done; the placeholder is the experiment's id, a hash.
+RESULTS = {
+    "check": "select level, check_name, message from v_findings where experiment_id = '{}' order by position",
+    "baseline": _ARMS.format("base"),
+    "train": """select distinct method, n_rows, steps, trained_parameters, round(seconds, 1) as seconds, folder
+                from v_training where experiment_id = '{}'""",
+    "exam": _ARMS.format("candidate"),
+    "judge": """select name, round(value, 3) as value, round(low, 3) as low, round(high, 3) as high, n, note
+                from v_evidence where experiment_id = '{}' and topic = 'judge' order by name""",
+}
 
 
 def _conclude(store: Path, experiment_id: str, out: Path) -> int:
@@ -149,7 +165,7 @@ def _conclude(store: Path, experiment_id: str, out: Path) -> int:
     from reports import data, markdown
 
     found = data.load(store, experiment_id)
-    show(found, markdown.write(found, out))
+    show(found, markdown.write(found, out), store)
     return int(found.decision["exit_code"])
 
 
@@ -184,7 +200,7 @@ def _query(options: argparse.Namespace) -> int:
     return _print_rows(_existing(options.store), options.sql, as_json=options.json)
 
 
-def _print_rows(store: Path, sql: str, *, as_json: bool) -> int:
+def _print_rows(store: Path, sql: str, *, as_json: bool = False) -> int:
     from harness.store import query
     from harness.summary import print_table
 

@@ -16,6 +16,7 @@ from harness.compare import Comparison, Kind, Question, compare, slices_of
 from harness.decide import Decision, Gate, decide
 from harness.evaluate import Run
 from harness.session import Session, Side
+from suites.errors import UserError
 from suites.types import Generation, Identity, Score
 
 PACKAGES = ("finetune-harness", "torch", "transformers", "peft", "trl", "lm-eval", "evaluate", "datasets", "duckdb")
@@ -50,6 +51,8 @@ def compare_all(session: Session) -> list[Comparison]:
     after = {row["suite"]: row for row in session.runs("candidate", "regression")}
     for before in session.runs("base", "regression"):
         suite = before["suite"]
+        if suite not in after:
+            raise UserError(f"the candidate has not been examined on {suite}", suite, session.fix("exam"))
         found.append(_compare(session, "regression", before, after[suite], before["metric"], margins[suite]))
     if session.experiment.config.judge:
         found.append(_compare_judged(session, base, candidate))
@@ -67,7 +70,8 @@ def _compare(
     ids: set[str] | None = None,
 ) -> Comparison:
     """Two runs on one suite and metric, on all examples or on the `ids` of a slice called `part`."""
-    question = Question(base["suite"], kind, metric, base["arm"], candidate["arm"], margin, part)
+    arms = {"baseline_arm": base["arm"], "candidate_arm": candidate["arm"]}
+    question = Question(suite=base["suite"], kind=kind, metric=metric, margin=margin, slice=part, **arms)
     examples = [pair for pair in _clusters(session, base["suite_id"]) if ids is None or pair[0] in ids]
     scores = [session.store.scores(row["run_id"], metric) for row in (base, candidate)]
     return _answer(session, question, examples, scores[0], scores[1])
@@ -75,8 +79,9 @@ def _compare(
 
 def _compare_judged(session: Session, base: Mapping[str, Any], candidate: Mapping[str, Any]) -> Comparison:
     """Wins minus losses in the judge's eyes, over the test examples."""
-    policy = session.experiment.config.policy
-    question = Question(base["suite"], "judge", "preference", base["arm"], candidate["arm"], policy.judge_margin)
+    arms = {"baseline_arm": base["arm"], "candidate_arm": candidate["arm"]}
+    margin = session.experiment.config.policy.judge_margin
+    question = Question(suite=base["suite"], kind="judge", metric="preference", margin=margin, **arms)
     before, after = judging.preferences(judging.read_verdicts(session.store, session.id))
     return _answer(session, question, _clusters(session, base["suite_id"]), before, after)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-from harness import stats
+from harness import power, stats
 from harness.compare import Comparison
 from harness.config import Policy
 
@@ -129,7 +129,7 @@ def more_examples(c: Comparison, confidence: float) -> int | None:
     if c.difference is None or not c.sd:
         return None
     limit = c.margin if c.kind == "task" else -c.margin
-    return stats.required_n(c.difference, limit, c.sd, confidence=confidence, power=POWER, one_sided=c.kind != "task")
+    return power.required_n(c.difference, limit, c.sd, confidence=confidence, power=POWER, one_sided=c.kind != "task")
 
 
 def _decision(gates: tuple[Gate, ...], task: Comparison | None) -> Decision:
@@ -194,8 +194,9 @@ def _told(task: Comparison) -> str:
     if task.low is not None and task.high is not None:
         interval = f"{task.confidence:.0%} interval {points(task.low)} to {points(task.high)}, "
     return (
-        f"{task.candidate_arm} scores {abs(task.difference) * 100:.1f} points {direction} than {task.baseline_arm} on "
-        f"{metric}: {task.candidate:.1%} against {task.baseline:.1%}, {interval}n = {task.n:,}."
+        f"{task.candidate_arm} scores {abs(task.difference) * 100:.1f} points {direction} than the best prompt "
+        f"({task.baseline_arm}) on {metric}: {task.candidate:.1%} against {task.baseline:.1%}, "
+        f"{interval}n = {task.n:,}."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -10,7 +11,7 @@ from typing import Any
 from baselines.arm import Arm, Prompter
 from baselines.selection import Trial, choose
 from harness import arms as setup
-from harness import judging, stats
+from harness import judging, power, stats
 from harness.conclude import conclude
 from harness.evaluate import Run, evaluate, evaluate_lm_eval
 from harness.models import NonFiniteWeights
@@ -22,10 +23,14 @@ from suites.data import sha256_json
 from suites.errors import UserError
 from suites.judge import Pair, load_rubric
 from suites.lm_eval_bridge import LmEvalTask
-from suites.types import Generation, ModelSpec
+from suites.types import Finding, Generation, ModelSpec
 
 # How many prompts show whether an adapter changes anything; one would do, a few are as cheap.
 EFFECT_PROMPTS = 4
+
+# The share of examples on which base and fine-tune are taken to disagree when an exam's power is told in advance, and
+# the power below which that is worth a warning. Discordance drives both (Connor 1987).
+DISCORDANCE, ENOUGH_POWER = 0.1, 0.8
 
 
 def run(session: Session) -> None:
@@ -33,21 +38,23 @@ def run(session: Session) -> None:
     for name in STAGES:
         if name == "decide" or not session.stopped():
             do(session, name)
+        if name == "check":
+            for finding in session.findings():
+                say(f"{finding.level}: {finding.message} [{finding.check}]")
 
 
 def do(session: Session, name: str) -> None:
     """One stage, and how long it took."""
     started = time.monotonic()
-    STAGES[name](session)
-    session.store.finish_stage(session.id, name, time.monotonic() - started)
+    with session.store.hold():
+        STAGES[name](session)
+        session.store.finish_stage(session.id, name, time.monotonic() - started)
 
 
 def check(session: Session) -> None:
     """Is the data fit to teach and to examine? Findings go to the store; a blocking one stops the experiment."""
-    findings = check_data(session.splits, session.experiment.config.data.findings)
+    findings = check_data(session.splits, session.experiment.config.data.findings) + _exam_power(session)
     session.store.put_findings(session.id, findings)
-    for finding in findings:
-        say(f"{finding.level}: {finding.message} [{finding.check}]")
 
 
 def baseline(session: Session) -> None:
@@ -122,6 +129,28 @@ def judge(session: Session) -> None:
         session.put_evidence("judge", item)
 
 
+def _exam_power(session: Session) -> list[Finding]:
+    """What these exams can tell at all, before anything is spent on them."""
+    policy, found = session.experiment.config.policy, []
+    if n := len(session.splits["test"]):
+        least = power.minimum_detectable(n, math.sqrt(2 * DISCORDANCE), confidence=policy.confidence)
+        text = (
+            f"{n:,} test rows tell a gain of about {least:.3f} from none, if the arms disagree on {2 * DISCORDANCE:.0%}"
+        )
+        found.append(Finding("info", "exam_power", text))
+    for exam in setup.regression_exams(session.experiment):
+        if isinstance(exam, LmEvalTask):
+            continue
+        chance = power.power_noninferiority(len(exam.examples), DISCORDANCE, exam.margin, policy.confidence)
+        if chance < ENOUGH_POWER:
+            text = (
+                f"{exam.name}: with {len(exam.examples):,} examples an equal model passes its margin of {exam.margin} "
+                f"in only {chance:.0%} of experiments, if it answers {DISCORDANCE:.0%} differently"
+            )
+            found.append(Finding("warn", "regression_power", text))
+    return found
+
+
 STAGES: dict[str, Stage] = {
     "check": check,
     "baseline": baseline,
@@ -174,7 +203,7 @@ def _examine(session: Session, side: Side, arms: Sequence[Arm], chosen: Arm) -> 
     for arm in arms:
         done = evaluate(arm, suite, session.model(arm.model), session.store, _seed(session))
         _put_arm(session, side, arm.name, done, chosen=arm is chosen)
-    name = "base" if side == "base" else chosen.name.split(",")[0]
+    name = "base" if side == "base" else setup.candidate_label(session.experiment)
     model = session.model(chosen.model)
     for examination in setup.regression_exams(session.experiment):
         if isinstance(examination, LmEvalTask):
@@ -214,6 +243,7 @@ def _train(session: Session, training_id: str, spec: ModelSpec, data: TrainingDa
     folder = session.out / f"model-{training_id[:12]}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     session.release()
+    session.store.release()
     with phase(f"training ({settings.method})") as progress:
         result = METHODS[settings.method](
             spec, data, settings, folder, lambda step, total, logs: progress.at(step, total, _loss(logs))

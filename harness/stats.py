@@ -1,4 +1,4 @@
-"""Intervals, tests, planning and agreement: plain numbers in, plain numbers out.
+"""Intervals, tests and agreement: plain numbers in, plain numbers out.
 
 Scores lie in [0, 1] and come paired: `baseline[i]` and `candidate[i]` are two answers to the same example, a
 difference is candidate - baseline, and examples that share a cluster are one piece of evidence. Nothing returned is
@@ -24,8 +24,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 from statsmodels.stats.inter_rater import cohens_kappa
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.power import normal_power_het, normal_sample_size_one_tail
 from statsmodels.stats.proportion import proportion_confint
 
 Array = NDArray[np.float64]
@@ -113,13 +111,12 @@ def one_sided_p(
     *,
     null: float,
     alternative: Literal["greater", "less"],
-    seed: int = 0,
 ) -> float | None:
     """P-value of "the difference is `null`" against greater or less; None with fewer than two clusters.
 
     Non-inferiority at a margin is `null=-margin, alternative="greater"`. It inverts the interval: p is below
     (1 - confidence) / 2 exactly when `null` lies outside on that side. For 0/1 scores it is the test of Liu 2002 (Stat
-    Med 21:231). Nothing is drawn; `seed` is there so that the tests are called alike. ValueError: `null` not in
+    Med 21:231). ValueError: `null` not in
     (-1, 1), or as in `paired_difference`.
     """
     if not -1 < null < 1:
@@ -132,11 +129,11 @@ def one_sided_p(
 
 
 def mean_interval(
-    scores: ArrayLike, clusters: Sequence[Hashable] | None = None, confidence: float = 0.95, seed: int = 0
+    scores: ArrayLike, clusters: Sequence[Hashable] | None = None, confidence: float = 0.95
 ) -> Interval | None:
     """Interval within [0, 1] for one arm's mean score: Wilson for 0/1 scores, and its graded or clustered extension.
 
-    None with fewer than two clusters. Nothing is drawn, `seed` as in `one_sided_p`. ValueError as in
+    None with fewer than two clusters. ValueError as in
     `paired_difference`.
     """
     _check_open("confidence", confidence)
@@ -276,71 +273,22 @@ def _sign_flip_p(differences: Array, seed: int) -> float:
     return float(result.pvalue)
 
 
-# --- many tests, planning, agreement --------------------------------------------------------------------------------
+# --- many tests, agreement --------------------------------------------------------------------------------
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm (1979) adjusted p-values in the order given; ValueError for one outside [0, 1]."""
+    """Holm (1979) adjusted p-values in the order given; ValueError for one outside [0, 1].
+
+    The k-th smallest of m is multiplied by m - k + 1 and is never below the one before it. Written out here because
+    statsmodels' multipletests collects garbage on every call, which costs more than all the rest of a decision.
+    """
     if not all(0 <= p <= 1 for p in p_values):
         raise ValueError(f"p-values must lie in [0, 1], got {list(p_values)}")
-    return [float(p) for p in multipletests(p_values, method="holm")[1]] if len(p_values) else []
-
-
-def required_n(
-    difference: float, limit: float, sd: float, *, confidence: float = 0.95, power: float = 0.8, one_sided: bool = False
-) -> int | None:
-    """Examples needed for the interval around `difference`, if it is what it looks like, to clear `limit` with `power`.
-
-    `sd` is that of the per-example differences: n = ((z_alpha + z_power) sd / distance)^2 (Miller 2024, section 5).
-    None when `difference == limit`. With clusters of m multiply by 1 + (m - 1) ICC. ValueError: sd < 0, confidence or
-    power not in (0, 1), anything not finite.
-    """
-    tail = _tail(confidence, power, sd, one_sided)
-    distance = abs(difference - limit)
-    if not math.isfinite(distance):
-        raise ValueError(f"difference and limit must be finite, got {difference}, {limit}")
-    if distance < 1e-9:  # rounding, as in 0.03 against 0.01 + 0.02
-        return None
-    needed = float(normal_sample_size_one_tail(distance, power, tail, std_null=sd))
-    return math.ceil(max(needed, _least_evidence(tail) / distance))
-
-
-def noninferiority_n(discordance: float, margin: float, *, confidence: float = 0.95, power: float = 0.8) -> int:
-    """Pairs needed to show one-sidedly that a truly equal candidate is not worse by `margin`.
-
-    (z_alpha + z_power)^2 discordance / margin^2 (Liu 2002), where `discordance` is the share of examples on which the
-    arms disagree. For N suites that must all pass, ask for power ** (1 / N). ValueError: discordance < 0, margin not
-    in (0, 1).
-    """
-    _check_open("margin", margin)
-    needed = required_n(0.0, -margin, _root(discordance), confidence=confidence, power=power, one_sided=True)
-    assert needed is not None  # margin > 0
-    return needed
-
-
-def power_noninferiority(n: int, discordance: float, margin: float, confidence: float = 0.95) -> float:
-    """Chance that `n` pairs show non-inferiority when the true difference is 0; inverts `noninferiority_n`."""
-    _check_open("margin", margin)
-    _check_open("confidence", confidence)
-    tail, sd = 1 - confidence, _root(discordance)
-    _check_count(n)
-    if sd == 0:
-        return float(n * margin >= _least_evidence(tail))
-    return float(normal_power_het(margin, n, tail, std_null=sd, alternative="larger"))
-
-
-def minimum_detectable(n: int, sd: float, *, confidence: float = 0.95, power: float = 0.8) -> float:
-    """Smallest true difference whose two-sided interval on `n` examples clears 0 with `power`; inverts `required_n`."""
-    tail = _tail(confidence, power, sd, one_sided=False)
-    _check_count(n)
-    quantiles = max(0.0, float(stats.norm.isf(tail) - stats.norm.isf(power)))
-    return max(quantiles * sd / math.sqrt(n), _least_evidence(tail) / n)
-
-
-def _least_evidence(tail: float) -> float:
-    """n times distance that even identical outputs need (see `_score_statistic`). Without it a plan from a pilot in
-    which nothing changed would ask for no examples at all."""
-    return float(stats.norm.isf(tail)) ** 2
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * float(p_values[place])))
+        adjusted[place] = highest
+    return adjusted
 
 
 def cohen_kappa(a: Sequence[str], b: Sequence[str]) -> float | None:
@@ -412,25 +360,6 @@ def _binary(*arms: Array) -> bool:
     return all(bool(np.all((arm == 0) | (arm == 1))) for arm in arms)
 
 
-def _root(discordance: float) -> float:
-    if not 0 <= discordance <= 1:
-        raise ValueError(f"discordance must lie in [0, 1], got {discordance}")
-    return math.sqrt(discordance)
-
-
-def _tail(confidence: float, power: float, sd: float, one_sided: bool) -> float:
-    _check_open("confidence", confidence)
-    _check_open("power", power)
-    if not 0 <= sd < math.inf:
-        raise ValueError(f"sd must be finite and not negative, got {sd}")
-    return (1 - confidence) if one_sided else (1 - confidence) / 2
-
-
 def _check_open(name: str, value: float) -> None:
     if not 0 < value < 1:
         raise ValueError(f"{name} must lie in (0, 1), got {value}")
-
-
-def _check_count(n: int) -> None:
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")

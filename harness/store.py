@@ -43,6 +43,7 @@ class Store:
     def __init__(self, path: Path, *, create: bool = True) -> None:
         """Open or create the store. Raises UserError for a file that is not ours, is damaged, or stays locked."""
         self.path = path
+        self._holding = False
         self._held: duckdb.DuckDBPyConnection | None = None
         if not create and not path.is_file():
             raise UserError(
@@ -76,29 +77,36 @@ class Store:
 
     @contextlib.contextmanager
     def connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for one batch, in one transaction when writing: all of it lands or nothing."""
-        con = self._held.cursor() if self._held else _open(self.path, read_only)
+        """A connection for one batch, in one transaction: all of it lands or nothing."""
+        con = self._held or _open(self.path, read_only and not self._holding)
         try:
             con.execute("begin")
             yield con
             con.execute("commit")
-        except OURS:
+        except BaseException as error:
+            con.close()
+            self._held = None
+            if isinstance(error, duckdb.Error) and not isinstance(error, OURS):
+                raise _damaged(self.path, error) from None
             raise
-        except duckdb.Error as error:
-            raise _damaged(self.path, error) from None
-        finally:
+        if self._holding:
+            self._held = con
+        else:
             con.close()
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Keep the file open over many short batches, as opening takes 50 ms; other processes wait meanwhile."""
-        if self._held:
-            yield
-            return
-        self._held = _open(self.path, read_only=False)
+    def hold(self) -> Iterator[None]:
+        """Keep the connection between the batches of this block; opening one costs more than most queries."""
+        self._holding = True
         try:
             yield
         finally:
+            self._holding = False
+            self.release()
+
+    def release(self) -> None:
+        """Let other processes in, before work that takes long; the next batch opens the file again."""
+        if self._held:
             self._held.close()
             self._held = None
 
@@ -111,8 +119,9 @@ class Store:
 
     def insert(self, table: str, rows: Sequence[Mapping[str, Any]], *, replace: bool = False) -> None:
         """Add rows to a table in one transaction. Raises ValueError for a value that is not finite."""
-        with self.connect() as con:
-            insert(con, table, rows, replace=replace)
+        if rows:
+            with self.connect() as con:
+                insert(con, table, rows, replace=replace)
 
     def replace_all(self, table: str, experiment_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """An experiment's rows of a table, exchanged as one."""

@@ -16,13 +16,13 @@ from reports.text import clean
 STYLES = {"pass": "green", "fail": "red", "unknown": "yellow"}
 
 
-def show(data: ReportData, report: Path) -> None:
+def show(data: ReportData, report: Path, store: Path) -> None:
     """Print the verdict, the gates and what to do next to stdout."""
     console = Console()
     table = Table(show_edge=False, pad_edge=False)
     for name in ("gate", "rule", "measured", ""):
         table.add_column(name, overflow="fold")
-    for gate in data.gates:
+    for gate in data.first_gates():
         status = Text(gate["status"], style=STYLES[gate["status"]])
         table.add_row(*(Text(clean(gate[key])) for key in ("name", "rule", "measured")), status)
     decision = data.decision
@@ -34,6 +34,7 @@ def show(data: ReportData, report: Path) -> None:
     console.print(Text(f"verdict: {decision['verdict']} (exit {decision['exit_code']})"))
     console.print(Text(f"next:    {clean(decision['next_step'])}"))
     console.print(Text(f"report:  {report}"), soft_wrap=True)
+    console.print(Text(f"more:    harness query 'from v_flips' --store {store}"), soft_wrap=True)
 
 
 def print_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

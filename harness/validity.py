@@ -27,9 +27,13 @@ class ArmHealth:
 
 def findings_gate(findings: Sequence[Finding]) -> Gate:
     """No blocking finding about the data."""
-    blocking = [f"{f.check}: {f.message}" for f in findings if f.level == "block"]
-    measured = "; ".join(blocking) or f"{len(findings)} finding{'s' * (len(findings) != 1)}, none blocking"
-    return Gate("validity", "data", "no blocking finding", measured, "fail" if blocking else "pass")
+    blocking = [f for f in findings if f.level == "block"]
+    count = f"{len(findings)} finding{'s' * (len(findings) != 1)}, none blocking"
+    measured = "; ".join(f"{f.message} [{f.check}]" for f in blocking)
+    if blocking:
+        levels = ", ".join(sorted({f"{f.check}: warn" for f in blocking}))
+        measured += f". Mend the rows, or go on knowing it with `data: {{findings: {{{levels}}}}}`"
+    return Gate("validity", "data", "no blocking finding", measured or count, "fail" if blocking else "pass")
 
 
 def weights_gate(trouble: str | None) -> Gate:
@@ -86,16 +90,18 @@ def same_share_gate(base: ArmHealth, candidate: ArmHealth) -> Gate:
 
 
 def comparable_gate(base: Run, candidate: Run) -> Gate:
-    """Same examples, marking and generation settings; and, where both say it, the same template, engine and dtype."""
+    """Same examples, marking and generation settings; and, for live models, the same template, engine and dtype."""
     different = []
     if base.suite_id != candidate.suite_id:
         different.append("examples or metrics")
     if base.generation != candidate.generation:
         different.append("generation settings")
-    for part in ("template", "engine", "dtype"):
+    recorded = base.identity.engine.startswith("recorded") or candidate.identity.engine.startswith("recorded")
+    for part in () if recorded else ("template", "engine", "dtype"):
         one, other = getattr(base.identity, part), getattr(candidate.identity, part)
         if one and other and one != other:
             different.append(f"{part} ({one[:24]} against {other[:24]})")
-    measured = f"different {', '.join(different)}" if different else "same"
+    same = "same examples and settings; how recorded answers were made is not known" if recorded else "same"
+    measured = f"different {', '.join(different)}" if different else same
     rule = "same examples, settings, template, engine and dtype"
     return Gate("validity", "comparable", rule, measured, "fail" if different else "pass")

@@ -40,6 +40,22 @@ class ReportData:
         """Arms on suites of a kind, primary metric only."""
         return [row for row in self.arms if row["kind"] == kind and row["is_primary"]]
 
+    def first_gates(self) -> list[Row]:
+        """What the first screen shows: every rule about gain and harm, and validity rules that do not hold.
+
+        The rest of them are one line; `validity_gates` has them all.
+        """
+        held = [gate for gate in self.validity_gates() if gate["status"] == "pass"]
+        others = [gate for gate in self.gates if gate["kind"] != "validity"]
+        broken = [gate for gate in self.validity_gates() if gate["status"] != "pass"]
+        text = f"{len(held)} of {len(held) + len(broken)} checks hold: {', '.join(gate['name'] for gate in held)}"
+        line = {"name": "validity", "rule": "the numbers can be compared", "measured": text, "status": "pass"}
+        return [*broken, *others, line] if held else [*broken, *others]
+
+    def validity_gates(self) -> list[Row]:
+        """The rules about whether the numbers can be compared at all."""
+        return [gate for gate in self.gates if gate["kind"] == "validity"]
+
     def score(self, run_id: str, metric: str) -> Row:
         """An arm's summary on any metric."""
         return next(row for row in self.arms if row["run_id"] == run_id and row["metric"] == metric)

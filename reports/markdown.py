@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from reports import plots
@@ -30,6 +31,7 @@ def render(data: ReportData, pictures: dict[str, str]) -> str:
         _choice(data),
         _flips(data),
         _judge(data),
+        _validity(data),
         _findings(data),
         _training(data, pictures),
         _record(data),
@@ -48,7 +50,15 @@ def _first_screen(data: ReportData) -> str:
 
 
 def _gates(data: ReportData) -> str:
-    rows = [[cell(g["name"]), cell(g["rule"]), cell(g["measured"]), MARKS[g["status"]]] for g in data.gates]
+    return _gate_table(data.first_gates())
+
+
+def _validity(data: ReportData) -> str:
+    return f"## Can these numbers be compared?\n\n{_gate_table(data.validity_gates())}"
+
+
+def _gate_table(gates: Sequence[Row]) -> str:
+    rows = [[cell(g["name"]), cell(g["rule"]), cell(g["measured"]), MARKS[g["status"]]] for g in gates]
     return table(["gate", "rule", "measured", ""], rows)
 
 

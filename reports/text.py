@@ -7,7 +7,8 @@ import re
 LONGEST = 2000
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~$@^-])")
+# What starts markup inside a line; underscores only at the edge of a word, brackets only where a link would begin.
+_MARKUP = re.compile(r"[\\`*|~$@]|(?<!\w)_|_(?!\w)|\](?=\()")
 
 
 def clean(text: str) -> str:
@@ -19,12 +20,7 @@ def cell(text: str) -> str:
     """Text as one Markdown table cell or inline phrase: no markup, no HTML, no line break."""
     flat = re.sub(r"\s+", " ", clean(text)).strip()
     safe = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MARKUP.sub(r"\\\1", safe) if _needs_escaping(safe) else safe
-
-
-def _needs_escaping(text: str) -> bool:
-    """Ordinary prose reads better raw; only characters that could start markup are worth a backslash."""
-    return bool(re.search(r"[\\`*_\[\]|~$@#!^{}]", text))
+    return _MARKUP.sub(lambda found: "\\" + found.group(), safe)
 
 
 def block(text: str) -> str:

@@ -360,7 +360,7 @@ def test_ctrl_c_exits_130_and_the_same_command_goes_on_from_there(tmp_path, endp
     )
     process = start("run", path, folder=tmp_path)
     until = time.monotonic() + 60
-    while len(asked) < 40 and time.monotonic() < until:
+    while len(asked) < 80 and time.monotonic() < until:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
@@ -373,7 +373,7 @@ def test_ctrl_c_exits_130_and_the_same_command_goes_on_from_there(tmp_path, endp
     assert code == 0
     assert "verdict: deploy (exit 0)" in out
     assert len(set(asked)) == 240
-    assert len(asked) - 240 <= 16, "only what was under way when the interruption came is asked again"
+    assert len(asked) - 240 < before / 2, "only what was not yet stored when the interruption came is asked again"
 
 
 def test_a_reader_that_stops_listening_is_no_error(decided):

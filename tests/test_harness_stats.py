@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.regression.linear_model import OLS
+from statsmodels.stats.multitest import multipletests
 
-from harness import stats
+from harness import power, stats
 
 CASES = json.loads((Path(__file__).parent / "cases" / "stats.json").read_text())
 PAIRS = {
@@ -77,14 +78,14 @@ def test_wilson_is_the_published_one(case):
 
 @cases("noninferiority_n")
 def test_noninferiority_n(case):
-    assert stats.noninferiority_n(case["discordance"], case["margin"]) == case["n"]
-    assert 0.8 < stats.power_noninferiority(case["n"], case["discordance"], case["margin"]) < 0.801
+    assert power.noninferiority_n(case["discordance"], case["margin"]) == case["n"]
+    assert 0.8 < power.power_noninferiority(case["n"], case["discordance"], case["margin"]) < 0.801
 
 
 @cases("required_n")
 def test_required_n_and_its_inverse(case):
-    assert stats.required_n(case["difference"], case["limit"], case["sd"]) == case["n"]
-    assert stats.minimum_detectable(case["n"], case["sd"]) == pytest.approx(case["difference"], rel=1e-3)
+    assert power.required_n(case["difference"], case["limit"], case["sd"]) == case["n"]
+    assert power.minimum_detectable(case["n"], case["sd"]) == pytest.approx(case["difference"], rel=1e-3)
 
 
 @cases("kappa")
@@ -230,11 +231,11 @@ def test_repeating_every_row_inside_its_cluster_is_no_evidence(rows):
 @quick
 @given(st.floats(-1, 1), st.floats(-1, 1), st.floats(0, 1))
 def test_required_n_is_what_minimum_detectable_inverts(difference, limit, sd):
-    n = stats.required_n(difference, limit, sd)
+    n = power.required_n(difference, limit, sd)
     if n is None:
         assert difference == pytest.approx(limit, abs=1e-9)
     else:
-        assert stats.minimum_detectable(n, sd) <= abs(difference - limit) * (1 + 1e-9)
+        assert power.minimum_detectable(n, sd) <= abs(difference - limit) * (1 + 1e-9)
 
 
 # --- edges ----------------------------------------------------------------------------------------------------------
@@ -256,12 +257,12 @@ def test_required_n_is_what_minimum_detectable_inverts(difference, limit, sd):
         partial(stats.mcnemar_mid_p, -1, 3),
         partial(stats.wilson, 3, 2),
         partial(stats.holm, [0.5, float("nan")]),
-        partial(stats.required_n, 0.1, float("nan"), 0.3),
-        partial(stats.required_n, 0.1, 0.0, -0.3),
-        partial(stats.noninferiority_n, 0.2, 0.0),
-        partial(stats.noninferiority_n, -0.2, 0.05),
-        partial(stats.power_noninferiority, 0, 0.2, 0.05),
-        partial(stats.minimum_detectable, 0, 0.3),
+        partial(power.required_n, 0.1, float("nan"), 0.3),
+        partial(power.required_n, 0.1, 0.0, -0.3),
+        partial(power.noninferiority_n, 0.2, 0.0),
+        partial(power.noninferiority_n, -0.2, 0.05),
+        partial(power.power_noninferiority, 0, 0.2, 0.05),
+        partial(power.minimum_detectable, 0, 0.3),
         partial(stats.cohen_kappa, ["a"], ["a", "b"]),
         partial(stats.same_share, 3, 2, 0, 2),
     ],
@@ -283,17 +284,17 @@ def test_what_has_no_answer():
     assert stats.cohen_kappa(["a", "a"], ["a", "a"]) is None
     assert stats.holm([]) == []
     assert stats.same_share(0, 0, 3, 10) == 1.0
-    assert stats.required_n(0.02, 0.02, 0.3) is None
+    assert power.required_n(0.02, 0.02, 0.3) is None
 
 
 def test_a_pilot_in_which_nothing_changed_still_asks_for_examples():
-    n = stats.required_n(0.0, -0.03, 0.0)
+    n = power.required_n(0.0, -0.03, 0.0)
     assert n == 129
-    assert stats.minimum_detectable(n, 0.0) == pytest.approx(0.03, rel=0.01)
+    assert power.minimum_detectable(n, 0.0) == pytest.approx(0.03, rel=0.01)
     assert stats.tango_interval(0, 0, n).low > -0.03
     assert stats.tango_interval(0, 0, n // 2).low < -0.03
-    assert stats.power_noninferiority(10, 0.0, 0.05) == 0.0
-    assert stats.power_noninferiority(500, 0.0, 0.05) == 1.0
+    assert power.power_noninferiority(10, 0.0, 0.05) == 0.0
+    assert power.power_noninferiority(500, 0.0, 0.05) == 1.0
 
 
 def test_sign_flips_are_exact_for_few_examples():
@@ -423,3 +424,10 @@ def test_a_hundred_thousand_graded_examples_take_well_under_a_second():
     before, after = noise(rng, 100_000)
     result = stats.paired_difference(before, after)
     assert width(result.interval) == pytest.approx(2 * 1.959964 * result.standard_error, rel=1e-3)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.floats(0, 1), max_size=8))
+def test_holm_is_statsmodels_holm(p_values):
+    expected = multipletests(p_values, method="holm")[1] if p_values else []
+    assert stats.holm(p_values) == pytest.approx(list(expected))

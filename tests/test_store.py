@@ -143,13 +143,16 @@ def test_a_store_that_is_held_takes_batches_as_ever_and_is_free_afterwards(store
             insert(con, "completions", [completion("lost")])
             raise KeyboardInterrupt
 
-    with store.held(), store.held():
+    with store.hold():
         store.insert("completions", [completion("a")])
         assert set(store.completions(["a"])) == {"a"}
         with pytest.raises(KeyboardInterrupt):
             write_and_stop()
-    other = child(tmp_path, "print(len(store.completions(['a', 'lost'])))")
-    assert other.communicate(timeout=60)[0] == "1\n"
+        store.insert("completions", [completion("b")])
+        store.release()
+        other = child(tmp_path, "print(len(store.completions(['a', 'b', 'lost'])))")
+        assert other.communicate(timeout=60)[0] == "2\n", "let go of in between, others may read"
+        assert len(store.completions(["a", "b", "lost"])) == 2
 
 
 # --- queries of users ------------------------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ class Cached:
         return self.model.render(prompt)
 
     def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
+        self._store.release()
         return self.model.loglikelihood(requests)
 
     def generate(
@@ -71,6 +72,7 @@ class Cached:
                 self._put(rows)
                 stored = time.monotonic()
 
+        self._store.release()
         if missing:
             try:
                 self.model.generate([prompts[position] for position in missing], generation, on_progress=keep)
@@ -80,4 +82,5 @@ class Cached:
 
     def _put(self, rows: list[dict[str, Any]]) -> None:
         self._store.insert("completions", rows, replace=True)
+        self._store.release()
         rows.clear()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from suites.errors import UserError
-from suites.types import Completion, Generation, Identity, LogLikelihood, Prompt
+from suites.types import Completion, Generation, Identity, LogLikelihood, OnProgress, Prompt
 
 
 class EchoModel:
@@ -21,7 +21,8 @@ class EchoModel:
         self,
         prompts: Sequence[Prompt],
         generation: Generation,
-        on_progress: Callable[[list[tuple[int, Completion]]], None] | None = None,
+        *,
+        on_progress: OnProgress | None = None,
     ) -> list[Completion]:
         completions = [self._answer(prompt) for prompt in prompts]
         if on_progress and completions:

@@ -14,16 +14,17 @@ import transformers
 
 from harness.models import hf_files, hf_loading
 from harness.models.hf_text import ChatTokenizer
-from harness.models.spec import ModelSpec
+from harness.models.spec import NonFiniteWeights
 from suites.errors import UserError
-from suites.types import Completion, Generation, Identity, LogLikelihood, Prompt
+from suites.types import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
 
-BATCH_TOKENS = 16_384
-"""How many tokens, padding and room for the answer included, one batch may hold."""
+BATCH_TOKENS = {"cpu": 2_048, "mps": 8_192, "cuda": 65_536}
+"""How many tokens, padding and room for the answer included, one batch may hold.
+
+A CPU gains nothing from large batches: they leave its caches, and every row waits for the longest answer.
+"""
 
 log = logging.getLogger(__name__)
-
-OnProgress = Callable[[list[tuple[int, Completion]]], None]
 
 
 class HFModel:
@@ -39,9 +40,9 @@ class HFModel:
         self.dtype = hf_loading.pick_dtype(spec.dtype, self.device)
         self.context_length = hf_loading.context_length(self.base)
         self._stop = hf_loading.stop_ids(self.base, self.chat.tokenizer.eos_token_id)
-        pad = self.chat.tokenizer.pad_token_id
-        self._pad: int = pad if pad is not None else (self._stop or [0])[0]
-        self._budget = BATCH_TOKENS
+        # Masked, so any token will do; a pad token that was added later may have no embedding.
+        self._pad = (self._stop or [0])[0]
+        self._budget = BATCH_TOKENS[self.device]
 
     @cached_property
     def identity(self) -> Identity:
@@ -58,7 +59,7 @@ class HFModel:
         return self.chat.render(prompt.messages)
 
     def generate(
-        self, prompts: Sequence[Prompt], generation: Generation, on_progress: OnProgress | None = None
+        self, prompts: Sequence[Prompt], generation: Generation, *, on_progress: OnProgress | None = None
     ) -> list[Completion]:
         """Answers in the order of `prompts`; `on_progress` gets each finished batch as (index, completion) pairs."""
         asked: dict[str, list[int]] = {}
@@ -90,30 +91,39 @@ class HFModel:
         return [results[i] for i in range(len(requests))]
 
     def effect(self, prompts: Sequence[Prompt]) -> float | None:
-        """The largest difference any logit shows with the adapter on and off: 0.0 is an adapter that does nothing.
+        """The largest difference of a next-token logit, adapter on against off: 0.0 is an adapter that does nothing.
 
-        `None` without an adapter: a fully tuned model has nothing to switch off.
+        `None` without an adapter: a fully tuned model has nothing to switch off. Raises NonFiniteWeights where finite
+        weights give logits that are not.
         """
-        if self.adapter is None:
-            return None
         largest = 0.0
-        with torch.inference_mode():
-            for prompt in prompts:
-                ids = torch.tensor([self.chat.encode(self.render(prompt))], device=self.device)
-                tuned = self._model(input_ids=ids).logits
+        for prompt in prompts:
+            ids = torch.tensor([self.chat.encode(self.render(prompt))], device=self.device)
+            tuned = self._next(ids)
+            if not tuned.isfinite().all():
+                raise NonFiniteWeights(f"The logits of {self.identity.name} are not finite on {prompt.example_id}.")
+            if self.adapter:
                 with self._model.disable_adapter():
-                    largest = max(largest, float((tuned - self._model(input_ids=ids).logits).abs().max()))
-        return largest
+                    largest = max(largest, float((tuned - self._next(ids)).abs().max()))
+        return largest if self.adapter else None
+
+    def _next(self, ids: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode():
+            logits: torch.Tensor = self._model(input_ids=ids, logits_to_keep=1).logits
+        return logits
 
     @cached_property
     def _model(self) -> Any:
-        model = hf_loading.load_base(self.base, self.dtype)
-        # The folder's own sampling settings and penalties would apply to greedy decoding too.
-        model.generation_config = transformers.GenerationConfig(eos_token_id=self._stop, pad_token_id=self._pad)
-        if self.adapter:
-            vocabulary = len(self.chat.tokenizer)
-            model = hf_loading.add_adapter(model, self.adapter, self.spec, self.base, vocabulary)
-        return model.to(self.device).eval()
+        # The first question may come from inside inference mode; weights made there could not be switched later.
+        with torch.inference_mode(False):
+            model = hf_loading.load_base(self.base, self.dtype)
+            # The folder's own sampling settings and penalties would apply to greedy decoding too.
+            stops = self._stop or None
+            model.generation_config = transformers.GenerationConfig(eos_token_id=stops, pad_token_id=self._pad)
+            if self.adapter:
+                vocabulary = len(self.chat.tokenizer)
+                model = hf_loading.add_adapter(model, self.adapter, self.spec, self.base, vocabulary)
+            return model.to(self.device).eval()
 
     def _answer_all(
         self, encoded: list[list[int]], generation: Generation

@@ -12,6 +12,7 @@ from suites.errors import UserError
 
 CONFIGS = ("config.json", "generation_config.json")
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+TRAINING_RECORD = "harness_training.json"
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -114,6 +115,12 @@ def read_json(file: Path) -> dict[str, Any]:
     return found
 
 
+def first_line(error: Exception) -> str:
+    """The first line of another library's error that says something; some begin with a title that ends in a colon."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.rstrip().endswith(":")]
+    return lines[0][:300] if lines else type(error).__name__
+
+
 def _locate(name: str, revision: str | None, what: str) -> Path:
     folder = Path(name).expanduser()
     if folder.is_dir():
@@ -135,9 +142,8 @@ def _from_hub(name: str, revision: str | None, what: str) -> Path:
     except HFValidationError as error:
         raise UserError(f"{name!r} is neither a folder nor a Hub id.", f"{what}: {name}", "Check the name.") from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
-            f"The {what} {asked} is not on this machine and could not be downloaded: {reason}",
+            f"The {what} {asked} is not on this machine and could not be downloaded: {first_line(error)}",
             f"{what}: {asked}",
             f"With a network run `hf download {name}`"
             " (HF_HUB_OFFLINE must not be 1; private models need `hf auth login`), or give a folder.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -14,12 +15,24 @@ from peft import PeftConfig, PeftModelForCausalLM
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from harness.models.hf_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, read_json, tensors_hash
-from harness.models.spec import ModelSpec, NonFiniteWeights
+from harness.models.hf_files import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    TRAINING_RECORD,
+    first_line,
+    read_json,
+    tensors_hash,
+)
+from harness.models.hf_text import load_config
+from harness.models.spec import NonFiniteWeights
 from suites.errors import UserError
+from suites.types import ModelSpec
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-TRAINING_RECORD = "harness_training.json"
+
+# Below this many parameters a second CPU thread costs more than it brings: 2 to 3 times slower, more on a busy machine.
+ONE_THREAD_BELOW = 20_000_000
+THREADS = torch.get_num_threads()
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +41,7 @@ def quiet() -> None:
     """Keep progress bars and notices of the libraries off the user's screen; what matters is raised."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")  # said to PEFT and TRL
 
 
 def pick_device() -> str:
@@ -46,7 +60,7 @@ def pick_dtype(dtype: str, device: str) -> str:
 
 
 def context_length(folder: Path) -> int:
-    config = _config(folder).get_text_config()
+    config = load_config(folder).get_text_config()
     limit = getattr(config, "max_position_embeddings", None)
     if not limit:
         raise UserError("The model's config has no max_position_embeddings.", str(folder / "config.json"), "Add it.")
@@ -58,13 +72,13 @@ def stop_ids(folder: Path, eos: int | None) -> list[int]:
     if (folder / "generation_config.json").is_file():
         configured = transformers.GenerationConfig.from_pretrained(folder).eos_token_id
     else:
-        configured = getattr(_config(folder).get_text_config(), "eos_token_id", None)
+        configured = getattr(load_config(folder).get_text_config(), "eos_token_id", None)
     found = configured if isinstance(configured, list) else [configured]
     return sorted({token for token in [*found, eos] if token is not None})
 
 
 def stored_dtype(folder: Path) -> torch.dtype:
-    dtype = _config(folder).dtype
+    dtype = load_config(folder).dtype
     return dtype if isinstance(dtype, torch.dtype) else torch.float32
 
 
@@ -81,7 +95,7 @@ def load_base(folder: Path, dtype: str) -> Any:
             output_loading_info=True,
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"The model cannot be loaded: {_first(error)}", str(folder), "Check its files.") from error
+        raise UserError(f"The model cannot be loaded: {first_line(error)}", str(folder), "Check its files.") from error
     missing = sorted(info["missing_keys"])
     if missing:
         raise UserError(
@@ -90,6 +104,7 @@ def load_base(folder: Path, dtype: str) -> Any:
             "Copy or download the model again; its config.json must describe the saved weights.",
         )
     check_finite(model.named_parameters(), f"the model {folder.name}")
+    torch.set_num_threads(1 if model.num_parameters() < ONE_THREAD_BELOW else THREADS)
     return model
 
 
@@ -105,7 +120,7 @@ def add_adapter(model: Any, folder: Path, spec: ModelSpec, base: Path, vocabular
         tuned = PeftModelForCausalLM(model, config)
         result = tuned.load_adapter(str(folder), "default", torch_device="cpu")
     except (RuntimeError, ValueError) as error:  # shapes differ; no such modules
-        raise _wrong_base(folder, spec, f" {_first(error)}") from error
+        raise _wrong_base(folder, spec, f" {first_line(error)}") from error
     unmatched = [*result.missing_keys, *result.unexpected_keys]
     if unmatched:
         raise UserError(
@@ -144,13 +159,6 @@ def check_finite(tensors: Iterable[tuple[str, torch.Tensor]], what: str) -> None
         raise NonFiniteWeights(f"{len(bad)} of {seen} tensors of {what} hold NaN or infinity, first {bad[0]}.")
 
 
-def _config(folder: Path) -> Any:
-    try:
-        return transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"The model's config cannot be used: {_first(error)}", str(folder), "Check it.") from error
-
-
 def _wrong_base(adapter: Path, spec: ModelSpec, detail: str = "") -> UserError:
     return UserError(
         f"The adapter was trained for another base: {_recorded_base(adapter) or 'unnamed'}, not {spec.base}.{detail}",
@@ -163,14 +171,11 @@ def _read_tensors(file: Path) -> dict[str, torch.Tensor]:
     try:
         tensors: dict[str, torch.Tensor] = load_file(file)
     except SafetensorError as error:
-        raise UserError(f"The weights cannot be read: {_first(error)}", str(file), "Copy the file again.") from error
+        raise UserError(
+            f"The weights cannot be read: {first_line(error)}", str(file), "Copy the file again."
+        ) from error
     return tensors
 
 
 def _recorded_base(adapter: Path) -> str:
     return str(read_json(adapter / ADAPTER_CONFIG).get("base_model_name_or_path") or "")
-
-
-def _first(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__

@@ -12,19 +12,20 @@ from typing import Any
 import transformers
 from jinja2 import TemplateError
 
-from harness.models.hf_files import TOKENIZER_FILES, files_hash
+from harness.models.hf_files import TOKENIZER_FILES, files_hash, first_line
 from suites.errors import UserError
 from suites.types import Message
 
 FALLBACK_TEMPLATE = (
     "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}"
-    "{% if loop.last and not add_generation_prompt %}{{ eos_token }}{% else %}\n{% endif %}{% endfor %}"
+    "{% if loop.last and not add_generation_prompt %}{{ eos_token }}{% else %}{{ '\\n' }}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}assistant:{% endif %}"
 )
 """For a model without a chat template: one "role: content" line per message."""
 
 # Hybrid reasoning models (Qwen3) otherwise think aloud before the answer, in training and at test differently.
-TEMPLATE_SETTINGS = {"enable_thinking": False}
+# Llama 3 otherwise writes today's date, so that the same experiment asks something else tomorrow; this is its default.
+TEMPLATE_SETTINGS = {"enable_thinking": False, "date_string": "26 Jul 2024"}
 
 
 class ChatTokenizer:
@@ -32,9 +33,9 @@ class ChatTokenizer:
 
     def __init__(self, base: Path, adapter: Path | None = None) -> None:
         self.folder = adapter if adapter and (adapter / "tokenizer_config.json").is_file() else base
-        self.tokenizer = _load(self.folder)
+        self.tokenizer = _load(self.folder, base)
         if not self.tokenizer.chat_template and self.folder != base:
-            self.tokenizer.chat_template = _load(base).chat_template
+            self.tokenizer.chat_template = _load(base, base).chat_template
         if not self.tokenizer.chat_template:
             self.tokenizer.chat_template = FALLBACK_TEMPLATE
         bos = self.tokenizer.bos_token_id
@@ -128,7 +129,7 @@ class ChatTokenizer:
             text: str = self.tokenizer.apply_chat_template(
                 messages, tokenize=False, add_generation_prompt=prompt, **TEMPLATE_SETTINGS
             )
-        except TemplateError as error:
+        except (TemplateError, TypeError, ValueError) as error:
             roles = ", ".join(message["role"] for message in messages)
             raise UserError(
                 f"The model's chat template refuses the messages ({roles}): {error}",
@@ -138,12 +139,26 @@ class ChatTokenizer:
         return text
 
 
-def _load(folder: Path) -> Any:
+def load_config(folder: Path) -> Any:
     try:
-        return transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        return transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
-            f"The tokenizer cannot be loaded: {str(error).splitlines()[0]}",
+            f"The model's config cannot be used: {first_line(error)}", str(folder), "Check config.json."
+        ) from error
+
+
+def _load(folder: Path, base: Path) -> Any:
+    # The class of a tokenizer, and with it how words are split, depends on the model type. An adapter's folder has
+    # no config, so without the base's it would be read differently from the very same files beside the base.
+    config = load_config(base)
+    try:
+        return transformers.AutoTokenizer.from_pretrained(
+            folder, config=config, trust_remote_code=False, local_files_only=True
+        )
+    except Exception as error:  # the tokenizers library raises bare Exceptions
+        raise UserError(
+            f"The tokenizer cannot be loaded: {first_line(error)}",
             str(folder),
             "Copy the tokenizer's files (tokenizer.json, tokenizer_config.json) into the folder.",
         ) from error

@@ -6,17 +6,17 @@ import http.client
 import json
 import os
 import random
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from harness.models.spec import ModelSpec
 from suites.errors import UserError
-from suites.types import Completion, Generation, Identity, LogLikelihood, Prompt
+from suites.types import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
 
 CONCURRENCY = 8
 ATTEMPTS = 5
@@ -51,17 +51,19 @@ class OpenAIModel:
         self,
         prompts: Sequence[Prompt],
         generation: Generation,
-        on_progress: Callable[[list[tuple[int, Completion]]], None] | None = None,
+        *,
+        on_progress: OnProgress | None = None,
     ) -> list[Completion]:
         answers: dict[int, Completion] = {}
-        pool = ThreadPoolExecutor(CONCURRENCY)
+        pool, stop = ThreadPoolExecutor(CONCURRENCY), threading.Event()
         try:
-            jobs = {pool.submit(self._answer, prompt, generation): i for i, prompt in enumerate(prompts)}
+            jobs = {pool.submit(self._answer, prompt, generation, stop): i for i, prompt in enumerate(prompts)}
             for job in as_completed(jobs):
                 answers[jobs[job]] = job.result()
                 if on_progress:
                     on_progress([(jobs[job], job.result())])
         finally:
+            stop.set()  # an interrupted run does not sit out its retries
             pool.shutdown(cancel_futures=True)
         return [answers[i] for i in range(len(prompts))]
 
@@ -72,7 +74,7 @@ class OpenAIModel:
             "Leave the suite out, or give the model as a folder or Hub id.",
         )
 
-    def _answer(self, prompt: Prompt, generation: Generation) -> Completion:
+    def _answer(self, prompt: Prompt, generation: Generation, stop: threading.Event) -> Completion:
         body = {
             "model": self.name,
             "messages": _messages(prompt),
@@ -93,9 +95,9 @@ class OpenAIModel:
             except (OSError, http.client.HTTPException, ValueError) as error:
                 # Refused, dropped, timed out, or not the JSON of an answer.
                 reason, wait = f"{type(error).__name__}: {error}", None
-            if attempt + 1 < ATTEMPTS:
-                backoff = self._first_wait_s * 2**attempt * random.uniform(0.5, 1.5)
-                time.sleep(min(backoff if wait is None else wait, LONGEST_WAIT_S))
+            backoff = self._first_wait_s * 2**attempt * random.uniform(0.5, 1.5)
+            if attempt + 1 == ATTEMPTS or stop.wait(min(backoff if wait is None else wait, LONGEST_WAIT_S)):
+                break
         return Completion("", "error", error=f"{self.url}: {reason}")
 
     def _post(self, body: dict[str, Any]) -> Any:

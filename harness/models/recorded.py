@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from harness.models.hf_files import files_hash
-from harness.models.spec import ModelSpec
 from suites.errors import UserError
-from suites.types import Completion, Generation, Identity, LogLikelihood, Prompt
+from suites.types import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
 
 EXPECTED = '{"id": "...", "completion": "..."}, optionally with tokens_in, tokens_out, seconds, error'
 KEYS = {"id", "completion", "tokens_in", "tokens_out", "seconds", "error"}
@@ -22,7 +21,7 @@ class RecordedModel:
     def __init__(self, spec: ModelSpec) -> None:
         self.file = Path(spec.recorded or "")
         self._answers = read_answers(self.file)
-        self.identity = Identity(name=spec.base, weights=files_hash([self.file]), engine="recorded 1")
+        self.identity = Identity(name=spec.base or self.file.name, weights=files_hash([self.file]), engine="recorded 1")
 
     def render(self, prompt: Prompt) -> str:
         return f"recorded:{prompt.example_id}"
@@ -31,7 +30,8 @@ class RecordedModel:
         self,
         prompts: Sequence[Prompt],
         generation: Generation,
-        on_progress: Callable[[list[tuple[int, Completion]]], None] | None = None,
+        *,
+        on_progress: OnProgress | None = None,
     ) -> list[Completion]:
         completions = [self._answer(prompt.example_id) for prompt in prompts]
         if on_progress and completions:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from suites.types import ModelSpec as ModelSpec
-
 
 class NonFiniteWeights(Exception):
     """A weight is NaN or infinite, so every answer would be noise. The experiment calls the candidate invalid."""

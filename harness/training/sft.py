@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 import time
-import warnings
-from collections.abc import Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +16,15 @@ import trl
 
 from harness.models import hf_files, hf_loading
 from harness.models.hf_text import ChatTokenizer
-from harness.models.spec import ModelSpec, NonFiniteWeights
-from harness.training.types import RECORD, OnLog, TrainingConfig, TrainingData, TrainingDiverged, TrainingResult
-from harness.training.types import TrainRow as Row
+from harness.models.spec import NonFiniteWeights
+from harness.training import record
+from harness.training.rows import IGNORED, Tokens, check_rows, tokenize
+from harness.training.types import OnLog, TrainingConfig, TrainingData, TrainingDiverged, TrainingResult
 from suites.errors import UserError
+from suites.types import ModelSpec
 
 LEARNING_RATES = {"lora": 2e-4, "full": 2e-5}
 CURVES = ("loss", "eval_loss", "grad_norm", "learning_rate")
-
-Tokens = dict[str, list[int]]
 
 
 def train(
@@ -36,81 +32,61 @@ def train(
 ) -> TrainingResult:
     """Train as `config.method` says. `out` becomes the adapter's or the model's folder, with tokenizer and template.
 
-    The work is done in `out` + ".partial" and renamed at the end, so an interrupted training leaves no `out`.
+    The work is done in `out` + ".partial" and renamed at the end, so an interrupted training leaves no `out`, and
+    one that finished is not done again.
     """
     hf_loading.quiet()
     if spec.adapter:
         raise UserError("Training starts from a base, not from an adapter.", spec.adapter, "Take the adapter out.")
-    if out.exists():
-        raise UserError(f"The training's folder {out.name} exists already.", str(out), "Remove it or choose another.")
+    rate = config.learning_rate
+    if rate is not None and not 0 < rate < math.inf:
+        raise UserError(f"learning_rate is {rate}.", "training: learning_rate", "Give a number above 0, e.g. 2e-4.")
     base = hf_files.base_folder(spec.base, spec.revision)
+    made_from = record.origin(spec, base, data, config)
+    finished = record.read(out, made_from, spec)
+    if finished:
+        return finished
     chat = ChatTokenizer(base)
-    limit = min(config.max_length, hf_loading.context_length(base))
-    stops = hf_loading.stop_ids(base, chat.tokenizer.eos_token_id)
-    rows = [tokenize(chat, row) for row in data.train]
-    check_rows(rows, limit, stops, "training")
-    validation = [tokenize(chat, row) for row in data.validation]
-    if validation:
-        check_rows(validation, limit, stops, "validation")
-
+    rows, validation = _rows(chat, base, data, config)
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)  # what an interrupted training left
     partial.mkdir(parents=True)
     started = time.perf_counter()
     watch = _Watch(on_log)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # between transformers and TRL, nothing a user can act on
-        trainer = _trainer(_load(base, spec, config), chat, rows, validation, config, partial)
-        trainer.add_callback(watch)
+    trainer = _trainer(_load(base, spec, config), chat, rows, validation, config, partial)
+    trainer.add_callback(watch)
+    try:
         trainer.train()
+        _save(trainer.model, chat, spec, base, partial)
+    except TrainingDiverged:
+        shutil.rmtree(partial)
+        raise
     result = TrainingResult(
-        spec=replace(spec, adapter=str(out)) if config.method == "lora" else ModelSpec(str(out), dtype=spec.dtype),
+        spec=record.tuned_spec(spec, config.method, out),
         seconds=time.perf_counter() - started,
         steps=trainer.state.global_step,
         trained_parameters=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
         train_rows=len(rows),
-        truncated_rows=0,  # check_rows refuses them
-        loss_tokens=sum(label != -100 for row in rows for label in row["labels"]),
+        loss_tokens=sum(label != IGNORED for row in rows for label in row["labels"]),
         loss_curve=watch.curve,
     )
-    _save(trainer.model, chat, spec, base, partial)
-    _write_record(partial, spec, base, config, result)
+    versions = {module.__name__: str(module.__version__) for module in (torch, transformers, trl, peft)}
+    record.write(partial, made_from, result, versions)
     partial.rename(out)
     return result
 
 
-def tokenize(chat: ChatTokenizer, row: Row) -> Tokens:
-    """The prompt exactly as it is read at test time, then the answer and the end of its turn; loss on the latter."""
-    text = chat.render(row.messages)
-    prompt = chat.encode(text)
-    answer = chat.render_answer(row.messages, row.target)
-    ids = chat.encode(text + answer)
-    if ids[: len(prompt)] != prompt:  # a token spans the border: keep the prompt as the model will see it
-        ids = prompt + chat.tokenizer(answer, add_special_tokens=False)["input_ids"]
-    return {"input_ids": ids, "labels": [-100] * len(prompt) + ids[len(prompt) :]}
-
-
-def check_rows(rows: Sequence[Tokens], max_length: int, stops: Sequence[int], what: str) -> None:
-    """Refuse what would train quietly and badly: nothing to learn, cut answers, answers that never stop."""
-    if not rows:
-        raise UserError(f"There are no {what} rows.", f"data: {what}", "Give at least one row.")
-    lengths = [len(row["input_ids"]) for row in rows]
-    over = sum(length > max_length for length in lengths)
-    if over:
-        raise UserError(
-            f"{over} of {len(rows)} {what} rows are longer than {max_length} tokens and would lose the end of their "
-            f"answer; the longest has {max(lengths)}.",
-            "training: max_length",
-            f"Set max_length to {max(lengths)} or more, or shorten or remove those rows.",
-        )
-    endless = sum(not set(row["labels"]).intersection(stops) for row in rows)
-    if endless:
-        raise UserError(
-            f"In {endless} of {len(rows)} {what} rows the answer ends without a stop token: the model would learn "
-            "not to stop.",
-            "the model's chat template",
-            "Let the template write the end-of-turn token after the assistant's content.",
-        )
+def _rows(
+    chat: ChatTokenizer, base: Path, data: TrainingData, config: TrainingConfig
+) -> tuple[list[Tokens], list[Tokens]]:
+    limit = min(config.max_length, hf_loading.context_length(base))
+    stops = hf_loading.stop_ids(base, chat.tokenizer.eos_token_id)
+    rows = [tokenize(chat, row, stops) for row in data.train]
+    validation = [tokenize(chat, row, stops) for row in data.validation]
+    check_rows(rows, limit, stops, "training")
+    if validation:
+        check_rows(validation, limit, stops, "validation")
+    return rows, validation
 
 
 class _Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformers publishes no types
@@ -171,14 +147,18 @@ def _trainer(
         gradient_checkpointing=device != "cpu",
         dataloader_pin_memory=device == "cuda",
     )
-    trainer = trl.SFTTrainer(
-        model,
-        args,
-        train_dataset=datasets.Dataset.from_list(rows),
-        eval_dataset=datasets.Dataset.from_list(validation) if validation else None,
-        processing_class=chat.tokenizer,
-        peft_config=_adapter(config) if config.method == "lora" else None,
-    )
+    try:
+        trainer = trl.SFTTrainer(
+            model,
+            args,
+            train_dataset=datasets.Dataset.from_list(rows),
+            eval_dataset=datasets.Dataset.from_list(validation) if validation else None,
+            processing_class=chat.tokenizer,
+            peft_config=_adapter(config) if config.method == "lora" else None,
+        )
+    except ValueError as error:  # e.g. target modules the model does not have
+        reason = hf_files.first_line(error)
+        raise UserError(f"The training cannot be set up: {reason}", "training", "Change the setting.") from error
     trainer.remove_callback(transformers.PrinterCallback)
     return trainer
 
@@ -209,20 +189,3 @@ def _save(model: Any, chat: ChatTokenizer, spec: ModelSpec, base: Path, out: Pat
         if (base / "generation_config.json").is_file():
             shutil.copyfile(base / "generation_config.json", out / "generation_config.json")
     chat.save(out)
-
-
-def _write_record(out: Path, spec: ModelSpec, base: Path, config: TrainingConfig, result: TrainingResult) -> None:
-    last = {name: value for _, name, value in result.loss_curve}
-    record = {
-        "base": {"name": spec.base, "revision": spec.revision, "weights": hf_files.tensors_hash(base)},
-        "config": asdict(config),
-        "steps": result.steps,
-        "seconds": round(result.seconds, 3),
-        "train_rows": result.train_rows,
-        "loss_tokens": result.loss_tokens,
-        "trained_parameters": result.trained_parameters,
-        "last": last,
-        "versions": {module.__name__: module.__version__ for module in (torch, transformers, trl, peft)},
-    }
-    text = json.dumps(record, indent=2, allow_nan=False) + "\n"
-    (out / RECORD).write_text(text, encoding="utf-8")

@@ -7,11 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from harness.models.spec import ModelSpec
-from suites.types import Message
-
-RECORD = "harness_training.json"
-"""Written last into a finished training's folder: a folder without it is not a finished training."""
+from suites.types import Message, ModelSpec
 
 OnLog = Callable[[int, int, Mapping[str, float]], None]
 """Called as (step, total steps, what was measured)."""
@@ -64,7 +60,6 @@ class TrainingResult:
     steps: int
     trained_parameters: int
     train_rows: int
-    truncated_rows: int
     loss_tokens: int
     loss_curve: list[tuple[int, str, float]] = field(default_factory=list)
 

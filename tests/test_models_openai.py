@@ -1,0 +1,205 @@
+"""The OpenAI-compatible client against a real server on this machine that is slow, busy, broken, or rude."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from harness.models.openai import CONCURRENCY, OpenAIModel
+from suites.errors import UserError
+from suites.types import Completion, Generation, ModelSpec, Prompt
+
+Reply = tuple[int, dict[str, str], bytes] | None
+"""Status, headers, body; None drops the connection."""
+
+
+class Server:
+    """Answers each request with what `behave(request number, body)` says."""
+
+    def __init__(self) -> None:
+        self.behave: Callable[[int, dict[str, Any]], Reply] = lambda number, body: answer("ok")
+        self.bodies: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.times: list[float] = []
+        self.busy = self.most_busy = 0
+        lock = threading.Lock()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                with lock:
+                    outer.bodies.append(body)
+                    outer.headers.append(dict(self.headers))
+                    outer.times.append(time.monotonic())
+                    number = len(outer.bodies)
+                    outer.busy += 1
+                    outer.most_busy = max(outer.most_busy, outer.busy)
+                reply = outer.behave(number, body)
+                with lock:
+                    outer.busy -= 1
+                if reply is None:
+                    self.connection.close()
+                    return
+                status, headers, data = reply
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(data))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *args: Any) -> None: ...
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.handle_error = lambda *args: None  # type: ignore[method-assign]  # we hang up on purpose
+        self.url = f"http://127.0.0.1:{self.http.server_address[1]}/v1"
+        threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
+
+
+def answer(text: str, finish: str = "stop") -> Reply:
+    choice = {"message": {"role": "assistant", "content": text}, "finish_reason": finish}
+    usage = {"prompt_tokens": 7, "completion_tokens": 3}
+    return 200, {}, json.dumps({"choices": [choice], "usage": usage}).encode()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.http.shutdown()
+    server.http.server_close()
+
+
+def ask(server: Server, n: int = 1, **settings: Any) -> list[Completion]:
+    spec = ModelSpec(base="tiny", endpoint=server.url + "/", api_key_env=settings.pop("api_key_env", None))
+    model = OpenAIModel(spec, first_wait_s=0.01, **settings)
+    prompts = [Prompt(str(i), [{"role": "user", "content": f"question {i}"}]) for i in range(n)]
+    return model.generate(prompts, Generation(max_new_tokens=9, seed=4))
+
+
+def test_answers_come_back_in_order_a_few_at_a_time(server: Server) -> None:
+    def behave(number: int, body: dict[str, Any]) -> Reply:
+        time.sleep(0.05 if number % 2 else 0.01)
+        return answer(body["messages"][0]["content"].upper())
+
+    server.behave = behave
+    answers = ask(server, 24)
+    assert [a.text for a in answers] == [f"QUESTION {i}" for i in range(24)]
+    assert 1 < server.most_busy <= CONCURRENCY
+    assert (answers[0].tokens_in, answers[0].tokens_out, answers[0].finish) == (7, 3, "stop")
+    assert all(a.seconds >= 0.01 for a in answers)
+    assert server.bodies[0] | {"messages": []} == {
+        "model": "tiny", "messages": [], "max_tokens": 9, "temperature": 0.0, "seed": 4
+    }  # fmt: skip
+
+
+def test_cut_answer_says_so(server: Server) -> None:
+    server.behave = lambda number, body: answer("long", "length")
+    assert ask(server)[0].finish == "length"
+
+
+def test_busy_server_is_given_the_time_it_asks_for(server: Server) -> None:
+    server.behave = lambda number, body: (429, {"Retry-After": "0.3"}, b"slow down") if number == 1 else answer("ok")
+    (done,) = ask(server)
+    assert done.text == "ok"
+    assert server.times[1] - server.times[0] >= 0.3
+    assert done.seconds < 0.3  # waiting is not answering
+
+
+def test_retry_after_may_be_a_date(server: Server) -> None:
+    past = {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}
+    server.behave = lambda number, body: (503, past, b"") if number == 1 else answer("ok")
+    assert ask(server)[0].text == "ok"
+
+
+@pytest.mark.parametrize("failure", [(500, {}, b"oops"), None, (200, {}, b"<html>"), (200, {}, b'{"choices": []}')])
+def test_passing_trouble_is_tried_again(server: Server, failure: Reply) -> None:
+    server.behave = lambda number, body: failure if number < 3 else answer("ok")
+    assert ask(server)[0] == Completion("ok", "stop", 7, 3, pytest.approx(0, abs=5))  # type: ignore[arg-type]
+    assert len(server.bodies) == 3
+
+
+def test_lasting_trouble_is_an_error_not_an_answer(server: Server) -> None:
+    crash = (500, {}, b"the model crashed")
+    server.behave = lambda number, body: crash if "1" in str(body["messages"]) else answer("ok")
+    fine, failed = ask(server, 2)
+    assert (fine.text, fine.error) == ("ok", None)
+    assert (failed.text, failed.finish) == ("", "error")
+    assert "HTTP 500: the model crashed" in (failed.error or "")
+    assert len(server.bodies) == 1 + 5
+
+
+def test_refusal_is_not_tried_again(server: Server) -> None:
+    server.behave = lambda number, body: (404, {}, b'{"error": "no model tiny"}')
+    assert "no model tiny" in (ask(server)[0].error or "")
+    assert len(server.bodies) == 1
+
+
+def test_slow_server_times_out(server: Server) -> None:
+    def behave(number: int, body: dict[str, Any]) -> Reply:
+        time.sleep(0.5 if number == 1 else 0)
+        return answer("ok")
+
+    server.behave = behave
+    assert ask(server, timeout_s=0.1)[0].text == "ok"
+    assert len(server.bodies) == 2
+
+
+def test_nobody_there() -> None:
+    spec = ModelSpec(base="tiny", endpoint="http://127.0.0.1:9/v1")
+    (failed,) = OpenAIModel(spec, first_wait_s=0.001).generate([Prompt("a", "hi")], Generation())
+    assert "refused" in (failed.error or "")
+
+
+def test_key_comes_from_the_environment_and_stays_out_of_errors(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError, match="TINY_KEY is not set"):
+        ask(server, api_key_env="TINY_KEY")
+    monkeypatch.setenv("TINY_KEY", "sk-secret")
+    server.behave = lambda number, body: (401, {}, b"bad key sk-secret")
+    (failed,) = ask(server, api_key_env="TINY_KEY")
+    assert server.headers[0]["Authorization"] == "Bearer sk-secret"
+    assert "bad key ***" in (failed.error or "")
+    model = OpenAIModel(ModelSpec(base="tiny", endpoint=server.url, api_key_env="TINY_KEY"))
+    assert "sk-secret" not in repr(model.identity)
+
+
+def test_finished_answers_are_handed_over_one_by_one(server: Server) -> None:
+    model = OpenAIModel(ModelSpec(base="tiny", endpoint=server.url))
+    seen: list[tuple[int, Completion]] = []
+    prompts = [Prompt(str(i), "hi") for i in range(5)]
+    answers = model.generate(prompts, Generation(), on_progress=seen.extend)
+    assert sorted(i for i, _ in seen) == list(range(5))
+    assert dict(seen) == dict(enumerate(answers))
+
+
+def test_interrupted_run_does_not_sit_out_its_retries(server: Server) -> None:
+    def behave(number: int, body: dict[str, Any]) -> Reply:
+        return answer("ok") if "first" in str(body["messages"]) else (429, {"Retry-After": "30"}, b"")
+
+    def interrupt(batch: list[tuple[int, Completion]]) -> None:
+        raise KeyboardInterrupt
+
+    server.behave = behave
+    model = OpenAIModel(ModelSpec(base="tiny", endpoint=server.url))
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        model.generate([Prompt("a", "first"), Prompt("b", "second")], Generation(), on_progress=interrupt)
+    assert time.monotonic() - started < 5
+
+
+def test_address_must_be_one() -> None:
+    with pytest.raises(UserError, match="not a web address"):
+        OpenAIModel(ModelSpec(base="tiny", endpoint="localhost:8000"))
+
+
+def test_no_probabilities(server: Server) -> None:
+    with pytest.raises(UserError, match="no probabilities"):
+        OpenAIModel(ModelSpec(base="tiny", endpoint=server.url)).loglikelihood([("a", "b")])

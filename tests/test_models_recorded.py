@@ -1,0 +1,108 @@
+"""Recorded answers: replayed by id, and every bad line named at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.models import load
+from harness.models.recorded import read_answers
+from suites.errors import UserError
+from suites.types import Completion, Generation, Message, ModelSpec, Prompt
+
+
+def write(tmp_path: Path, *lines: str | bytes | dict[str, object]) -> Path:
+    file = tmp_path / "answers.jsonl"
+    raw = [json.dumps(line) if isinstance(line, dict) else line for line in lines]
+    file.write_bytes(b"\n".join(line.encode() if isinstance(line, str) else line for line in raw) + b"\n")
+    return file
+
+
+def test_replays_by_id_in_the_order_asked(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        {"id": "a", "completion": "one", "tokens_in": 5, "tokens_out": 2, "seconds": 0.5},
+        "",
+        {"id": "b", "completion": ""},
+        {"id": "c", "error": "the server was down"},
+    )
+    model = load(ModelSpec(recorded=str(file)))
+    seen: list[tuple[int, Completion]] = []
+    prompts = [Prompt(i, "ignored") for i in ("b", "a", "z", "c")]
+    answers = model.generate(prompts, Generation(), on_progress=seen.extend)
+    assert answers == [
+        Completion(""),
+        Completion("one", "stop", 5, 2, 0.5),
+        Completion("", "error", error="no recorded answer for z"),
+        Completion("", "error", error="the server was down"),
+    ]
+    assert seen == list(enumerate(answers))
+    assert model.render(prompts[0]) == "recorded:b"
+
+
+def test_identity_follows_the_file(tmp_path: Path) -> None:
+    before = load(ModelSpec(recorded=str(write(tmp_path, {"id": "a", "completion": "x"})))).identity
+    after = load(ModelSpec(recorded=str(write(tmp_path, {"id": "a", "completion": "y "})))).identity
+    assert before.weights != after.weights
+    assert before.name == "answers.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("{", "not JSON: Expecting property name enclosed in double quotes at column 2"),
+        (b'{"id": "a", "completion": "\xff"}', "not UTF-8: byte 0xff at column 28"),
+        ('["a"]', "found a list, expected an object"),
+        ('{"completion": "x"}', "id is missing or null, expected text"),
+        ('{"id": 7, "completion": "x"}', "id is a number, expected text"),
+        ('{"id": "", "completion": "x"}', "id is empty, expected text"),
+        ('{"id": "a"}', "completion is missing or null, expected text"),
+        ('{"id": "a", "completion": {"x": 1}}', "completion is an object, expected text"),
+        ('{"id": "a", "completion": "x", "answer": "y"}', "unknown key 'answer'"),
+        ('{"id": "a", "completion": "x", "seconds": NaN}', "NaN is not a number JSON allows"),
+        ('{"id": "a", "completion": "x", "seconds": -1}', "seconds is a number -1, expected a number from 0"),
+        ('{"id": "a", "completion": "x", "seconds": 1e999}', "seconds is a number inf, expected a number from 0"),
+        ('{"id": "a", "completion": "x", "tokens_in": true}', "tokens_in is true or false True, expected a whole"),
+        ('{"id": "a", "completion": "x", "error": ""}', "error is empty, expected text or null"),
+        ('{"id": "ok", "completion": "x"}', "id 'ok' was answered in line 1 already"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_bad_line_is_named(line: str | bytes, problem: str, tmp_path: Path) -> None:
+    file = write(tmp_path, {"id": "ok", "completion": "fine"}, line)
+    with pytest.raises(UserError) as told:
+        read_answers(file)
+    assert f"{file}:2: " in told.value.where
+    assert problem in told.value.where
+    assert told.value.what.startswith("1 lines")
+
+
+def test_all_bad_lines_are_counted_and_twenty_shown(tmp_path: Path) -> None:
+    file = write(tmp_path, *["no"] * 50)
+    with pytest.raises(UserError) as told:
+        read_answers(file)
+    assert told.value.what.startswith("50 lines")
+    assert told.value.where.count("not JSON") == 20
+    assert "and 30 more" in told.value.where
+
+
+def test_empty_and_missing_files(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no answers"):
+        read_answers(write(tmp_path, "", " "))
+    with pytest.raises(UserError, match="cannot be read: No such file"):
+        read_answers(tmp_path / "nowhere.jsonl")
+
+
+def test_no_probabilities(tmp_path: Path) -> None:
+    model = load(ModelSpec(recorded=str(write(tmp_path, {"id": "a", "completion": "x"}))))
+    with pytest.raises(UserError, match="no probabilities"):
+        model.loglikelihood([("a", "b")])
+
+
+def test_echo_answers_with_the_last_user_message() -> None:
+    model = load(ModelSpec(base="echo"))
+    turns: list[Message] = [{"role": "user", "content": "one"}, {"role": "user", "content": "two"}]
+    (answer,) = model.generate([Prompt("a", [*turns, {"role": "assistant", "content": "x"}])], Generation())
+    assert answer.text == "two"
