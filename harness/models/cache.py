@@ -70,6 +70,7 @@ class Cached:
             tell([ids[position] for position in done])
             if time.monotonic() - stored >= STORE_SECONDS:
                 self._put(rows)
+                self._store.release()
                 stored = time.monotonic()
 
         self._store.release()
