@@ -83,5 +83,4 @@ class Cached:
 
     def _put(self, rows: list[dict[str, Any]]) -> None:
         self._store.insert("completions", rows, replace=True)
-        self._store.release()
         rows.clear()
