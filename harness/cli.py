@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__
+from harness.progress import say
 from suites.errors import UserError
 
 USAGE_ERROR, INTERRUPTED, BLOCKED = 2, 130, 6
@@ -34,10 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.command(options))
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return USAGE_ERROR
     except KeyboardInterrupt:
-        print("\ninterrupted; nothing finished is lost, the same command goes on from here", file=sys.stderr)
+        say("\ninterrupted; nothing finished is lost, the same command goes on from here")
         return INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()

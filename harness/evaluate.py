@@ -47,11 +47,11 @@ def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> R
     if store.run_is_finished(run.id):
         return run
     started = time.monotonic()
+    marks = {name: metrics.build(name, suite.schema) for name in suite.metrics}
     prompts = [arm.prompter.prompt(example) for example in suite.examples]
     with phase(f"{arm.name} on {suite.name}", len(prompts)) as progress:
         answers = model.generate(prompts, generation, on_progress=lambda batch: progress.advance(len(batch)))
     ids = [completion_id(model.identity, model.render(prompt), generation) for prompt in prompts]
-    marks = {name: metrics.build(name, suite.schema) for name in suite.metrics}
     marked = [
         Marked(example, key, completion, {name: mark(example, completion) for name, mark in marks.items()})
         for example, key, completion in zip(suite.examples, ids, answers, strict=True)

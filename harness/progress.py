@@ -7,12 +7,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
+from reports.text import clean
+
 LINE_SECONDS = 5.0
 
 
 def say(text: str) -> None:
-    """One plain line on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """Plain text on stderr; what a data file holds cannot steer the terminal."""
+    print(clean(text), file=sys.stderr, flush=True)
 
 
 class Phase:

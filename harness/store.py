@@ -119,8 +119,9 @@ class Store:
 
     def insert(self, table: str, rows: Sequence[Mapping[str, Any]], *, replace: bool = False) -> None:
         """Add rows to a table in one transaction. Raises ValueError for a value that is not finite."""
-        with self.connect() as con:
-            insert(con, table, rows, replace=replace)
+        if rows:
+            with self.connect() as con:
+                insert(con, table, rows, replace=replace)
 
     def replace_all(self, table: str, experiment_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """An experiment's rows of a table, exchanged as one."""

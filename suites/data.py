@@ -93,7 +93,8 @@ def _csv(path: Path) -> list[Row]:
     except UnicodeDecodeError as error:
         where = f"{path}:{content[: error.start].count(10) + 1}"
         raise UserError(f"not UTF-8 text: {error.reason}", where, "save the file as UTF-8") from None
-    csv.field_size_limit(len(content) + 1)  # Python's own limit is shorter than many a prompt
+    # Python's own limit is shorter than many a prompt; it holds for the whole process, so it is only ever raised.
+    csv.field_size_limit(max(csv.field_size_limit(), len(content)))
     reader = csv.reader(text, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
     rows: list[Row] = []
     bad: list[str] = []

@@ -262,6 +262,14 @@ def test_bad_data_is_refused_with_its_line(typed, tmp_path, file, content, messa
     assert message in refused(typed, tmp_path / "x")
 
 
+def test_what_a_file_holds_cannot_steer_the_terminal(typed, tmp_path):
+    write_experiment(tmp_path / "x", "deploy", n=3)
+    (tmp_path / "x" / "test.jsonl").write_text('{"\\u001b[2Jtext": "a"}\n')
+    err = refused(typed, tmp_path / "x")
+    assert "[2Jtext" in err
+    assert "\x1b" not in err
+
+
 def test_an_empty_test_set_is_a_blocking_finding_and_the_verdict_invalid(typed, tmp_path):
     """Not an error of usage: the file is fine, and the experiment is on record as one that cannot decide."""
     write_experiment(tmp_path / "x", "deploy", n=3)
@@ -352,7 +360,7 @@ def test_ctrl_c_exits_130_and_the_same_command_goes_on_from_there(tmp_path, endp
     )
     process = start("run", path, folder=tmp_path)
     until = time.monotonic() + 60
-    while len(asked) < 40 and time.monotonic() < until:
+    while len(asked) < 80 and time.monotonic() < until:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
@@ -365,7 +373,7 @@ def test_ctrl_c_exits_130_and_the_same_command_goes_on_from_there(tmp_path, endp
     assert code == 0
     assert "verdict: deploy (exit 0)" in out
     assert len(set(asked)) == 240
-    assert len(asked) - 240 <= 16, "only what was under way when the interruption came is asked again"
+    assert len(asked) - 240 < before / 2, "only what was not yet stored when the interruption came is asked again"
 
 
 def test_a_reader_that_stops_listening_is_no_error(decided):

@@ -148,8 +148,11 @@ def test_a_store_that_is_held_takes_batches_as_ever_and_is_free_afterwards(store
         assert set(store.completions(["a"])) == {"a"}
         with pytest.raises(KeyboardInterrupt):
             write_and_stop()
-    other = child(tmp_path, "print(len(store.completions(['a', 'lost'])))")
-    assert other.communicate(timeout=60)[0] == "1\n"
+        store.insert("completions", [completion("b")])
+        store.release()
+        other = child(tmp_path, "print(len(store.completions(['a', 'b', 'lost'])))")
+        assert other.communicate(timeout=60)[0] == "2\n", "let go of in between, others may read"
+        assert len(store.completions(["a", "b", "lost"])) == 2
 
 
 # --- queries of users ------------------------------------------------------------------------------------------------
@@ -408,6 +411,14 @@ def test_everything_that_produces_an_answer_is_in_its_key(part):
     assert completion_id(one, "prompt", Generation()) != completion_id(one, "prompt ", Generation())
     assert completion_id(one, "prompt", Generation()) != completion_id(one, "prompt", Generation(65))
     assert completion_id(one, "prompt", Generation()) != completion_id(one, "prompt", Generation(seed=1))
+
+
+def test_a_metric_that_cannot_work_is_known_before_the_model_is_asked(store):
+    oracle = Oracle()
+    broken = Suite("quiz", "task", EXAMPLES, ("json_schema",), schema={"type": "objekt"})
+    with pytest.raises(UserError, match="not a JSON Schema"):
+        evaluate(ARM, broken, Cached(oracle, store), store, seed=0)
+    assert oracle.asked == []
 
 
 def test_an_interrupted_evaluation_goes_on_where_it_stopped(store):

@@ -100,6 +100,9 @@ def test_a_nul_character_and_a_line_of_a_megabyte_are_text_like_any_other(write)
     first, second = read(write(f'{{"input": "a\\u0000b", "target": "n"}}\n{{"input": "{long}", "target": "l"}}\n'))
     assert first.input == "a\0b"
     assert second.input == long
+    limit = csv.field_size_limit()
+    read(write("input,target\na,b\n", "short.csv"))
+    assert csv.field_size_limit() == limit, "other users of the csv module are not cut short"
     [row] = read(write(f'input,target\n"{long}",l\n', "long.csv"))
     assert row.input == long
 
