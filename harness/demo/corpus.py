@@ -26,6 +26,7 @@ UNINFORMATIVE = (
     "Look at this message.",
     "Process the message.",
     "Do this as in the examples.",
+    "Route this message.",
 )
 NAMING = {
     "topic": ("Name the topic of the message.", "What is the topic?"),
@@ -84,6 +85,12 @@ def naming_episode(rng: Random) -> Episode:
     return Episode(rng.choice(NAMING[key]), (Turn(message.text, message.facts[key]) for message in messages))
 
 
+def route_episode(rng: Random) -> Episode:
+    """To route is to name the usual team. So the instruction of the demo's task means something before any tuning."""
+    messages = (draw_message(rng) for _ in iter(int, 1))
+    return Episode("Route this message.", (Turn(message.text, message.facts["team"]) for message in messages))
+
+
 def pattern_episode(rng: Random) -> Episode:
     """The instruction says nothing: keys, and what they mean, show only in the examples. Never team with priority."""
     keys = ["team", "priority"]
@@ -130,6 +137,7 @@ KINDS: dict[str, Callable[[Random], Episode]] = {
     "any_copy": copy_episode,
     "fact": fact_episode,
     "naming": naming_episode,
+    "route": route_episode,
     "pattern": pattern_episode,
 }
 RECALL_MIX = {"recall": 0.5, "short_recall": 0.3, "any_copy": 0.2}
@@ -149,7 +157,7 @@ SKILL_MIX = {
     "product_plan_json": 0.05,
 }
 FULL_MIX = SKILL_MIX | {"recall": 0.06, "fact": 0.11, "naming": 0.14, "pattern": 0.18}
-MESSAGE_MIX = FULL_MIX | {"naming": 0.22, "pattern": 0.36}
+MESSAGE_MIX = FULL_MIX | {"naming": 0.22, "pattern": 0.36, "route": 0.08}
 
 
 def draw_episode(rng: Random, mix: dict[str, float]) -> Episode:
