@@ -12,11 +12,15 @@ import warnings
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import __version__
 from harness.progress import say
 from suites.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.session import Session
+    from reports.data import ReportData
 
 USAGE_ERROR, INTERRUPTED, BLOCKED = 2, 130, 6
 STORE = "harness.duckdb"
@@ -116,19 +120,29 @@ def _init(options: argparse.Namespace) -> int:
     return 0
 
 
-def _run(options: argparse.Namespace) -> int:
-    from harness import experiment, session
+def _open(options: argparse.Namespace) -> Session:
+    """The experiment, read before the slow imports so that a mistake in the file is told at once."""
+    from harness.config import load_experiment
 
-    opened = session.open_session(options.experiment, options.store)
+    experiment = load_experiment(options.experiment)
+    from harness.session import open_session
+
+    return open_session(experiment, options.store)
+
+
+def _run(options: argparse.Namespace) -> int:
+    opened = _open(options)
+    from harness import experiment
+
     experiment.run(opened)
     return _conclude(opened.store.path, opened.id, opened.out)
 
 
 def _stage(options: argparse.Namespace) -> int:
-    from harness import experiment, session
+    opened = _open(options)
+    from harness import experiment
     from harness.conclude import validity_gates
 
-    opened = session.open_session(options.experiment, options.store)
     if options.stage != "check" and not opened.store.stage_is_finished(opened.id, "check"):
         experiment.do(opened, "check")
     if options.stage not in ("check", "decide") and opened.stopped():
@@ -162,26 +176,24 @@ RESULTS = {
 def _conclude(store: Path, experiment_id: str, out: Path) -> int:
     """Write the report and say the verdict, with the exit code that belongs to it."""
     from harness.summary import show
-    from reports import data, markdown
+    from reports import markdown
 
-    found = data.load(store, experiment_id)
+    found = _decided(store, experiment_id)
     show(found, markdown.write(found, out), store)
     return int(found.decision["exit_code"])
 
 
 def _report(options: argparse.Namespace) -> int:
-    from reports import data, markdown
+    from reports import markdown
 
-    found = data.load(_existing(options.store), options.experiment)
+    found = _decided(options.store, options.experiment)
     out = Path(found.decision["file"]).parent / "out" / found.decision["name"]
     print(markdown.write(found, out))
     return 0
 
 
 def _gate(options: argparse.Namespace) -> int:
-    from reports import data
-
-    found = data.load(_existing(options.store), options.experiment)
+    found = _decided(options.store, options.experiment)
     decision = {key: found.decision[key] for key in ("name", "verdict", "exit_code", "headline", "reason", "next_step")}
     if options.json:
         print(json.dumps({**decision, "gates": found.gates}, indent=2, default=str, allow_nan=False))
@@ -193,11 +205,11 @@ def _gate(options: argparse.Namespace) -> int:
 def _runs(options: argparse.Namespace) -> int:
     sql = """select name, verdict, exit_code, created_at, experiment_id[:12] as id from v_experiments
              order by created_at desc"""
-    return _print_rows(_existing(options.store), sql, as_json=options.json)
+    return _print_rows(options.store, sql, as_json=options.json)
 
 
 def _query(options: argparse.Namespace) -> int:
-    return _print_rows(_existing(options.store), options.sql, as_json=options.json)
+    return _print_rows(options.store, options.sql, as_json=options.json)
 
 
 def _print_rows(store: Path, sql: str, *, as_json: bool = False) -> int:
@@ -231,10 +243,12 @@ def _schema(options: argparse.Namespace) -> int:
     return 0
 
 
-def _existing(store: Path) -> Path:
+def _decided(store: Path, experiment: str | None) -> ReportData:
     from harness.store import Store
+    from reports import data
 
-    return Store(store, create=False).path
+    with Store(store, create=False).connect(read_only=True) as con:
+        return data.load(con, experiment)
 
 
 READERS: tuple[tuple[str, str, Callable[[argparse.Namespace], int]], ...] = (

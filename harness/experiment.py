@@ -53,6 +53,8 @@ def do(session: Session, name: str) -> None:
 
 def check(session: Session) -> None:
     """Is the data fit to teach and to examine? Findings go to the store; a blocking one stops the experiment."""
+    if (judge_config := session.experiment.config.judge) and judge_config.calibration:
+        judging.read_calibration(session.experiment.resolve(judge_config.calibration))  # bad labels are named now
     findings = check_data(session.splits, session.experiment.config.data.findings) + _exam_power(session)
     session.store.put_findings(session.id, findings)
 

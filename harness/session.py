@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness import arms
-from harness.config import Experiment, load_experiment
+from harness.config import Experiment
 from harness.judging import Evidence
 from harness.models import load
 from harness.models.cache import Cached
@@ -107,9 +107,8 @@ class Session:
 Stage = Callable[[Session], None]
 
 
-def open_session(path: Path, store_path: Path | None = None) -> Session:
-    """Load the file, and put it on record before anything runs."""
-    experiment = load_experiment(path)
+def open_session(experiment: Experiment, store_path: Path | None = None) -> Session:
+    """Put the experiment on record before anything runs."""
     store = Store(store_path or experiment.folder / "harness.duckdb")
     row = {"experiment_id": experiment.id, "name": experiment.name, "file": str(experiment.path)}
     store.insert("experiments", [{**row, "frozen": experiment.frozen()}])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -61,35 +60,34 @@ class ReportData:
         return next(row for row in self.arms if row["run_id"] == run_id and row["metric"] == metric)
 
 
-def load(store: Path, experiment: str | None = None) -> ReportData:
-    """The latest decision in the store, or that of `experiment`, a name or the beginning of an id.
+def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> ReportData:
+    """The latest decision in an open store, or that of `experiment`, a name or the beginning of an id.
 
     Raises UserError when there is none.
     """
-    with duckdb.connect(str(store), read_only=True) as con:
-        decision = _decision(con, experiment, store)
-        key = [decision["experiment_id"]]
-        frozen = json.loads(decision["frozen"])
-        arms = """select r.*, c.mean_tokens_in, c.mean_tokens_out, c.p95_seconds, c.length_share
-                  from v_runs r left join v_costs c using (run_id) where experiment_id = ?
-                  order by side, kind desc, suite, arm, not is_primary, metric"""
-        flips = "from v_flips where experiment_id = ? and candidate_value {} baseline_value order by example_id"
-        return ReportData(
-            decision=decision,
-            config=frozen["config"],
-            files=frozen["files"],
-            facts=json.loads(decision["facts"]),
-            gates=_rows(con, "from v_gates where experiment_id = ? order by position", key),
-            arms=_rows(con, arms, key),
-            comparisons=_rows(con, "from v_comparisons where experiment_id = ? order by position", key),
-            findings=_rows(con, "from v_findings where experiment_id = ? order by position", key),
-            evidence=_rows(con, "from v_evidence where experiment_id = ? order by topic, name", key),
-            training=_rows(con, "from v_training where experiment_id = ? order by step, name", key),
-            stages=_rows(con, "from v_stages where experiment_id = ? order by finished_at", key),
-            better=_rows(con, f"{flips.format('>')} limit {FLIPS_SHOWN}", key),
-            worse=_rows(con, f"{flips.format('<')} limit {FLIPS_SHOWN}", key),
-            flips=_rows(con, FLIP_COUNTS, key)[0],
-        )
+    decision = _decision(con, experiment)
+    key = [decision["experiment_id"]]
+    frozen = json.loads(decision["frozen"])
+    arms = """select r.*, c.mean_tokens_in, c.mean_tokens_out, c.p95_seconds, c.length_share
+              from v_runs r left join v_costs c using (run_id) where experiment_id = ?
+              order by side, kind desc, suite, arm, not is_primary, metric"""
+    flips = "from v_flips where experiment_id = ? and candidate_value {} baseline_value order by example_id"
+    return ReportData(
+        decision=decision,
+        config=frozen["config"],
+        files=frozen["files"],
+        facts=json.loads(decision["facts"]),
+        gates=_rows(con, "from v_gates where experiment_id = ? order by position", key),
+        arms=_rows(con, arms, key),
+        comparisons=_rows(con, "from v_comparisons where experiment_id = ? order by position", key),
+        findings=_rows(con, "from v_findings where experiment_id = ? order by position", key),
+        evidence=_rows(con, "from v_evidence where experiment_id = ? order by topic, name", key),
+        training=_rows(con, "from v_training where experiment_id = ? order by step, name", key),
+        stages=_rows(con, "from v_stages where experiment_id = ? order by finished_at", key),
+        better=_rows(con, f"{flips.format('>')} limit {FLIPS_SHOWN}", key),
+        worse=_rows(con, f"{flips.format('<')} limit {FLIPS_SHOWN}", key),
+        flips=_rows(con, FLIP_COUNTS, key)[0],
+    )
 
 
 FLIP_COUNTS = """
@@ -99,7 +97,7 @@ FLIP_COUNTS = """
 """
 
 
-def _decision(con: duckdb.DuckDBPyConnection, experiment: str | None, store: Path) -> Row:
+def _decision(con: duckdb.DuckDBPyConnection, experiment: str | None) -> Row:
     sql = (
         "from v_decisions where ? is null or name = ? or starts_with(experiment_id, ?) order by created_at desc limit 1"
     )
@@ -107,7 +105,7 @@ def _decision(con: duckdb.DuckDBPyConnection, experiment: str | None, store: Pat
     if not found:
         what = f"no decision for {experiment!r}" if experiment else "no decision"
         raise UserError(
-            f"{what} in this store", str(store), "`harness run EXPERIMENT` makes one; `harness runs` lists them"
+            f"{what} in this store", "the store", "`harness run EXPERIMENT` makes one; `harness runs` lists them"
         )
     return found[0]
 

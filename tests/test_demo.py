@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
+from harness.store import Store
 from reports import data
 
 
@@ -36,10 +37,15 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def decision(folder: Path, name: str) -> data.ReportData:
+    with Store(folder / "harness.duckdb").connect(read_only=True) as con:
+        return data.load(con, name)
+
+
 @pytest.mark.slow
 def test_the_gentle_lora_is_deployed_and_the_judge_is_trusted(demo: Path) -> None:
     assert harness("run", demo / "experiment.yaml") == 0
-    found = data.load(demo / "harness.duckdb", "support-routing")
+    found = decision(demo, "support-routing")
     evidence = {row["name"]: row["value"] for row in found.evidence if row["topic"] == "judge"}
     assert found.facts["judge"] == ""
     assert min(evidence["agreement"], evidence["metric_agreement"], evidence["consistency"]) >= 0.9
@@ -48,5 +54,5 @@ def test_the_gentle_lora_is_deployed_and_the_judge_is_trusted(demo: Path) -> Non
 @pytest.mark.slow
 def test_the_overtrained_model_is_rejected_for_what_it_forgot(demo: Path) -> None:
     assert harness("run", demo / "overtrained.yaml") == 4
-    found = data.load(demo / "harness.duckdb", "support-routing-overtrained")
+    found = decision(demo, "support-routing-overtrained")
     assert "general" in {gate["name"] for gate in found.gates if gate["status"] == "fail"}

@@ -11,10 +11,10 @@ import tiny_models
 import torch
 import yaml
 from safetensors.torch import load_file, save_file
-from workspaces import run, verdict, write_jsonl
+from workspaces import opened, run, verdict, write_jsonl
 
 from harness import experiment
-from harness.session import Session, open_session
+from harness.session import Session
 from suites.errors import UserError
 
 TRAINING = {"method": "lora", "epochs": 12, "learning_rate": 0.02, "batch_size": 8}
@@ -84,7 +84,7 @@ def test_a_second_training_asks_the_base_nothing(finished: Session, base: Path) 
     other = folder / "other.yaml"
     content = yaml.safe_load(finished.experiment.path.read_text())
     other.write_text(yaml.safe_dump({**content, "experiment": "other", "training": {**TRAINING, "epochs": 1}}))
-    session = open_session(other)
+    session = opened(other)
     for stage in ("check", "baseline"):
         experiment.do(session, stage)
     sql = "select run_id from arms where side = 'base' and experiment_id = ?"
@@ -92,7 +92,7 @@ def test_a_second_training_asks_the_base_nothing(finished: Session, base: Path) 
 
 
 def test_training_is_refused_before_the_baseline(base: Path, tmp_path: Path) -> None:
-    session = open_session(workspace(tmp_path, base, training=TRAINING))
+    session = opened(workspace(tmp_path, base, training=TRAINING))
     experiment.do(session, "check")
     with pytest.raises(UserError, match="training comes after the baseline"):
         experiment.do(session, "train")
@@ -100,7 +100,7 @@ def test_training_is_refused_before_the_baseline(base: Path, tmp_path: Path) -> 
 
 
 def test_the_exam_needs_a_trained_candidate(base: Path, tmp_path: Path) -> None:
-    session = open_session(workspace(tmp_path, base, training=TRAINING))
+    session = opened(workspace(tmp_path, base, training=TRAINING))
     with pytest.raises(UserError, match="nothing is trained yet"):
         experiment.do(session, "exam")
 

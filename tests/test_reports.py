@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
-from workspaces import recorded_experiment, run
+from workspaces import decided, recorded_experiment, run
 
-from reports import data, markdown
+from reports import markdown
 from reports.text import block, cell, clean
 
 HOSTILE = [
@@ -40,7 +40,7 @@ def rendered(folder: Path) -> str:
         folder, before, after, inputs=[f"{i} {clean(text)}" for i, text in enumerate(HOSTILE * 2)]
     )
     session = run(path)
-    return markdown.write(data.load(session.store.path), session.out).read_text(encoding="utf-8")
+    return markdown.write(decided(session), session.out).read_text(encoding="utf-8")
 
 
 def test_hostile_answers_stay_inside_their_blocks(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_clean_keeps_newlines_and_letters_of_any_script() -> None:
 
 def test_the_first_screen_says_what_to_do_and_why(tmp_path: Path) -> None:
     session = run(recorded_experiment(tmp_path, ["yes"] * 150 + ["no"] * 150, ["yes"] * 270 + ["no"] * 30))
-    text = markdown.render(data.load(session.store.path), {})
+    text = markdown.render(decided(session), {})
     first = text.split("## ")[0]
     assert "**Deploy:" in first
     assert "90.0% against 50.0%" in first
@@ -95,7 +95,7 @@ def test_the_first_screen_says_what_to_do_and_why(tmp_path: Path) -> None:
 
 def test_an_old_decision_renders_the_same_again(tmp_path: Path) -> None:
     session = run(recorded_experiment(tmp_path, ["yes"] * 60 + ["no"] * 40, ["yes"] * 70 + ["no"] * 30))
-    first = markdown.write(data.load(session.store.path), tmp_path / "one").read_text()
-    again = markdown.write(data.load(session.store.path, session.id[:8]), tmp_path / "two").read_text()
+    first = markdown.write(decided(session), tmp_path / "one").read_text()
+    again = markdown.write(decided(session, session.id[:8]), tmp_path / "two").read_text()
     assert first == again
     assert (tmp_path / "one" / "forest.png").read_bytes() == (tmp_path / "two" / "forest.png").read_bytes()

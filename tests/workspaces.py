@@ -10,7 +10,10 @@ from typing import Any
 import yaml
 
 from harness import experiment
+from harness.config import load_experiment
 from harness.session import Session, open_session
+from reports import data
+from reports.data import ReportData
 
 
 def write_jsonl(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
@@ -53,9 +56,20 @@ def recorded_experiment(
     return path
 
 
+def opened(path: Path) -> Session:
+    """An experiment file on record, nothing run."""
+    return open_session(load_experiment(path))
+
+
+def decided(session: Session, name: str | None = None) -> ReportData:
+    """What a report of the store shows."""
+    with session.store.connect(read_only=True) as con:
+        return data.load(con, name)
+
+
 def run(path: Path) -> Session:
     """Run an experiment in this process; the decision is in the session's store."""
-    session = open_session(path)
+    session = opened(path)
     experiment.run(session)
     return session
 

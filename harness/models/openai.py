@@ -56,8 +56,8 @@ class OpenAIModel:
     ) -> list[Completion]:
         answers: dict[int, Completion] = {}
         pool, stop = ThreadPoolExecutor(CONCURRENCY), threading.Event()
+        jobs = {pool.submit(self._answer, prompt, generation, stop): i for i, prompt in enumerate(prompts)}
         try:
-            jobs = {pool.submit(self._answer, prompt, generation, stop): i for i, prompt in enumerate(prompts)}
             for job in as_completed(jobs):
                 answers[jobs[job]] = job.result()
                 if on_progress:
@@ -65,6 +65,9 @@ class OpenAIModel:
         finally:
             stop.set()  # an interrupted run does not sit out its retries
             pool.shutdown(cancel_futures=True)
+            late = [(i, job.result()) for job, i in jobs.items() if i not in answers and not job.cancelled()]
+            if late and on_progress:
+                on_progress(late)  # answered while the interruption was on its way; not to be asked again
         return [answers[i] for i in range(len(prompts))]
 
     def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
