@@ -107,6 +107,6 @@ def slices_of(examples: Sequence[Example]) -> dict[str, list[Example]]:
     """Examples by `column=value` for every slice column."""
     found: dict[str, list[Example]] = {}
     for example in examples:
-        for column, value in sorted(example.slices.items()):
+        for column, value in example.slices.items():
             found.setdefault(f"{column}={value}", []).append(example)
-    return found
+    return dict(sorted(found.items()))

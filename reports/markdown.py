@@ -89,7 +89,7 @@ def _comparisons(data: ReportData, pictures: dict[str, str]) -> str:
             _percent(c["candidate"]),
             _difference(c),
             f"{c['n']:,}",
-            "—" if c["p_value"] is None else f"{c['p_value']:.4f}",
+            _p_value(c["p_value"]),
             cell(c["method"]),
         ]
         for c in data.comparisons
@@ -208,7 +208,7 @@ def _arm_name(arm: Row) -> str:
 def _with_interval(arm: Row) -> str:
     if arm["mean"] is None:
         return "—"
-    interval = "" if arm["low"] is None else f" [{arm['low'] * 100:.0f}, {arm['high'] * 100:.0f}]"
+    interval = "" if arm["low"] is None else f" [{arm['low'] * 100:.1f}, {arm['high'] * 100:.1f}]"
     return f"{_percent(arm['mean'])}{interval}"
 
 
@@ -233,3 +233,9 @@ def _difference(c: Row) -> str:
         return "—"
     interval = "" if c["low"] is None else f" [{c['low']:+.3f}, {c['high']:+.3f}]"
     return f"{c['difference']:+.3f}{interval}"
+
+
+def _p_value(p: float | None) -> str:
+    if p is None:
+        return "—"
+    return "&lt; 0.0001" if p < 0.0001 else f"{p:.4f}"

@@ -41,7 +41,7 @@ def _forest(plt: Any, data: ReportData) -> Any:
         axes.plot([limit, limit], [place - 0.35, place + 0.35], color="black", linewidth=1.2)
     axes.axvline(0, color="#d0d7de", zorder=0)
     axes.set_yticks(range(len(rows)), [_label(c) for c in reversed(rows)])
-    axes.set_xlabel("candidate minus best prompt (task) or base (regression); black: the limit to stay right of")
+    axes.set_xlabel("candidate minus best prompt (task) or base (regression); stay right of the black line")
     _plain(axes)
     return figure
 
