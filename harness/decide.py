@@ -172,7 +172,7 @@ def _reason(verdict: Verdict, gates: Sequence[Gate], task: Comparison | None) ->
     kind = {Verdict.INVALID: "validity", Verdict.REJECT: "harm"}.get(verdict)
     if kind:
         failed = [gate for gate in gates if gate.kind == kind and gate.status == "fail"]
-        told = "; ".join(f"{gate.name}: {gate.measured} (rule: {gate.rule})" for gate in failed)
+        told = "; ".join(f"{gate.name} {gate.measured} (rule: {gate.rule})" for gate in failed)
         return told if kind == "validity" or task is None else f"{told}. {_told(task)}"
     if task is None:
         return "There is no task suite, so nothing can be better than the prompt."
@@ -188,16 +188,23 @@ def _told(task: Comparison) -> str:
     """The task's result as one sentence anyone can read."""
     if task.difference is None or task.baseline is None or task.candidate is None:
         return "No test example has a score on both sides."
-    direction = "more" if task.difference >= 0 else "fewer"
     metric = task.metric.replace("_", " ")
     interval = ""
     if task.low is not None and task.high is not None:
         interval = f"{task.confidence:.0%} interval {points(task.low)} to {points(task.high)}, "
-    return (
-        f"{task.candidate_arm} scores {abs(task.difference) * 100:.1f} points {direction} than the best prompt "
-        f"({task.baseline_arm}) on {metric}: {task.candidate:.1%} against {task.baseline:.1%}, "
-        f"{interval}n = {task.n:,}."
+    told = (
+        f"{task.candidate_arm} {_more(task.difference)} the best prompt ({task.baseline_arm}) on {metric}: "
+        f"{task.candidate:.1%} against {task.baseline:.1%}, {interval}n = {task.n:,}."
     )
+    if task.candidate == task.baseline == 0:
+        told += " Neither gets a single example right: read their answers before anything else."
+    return told
+
+
+def _more(difference: float) -> str:
+    if difference == 0:
+        return "scores the same as"
+    return f"scores {abs(difference) * 100:.1f} points {'more' if difference > 0 else 'fewer'} than"
 
 
 def _open(task: Comparison, names: Sequence[str]) -> str:

@@ -102,6 +102,12 @@ def test_the_reason_carries_the_numbers() -> None:
     assert "n = 500" in reason
 
 
+def test_two_arms_that_can_do_nothing_are_told_so() -> None:
+    reason = decide([OK], [comparison("task", *binary(500, 0, 0, 0), margin=0.02), KEPT], Policy()).reason
+    assert "scores the same as the best prompt" in reason
+    assert "Neither gets a single example right" in reason
+
+
 def test_inconclusive_says_how_much_data_would_settle_it() -> None:
     decision = decide([OK], [UNSURE, KEPT], Policy())
     assert "more test examples would settle it" in decision.reason

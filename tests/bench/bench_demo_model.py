@@ -43,14 +43,15 @@ class Tuning:
 
     name: str
     rank: int
+    alpha: int
     learning_rate: float
     epochs: float
     batch: int = 16
     prompt: str = "terse"
 
 
-GENTLE = Tuning("gentle LoRA", rank=16, learning_rate=5e-4, epochs=12)
-AGGRESSIVE = Tuning("aggressive full fine-tuning", rank=0, learning_rate=3e-3, epochs=4)
+GENTLE = Tuning("gentle LoRA", rank=32, alpha=32, learning_rate=4e-4, epochs=12)
+AGGRESSIVE = Tuning("aggressive full fine-tuning", rank=0, alpha=0, learning_rate=3e-3, epochs=4)
 
 
 def read(path: Path) -> list[Row]:
@@ -133,7 +134,7 @@ def sft(folder: Path, rows: Sequence[Row], tuning: Tuning, seed: int) -> tuple[S
     system = prompt(tuning.prompt)
     data = [{"prompt": chat(system, r["input"]), "completion": [_assistant(r)]} for r in rows]
     adapter = LoraConfig(
-        r=tuning.rank, lora_alpha=2 * tuning.rank, target_modules="all-linear", lora_dropout=0.0, task_type="CAUSAL_LM"
+        r=tuning.rank, lora_alpha=tuning.alpha, target_modules="all-linear", lora_dropout=0.0, task_type="CAUSAL_LM"
     )
     torch.manual_seed(seed)
     with tempfile.TemporaryDirectory() as work:
