@@ -151,7 +151,7 @@ def _verdict(gates: Sequence[Gate]) -> Verdict:
 
 
 HEADLINES = {
-    Verdict.DEPLOY: "Deploy: the fine-tune beats the best prompt and nothing it could do before got worse.",
+    Verdict.DEPLOY: "Deploy: the fine-tune beats the best prompt and loses nothing beyond what you allow.",
     Verdict.KEEP_PROMPTING: "Keep prompting: the fine-tune is not worth replacing the prompt.",
     Verdict.REJECT: "Do not deploy: the fine-tune does harm.",
     Verdict.INCONCLUSIVE: "Do not deploy yet: inconclusive.",

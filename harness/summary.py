@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,17 @@ from reports.text import clean
 STYLES = {"pass": "green", "fail": "red", "unknown": "yellow"}
 
 
+# Where the output goes to a file or a log there is no terminal to fit; 80 columns would fold every cell.
+LOG_WIDTH = 110
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
+
+
 def show(data: ReportData, report: Path, store: Path) -> None:
     """Print the verdict, the gates and what to do next to stdout."""
-    console = Console()
+    console = _console()
     table = Table(show_edge=False, pad_edge=False)
     for name in ("gate", "rule", "measured", ""):
         table.add_column(name, overflow="fold")
@@ -44,4 +53,4 @@ def print_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         table.add_column(Text(clean(str(name))), overflow="fold")
     for row in rows:
         table.add_row(*(Text("" if value is None else clean(str(value))) for value in row))
-    Console().print(table)
+    _console().print(table)

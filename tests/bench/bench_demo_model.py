@@ -26,7 +26,7 @@ import torch
 from datasets import Dataset
 from jinja2 import Template
 from peft import LoraConfig
-from transformers import AutoModelForCausalLM, AutoTokenizer, logging
+from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, logging
 from trl import SFTConfig, SFTTrainer
 
 ROOT = Path(__file__).parents[2]
@@ -162,6 +162,7 @@ def sft(folder: Path, rows: Sequence[Row], tuning: Tuning, seed: int) -> tuple[S
             processing_class=student.tokenizer,
             peft_config=adapter if tuning.rank else None,
         )
+        trainer.remove_callback(PrinterCallback)
         begun = time.monotonic()
         trainer.train()
     student.model = trainer.model.eval()
