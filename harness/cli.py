@@ -198,7 +198,7 @@ def _gate(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({**decision, "gates": found.gates}, indent=2, default=str, allow_nan=False))
     else:
-        print(f"{decision['verdict']}: {decision['headline']}")
+        print(f"{decision['headline']} (verdict {decision['verdict']}, exit {decision['exit_code']})")
     return int(decision["exit_code"])
 
 

@@ -84,7 +84,8 @@ def answered_gate(health: Sequence[ArmHealth], max_unscored: float) -> Gate:
 def same_share_gate(base: ArmHealth, candidate: ArmHealth) -> Gate:
     """Both arms fail equally often, or the difference is within chance (two-sided exact test)."""
     p = stats.same_share(base.unscored, base.n, candidate.unscored, candidate.n) if base.n and candidate.n else 0.0
-    measured = f"{base.unscored} of {base.n} against {candidate.unscored} of {candidate.n}, p = {p:.3f}"
+    shown = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
+    measured = f"{base.unscored} of {base.n} against {candidate.unscored} of {candidate.n}, {shown}"
     rule = "both sides fail equally often, within chance"
     return Gate("validity", "failures", rule, measured, "pass" if p >= CHANCE else "fail")
 

@@ -142,7 +142,8 @@ def reader(decided, typed):
 def test_gate_is_nothing_but_the_verdict(reader):
     code, out, err = reader("gate")
     assert (code, err) == (0, "")
-    assert out.startswith("deploy: ")
+    assert out.startswith("Deploy: ")
+    assert out.endswith("(verdict deploy, exit 0)\n")
     found = json.loads(reader("gate", "deploy", "--json")[1])
     assert (found["verdict"], found["exit_code"]) == ("deploy", 0)
     assert {gate["status"] for gate in found["gates"]} == {"pass"}
