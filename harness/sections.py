@@ -208,6 +208,13 @@ class ExperimentConfig(Section):
     policy: Policy = Policy()
     seed: Annotated[int, Field(ge=0)] = 0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, value: Any) -> Any:
+        """A file that names no candidate wants one trained."""
+        named = not isinstance(value, dict) or "training" in value or "candidate" in value
+        return value if named else {**value, "training": {}}
+
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema of the experiment file, for editors."""

@@ -94,7 +94,7 @@ def problems(message):
 
 
 def test_the_smallest_experiment_has_careful_defaults(load):
-    config = load(SMALLEST).config
+    config = load(SMALLEST.replace("training: lora\n", "")).config
     assert (config.training.method, config.training.rank, config.seed) == ("lora", 16, 0)
     assert config.baselines[0].zero_shot
     assert config.baselines[1].few_shot.shots == 8
@@ -189,7 +189,7 @@ def test_a_wrong_setting_is_named_with_its_line(refusal, wrong, expected):
         (", test: test.jsonl", "", "line 3: `data.test` is required"),
         ("train: train.jsonl, ", "", "line 3: `data.train` is required for training"),
         ("model: some-org/some-model\n", "", "line 1: `model` is required unless"),
-        ("training: lora\n", "", "line 1: an experiment has either `training:` or `candidate:`"),
+        ("training: lora", "training: null", "line 4: an experiment has either `training:` or `candidate:`"),
         ("some-org/some-model", "{name: x, endpoint: 'http://x/v1'}", "line 4: a model behind an endpoint cannot"),
         ("test: test.jsonl", "test: test.jsonl, split: {test: 0.1}", "`data.test` names a file and `data.split.test`"),
         ("validation: validation.jsonl", "split: {validation: 0.5, test: 0.5}", "leaves nothing to train with"),
