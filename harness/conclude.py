@@ -141,14 +141,15 @@ def _health(session: Session, side: Side) -> list[validity.ArmHealth]:
 def _same_questions(session: Session) -> list[tuple[dict[str, str], dict[str, str]]]:
     """(base answers, candidate answers) wherever both were asked with the same prompts on the same examples.
 
-    Recorded answers carry no prompts; there the chosen arms are set side by side.
+    Recorded answers carry no prompts; where nothing was asked alike, the chosen arms are set side by side.
     """
     sql = """select distinct b.run_id as base, c.run_id as candidate
              from arms pb join runs b using (run_id), arms pc join runs c using (run_id)
              where pb.experiment_id = ? and pc.experiment_id = pb.experiment_id
                 and pb.side = 'base' and pc.side = 'candidate'
                 and b.suite_id = c.suite_id and b.prompter_id = c.prompter_id"""
-    rows = session.store.rows(sql, [session.id])
+    chosen = {"base": session.chosen("base")["run_id"], "candidate": session.chosen("candidate")["run_id"]}
+    rows = session.store.rows(sql, [session.id]) or [chosen]
     return [(session.store.texts(row["base"]), session.store.texts(row["candidate"])) for row in rows]
 
 

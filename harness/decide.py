@@ -102,7 +102,8 @@ def _harmed(comparisons: Sequence[Comparison], alpha: float) -> list[bool]:
 def _harm_gate(c: Comparison, harmed: bool) -> Gate:
     status: Status = "fail" if harmed else "pass" if c.low is not None and c.low >= -c.margin else "unknown"
     name = {"metric": c.metric, "regression": c.suite, "judge": "judge"}[c.kind]
-    return Gate("harm", name, f"no worse than {-c.margin:+.3f}", measured(c), status)
+    told = f"{measured(c)}; {settle(c)}" if status == "unknown" else measured(c)
+    return Gate("harm", name, f"no worse than {-c.margin:+.3f}", told, status)
 
 
 def _slice_gate(slices: Sequence[Comparison], harmed: Sequence[bool]) -> Gate:
@@ -124,12 +125,18 @@ def measured(c: Comparison) -> str:
     return f"{c.difference:+.3f} {interval}, n={c.n:,}{clusters}{unscored}"
 
 
-def more_examples(c: Comparison, confidence: float) -> int | None:
-    """How many examples would settle an open comparison if the difference is what it looks like."""
-    if c.difference is None or not c.sd:
-        return None
-    limit = c.margin if c.kind == "task" else -c.margin
-    return power.required_n(c.difference, limit, c.sd, confidence=confidence, power=POWER, one_sided=c.kind != "task")
+def settle(c: Comparison) -> str:
+    """What would close an open comparison: how many more examples, if the difference is what it looks like."""
+    if c.difference is None or c.sd is None:
+        return "no example has a score on both sides"
+    if c.low is None:
+        return "it takes examples of more than one cluster"
+    task = c.kind == "task"
+    limit = c.margin if task else -c.margin
+    needed = power.required_n(c.difference, limit, c.sd, confidence=c.confidence, power=POWER, one_sided=not task)
+    if needed is None:
+        return "no number of examples settles a difference exactly at the limit"
+    return f"about {max(needed - c.n, 1):,} more examples would settle it if the difference is what it looks like"
 
 
 def _decision(gates: tuple[Gate, ...], task: Comparison | None) -> Decision:
@@ -208,16 +215,10 @@ def _more(difference: float) -> str:
 
 
 def _open(task: Comparison, names: Sequence[str]) -> str:
-    """What is still open, and how much more data would close it."""
+    """What is still open; the gates themselves say what would close them."""
     text = f"Still open: {', '.join(names)}."
     if "gain over the best prompt" in names:
-        needed = more_examples(task, task.confidence)
-        if needed is None or task.difference is None:
-            return f"{text} No number of test examples settles a gain that sits exactly at the limit."
-        text += f" You asked for more than {points(task.margin)}"
-        text += (
-            f"; about {max(needed - task.n, 0):,} more test examples would settle it if the gain is what it looks like."
-        )
+        text += f" You asked for more than {points(task.margin)}; {settle(task)}."
     return text
 
 

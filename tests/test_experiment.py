@@ -146,6 +146,14 @@ def test_the_base_as_its_own_candidate_is_invalid(base: Path, tmp_path: Path) ->
     assert verdict(session) == "invalid"
 
 
+def test_recorded_answers_are_refereed_against_a_live_few_shot_prompt(base: Path, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "tuned.jsonl", [{"id": f"test{i}", "completion": "order"} for i in range(120)])
+    path = workspace(
+        tmp_path, base, candidate={"recorded": "tuned.jsonl"}, baselines=[{"few_shot": {"shots": 2}}], regression=[]
+    )
+    assert verdict(run(path)) == "deploy"
+
+
 def test_a_blocking_finding_stops_before_any_model_is_asked(base: Path, tmp_path: Path) -> None:
     path = workspace(tmp_path, base, training=TRAINING)
     shutil.copyfile(tmp_path / "train.jsonl", tmp_path / "test.jsonl")

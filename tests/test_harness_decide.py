@@ -110,7 +110,13 @@ def test_two_arms_that_can_do_nothing_are_told_so() -> None:
 
 def test_inconclusive_says_how_much_data_would_settle_it() -> None:
     decision = decide([OK], [UNSURE, KEPT], Policy())
-    assert "more test examples would settle it" in decision.reason
+    assert "more examples would settle it" in decision.reason
+
+
+def test_an_open_regression_suite_says_how_much_data_would_settle_it() -> None:
+    [gate] = [gate for gate in decide([OK], [BETTER, OPEN], Policy()).gates if gate.name == "suite"]
+    assert gate.status == "unknown"
+    assert "more examples would settle it" in gate.measured
 
 
 def test_unscored_pairs_are_counted_and_not_taken_for_wrong() -> None:
@@ -127,7 +133,9 @@ def test_one_cluster_gives_no_interval_and_an_open_gate() -> None:
     before, after = ({i: Score(v) for i, _ in examples} for v in (0.0, 1.0))
     found = compare(ask("task", 0.02), examples, before, after)
     assert (found.n_clusters, found.low) == (1, None)
-    assert decide([OK], [found], Policy()).verdict is Verdict.INCONCLUSIVE
+    decision = decide([OK], [found], Policy())
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    assert "more than one cluster" in decision.reason
 
 
 counts = st.tuples(st.integers(0, 300), st.integers(0, 100), st.integers(0, 100)).filter(lambda c: sum(c) > 0)
