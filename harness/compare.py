@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from harness import stats
+from harness.config import Tier
 from suites.types import Example, Score
 
 Kind = Literal["task", "metric", "slice", "regression", "judge"]
@@ -18,7 +19,7 @@ class Question:
     """What is compared: which suite and metric, on which slice, between which arms, and what would be too little.
 
     `margin` is the gain asked for when `kind` is "task", and the loss tolerated otherwise; both are positive
-    differences of scores in [0, 1].
+    differences of scores in [0, 1], or shares of the baseline's score where `relative`. `tier` says what hangs on it.
     """
 
     suite: str
@@ -27,6 +28,8 @@ class Question:
     baseline_arm: str
     candidate_arm: str
     margin: float
+    relative: bool = False
+    tier: Tier = "critical"
     slice: str = ""
 
 

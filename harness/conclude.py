@@ -13,6 +13,7 @@ from typing import Any
 from harness import arms as setup
 from harness import judging, validity
 from harness.compare import Comparison, Kind, Question, compare, slices_of
+from harness.config import MetricRule, Tier, read_margin
 from harness.decide import Decision, Gate, decide
 from harness.evaluate import Run
 from harness.session import Session, Side
@@ -26,9 +27,8 @@ def conclude(session: Session) -> None:
     """The last stage. The same record always gives the same decision."""
     config = session.experiment.config
     comparisons = [] if session.stopped() else compare_all(session)
-    counted = [c for c in comparisons if c.kind != "judge" or not distrust(session)]
     declared = config.regression is not None or config.model is not None
-    decision = decide(validity_gates(session), counted, config.policy, regression_declared=declared)
+    decision = decide(validity_gates(session), comparisons, config.policy, regression_declared=declared)
     _store(session, comparisons, decision)
 
 
@@ -43,17 +43,20 @@ def compare_all(session: Session) -> list[Comparison]:
     base, candidate = session.chosen("base"), session.chosen("candidate")
     primary, *others = session.experiment.config.task.ordered_metrics
     found = [_compare(session, "task", base, candidate, primary, policy.min_gain)]
-    found += [_compare(session, "metric", base, candidate, metric, policy.metric_margin) for metric in others]
+    for metric in others:
+        rule = policy.metrics.get(metric, MetricRule())
+        found.append(_compare(session, "metric", base, candidate, metric, rule.margin, rule.tier))
     for name, examples in slices_of(session.splits["test"]).items():
-        ids = {example.id for example in examples}
-        found.append(_compare(session, "slice", base, candidate, primary, policy.slice_margin, name, ids))
-    margins = {exam.name: exam.margin for exam in setup.regression_exams(session.experiment)}
+        margin, tier, ids = policy.slices.margin, policy.slices.tier, {example.id for example in examples}
+        found.append(_compare(session, "slice", base, candidate, primary, margin, tier, name, ids))
+    rules = setup.regression_rules(session.experiment)
     after = {row["suite"]: row for row in session.runs("candidate", "regression")}
     for before in session.runs("base", "regression"):
         suite = before["suite"]
         if suite not in after:
             raise UserError(f"the candidate has not been examined on {suite}", suite, session.fix("exam"))
-        found.append(_compare(session, "regression", before, after[suite], before["metric"], margins[suite]))
+        margin, tier = rules[suite]
+        found.append(_compare(session, "regression", before, after[suite], before["metric"], margin, tier))
     if session.experiment.config.judge:
         found.append(_compare_judged(session, base, candidate))
     return found
@@ -65,25 +68,48 @@ def _compare(
     base: Mapping[str, Any],
     candidate: Mapping[str, Any],
     metric: str,
-    margin: float,
+    margin: float | str,
+    tier: Tier = "critical",
     part: str = "",
     ids: set[str] | None = None,
 ) -> Comparison:
     """Two runs on one suite and metric, on all examples or on the `ids` of a slice called `part`."""
-    arms = {"baseline_arm": base["arm"], "candidate_arm": candidate["arm"]}
-    question = Question(suite=base["suite"], kind=kind, metric=metric, margin=margin, slice=part, **arms)
+    question = _question(kind, base, candidate, metric, margin, tier, part)
     examples = [pair for pair in _clusters(session, base["suite_id"]) if ids is None or pair[0] in ids]
     scores = [session.store.scores(row["run_id"], metric) for row in (base, candidate)]
     return _answer(session, question, examples, scores[0], scores[1])
 
 
 def _compare_judged(session: Session, base: Mapping[str, Any], candidate: Mapping[str, Any]) -> Comparison:
-    """Wins minus losses in the judge's eyes, over the test examples."""
-    arms = {"baseline_arm": base["arm"], "candidate_arm": candidate["arm"]}
-    margin = session.experiment.config.policy.judge_margin
-    question = Question(suite=base["suite"], kind="judge", metric="preference", margin=margin, **arms)
+    """Wins minus losses in the judge's eyes, over the test examples. A judge not to be trusted is advisory."""
+    rule = session.experiment.config.policy.judge
+    tier: Tier = "advisory" if distrust(session) else rule.tier
+    question = _question("judge", base, candidate, "preference", rule.margin, tier)
     before, after = judging.preferences(judging.read_verdicts(session.store, session.id))
     return _answer(session, question, _clusters(session, base["suite_id"]), before, after)
+
+
+def _question(
+    kind: Kind,
+    base: Mapping[str, Any],
+    candidate: Mapping[str, Any],
+    metric: str,
+    margin: float | str,
+    tier: Tier,
+    part: str = "",
+) -> Question:
+    amount, relative = read_margin(margin)
+    return Question(
+        suite=base["suite"],
+        kind=kind,
+        metric=metric,
+        baseline_arm=base["arm"],
+        candidate_arm=candidate["arm"],
+        margin=amount,
+        relative=relative,
+        tier=tier,
+        slice=part,
+    )
 
 
 def _answer(

@@ -14,7 +14,7 @@ from typing import Literal
 
 from harness import power, stats
 from harness.compare import Comparison
-from harness.config import Policy
+from harness.config import Policy, Tier
 
 Status = Literal["pass", "fail", "unknown"]
 POWER = 0.8
@@ -38,11 +38,12 @@ class Verdict(Enum):
 class Gate:
     """One rule: what it asks, what was measured, and whether it holds."""
 
-    kind: Literal["validity", "gain", "harm"]
+    kind: Literal["validity", "gain", "harm", "budget"]
     name: str
     rule: str
     measured: str
     status: Status
+    tier: Tier = "critical"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,33 +87,47 @@ def gain_gate(comparison: Comparison) -> Gate:
 def harm_gates(comparisons: Sequence[Comparison], policy: Policy) -> list[Gate]:
     """One gate per tolerated loss. Harm is a claim, so its p-values are Holm-adjusted (suites, then slices)."""
     whole = [c for c in comparisons if c.kind in ("metric", "regression", "judge")]
+    decisive = [c for c in whole if c.tier != "advisory"]
     slices = [c for c in comparisons if c.kind == "slice"]
     alpha = 1 - policy.confidence
-    gates = [_harm_gate(c, harmed) for c, harmed in zip(whole, _harmed(whole, alpha), strict=True)]
-    if slices:
-        gates.append(_slice_gate(slices, _harmed(slices, alpha)))
-    return gates
+    advisory = [c for c in whole if c.tier == "advisory"]
+    harmed = {c for family in (decisive, advisory, slices) for c in _harmed(family, alpha)}
+    gates = [_harm_gate(c, c in harmed) for c in whole]
+    return [*gates, _slice_gate(slices, [c for c in slices if c in harmed])] if slices else gates
 
 
-def _harmed(comparisons: Sequence[Comparison], alpha: float) -> list[bool]:
+def _harmed(comparisons: Sequence[Comparison], alpha: float) -> list[Comparison]:
+    """Those shown to be worse than their margin."""
     p_values = [1.0 if c.p_harm is None else c.p_harm for c in comparisons]
-    return [p <= alpha for p in stats.holm(p_values)] if p_values else []
+    return [c for c, p in zip(comparisons, stats.holm(p_values), strict=True) if p <= alpha]
+
+
+def _kept(c: Comparison) -> bool:
+    return c.low is not None and c.low >= -c.margin
 
 
 def _harm_gate(c: Comparison, harmed: bool) -> Gate:
-    status: Status = "fail" if harmed else "pass" if c.low is not None and c.low >= -c.margin else "unknown"
+    """Critical and advisory rules ask for proof that nothing was lost; supporting ones for no proof that it was."""
     name = {"metric": c.metric, "regression": c.suite, "judge": "judge"}[c.kind]
+    if c.tier == "supporting":
+        rule = f"not shown worse than {-c.margin:+.3f}"
+        return Gate("harm", name, rule, measured(c), "fail" if harmed else "pass", c.tier)
+    status: Status = "fail" if harmed else "pass" if _kept(c) else "unknown"
     told = f"{measured(c)}; {settle(c)}" if status == "unknown" else measured(c)
-    return Gate("harm", name, f"no worse than {-c.margin:+.3f}", told, status)
+    return Gate("harm", name, f"no worse than {-c.margin:+.3f}", told, status, c.tier)
 
 
-def _slice_gate(slices: Sequence[Comparison], harmed: Sequence[bool]) -> Gate:
-    """Slices are small, so they veto only when harm is shown; a slice that is merely uncertain does not block."""
-    bad = [c for c, is_harmed in zip(slices, harmed, strict=True) if is_harmed]
+def _slice_gate(slices: Sequence[Comparison], bad: Sequence[Comparison]) -> Gate:
+    """All slices as one rule; the tier says whether one that is merely uncertain may block."""
+    tier = slices[0].tier
+    open_ = [] if tier == "supporting" else [c for c in slices if not _kept(c) and c not in bad]
     worst = min(slices, key=lambda c: c.difference if c.difference is not None else 0.0)
     text = "; ".join(f"{c.slice}: {measured(c)}" for c in bad) or f"worst is {worst.slice}: {measured(worst)}"
-    rule = f"none of {len(slices)} shown worse than {-slices[0].margin:+.3f}"
-    return Gate("harm", "slices", rule, text, "fail" if bad else "pass")
+    if open_ and not bad:
+        text = "; ".join(f"{c.slice}: {measured(c)}; {settle(c)}" for c in open_)
+    shown = "shown worse" if tier == "supporting" else "worse"
+    rule = f"none of {len(slices)} {shown} than {-slices[0].margin:+.3f}"
+    return Gate("harm", "slices", rule, text, "fail" if bad else "unknown" if open_ else "pass", tier)
 
 
 def measured(c: Comparison) -> str:
@@ -145,14 +160,15 @@ def _decision(gates: tuple[Gate, ...], task: Comparison | None) -> Decision:
 
 
 def _verdict(gates: Sequence[Gate]) -> Verdict:
-    failed = {gate.kind for gate in gates if gate.status == "fail"}
+    deciding = [gate for gate in gates if gate.tier != "advisory"]
+    failed = {gate.kind for gate in deciding if gate.status == "fail"}
     if "validity" in failed:
         return Verdict.INVALID
-    if "harm" in failed:
+    if failed & {"harm", "budget"}:
         return Verdict.REJECT
     if "gain" in failed:
         return Verdict.KEEP_PROMPTING
-    if any(gate.status == "unknown" for gate in gates):
+    if any(gate.status == "unknown" for gate in deciding):
         return Verdict.INCONCLUSIVE
     return Verdict.DEPLOY
 

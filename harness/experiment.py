@@ -13,6 +13,7 @@ from baselines.selection import Trial, choose
 from harness import arms as setup
 from harness import judging, power, stats
 from harness.conclude import conclude
+from harness.config import read_margin
 from harness.evaluate import Run, evaluate, evaluate_lm_eval
 from harness.models import NonFiniteWeights
 from harness.progress import phase, say
@@ -140,13 +141,15 @@ def _exam_power(session: Session) -> list[Finding]:
             f"{n:,} test rows tell a gain of about {least:.3f} from none, if the arms disagree on {2 * DISCORDANCE:.0%}"
         )
         found.append(Finding("info", "exam_power", text))
+    rules = setup.regression_rules(session.experiment)
     for exam in setup.regression_exams(session.experiment):
-        if isinstance(exam, LmEvalTask):
+        margin, relative = read_margin(rules[exam.name][0])
+        if isinstance(exam, LmEvalTask) or relative:
             continue
-        chance = power.power_noninferiority(len(exam.examples), DISCORDANCE, exam.margin, policy.confidence)
+        chance = power.power_noninferiority(len(exam.examples), DISCORDANCE, margin, policy.confidence)
         if chance < ENOUGH_POWER:
             text = (
-                f"{exam.name}: with {len(exam.examples):,} examples an equal model passes its margin of {exam.margin} "
+                f"{exam.name}: with {len(exam.examples):,} examples an equal model passes its margin of {margin} "
                 f"in only {chance:.0%} of experiments, if it answers {DISCORDANCE:.0%} differently"
             )
             found.append(Finding("warn", "regression_power", text))

@@ -28,7 +28,6 @@ class LmEvalTask:
 
     name: str
     task: str
-    margin: float
     limit: int | None = None
 
     @property

@@ -30,7 +30,8 @@ def binary(n: int, both: int, lost: int, gained: int) -> tuple[list[float], list
 def ask(kind: str, margin: float, part: str = "") -> Question:
     """What is compared, between the arms of these tests."""
     names = {"baseline_arm": "few-shot 8", "candidate_arm": "LoRA", "metric": "exact_match"}
-    return Question(suite="suite", kind=kind, margin=margin, slice=part, **names)  # type: ignore[arg-type]
+    tier = "supporting" if kind == "slice" else "critical"
+    return Question(suite="suite", kind=kind, margin=margin, slice=part, tier=tier, **names)  # type: ignore[arg-type]
 
 
 def comparison(kind: str, before: list[float], after: list[float], margin: float, part: str = "") -> Comparison:
