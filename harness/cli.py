@@ -16,6 +16,7 @@ from suites.errors import UserError
 
 USAGE_ERROR, INTERRUPTED = 2, 130
 STORE = "harness.duckdb"
+DEFAULT_MARGIN = 0.02  # the loss of a metric that an experiment tolerates unless it says otherwise
 
 EPILOG = """\
 exit codes of run, decide and gate:
@@ -71,7 +72,10 @@ def _parser() -> argparse.ArgumentParser:
         stage.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE} beside the experiment)")
         stage.set_defaults(stage=name)
     _add_readers(subparsers)
-    _command(subparsers, "schema", "print the JSON Schema of the experiment file, for editors", commands.schema)
+    schema = _command(
+        subparsers, "schema", "print the JSON Schema of the experiment file, for editors", commands.schema
+    )
+    schema.add_argument("--record", action="store_true", help="that of decision.json instead")
     return parser
 
 
@@ -84,8 +88,28 @@ def _add_readers(subparsers: Any) -> None:
     runs = _reader(subparsers, "runs", "the experiments in the store", commands.runs)
     query = _reader(subparsers, "query", "read-only SQL on the store", commands.query)
     query.add_argument("sql", help="a query on the v_* views, e.g. 'from v_runs'")
-    for reader in (gate, runs, query):
+    gate.add_argument("--junit", type=Path, metavar="FILE", help="the gates as JUnit XML, too")
+    gate.add_argument("--github", action="store_true", help="annotations, step summary and outputs of GitHub Actions")
+    compare = _reader(subparsers, "compare", "two runs on the same exam, example by example", commands.compare)
+    compare.add_argument("baseline", metavar="RUN", help="EXPERIMENT/ARM, EXPERIMENT/ARM/SUITE, or a run's id")
+    compare.add_argument("candidate", metavar="RUN", help="the run compared with it")
+    compare.add_argument(
+        "--fail-on-regression", type=_margin, nargs="?", const=DEFAULT_MARGIN, metavar="MARGIN",
+        help=f"exit 4 when a loss of more than MARGIN ({DEFAULT_MARGIN}) is shown, 5 when it cannot be told",
+    )  # fmt: skip
+    for reader in (gate, runs, query, compare):
         reader.add_argument("--json", action="store_true", help="JSON on stdout")
+
+
+def _margin(text: str) -> float:
+    """A tolerated loss: more than none of the score, less than all of it."""
+    try:
+        margin = float(text)
+    except ValueError:
+        margin = 0.0
+    if not 0 < margin < 1:
+        raise argparse.ArgumentTypeError(f"a margin is a number between 0 and 1, not {text!r}")
+    return margin
 
 
 def _reader(subparsers: Any, name: str, text: str, function: Callable[..., int]) -> argparse.ArgumentParser:

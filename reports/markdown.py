@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from reports import plots
+from reports import plots, rules
 from reports.data import ReportData, Row
-from reports.text import block, cell, table
+from reports.text import block, cell, contrast, table
 
-MARKS = {"pass": "✅ pass", "fail": "❌ fail", "unknown": "❔ open"}
+MARKS = {"pass": "✅\u00a0pass", "fail": "❌\u00a0fail", "unknown": "❔\u00a0open"}
+LONGEST_PROMPT, SHORT_PROMPT = 1200, 200  # characters
 
 
 def write(data: ReportData, folder: Path) -> Path:
@@ -24,22 +26,27 @@ def write(data: ReportData, folder: Path) -> Path:
 def render(data: ReportData, pictures: dict[str, str]) -> str:
     """The whole report; `pictures` maps a plot's name to its file beside the report."""
     sections = [
-        _first_screen(data),
-        _gates(data),
-        _arms(data),
+        first_screen(data),
         _comparisons(data, pictures),
+        _slices(data, pictures),
         _choice(data),
         _flips(data),
         _judge(data),
         _validity(data),
         _findings(data),
+        _earlier(data),
         _training(data, pictures),
         _record(data),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _first_screen(data: ReportData) -> str:
+def first_screen(data: ReportData) -> str:
+    """What to do and why, every rule with its numbers, and the arms side by side; refers to no other file."""
+    return "\n\n".join(section for section in (_verdict(data), _gates(data), _arms(data)) if section)
+
+
+def _verdict(data: ReportData) -> str:
     decision = data.decision
     return (
         f"# {cell(decision['name'])}\n\n"
@@ -50,7 +57,13 @@ def _first_screen(data: ReportData) -> str:
 
 
 def _gates(data: ReportData) -> str:
-    return _gate_table(data.first_gates())
+    legend = (
+        "Measured: the candidate's score minus that of the best prompt (on regression suites: of the base model), in "
+        "brackets the range in which the true difference lies with "
+        f"{data.config['policy']['confidence']:.0%} confidence, and the number of examples; +0.010 is one percentage "
+        "point. ✅ the rule holds, ❌ it is broken, ❔ these examples cannot tell."
+    )
+    return f"{_gate_table(data.first_gates())}\n\n{legend}"
 
 
 def _validity(data: ReportData) -> str:
@@ -58,8 +71,13 @@ def _validity(data: ReportData) -> str:
 
 
 def _gate_table(gates: Sequence[Row]) -> str:
-    rows = [[cell(g["name"]), cell(g["rule"]), cell(g["measured"]), MARKS[g["status"]]] for g in gates]
+    rows = [[_gate_name(g), cell(g["rule"]), cell(g["measured"]), MARKS[g["status"]]] for g in gates]
     return table(["gate", "rule", "measured", ""], rows)
+
+
+def _gate_name(gate: Row) -> str:
+    """Advisory rules are told and decide nothing; that has to be said beside them."""
+    return cell(gate["name"]) + (" (advisory)" if gate["tier"] == "advisory" else "")
 
 
 def _arms(data: ReportData) -> str:
@@ -79,28 +97,49 @@ def _arms(data: ReportData) -> str:
 
 
 def _comparisons(data: ReportData, pictures: dict[str, str]) -> str:
-    if not data.comparisons:
+    found = data.compared("task", "metric", "regression", "judge")
+    if not found:
         return ""
     rows = [
-        [
-            cell(c["suite"] if c["kind"] == "regression" else c["slice"] or c["kind"]),
-            cell(c["metric"]),
-            _percent(c["baseline"]),
-            _percent(c["candidate"]),
-            _difference(c),
-            f"{c['n']:,}",
-            _p_value(c["p_value"]),
-            cell(c["method"]),
-        ]
-        for c in data.comparisons
+        [cell(c["suite"] if c["kind"] == "regression" else c["kind"]), cell(c["metric"]), *_numbers(c)] for c in found
     ]
-    header = ["compared on", "metric", "best prompt or base", "candidate", "difference", "n", "p", "method"]
     note = (
-        "The task's interval is two-sided; all others are bounds that are each one-sided at the same confidence, "
-        "because the question there is only whether something got worse. p is two-sided, against no difference."
+        f"Candidate: {cell(found[0]['candidate_arm'])}; best prompt: {cell(found[0]['baseline_arm'])}. The task's "
+        f"interval is two-sided at {found[0]['confidence']:.0%}; each end of the others is a one-sided bound at that "
+        "confidence, because the question there is only whether something got worse. p is two-sided, against no "
+        "difference. Limit: the gain asked for on the task, the loss tolerated elsewhere."
     )
-    picture = f"![Differences with intervals]({pictures['forest']})\n\n" if "forest" in pictures else ""
-    return f"## What changed\n\n{picture}{table(header, rows)}\n\n{note}"
+    header = ["compared on", "metric", "best prompt or base", *NUMBERS]
+    return f"## What changed\n\n{_picture('Differences', 'forest', pictures)}{table(header, rows)}\n\n{note}"
+
+
+def _slices(data: ReportData, pictures: dict[str, str]) -> str:
+    """The gain on the primary metric, part by part."""
+    found = data.compared("slice")
+    if not found:
+        return ""
+    rows = [[cell(c["slice"]), *_numbers(c)] for c in found]
+    note = (
+        "Slices are small, and among many of them some look bad by chance: harm is claimed only where it stays shown "
+        "after Holm's correction over all slices. p here is uncorrected."
+    )
+    header = ["slice", "best prompt", *NUMBERS]
+    picture = _picture("Gain by slice", "slices", pictures)
+    return f"## Gain by slice ({cell(found[0]['metric'])})\n\n{picture}{table(header, rows)}\n\n{note}"
+
+
+NUMBERS = ["candidate", "difference", "limit", "n", "p", "method"]
+
+
+def _numbers(c: Row) -> list[str]:
+    """A comparison as the cells under its baseline and `NUMBERS`."""
+    limit = _signed(c["margin"] if c["kind"] == "task" else -c["margin"], c["relative"])
+    scores = [_percent(c["baseline"]), _percent(c["candidate"])]
+    return [*scores, _difference(c), limit, _pairs(c), _p_value(c["p_value"]), cell(c["method"])]
+
+
+def _picture(title: str, name: str, pictures: dict[str, str]) -> str:
+    return f"![{title} with intervals]({pictures[name]})\n\n" if name in pictures else ""
 
 
 def _choice(data: ReportData) -> str:
@@ -119,21 +158,59 @@ def _choice(data: ReportData) -> str:
 
 
 def _flips(data: ReportData) -> str:
-    if not data.flips["better"] and not data.flips["worse"]:
+    """How many answers changed, and the clearest of them side by side."""
+    if not data.flips:
         return ""
-    text = f"## Answers that changed\n\n{data.flips['better']:,} got better, {data.flips['worse']:,} got worse."
-    for title, rows in (("Got worse", data.worse), ("Got better", data.better)):
-        if rows:
-            text += f"\n\n### {title}: the first {len(rows)}\n\n" + "\n\n".join(_flip(row) for row in rows)
+    counts = [[cell(row["suite"]), f"{row['better']:,}", f"{row['worse']:,}"] for row in data.flips]
+    text = (
+        f"## Answers that changed\n\n{table(['exam', 'got better', 'got worse'], counts)}\n\n"
+        "Below, the largest changes. Bold: the words in which two answers differ; ⏎: a line break. All of them: "
+        "`harness query 'from v_flips'`."
+    )
+    above: dict[str, str] = {}
+    for row in data.flips:
+        for word, rows in (("worse", data.worse), ("better", data.better)):
+            shown = [flip for flip in rows if (flip["kind"], flip["suite"]) == (row["kind"], row["suite"])]
+            if shown:
+                title = f"Got {word} on {cell(row['suite'])}: {len(shown)} of {row[word]:,}"
+                text += f"\n\n### {title}\n\n" + "\n\n".join(_flip(flip, above) for flip in shown)
     return text
 
 
-def _flip(row: Row) -> str:
-    return (
-        f"**{cell(row['example_id'])}**\n\n{block(row['input'])}\n\nwanted\n\n{block(row['target'])}\n\n"
-        f"best prompt ({row['baseline_value']:.2f})\n\n{block(row['baseline_text'])}\n\n"
-        f"candidate ({row['candidate_value']:.2f})\n\n{block(row['candidate_text'])}"
-    )
+def _flip(row: Row, above: dict[str, str]) -> str:
+    """One example: what was asked and wanted, both answers side by side, and what each model read."""
+    answers = contrast(row["baseline_text"], row["candidate_text"])
+    header = ["wanted", *(f"{cell(row[f'{side}_arm'])}: {row[f'{side}_value']:.2f}" for side in SIDES)]
+    answered = table(header, [[cell(row["target"]) or EMPTY, *(answer or EMPTY for answer in answers)]])
+    return f"**{cell(row['example_id'])}**\n\n{block(row['input'])}\n\n{answered}{_prompts(row, above)}"
+
+
+SIDES = ("baseline", "candidate")
+EMPTY = "(empty)"
+
+
+def _prompts(row: Row, above: dict[str, str]) -> str:
+    """The exact prompts, where they are on record and say more than the input alone.
+
+    `above` holds the last prompt shown by reader; what the next one has in common with it is not repeated.
+    """
+    read = {row[f"{side}_arm"]: row[f"{side}_prompt"] for side in SIDES}
+    if len(set(read.values())) == 1:
+        read = {"both": row["baseline_prompt"]}
+    text = ""
+    for name, prompt in read.items():
+        if prompt and prompt != row["input"]:
+            shown = _after(above.get(name, ""), prompt)
+            text += f"\n\nread by {cell(name)}:\n\n{block(shown, 'prompt', LONGEST_PROMPT)}"
+            above[name] = prompt
+    return text
+
+
+def _after(above: str, prompt: str) -> str:
+    """A prompt without the words it begins with in common with the one above."""
+    differs = next((i for i, (one, other) in enumerate(zip(above, prompt, strict=False)) if one != other), len(above))
+    start = prompt.rfind(" ", 0, differs) + 1
+    return prompt if start < SHORT_PROMPT else f"… ({start:,} characters as above) … {prompt[start:]}"
 
 
 def _judge(data: ReportData) -> str:
@@ -177,6 +254,30 @@ def _findings(data: ReportData) -> str:
     return f"## The data\n\n{table(['level', 'check', 'finding', 'for example'], rows)}"
 
 
+def _earlier(data: ReportData) -> str:
+    """Decisions on the same questions before this one, and which of the rules they were made by differ."""
+    if not data.earlier:
+        return ""
+    now = {"config": data.config, "files": data.files}
+    rows = []
+    for row in data.earlier:
+        before = json.loads(row["frozen"])
+        changed = [_rule(found) for found in rules.changed_rules(before, now)]
+        others = cell(", ".join(rules.changed_otherwise(before, now)))
+        when = f"{row['decided_at']:%Y-%m-%d %H:%M}" + ("" if row["known_before"] else " (while this one ran)")
+        rows.append([cell(row["name"]), when, f"`{row['verdict']}`", "; ".join(changed) or "none", others or "nothing"])
+    header = ["experiment", "decided", "verdict", "rules changed since (then → now)", "also different"]
+    note = (
+        "Every decision above looked at these test examples. A rule changed after a result was known proves less than "
+        "one that was fixed before."
+    )
+    return f"## Earlier decisions on this test set\n\n{table(header, rows)}\n\n{note}"
+
+
+def _rule(found: rules.Difference) -> str:
+    return f"**{cell(found.rule)}**: {cell(found.before or 'not set')} → {cell(found.now or 'not set')}"
+
+
 def _training(data: ReportData, pictures: dict[str, str]) -> str:
     if not data.training:
         return ""
@@ -208,7 +309,7 @@ def _arm_name(arm: Row) -> str:
 def _with_interval(arm: Row) -> str:
     if arm["mean"] is None:
         return "—"
-    interval = "" if arm["low"] is None else f" [{arm['low'] * 100:.1f}, {arm['high'] * 100:.1f}]"
+    interval = "" if arm["low"] is None else f" [{arm['low'] * 100:.1f},\u00a0{arm['high'] * 100:.1f}]"
     return f"{_percent(arm['mean'])}{interval}"
 
 
@@ -231,11 +332,23 @@ def _percent(value: float | None) -> str:
 def _difference(c: Row) -> str:
     if c["difference"] is None:
         return "—"
-    interval = "" if c["low"] is None else f" [{c['low']:+.3f}, {c['high']:+.3f}]"
-    return f"{c['difference']:+.3f}{interval}"
+    share = c["relative"]
+    interval = "" if c["low"] is None else f" [{_signed(c['low'], share)},\u00a0{_signed(c['high'], share)}]"
+    return f"{_signed(c['difference'], share)}{interval}"
+
+
+def _signed(value: float, share: bool) -> str:
+    """A difference of scores, or a share of the baseline's score."""
+    return f"{value:+.1%}" if share else f"{value:+.3f}"
+
+
+def _pairs(c: Row) -> str:
+    clusters = f" in {c['n_clusters']:,} clusters" if c["n_clusters"] != c["n"] else ""
+    unscored = f" ({c['n_unscored']:,} without a score)" if c["n_unscored"] else ""
+    return f"{c['n']:,}{clusters}{unscored}"
 
 
 def _p_value(p: float | None) -> str:
     if p is None:
         return "—"
-    return "&lt; 0.0001" if p < 0.0001 else f"{p:.4f}"
+    return "&lt;\u00a00.0001" if p < 0.0001 else f"{p:.4f}"

@@ -90,7 +90,7 @@ def test_the_first_screen_says_what_to_do_and_why(tmp_path: Path) -> None:
     assert "**Deploy:" in first
     assert "90.0% against 50.0%" in first
     assert "exit 0" in first
-    assert "✅ pass" in first
+    assert "✅\u00a0pass" in first
 
 
 def test_an_old_decision_renders_the_same_again(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ create or replace view v_experiments as
 create or replace view v_runs as
     select a.experiment_id, e.name as experiment, a.side, a.arm, a.chosen, s.name as suite, s.kind, a.metric,
         a.metric = s.primary_metric as is_primary, a.n, a.n_unscored, a.mean, a.low, a.high, r.n_errors, r.model_name,
-        r.seed, r.seconds, r.created_at, a.run_id, r.suite_id
+        r.seed, r.seconds, r.created_at, a.run_id, r.suite_id, r.identity
     from arms a join experiments e using (experiment_id) join runs r using (run_id)
         join suites s on s.suite_id = r.suite_id;
 
@@ -47,10 +47,28 @@ create or replace view v_decisions as
             where mine.experiment_id = d.experiment_id and mine.kind = 'task') as test_set_looks
     from decisions d join experiments e using (experiment_id);
 
-create or replace view v_flips as                           -- test examples that the candidate answers better or worse
-    select b.experiment_id, b.metric, x.example_id, x.input, x.target, x.slices,
-        before.value as baseline_value, after.value as candidate_value,
-        was.text as baseline_text, became.text as candidate_text
+create or replace view v_looks as                           -- by decided experiment: every decision on its test set, its own
+    with exams as (                                         -- included; the same questions however they are marked
+        select suite_id,
+            sha256(string_agg(concat_ws(chr(31), input, target), chr(30) order by input, target)) as questions
+        from examples semi join (from suites where kind = 'task') using (suite_id) group by suite_id),
+    looks as (
+        select distinct a.experiment_id, x.questions
+        from arms a join runs r using (run_id) join exams x using (suite_id) semi join decisions using (experiment_id))
+    select mine.experiment_id, o.experiment_id as other_id, e.name, e.created_at as registered_at,
+        coalesce(s.finished_at, o.created_at) as decided_at,    -- for the first time; deciding again changes created_at
+        o.verdict, o.exit_code, e.frozen
+    from looks mine join looks other using (questions) join decisions o on o.experiment_id = other.experiment_id
+        join experiments e on e.experiment_id = o.experiment_id
+        left join stages s on s.experiment_id = o.experiment_id and s.stage = 'decide';
+
+create or replace view v_flips as                           -- test and regression examples answered better or worse
+    select b.experiment_id, b.kind, b.suite, b.metric, x.example_id, x.input, x.target, x.slices,
+        b.arm as baseline_arm, before.value as baseline_value, was.text as baseline_text,
+        c.arm as candidate_arm, after.value as candidate_value, became.text as candidate_text,
+        -- what each model read, to the letter; how recorded answers were asked for is not known
+        case when b.identity->>'engine' not like 'recorded%' then was.prompt end as baseline_prompt,
+        case when c.identity->>'engine' not like 'recorded%' then became.prompt end as candidate_prompt
     from v_runs b
         join v_runs c on c.experiment_id = b.experiment_id and c.suite_id = b.suite_id and c.metric = b.metric
         join scores before on before.run_id = b.run_id and before.metric = b.metric
@@ -60,5 +78,5 @@ create or replace view v_flips as                           -- test examples tha
         join completions was on was.completion_id = ab.completion_id
         join answers ac on ac.run_id = c.run_id and ac.example_id = x.example_id
         join completions became on became.completion_id = ac.completion_id
-    where b.side = 'base' and c.side = 'candidate' and b.kind = 'task' and b.chosen and c.chosen and b.is_primary
-        and before.value <> after.value;
+    where b.side = 'base' and c.side = 'candidate' and b.chosen and c.chosen and b.is_primary
+        and b.kind in ('task', 'regression') and before.value <> after.value;
