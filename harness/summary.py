@@ -5,16 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.compare import Comparison
-from harness.two_runs import FLIPS_SHOWN, TwoRuns
 from reports.data import ReportData
 from reports.text import clean, shorten
+
+if TYPE_CHECKING:
+    from harness.compare import Comparison
+    from harness.two_runs import TwoRuns
 
 STYLES = {"pass": "green", "fail": "red", "unknown": "yellow"}
 
@@ -22,11 +24,16 @@ STYLES = {"pass": "green", "fail": "red", "unknown": "yellow"}
 # Where the output goes to a file or a log there is no terminal to fit; 80 columns would fold every cell.
 LOG_WIDTH = 110
 
-LONGEST_ANSWER = 120  # characters of an answer on the terminal
+LONGEST, LONGEST_ANSWER = 2000, 120  # characters of a sentence and of an answer
 
 
 def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
+
+
+def _text(text: str, style: str = "") -> Text:
+    """Anything as one harmless piece of output; square brackets in it are no markup."""
+    return Text(clean(shorten(text, LONGEST)), style)
 
 
 def show(data: ReportData, report: Path, store: Path) -> None:
@@ -37,15 +44,15 @@ def show(data: ReportData, report: Path, store: Path) -> None:
         table.add_column(name, overflow="fold")
     for gate in data.first_gates():
         status = Text(gate["status"], style=STYLES[gate["status"]])
-        table.add_row(*(Text(clean(gate[key])) for key in ("name", "rule", "measured")), status)
+        table.add_row(*(_text(gate[key]) for key in ("name", "rule", "measured")), status)
     decision = data.decision
-    console.print(Text(clean(decision["headline"]), style="bold"))
-    console.print(Text(clean(decision["reason"])))
+    console.print(_text(decision["headline"], "bold"))
+    console.print(_text(decision["reason"]))
     console.print()
     console.print(table)
     console.print()
     console.print(Text(f"verdict: {decision['verdict']} (exit {decision['exit_code']})"))
-    console.print(Text(f"next:    {clean(decision['next_step'])}"))
+    console.print(_text(f"next:    {decision['next_step']}"))
     console.print(Text(f"report:  {report}"), soft_wrap=True)
     console.print(Text(f"browser: {report.with_suffix('.html')}"), soft_wrap=True)
     console.print(Text(f"more:    harness query 'from v_flips' --store {store}"), soft_wrap=True)
@@ -57,22 +64,20 @@ def show_two_runs(found: TwoRuns) -> None:
     one, other = (
         "/".join(run[key] for key in ("experiment", "arm", "suite")) for run in (found.baseline, found.candidate)
     )
-    console.print(Text(clean(f"{one}\n{other}")))
+    console.print(_text(f"{one}\n{other}"))
     console.print()
     print_table(
         ("metric", "first", "second", "difference", "95% interval", "p", "n"), [_told(c) for c in found.comparisons]
     )
     console.print()
     metric = found.comparisons[0].metric
-    console.print(Text(clean(f"{metric}: {len(found.better):,} answers got better, {len(found.worse):,} got worse")))
-    for word, rows in (("worse", found.worse), ("better", found.better)):
-        for row in rows[:FLIPS_SHOWN]:
-            texts = [shorten(repr(clean(row[key])), LONGEST_ANSWER) for key in ("baseline_text", "candidate_text")]
-            console.print(Text(clean(f"{word:6} {row['example_id']}: {texts[0]} -> {texts[1]}")))
+    console.print(_text(f"{metric}: {len(found.better):,} answers got better, {len(found.worse):,} got worse"))
+    for word, rows in found.first().items():
+        for row in rows:
+            texts = [repr(clean(shorten(row[key], LONGEST_ANSWER))) for key in ("baseline_text", "candidate_text")]
+            console.print(_text(f"{word:6} {row['example_id']}: {texts[0]} -> {texts[1]}"))
     for gate in found.gates:
-        console.print(
-            Text(clean(f"{gate.name}: {gate.measured} ({gate.rule})")), Text(gate.status, STYLES[gate.status])
-        )
+        console.print(_text(f"{gate.name}: {gate.measured} ({gate.rule})"), Text(gate.status, STYLES[gate.status]))
 
 
 def _told(c: Comparison) -> list[str | int | None]:

@@ -39,14 +39,17 @@ class TwoRuns:
             return Verdict.REJECT.exit_code
         return Verdict.INCONCLUSIVE.exit_code if "unknown" in statuses else 0
 
+    def first(self) -> dict[str, Sequence[Row]]:
+        """The clearest of the answers that changed."""
+        return {"worse": self.worse[:FLIPS_SHOWN], "better": self.better[:FLIPS_SHOWN]}
+
     def as_json(self) -> Row:
         """Everything in plain values."""
-        flips = {"better": len(self.better), "worse": len(self.worse)}
         return {
             "baseline": self.baseline,
             "candidate": self.candidate,
             "metrics": [asdict(c) for c in self.comparisons],
-            "flips": {**flips, "first_better": self.better[:FLIPS_SHOWN], "first_worse": self.worse[:FLIPS_SHOWN]},
+            "flips": {"better": len(self.better), "worse": len(self.worse), "first": self.first()},
             "gates": [asdict(gate) for gate in self.gates],
             "exit_code": self.exit_code,
         }

@@ -50,7 +50,7 @@ def _command(level: str, title: str, message: str) -> str:
 
 def _data(text: str) -> str:
     """A message as one line; GitHub reads %25, %0D and %0A back."""
-    short = shorten(clean(text), LONGEST_ANNOTATION)
+    short = clean(shorten(text, LONGEST_ANNOTATION))
     return short.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

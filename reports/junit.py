@@ -71,4 +71,4 @@ def _properties(data: ReportData) -> Iterator[tuple[str, str]]:
 
 def _text(text: str) -> str:
     """Text XML 1.0 can hold, of a bounded size; ElementTree escapes the rest."""
-    return shorten(clean(text), LONGEST)
+    return clean(shorten(text, LONGEST))

@@ -36,12 +36,12 @@ def shorten(text: str, longest: int) -> str:
 
 def cell(text: str) -> str:
     """Text as one Markdown table cell or inline phrase: no markup, no HTML, no line break."""
-    return _escape(shorten(re.sub(r"\s+", " ", clean(text)).strip(), LONGEST_CELL))
+    return _escape(re.sub(r"\s+", " ", clean(shorten(text, LONGEST_CELL))).strip())
 
 
 def contrast(one: str, other: str) -> tuple[str, str]:
     """Two answers as table cells, the words in which they differ in bold and line breaks as a sign."""
-    texts = [shorten(_one_line(text), LONGEST_CELL) for text in (one, other)]
+    texts = [_one_line(shorten(text, LONGEST_CELL)) for text in (one, other)]
     words = [_WORD.findall(text) for text in texts]
     matcher = SequenceMatcher(None, words[0], words[1], autojunk=False)
     if matcher.ratio() < ALIKE:
@@ -71,7 +71,7 @@ def _escape(flat: str) -> str:
 
 def block(text: str, info: str = "text", longest: int = LONGEST_BLOCK) -> str:
     """Text as a fenced code block of kind `info`, the fence longer than any run of backticks inside."""
-    shown = shorten(clean(text), longest)
+    shown = clean(shorten(text, longest))
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", shown)), default=0))
     return f"{fence}{info}\n{shown}\n{fence}"
 
