@@ -5,7 +5,7 @@ from __future__ import annotations
 from reports.data import ReportData, Row
 from reports.text import block, cell, contrast, table
 
-LONGEST_PROMPT, SHORT_PROMPT = 1200, 200  # characters
+LONGEST_PROMPT, SHORT_PROMPT, OVERLAP = 1200, 200, 60  # characters
 
 
 def section(data: ReportData) -> str:
@@ -58,7 +58,7 @@ def _prompts(row: Row, above: dict[str, str]) -> str:
 
 
 def _after(above: str, prompt: str) -> str:
-    """A prompt without the words it begins with in common with the one above."""
+    """A prompt without most of what it begins with in common with the one above."""
     differs = next((i for i, (one, other) in enumerate(zip(above, prompt, strict=False)) if one != other), len(above))
-    start = prompt.rfind(" ", 0, differs) + 1
+    start = prompt.rfind(" ", 0, max(0, differs - OVERLAP)) + 1
     return prompt if start < SHORT_PROMPT else f"… ({start:,} characters as above) … {prompt[start:]}"
