@@ -33,7 +33,7 @@ def _flip(row: Row, above: dict[str, str]) -> str:
     answers = contrast(row["baseline_text"], row["candidate_text"])
     header = ["wanted", *(f"{cell(row[f'{side}_arm'])}: {row[f'{side}_value']:.2f}" for side in SIDES)]
     answered = table(header, [[cell(row["target"]) or EMPTY, *(answer or EMPTY for answer in answers)]])
-    return f"**{cell(row['example_id'])}**\n\n{block(row['input'])}\n\n{answered}{_prompts(row, above)}"
+    return f"#### {cell(row['example_id'])}\n\n{block(row['input'])}\n\n{answered}{_prompts(row, above)}"
 
 
 SIDES = ("baseline", "candidate")

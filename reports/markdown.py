@@ -51,16 +51,26 @@ def _verdict(data: ReportData) -> str:
         f"# {cell(decision['name'])}\n\n"
         f"> **{cell(decision['headline'])}** {cell(decision['reason'])}\n>\n"
         f"> **Next:** {cell(decision['next_step'])}\n>\n"
+        f"{_caution(data)}"
         f"> (Verdict `{decision['verdict']}`, exit {decision['exit_code']}.)"
     )
+
+
+def _caution(data: ReportData) -> str:
+    """Rules that were changed after results on this test set were known belong on the first screen."""
+    changed = sorted({found.rule for row in data.earlier if row["known_before"] for found in _changed(data, row)})
+    if not changed:
+        return ""
+    names = cell(", ".join(changed))
+    return f"> **Mind:** rules changed after a result on this test set was known: {names} (see Earlier decisions).\n>\n"
 
 
 def _gates(data: ReportData) -> str:
     legend = (
         "Measured: the candidate's score minus that of the best prompt (on regression suites: of the base model), in "
-        "brackets the range in which the true difference lies with "
-        f"{data.config['policy']['confidence']:.0%} confidence, and the number of examples; +0.010 is one percentage "
-        "point. ✅ the rule holds, ❌ it is broken, ❔ these examples cannot tell."
+        f"brackets the range in which the true difference lies with {data.config['policy']['confidence']:.0%} "
+        "confidence (for losses, with that confidence at each end), and the number of examples; +0.010 is one "
+        "percentage point. ✅ the rule holds, ❌ it is broken, ❔ these examples cannot tell."
     )
     return f"{_gate_table(data.first_gates())}\n\n{legend}"
 
@@ -106,7 +116,8 @@ def _comparisons(data: ReportData, pictures: dict[str, str]) -> str:
         f"Candidate: {cell(found[0]['candidate_arm'])}; best prompt: {cell(found[0]['baseline_arm'])}. The task's "
         f"interval is two-sided at {found[0]['confidence']:.0%}; each end of the others is a one-sided bound at that "
         "confidence, because the question there is only whether something got worse. p is two-sided, against no "
-        "difference. Limit: the gain asked for on the task, the loss tolerated elsewhere."
+        "difference. Limit: the gain asked for on the task, the loss tolerated elsewhere. n: the examples that both "
+        "sides have a score for; only they are compared."
     )
     header = ["compared on", "metric", "best prompt or base", *NUMBERS]
     return f"## What changed\n\n{_picture('Differences', 'forest', pictures)}{table(header, rows)}\n\n{note}"
@@ -120,7 +131,7 @@ def _slices(data: ReportData, pictures: dict[str, str]) -> str:
     rows = [[cell(c["slice"]), *_numbers(c)] for c in found]
     note = (
         "Slices are small, and among many of them some look bad by chance: harm is claimed only where it stays shown "
-        "after Holm's correction over all slices. p here is uncorrected."
+        "after Holm's correction over all slices. Here p is uncorrected, and each end of an interval a one-sided bound."
     )
     header = ["slice", "best prompt", *NUMBERS]
     picture = _picture("Gain by slice", "slices", pictures)
@@ -147,12 +158,9 @@ def _choice(data: ReportData) -> str:
     if not arms:
         return ""
     rows = [[_arm_name(arm), arm["side"], _with_interval(arm), _count(arm), _tokens(arm)] for arm in arms]
-    looks = data.decision["test_set_looks"]
-    times = "once" if looks == 1 else f"{looks} times"
-    text = f"The test set has been used for a decision {times}, this one included."
     return (
         "## How the prompts were chosen\n\nOn validation, before the test set was touched. Bold: chosen.\n\n"
-        f"{table(['arm', 'model', 'score', 'n', 'tokens in / out'], rows)}\n\n{text}"
+        f"{table(['arm', 'model', 'score', 'n', 'tokens in / out'], rows)}"
     )
 
 
@@ -199,14 +207,13 @@ def _findings(data: ReportData) -> str:
 
 def _earlier(data: ReportData) -> str:
     """Decisions on the same questions before this one, and which of the rules they were made by differ."""
+    title = "## Earlier decisions on this test set"
     if not data.earlier:
-        return ""
-    now = {"config": data.config, "files": data.files}
+        return f"{title}\n\nNone: these test examples decided here for the first time." if data.arms else ""
     rows = []
     for row in data.earlier:
-        before = json.loads(row["frozen"])
-        changed = [_rule(found) for found in rules.changed_rules(before, now)]
-        others = cell(", ".join(rules.changed_otherwise(before, now)))
+        changed = [_rule(found) for found in _changed(data, row)]
+        others = cell(", ".join(rules.changed_otherwise(json.loads(row["frozen"]), _frozen(data))))
         when = f"{row['decided_at']:%Y-%m-%d %H:%M}" + ("" if row["known_before"] else " (while this one ran)")
         rows.append([cell(row["name"]), when, f"`{row['verdict']}`", "; ".join(changed) or "none", others or "nothing"])
     header = ["experiment", "decided", "verdict", "rules changed since (then → now)", "also different"]
@@ -214,7 +221,15 @@ def _earlier(data: ReportData) -> str:
         "Every decision above looked at these test examples. A rule changed after a result was known proves less than "
         "one that was fixed before."
     )
-    return f"## Earlier decisions on this test set\n\n{table(header, rows)}\n\n{note}"
+    return f"{title}\n\n{table(header, rows)}\n\n{note}"
+
+
+def _changed(data: ReportData, earlier: Row) -> list[rules.Difference]:
+    return rules.changed_rules(json.loads(earlier["frozen"]), _frozen(data))
+
+
+def _frozen(data: ReportData) -> Row:
+    return {"config": data.config, "files": data.files}
 
 
 def _rule(found: rules.Difference) -> str:

@@ -176,8 +176,11 @@ def test_a_rule_changed_after_a_result_was_seen_is_told(tmp_path: Path) -> None:
     answers = ["yes"] * 50 + ["no"] * 50, ["yes"] * 60 + ["no"] * 40
     first = run(recorded_experiment(tmp_path, *answers, name="first", policy={"min_gain": 0.2}))
     second = run(recorded_experiment(tmp_path, *answers, name="second", policy={"min_gain": 0.01}, seed=1))
-    assert "Earlier decisions" not in markdown.render(decided(first, first.id), {})
-    text = markdown.render(decided(second), {}).split("## Earlier decisions on this test set")[1]
+    before, after = markdown.render(decided(first, first.id), {}), markdown.render(decided(second), {})
+    assert "decided here for the first time" in before
+    assert "**Mind:**" not in before
+    assert "a result on this test set was known: policy.min_gain (see" in after.split("## ")[0]
+    text = after.split("## Earlier decisions on this test set")[1]
     [row] = [line for line in text.splitlines() if line.startswith("| first |")]
     assert "| `keep_prompting` | **policy.min_gain**: 0.2 → 0.01 | seed |" in row
     assert "while this one ran" not in row

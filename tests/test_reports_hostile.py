@@ -95,8 +95,8 @@ class Elements(HTMLParser):
 
 
 ELEMENTS = {
-    "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "p", "blockquote", "strong", "code",
-    "pre", "div", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "img", "em",
+    "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "h4", "p", "blockquote", "strong",
+    "code", "pre", "div", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "img", "em",
 }  # fmt: skip
 ATTRIBUTES = {"lang", "charset", "http-equiv", "content", "name", "class", "tabindex", "alt", "src"}
 
