@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
-from harness import stats
+from harness import power, stats
 from harness.config import Tier
 from suites.types import Example, Score
 
@@ -39,7 +39,9 @@ class Comparison(Question):
 
     `low` and `high` are the two-sided interval at `confidence`; for a tolerated loss its level is 2 * confidence - 1,
     so that each end is a one-sided bound at `confidence`, as a test of non-inferiority asks. `p_value` is two-sided,
-    against no difference; `p_harm` one-sided, against "no worse than the margin". `sd` is that of the differences.
+    against no difference; `p_harm` one-sided, against "no worse than the margin". `sd` is that of one example's
+    difference, clusters allowed for (standard error times root n), and `detectable` the smallest true difference that
+    an exam like this tells from none in four of five tries (METHODS d1), the power planned for everywhere.
     """
 
     n: int
@@ -54,6 +56,7 @@ class Comparison(Question):
     p_value: float | None = None
     p_harm: float | None = None
     sd: float | None = None
+    detectable: float | None = None
     method: str = "no scored pairs"
 
 
@@ -84,6 +87,7 @@ def compare(
     level = confidence if is_task else 2 * confidence - 1
     found = stats.paired_difference(before, after, clusters, confidence=level, seed=seed)
     harm = None if is_task else stats.one_sided_p(before, after, clusters, null=-question.margin, alternative="less")
+    sd = None if found.standard_error is None else found.standard_error * math.sqrt(found.n)
     return replace(
         open_,
         baseline=found.baseline,
@@ -93,13 +97,10 @@ def compare(
         high=found.interval.high if found.interval else None,
         p_value=found.p_value,
         p_harm=harm,
-        sd=_sd(before, after),
+        sd=sd,
+        detectable=None if sd is None else power.minimum_detectable(found.n, sd, confidence=level),
         method=found.method,
     )
-
-
-def _sd(before: Sequence[float], after: Sequence[float]) -> float:
-    return statistics.pstdev(c - b for b, c in zip(before, after, strict=True))
 
 
 def _value(scores: Mapping[str, Score], example_id: str) -> float | None:
