@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness import arms as setup
 from harness import power
 from harness.config import Experiment, MetricRule, Tier, read_margin
+from harness.store import Store
+from suites.types import Suite
 
 # The share of examples the two sides are taken to answer differently as long as nothing was measured: the task is what
 # training changes, everything else should hardly move. Both drive every number here (Connor 1987, Biometrics 43:207).
@@ -42,6 +45,22 @@ class Known:
     spreads: Mapping[str, float]
 
 
+def known(experiment: Experiment, store: Path | None = None) -> Known:
+    """The sizes of the exams as files, and what an earlier decision of this experiment's name measured."""
+    sizes = {"gain": len(setup.read_splits(experiment)["test"])}
+    sizes |= dict.fromkeys(["judge", *experiment.config.task.ordered_metrics[1:]], sizes["gain"])
+    exams = [exam for exam in setup.regression_exams(experiment) if isinstance(exam, Suite)]
+    sizes |= {exam.name: len(exam.examples) for exam in exams}
+    path = store or experiment.folder / "harness.duckdb"
+    if not path.is_file():
+        return Known(sizes, {})
+    sql = """select case kind when 'task' then 'gain' when 'judge' then kind when 'metric' then metric else suite end
+                as rule, n, sd from v_comparisons join v_experiments using (experiment_id)
+             where kind <> 'slice' and sd is not null and name = ? order by created_at"""
+    rows = Store(path, create=False).rows(sql, [experiment.name])
+    return Known(sizes | {row["rule"]: row["n"] for row in rows}, {row["rule"]: row["sd"] for row in rows})
+
+
 def explain(experiment: Experiment, known: Known) -> list[Rule]:
     """Every rule, the gain first; where a spread is not known it is assumed."""
     return [_gain(experiment, known), *_losses(experiment, known), *_budgets(experiment), *_validity(experiment)]
@@ -64,10 +83,10 @@ def _gain(experiment: Experiment, known: Known) -> Rule:
     if relative or not has:
         return Rule("gain", "critical", says, has)
     least = margin + power.minimum_detectable(has, spread, confidence=policy.confidence, power=POWER)
-    says += f"; with these examples a true gain of {least * 100:.1f} points is shown in four of five tries"
+    says += f"; these examples show a true gain of {least * 100:.1f} points in four of five tries"
     twice = max(2 * margin, 0.02)
     needs = power.required_n(twice, margin, spread, confidence=policy.confidence, power=POWER)
-    return Rule("gain", "critical", f"{says}, with the number needed one of {twice * 100:g}", has, needs)
+    return Rule("gain", "critical", f"{says}, the number needed one of {twice * 100:g}", has, needs)
 
 
 def _losses(experiment: Experiment, known: Known) -> Iterator[Rule]:
