@@ -124,7 +124,11 @@ def score_statistic(sample: Sample, null: float) -> float:
 
 def score_interval(sample: Sample, confidence: float) -> Interval:
     """The means that the score test at this confidence does not reject."""
-    z = normal_quantile((1 + confidence) / 2)
+    return Interval(*score_limits(sample, normal_quantile((1 + confidence) / 2)), confidence)
+
+
+def score_limits(sample: Sample, z: float) -> tuple[float, float]:
+    """The least and the greatest mean whose score statistic stays within -z and z."""
 
     def limit(end: float, target: float) -> float:
         if sample.mean == end:
@@ -133,7 +137,7 @@ def score_interval(sample: Sample, confidence: float) -> Interval:
         nearly = end + 1e-12 * (sample.mean - end)
         return float(brentq(lambda null: score_statistic(sample, null) - target, nearly, sample.mean, xtol=1e-13))
 
-    return Interval(limit(sample.low, z), limit(sample.high, -z), confidence)
+    return limit(sample.low, z), limit(sample.high, -z)
 
 
 def two_sided_p(sample: Sample, null: float = 0.0) -> float:
