@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from suites import bleu
 from suites.errors import UserError
 from suites.text import normalise
 from suites.types import Completion, Example, Score
@@ -94,6 +95,10 @@ METRICS: dict[str, Metric] = {
     "json_valid": json_valid,
     "number_match": number_match,
     "token_f1": token_f1,
+    # The value of these is that of the whole exam, see `suites.corpus`; here is what stands beside one answer.
+    "macro_f1": exact_match,
+    "balanced_accuracy": exact_match,
+    "bleu": bleu.mark,
 }
 
 

@@ -1,0 +1,88 @@
+"""Corpus metrics of runs on record: one arm's value with its interval, and two arms' difference as a Comparison."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+
+from harness.compare import Comparison, Question
+from harness.resample import corpus_difference, corpus_interval, corpus_one_sided_p
+from harness.score_statistic import Interval
+from suites.corpus import CORPUS, floors
+
+Answers = Mapping[str, tuple[str, str]]  # (target, answer) by example id; answers that have no score are left out
+
+
+def value_and_interval(
+    metric: str, answers: Answers, clusters: Mapping[str, Hashable], confidence: float
+) -> tuple[float, Interval | None]:
+    """One arm's value in [0, 1], and its interval unless its answers, at least one, are of fewer than two clusters.
+
+    `clusters` has the cluster of every example, by id.
+    """
+    chosen = CORPUS[metric]
+    statistics = chosen.statistics(*_columns(answers, answers))
+    interval = corpus_interval(statistics, chosen.value, [clusters[i] for i in answers], confidence)
+    return float(chosen.value(statistics.sum(axis=0))), interval
+
+
+def compare_corpus(
+    question: Question,
+    examples: Iterable[tuple[str, str]],
+    baseline: Answers,
+    candidate: Answers,
+    *,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Comparison:
+    """`compare` for a metric of the whole exam. `sd` is that of one example's influence on the difference.
+
+    So sd / sqrt(n) is the difference's standard error, clusters included, and plans more examples as for a mean.
+    """
+    pairs = sorted(examples)
+    scored = {i: cluster for i, cluster in pairs if i in baseline and i in candidate}
+    open_ = Comparison(
+        **asdict(question),
+        n=len(scored),
+        n_clusters=len(set(scored.values())),
+        n_unscored=len(pairs) - len(scored),
+        confidence=confidence,
+    )
+    if not scored:
+        return open_
+    metric, clusters = CORPUS[question.metric], list(scored.values())
+    before, after = (metric.statistics(*_columns(answers, scored)) for answers in (baseline, candidate))
+    is_task = question.kind == "task"
+    level = confidence if is_task else 2 * confidence - 1
+    found = corpus_difference(before, after, metric.value, clusters, confidence=level, seed=seed)
+    harm = None
+    if not is_task:
+        harm = corpus_one_sided_p(before, after, metric.value, clusters, null=-question.margin, alternative="less")
+    return replace(
+        open_,
+        baseline=found.baseline,
+        candidate=found.candidate,
+        difference=found.difference,
+        low=found.interval.low if found.interval else None,
+        high=found.interval.high if found.interval else None,
+        p_value=found.p_value,
+        p_harm=harm,
+        sd=None if found.standard_error is None else found.standard_error * math.sqrt(found.n),
+        method=f"{metric.title}: {found.method}",
+    )
+
+
+def floor_sentence(metric: str, suite: str, targets: Sequence[str]) -> str:
+    """What no skill at all scores on an exam with these targets, at least one, in words."""
+    found = floors(metric, targets)
+    return (
+        f"{metric} on {suite}: {found.labels} labels, the rarest with {found.rarest:,} of {len(targets):,} examples; "
+        f"one label for everything scores {found.constant:.3f} at best, guessing {found.guessing:.3f}"
+    )
+
+
+def _columns(answers: Answers, ids: Iterable[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Targets and texts of the examples `ids`, in their order."""
+    chosen = [answers[i] for i in ids]
+    return [target for target, _ in chosen], [text for _, text in chosen]
