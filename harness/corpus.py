@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
-from harness.compare import Comparison, Question
+from harness.compare import Comparison, Question, answered, interval_level, not_answered
 from harness.resample import corpus_difference, corpus_interval, corpus_one_sided_p
 from harness.score_statistic import Interval
 from suites.corpus import CORPUS, floors
@@ -36,41 +35,21 @@ def compare_corpus(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Comparison:
-    """`compare` for a metric of the whole exam. `sd` is that of one example's influence on the difference.
-
-    So sd / sqrt(n) is the difference's standard error, clusters included, and plans more examples as for a mean.
-    """
+    """`compare` for a metric of the whole exam, over the examples that both arms have an answer for."""
     pairs = sorted(examples)
     scored = {i: cluster for i, cluster in pairs if i in baseline and i in candidate}
-    open_ = Comparison(
-        **asdict(question),
-        n=len(scored),
-        n_clusters=len(set(scored.values())),
-        n_unscored=len(pairs) - len(scored),
-        confidence=confidence,
-    )
+    clusters = list(scored.values())
+    open_ = not_answered(question, clusters, len(pairs), confidence)
     if not scored:
         return open_
-    metric, clusters = CORPUS[question.metric], list(scored.values())
+    metric, level = CORPUS[question.metric], interval_level(open_)
     before, after = (metric.statistics(*_columns(answers, scored)) for answers in (baseline, candidate))
-    is_task = question.kind == "task"
-    level = confidence if is_task else 2 * confidence - 1
     found = corpus_difference(before, after, metric.value, clusters, confidence=level, seed=seed)
-    harm = None
-    if not is_task:
-        harm = corpus_one_sided_p(before, after, metric.value, clusters, null=-question.margin, alternative="less")
-    return replace(
-        open_,
-        baseline=found.baseline,
-        candidate=found.candidate,
-        difference=found.difference,
-        low=found.interval.low if found.interval else None,
-        high=found.interval.high if found.interval else None,
-        p_value=found.p_value,
-        p_harm=harm,
-        sd=None if found.standard_error is None else found.standard_error * math.sqrt(found.n),
-        method=f"{metric.title}: {found.method}",
-    )
+    named = replace(found, method=f"{metric.title}: {found.method}")
+    if question.kind == "task":
+        return answered(open_, named, None)
+    harm = corpus_one_sided_p(before, after, metric.value, clusters, null=-question.margin, alternative="less")
+    return answered(open_, named, harm)
 
 
 def floor_sentence(metric: str, suite: str, targets: Sequence[str]) -> str:

@@ -19,7 +19,8 @@ ORDERS = 4
 
 def mark(example: Example, completion: Completion) -> Score:
     """BLEU of one answer, over the n-gram orders it is long enough for."""
-    return Score(_share(_bleu().sentence_score(completion.text, [example.target]).score))
+    score = float(_bleu().sentence_score(completion.text, [example.target]).score) / 100
+    return Score(min(1.0, score))  # its sum of logarithms may end a little above
 
 
 def statistics(targets: Sequence[str], answers: Sequence[str]) -> NDArray[Any]:
@@ -29,18 +30,17 @@ def statistics(targets: Sequence[str], answers: Sequence[str]) -> NDArray[Any]:
 
 
 def value(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """BLEU / 100 of summed statistics [..., 10] -> [...]; 0 where nothing is shared."""
-    return np.apply_along_axis(_corpus_bleu, -1, sums)
+    """BLEU / 100 of summed statistics [..., 10] -> [...]; 0 where nothing is shared or nothing has four words.
 
-
-def _corpus_bleu(sums: NDArray[np.float64]) -> float:
-    words, wanted, *grams = sums.tolist()
-    return _share(_bleu().compute_bleu(grams[:ORDERS], grams[ORDERS:], words, wanted, smooth_method="exp").score)
-
-
-def _share(score: float) -> float:
-    """sacrebleu's sum of logarithms may end a little above 100."""
-    return min(1.0, float(score) / 100)
+    The brevity penalty times the geometric mean of the precisions; the k-th order without a match counts 1 / 2^k
+    matches (Chen and Cherry 2014, ACL W14-3346, method 3). Written out here because sacrebleu takes whole counts only.
+    """
+    words, wanted, shared, total = sums[..., 0], sums[..., 1], sums[..., 2 : 2 + ORDERS], sums[..., 2 + ORDERS :]
+    matches = np.where(shared > 0, shared, 0.5 ** np.cumsum(shared == 0, axis=-1))
+    with np.errstate(divide="ignore", invalid="ignore"):  # of no words: such values are not used
+        brevity = np.exp(np.minimum(0, 1 - wanted / words))
+        found = brevity * np.exp(np.log(matches / total).mean(axis=-1))
+    return np.where((shared[..., 0] > 0) & (total > 0).all(axis=-1), found, 0.0)
 
 
 @cache

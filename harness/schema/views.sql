@@ -42,9 +42,11 @@ create or replace view v_stages as select * from stages;
 create or replace view v_decisions as
     select d.*, e.name, e.file, e.frozen,
         (select count(distinct other.experiment_id)
-            from v_runs mine join v_runs other on other.suite_id = mine.suite_id
+            from arms mine join runs r on r.run_id = mine.run_id join suites s on s.suite_id = r.suite_id
+                join suites same on coalesce(same.items, same.suite_id) = coalesce(s.items, s.suite_id)
+                join runs o on o.suite_id = same.suite_id join arms other on other.run_id = o.run_id
                 join decisions decided on decided.experiment_id = other.experiment_id
-            where mine.experiment_id = d.experiment_id and mine.kind = 'task') as test_set_looks
+            where mine.experiment_id = d.experiment_id and s.kind = 'task' and same.kind = 'task') as test_set_looks
     from decisions d join experiments e using (experiment_id);
 
 create or replace view v_flips as                           -- test examples that the candidate answers better or worse
