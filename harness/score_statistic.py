@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
@@ -49,6 +49,24 @@ class Sample:
     @property
     def mean(self) -> float:
         return min(self.high, max(self.low, float(self.counts @ (self.sizes * self.means)) / self.groups))
+
+
+def checked(values: ArrayLike) -> Array:
+    """The scores as an array; ValueError unless it is one-dimensional, not empty and within [0, 1]."""
+    scores = np.asarray(values, dtype=np.float64)
+    if scores.ndim != 1 or scores.size == 0:
+        raise ValueError(f"scores must be a non-empty one-dimensional array, got shape {scores.shape}")
+    if not np.all((scores >= 0) & (scores <= 1)):  # NaN fails both
+        raise ValueError("scores must be finite and in [0, 1]; leave unscored examples out")
+    return scores
+
+
+def paired(baseline: ArrayLike, candidate: ArrayLike) -> tuple[Array, Array]:
+    """Both arms' scores; ValueError as in `checked`, or unless they are equally many."""
+    before, after = checked(baseline), checked(candidate)
+    if len(before) != len(after):
+        raise ValueError(f"arms must be scored on the same examples, got {len(before)} and {len(after)}")
+    return before, after
 
 
 def sample(values: Array, clusters: Sequence[Hashable] | None, low: float, high: float = 1.0) -> Sample:

@@ -1,0 +1,119 @@
+"""Relative differences: by what share of the baseline's mean score the candidate is better or worse.
+
+The relative change is rho = mean(candidate) / mean(baseline) - 1, so a fall from 0.80 to 0.76 is -0.05. To ask whether
+it can be rho, the score test asks whether candidate - (1 + rho) * baseline, on a scale from -(1 + rho) to 1, can have
+mean zero (Fieller 1954, JRSS-B 16:175, with this package's statistic in place of t). At rho = 0 that is the test of the
+absolute difference, and a baseline of zero gives an open end instead of a division by zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import brentq
+
+from harness import score_statistic as score
+from harness.score_statistic import Alternative, Array, Sample
+
+FURTHEST = 40.0  # ratios of the means beyond 2^40 are as good as unbounded
+
+
+@dataclass(frozen=True, slots=True)
+class RelativeChange:
+    """Change of the mean as a share of the baseline's, in [-1, inf): -0.05 is five percent worse.
+
+    `change` is None for a baseline of zero. `high` is None where nothing bounds the change from above, which takes a
+    baseline of zero; with fewer than two clusters `low` is None too.
+    """
+
+    n: int
+    n_clusters: int
+    baseline: float
+    candidate: float
+    change: float | None
+    low: float | None
+    high: float | None
+
+
+def relative_change(
+    baseline: ArrayLike,
+    candidate: ArrayLike,
+    clusters: Sequence[Hashable] | None = None,
+    *,
+    confidence: float = 0.95,
+) -> RelativeChange:
+    """Relative change of two equally long score arrays in [0, 1] and the changes its score test does not reject.
+
+    ValueError: as in `stats.paired_difference`.
+    """
+    score.check_open("confidence", confidence)
+    pairs = _pairs(baseline, candidate, clusters)
+    before, after = pairs.mean_of(pairs.before), pairs.mean_of(pairs.after)
+    low, high = _limits(pairs, score.normal_quantile((1 + confidence) / 2)) if pairs.groups >= 2 else (None, None)
+    return RelativeChange(pairs.n, pairs.groups, before, after, after / before - 1 if before else None, low, high)
+
+
+def relative_one_sided_p(
+    baseline: ArrayLike,
+    candidate: ArrayLike,
+    clusters: Sequence[Hashable] | None = None,
+    *,
+    null: float,
+    alternative: Alternative,
+) -> float | None:
+    """P-value of "the relative change is `null`" against greater or less; None with fewer than two clusters.
+
+    It inverts the interval of `relative_change`. "Loses no more than five percent" is `null=-0.05` against greater.
+    ValueError: `null` not a number above -1, or as in `stats.paired_difference`.
+    """
+    if not -1 < null < math.inf:
+        raise ValueError(f"null must be a number above -1, got {null}")
+    pairs = _pairs(baseline, candidate, clusters)
+    return score.one_sided_p(pairs.contrast(1 + null), 0.0, alternative) if pairs.groups >= 2 else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """`counts[i]` clusters with the mean scores `before[i]` and `after[i]` and `sizes[i]` times the average size."""
+
+    n: int
+    before: Array
+    after: Array
+    sizes: Array
+    counts: Array
+
+    @property
+    def groups(self) -> int:
+        return int(self.counts.sum())
+
+    def mean_of(self, scores: Array) -> float:
+        return min(1.0, float(self.counts @ (self.sizes * scores)) / self.groups)
+
+    def contrast(self, ratio: float) -> Sample:
+        return Sample(self.n, self.after - ratio * self.before, self.sizes, self.counts, -ratio, 1.0)
+
+
+def _pairs(baseline: ArrayLike, candidate: ArrayLike, clusters: Sequence[Hashable] | None) -> _Pairs:
+    before, after = score.paired(baseline, candidate)
+    group = np.arange(len(before)) if clusters is None else score.numbered(clusters, len(before))
+    in_order = np.lexsort((after, before))  # so that the order of rows cannot change a rounding error
+    members = np.bincount(group)
+    means = [np.bincount(group[in_order], weights=arm[in_order]) / members for arm in (before, after)]
+    kinds, counts = np.unique(np.stack([*means, members]), axis=1, return_counts=True)
+    return _Pairs(len(before), kinds[0], kinds[1], kinds[2] * len(members) / len(before), counts.astype(np.float64))
+
+
+def _limits(pairs: _Pairs, z: float) -> tuple[float, float | None]:
+    """The statistic falls as the ratio of the means grows; the ends are where it crosses z and -z."""
+
+    def excess(log_ratio: float, target: float) -> float:
+        return score.score_statistic(pairs.contrast(2.0**log_ratio), 0.0) - target
+
+    low = 0.0 if excess(-FURTHEST, z) <= 0 else 2.0 ** brentq(excess, -FURTHEST, FURTHEST, args=(z,), xtol=1e-12)
+    if excess(FURTHEST, -z) >= 0:
+        return low - 1, None
+    return low - 1, 2.0 ** float(brentq(excess, -FURTHEST, FURTHEST, args=(-z,), xtol=1e-12)) - 1
