@@ -9,6 +9,7 @@ from typing import Literal
 
 from harness import power, stats
 from harness.config import Tier
+from harness.relative import RelativeChange
 from suites.types import Example, Score
 
 Kind = Literal["task", "metric", "slice", "regression", "judge"]
@@ -116,6 +117,21 @@ def answered(c: Comparison, found: stats.PairedDifference, p_harm: float | None)
         sd=sd,
         detectable=None if sd is None else power.minimum_detectable(found.n, sd, confidence=interval_level(c)),
         method=found.method,
+    )
+
+
+def answered_relative(
+    c: Comparison, found: stats.PairedDifference, relative: RelativeChange, p_harm: float | None
+) -> Comparison:
+    """The comparison in shares of the baseline's score. No difference is no relative change: that test stays."""
+    sd = None if relative.standard_error is None else relative.standard_error * math.sqrt(found.n)
+    return replace(
+        answered(c, found, p_harm),
+        difference=relative.change,
+        low=relative.low,
+        high=relative.high,
+        sd=sd,
+        detectable=None if sd is None else power.minimum_detectable(found.n, sd, confidence=interval_level(c)),
     )
 
 

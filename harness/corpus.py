@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from harness.compare import Comparison, Question, answered, interval_level, not_answered
-from harness.resample import corpus_difference, corpus_interval, corpus_one_sided_p
+from harness.compare import Comparison, Question, answered, answered_relative, interval_level, not_answered
+from harness.resample import (
+    corpus_difference,
+    corpus_interval,
+    corpus_one_sided_p,
+    corpus_relative_change,
+    corpus_relative_one_sided_p,
+)
 from harness.score_statistic import Interval
 from suites.corpus import CORPUS, floors
 
@@ -42,14 +48,18 @@ def compare_corpus(
     open_ = not_answered(question, clusters, len(pairs), confidence)
     if not scored:
         return open_
-    metric, level = CORPUS[question.metric], interval_level(open_)
-    before, after = (metric.statistics(*_columns(answers, scored)) for answers in (baseline, candidate))
-    found = corpus_difference(before, after, metric.value, clusters, confidence=level, seed=seed)
-    named = replace(found, method=f"{metric.title}: {found.method}")
-    if question.kind == "task":
-        return answered(open_, named, None)
-    harm = corpus_one_sided_p(before, after, metric.value, clusters, null=-question.margin, alternative="less")
-    return answered(open_, named, harm)
+    chosen, level = CORPUS[question.metric], interval_level(open_)
+    before, after = (chosen.statistics(*_columns(answers, scored)) for answers in (baseline, candidate))
+    found = corpus_difference(before, after, chosen.value, clusters, confidence=level, seed=seed)
+    named = replace(found, method=f"{chosen.title}: {found.method}")
+    harm_test = corpus_relative_one_sided_p if question.relative else corpus_one_sided_p
+    harm = None
+    if question.kind != "task":
+        harm = harm_test(before, after, chosen.value, clusters, null=-question.margin, alternative="less")
+    if not question.relative:
+        return answered(open_, named, harm)
+    change = corpus_relative_change(before, after, chosen.value, clusters, confidence=level)
+    return answered_relative(open_, named, change, harm)
 
 
 def floor_sentence(metric: str, suite: str, targets: Sequence[str]) -> str:

@@ -170,10 +170,13 @@ def test_examples_of_one_origin_are_one_piece_of_evidence(on_f1: Session, tmp_pa
 # --- one comparison --------------------------------------------------------------------------------------------------
 
 
-def compared(kind: str, targets: Sequence[str], before: Sequence[str], after: Sequence[str],
-             clusters: Sequence[str] | None = None, margin: float = 0.02) -> Comparison:  # fmt: skip
+def compared(
+    kind: str, targets: Sequence[str], before: Sequence[str], after: Sequence[str], margin: float = 0.02,
+    *, clusters: Sequence[str] | None = None, relative: bool = False,
+) -> Comparison:  # fmt: skip
+    """Two arms' answers compared on macro-F1, ids by position."""
     names = {"baseline_arm": "few-shot 8", "candidate_arm": "LoRA", "metric": "macro_f1"}
-    question = Question(suite="s", kind=kind, margin=margin, **names)  # type: ignore[arg-type]
+    question = Question(suite="s", kind=kind, margin=margin, relative=relative, **names)  # type: ignore[arg-type]
     ids = [f"e{i:05d}" for i in range(len(targets))]
     arms = [dict(zip(ids, zip(targets, answers, strict=True), strict=True)) for answers in (before, after)]
     return compare_corpus(question, list(zip(ids, clusters or ids, strict=True)), *arms)
@@ -190,6 +193,28 @@ def test_harm_is_claimed_exactly_where_the_interval_leaves_the_margin(wrong: int
     expected = "fail" if found.high < -0.02 else "pass" if found.low >= -0.02 else "unknown"
     assert harm_gates([found], Policy())[0].status == expected
     assert expected == {0: "pass", 40: "fail"}.get(wrong, expected)
+
+
+@pytest.mark.parametrize("wrong", [0, 4, 8, 12, 40])
+def test_a_relative_margin_is_a_share_of_the_baselines_value(wrong: int) -> None:
+    """The blind prompt's macro-F1 of 0.47 may fall by a tenth: to 0.43."""
+    before = ["fine"] * 900 + ["fraud"] * 10 + ["fine"] * 90
+    after = ["fraud"] * 2 * wrong + ["fine"] * (900 - 2 * wrong) + ["fine"] * 100
+    found = compared("metric", TARGETS, before, after, margin=0.1, relative=True)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.p_harm is not None
+    assert found.sd is not None
+    assert found.difference == pytest.approx(macro_f1(TARGETS, after) / macro_f1(TARGETS, before) - 1)
+    assert found.low < found.difference < found.high
+    assert (found.high < -0.1) == (found.p_harm < 0.05)
+    assert found.high - found.low == pytest.approx(2 * 1.645 * found.sd / found.n**0.5, rel=0.15)
+
+
+def test_no_relative_change_is_no_difference() -> None:
+    share, points = (compared("metric", TARGETS, BLIND, ALERT, margin=1e-9, relative=r) for r in (True, False))
+    assert share.p_harm == pytest.approx(points.p_harm, abs=1e-6)
+    assert share.p_value == points.p_value
 
 
 def test_identical_answers_are_no_proof_in_a_small_exam() -> None:
