@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from harness.resample import (
     corpus_relative_one_sided_p,
 )
 from harness.score_statistic import Interval
-from suites.corpus import CORPUS, floors
+from suites.corpus import CORPUS, LABELS, floors, imbalance
 
 Answers = Mapping[str, tuple[str, str]]  # (target, answer) by example id; answers that have no score are left out
 
@@ -62,9 +63,17 @@ def compare_corpus(
     return answered_relative(open_, named, change, harm)
 
 
+def planned_sd(metric: str, targets: Sequence[str], discordance: float) -> float:
+    """Standard deviation of one example's difference to plan an exam with, before anything is measured.
+
+    `discordance` is the share of examples that one arm gets right and the other wrong (Connor 1987).
+    """
+    return math.sqrt(discordance * (imbalance(targets) if metric in LABELS and targets else 1.0))
+
+
 def floor_sentence(metric: str, suite: str, targets: Sequence[str]) -> str:
     """What no skill at all scores on an exam with these targets, at least one, in words."""
-    found = floors(metric, targets)
+    found = floors(metric, suite, targets)
     return (
         f"{metric} on {suite}: {found.labels} labels, the rarest with {found.rarest:,} of {len(targets):,} examples; "
         f"one label for everything scores {found.constant:.3f} at best, guessing {found.guessing:.3f}"

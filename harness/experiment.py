@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -137,8 +136,11 @@ def judge(session: Session) -> None:
 def _exam_power(session: Session) -> list[Finding]:
     """What these exams can tell at all, before anything is spent on them."""
     policy, found = session.experiment.config.policy, []
-    if n := len(session.splits["test"]):
-        least = power.minimum_detectable(n, math.sqrt(2 * DISCORDANCE), confidence=policy.confidence)
+    targets = [example.target for example in session.splits["test"]]
+    if n := len(targets):
+        metric = session.experiment.config.task.ordered_metrics[0]
+        sd = corpus.planned_sd(metric, targets, 2 * DISCORDANCE)
+        least = power.minimum_detectable(n, sd, confidence=policy.confidence)
         text = (
             f"{n:,} test rows tell a gain of about {least:.3f} from none, if the arms disagree on {2 * DISCORDANCE:.0%}"
         )
@@ -148,7 +150,8 @@ def _exam_power(session: Session) -> list[Finding]:
         margin, relative = read_margin(rules[exam.name][0])
         if isinstance(exam, LmEvalTask) or relative:
             continue
-        chance = power.power_noninferiority(len(exam.examples), DISCORDANCE, margin, policy.confidence)
+        sd = corpus.planned_sd(exam.primary, [example.target for example in exam.examples], DISCORDANCE)
+        chance = power.power_noninferiority(len(exam.examples), min(1.0, sd**2), margin, policy.confidence)
         if chance < ENOUGH_POWER:
             text = (
                 f"{exam.name}: with {len(exam.examples):,} examples an equal model passes its margin of {margin} "

@@ -11,8 +11,9 @@ import pytest
 from sklearn.metrics import f1_score
 from workspaces import decided, recorded_experiment, run, verdict, write_jsonl
 
+from harness import power
 from harness.compare import Comparison, Question
-from harness.corpus import compare_corpus
+from harness.corpus import compare_corpus, planned_sd
 from harness.decide import gain_gate, harm_gates
 from harness.sections import Policy
 from harness.session import Session
@@ -146,6 +147,14 @@ def test_what_no_skill_scores_is_said_before_anything_is_asked(on_f1: Session) -
     [floor] = [f.message for f in on_f1.findings() if f.check == "floor"]
     assert "2 labels, the rarest with 100 of 1,000 examples" in floor
     assert f"scores {macro_f1(TARGETS, ['fine'] * 1000):.3f} at best" in floor
+
+
+def test_an_exam_of_rare_labels_is_planned_to_tell_less(on_f1: Session) -> None:
+    """Half of macro-F1 rests on a tenth of the exam, and its variance is 2.8 times that of accuracy."""
+    [told] = [f.message for f in on_f1.findings() if f.check == "exam_power"]
+    least = power.minimum_detectable(1000, (0.2 * 500 * (1 / 900 + 1 / 100) / 2) ** 0.5)
+    assert f"tell a gain of about {least:.3f} from none" in told
+    assert planned_sd("exact_match", TARGETS, 0.2) == planned_sd("macro_f1", ["a", "b"], 0.2) == 0.2**0.5
 
 
 def test_labels_are_needed_where_labels_are_counted(tmp_path: Path) -> None:
