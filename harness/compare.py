@@ -9,6 +9,7 @@ from typing import Literal
 
 from harness import power, stats
 from harness.config import Tier
+from harness.relative import RelativeChange
 from suites.types import Example, Score
 
 Kind = Literal["task", "metric", "slice", "regression", "judge"]
@@ -73,33 +74,64 @@ def compare(
     pairs = [(_value(baseline, i), _value(candidate, i), cluster) for i, cluster in sorted(examples)]
     scored = [(b, c, cluster) for b, c, cluster in pairs if b is not None and c is not None]
     clusters = [cluster for _, _, cluster in scored]
-    open_ = Comparison(
-        **asdict(question),
-        n=len(scored),
-        n_clusters=len(set(clusters)),
-        n_unscored=len(pairs) - len(scored),
-        confidence=confidence,
-    )
+    open_ = not_answered(question, clusters, len(pairs), confidence)
     if not scored:
         return open_
     before, after = [b for b, _, _ in scored], [c for _, c, _ in scored]
-    is_task = question.kind == "task"
-    level = confidence if is_task else 2 * confidence - 1
+    level = interval_level(open_)
     found = stats.paired_difference(before, after, clusters, confidence=level, seed=seed)
-    harm = None if is_task else stats.one_sided_p(before, after, clusters, null=-question.margin, alternative="less")
+    if question.kind == "task":
+        return answered(open_, found, None)
+    harm = stats.one_sided_p(before, after, clusters, null=-question.margin, alternative="less")
+    return answered(open_, found, harm)
+
+
+def not_answered(question: Question, clusters: Sequence[str], n_examples: int, confidence: float) -> Comparison:
+    """A comparison over the pairs with these clusters, out of `n_examples`, before anything is measured."""
+    return Comparison(
+        **asdict(question),
+        n=len(clusters),
+        n_clusters=len(set(clusters)),
+        n_unscored=n_examples - len(clusters),
+        confidence=confidence,
+    )
+
+
+def interval_level(c: Comparison) -> float:
+    """The level of the two-sided interval: for a tolerated loss, that of which each end is a one-sided bound."""
+    return c.confidence if c.kind == "task" else 2 * c.confidence - 1
+
+
+def answered(c: Comparison, found: stats.PairedDifference, p_harm: float | None) -> Comparison:
+    """The comparison with what was measured."""
     sd = None if found.standard_error is None else found.standard_error * math.sqrt(found.n)
     return replace(
-        open_,
+        c,
         baseline=found.baseline,
         candidate=found.candidate,
         difference=found.difference,
         low=found.interval.low if found.interval else None,
         high=found.interval.high if found.interval else None,
         p_value=found.p_value,
-        p_harm=harm,
+        p_harm=p_harm,
         sd=sd,
-        detectable=None if sd is None else power.minimum_detectable(found.n, sd, confidence=level),
+        detectable=None if sd is None else power.minimum_detectable(found.n, sd, confidence=interval_level(c)),
         method=found.method,
+    )
+
+
+def answered_relative(
+    c: Comparison, found: stats.PairedDifference, relative: RelativeChange, p_harm: float | None
+) -> Comparison:
+    """The comparison in shares of the baseline's score. No difference is no relative change: that test stays."""
+    sd = None if relative.standard_error is None else relative.standard_error * math.sqrt(found.n)
+    return replace(
+        answered(c, found, p_harm),
+        difference=relative.change,
+        low=relative.low,
+        high=relative.high,
+        sd=sd,
+        detectable=None if sd is None else power.minimum_detectable(found.n, sd, confidence=interval_level(c)),
     )
 
 

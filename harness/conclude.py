@@ -14,9 +14,11 @@ from harness import arms as setup
 from harness import judging, validity
 from harness.compare import Comparison, Kind, Question, compare, slices_of
 from harness.config import MetricRule, Tier, load_experiment, read_margin
+from harness.corpus import compare_corpus
 from harness.decide import Decision, Gate, decide
 from harness.evaluate import Run
 from harness.session import Session, Side
+from suites.corpus import CORPUS
 from suites.errors import UserError
 from suites.types import Generation, Identity, Score
 
@@ -75,6 +77,8 @@ def _compare(
     """Two runs on one suite and metric, on all examples or on the `ids` of a slice called `part`."""
     question = _question(kind, base, candidate, metric, margin, tier, part)
     examples = [pair for pair in _clusters(session, base["suite_id"]) if ids is None or pair[0] in ids]
+    if metric in CORPUS:
+        return _answer_corpus(session, question, examples, base["run_id"], candidate["run_id"])
     scores = [session.store.scores(row["run_id"], metric) for row in (base, candidate)]
     return _answer(session, question, examples, scores[0], scores[1])
 
@@ -135,6 +139,15 @@ def _answer(
 ) -> Comparison:
     config = session.experiment.config
     return compare(question, examples, base, candidate, confidence=config.policy.confidence, seed=config.seed)
+
+
+def _answer_corpus(
+    session: Session, question: Question, examples: Sequence[tuple[str, str]], base: str, candidate: str
+) -> Comparison:
+    """The answer for a metric of the whole exam, from the targets and answers of two runs."""
+    config = session.experiment.config
+    before, after = (session.store.answers(run_id, question.metric) for run_id in (base, candidate))
+    return compare_corpus(question, examples, before, after, confidence=config.policy.confidence, seed=config.seed)
 
 
 def _clusters(session: Session, suite_id: str) -> list[tuple[str, str]]:

@@ -10,8 +10,9 @@ from pathlib import Path
 from harness import arms as setup
 from harness import power
 from harness.config import Experiment, MetricRule, Tier, read_margin
+from harness.corpus import planned_sd
 from harness.store import Store
-from suites.types import Suite
+from suites.types import Example, Suite
 
 # The share of examples the two sides are taken to answer differently as long as nothing was measured: the task is what
 # training changes, everything else should hardly move. Both drive every number here (Connor 1987, Biometrics 43:207).
@@ -47,18 +48,26 @@ class Known:
 
 def known(experiment: Experiment, store: Path | None = None) -> Known:
     """The sizes of the exams as files, and what an earlier decision of this experiment's name measured."""
-    sizes = {"gain": len(setup.read_splits(experiment)["test"])}
-    sizes |= dict.fromkeys(["judge", *experiment.config.task.ordered_metrics[1:]], sizes["gain"])
+    test = setup.read_splits(experiment)["test"]
+    primary, *others = experiment.config.task.ordered_metrics
+    sizes = {"gain": len(test), **dict.fromkeys(["judge", *others], len(test))}
     exams = [exam for exam in setup.regression_exams(experiment) if isinstance(exam, Suite)]
     sizes |= {exam.name: len(exam.examples) for exam in exams}
+    spreads = {"gain": _planned(primary, test, TASK_DISCORDANCE)}
+    spreads |= {metric: _planned(metric, test, OTHER_DISCORDANCE) for metric in others}
+    spreads |= {exam.name: _planned(exam.primary, exam.examples, OTHER_DISCORDANCE) for exam in exams}
     path = store or experiment.folder / "harness.duckdb"
     if not path.is_file():
-        return Known(sizes, {})
+        return Known(sizes, spreads)
     sql = """select case kind when 'task' then 'gain' when 'judge' then kind when 'metric' then metric else suite end
                 as rule, n, sd from v_comparisons join v_experiments using (experiment_id)
              where kind <> 'slice' and sd is not null and name = ? order by created_at"""
     rows = Store(path, create=False).rows(sql, [experiment.name])
-    return Known(sizes | {row["rule"]: row["n"] for row in rows}, {row["rule"]: row["sd"] for row in rows})
+    return Known(sizes | {row["rule"]: row["n"] for row in rows}, spreads | {row["rule"]: row["sd"] for row in rows})
+
+
+def _planned(metric: str, examples: Sequence[Example], discordance: float) -> float:
+    return planned_sd(metric, [example.target for example in examples], discordance)
 
 
 def explain(experiment: Experiment, known: Known) -> list[Rule]:

@@ -44,6 +44,16 @@ def test_what_an_earlier_decision_measured_takes_the_place_of_what_is_assumed(tm
     assert rules(path)["contains"]["needs"] > assumed["needs"]  # type: ignore[operator]
 
 
+def test_a_metric_of_labels_needs_more_examples_where_some_are_rare(tmp_path: Path) -> None:
+    for folder, metric in (("macro", "macro_f1"), ("mean", "contains")):
+        task = {"metrics": ["exact_match", metric]}
+        answers = ["fine"] * 360 + ["fraud"] * 40
+        recorded_experiment(tmp_path / folder, answers, answers, targets=answers, task=task)
+    macro, mean = (rules(tmp_path / name / "experiment.yaml") for name in ("macro", "mean"))
+    assert macro["macro_f1"]["needs"] > 2 * mean["contains"]["needs"]  # type: ignore[operator]
+    assert macro["gain"] == mean["gain"]
+
+
 def test_only_critical_rules_have_to_be_shown(tmp_path: Path) -> None:
     settings = {
         "task": {"metrics": ["exact_match", "contains", "json_valid"]},
