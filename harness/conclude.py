@@ -17,6 +17,7 @@ from harness.config import MetricRule, Tier, load_experiment, read_margin
 from harness.corpus import compare_corpus
 from harness.decide import Decision, Gate, decide
 from harness.evaluate import Run
+from harness.sequential import level_at_look, planned_looks
 from harness.session import Session, Side
 from suites.corpus import CORPUS
 from suites.errors import UserError
@@ -138,7 +139,15 @@ def _answer(
     candidate: Mapping[str, Score],
 ) -> Comparison:
     config = session.experiment.config
-    return compare(question, examples, base, candidate, confidence=config.policy.confidence, seed=config.seed)
+    level = _early_level(session, examples) if question.kind == "task" and config.policy.stop_early else None
+    confidence = config.policy.confidence
+    return compare(question, examples, base, candidate, confidence=confidence, level=level, seed=config.seed)
+
+
+def _early_level(session: Session, examples: Sequence[tuple[str, str]]) -> float:
+    """The stricter level of an interval that was looked at before; see `sequential`."""
+    looks = planned_looks(len({example.cluster for example in session.splits["test"]}))
+    return level_at_look(len({cluster for _, cluster in examples}), looks, session.experiment.config.policy.confidence)
 
 
 def _answer_corpus(
@@ -220,15 +229,16 @@ def _health(session: Session, row: Mapping[str, Any], side: Side) -> validity.Ar
 
 def _looks(session: Session) -> int:
     """How many experiments have decided on these test questions, up to and with this one."""
-    sql = """select count(distinct e.experiment_id) as looks
-             from arms a join runs r using (run_id) join suites s using (suite_id)
-                join experiments e on e.experiment_id = a.experiment_id
-                left join decisions d on d.experiment_id = e.experiment_id
-             where s.kind = 'task' and (d.experiment_id is not null or e.experiment_id = ?)
-                and e.created_at <= (select created_at from experiments where experiment_id = ?)
-                and coalesce(s.items, s.suite_id) = (
-                    select coalesce(mine.items, mine.suite_id) from suites mine where mine.suite_id = ?)"""
-    [row] = session.store.rows(sql, [session.id, session.id, session.chosen("base")["suite_id"]])
+    exams = """select e.experiment_id, e.created_at, coalesce(s.items, s.suite_id) as items
+               from arms a join runs r using (run_id) join suites s using (suite_id)
+                    join experiments e on e.experiment_id = a.experiment_id
+               where s.kind = 'task'"""
+    sql = f"""with exams as ({exams}), mine as (from exams where experiment_id = ?)
+              select count(distinct experiment_id) as looks from exams
+              where items in (select items from mine) and created_at <= (select max(created_at) from mine)
+                and (experiment_id in (select experiment_id from mine) or experiment_id in (
+                    select experiment_id from decisions))"""
+    [row] = session.store.rows(sql, [session.id])
     return int(row["looks"])
 
 

@@ -28,6 +28,7 @@ from harness.sections import (
 )
 from harness.yaml_lines import Location, line_of, load
 from suites import metrics
+from suites.corpus import CORPUS
 from suites.errors import UserError
 
 __all__ = [
@@ -186,4 +187,8 @@ def _metric_problems(config: ExperimentConfig) -> list[Problem]:
             found.append((location, f"`{name}`: {_unknown('metric', name, known)}"))
     if "json_schema" in config.task.ordered_metrics and not config.task.schema_file:
         found.append((("task", "metrics"), "the metric json_schema needs `task.schema`, a JSON Schema file"))
+    whole = config.task.ordered_metrics[0] in CORPUS
+    if config.policy.stop_early and (whole or read_margin(config.policy.min_gain)[1]):
+        sentence = "`policy.stop_early` needs a first metric that marks single answers, and `min_gain` as a difference"
+        found.append((("policy", "stop_early"), sentence))
     return found

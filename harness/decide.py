@@ -79,9 +79,8 @@ def decide(
 def gain_gate(comparison: Comparison) -> Gate:
     """The candidate's gain over the best prompt, against the gain that was asked for."""
     c = comparison
-    status: Status = "unknown"
-    if c.low is not None and c.high is not None:
-        status = "pass" if c.low > c.margin else "fail" if c.high <= c.margin else "unknown"
+    shown, excluded = c.low is not None and c.low > c.margin, c.high is not None and c.high <= c.margin
+    status: Status = "pass" if shown else "fail" if excluded else "unknown"
     told = f"{measured(c)}; {settle(c)}" if status == "unknown" else measured(c)
     return Gate("gain", GAIN, f"more than {amount(c, c.margin)}", told, status)
 

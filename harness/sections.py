@@ -251,6 +251,7 @@ class Policy(Section):
     max_truncated: Share = 0.1
     max_looks: Annotated[int, Field(ge=1)] = 10
     suspicious_gain: Annotated[float, Field(gt=0, le=1)] = 0.5
+    stop_early: bool = False
 
 
 class ExperimentConfig(Section):
