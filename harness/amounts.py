@@ -1,7 +1,7 @@
 """Intervals for money and time, which nothing bounds from above: a clustered t for means, ranks for percentiles.
 
-    >>> t_interval([1.0, 2.0, 3.0]).high > 4
-    True
+>>> t_interval([1.0, 2.0, 3.0]).high > 4
+True
 """
 
 from __future__ import annotations
