@@ -10,11 +10,12 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
+from harness import accounts, judging, validity
 from harness import arms as setup
-from harness import judging, validity
 from harness.compare import Comparison, Kind, Question, compare, slices_of
 from harness.config import MetricRule, Tier, load_experiment, read_margin
 from harness.corpus import compare_corpus
+from harness.costs import budget_gates
 from harness.decide import Decision, Gate, decide
 from harness.evaluate import Run
 from harness.sequential import level_at_look, planned_looks
@@ -33,7 +34,8 @@ def conclude(session: Session) -> None:
     comparisons = [] if session.stopped() else compare_all(session)
     gates = validity_gates(session, comparisons[0] if comparisons else None)
     declared = config.regression is not None or config.model is not None
-    decision = decide(gates, comparisons, config.policy, regression_declared=declared)
+    budgets = budget_gates(accounts.keep(session), config.policy)
+    decision = decide(gates, comparisons, config.policy, budgets=budgets, regression_declared=declared)
     _store(session, comparisons, decision)
 
 

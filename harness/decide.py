@@ -59,14 +59,20 @@ class Decision:
 
 
 def decide(
-    validity: Sequence[Gate], comparisons: Sequence[Comparison], policy: Policy, *, regression_declared: bool = True
+    validity: Sequence[Gate],
+    comparisons: Sequence[Comparison],
+    policy: Policy,
+    *,
+    budgets: Sequence[Gate] = (),
+    regression_declared: bool = True,
 ) -> Decision:
     """The first of invalid, reject, keep_prompting, inconclusive, deploy that applies.
 
-    `regression_declared` says whether the experiment named its regression suites, or named that it has none.
+    `budgets` are gates on what the candidate may cost. `regression_declared` says whether the experiment named its
+    regression suites, or named that it has none.
     """
     tasks = [c for c in comparisons if c.kind == "task"]
-    gates = [*validity, *(gain_gate(c) for c in tasks), *harm_gates(comparisons, policy)]
+    gates = [*validity, *(gain_gate(c) for c in tasks), *harm_gates(comparisons, policy), *budgets]
     if not tasks:
         gates.append(Gate("gain", GAIN, "a task suite decides", "no task suite", "unknown"))
     if not regression_declared:

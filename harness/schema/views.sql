@@ -28,6 +28,30 @@ create or replace view v_costs as
         quantile_cont(seconds, 0.95) as p95_seconds, avg((finish = 'length')::int) as length_share
     from v_completions where error is null group by run_id;
 
+create or replace view v_prices as select * from prices;
+
+create or replace view v_arm_costs as                       -- what 1,000 requests cost, and how long the slowest 5 % take
+    select a.experiment_id, e.name as experiment, c.side, a.arm, a.chosen, c.cost, c.cost_low, c.cost_high, c.cost_n,
+        c.p95_seconds, c.p95_low, c.p95_high, c.p95_n, c.unpriced, c.run_id
+    from arm_costs c join experiments e using (experiment_id)
+        join (select distinct experiment_id, run_id, side, arm, chosen from arms) a using (experiment_id, run_id, side);
+
+create or replace view v_break_even as                      -- with what each side costs a month at the expected volume
+    select b.*, e.name as experiment, was.arm as baseline_arm, became.arm as candidate_arm, b.upkeep + b.hosting as fixed,
+        was.cost as baseline_cost, was.cost_low as baseline_low, was.cost_high as baseline_high,
+        became.cost as candidate_cost, became.cost_low as candidate_low, became.cost_high as candidate_high,
+        requests_per_month / 1000 * was.cost as baseline_month,
+        requests_per_month / 1000 * was.cost_low as baseline_month_low,
+        requests_per_month / 1000 * was.cost_high as baseline_month_high,
+        requests_per_month / 1000 * became.cost + b.upkeep + b.hosting as candidate_month,
+        requests_per_month / 1000 * became.cost_low + b.upkeep + b.hosting as candidate_month_low,
+        requests_per_month / 1000 * became.cost_high + b.upkeep + b.hosting as candidate_month_high
+    from break_even b join experiments e using (experiment_id)
+        join v_arm_costs was on was.experiment_id = b.experiment_id and was.run_id = b.baseline_run
+            and was.side = 'base'
+        join v_arm_costs became on became.experiment_id = b.experiment_id and became.run_id = b.candidate_run
+            and became.side = 'candidate';
+
 create or replace view v_training as
     select x.experiment_id, t.*, l.step, l.name, l.value
     from experiment_training x join training t using (training_id) left join training_log l using (training_id);
