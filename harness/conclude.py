@@ -6,7 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -15,8 +15,8 @@ from harness import arms as setup
 from harness.compare import Comparison, Kind, Question, compare, slices_of
 from harness.config import MetricRule, Tier, load_experiment, read_margin
 from harness.corpus import compare_corpus
-from harness.costs import budget_gates
-from harness.decide import Decision, Gate, decide
+from harness.costs import budget_gates, cheaper
+from harness.decide import Decision, Gate, Verdict, decide
 from harness.evaluate import Run
 from harness.sequential import level_at_look, planned_looks
 from harness.session import Session, Side
@@ -34,8 +34,11 @@ def conclude(session: Session) -> None:
     comparisons = [] if session.stopped() else compare_all(session)
     gates = validity_gates(session, comparisons[0] if comparisons else None)
     declared = config.regression is not None or config.model is not None
-    budgets = budget_gates(accounts.keep(session), config.policy)
+    costs = accounts.keep(session)
+    budgets = budget_gates(costs, config.policy)
     decision = decide(gates, comparisons, config.policy, budgets=budgets, regression_declared=declared)
+    if decision.verdict is Verdict.KEEP_PROMPTING and (price := cheaper(costs)):
+        decision = replace(decision, reason=f"{decision.reason} {price}")
     _store(session, comparisons, decision)
 
 
@@ -230,17 +233,8 @@ def _health(session: Session, row: Mapping[str, Any], side: Side) -> validity.Ar
 
 
 def _looks(session: Session) -> int:
-    """How many experiments have decided on these test questions, up to and with this one."""
-    exams = """select e.experiment_id, e.created_at, coalesce(s.items, s.suite_id) as items
-               from arms a join runs r using (run_id) join suites s using (suite_id)
-                    join experiments e on e.experiment_id = a.experiment_id
-               where s.kind = 'task'"""
-    sql = f"""with exams as ({exams}), mine as (from exams where experiment_id = ?)
-              select count(distinct experiment_id) as looks from exams
-              where items in (select items from mine) and created_at <= (select max(created_at) from mine)
-                and (experiment_id in (select experiment_id from mine) or experiment_id in (
-                    select experiment_id from decisions))"""
-    [row] = session.store.rows(sql, [session.id])
+    """How many candidates these test questions have judged, up to and with this one."""
+    [row] = session.store.rows("select looks from v_looks where experiment_id = ?", [session.id])
     return int(row["looks"])
 
 

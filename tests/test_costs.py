@@ -342,6 +342,19 @@ def test_an_experiment_knows_what_it_costs(tmp_path: Path) -> None:
     }
 
 
+def test_keeping_a_prompt_that_is_also_cheaper_is_said_so(tmp_path: Path) -> None:
+    path = experiment(
+        tmp_path, costs={"baseline": {"input": 0.4, "output": 1.6}, "candidate": {"input": 4, "output": 16}}
+    )
+    rows = [json.loads(line) for line in (tmp_path / "tuned.jsonl").read_text().splitlines()]
+    write_jsonl(
+        tmp_path / "tuned.jsonl", [{**row, "completion": "yes" if i < 149 else "no "} for i, row in enumerate(rows)]
+    )
+    session = run(path)
+    assert verdict(session) == "keep_prompting"
+    assert "The prompt is also cheaper at any volume" in row(session, "v_decisions")["reason"]
+
+
 def test_the_report_tells_costs_with_their_prices_and_dates(tmp_path: Path) -> None:
     session = run(experiment(tmp_path, costs=PRICED))
     text = markdown.write(decided(session), tmp_path / "report").read_text()

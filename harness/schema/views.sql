@@ -63,14 +63,26 @@ create or replace view v_comparisons as select * from comparisons;
 create or replace view v_gates as select * from gates;
 create or replace view v_stages as select * from stages;
 
+create or replace view v_looks as               -- how many candidates these test questions have judged, this one included
+    with exams as (                              -- an exam that stopped early is a part of the one the prompts took
+            select distinct a.experiment_id, e.created_at, coalesce(s.items, s.suite_id) as items
+            from arms a join experiments e using (experiment_id) join runs r using (run_id)
+                join suites s on s.suite_id = r.suite_id
+            where s.kind = 'task'),
+        candidates as (                          -- the same answers marked by another metric are another look
+            select a.experiment_id, r.identity, a.metric
+            from arms a join runs r using (run_id) join suites s on s.suite_id = r.suite_id
+            where s.kind = 'task' and a.side = 'candidate' and a.chosen and a.metric = s.primary_metric)
+    select mine.experiment_id, count(distinct (c.identity, c.metric)) as looks
+    from exams mine join exams other on other.items = mine.items and other.created_at <= mine.created_at
+        join candidates c on c.experiment_id = other.experiment_id
+        left join decisions d on d.experiment_id = other.experiment_id
+    where d.experiment_id is not null or other.experiment_id = mine.experiment_id
+    group by mine.experiment_id;
+
 create or replace view v_decisions as
     select d.*, e.name, e.file, e.frozen,
-        (select count(distinct other.experiment_id)
-            from arms mine join runs r on r.run_id = mine.run_id join suites s on s.suite_id = r.suite_id
-                join suites same on coalesce(same.items, same.suite_id) = coalesce(s.items, s.suite_id)
-                join runs o on o.suite_id = same.suite_id join arms other on other.run_id = o.run_id
-                join decisions decided on decided.experiment_id = other.experiment_id
-            where mine.experiment_id = d.experiment_id and s.kind = 'task' and same.kind = 'task') as test_set_looks
+        (select looks from v_looks l where l.experiment_id = d.experiment_id) as test_set_looks
     from decisions d join experiments e using (experiment_id);
 
 create or replace view v_flips as                           -- test examples that the candidate answers better or worse
