@@ -72,6 +72,13 @@ def _parser() -> argparse.ArgumentParser:
         stage.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE} beside the experiment)")
         stage.set_defaults(stage=name)
     _add_readers(subparsers)
+    policy = subparsers.add_parser("policy", help="what must hold to deploy").add_subparsers(
+        metavar="WHAT", required=True
+    )
+    explain = _command(policy, "explain", "each rule in words, with the examples it needs", commands.explain)
+    explain.add_argument("experiment", type=Path, help="the experiment file")
+    explain.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE} beside the experiment)")
+    explain.add_argument("--json", action="store_true", help="JSON on stdout")
     schema = _command(
         subparsers, "schema", "print the JSON Schema of the experiment file, for editors", commands.schema
     )

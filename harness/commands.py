@@ -8,6 +8,7 @@ import math
 import os
 import shutil
 import sys
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -109,6 +110,24 @@ def _write(found: ReportData, out: Path) -> Path:
     html.write(path, found)
     record.write(found, out)
     return path
+
+
+def explain(options: argparse.Namespace) -> int:
+    """Every rule of an experiment in words; nothing is run or written."""
+    from harness import explain
+    from harness.config import load_experiment
+    from harness.summary import print_table
+
+    experiment = load_experiment(options.experiment)
+    rules = explain.explain(experiment, explain.known(experiment, options.store))
+    if options.json:
+        print(json.dumps([asdict(rule) for rule in rules], indent=2))
+        return 0
+    cells = [[r.name, r.tier, r.says, r.has, r.needs, None if r.power is None else f"{r.power:.0%}"] for r in rules]
+    print_table(["rule", "tier", "in words", "examples", "needed", "an equal model passes"], cells)
+    chance = explain.all_pass(rules)
+    print(f"\nA candidate that loses nothing at all passes the critical rules about losses in {chance:.0%} of tries.")
+    return 0
 
 
 def report(options: argparse.Namespace) -> int:

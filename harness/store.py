@@ -152,6 +152,12 @@ class Store:
         sql = "select example_id, text from v_completions where run_id = ? and error is null"
         return {row["example_id"]: row["text"] for row in self.rows(sql, [run_id])}
 
+    def answers(self, run_id: str, metric: str) -> dict[str, tuple[str, str]]:
+        """(target, answer) of the examples of a run that have a score on `metric`, by example id."""
+        sql = """select c.example_id, c.target, c.text from v_completions c join scores s using (run_id, example_id)
+                 where c.run_id = ? and s.metric = ? and s.value is not null order by c.example_id"""
+        return {row["example_id"]: (row["target"], row["text"]) for row in self.rows(sql, [run_id, metric])}
+
     def stage_is_finished(self, experiment_id: str, stage: str) -> bool:
         """Whether a stage of an experiment is on record."""
         return bool(self.rows("select 1 from stages where experiment_id = ? and stage = ?", [experiment_id, stage]))
@@ -204,7 +210,7 @@ def insert(
 
 
 def _identifier(name: str) -> str:
-    if not re.fullmatch(r"[a-z_]+", name):
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ValueError(f"not an identifier: {name!r}")
     return name
 

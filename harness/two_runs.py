@@ -8,8 +8,10 @@ from typing import Any
 
 from harness.compare import Comparison, Question, compare
 from harness.config import Policy
+from harness.corpus import compare_corpus
 from harness.decide import Gate, Verdict, harm_gates
 from harness.store import Store
+from suites.corpus import CORPUS
 from suites.errors import UserError
 
 Row = dict[str, Any]
@@ -177,5 +179,8 @@ def _question(one: Row, other: Row, metric: str, margin: float | None = None) ->
 
 
 def _answer(store: Store, one: Row, other: Row, question: Question, examples: list[tuple[str, str]]) -> Comparison:
+    if question.metric in CORPUS:
+        answers = [store.answers(run["run_id"], question.metric) for run in (one, other)]
+        return compare_corpus(question, examples, answers[0], answers[1])
     scores = [store.scores(run["run_id"], question.metric) for run in (one, other)]
     return compare(question, examples, scores[0], scores[1])

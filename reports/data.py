@@ -31,6 +31,8 @@ class ReportData:
     evidence: Sequence[Row]
     training: Sequence[Row]
     stages: Sequence[Row]
+    prices: Sequence[Row]
+    break_even: Row | None
     flips: Sequence[Row]  # by suite, how many answers got better and worse
     better: Sequence[Row]  # the clearest of them, on the task
     worse: Sequence[Row]  # and on every suite
@@ -74,9 +76,11 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
     decision = _decision(con, experiment)
     key = [decision["experiment_id"]]
     frozen = json.loads(decision["frozen"])
-    arms = """select r.*, c.mean_tokens_in, c.mean_tokens_out, c.p95_seconds, c.length_share
-              from v_runs r left join v_costs c using (run_id) where experiment_id = ?
-              order by side, kind desc, suite, arm, not is_primary, metric"""
+    arms = """select r.*, c.mean_tokens_in, c.mean_tokens_out, c.p95_seconds, c.length_share, m.p95_low, m.p95_high,
+                m.cost, m.cost_low, m.cost_high
+              from v_runs r left join v_costs c using (run_id)
+                left join v_arm_costs m using (experiment_id, run_id, side) where experiment_id = ?
+              order by side, kind desc, suite, r.arm, not is_primary, metric"""
     return ReportData(
         decision=decision,
         config=frozen["config"],
@@ -89,10 +93,12 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
         evidence=_rows(con, "from v_evidence where experiment_id = ? order by topic, name", key),
         training=_rows(con, "from v_training where experiment_id = ? order by step, name", key),
         stages=_rows(con, "from v_stages where experiment_id = ? order by finished_at", key),
+        prices=_rows(con, "from v_prices where experiment_id = ? order by side", key),
+        break_even=next(iter(_rows(con, "from v_break_even where experiment_id = ?", key)), None),
         flips=_rows(con, FLIP_COUNTS, key),
         better=_rows(con, FLIPS.format("kind = 'task' and candidate_value > baseline_value"), key),
         worse=_rows(con, FLIPS.format("candidate_value < baseline_value"), key),
-        earlier=_rows(con, EARLIER, key),
+        earlier=_rows(con, "from v_earlier where experiment_id = ? order by decided_at", key),
     )
 
 
@@ -107,12 +113,6 @@ FLIPS = f"""
         partition by kind, suite order by abs(candidate_value - baseline_value) desc, example_id
     ) <= case kind when 'task' then {FLIPS_SHOWN["task"]} else {FLIPS_SHOWN["regression"]} end
     order by kind desc, suite, abs(candidate_value - baseline_value) desc, example_id
-"""
-EARLIER = """
-    select other.*, other.decided_at < mine.registered_at as known_before
-    from v_looks mine join v_looks other using (experiment_id)
-    where mine.experiment_id = ? and mine.other_id = mine.experiment_id and other.decided_at < mine.decided_at
-    order by other.decided_at
 """
 
 

@@ -6,8 +6,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from reports import flips, plots, rules
+from reports import costs, flips, plots, rules
 from reports.data import ReportData, Row
+from reports.numbers import amount, span
 from reports.text import block, cell, table
 
 MARKS = {"pass": "✅\u00a0pass", "fail": "❌\u00a0fail", "unknown": "❔\u00a0open"}
@@ -28,6 +29,7 @@ def render(data: ReportData, pictures: dict[str, str]) -> str:
         first_screen(data),
         _comparisons(data, pictures),
         _slices(data, pictures),
+        costs.section(data, pictures),
         _choice(data),
         flips.section(data),
         _judge(data),
@@ -96,13 +98,16 @@ def _arms(data: ReportData) -> str:
         return ""
     primary = arms[0]["metric"]
     metrics = [m for m in data.config["task"]["metrics"] if m != primary]
-    header = ["arm", primary, *metrics, "n", "tokens in / out", "p95 seconds"]
+    priced = any(arm["cost"] is not None for arm in arms)
+    header = ["arm", primary, *metrics, "n", "tokens in / out", "p95 seconds", *(["per 1,000 requests"] * priced)]
     rows = []
     for arm in arms:
         others = [_percent(data.score(arm["run_id"], metric)["mean"]) for metric in metrics]
-        rows.append([_arm_name(arm), _with_interval(arm), *others, _count(arm), _tokens(arm), _seconds(arm)])
+        costs = [_tokens(arm), _seconds(arm), *([_cost(arm)] * priced)]
+        rows.append([_arm_name(arm), _with_interval(arm), *others, _count(arm), *costs])
     legend = "Bold: each side's prompt, chosen on validation. Seconds are a request's share of its batch."
-    return f"{table([cell(h) for h in header], rows)}\n\n{legend}"
+    told = f"\n\n{cell(data.break_even['told'])}" if data.break_even else ""
+    return f"{table([cell(h) for h in header], rows)}\n\n{legend}{told}"
 
 
 def _comparisons(data: ReportData, pictures: dict[str, str]) -> str:
@@ -117,7 +122,8 @@ def _comparisons(data: ReportData, pictures: dict[str, str]) -> str:
         f"interval is two-sided at {found[0]['confidence']:.0%}; each end of the others is a one-sided bound at that "
         "confidence, because the question there is only whether something got worse. p is two-sided, against no "
         "difference. Limit: the gain asked for on the task, the loss tolerated elsewhere. n: the examples that both "
-        "sides have a score for; only they are compared."
+        "sides have a score for; only they are compared. Detects: the smallest true difference that such an exam tells "
+        "from none in four of five tries."
     )
     header = ["compared on", "metric", "best prompt or base", *NUMBERS]
     return f"## What changed\n\n{_picture('Differences', 'forest', pictures)}{table(header, rows)}\n\n{note}"
@@ -138,14 +144,15 @@ def _slices(data: ReportData, pictures: dict[str, str]) -> str:
     return f"## Gain by slice ({cell(found[0]['metric'])})\n\n{picture}{table(header, rows)}\n\n{note}"
 
 
-NUMBERS = ["candidate", "difference", "limit", "n", "p", "method"]
+NUMBERS = ["candidate", "difference", "limit", "n", "detects", "p", "method"]
 
 
 def _numbers(c: Row) -> list[str]:
     """A comparison as the cells under its baseline and `NUMBERS`."""
     limit = _signed(c["margin"] if c["kind"] == "task" else -c["margin"], c["relative"])
     scores = [_percent(c["baseline"]), _percent(c["candidate"])]
-    return [*scores, _difference(c), limit, _pairs(c), _p_value(c["p_value"]), cell(c["method"])]
+    detects = "—" if c["detectable"] is None else _signed(c["detectable"], c["relative"])
+    return [*scores, _difference(c), limit, _pairs(c), detects, _p_value(c["p_value"]), cell(c["method"])]
 
 
 def _picture(title: str, name: str, pictures: dict[str, str]) -> str:
@@ -280,7 +287,13 @@ def _tokens(arm: Row) -> str:
 
 
 def _seconds(arm: Row) -> str:
-    return "—" if arm["p95_seconds"] is None else f"{arm['p95_seconds']:.3f}"
+    if arm["p95_seconds"] is None:
+        return "—"
+    return f"{amount(arm['p95_seconds'])}{span(arm['p95_low'], arm['p95_high'], amount)}"
+
+
+def _cost(arm: Row) -> str:
+    return costs.money(arm, "cost") or "—"
 
 
 def _percent(value: float | None) -> str:

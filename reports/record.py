@@ -31,7 +31,7 @@ class Decided(Part):
     reason: str
     next_step: str
     created_at: datetime
-    test_set_looks: int = Field(description="decisions that have used this test set, this one included")
+    test_set_looks: int | None = Field(description="candidates this test set has judged, this one included")
 
 
 class GateRecord(Part):
@@ -67,6 +67,7 @@ class ComparisonRecord(Part):
     n: int
     n_clusters: int
     n_unscored: int
+    detectable: float | None = Field(description="the smallest true difference such an exam tells from none")
     method: str
 
 
@@ -88,6 +89,9 @@ class ArmRecord(Part):
     mean_tokens_in: float | None
     mean_tokens_out: float | None
     p95_seconds: float | None
+    cost: float | None = Field(description="per 1,000 requests, in the currency of `costs`")
+    cost_low: float | None
+    cost_high: float | None
     seed: int
     run_id: str
     suite_id: str
@@ -135,6 +139,37 @@ class TrainingRecord(Part):
     seconds: float
 
 
+class PriceRecord(Part):
+    """What one side's answers are paid by: per million tokens, or per hour of a machine."""
+
+    side: Literal["base", "candidate"]
+    name: str
+    input: float | None
+    output: float | None
+    per_hour: float | None
+    as_of: str
+    source: str
+
+
+class CostsRecord(Part):
+    """From which volume on the candidate is cheaper than the best prompt."""
+
+    currency: str
+    told: str
+    training_seconds: float | None
+    training_cost: float | None
+    upkeep: float | None = Field(description="a month, for training again")
+    hosting: float = Field(description="a month, beyond the prompt's")
+    saving: float | None = Field(description="per 1,000 requests")
+    saving_low: float | None
+    saving_high: float | None
+    requests: float | None = Field(description="a month")
+    requests_low: float | None
+    requests_high: float | None
+    confidence: float
+    n: int
+
+
 class Record(Part):
     """One decided experiment."""
 
@@ -147,6 +182,8 @@ class Record(Part):
     gates: list[GateRecord]
     comparisons: list[ComparisonRecord]
     arms: list[ArmRecord]
+    prices: list[PriceRecord]
+    costs: CostsRecord | None
     flips: list[FlipRecord]
     evidence: list[EvidenceRecord]
     findings: list[FindingRecord]
@@ -179,6 +216,8 @@ def record(data: ReportData) -> Record:
             "gates": data.gates,
             "comparisons": data.comparisons,
             "arms": [{**arm, "identity": _hashes(arm)} for arm in data.arms],
+            "prices": data.prices,
+            "costs": data.break_even,
             "flips": data.flips,
             "evidence": data.evidence,
             "findings": data.findings,

@@ -16,6 +16,8 @@ _CONTROL = re.compile(
 # What starts markup inside a line; underscores only at the edge of a word, brackets only where a link would begin,
 # and the places where GitHub would make a link of a bare address.
 _MARKUP = re.compile(r"[\\`*|~$@]|(?<!\w)_|_(?!\w)|\](?=\()|:(?=//)|(?<=www)\.", re.IGNORECASE)
+# What starts a block at the beginning of a line; the sign of a number does not.
+_BLOCK = re.compile(r"^(\d{1,9})?(#|\[|[-+](?=[-+ ]|$)|(?<=\d)[.)](?= |$))")
 _WORD = re.compile(r"\d+\.\d+|[^\W_]+|\s+|(?:[^\w\s]|_)+")
 _MARKABLE = re.compile(r"[^\W_](?:.*[^\W_])?")
 _OPEN, _CLOSE = "\x02", "\x03"  # stand for bold until the rest is escaped; `clean` leaves none in any text
@@ -35,7 +37,7 @@ def shorten(text: str, longest: int) -> str:
 
 
 def cell(text: str) -> str:
-    """Text as one Markdown table cell or inline phrase: no markup, no HTML, no line break."""
+    """Text as one Markdown table cell, phrase or paragraph: no markup, no HTML, no line break."""
     return _escape(re.sub(r"\s+", " ", clean(shorten(text, LONGEST_CELL))).strip())
 
 
@@ -65,7 +67,7 @@ def _bold(part: str) -> str:
 
 def _escape(flat: str) -> str:
     safe = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    escaped = _MARKUP.sub(lambda found: "\\" + found.group(), safe)
+    escaped = _BLOCK.sub(r"\1\\\2", _MARKUP.sub(lambda found: "\\" + found.group(), safe))
     return escaped.replace(_OPEN, "**").replace(_CLOSE, "**")
 
 

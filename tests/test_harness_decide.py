@@ -80,6 +80,57 @@ def test_every_branch_has_its_verdict_and_exit_code(
     assert decision.reason
 
 
+@pytest.mark.parametrize(
+    ("tier", "regression", "verdict"),
+    [
+        ("critical", LOST, "reject"),
+        ("critical", OPEN, "inconclusive"),
+        ("critical", KEPT, "deploy"),
+        ("supporting", LOST, "reject"),
+        ("supporting", OPEN, "deploy"),
+        ("advisory", LOST, "deploy"),
+        ("advisory", OPEN, "deploy"),
+    ],
+)
+def test_a_rules_tier_says_what_hangs_on_it(tier: str, regression: Comparison, verdict: str) -> None:
+    decision = decide([OK], [BETTER, replace(regression, tier=tier)], Policy())  # type: ignore[arg-type]
+    assert decision.verdict.text == verdict
+    assert decision.gates[-1].tier == tier
+
+
+def test_a_critical_slice_must_be_shown_to_be_kept() -> None:
+    decision = decide([OK], [BETTER, KEPT, replace(SLICE_OPEN, tier="critical")], Policy())
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    assert "plan=plus" in decision.gates[-1].measured
+
+
+def test_an_advisory_loss_takes_nothing_from_the_others() -> None:
+    """Holm's correction is shared by claims that decide; being told more must not make harm harder to show."""
+    barely = comparison("regression", *binary(1000, 900, 68, 20), margin=0.03)
+    told = [replace(OPEN, suite=f"told-{i}", tier="advisory") for i in range(20)]
+    alone, among = (decide([OK], [BETTER, barely, *more], Policy()).verdict for more in ([], told))
+    assert (alone, among) == (Verdict.REJECT, Verdict.REJECT)
+
+
+def test_over_budget_is_not_deployed_and_not_called_harm() -> None:
+    budget = Gate("budget", "latency", "p95 at most 0.5 s", "0.9 s", "fail")
+    decision = decide([OK, budget], [BETTER, KEPT], Policy())
+    assert decision.verdict is Verdict.REJECT
+    assert "over budget" in decision.headline
+    assert "latency: 0.9 s" in decision.reason
+
+
+def test_equivalence_is_said_when_it_is_shown() -> None:
+    assert "equivalent" in decide([OK], [SAME, KEPT], Policy()).reason
+    worse = comparison("task", *binary(500, 300, 80, 10), margin=0.02)
+    assert "equivalent" not in decide([OK], [worse, KEPT], Policy()).reason
+
+
+def test_harm_is_told_in_points() -> None:
+    reason = decide([OK], [BETTER, LOST], Policy()).reason
+    assert "It loses 14.5 points on suite (80.5% after 95.0%; allowed: 3.0)." in reason
+
+
 def test_one_value_holds_text_and_exit_code() -> None:
     assert {v.text: v.exit_code for v in Verdict} == {
         "deploy": 0,
@@ -185,3 +236,29 @@ def test_a_graded_metric_is_decided_too() -> None:
     before = [rng.uniform(0.3, 0.7) for _ in range(400)]
     after = [min(1.0, b + rng.uniform(0.05, 0.2)) for b in before]
     assert decide([OK], [comparison("task", before, after, 0.02)], Policy()).verdict is Verdict.DEPLOY
+
+
+def relative(kind: str, before: list[float], after: list[float], margin: float) -> Comparison:
+    """A comparison whose margin is a share of the baseline's score."""
+    examples = [(f"e{i:05d}", f"e{i:05d}") for i in range(len(before))]
+    scores = [{i: Score(v) for (i, _), v in zip(examples, values, strict=True)} for values in (before, after)]
+    return compare(replace(ask(kind, margin), relative=True), examples, scores[0], scores[1])
+
+
+def test_a_margin_may_be_a_share_of_the_baselines_score() -> None:
+    """From 20 % to 17 % is three points and fifteen percent: too much where five percent may be lost."""
+    counts = binary(2000, 330, 70, 10)
+    assert decide([OK], [BETTER, comparison("regression", *counts, margin=0.05)], Policy()).verdict is Verdict.DEPLOY
+    decision = decide([OK], [BETTER, relative("regression", *counts, margin=0.05)], Policy())
+    assert decision.verdict is Verdict.REJECT
+    assert (decision.gates[-1].rule, decision.gates[-1].measured[:6]) == ("no worse than -5.0%", "-15.0%")
+
+
+def test_a_baseline_of_zero_has_no_ratio_and_no_number_that_is_none() -> None:
+    gain = relative("task", *binary(500, 0, 0, 200), margin=0.1)
+    assert (gain.difference, gain.high) == (None, None)
+    decision = decide([OK], [gain, KEPT], Policy())
+    assert decision.verdict is Verdict.DEPLOY
+    assert "no ratio to a score of 0" in decision.gates[1].measured
+    nothing = decide([OK], [relative("task", *binary(500, 0, 0, 0), margin=0.1), KEPT], Policy())
+    assert nothing.verdict is Verdict.INCONCLUSIVE

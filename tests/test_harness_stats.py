@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.multitest import multipletests
 
@@ -62,6 +64,20 @@ def test_tango_interval_is_the_published_one(case):
 @cases("mcnemar_mid_p")
 def test_mcnemar_mid_p_is_the_published_one(case):
     assert round(stats.mcnemar_mid_p(case["gained"], case["lost"]), case["digits"]) == case["p"]
+
+
+@quick
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_exact_mcnemar_is_the_binomial_test_and_the_mid_p_takes_off_half_of_what_was_seen(gained, lost):
+    exact = stats.mcnemar_exact_p(gained, lost)
+    assert exact == pytest.approx(binomtest(gained, gained + lost).pvalue if gained + lost else 1.0)
+    assert 0 < stats.mcnemar_mid_p(gained, lost) <= exact
+
+
+@cases("equivalence")
+def test_equivalence_is_the_published_one(case):
+    arms = pairs_of(case["gained"], case["lost"], case["n"])
+    assert round(stats.equivalence_p(*arms, margin=case["margin"]), case["digits"]) == case["p"]
 
 
 @cases("mcnemar_asymptotic")
@@ -124,7 +140,7 @@ def test_score_statistic_is_tangos_closed_form(gained, lost, same, null):
     variance = n * (2 * q + null * (1 - null))
     expected = (gained - lost - n * null) / math.sqrt(max(variance, 1e-15))
     p = stats.one_sided_p(*pairs_of(gained, lost, n), null=null, alternative="greater")
-    assert p == pytest.approx(float(stats.stats.norm.sf(expected)), rel=1e-5, abs=1e-12)
+    assert p == pytest.approx(float(scipy.stats.norm.sf(expected)), rel=1e-5, abs=1e-12)
 
 
 @quick
@@ -212,6 +228,20 @@ def test_one_sided_p_agrees_with_the_interval(pairs, null, alternative):
 
 
 @quick
+@given(CLUSTERED, st.floats(0.01, 0.9), st.booleans())
+def test_equivalence_is_both_one_sided_tests_and_the_interval_within_the_margins(rows, margin, clustered):
+    data = arms(rows) if clustered else arms(rows)[:2]
+    p = stats.equivalence_p(*data, margin=margin)
+    above = stats.one_sided_p(*data, null=-margin, alternative="greater")
+    below = stats.one_sided_p(*data, null=margin, alternative="less")
+    assert p == (None if above is None else max(above, below))
+    if p is not None:
+        interval = stats.paired_difference(*data, confidence=0.9).interval
+        inside = -margin < interval.low and interval.high < margin
+        assert (p < 0.05) == inside or p == pytest.approx(0.05, abs=1e-6)
+
+
+@quick
 @given(PAIRED)
 def test_clusters_of_one_are_no_clusters(pairs):
     assert stats.paired_difference(*arms(pairs), [f"c{i}" for i in range(len(pairs))]) == stats.paired_difference(
@@ -252,9 +282,11 @@ def test_required_n_is_what_minimum_detectable_inverts(difference, limit, sd):
         partial(stats.paired_difference, [0.5, 0.5], [0.5, 0.5], ["a"]),
         partial(stats.paired_difference, [0, 1], [1, 1], confidence=95),
         partial(stats.one_sided_p, [0, 1], [1, 1], null=-1.0, alternative="greater"),
+        partial(stats.equivalence_p, [0, 1], [1, 1], margin=0.0),
         partial(stats.mean_interval, [float("inf"), 0.5]),
         partial(stats.tango_interval, 3, 3, 5),
         partial(stats.mcnemar_mid_p, -1, 3),
+        partial(stats.mcnemar_exact_p, 3, -1),
         partial(stats.wilson, 3, 2),
         partial(stats.holm, [0.5, float("nan")]),
         partial(power.required_n, 0.1, float("nan"), 0.3),
@@ -410,8 +442,8 @@ def test_why_no_bootstrap(n):
         before, after = draw(rng, n)
         d = after - before
         if np.ptp(d) > 0:
-            bca = stats.stats.bootstrap((d,), np.mean, n_resamples=2000, rng=np.random.default_rng(seed))
-            t = stats.stats.ttest_1samp(d, 0).confidence_interval()
+            bca = scipy.stats.bootstrap((d,), np.mean, n_resamples=2000, rng=np.random.default_rng(seed))
+            t = scipy.stats.ttest_1samp(d, 0).confidence_interval()
             score = stats.paired_difference(before, after).interval
             intervals = bca.confidence_interval, t, score
             missed += [not interval.low <= true <= interval.high for interval in intervals]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -70,6 +71,28 @@ def test_a_cell_is_one_cell(text: str) -> None:
     assert set(children) <= {"text", "text_special"}
 
 
+STARTS = [
+    "# title",
+    "- item",
+    "+ item",
+    "* item",
+    "1. item",
+    "23) item",
+    "> quote",
+    "---",
+    "- - -",
+    "===",
+    "[a]: b",
+    "| a |",
+]
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, *STARTS])
+def test_a_cell_alone_on_a_line_is_a_paragraph(text: str) -> None:
+    tokens = MarkdownIt("commonmark").enable("table").parse(f"before\n\n{cell(text)}\n\nafter")
+    assert [t.type for t in tokens] == ["paragraph_open", "inline", "paragraph_close"] * 3
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_block_ends_where_it_should(text: str) -> None:
     tokens = MarkdownIt("commonmark").parse(f"{block(text)}\n\nafter")
@@ -79,6 +102,7 @@ def test_a_block_ends_where_it_should(text: str) -> None:
 def test_ordinary_numbers_and_names_read_as_they_are() -> None:
     assert cell("+0.031 [+0.004, +0.058], n=520") == "+0.031 [+0.004, +0.058], n=520"
     assert cell("exact_match") == "exact_match"
+    assert cell("-0.5 to 1.5") == "-0.5 to 1.5"
     assert cell("no worse than -0.03") == "no worse than -0.03"
 
 
@@ -222,6 +246,7 @@ def as_first_version(store: Path, old: Path) -> Path:
 def test_a_store_of_the_first_version_renders_in_every_form(tmp_path: Path) -> None:
     session = run(recorded_experiment(tmp_path, ["yes"] * 60 + ["no"] * 40, ["yes"] * 70 + ["no"] * 30))
     now = decided(session)
+    now = replace(now, comparisons=[{**row, "detectable": None} for row in now.comparisons])  # was not kept then
     old = Store(as_first_version(session.store.path, tmp_path / "old.duckdb"))
     with old.connect(read_only=True) as con:
         then = data.load(con)

@@ -182,6 +182,21 @@ def test_the_numbers_are_properties(deploy: ReportData) -> None:
     assert int(found["task/test/exact_match: n"]) == 300
 
 
+# --- a decision before any answer ------------------------------------------------------------------------------------
+
+
+def test_an_experiment_stopped_by_its_data_has_every_form(tmp_path: Path) -> None:
+    path = recorded_experiment(tmp_path, *OPEN, data={"test": "test.jsonl", "train": "test.jsonl"})
+    assert main(["run", str(path)]) == 6
+    out = tmp_path / "out" / "recorded"
+    found = json.loads((out / "decision.json").read_text())
+    jsonschema.validate(found, record.json_schema())
+    assert (found["decision"]["verdict"], found["arms"], found["comparisons"]) == ("invalid", [], [])
+    assert 'class="invalid"' in (out / "report.html").read_text(encoding="utf-8")
+    assert main(["gate", "--store", str(tmp_path / "harness.duckdb"), "--junit", str(tmp_path / "gates.xml")]) == 6
+    assert ET.parse(tmp_path / "gates.xml").getroot().attrib["errors"] == "1"
+
+
 # --- GitHub ----------------------------------------------------------------------------------------------------------
 
 

@@ -45,9 +45,12 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
     """A decision with slices, a second metric, findings, and answers that got better and worse."""
     folder = tmp_path_factory.mktemp("plain")
     before, after = ["yes"] * 60 + ["no"] * 60, ["yes"] * 50 + ["nope"] * 10 + ["yes"] * 60
-    path = recorded_experiment(
-        folder, before, after, task={"metrics": ["exact_match", "token_f1"], "slices": ["lang"]}, name="plain"
-    )
+    task = {"metrics": ["exact_match", "token_f1"], "slices": ["lang"]}
+    costs = {"baseline": {"per_hour": 2.0}, "candidate": {"per_hour": 1.0}, "training": 5, "requests_per_month": 1000}
+    path = recorded_experiment(folder, before, after, task=task, costs=costs, name="plain")
+    for file in ("prompted.jsonl", "tuned.jsonl"):
+        answers = [json.loads(line) for line in (folder / file).read_text().splitlines()]
+        write_jsonl(folder / file, [{**row, "seconds": 0.5} for row in answers])
     rows = [json.loads(line) for line in (folder / "test.jsonl").read_text().splitlines()]
     write_jsonl(folder / "test.jsonl", [{**row, "lang": "en" if i % 2 else "de"} for i, row in enumerate(rows)])
     return decided(run(path))
@@ -102,18 +105,18 @@ ATTRIBUTES = {"lang", "charset", "http-equiv", "content", "name", "class", "tabi
 
 
 def test_markdown(hostile: ReportData) -> None:
-    pictures = {name: f"{name}.png" for name in ("forest", "slices", "training")}
+    pictures = {name: f"{name}.png" for name in ("forest", "slices", "break_even", "training")}
     assert_plain_markdown(markdown.render(hostile, pictures), set(pictures.values()))
 
 
 def test_html(hostile: ReportData) -> None:
-    pictures = {"forest.png": b"PNG", "slices.png": b"PNG"}
-    text = html.render(markdown.render(hostile, {"forest": "forest.png", "slices": "slices.png"}), pictures, hostile)
+    names = {name: f"{name}.png" for name in ("forest", "slices", "break_even")}
+    text = html.render(markdown.render(hostile, names), dict.fromkeys(names.values(), b"PNG"), hostile)
     elements = Elements(text).found
     assert {tag for tag, _ in elements} <= ELEMENTS
     assert {name for _, attributes in elements for name in attributes} <= ATTRIBUTES
     pictures = [attributes["src"] for tag, attributes in elements if tag == "img"]
-    assert len(pictures) == 2
+    assert len(pictures) == 3
     assert all(str(source).startswith("data:image/png;base64,") for source in pictures)
     assert len([tag for tag, _ in elements if tag in ("style", "title", "body")]) == 3
     assert_harmless(re.sub(r'src="data:[^"]*"', "", text))
@@ -148,9 +151,10 @@ def test_terminal(hostile: ReportData, capsys: pytest.CaptureFixture[str]) -> No
 def test_plots(plain: ReportData, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
     [row, *_] = plain.compared("slice")
     slices = [{**row, "slice": text} for text in [*HOSTILE, "言語=日本語", r"cost \\$5 and $6"]]
-    pictures = plots.draw(dataclasses.replace(plain, comparisons=slices), tmp_path)
-    assert pictures == {"slices": "slices.png"}
-    assert (tmp_path / "slices.png").read_bytes().startswith(b"\x89PNG")
+    costs = {**(plain.break_even or {}), "baseline_arm": HOSTILE[9], "candidate_arm": HOSTILE[7], "currency": "$x^2$"}
+    pictures = plots.draw(dataclasses.replace(plain, comparisons=slices, break_even=costs), tmp_path)
+    assert pictures == {"slices": "slices.png", "break_even": "break_even.png"}
+    assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in pictures.values())
     assert not recwarn.list
 
 

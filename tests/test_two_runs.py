@@ -158,6 +158,17 @@ def test_runs_whose_examples_differ_are_refused(tmp_path: Path) -> None:
         compare_runs(session.store, ONE, OTHER)
 
 
+def test_a_metric_of_the_whole_exam_is_compared_as_one(tmp_path: Path) -> None:
+    targets = ["yes", "no"] * 60
+    answers = ["yes"] * 120, targets[:100] + ["yes"] * 20
+    task = {"metrics": ["macro_f1"]}
+    store = run(recorded_experiment(tmp_path, *answers, targets=targets, name="plain", task=task)).store
+    found = compare_runs(store, OTHER, ONE, margin=0.02)
+    assert found.comparisons[0].baseline == pytest.approx(0.916, abs=0.001)
+    assert found.comparisons[0].candidate == pytest.approx(1 / 3)
+    assert (len(found.worse), found.exit_code) == (50, 4)
+
+
 def test_an_answer_without_a_score_is_counted_and_not_dropped(tmp_path: Path) -> None:
     path = recorded_experiment(tmp_path, ["no"] * 40, ["yes"] * 40, name="plain")
     rows = [{"id": f"t{i:04d}", **({"error": "timeout"} if i < 3 else {"completion": "yes"})} for i in range(40)]

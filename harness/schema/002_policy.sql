@@ -1,6 +1,10 @@
 -- Version 2: rules have a tier, margins may be relative, and a budget is a kind of rule.
 alter table comparisons add column tier varchar default 'critical';
 alter table comparisons add column relative boolean default false;  -- difference, low, high and margin: shares of the baseline
+alter table comparisons add column sd double;                       -- of the differences between the two sides
+alter table comparisons add column detectable double;               -- smallest true difference this exam tells from none
+
+alter table suites add column items varchar;     -- sha256 of inputs and targets alone: the same questions, however marked
 
 create table gates_2 (                           -- DuckDB cannot change a check
     experiment_id varchar not null,
