@@ -9,7 +9,7 @@ from typing import Literal
 
 from harness import power, stats
 from harness.config import Tier
-from harness.relative import RelativeChange
+from harness.relative import RelativeChange, relative_change, relative_one_sided_p
 from suites.types import Example, Score
 
 Kind = Literal["task", "metric", "slice", "regression", "judge"]
@@ -68,9 +68,13 @@ def compare(
     candidate: Mapping[str, Score],
     *,
     confidence: float = 0.95,
+    level: float | None = None,
     seed: int = 0,
 ) -> Comparison:
-    """Compare two arms' scores over `examples`, (id, cluster) pairs that define what should have been answered."""
+    """Compare two arms' scores over `examples`, (id, cluster) pairs that define what should have been answered.
+
+    `level` is that of the interval where it has to be stricter than `confidence` alone asks, as in an early look.
+    """
     pairs = [(_value(baseline, i), _value(candidate, i), cluster) for i, cluster in sorted(examples)]
     scored = [(b, c, cluster) for b, c, cluster in pairs if b is not None and c is not None]
     clusters = [cluster for _, _, cluster in scored]
@@ -78,12 +82,15 @@ def compare(
     if not scored:
         return open_
     before, after = [b for b, _, _ in scored], [c for _, c, _ in scored]
-    level = interval_level(open_)
+    level = level or interval_level(open_)
     found = stats.paired_difference(before, after, clusters, confidence=level, seed=seed)
-    if question.kind == "task":
-        return answered(open_, found, None)
-    harm = stats.one_sided_p(before, after, clusters, null=-question.margin, alternative="less")
-    return answered(open_, found, harm)
+    harm_test = relative_one_sided_p if question.relative else stats.one_sided_p
+    harm = None
+    if question.kind != "task":
+        harm = harm_test(before, after, clusters, null=-question.margin, alternative="less")
+    if not question.relative:
+        return answered(open_, found, harm)
+    return answered_relative(open_, found, relative_change(before, after, clusters, confidence=level), harm)
 
 
 def not_answered(question: Question, clusters: Sequence[str], n_examples: int, confidence: float) -> Comparison:

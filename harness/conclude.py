@@ -6,17 +6,19 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import Any
 
+from harness import accounts, judging, validity
 from harness import arms as setup
-from harness import judging, validity
 from harness.compare import Comparison, Kind, Question, compare, slices_of
 from harness.config import MetricRule, Tier, load_experiment, read_margin
 from harness.corpus import compare_corpus
-from harness.decide import Decision, Gate, decide
+from harness.costs import budget_gates, cheaper
+from harness.decide import Decision, Gate, Verdict, decide
 from harness.evaluate import Run
+from harness.sequential import level_at_look, planned_looks
 from harness.session import Session, Side
 from suites.corpus import CORPUS
 from suites.errors import UserError
@@ -32,7 +34,11 @@ def conclude(session: Session) -> None:
     comparisons = [] if session.stopped() else compare_all(session)
     gates = validity_gates(session, comparisons[0] if comparisons else None)
     declared = config.regression is not None or config.model is not None
-    decision = decide(gates, comparisons, config.policy, regression_declared=declared)
+    costs = accounts.keep(session)
+    budgets = budget_gates(costs, config.policy)
+    decision = decide(gates, comparisons, config.policy, budgets=budgets, regression_declared=declared)
+    if decision.verdict is Verdict.KEEP_PROMPTING and (price := cheaper(costs)):
+        decision = replace(decision, reason=f"{decision.reason} {price}")
     _store(session, comparisons, decision)
 
 
@@ -138,7 +144,15 @@ def _answer(
     candidate: Mapping[str, Score],
 ) -> Comparison:
     config = session.experiment.config
-    return compare(question, examples, base, candidate, confidence=config.policy.confidence, seed=config.seed)
+    level = _early_level(session, examples) if question.kind == "task" and config.policy.stop_early else None
+    confidence = config.policy.confidence
+    return compare(question, examples, base, candidate, confidence=confidence, level=level, seed=config.seed)
+
+
+def _early_level(session: Session, examples: Sequence[tuple[str, str]]) -> float:
+    """The stricter level of an interval that was looked at before; see `sequential`."""
+    looks = planned_looks(len({example.cluster for example in session.splits["test"]}))
+    return level_at_look(len({cluster for _, cluster in examples}), looks, session.experiment.config.policy.confidence)
 
 
 def _answer_corpus(
@@ -219,16 +233,8 @@ def _health(session: Session, row: Mapping[str, Any], side: Side) -> validity.Ar
 
 
 def _looks(session: Session) -> int:
-    """How many experiments have decided on these test questions, up to and with this one."""
-    sql = """select count(distinct e.experiment_id) as looks
-             from arms a join runs r using (run_id) join suites s using (suite_id)
-                join experiments e on e.experiment_id = a.experiment_id
-                left join decisions d on d.experiment_id = e.experiment_id
-             where s.kind = 'task' and (d.experiment_id is not null or e.experiment_id = ?)
-                and e.created_at <= (select created_at from experiments where experiment_id = ?)
-                and coalesce(s.items, s.suite_id) = (
-                    select coalesce(mine.items, mine.suite_id) from suites mine where mine.suite_id = ?)"""
-    [row] = session.store.rows(sql, [session.id, session.id, session.chosen("base")["suite_id"]])
+    """How many candidates these test questions have judged, up to and with this one."""
+    [row] = session.store.rows("select looks from v_looks where experiment_id = ?", [session.id])
     return int(row["looks"])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from baselines.arm import Arm
 from harness.models.cache import completion_id
@@ -42,15 +42,14 @@ class Marked:
 def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> Run:
     """Ask, mark and store. A run that is on record without errors is returned as it is."""
     suite_id = digest(suite)
-    generation = Generation(suite.generation.max_new_tokens, suite.generation.temperature, seed)
+    generation = _generation(suite, seed)
     run = _run(arm.name, arm.prompter.digest, suite.name, suite_id, suite.metrics, model, generation)
     if store.run_is_finished(run.id):
         return run
     started = time.monotonic()
     marks = {name: metrics.build(name, suite.schema) for name in suite.metrics}
+    answers = answer(arm, suite, model, seed)
     prompts = [arm.prompter.prompt(example) for example in suite.examples]
-    with phase(f"{arm.name} on {suite.name}", len(prompts)) as progress:
-        answers = model.generate(prompts, generation, on_progress=lambda batch: progress.advance(len(batch)))
     ids = [completion_id(model.identity, model.render(prompt), generation) for prompt in prompts]
     marked = [
         Marked(example, key, completion, {name: mark(example, completion) for name, mark in marks.items()})
@@ -58,6 +57,17 @@ def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> R
     ]
     _record(store, run, suite.kind, arm.prompter.digest, marked, time.monotonic() - started)
     return run
+
+
+def answer(arm: Arm, suite: Suite, model: Model, seed: int) -> list[Completion]:
+    """The arm's answers to a suite's examples, in their order; nothing is marked."""
+    prompts = [arm.prompter.prompt(example) for example in suite.examples]
+    with phase(f"{arm.name} on {suite.name}", len(prompts)) as progress:
+        return model.generate(prompts, _generation(suite, seed), on_progress=lambda batch: progress.advance(len(batch)))
+
+
+def _generation(suite: Suite, seed: int) -> Generation:
+    return replace(suite.generation, seed=seed)
 
 
 def evaluate_lm_eval(arm_name: str, task: LmEvalTask, model: Model, store: Store, seed: int) -> Run:

@@ -210,7 +210,7 @@ def insert(
 
 
 def _identifier(name: str) -> str:
-    if not re.fullmatch(r"[a-z_]+", name):
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ValueError(f"not an identifier: {name!r}")
     return name
 

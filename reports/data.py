@@ -31,6 +31,8 @@ class ReportData:
     evidence: Sequence[Row]
     training: Sequence[Row]
     stages: Sequence[Row]
+    prices: Sequence[Row]
+    break_even: Row | None
     better: Sequence[Row]
     worse: Sequence[Row]
     flips: Row
@@ -68,9 +70,11 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
     decision = _decision(con, experiment)
     key = [decision["experiment_id"]]
     frozen = json.loads(decision["frozen"])
-    arms = """select r.*, c.mean_tokens_in, c.mean_tokens_out, c.p95_seconds, c.length_share
-              from v_runs r left join v_costs c using (run_id) where experiment_id = ?
-              order by side, kind desc, suite, arm, not is_primary, metric"""
+    arms = """select r.*, c.mean_tokens_in, c.mean_tokens_out, c.p95_seconds, c.length_share, m.p95_low, m.p95_high,
+                m.cost, m.cost_low, m.cost_high
+              from v_runs r left join v_costs c using (run_id)
+                left join v_arm_costs m using (experiment_id, run_id, side) where experiment_id = ?
+              order by side, kind desc, suite, r.arm, not is_primary, metric"""
     flips = "from v_flips where experiment_id = ? and candidate_value {} baseline_value order by example_id"
     return ReportData(
         decision=decision,
@@ -84,6 +88,8 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
         evidence=_rows(con, "from v_evidence where experiment_id = ? order by topic, name", key),
         training=_rows(con, "from v_training where experiment_id = ? order by step, name", key),
         stages=_rows(con, "from v_stages where experiment_id = ? order by finished_at", key),
+        prices=_rows(con, "from v_prices where experiment_id = ? order by side", key),
+        break_even=next(iter(_rows(con, "from v_break_even where experiment_id = ?", key)), None),
         better=_rows(con, f"{flips.format('>')} limit {FLIPS_SHOWN}", key),
         worse=_rows(con, f"{flips.format('<')} limit {FLIPS_SHOWN}", key),
         flips=_rows(con, FLIP_COUNTS, key)[0],

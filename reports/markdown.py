@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reports import plots
 from reports.data import ReportData, Row
+from reports.numbers import amount, span, volume
 from reports.text import block, cell, table
 
 MARKS = {"pass": "✅ pass", "fail": "❌ fail", "unknown": "❔ open"}
@@ -28,6 +29,7 @@ def render(data: ReportData, pictures: dict[str, str]) -> str:
         _gates(data),
         _arms(data),
         _comparisons(data, pictures),
+        _costs(data, pictures),
         _choice(data),
         _flips(data),
         _judge(data),
@@ -69,13 +71,16 @@ def _arms(data: ReportData) -> str:
         return ""
     primary = arms[0]["metric"]
     metrics = [m for m in data.config["task"]["metrics"] if m != primary]
-    header = ["arm", primary, *metrics, "n", "tokens in / out", "p95 seconds"]
+    priced = any(arm["cost"] is not None for arm in arms)
+    header = ["arm", primary, *metrics, "n", "tokens in / out", "p95 seconds", *(["per 1,000 requests"] * priced)]
     rows = []
     for arm in arms:
         others = [_percent(data.score(arm["run_id"], metric)["mean"]) for metric in metrics]
-        rows.append([_arm_name(arm), _with_interval(arm), *others, _count(arm), _tokens(arm), _seconds(arm)])
+        costs = [_tokens(arm), _seconds(arm), *([_cost(arm)] * priced)]
+        rows.append([_arm_name(arm), _with_interval(arm), *others, _count(arm), *costs])
     legend = "Bold: each side's prompt, chosen on validation. Seconds are a request's share of its batch."
-    return f"{table([cell(h) for h in header], rows)}\n\n{legend}"
+    told = f"\n\n{cell(data.break_even['told'])}" if data.break_even else ""
+    return f"{table([cell(h) for h in header], rows)}\n\n{legend}{told}"
 
 
 def _comparisons(data: ReportData, pictures: dict[str, str]) -> str:
@@ -101,6 +106,70 @@ def _comparisons(data: ReportData, pictures: dict[str, str]) -> str:
     )
     picture = f"![Differences with intervals]({pictures['forest']})\n\n" if "forest" in pictures else ""
     return f"## What changed\n\n{picture}{table(header, rows)}\n\n{note}"
+
+
+def _costs(data: ReportData, pictures: dict[str, str]) -> str:
+    """What training, hosting and answering cost, from which volume on the candidate pays, and at which prices."""
+    found = data.break_even
+    if found is None:
+        return ""
+    rows = [[what, value] for what, value in _cost_rows(found) if value]
+    picture = f"\n\n![Monthly cost by volume]({pictures['break_even']})" if "break_even" in pictures else ""
+    text = (
+        f"All amounts in {cell(found['currency'])}. A machine is paid for the seconds measured, as if it never waited; "
+        "its idle hours belong into `hosting_per_month`. The intervals tell how requests differ, on this machine and "
+        "this day; prices and the training are taken as known."
+    )
+    return f"## What it costs\n\n{cell(found['told'])}{picture}\n\n{table(['', ''], rows)}\n\n{text}{_prices(data)}"
+
+
+def _cost_rows(found: Row) -> list[tuple[str, str]]:
+    """What is known; an empty text where nothing is."""
+    trained = f"{found['training_seconds']:,.0f}" if found["training_seconds"] is not None else ""
+    rows = [
+        ("training, once", _money(found, "training_cost")),
+        ("training, seconds", trained),
+        (f"upkeep a month (training every {found['retrain_months']:g} months)", _money(found, "upkeep")),
+        ("hosting a month, beyond the prompt's", _money(found, "hosting")),
+        ("saved per 1,000 requests", _money(found, "saving")),
+    ]
+    if found["requests"] is not None:
+        interval = span(found["requests_low"], found["requests_high"], volume)
+        rows.append(("cheaper from, requests a month", f"{volume(found['requests'])}{interval}"))
+    if found["requests_per_month"] is not None:
+        at = f"a month at {found['requests_per_month']:,} requests"
+        rows += [(f"{cell(found[f'{side}_arm'])} {at}", _money(found, f"{side}_month")) for side in SIDES]
+    return rows
+
+
+SIDES = ("baseline", "candidate")
+
+
+def _money(row: Row, name: str) -> str:
+    """An amount with its interval, if it has one."""
+    if row[name] is None:
+        return ""
+    return f"{amount(row[name])}{span(row.get(f'{name}_low'), row.get(f'{name}_high'), amount)}"
+
+
+def _prices(data: ReportData) -> str:
+    if not data.prices:
+        return ""
+    header = ["price of", "name", "per million tokens in / out", "per hour", "as of", "source"]
+    rows = [
+        [
+            {"base": "prompt", "candidate": "candidate"}[price["side"]],
+            cell(price["name"] or "as given"),
+            "" if price["input"] is None else f"{price['input']:g} / {price['output']:g}",
+            "" if price["per_hour"] is None else f"{price['per_hour']:g}",
+            cell(price["as_of"] or "the experiment file"),
+            cell(price["source"]),
+        ]
+        for price in data.prices
+    ]
+    listed = any(price["name"] for price in data.prices)
+    note = "\n\nA listed price is a copy of the day it names and may have changed since." if listed else ""
+    return f"\n\n{table(header, rows)}{note}"
 
 
 def _choice(data: ReportData) -> str:
@@ -221,7 +290,13 @@ def _tokens(arm: Row) -> str:
 
 
 def _seconds(arm: Row) -> str:
-    return "—" if arm["p95_seconds"] is None else f"{arm['p95_seconds']:.3f}"
+    if arm["p95_seconds"] is None:
+        return "—"
+    return f"{amount(arm['p95_seconds'])}{span(arm['p95_low'], arm['p95_high'], amount)}"
+
+
+def _cost(arm: Row) -> str:
+    return _money(arm, "cost") or "—"
 
 
 def _percent(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Pictures of the same data: a forest plot of every difference, and the training curves. [home of matplotlib]"""
+"""Pictures of the same data: every difference, what a month costs, the training curves. [home of matplotlib]"""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 from reports.data import ReportData, Row
 
-GOOD, BAD, OPEN = "#1a7f37", "#cf222e", "#6e7781"
+GOOD, BAD, OPEN, LINE = "#1a7f37", "#cf222e", "#6e7781", "#0969da"
+PARTS = ("cost", "low", "high")
 
 
 def draw(data: ReportData, folder: Path) -> dict[str, str]:
@@ -18,7 +19,7 @@ def draw(data: ReportData, folder: Path) -> dict[str, str]:
     from matplotlib import pyplot as plt
 
     pictures: dict[str, str] = {}
-    for name, make in (("forest", _forest), ("training", _training)):
+    for name, make in (("forest", _forest), ("break_even", _break_even), ("training", _training)):
         figure = make(plt, data)
         if figure is not None:
             pictures[name] = f"{name}.png"
@@ -48,8 +49,66 @@ def _forest(plt: Any, data: ReportData) -> Any:
 
 def _label(c: Row) -> str:
     name = {"task": "gain on the task", "metric": c["metric"], "judge": "judge", "slice": c["slice"]}
-    # A dollar sign would start mathematics in matplotlib.
-    return str(name.get(c["kind"], c["suite"])).replace("$", r"\$")[:40]
+    return _plain_text(str(name.get(c["kind"], c["suite"])))
+
+
+def _plain_text(name: str) -> str:
+    """A name as matplotlib shows it: a dollar sign would start mathematics, and a leading underscore hide a legend."""
+    return name.replace("$", r"\$").lstrip("_")[:40]
+
+
+def _break_even(plt: Any, data: ReportData) -> Any:
+    """What each side costs a month by volume, with bands, and where the two cross."""
+    found = data.break_even
+    if found is None or found["fixed"] is None or found["baseline_cost"] is None or found["candidate_cost"] is None:
+        return None
+    figure, axes = plt.subplots(figsize=(8, 3.6))
+    volumes = _volumes(found)
+    for side, fixed, color in (("baseline", 0.0, OPEN), ("candidate", found["fixed"], LINE)):
+        value, low, high = ([_month(found[f"{side}_{part}"], n, fixed) for n in volumes] for part in PARTS)
+        axes.plot(volumes, value, color=color, label=_plain_text(found[f"{side}_arm"]))
+        if found[f"{side}_low"] is not None:
+            axes.fill_between(volumes, low, high, color=color, alpha=0.2, linewidth=0)
+    _mark_crossing(axes, found, volumes[-1])
+    if found["requests_per_month"] is not None:
+        axes.axvline(found["requests_per_month"], color="black", linestyle=":", label="expected")
+    if volumes[0] > 0:
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
+    axes.set_xlim(volumes[0], volumes[-1])
+    axes.xaxis.set_major_formatter(lambda n, _: f"{n:,.0f}")
+    axes.set_xlabel("requests a month")
+    axes.set_ylabel(f"{found['currency']} a month")
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    _plain(axes)
+    return figure
+
+
+def _mark_crossing(axes: Any, found: Row, widest: float) -> None:
+    if found["requests"] is None:
+        return
+    crossing = _month(found["candidate_cost"], found["requests"], found["fixed"])
+    axes.plot(found["requests"], crossing, "o", color="black", zorder=3, label="cheaper from here")
+    if found["requests_low"] is not None:
+        end = widest if found["requests_high"] is None else found["requests_high"]
+        axes.axvspan(found["requests_low"], end, color=LINE, alpha=0.08, linewidth=0, label="its interval")
+
+
+def _month(per_thousand: float | None, requests: float, fixed: float) -> float | None:
+    return None if per_thousand is None else per_thousand * requests / 1000 + fixed
+
+
+def _volumes(found: Row) -> list[float]:
+    """The volumes drawn: from 0, or in powers where crossing and expected volume are too far apart to show both."""
+    crossing, expected = found["requests"] or 0.0, found["requests_per_month"] or 0.0
+    dearest = max(found["baseline_cost"], found["candidate_cost"])
+    if crossing and expected and not 0.1 < crossing / expected < 10:
+        low, high = 0.2 * min(crossing, expected), 5 * max(crossing, expected)
+        return [float(low * (high / low) ** (step / 60)) for step in range(61)]
+    alone = 3 * 1000 * found["fixed"] / dearest if dearest else 0.0  # where answering dwarfs what is fixed
+    return [0.0, max(2 * crossing, 1.2 * expected) or alone or 1000.0]
 
 
 def _training(plt: Any, data: ReportData) -> Any:
