@@ -171,7 +171,7 @@ def test_every_problem_is_listed_at_once_with_its_line(refusal):
         ("policy: high", "line 5: `policy` is a mapping of settings, not 'high'"),
         ("policy: {min_gain: .nan}", f"line 5: `policy.min_gain` {MARGIN}"),
         ("task: {metrics: [exact]}", "line 5: `exact`: unknown metric; did you mean `exact_match`?"),
-        ("task: {primary: bleu}", "line 5: `bleu`: unknown metric; use one of exact_match, "),
+        ("task: {primary: rouge}", "line 5: `rouge`: unknown metric; use one of exact_match, "),
         ("task: {metrics: [json_schema]}", "line 5: the metric json_schema needs `task.schema`"),
         ("candidate: {path: own-suite}", "an experiment has either `training:` or `candidate:`"),
         ("candidate: {path: a, recorded: b}", "`candidate` a candidate is exactly one of a folder, recorded answers"),
