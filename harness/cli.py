@@ -85,6 +85,16 @@ def _parser() -> argparse.ArgumentParser:
         if name != "report":
             reader.add_argument("--json", action="store_true", help="JSON on stdout")
         reader.add_argument("--store", type=Path, default=Path(STORE), help=f"the DuckDB file (default: {STORE})")
+    importer = _command(
+        commands, "import", "two logs of another tool's evaluation -> an experiment that decides", _import
+    )
+    importer.add_argument("base", help="the log of the prompted base model")
+    importer.add_argument("tuned", help="the log of the fine-tuned model on the same exam")
+    importer.add_argument("--out", type=Path, required=True, help="a new folder for the experiment")
+    importer.add_argument(
+        "--metric", help="what decides: a mark in the log, or a metric of ours (default: its first mark)"
+    )
+    importer.add_argument("--task", help="which of several tasks decides; the others become regression suites")
     _command(commands, "schema", "print the JSON Schema of the experiment file, for editors", _schema)
     return parser
 
@@ -234,6 +244,16 @@ def _json_value(value: Any) -> Any:
     if isinstance(value, float | Decimal):
         return float(value) if math.isfinite(value) else None
     return value
+
+
+def _import(options: argparse.Namespace) -> int:
+    from harness.importers import import_logs
+
+    found = import_logs(options.base, options.tuned, options.out, options.metric, options.task)
+    for remark in found.remarks:
+        say(f"note: {remark}")
+    print(f"{found.summary}\nwrote {found.experiment}\nnext: harness run {found.experiment}")
+    return 0
 
 
 def _schema(options: argparse.Namespace) -> int:
