@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     importer = _command(
         commands, "import", "two logs of another tool's evaluation -> an experiment that decides", _import
     )
-    importer.add_argument("base", help="the log of the prompted base model")
+    importer.add_argument("base", help="the log of the prompted base model (a promptfoo column: FILE::COLUMN)")
     importer.add_argument("tuned", help="the log of the fine-tuned model on the same exam")
     importer.add_argument("--out", type=Path, required=True, help="a new folder for the experiment")
     importer.add_argument(

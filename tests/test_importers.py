@@ -13,7 +13,7 @@ import eval_logs
 import pytest
 import yaml
 from eval_logs import WRITERS, half
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from workspaces import opened, run, verdict
 
@@ -218,6 +218,15 @@ def test_marks_outside_0_to_1_do_not_decide(tmp_path: Path) -> None:
         import_logs(str(logs[0]), str(logs[1]), tmp_path / "other", metric="reward")
 
 
+def test_a_mark_that_only_one_log_has_cannot_decide(tmp_path: Path) -> None:
+    logs = [eval_logs.nemo(tmp_path / name, WEAK) for name in ("base", "tuned")]
+    file = logs[0] / "results.jsonl"
+    file.write_text(file.read_text().replace('"reward"', '"unrewarded"').replace("scorer_rewards", "none"))
+    found = import_logs(str(logs[0]), str(logs[1]), tmp_path / "out")
+    assert "exact_match on arithmetic decides" in found.summary
+    assert "'reward' is a mark in [0, 1] in only one log, and cannot decide" in found.remarks
+
+
 def test_our_own_metrics_mark_the_text_anew(tmp_path: Path) -> None:
     logs = [eval_logs.lm_eval(tmp_path / "base", WEAK), eval_logs.lm_eval(tmp_path / "tuned", STRONG)]
     assert decide(tmp_path, *logs, "--metric", "number_match") == "deploy"
@@ -262,6 +271,7 @@ HOSTILE = st.text(st.characters(codec=None), max_size=30) | st.sampled_from(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(question=HOSTILE, answer=HOSTILE, mark=HOSTILE, identity=HOSTILE, task=HOSTILE)
+@example(question="\ud800", answer="\ud83d", mark="m\ud800", identity="\udc00", task="\ud800")
 def test_hostile_text_arrives_as_it_was(
     question: str, answer: str, mark: str, identity: str, task: str, tmp_path: Path
 ) -> None:
@@ -281,11 +291,11 @@ def test_hostile_text_arrives_as_it_was(
         "tuned.jsonl",
         path.name,
     }
-    [example] = read_examples(tmp_path / "out" / "exam.jsonl", {})
+    [asked] = read_examples(tmp_path / "out" / "exam.jsonl", {})
     whole = [text.encode("utf-8", "replace").decode() for text in (question, answer, mark)]
-    assert [example.input, example.target] == whole[:2]
+    assert [asked.input, asked.target] == whole[:2]
     [(key, completion)] = read_answers(tmp_path / "out" / "base.jsonl").items()
-    assert (key, completion.text, completion.scores) == (example.id, whole[1], {whole[2]: 1.0})
+    assert (key, completion.text, completion.scores) == (asked.id, whole[1], {whole[2]: 1.0})
     assert load_experiment(path).config.task.metrics == [f"recorded:{whole[2]}"]
 
 

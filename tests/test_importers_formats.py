@@ -232,7 +232,7 @@ def test_a_nemo_bundle_may_be_named_by_any_of_its_files(tmp_path: Path) -> None:
         ),
         ("results.json", '{"results": {}, "n-shot": {}}', "averages, not the answers they rest on"),
         ("eval-1.json", '{"benchmark": {"name": "b", "scores": {}}}', "no results.jsonl beside it"),
-        ("log.json", '{"status": "success", "eval": {"task": "t"}}', "`samples` is missing, expected a list"),
+        ("log.json", '{"status": "success", "eval": {"task": "t"}}', "the log has no samples"),
         (
             "log.jsonl",
             '{"problem_idx": "a"}\n{"problem_idx": 1, "reward": "x"}\n',

@@ -32,7 +32,7 @@ TEMPLATE = """\
 data:
   test: exam.jsonl{findings}
 
-# What decides. `recorded:NAME` is a mark the log came with; {marks}.
+# What decides. `recorded:NAME` is a mark the logs came with; they have {marks}.
 # The harness's own metrics (exact_match, number_match, json_match, ...) mark the answers' text anew.
 task:
   metrics: {metric}
@@ -123,9 +123,8 @@ def _answers(exam: Exam, side: Side, names: Mapping[str, str]) -> list[dict[str,
 
 
 def _write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """JSONL; half a character (a lone surrogate), which no file can hold, becomes a question mark, as in the store."""
     text = "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
-    path.write_bytes(text.encode("utf-8", "replace"))
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _id(exam: Exam, item: str, names: Mapping[str, str]) -> str:
@@ -157,14 +156,13 @@ def _experiment(chosen: Plan, log_format: str, sources: tuple[str, str]) -> str:
     if exam.clusters():
         findings["duplicates"] = "info"  # questions asked again share a cluster
     suites = [{"suite": chosen.names[other.task], "margin": 0.03} for other in chosen.others]
-    also = [f"recorded:{name}" for name in exam.marks if f"recorded:{name}" != chosen.metric]
     return TEMPLATE.format(
         format=log_format,
         base=repr(sources[0]),
         tuned=repr(sources[1]),
         experiment=yaml.safe_dump({"experiment": chosen.names[exam.task]}).strip(),
         findings=f"\n  findings: {_inline(findings)}" if findings else "",
-        marks=f"this one also has {', '.join(map(repr, also))}" if also else "this one has no other",
+        marks=", ".join(repr(f"recorded:{name}") for name in exam.marks) or "none in [0, 1] on both sides",
         metric=_inline([chosen.metric]),
         regression="".join(f"\n  - {_inline(suite)}" for suite in suites) or " [] # nothing is known about forgetting",
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from harness.importers.log import (
@@ -49,34 +49,32 @@ def read(source: Source) -> tuple[list[Answer], list[str]]:
 
     Raises UserError for a log that was cancelled or stopped by an error: it does not say what it would have asked.
     """
-    log = source.content if source.kind == "json" else _unzip(source)
-    if log.get("status") != "success":
-        reason = as_text(part(log, "error").get("message"))
-        what = f"the evaluation did not finish: status {as_text(log.get('status'))!r}{f', {reason}' if reason else ''}"
-        raise UserError(what, str(source.path), f"finish it first: `inspect eval-retry {source.path}`")
-    try:
-        task, samples = field(field(log, "eval", dict), "task", str), field(log, "samples", list)
-    except ValueError as error:
-        raise UserError(f"not a whole Inspect log: {error}", str(source.path), "log with `--log-samples`") from None
-    model = as_text(log["eval"].get("model"))
-    found = list(_samples(samples, source.path.name))
-    return each(found, source.path, lambda where, sample: _answer(where, task, model, sample)), []
-
-
-def _unzip(source: Source) -> dict[str, Any]:
-    """The log in a zip as the JSON format has it. One without a header was never finished."""
+    if source.kind == "json":
+        return _answers(source, source.content, source.content.get("samples")), []
     with zipfile.ZipFile(source.path) as archive:
         try:
-            head = HEADER if HEADER in source.content else START
+            head = HEADER if HEADER in source.content else START  # one without a header was never finished
             log = json_value(_member(archive, head), f"{source.path}: {head}")
             names = sorted({name for name in source.content if name.startswith(SAMPLES) and name.endswith(".json")})
-            samples = [json_value(_member(archive, name), f"{source.path}: {name}") for name in names]
+            # One at a time: with all its events a sample may be large.
+            samples = (json_value(_member(archive, name), f"{source.path}: {name}") for name in names)
+            return _answers(source, log if isinstance(log, dict) else {}, samples), []
         except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
             fix = "`inspect log convert --to json` writes it anew"
             raise UserError(f"the log cannot be unpacked: {error}", str(source.path), fix) from None
-    if not isinstance(log, dict):
-        raise UserError("not an Inspect log", f"{source.path}: {head}", "give the file as Inspect wrote it")
-    return {**({"status": "started"} if head == START else {}), **log, "samples": samples}
+
+
+def _answers(source: Source, log: dict[str, Any], samples: Iterable[Any] | None) -> list[Answer]:
+    status = as_text(log.get("status", "started"))
+    if status != "success":
+        reason = as_text(part(log, "error").get("message"))
+        what = f"the evaluation did not finish: status {status!r}{f', {reason}' if reason else ''}"
+        raise UserError(what, str(source.path), f"finish it first: `inspect eval-retry {source.path}`")
+    spec = part(log, "eval")
+    task, model = as_text(spec.get("task")), as_text(spec.get("model"))
+    if not isinstance(samples, list | Iterator):
+        raise UserError("the log has no samples", str(source.path), "log them: `inspect eval --log-samples`")
+    return each(_rows(samples, source.path.name), source.path, lambda where, row: _answer(where, task, model, row))
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -100,7 +98,7 @@ def _raw(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         return file.read(info.compress_size)
 
 
-def _samples(samples: list[Any], name: str) -> Iterator[Row]:
+def _rows(samples: Iterable[Any], name: str) -> Iterator[Row]:
     for position, sample in enumerate(samples, 1):
         row = sample if isinstance(sample, dict) else {}
         known = f"sample {as_text(row['id'])} epoch {as_text(row.get('epoch', 1))}" if "id" in row else ""

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.importers.log import Answer, Row, Source, as_text, each, field, json_value, marks, number, rows
+from harness.importers.log import Answer, Row, Source, as_text, each, field, json_value, marks, number, part, rows
 from suites.data import refuse_rows, sha256_json
 from suites.errors import UserError
 
@@ -62,11 +62,7 @@ def _task(file: Path) -> str:
 def _read_task(file: Path, found: Sequence[Row]) -> tuple[list[Answer], list[str]]:
     lower = _better_when_lower(file)
     documents = _by_document(found, file)
-    answers = each(
-        [(where, filters) for where, filters in documents],
-        file,
-        lambda where, filters: _answer(where, file, filters, lower),
-    )
+    answers = each(documents, file, lambda where, filters: _answer(where, file, filters, lower))
     told = sorted(lower & {str(name) for _, row in found for name in row["metrics"]})
     return answers, [f"{name} of {_task(file)} is better when lower, and was left out" for name in told]
 
@@ -77,8 +73,8 @@ def _better_when_lower(file: Path) -> set[str]:
     results = file.with_name(f"results_{named['date']}.json") if named else file
     if named is None or not results.is_file():
         return set()
-    content = json_value(results.read_bytes(), str(results))
-    directions = content.get("higher_is_better", {}).get(named["task"], {}) if isinstance(content, dict) else {}
+    content = {"results": json_value(results.read_bytes(), str(results))}
+    directions = part(part(part(content, "results"), "higher_is_better"), named["task"])
     return {name for name, higher in directions.items() if higher is False}
 
 

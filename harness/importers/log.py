@@ -126,10 +126,7 @@ def _parse(content: bytes) -> Any:
 
 
 def each(found: Iterable[Row], path: Path, make: Callable[[str, dict[str, Any]], Answer | None]) -> list[Answer]:
-    """`make` of every row; every row for which it raises ValueError is told at once, with the reason.
-
-    An answer that failed has no marks: the 0 that tools write down for it is not what it was worth.
-    """
+    """`make` of every row; every row for which it raises ValueError is told at once, with the reason."""
     answers: list[Answer] = []
     bad: list[str] = []
     for where, row in found:
@@ -139,9 +136,28 @@ def each(found: Iterable[Row], path: Path, make: Callable[[str, dict[str, Any]],
             bad.append(f"{where}: {error}")
             continue
         if answer:
-            answers.append(replace(answer, scores={}) if answer.error else answer)
+            answers.append(_clean(answer))
     refuse_rows(bad, path)
     return answers
+
+
+def _clean(answer: Answer) -> Answer:
+    """Text that a file can hold, and no marks for an answer that failed: the 0 written down for it is not its worth."""
+    return replace(
+        answer,
+        task=_whole(answer.task),
+        item=_whole(answer.item),
+        input=_whole(answer.input),
+        target=_whole(answer.target),
+        completion=_whole(answer.completion),
+        scores={} if answer.error else {_whole(name): value for name, value in answer.scores.items()},
+        error=None if answer.error is None else _whole(answer.error),
+    )
+
+
+def _whole(text: str) -> str:
+    """Half a character (a lone surrogate) becomes a question mark, as in the store."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def field(row: Mapping[str, Any], name: str, *kinds: type) -> Any:

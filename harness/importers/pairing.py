@@ -51,7 +51,7 @@ def pair(base: Log, tuned: Log) -> list[Exam]:
                   ((base, one, other), (tuned, other, one)) if a.keys() - b.keys()]  # fmt: skip
         raise UserError("the logs are of different tasks\n" + "\n".join(listed), places, "give logs of the same tasks")
     _same_questions(one, other, places)
-    return [_exam(task, one[task], other[task]) for task in sorted(one)]
+    return [_exam(task, one[task], other[task]) for task in sorted(one, key=natural)]
 
 
 def _by_task(log: Log) -> dict[str, dict[str, Answer]]:
@@ -135,7 +135,12 @@ def _remarks(exam: Exam) -> list[str]:
         found.append(_told(exam, f"{name} failed on", [item for item in side if side[item].error]))
     both = [item for item in exam.items if item in exam.base and item in exam.tuned]
     worded = [item for item in both if exam.base[item].input != exam.tuned[item].input]
-    return [*found, _told(exam, "the logs differ in the wording of, and base's is kept for,", worded)]
+    found.append(_told(exam, "the logs differ in the wording of, and base's is kept for,", worded))
+    return [*found, *(f"{name!r} is a mark in [0, 1] in only one log, and cannot decide" for name in _lonely(exam))]
+
+
+def _lonely(exam: Exam) -> list[str]:
+    return sorted({*_marks(exam.base)} ^ {*_marks(exam.tuned)})
 
 
 def _told(exam: Exam, trouble: str, items: Sequence[str]) -> str:
