@@ -15,7 +15,7 @@ import eval_logs
 import pyarrow
 import pytest
 from eval_logs import CASES, DATE
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from harness.importers import FORMATS, read
@@ -63,6 +63,17 @@ def test_an_option_is_chosen_among_the_requests_in_the_tasks_own_context(tmp_pat
     (tmp_path / "samples.jsonl").write_text(json.dumps(row))
     [answer] = read(str(tmp_path / "samples.jsonl")).answers
     assert answer.completion == "blue"
+
+
+@pytest.mark.parametrize(
+    ("likelihoods", "chosen"), [(["-inf", "-9.5", "-inf"], "blue"), (["-1", "-2", "-inf"], "the red one")]
+)
+def test_an_option_may_be_impossible(likelihoods: list[str], chosen: str, tmp_path: Path) -> None:
+    row = json.loads((CASES / "lm_eval" / f"samples_colour_choice_{DATE}.jsonl").read_text().split("\n")[0])
+    row["resps"] = [[[value, "False"]] for value in likelihoods]
+    (tmp_path / "samples.jsonl").write_text(json.dumps(row))
+    [answer] = read(str(tmp_path / "samples.jsonl")).answers
+    assert answer.completion == chosen
 
 
 def test_beginnings_are_told_apart_where_all_options_end_alike(tmp_path: Path) -> None:
@@ -291,6 +302,7 @@ JUNK = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.sampled_from(PLACES), junk=JUNK)
+@example(place=("lm_eval", ("resps", 0, 0, 0)), junk=10**400)
 def test_junk_anywhere_in_a_row_is_an_answer_or_a_user_error(
     place: tuple[str, tuple[Any, ...]], junk: object, tmp_path: Path
 ) -> None:

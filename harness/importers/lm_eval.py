@@ -7,12 +7,13 @@ https://github.com/EleutherAI/lm-evaluation-harness/blob/main/docs/interface.md
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.importers.log import Answer, Row, Source, as_text, each, field, json_value, marks, number, part, rows
+from harness.importers.log import Answer, Row, Source, as_text, each, field, json_value, marks, part, rows
 from suites.data import refuse_rows, sha256_json
 from suites.errors import UserError
 
@@ -168,12 +169,12 @@ def _likeliest(responses: Sequence[Any], requests: Sequence[tuple[str, str]]) ->
 
 
 def _logprob(response: Any) -> float:
-    pair = response[0]
+    """Minus infinity is one; no number at all is none."""
     try:
-        found = number(float(pair[0])) if isinstance(pair, list) and pair else None
-    except (TypeError, ValueError):
-        found = None
-    if found is None:
+        found = float(response[0][0])
+    except (TypeError, ValueError, OverflowError, LookupError):
+        found = math.nan
+    if math.isnan(found):
         raise ValueError(f"a response is {as_text(response)}, expected [[log probability, is greedy]]")
     return found
 
