@@ -88,22 +88,22 @@ def test_beginnings_are_told_apart_where_all_options_end_alike(tmp_path: Path) -
 
 def test_inspect_samples() -> None:
     found = answers(str(CASES / "inspect.json"))
-    first = found["popularity 1/1"]
+    first = found["sky 1/1"]
     assert first.scores == {"match": 1.0, "graded/style": 0.5, "graded/tone": 0.5}
     assert (first.tokens_in, first.tokens_out, first.seconds) == (64, 2, 0.546), (
         "the grader's tokens are not the model's"
     )
-    assert found["popularity 1/2"].scores == {"match": 0.0}, "NaN is how Inspect says unscored"
-    picture = found["popularity 2/1"]
+    assert found["sky 1/2"].scores == {"match": 0.0}, "NaN is how Inspect says unscored"
+    picture = found["sky 2/1"]
     assert picture.input == "What is in this picture?\n[image]\na cat\na dog"
     assert (picture.completion, picture.target) == ("ANSWER: B", "B")
-    assert picture.question == found["popularity 2/2"].question, "message ids and attachments say nothing"
+    assert picture.question == found["sky 2/2"].question, "message ids and attachments say nothing"
 
 
 def test_inspect_samples_that_failed_keep_their_reason_and_have_no_marks() -> None:
     found = answers(str(CASES / "inspect.json"))
-    assert (found["popularity 2/2"].error, found["popularity 2/2"].scores) == ("RateLimitError: 429", {})
-    assert found["popularity odd/one/1"].error == "invalidated: the target is missing"
+    assert (found["sky 2/2"].error, found["sky 2/2"].scores) == ("RateLimitError: 429", {})
+    assert found["sky odd/one/1"].error == "invalidated: the target is missing"
 
 
 def test_text_that_is_no_grade_is_no_mark(tmp_path: Path) -> None:
