@@ -101,6 +101,18 @@ def _conclude(store: Path, experiment_id: str, out: Path) -> int:
     return int(found.decision["exit_code"])
 
 
+def import_logs(options: argparse.Namespace) -> int:
+    """An experiment folder made of two logs of another tool."""
+    from harness.importers import import_logs
+    from harness.progress import say
+
+    found = import_logs(options.base, options.tuned, options.out, options.metric, options.task)
+    for remark in found.remarks:
+        say(f"note: {remark}")
+    print(f"{found.summary}\nwrote {found.experiment}\nnext: harness run {found.experiment}")
+    return 0
+
+
 def explain(options: argparse.Namespace) -> int:
     """Every rule of an experiment in words; nothing is run or written."""
     from harness import explain

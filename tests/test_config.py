@@ -172,6 +172,7 @@ def test_every_problem_is_listed_at_once_with_its_line(refusal):
         ("policy: {min_gain: .nan}", f"line 5: `policy.min_gain` {MARGIN}"),
         ("task: {metrics: [exact]}", "line 5: `exact`: unknown metric; did you mean `exact_match`?"),
         ("task: {primary: rouge}", "line 5: `rouge`: unknown metric; use one of exact_match, "),
+        ("task: {metrics: ['recorded:acc']}", "line 5: `recorded:acc` is a mark of recorded answers; a model that is"),
         ("task: {metrics: [json_schema]}", "line 5: the metric json_schema needs `task.schema`"),
         ("candidate: {path: own-suite}", "an experiment has either `training:` or `candidate:`"),
         ("candidate: {path: a, recorded: b}", "`candidate` a candidate is exactly one of a folder, recorded answers"),
