@@ -11,7 +11,7 @@ from typing import Any
 from baselines.arm import Arm, Prompter
 from baselines.few_shot import few_shot
 from baselines.zero_shot import zero_shot
-from harness.config import BaselineConfig, Experiment, ModelConfig, is_prompt_file
+from harness.config import BaselineConfig, Experiment, ModelConfig, RegressionConfig, Tier, is_prompt_file
 from suites import data
 from suites.errors import UserError
 from suites.folders import load_suite
@@ -162,10 +162,20 @@ def regression_exams(experiment: Experiment) -> list[Suite | LmEvalTask]:
     exams: list[Suite | LmEvalTask] = []
     for entry in config.regression:
         if entry.suite:
-            exams.append(load_suite(entry.suite, experiment.folder, limit=entry.limit, margin=entry.margin))
+            exams.append(load_suite(entry.suite, experiment.folder, limit=entry.limit))
         elif entry.lm_eval:
             is_file = entry.lm_eval.endswith((".yaml", ".yml"))
             task = str(experiment.resolve(entry.lm_eval)) if is_file else entry.lm_eval
             name = Path(task).stem if is_file else task
-            exams.append(LmEvalTask(name, task, entry.margin or DEFAULT_MARGIN, entry.limit))
+            exams.append(LmEvalTask(name, task, entry.limit))
     return exams
+
+
+def regression_rules(experiment: Experiment) -> dict[str, tuple[float | str, Tier]]:
+    """By suite name what may be lost: as the experiment says, else as the suite itself says; and what hangs on it."""
+    exams = regression_exams(experiment)
+    entries = experiment.config.regression or [RegressionConfig(suite=exam.name) for exam in exams]
+    own = [exam.margin if isinstance(exam, Suite) else DEFAULT_MARGIN for exam in exams]
+    return {
+        exam.name: (entry.margin or margin, entry.tier) for exam, entry, margin in zip(exams, entries, own, strict=True)
+    }

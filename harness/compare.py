@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import statistics
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
-from harness import stats
+from harness import power, stats
+from harness.config import Tier
+from harness.relative import RelativeChange
 from suites.types import Example, Score
 
 Kind = Literal["task", "metric", "slice", "regression", "judge"]
@@ -18,7 +20,7 @@ class Question:
     """What is compared: which suite and metric, on which slice, between which arms, and what would be too little.
 
     `margin` is the gain asked for when `kind` is "task", and the loss tolerated otherwise; both are positive
-    differences of scores in [0, 1].
+    differences of scores in [0, 1], or shares of the baseline's score where `relative`. `tier` says what hangs on it.
     """
 
     suite: str
@@ -27,6 +29,8 @@ class Question:
     baseline_arm: str
     candidate_arm: str
     margin: float
+    relative: bool = False
+    tier: Tier = "critical"
     slice: str = ""
 
 
@@ -36,7 +40,9 @@ class Comparison(Question):
 
     `low` and `high` are the two-sided interval at `confidence`; for a tolerated loss its level is 2 * confidence - 1,
     so that each end is a one-sided bound at `confidence`, as a test of non-inferiority asks. `p_value` is two-sided,
-    against no difference; `p_harm` one-sided, against "no worse than the margin". `sd` is that of the differences.
+    against no difference; `p_harm` one-sided, against "no worse than the margin". `sd` is that of one example's
+    difference, clusters allowed for (standard error times root n), and `detectable` the smallest true difference that
+    an exam like this tells from none in four of five tries (METHODS d1), the power planned for everywhere.
     """
 
     n: int
@@ -51,6 +57,7 @@ class Comparison(Question):
     p_value: float | None = None
     p_harm: float | None = None
     sd: float | None = None
+    detectable: float | None = None
     method: str = "no scored pairs"
 
 
@@ -67,36 +74,65 @@ def compare(
     pairs = [(_value(baseline, i), _value(candidate, i), cluster) for i, cluster in sorted(examples)]
     scored = [(b, c, cluster) for b, c, cluster in pairs if b is not None and c is not None]
     clusters = [cluster for _, _, cluster in scored]
-    open_ = Comparison(
-        **asdict(question),
-        n=len(scored),
-        n_clusters=len(set(clusters)),
-        n_unscored=len(pairs) - len(scored),
-        confidence=confidence,
-    )
+    open_ = not_answered(question, clusters, len(pairs), confidence)
     if not scored:
         return open_
     before, after = [b for b, _, _ in scored], [c for _, c, _ in scored]
-    is_task = question.kind == "task"
-    level = confidence if is_task else 2 * confidence - 1
+    level = interval_level(open_)
     found = stats.paired_difference(before, after, clusters, confidence=level, seed=seed)
-    harm = None if is_task else stats.one_sided_p(before, after, clusters, null=-question.margin, alternative="less")
+    if question.kind == "task":
+        return answered(open_, found, None)
+    harm = stats.one_sided_p(before, after, clusters, null=-question.margin, alternative="less")
+    return answered(open_, found, harm)
+
+
+def not_answered(question: Question, clusters: Sequence[str], n_examples: int, confidence: float) -> Comparison:
+    """A comparison over the pairs with these clusters, out of `n_examples`, before anything is measured."""
+    return Comparison(
+        **asdict(question),
+        n=len(clusters),
+        n_clusters=len(set(clusters)),
+        n_unscored=n_examples - len(clusters),
+        confidence=confidence,
+    )
+
+
+def interval_level(c: Comparison) -> float:
+    """The level of the two-sided interval: for a tolerated loss, that of which each end is a one-sided bound."""
+    return c.confidence if c.kind == "task" else 2 * c.confidence - 1
+
+
+def answered(c: Comparison, found: stats.PairedDifference, p_harm: float | None) -> Comparison:
+    """The comparison with what was measured."""
+    sd = None if found.standard_error is None else found.standard_error * math.sqrt(found.n)
     return replace(
-        open_,
+        c,
         baseline=found.baseline,
         candidate=found.candidate,
         difference=found.difference,
         low=found.interval.low if found.interval else None,
         high=found.interval.high if found.interval else None,
         p_value=found.p_value,
-        p_harm=harm,
-        sd=_sd(before, after),
+        p_harm=p_harm,
+        sd=sd,
+        detectable=None if sd is None else power.minimum_detectable(found.n, sd, confidence=interval_level(c)),
         method=found.method,
     )
 
 
-def _sd(before: Sequence[float], after: Sequence[float]) -> float:
-    return statistics.pstdev(c - b for b, c in zip(before, after, strict=True))
+def answered_relative(
+    c: Comparison, found: stats.PairedDifference, relative: RelativeChange, p_harm: float | None
+) -> Comparison:
+    """The comparison in shares of the baseline's score. No difference is no relative change: that test stays."""
+    sd = None if relative.standard_error is None else relative.standard_error * math.sqrt(found.n)
+    return replace(
+        answered(c, found, p_harm),
+        difference=relative.change,
+        low=relative.low,
+        high=relative.high,
+        sd=sd,
+        detectable=None if sd is None else power.minimum_detectable(found.n, sd, confidence=interval_level(c)),
+    )
 
 
 def _value(scores: Mapping[str, Score], example_id: str) -> float | None:

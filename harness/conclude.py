@@ -13,12 +13,16 @@ from typing import Any
 from harness import arms as setup
 from harness import judging, validity
 from harness.compare import Comparison, Kind, Question, compare, slices_of
+from harness.config import MetricRule, Tier, load_experiment, read_margin
+from harness.corpus import compare_corpus
 from harness.decide import Decision, Gate, decide
 from harness.evaluate import Run
 from harness.session import Session, Side
+from suites.corpus import CORPUS
 from suites.errors import UserError
 from suites.types import Generation, Identity, Score
 
+FINISHED = "answers that end"
 PACKAGES = ("finetune-harness", "torch", "transformers", "peft", "trl", "lm-eval", "evaluate", "datasets", "duckdb")
 
 
@@ -26,9 +30,9 @@ def conclude(session: Session) -> None:
     """The last stage. The same record always gives the same decision."""
     config = session.experiment.config
     comparisons = [] if session.stopped() else compare_all(session)
-    counted = [c for c in comparisons if c.kind != "judge" or not distrust(session)]
+    gates = validity_gates(session, comparisons[0] if comparisons else None)
     declared = config.regression is not None or config.model is not None
-    decision = decide(validity_gates(session), counted, config.policy, regression_declared=declared)
+    decision = decide(gates, comparisons, config.policy, regression_declared=declared)
     _store(session, comparisons, decision)
 
 
@@ -43,17 +47,17 @@ def compare_all(session: Session) -> list[Comparison]:
     base, candidate = session.chosen("base"), session.chosen("candidate")
     primary, *others = session.experiment.config.task.ordered_metrics
     found = [_compare(session, "task", base, candidate, primary, policy.min_gain)]
-    found += [_compare(session, "metric", base, candidate, metric, policy.metric_margin) for metric in others]
+    for metric in others:
+        rule = policy.metrics.get(metric, MetricRule())
+        found.append(_compare(session, "metric", base, candidate, metric, rule.margin, rule.tier))
+    found += _compare_finished(session, base, candidate)
     for name, examples in slices_of(session.splits["test"]).items():
-        ids = {example.id for example in examples}
-        found.append(_compare(session, "slice", base, candidate, primary, policy.slice_margin, name, ids))
-    margins = {exam.name: exam.margin for exam in setup.regression_exams(session.experiment)}
-    after = {row["suite"]: row for row in session.runs("candidate", "regression")}
-    for before in session.runs("base", "regression"):
-        suite = before["suite"]
-        if suite not in after:
-            raise UserError(f"the candidate has not been examined on {suite}", suite, session.fix("exam"))
-        found.append(_compare(session, "regression", before, after[suite], before["metric"], margins[suite]))
+        margin, tier, ids = policy.slices.margin, policy.slices.tier, {example.id for example in examples}
+        found.append(_compare(session, "slice", base, candidate, primary, margin, tier, name, ids))
+    rules = setup.regression_rules(session.experiment)
+    for before, after in _run_pairs(session)[1:]:
+        margin, tier = rules[before["suite"]]
+        found.append(_compare(session, "regression", before, after, before["metric"], margin, tier))
     if session.experiment.config.judge:
         found.append(_compare_judged(session, base, candidate))
     return found
@@ -65,25 +69,65 @@ def _compare(
     base: Mapping[str, Any],
     candidate: Mapping[str, Any],
     metric: str,
-    margin: float,
+    margin: float | str,
+    tier: Tier = "critical",
     part: str = "",
     ids: set[str] | None = None,
 ) -> Comparison:
     """Two runs on one suite and metric, on all examples or on the `ids` of a slice called `part`."""
-    arms = {"baseline_arm": base["arm"], "candidate_arm": candidate["arm"]}
-    question = Question(suite=base["suite"], kind=kind, metric=metric, margin=margin, slice=part, **arms)
+    question = _question(kind, base, candidate, metric, margin, tier, part)
     examples = [pair for pair in _clusters(session, base["suite_id"]) if ids is None or pair[0] in ids]
+    if metric in CORPUS:
+        return _answer_corpus(session, question, examples, base["run_id"], candidate["run_id"])
     scores = [session.store.scores(row["run_id"], metric) for row in (base, candidate)]
     return _answer(session, question, examples, scores[0], scores[1])
 
 
+def _compare_finished(session: Session, base: Mapping[str, Any], candidate: Mapping[str, Any]) -> list[Comparison]:
+    """Whether answers end by themselves. A fine-tune that lost its end-of-sequence token can still score well."""
+    finished = [_finished(session, row["run_id"]) for row in (base, candidate)]
+    if all(score.value for scores in finished for score in scores.values()):
+        return []
+    rule = session.experiment.config.policy.metrics.get(FINISHED, MetricRule(tier="supporting"))
+    question = _question("metric", base, candidate, FINISHED, rule.margin, rule.tier)
+    return [_answer(session, question, _clusters(session, base["suite_id"]), finished[0], finished[1])]
+
+
+def _finished(session: Session, run_id: str) -> dict[str, Score]:
+    sql = "select example_id, finish = 'stop' as ended from v_completions where run_id = ? and error is null"
+    return {row["example_id"]: Score(float(row["ended"])) for row in session.store.rows(sql, [run_id])}
+
+
 def _compare_judged(session: Session, base: Mapping[str, Any], candidate: Mapping[str, Any]) -> Comparison:
-    """Wins minus losses in the judge's eyes, over the test examples."""
-    arms = {"baseline_arm": base["arm"], "candidate_arm": candidate["arm"]}
-    margin = session.experiment.config.policy.judge_margin
-    question = Question(suite=base["suite"], kind="judge", metric="preference", margin=margin, **arms)
+    """Wins minus losses in the judge's eyes, over the test examples. A judge not to be trusted is advisory."""
+    rule = session.experiment.config.policy.judge
+    tier: Tier = "advisory" if distrust(session) else rule.tier
+    question = _question("judge", base, candidate, "preference", rule.margin, tier)
     before, after = judging.preferences(judging.read_verdicts(session.store, session.id))
     return _answer(session, question, _clusters(session, base["suite_id"]), before, after)
+
+
+def _question(
+    kind: Kind,
+    base: Mapping[str, Any],
+    candidate: Mapping[str, Any],
+    metric: str,
+    margin: float | str,
+    tier: Tier,
+    part: str = "",
+) -> Question:
+    amount, relative = read_margin(margin)
+    return Question(
+        suite=base["suite"],
+        kind=kind,
+        metric=metric,
+        baseline_arm=base["arm"],
+        candidate_arm=candidate["arm"],
+        margin=amount,
+        relative=relative,
+        tier=tier,
+        slice=part,
+    )
 
 
 def _answer(
@@ -97,14 +141,23 @@ def _answer(
     return compare(question, examples, base, candidate, confidence=config.policy.confidence, seed=config.seed)
 
 
+def _answer_corpus(
+    session: Session, question: Question, examples: Sequence[tuple[str, str]], base: str, candidate: str
+) -> Comparison:
+    """The answer for a metric of the whole exam, from the targets and answers of two runs."""
+    config = session.experiment.config
+    before, after = (session.store.answers(run_id, question.metric) for run_id in (base, candidate))
+    return compare_corpus(question, examples, before, after, confidence=config.policy.confidence, seed=config.seed)
+
+
 def _clusters(session: Session, suite_id: str) -> list[tuple[str, str]]:
     rows = session.store.rows("select example_id, cluster_id from examples where suite_id = ?", [suite_id])
     return [(row["example_id"], row["cluster_id"]) for row in rows]
 
 
-def validity_gates(session: Session) -> list[Gate]:
-    """Everything that must hold before any number is believed."""
-    gates = [validity.findings_gate(session.findings())]
+def validity_gates(session: Session, gain: Comparison | None = None) -> list[Gate]:
+    """Everything that must hold before any number is believed; `gain` is the task's comparison once there is one."""
+    gates = [validity.frozen_gate(session.id, _current_id(session)), validity.findings_gate(session.findings())]
     trouble = "; ".join(f"{name}: {item.note}" for name, item in session.evidence("trouble").items())
     if trouble:
         return [*gates, validity.weights_gate(trouble)]
@@ -114,28 +167,69 @@ def validity_gates(session: Session) -> list[Gate]:
     effect = session.evidence("candidate").get("effect")
     if effect and (gate := validity.effect_gate(effect.value)):
         gates.append(gate)
-    base, candidate = (_health(session, side) for side in ("base", "candidate"))
     policy = session.experiment.config.policy
-    return [
-        *gates,
+    runs = _run_pairs(session)
+    health = [(_health(session, base, "base"), _health(session, candidate, "candidate")) for base, candidate in runs]
+    gates += [
         validity.difference_gate(_same_questions(session)),
-        validity.answered_gate([*base, *candidate], policy.max_unscored),
-        validity.same_share_gate(base[0], candidate[0]),
-        validity.comparable_gate(*(_run(session, side) for side in ("base", "candidate"))),
+        validity.answered_gate([arm for pair in health for arm in pair], policy.max_unscored),
+        validity.same_share_gate(health),
+        validity.cut_gate(health[0][0], policy.max_truncated),
+        validity.comparable_gate([(_run(session, base), _run(session, candidate)) for base, candidate in runs]),
+        validity.looks_gate(_looks(session), policy.max_looks),
     ]
+    return [*gates, validity.plausible_gate(gain, policy.suspicious_gain)] if gain else gates
 
 
-def _health(session: Session, side: Side) -> list[validity.ArmHealth]:
-    """The chosen arm's share without a score on the task (first) and on every regression suite."""
-    found = []
-    for row in [session.chosen(side), *session.runs(side, "regression")]:
-        sql = """select reason from v_scores where run_id = ? and metric = ? and value is null
-                 group by reason order by count(*) desc, reason limit 1"""
-        reasons = session.store.rows(sql, [row["run_id"], row["metric"]])
-        reason = reasons[0]["reason"] if reasons else ""
-        arm = f"{row['arm']} ({side})"
-        found.append(validity.ArmHealth(arm, row["suite"], row["n"] + row["n_unscored"], row["n_unscored"], reason))
-    return found
+def _current_id(session: Session) -> str | None:
+    """The id the experiment file would get now."""
+    try:
+        return load_experiment(session.experiment.path).id
+    except UserError:
+        return None
+
+
+def _run_pairs(session: Session) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """(base, candidate) runs of the chosen arms on every suite, the task first."""
+    after = {row["suite"]: row for row in session.runs("candidate", "regression")}
+    pairs = [(before, after.get(before["suite"])) for before in session.runs("base", "regression")]
+    missing = [before["suite"] for before, found in pairs if not found]
+    if missing:
+        what = f"the candidate has not been examined on {', '.join(missing)}"
+        raise UserError(what, session.experiment.path.name, session.fix("exam"))
+    return [(session.chosen("base"), session.chosen("candidate")), *((b, c) for b, c in pairs if c)]
+
+
+def _health(session: Session, row: Mapping[str, Any], side: Side) -> validity.ArmHealth:
+    """How completely a run of the chosen arm was answered and marked."""
+    sql = """select reason from v_scores where run_id = ? and metric = ? and value is null
+             group by reason order by count(*) desc, reason limit 1"""
+    reasons = session.store.rows(sql, [row["run_id"], row["metric"]])
+    [count] = session.store.rows(
+        "select count(*) as cut from v_completions where run_id = ? and finish = 'length'", [row["run_id"]]
+    )
+    return validity.ArmHealth(
+        arm=f"{row['arm']} ({side})",
+        suite=row["suite"],
+        n=row["n"] + row["n_unscored"],
+        unscored=row["n_unscored"],
+        reason=reasons[0]["reason"] if reasons else "",
+        cut=count["cut"],
+    )
+
+
+def _looks(session: Session) -> int:
+    """How many experiments have decided on these test questions, up to and with this one."""
+    sql = """select count(distinct e.experiment_id) as looks
+             from arms a join runs r using (run_id) join suites s using (suite_id)
+                join experiments e on e.experiment_id = a.experiment_id
+                left join decisions d on d.experiment_id = e.experiment_id
+             where s.kind = 'task' and (d.experiment_id is not null or e.experiment_id = ?)
+                and e.created_at <= (select created_at from experiments where experiment_id = ?)
+                and coalesce(s.items, s.suite_id) = (
+                    select coalesce(mine.items, mine.suite_id) from suites mine where mine.suite_id = ?)"""
+    [row] = session.store.rows(sql, [session.id, session.id, session.chosen("base")["suite_id"]])
+    return int(row["looks"])
 
 
 def _same_questions(session: Session) -> list[tuple[dict[str, str], dict[str, str]]]:
@@ -153,17 +247,14 @@ def _same_questions(session: Session) -> list[tuple[dict[str, str], dict[str, st
     return [(session.store.texts(row["base"]), session.store.texts(row["candidate"])) for row in rows]
 
 
-def _run(session: Session, side: Side) -> Run:
-    chosen = session.chosen(side)
-    [row] = session.store.rows("select identity, generation from runs where run_id = ?", [chosen["run_id"]])
-    identity, generation = Identity(**json.loads(row["identity"])), Generation(**json.loads(row["generation"]))
-    return Run(
-        chosen["run_id"], chosen["arm"], chosen["suite"], chosen["suite_id"], (chosen["metric"],), identity, generation
-    )
+def _run(session: Session, row: Mapping[str, Any]) -> Run:
+    [found] = session.store.rows("select identity, generation from runs where run_id = ?", [row["run_id"]])
+    identity, generation = Identity(**json.loads(found["identity"])), Generation(**json.loads(found["generation"]))
+    return Run(row["run_id"], row["arm"], row["suite"], row["suite_id"], (row["metric"],), identity, generation)
 
 
 def _store(session: Session, comparisons: Sequence[Comparison], decision: Decision) -> None:
-    rows = [{"position": i, **_without(asdict(c), "p_harm", "sd")} for i, c in enumerate(comparisons)]
+    rows = [{"position": i, **_without(asdict(c), "p_harm")} for i, c in enumerate(comparisons)]
     session.store.replace_all("comparisons", session.id, rows)
     gates = [{"position": i, **asdict(gate)} for i, gate in enumerate(decision.gates)]
     session.store.replace_all("gates", session.id, gates)

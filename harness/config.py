@@ -14,7 +14,18 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.references import is_prompt_file, look_up
-from harness.sections import BaselineConfig, ExperimentConfig, ModelConfig, Policy, Section, json_schema
+from harness.sections import (
+    BaselineConfig,
+    ExperimentConfig,
+    MetricRule,
+    ModelConfig,
+    Policy,
+    RegressionConfig,
+    Section,
+    Tier,
+    json_schema,
+    read_margin,
+)
 from harness.yaml_lines import Location, line_of, load
 from suites import metrics
 from suites.errors import UserError
@@ -23,11 +34,15 @@ __all__ = [
     "BaselineConfig",
     "Experiment",
     "ExperimentConfig",
+    "MetricRule",
     "ModelConfig",
     "Policy",
+    "RegressionConfig",
+    "Tier",
     "is_prompt_file",
     "json_schema",
     "load_experiment",
+    "read_margin",
 ]
 
 

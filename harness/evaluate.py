@@ -11,7 +11,7 @@ from harness.models.cache import completion_id
 from harness.progress import phase
 from harness.store import RUN_DIGEST, Store, completion_row, example_rows, insert
 from suites import metrics
-from suites.data import digest, sha256_json
+from suites.data import digest, items_digest, sha256_json
 from suites.lm_eval_bridge import LmEvalTask
 from suites.types import Completion, Example, Generation, Identity, Model, Score, Suite
 
@@ -95,7 +95,10 @@ def _run(
 def _record(store: Store, run: Run, kind: str, prompter_id: str, marked: Sequence[Marked], seconds: float) -> None:
     """Everything about a finished run, in one transaction. Answers of an earlier try with errors are replaced."""
     primary = run.metrics[0] if run.metrics else next(iter(marked[0].scores))
-    suite = {"suite_id": run.suite_id, "name": run.suite, "kind": kind, "primary_metric": primary, "n": len(marked)}
+    suite = {
+        "suite_id": run.suite_id, "name": run.suite, "kind": kind, "primary_metric": primary, "n": len(marked),
+        "items": items_digest(m.example for m in marked),
+    }  # fmt: skip
     row = {
         "run_id": run.id, "suite_id": run.suite_id, "arm": run.arm, "prompter_id": prompter_id,
         "model_name": run.identity.name, "identity": asdict(run.identity), "generation": asdict(run.generation),

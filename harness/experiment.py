@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -11,14 +10,17 @@ from typing import Any
 from baselines.arm import Arm, Prompter
 from baselines.selection import Trial, choose
 from harness import arms as setup
-from harness import judging, power, stats
+from harness import corpus, judging, power, stats
 from harness.conclude import conclude
+from harness.config import read_margin
 from harness.evaluate import Run, evaluate, evaluate_lm_eval
 from harness.models import NonFiniteWeights
 from harness.progress import phase, say
+from harness.score_statistic import Interval
 from harness.session import Session, Side, Stage
 from harness.training import METHODS, TrainingConfig, TrainingData, TrainingDiverged, TrainRow
 from suites.checks import check as check_data
+from suites.corpus import CORPUS, LABELS
 from suites.data import sha256_json
 from suites.errors import UserError
 from suites.judge import Pair, load_rubric
@@ -55,8 +57,8 @@ def check(session: Session) -> None:
     """Is the data fit to teach and to examine? Findings go to the store; a blocking one stops the experiment."""
     if (judge_config := session.experiment.config.judge) and judge_config.calibration:
         judging.read_calibration(session.experiment.resolve(judge_config.calibration))  # bad labels are named now
-    findings = check_data(session.splits, session.experiment.config.data.findings) + _exam_power(session)
-    session.store.put_findings(session.id, findings)
+    findings = check_data(session.splits, session.experiment.config.data.findings)
+    session.store.put_findings(session.id, findings + _exam_power(session) + _label_floors(session))
 
 
 def baseline(session: Session) -> None:
@@ -134,23 +136,41 @@ def judge(session: Session) -> None:
 def _exam_power(session: Session) -> list[Finding]:
     """What these exams can tell at all, before anything is spent on them."""
     policy, found = session.experiment.config.policy, []
-    if n := len(session.splits["test"]):
-        least = power.minimum_detectable(n, math.sqrt(2 * DISCORDANCE), confidence=policy.confidence)
+    targets = [example.target for example in session.splits["test"]]
+    if n := len(targets):
+        metric = session.experiment.config.task.ordered_metrics[0]
+        sd = corpus.planned_sd(metric, targets, 2 * DISCORDANCE)
+        least = power.minimum_detectable(n, sd, confidence=policy.confidence)
         text = (
             f"{n:,} test rows tell a gain of about {least:.3f} from none, if the arms disagree on {2 * DISCORDANCE:.0%}"
         )
         found.append(Finding("info", "exam_power", text))
+    rules = setup.regression_rules(session.experiment)
     for exam in setup.regression_exams(session.experiment):
-        if isinstance(exam, LmEvalTask):
+        margin, relative = read_margin(rules[exam.name][0])
+        if isinstance(exam, LmEvalTask) or relative:
             continue
-        chance = power.power_noninferiority(len(exam.examples), DISCORDANCE, exam.margin, policy.confidence)
+        sd = corpus.planned_sd(exam.primary, [example.target for example in exam.examples], DISCORDANCE)
+        chance = power.power_noninferiority(len(exam.examples), min(1.0, sd**2), margin, policy.confidence)
         if chance < ENOUGH_POWER:
             text = (
-                f"{exam.name}: with {len(exam.examples):,} examples an equal model passes its margin of {exam.margin} "
+                f"{exam.name}: with {len(exam.examples):,} examples an equal model passes its margin of {margin} "
                 f"in only {chance:.0%} of experiments, if it answers {DISCORDANCE:.0%} differently"
             )
             found.append(Finding("warn", "regression_power", text))
     return found
+
+
+def _label_floors(session: Session) -> list[Finding]:
+    """Where accuracy would mislead: what a metric of labels gives to one answer for all, and to guessing."""
+    suites = [setup.task_suite(session.experiment, session.splits, "test"), *setup.regression_exams(session.experiment)]
+    return [
+        Finding("info", "floor", corpus.floor_sentence(metric, suite.name, [e.target for e in suite.examples]))
+        for suite in suites
+        if not isinstance(suite, LmEvalTask) and suite.examples
+        for metric in suite.metrics
+        if metric in LABELS
+    ]
 
 
 STAGES: dict[str, Stage] = {
@@ -191,12 +211,11 @@ def _choose(session: Session, side: Side, arms: Sequence[Arm]) -> Arm:
 
 
 def _trial(session: Session, done: Run) -> Trial:
-    scores = list(session.store.scores(done.id, done.metrics[0]).values())
-    values = [score.value for score in scores if score.value is not None]
+    metric = done.metrics[0]
+    found = _summary(session, done.id, metric, _marks(session, done.id)[metric])
     costs = session.store.rows("select mean_tokens_in from v_costs where run_id = ?", [done.id])
-    mean = sum(values) / len(values) if values else None
     tokens = costs[0]["mean_tokens_in"] if costs else 0.0
-    return Trial(done.arm, mean, len(scores), len(scores) - len(values), tokens)
+    return Trial(done.arm, found["mean"], found["n"] + found["n_unscored"], found["n_unscored"], tokens)
 
 
 def _examine(session: Session, side: Side, arms: Sequence[Arm], chosen: Arm) -> None:
@@ -218,27 +237,43 @@ def _examine(session: Session, side: Side, arms: Sequence[Arm], chosen: Arm) -> 
 
 def _put_arm(session: Session, side: Side, arm: str, done: Run, *, chosen: bool) -> None:
     """A run in its place in the experiment, summarised with an interval for every metric."""
-    sql = "select cluster_id, metric, value from v_scores where run_id = ? order by metric, example_id"
-    scores: dict[str, list[dict[str, Any]]] = {}
-    for row in session.store.rows(sql, [done.id]):
-        scores.setdefault(row["metric"], []).append(row)
     place = {"experiment_id": session.id, "run_id": done.id, "side": side, "arm": arm, "chosen": chosen}
-    summaries = [{**place, "metric": metric, **_summary(session, rows)} for metric, rows in scores.items()]
+    marks = _marks(session, done.id)
+    summaries = [{**place, "metric": name, **_summary(session, done.id, name, rows)} for name, rows in marks.items()]
     session.store.insert("arms", summaries, replace=True)
 
 
-def _summary(session: Session, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _marks(session: Session, run_id: str) -> dict[str, list[dict[str, Any]]]:
+    """A run's marks with example and cluster, by metric."""
+    sql = "select example_id, cluster_id, metric, value from v_scores where run_id = ? order by metric, example_id"
+    marks: dict[str, list[dict[str, Any]]] = {}
+    for row in session.store.rows(sql, [run_id]):
+        marks.setdefault(row["metric"], []).append(row)
+    return marks
+
+
+def _summary(session: Session, run_id: str, metric: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     scored = [row for row in rows if row["value"] is not None]
-    values = [row["value"] for row in scored]
-    confidence = session.experiment.config.policy.confidence
-    interval = stats.mean_interval(values, [row["cluster_id"] for row in scored], confidence) if values else None
+    value, interval = _score(session, run_id, metric, scored) if scored else (None, None)
     return {
         "n": len(scored),
         "n_unscored": len(rows) - len(scored),
-        "mean": sum(values) / len(values) if values else None,
+        "mean": value,
         "low": interval.low if interval else None,
         "high": interval.high if interval else None,
     }
+
+
+def _score(
+    session: Session, run_id: str, metric: str, scored: Sequence[dict[str, Any]]
+) -> tuple[float, Interval | None]:
+    """A run's score and its interval: the mean of its marks, or what a corpus metric makes of its answers."""
+    confidence = session.experiment.config.policy.confidence
+    if metric in CORPUS:
+        clusters = {row["example_id"]: row["cluster_id"] for row in scored}
+        return corpus.value_and_interval(metric, session.store.answers(run_id, metric), clusters, confidence)
+    values = [row["value"] for row in scored]
+    return sum(values) / len(values), stats.mean_interval(values, [row["cluster_id"] for row in scored], confidence)
 
 
 def _train(session: Session, training_id: str, spec: ModelSpec, data: TrainingData, settings: TrainingConfig) -> None:

@@ -151,8 +151,8 @@ def distrust(evidence: Mapping[str, Evidence], policy: Policy) -> str:
     agreement = evidence.get("agreement")
     if agreement is None or agreement.low is None:
         return "it was not checked against labelled pairs (`judge.calibration`)"
-    if agreement.low < policy.judge_agreement:
-        return f"agreement with labels may be as low as {agreement.low:.2f}, below {policy.judge_agreement:.2f}"
+    if agreement.low < policy.judge.agreement:
+        return f"agreement with labels may be as low as {agreement.low:.2f}, below {policy.judge.agreement:.2f}"
     consistency, readable = evidence["consistency"], evidence["readable"]
     if consistency.value is not None and consistency.value < MIN_CONSISTENCY:
         return f"it says the same in both orders for only {consistency.value:.0%} of the pairs"

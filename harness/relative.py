@@ -27,7 +27,8 @@ class RelativeChange:
     """Change of the mean as a share of the baseline's, in [-1, inf): -0.05 is five percent worse.
 
     `change` is None for a baseline of zero. `high` is None where nothing bounds the change from above, which takes a
-    baseline of zero; with fewer than two clusters `low` is None too.
+    baseline of zero; with fewer than two clusters `low` is None too. `standard_error` is that of the change, where
+    there is one and clusters to tell (delta method).
     """
 
     n: int
@@ -37,6 +38,7 @@ class RelativeChange:
     change: float | None
     low: float | None
     high: float | None
+    standard_error: float | None
 
 
 def relative_change(
@@ -50,11 +52,7 @@ def relative_change(
 
     ValueError: as in `stats.paired_difference`.
     """
-    score.check_open("confidence", confidence)
-    pairs = _pairs(baseline, candidate, clusters)
-    before, after = pairs.mean_of(pairs.before), pairs.mean_of(pairs.after)
-    low, high = _limits(pairs, score.normal_quantile((1 + confidence) / 2)) if pairs.groups >= 2 else (None, None)
-    return RelativeChange(pairs.n, pairs.groups, before, after, after / before - 1 if before else None, low, high)
+    return change(pairs(*score.paired(baseline, candidate), clusters), confidence)
 
 
 def relative_one_sided_p(
@@ -70,21 +68,26 @@ def relative_one_sided_p(
     It inverts the interval of `relative_change`. "Loses no more than five percent" is `null=-0.05` against greater.
     ValueError: `null` not a number above -1, or as in `stats.paired_difference`.
     """
-    if not -1 < null < math.inf:
-        raise ValueError(f"null must be a number above -1, got {null}")
-    pairs = _pairs(baseline, candidate, clusters)
-    return score.one_sided_p(pairs.contrast(1 + null), 0.0, alternative) if pairs.groups >= 2 else None
+    found = pairs(*score.paired(baseline, candidate), clusters)
+    return one_sided_p(found, null, alternative)
+
+
+Ends = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class _Pairs:
-    """`counts[i]` clusters with the mean scores `before[i]` and `after[i]` and `sizes[i]` times the average size."""
+class Pairs:
+    """`counts[i]` clusters with the mean scores `before[i]` and `after[i]` and `sizes[i]` times the average size.
+
+    `ends` say between what an example's score lies, in `before` and in `after`.
+    """
 
     n: int
     before: Array
     after: Array
     sizes: Array
     counts: Array
+    ends: tuple[Ends, Ends]
 
     @property
     def groups(self) -> int:
@@ -93,25 +96,53 @@ class _Pairs:
     def mean_of(self, scores: Array) -> float:
         return min(1.0, float(self.counts @ (self.sizes * scores)) / self.groups)
 
-    def contrast(self, ratio: float) -> Sample:
-        return Sample(self.n, self.after - ratio * self.before, self.sizes, self.counts, -ratio, 1.0)
+    def contrast(self, ratio: float, unit: float = 1.0) -> Sample:
+        """after - ratio * before in a unit, on a scale that is at least that of one example of a mean."""
+        (lowest_before, highest_before), (lowest_after, highest_after) = self.ends
+        low = min(-ratio, lowest_after - ratio * highest_before)
+        high = max(1.0, highest_after - ratio * lowest_before)
+        values = (self.after - ratio * self.before) / unit
+        return Sample(self.n, values, self.sizes, self.counts, low / unit, high / unit)
 
 
-def _pairs(baseline: ArrayLike, candidate: ArrayLike, clusters: Sequence[Hashable] | None) -> _Pairs:
-    before, after = score.paired(baseline, candidate)
+def pairs(
+    before: Array, after: Array, clusters: Sequence[Hashable] | None, ends: tuple[Ends, Ends] = ((0, 1), (0, 1))
+) -> Pairs:
+    """Equally long arrays of scores, or of influence values, as pairs of cluster means; equal ones become a count."""
     group = np.arange(len(before)) if clusters is None else score.numbered(clusters, len(before))
     in_order = np.lexsort((after, before))  # so that the order of rows cannot change a rounding error
     members = np.bincount(group)
     means = [np.bincount(group[in_order], weights=arm[in_order]) / members for arm in (before, after)]
     kinds, counts = np.unique(np.stack([*means, members]), axis=1, return_counts=True)
-    return _Pairs(len(before), kinds[0], kinds[1], kinds[2] * len(members) / len(before), counts.astype(np.float64))
+    sizes = kinds[2] * len(members) / len(before)
+    return Pairs(len(before), kinds[0], kinds[1], sizes, counts.astype(np.float64), ends)
 
 
-def _limits(pairs: _Pairs, z: float) -> tuple[float, float | None]:
+def change(pairs: Pairs, confidence: float) -> RelativeChange:
+    """The relative change of the means and the changes its score test does not reject."""
+    score.check_open("confidence", confidence)
+    before, after = pairs.mean_of(pairs.before), pairs.mean_of(pairs.after)
+    low = high = error = None
+    if pairs.groups >= 2:
+        low, high = _limits(pairs, score.normal_quantile((1 + confidence) / 2))
+        error = score.standard_error(pairs.contrast(after / before)) / before if before else None
+    seen = after / before - 1 if before else None
+    return RelativeChange(pairs.n, pairs.groups, before, after, seen, low, high, error)
+
+
+def one_sided_p(pairs: Pairs, null: float, alternative: Alternative) -> float | None:
+    """P-value of "the relative change is `null`"; None with fewer than two clusters. ValueError: `null` <= -1."""
+    if not -1 < null < math.inf:
+        raise ValueError(f"null must be a number above -1, got {null}")
+    return score.one_sided_p(pairs.contrast(1 + null), 0.0, alternative) if pairs.groups >= 2 else None
+
+
+def _limits(pairs: Pairs, z: float) -> tuple[float, float | None]:
     """The statistic falls as the ratio of the means grows; the ends are where it crosses z and -z."""
 
     def excess(log_ratio: float, target: float) -> float:
-        return score.score_statistic(pairs.contrast(2.0**log_ratio), 0.0) - target
+        ratio = 2.0**log_ratio
+        return score.score_statistic(pairs.contrast(ratio, unit=max(1.0, ratio)), 0.0) - target
 
     low = 0.0 if excess(-FURTHEST, z) <= 0 else 2.0 ** brentq(excess, -FURTHEST, FURTHEST, args=(z,), xtol=1e-12)
     if excess(FURTHEST, -z) >= 0:

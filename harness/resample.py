@@ -18,6 +18,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from harness import relative
 from harness import score_statistic as score
 from harness.score_statistic import Alternative, Array, Interval, Sample
 from harness.stats import MOST_FLIPPED, RESAMPLES, PairedDifference
@@ -94,16 +95,59 @@ def corpus_interval(
     return _clipped(score.score_interval(sample, confidence), 0.0) if sample.groups >= 2 else None
 
 
+def corpus_relative_change(
+    baseline: ArrayLike,
+    candidate: ArrayLike,
+    metric: Metric,
+    clusters: Sequence[Hashable] | None = None,
+    *,
+    confidence: float = 0.95,
+) -> relative.RelativeChange:
+    """metric(candidate) / metric(baseline) - 1, and the changes the score test of influence values does not reject.
+
+    ValueError: as in `corpus_difference`.
+    """
+    return relative.change(_pairs(baseline, candidate, metric, clusters), confidence)
+
+
+def corpus_relative_one_sided_p(
+    baseline: ArrayLike,
+    candidate: ArrayLike,
+    metric: Metric,
+    clusters: Sequence[Hashable] | None = None,
+    *,
+    null: float,
+    alternative: Alternative,
+) -> float | None:
+    """P-value of "the relative change is `null`" against greater or less; it inverts the interval.
+
+    None with fewer than two clusters. ValueError: `null` not a number above -1, or as in `corpus_difference`.
+    """
+    return relative.one_sided_p(_pairs(baseline, candidate, metric, clusters), null, alternative)
+
+
 # --- influence ------------------------------------------------------------------------------------------------------
 
 
 def _differences(before: Array, after: Array, metric: Metric, clusters: Sequence[Hashable] | None) -> Sample:
     """Influence values of the difference. An example nobody has seen may be worth what the least influential answer of
     one arm and the most influential of the other are apart, and at least a whole example of a mean."""
+    b, c = _influences(before, after, metric)
+    return score.sample(c - b, clusters, min(-1.0, c.min() - b.max()), max(1.0, c.max() - b.min()))
+
+
+def _pairs(
+    baseline: ArrayLike, candidate: ArrayLike, metric: Metric, clusters: Sequence[Hashable] | None
+) -> relative.Pairs:
+    b, c = _influences(_statistics(baseline), _statistics(candidate), metric)
+    ends = ((float(b.min()), float(b.max())), (float(c.min()), float(c.max())))
+    return relative.pairs(b, c, clusters, ends)
+
+
+def _influences(before: Array, after: Array, metric: Metric) -> tuple[Array, Array]:
     if before.shape != after.shape:
         raise ValueError(f"arms must have statistics of the same shape, got {before.shape} and {after.shape}")
-    b, c = _influence(before, metric), _influence(after, metric)
-    return score.sample(c - b, clusters, min(-1.0, c.min() - b.max()), max(1.0, c.max() - b.min()))
+    return _influence(before, metric), _influence(after, metric)
 
 
 def _influence(statistics: Array, metric: Metric) -> Array:

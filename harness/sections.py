@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, PlainValidator, WithJsonSchema, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from suites.checks import CheckName, Level
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Tier = Literal["critical", "supporting", "advisory"]
 Share = Annotated[float, Field(ge=0, le=1)]
 FilePath = Annotated[str, Field(json_schema_extra={"format": "path"})]
 
 
+def read_margin(margin: float | str) -> tuple[float, bool]:
+    """A margin as (amount, whether it is a share of the baseline's score): `"5%"` is (0.05, True)."""
+    return (float(margin[:-1]) / 100, True) if isinstance(margin, str) else (margin, False)
+
+
+def _gain(value: Any) -> float | str:
+    """A margin as the user wrote it, checked."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1:
+        return float(value)
+    if isinstance(value, str) and re.fullmatch(PERCENT, value):
+        return value
+    raise ValueError("is a difference of scores from 0 to 1, or a share of the baseline's score such as 5%")
+
+
+def _margin(value: Any) -> float | str:
+    if read_margin(checked := _gain(value))[0] == 0:
+        raise ValueError("is more than 0: no exam can show that nothing at all was lost")
+    return checked
+
+
+PERCENT = r"\d{1,2}(\.\d+)?%"
+_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"type": "number", "minimum": 0, "exclusiveMaximum": 1}, {"type": "string", "pattern": f"^{PERCENT}$"}]}
+)
+Gain = Annotated[float | str, PlainValidator(_gain), _SCHEMA]
+Margin = Annotated[float | str, PlainValidator(_margin), _SCHEMA]
+
+
 class Section(BaseModel):
-    """A part of the experiment file. `shorthand` names the field that a bare string stands for."""
+    """A part of the experiment file. `shorthand` names the field that a bare string or number stands for."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     shorthand: ClassVar[str | None] = None
@@ -24,12 +54,12 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _expand(cls, value: Any) -> Any:
-        return {cls.shorthand: value} if cls.shorthand and isinstance(value, str) else value
+        return {cls.shorthand: value} if cls.shorthand and isinstance(value, str | int | float) else value
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         schema = handler.resolve_ref_schema(handler(core))
-        return {"anyOf": [{"type": "string"}, schema]} if cls.shorthand else schema
+        return {"anyOf": [schema["properties"][cls.shorthand], schema]} if cls.shorthand else schema
 
 
 class ModelConfig(Section):
@@ -160,7 +190,8 @@ class RegressionConfig(Section):
     suite: str | None = None
     lm_eval: str | None = None
     limit: Annotated[int, Field(ge=1)] | None = None
-    margin: Annotated[float, Field(gt=0, lt=1)] | None = None
+    margin: Margin | None = None
+    tier: Tier = "critical"
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -178,16 +209,48 @@ class JudgeConfig(Section):
     max_new_tokens: Annotated[int, Field(ge=1)] = 256
 
 
-class Policy(Section):
-    """What must hold to deploy. Margins and gains are absolute differences of scores in [0, 1]."""
+class MetricRule(Section):
+    """How much of a metric may be lost, and what hangs on it.
 
-    min_gain: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    A critical rule must be shown to hold, a supporting one not be shown to be broken; an advisory one is only told.
+    """
+
+    shorthand = "margin"
+    margin: Margin = 0.02
+    tier: Tier = "critical"
+
+
+class SliceRule(Section):
+    """How much any slice may lose. Slices are small, so they veto only when the loss is shown."""
+
+    shorthand = "margin"
+    margin: Margin = 0.05
+    tier: Tier = "supporting"
+
+
+class JudgeRule(Section):
+    """How far the judge may prefer the prompt, and how far it must agree with people to be heard at all."""
+
+    shorthand = "margin"
+    margin: Margin = 0.05
+    tier: Tier = "critical"
+    agreement: Share = 0.8
+
+
+class Policy(Section):
+    """What must hold to deploy. Gains and margins are differences of scores in [0, 1], or relative, as in `5%`."""
+
+    min_gain: Gain = 0.02
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
-    metric_margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
-    slice_margin: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    judge_margin: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    judge_agreement: Share = 0.8
+    metrics: dict[str, MetricRule] = {}
+    slices: SliceRule = SliceRule()
+    judge: JudgeRule = JudgeRule()
+    max_seconds: Annotated[float, Field(gt=0)] | None = None
+    max_cost: Annotated[float, Field(gt=0)] | None = None
     max_unscored: Share = 0.02
+    max_truncated: Share = 0.1
+    max_looks: Annotated[int, Field(ge=1)] = 10
+    suspicious_gain: Annotated[float, Field(gt=0, le=1)] = 0.5
 
 
 class ExperimentConfig(Section):

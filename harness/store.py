@@ -18,8 +18,9 @@ import duckdb
 from suites.errors import UserError
 from suites.types import Completion, Example, Finding, Score
 
-SCHEMA = Path(__file__).with_name("schema.sql")
-VERSION = 1
+SCHEMA = Path(__file__).with_name("schema")
+STEPS = sorted(SCHEMA.glob("[0-9]*.sql"))  # step N brings a store from version N - 1 to N
+VERSION = len(STEPS)
 LOCK_SECONDS = 10.0
 
 # What DuckDB raises for a wrong query or row; everything else says that the file or the disk failed.
@@ -54,8 +55,8 @@ class Store:
         fresh = not path.exists()
         with self.connect() as con:
             if fresh:
-                con.execute(SCHEMA.read_text(encoding="utf-8"))
-                con.execute(f"create table schema_version as select {VERSION} as version")
+                con.execute("create table schema_version as select 0 as version")
+                _migrate(con, 0)
             self._check(con)
 
     def _check(self, con: duckdb.DuckDBPyConnection) -> None:
@@ -64,9 +65,11 @@ class Store:
             fix = "give another file with --store, or move this one away"
             raise UserError("this DuckDB file was not made by the harness", str(self.path), fix)
         [version] = con.execute("select version from schema_version").fetchone() or (0,)
-        if version != VERSION:
-            fix = "upgrade the harness" if version > VERSION else "start a new store; version 1 is the first"
-            raise UserError(f"the store has version {version}, this harness reads {VERSION}", str(self.path), fix)
+        if version > VERSION:
+            what = f"the store has version {version}, this harness reads {VERSION}"
+            raise UserError(what, str(self.path), "upgrade the harness")
+        if version < VERSION:
+            _migrate(con, version)
         # A failed answer may be given later, by another run too: only runs without any have answers that never change.
         lost = con.execute(f"select run_id from runs where n_errors = 0 and digest <> ({RUN_DIGEST})").fetchall()
         if lost:
@@ -149,6 +152,12 @@ class Store:
         sql = "select example_id, text from v_completions where run_id = ? and error is null"
         return {row["example_id"]: row["text"] for row in self.rows(sql, [run_id])}
 
+    def answers(self, run_id: str, metric: str) -> dict[str, tuple[str, str]]:
+        """(target, answer) of the examples of a run that have a score on `metric`, by example id."""
+        sql = """select c.example_id, c.target, c.text from v_completions c join scores s using (run_id, example_id)
+                 where c.run_id = ? and s.metric = ? and s.value is not null order by c.example_id"""
+        return {row["example_id"]: (row["target"], row["text"]) for row in self.rows(sql, [run_id, metric])}
+
     def stage_is_finished(self, experiment_id: str, stage: str) -> bool:
         """Whether a stage of an experiment is on record."""
         return bool(self.rows("select 1 from stages where experiment_id = ? and stage = ?", [experiment_id, stage]))
@@ -164,6 +173,13 @@ class Store:
             for i, f in enumerate(findings)
         ]
         self.replace_all("findings", experiment_id, rows)
+
+
+def _migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
+    """Bring the tables from `version` to ours, in the caller's transaction, and make the views anew."""
+    for step in [*STEPS[version:], SCHEMA / "views.sql"]:
+        con.execute(step.read_text(encoding="utf-8"))
+    con.execute(f"update schema_version set version = {VERSION}")
 
 
 # The digest of a run as its rows stand now: what was asked and answered, and every score.

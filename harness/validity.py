@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness import stats
+from harness.compare import Comparison
 from harness.decide import Gate, Status
 from harness.evaluate import Run
 from suites.types import Finding
@@ -16,13 +17,18 @@ CHANCE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class ArmHealth:
-    """How completely one arm was answered and marked: `unscored` of `n` examples have no primary score."""
+    """How completely one arm was answered and marked.
+
+    Of `n` examples `unscored` have no primary score, most often for `reason`, and `cut` answers ended at the limit of
+    new tokens.
+    """
 
     arm: str
     suite: str
     n: int
     unscored: int
     reason: str = ""
+    cut: int = 0
 
 
 def findings_gate(findings: Sequence[Finding]) -> Gate:
@@ -81,28 +87,92 @@ def answered_gate(health: Sequence[ArmHealth], max_unscored: float) -> Gate:
     )
 
 
-def same_share_gate(base: ArmHealth, candidate: ArmHealth) -> Gate:
-    """Both arms fail equally often, or the difference is within chance (two-sided exact test)."""
-    p = stats.same_share(base.unscored, base.n, candidate.unscored, candidate.n) if base.n and candidate.n else 0.0
+def same_share_gate(pairs: Sequence[tuple[ArmHealth, ArmHealth]]) -> Gate:
+    """On every suite both sides fail equally often, or the difference is within chance (exact test, Holm over suites).
+
+    `pairs` are (base, candidate) on one suite each, the task first.
+    """
+    p_values = [stats.same_share(b.unscored, b.n, c.unscored, c.n) if b.n and c.n else 0.0 for b, c in pairs]
+    adjusted = stats.holm(p_values)
+    place = min(range(len(pairs)), key=lambda i: adjusted[i])
+    (base, candidate), p = pairs[place], adjusted[place]
     shown = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
-    measured = f"{base.unscored} of {base.n} against {candidate.unscored} of {candidate.n}, {shown}"
+    measured = f"{base.suite}: {base.unscored} of {base.n} against {candidate.unscored} of {candidate.n}, {shown}"
     rule = "both sides fail equally often, within chance"
     return Gate("validity", "failures", rule, measured, "pass" if p >= CHANCE else "fail")
 
 
-def comparable_gate(base: Run, candidate: Run) -> Gate:
-    """Same examples, marking and generation settings; and, for live models, the same template, engine and dtype."""
+def cut_gate(base: ArmHealth, max_truncated: float) -> Gate:
+    """The exam leaves room for the best prompt's answers; beating one that was cut short shows nothing."""
+    measured = f"{base.cut} of {base.n} answers of {base.arm} were cut"
+    if too_many := base.cut > max_truncated * base.n:
+        measured += "; raise `task.max_new_tokens` or ask for shorter answers"
+    rule = f"at most {max_truncated:.0%} of the best prompt's answers are cut at the limit of new tokens"
+    return Gate("validity", "room to answer", rule, measured, "fail" if too_many else "pass")
+
+
+def comparable_gate(pairs: Sequence[tuple[Run, Run]]) -> Gate:
+    """Same examples, marking and generation settings; and, for live models, the same template, engine and dtype.
+
+    `pairs` are (base, candidate) on one suite each.
+    """
+    different = [
+        f"{base.suite}: {', '.join(found)}" for base, candidate in pairs if (found := _differs(base, candidate))
+    ]
+    recorded = any(_is_recorded(run) for pair in pairs for run in pair)
+    same = "same examples and settings; how recorded answers were made is not known" if recorded else "same"
+    measured = f"different {'; '.join(different)}" if different else same
+    rule = "same examples, marking, settings, template, engine and dtype"
+    return Gate("validity", "comparable", rule, measured, "fail" if different else "pass")
+
+
+def _differs(base: Run, candidate: Run) -> list[str]:
+    """What is not the same on both sides; of recorded answers only the exam is known."""
     different = []
     if base.suite_id != candidate.suite_id:
         different.append("examples or metrics")
     if base.generation != candidate.generation:
         different.append("generation settings")
-    recorded = base.identity.engine.startswith("recorded") or candidate.identity.engine.startswith("recorded")
-    for part in () if recorded else ("template", "engine", "dtype"):
+    for part in () if _is_recorded(base) or _is_recorded(candidate) else ("template", "engine", "dtype"):
         one, other = getattr(base.identity, part), getattr(candidate.identity, part)
         if one and other and one != other:
             different.append(f"{part} ({one[:24]} against {other[:24]})")
-    same = "same examples and settings; how recorded answers were made is not known" if recorded else "same"
-    measured = f"different {', '.join(different)}" if different else same
-    rule = "same examples, settings, template, engine and dtype"
-    return Gate("validity", "comparable", rule, measured, "fail" if different else "pass")
+    return different
+
+
+def _is_recorded(run: Run) -> bool:
+    return run.identity.engine.startswith("recorded")
+
+
+def frozen_gate(frozen_id: str, current_id: str | None) -> Gate:
+    """What was put on record before anything ran still stands in the files. `current_id`: None when unreadable."""
+    same = frozen_id == current_id
+    changed = "the file or what it points at has changed since; the same command starts anew from what it says now"
+    rule = "the experiment file and its data are as they were frozen"
+    return Gate("validity", "frozen", rule, "unchanged" if same else changed, "pass" if same else "fail")
+
+
+def looks_gate(looks: int, max_looks: int) -> Gate:
+    """How often this test set has decided, this time included: the best of many tries wins by chance.
+
+    Choosing the best of 8 on the test set makes an error rate of .025 one of .165 (METHODS a7).
+    """
+    measured = f"look {looks:,} at these questions"
+    if looks > max_looks:
+        measured += "; test on fresh rows, or allow more knowing it with `policy.max_looks`"
+    status: Status = "pass" if looks <= max_looks else "fail"
+    return Gate("validity", "fresh exam", f"a test set decides at most {max_looks} times", measured, status)
+
+
+def plausible_gate(gain: Comparison, limit: float) -> Gate:
+    """A gain too good to be true is taken for a leak or a straw man until someone has looked."""
+    rule = f"a gain above {limit:+.3f} asks for a leak audit first"
+    if gain.baseline is None or gain.candidate is None:
+        return Gate("validity", "plausible", rule, "no scored pairs", "pass")
+    measured, suspicious = f"{gain.candidate - gain.baseline:+.3f}", gain.candidate - gain.baseline > limit
+    if suspicious:
+        measured += (
+            f" over a best prompt that scores {gain.baseline:.1%}: look for test rows in what it was trained on, and "
+            "for a prompt that no one would use; when it is real, say so with `policy.suspicious_gain`"
+        )
+    return Gate("validity", "plausible", rule, measured, "fail" if suspicious else "pass")

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from suites import metrics
 from suites.errors import UserError
 from suites.types import Example, Suite
 
@@ -232,10 +233,15 @@ def _numbered(example: Example, seen: Mapping[str, str]) -> Example:
 
 
 def digest(suite: Suite) -> str:
-    """sha256 of everything that makes two exams the same exam: examples, prompt, metrics and schema."""
-    parts = [suite.prompt, list(suite.metrics), suite.schema, asdict(suite.generation)]
+    """sha256 of everything that makes two exams the same exam: examples, prompt, schema, metrics and how they mark."""
+    parts = [suite.prompt, list(suite.metrics), metrics.code_digest(), suite.schema, asdict(suite.generation)]
     rows = [[e.id, dict(e.columns), e.target, e.cluster, dict(e.slices)] for e in suite.examples]
     return sha256_json([parts, rows])
+
+
+def items_digest(examples: Iterable[Example]) -> str:
+    """sha256 of inputs and targets alone: the same questions, in any order and however they are marked."""
+    return sha256_json(sorted([example.input, example.target] for example in examples))
 
 
 def sha256_json(value: Any) -> str:

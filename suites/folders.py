@@ -26,7 +26,7 @@ def suite_folder(name_or_folder: str, folder: Path) -> Path:
     raise UserError(f"no suite named {name_or_folder!r}", str(folder / name_or_folder), fix)
 
 
-def load_suite(name_or_folder: str, folder: Path, *, limit: int | None = None, margin: float | None = None) -> Suite:
+def load_suite(name_or_folder: str, folder: Path, *, limit: int | None = None) -> Suite:
     """A suite by built-in name, or from a folder holding `suite.yaml` and `examples.jsonl`."""
     place = suite_folder(name_or_folder, folder)
     settings = _suite_settings(place / "suite.yaml")
@@ -39,7 +39,7 @@ def load_suite(name_or_folder: str, folder: Path, *, limit: int | None = None, m
         examples=examples[:limit],
         metrics=tuple(settings["metrics"]),
         prompt=str(settings.get("prompt") or ""),
-        margin=margin or settings.get("margin", 0.03),
+        margin=settings.get("margin", 0.03),
         generation=Generation(max_new_tokens=settings.get("max_new_tokens", 64)),
     )
 

@@ -11,6 +11,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,12 @@ class LmEvalTask:
 
     name: str
     task: str
-    margin: float
     limit: int | None = None
 
     @property
     def digest(self) -> str:
-        """sha256 of the task's name, limit and, for a file, its text and its data."""
-        parts = [self.task, str(self.limit)]
+        """sha256 of the task's name, limit, lm-eval's version and, for a file, its text and its data."""
+        parts = [self.task, str(self.limit), version("lm-eval")]
         if self.is_file:
             parts += [Path(self.task).read_text(encoding="utf-8"), *_data_digests(Path(self.task))]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -11,6 +11,7 @@ import yaml
 from harness.config import json_schema, load_experiment
 from suites.errors import UserError
 
+MARGIN = "is a difference of scores from 0 to 1, or a share of the baseline's score such as 5%"
 SMALLEST = """\
 experiment: smallest
 model: some-org/some-model
@@ -152,7 +153,7 @@ def test_every_problem_is_listed_at_once_with_its_line(refusal):
         "line 4: `data.trian` unknown setting; did you mean `train`?",
         "line 6: `data.findings.duplicate` unknown name; did you mean `duplicates`?",
         "line 9: `baselines.1.few_shot.shot` unknown setting; did you mean `shots`?",
-        "line 10: `policy.min_gain` input should be less than 1, not 2",
+        f"line 10: `policy.min_gain` {MARGIN}",
         "line 11: `seed` input should be greater than or equal to 0, not -1",
     ]
 
@@ -168,7 +169,7 @@ def test_every_problem_is_listed_at_once_with_its_line(refusal):
         ("regression: [{margin: 0.1}]", "`regression.0` a regression entry is either a suite or an lm_eval task"),
         ("judge: {rubric: helpful}", "line 5: `judge.model` is required"),
         ("policy: high", "line 5: `policy` is a mapping of settings, not 'high'"),
-        ("policy: {min_gain: .nan}", "line 5: `policy.min_gain` input should be a finite number, not nan"),
+        ("policy: {min_gain: .nan}", f"line 5: `policy.min_gain` {MARGIN}"),
         ("task: {metrics: [exact]}", "line 5: `exact`: unknown metric; did you mean `exact_match`?"),
         ("task: {primary: bleu}", "line 5: `bleu`: unknown metric; use one of exact_match, "),
         ("task: {metrics: [json_schema]}", "line 5: the metric json_schema needs `task.schema`"),

@@ -56,8 +56,8 @@ def test_every_metric_is_named() -> None:
 
 
 def test_every_view_is_named_and_no_other() -> None:
-    schema = (ROOT / "harness" / "schema.sql").read_text(encoding="utf-8")
-    assert set(re.findall(r"create view (v_\w+)", schema)) == set(re.findall(r"`(v_\w+)`", README))
+    schema = (ROOT / "harness" / "schema" / "views.sql").read_text(encoding="utf-8")
+    assert set(re.findall(r"create or replace view (v_\w+)", schema)) == set(re.findall(r"`(v_\w+)`", README))
 
 
 @pytest.mark.parametrize("path", re.findall(r"`((?:harness|suites|tests|baselines|reports)/[\w/.]+)`", README))

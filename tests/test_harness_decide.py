@@ -30,7 +30,8 @@ def binary(n: int, both: int, lost: int, gained: int) -> tuple[list[float], list
 def ask(kind: str, margin: float, part: str = "") -> Question:
     """What is compared, between the arms of these tests."""
     names = {"baseline_arm": "few-shot 8", "candidate_arm": "LoRA", "metric": "exact_match"}
-    return Question(suite="suite", kind=kind, margin=margin, slice=part, **names)  # type: ignore[arg-type]
+    tier = "supporting" if kind == "slice" else "critical"
+    return Question(suite="suite", kind=kind, margin=margin, slice=part, tier=tier, **names)  # type: ignore[arg-type]
 
 
 def comparison(kind: str, before: list[float], after: list[float], margin: float, part: str = "") -> Comparison:
@@ -77,6 +78,57 @@ def test_every_branch_has_its_verdict_and_exit_code(
     assert (decision.verdict.text, decision.verdict.exit_code) == (verdict, exit_code)
     assert decision.headline
     assert decision.reason
+
+
+@pytest.mark.parametrize(
+    ("tier", "regression", "verdict"),
+    [
+        ("critical", LOST, "reject"),
+        ("critical", OPEN, "inconclusive"),
+        ("critical", KEPT, "deploy"),
+        ("supporting", LOST, "reject"),
+        ("supporting", OPEN, "deploy"),
+        ("advisory", LOST, "deploy"),
+        ("advisory", OPEN, "deploy"),
+    ],
+)
+def test_a_rules_tier_says_what_hangs_on_it(tier: str, regression: Comparison, verdict: str) -> None:
+    decision = decide([OK], [BETTER, replace(regression, tier=tier)], Policy())  # type: ignore[arg-type]
+    assert decision.verdict.text == verdict
+    assert decision.gates[-1].tier == tier
+
+
+def test_a_critical_slice_must_be_shown_to_be_kept() -> None:
+    decision = decide([OK], [BETTER, KEPT, replace(SLICE_OPEN, tier="critical")], Policy())
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    assert "plan=plus" in decision.gates[-1].measured
+
+
+def test_an_advisory_loss_takes_nothing_from_the_others() -> None:
+    """Holm's correction is shared by claims that decide; being told more must not make harm harder to show."""
+    barely = comparison("regression", *binary(1000, 900, 68, 20), margin=0.03)
+    told = [replace(OPEN, suite=f"told-{i}", tier="advisory") for i in range(20)]
+    alone, among = (decide([OK], [BETTER, barely, *more], Policy()).verdict for more in ([], told))
+    assert (alone, among) == (Verdict.REJECT, Verdict.REJECT)
+
+
+def test_over_budget_is_not_deployed_and_not_called_harm() -> None:
+    budget = Gate("budget", "latency", "p95 at most 0.5 s", "0.9 s", "fail")
+    decision = decide([OK, budget], [BETTER, KEPT], Policy())
+    assert decision.verdict is Verdict.REJECT
+    assert "over budget" in decision.headline
+    assert "latency: 0.9 s" in decision.reason
+
+
+def test_equivalence_is_said_when_it_is_shown() -> None:
+    assert "equivalent" in decide([OK], [SAME, KEPT], Policy()).reason
+    worse = comparison("task", *binary(500, 300, 80, 10), margin=0.02)
+    assert "equivalent" not in decide([OK], [worse, KEPT], Policy()).reason
+
+
+def test_harm_is_told_in_points() -> None:
+    reason = decide([OK], [BETTER, LOST], Policy()).reason
+    assert "It loses 14.5 points on suite (80.5% after 95.0%; allowed: 3.0)." in reason
 
 
 def test_one_value_holds_text_and_exit_code() -> None:

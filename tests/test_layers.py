@@ -19,6 +19,7 @@ HOMES = {
     "lm_eval": ("suites/lm_eval_bridge.py",),
     "datasets": ("harness/training/",),
     "evaluate": ("suites/evaluate_bridge.py",),
+    "sacrebleu": ("suites/bleu.py",),
     "matplotlib": ("reports/plots.py",),
 }
 FILES = [path for package in ORDER for path in sorted((ROOT / package).rglob("*.py"))]

@@ -83,7 +83,7 @@ def task(tmp_path, monkeypatch):
 
     def written(text, limit=None):
         (tmp_path / "tasks" / "task.yaml").write_text(text)
-        return LmEvalTask("task", str(tmp_path / "tasks" / "task.yaml"), 0.03, limit)
+        return LmEvalTask("task", str(tmp_path / "tasks" / "task.yaml"), limit)
 
     return written
 
@@ -165,7 +165,7 @@ def test_a_bad_line_in_the_tasks_data_is_named(task, tmp_path):
 
 def test_a_task_that_nobody_knows_is_refused(tmp_path):
     with pytest.raises(UserError, match="no such file"):
-        run(Table({}), LmEvalTask("t", str(tmp_path / "nope.yaml"), 0.03))
+        run(Table({}), LmEvalTask("t", str(tmp_path / "nope.yaml")))
 
 
 def test_an_answer_that_never_arrives_stops_the_exam_with_its_reason(task):

@@ -18,7 +18,7 @@ from baselines.arm import Arm, Prompter
 from harness import store as store_module
 from harness.evaluate import evaluate
 from harness.models.cache import Cached, completion_id
-from harness.store import Store, completion_row, insert, query
+from harness.store import STEPS, VERSION, Store, completion_row, insert, query
 from suites.errors import UserError
 from suites.types import Completion, Example, Generation, Identity, ModelSpec, Prompt, Suite
 
@@ -62,10 +62,10 @@ def test_a_number_that_is_not_finite_is_refused_and_nothing_of_its_batch_lands(s
 
 def test_the_tables_refuse_nonsense_even_from_sql(store):
     for sql in (
-        "insert into completions values ('k', 'p', 't', 'stop', 1, 1, 'nan'::double, null)",
+        "insert into completions values ('k', 'p', 't', 'stop', 1, 1, 'nan'::double, null, null)",
         "insert into scores values ('r', 'e', 'm', 1.5, '')",
         "insert into scores values ('r', 'e', 'm', null, '')",
-        "insert into completions values ('k', 'p', 't', 'halted', 1, 1, 0.1, null)",
+        "insert into completions values ('k', 'p', 't', 'halted', 1, 1, 0.1, null, null)",
     ):
         with store.connect() as con, pytest.raises(duckdb.ConstraintException):
             con.execute(sql)
@@ -235,9 +235,20 @@ def test_a_duckdb_file_of_something_else_is_refused_and_left_as_it_is(tmp_path):
 def test_a_store_of_a_newer_version_is_refused(store):
     with store.connect() as con:
         con.execute("update schema_version set version = 99")
-    with pytest.raises(UserError, match="has version 99, this harness reads 1") as caught:
+    with pytest.raises(UserError, match=f"has version 99, this harness reads {VERSION}") as caught:
         Store(store.path)
     assert caught.value.fix == "upgrade the harness"
+
+
+def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path):
+    path = tmp_path / "harness.duckdb"
+    with duckdb.connect(str(path)) as con:
+        con.execute(STEPS[0].read_text(encoding="utf-8"))
+        con.execute("create table schema_version as select 1 as version")
+        con.execute("insert into gates values ('e', 0, 'gain', 'gain', 'more', '+0.1', 'pass')")
+    store = Store(path)
+    assert store.rows("select tier, status from v_gates") == [{"tier": "critical", "status": "pass"}]
+    assert store.rows("select version from schema_version") == [{"version": VERSION}]
 
 
 def test_reading_never_makes_a_store(tmp_path):

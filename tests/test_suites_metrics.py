@@ -77,8 +77,8 @@ def test_answers_built_to_break_a_parser_are_only_wrong():
 
 
 def test_a_name_that_is_no_metric_is_told_those_that_are():
-    with pytest.raises(UserError, match="unknown metric 'bleu'") as caught:
-        build("bleu")
+    with pytest.raises(UserError, match="unknown metric 'blue'") as caught:
+        build("blue")
     assert "exact_match" in caught.value.fix
 
 

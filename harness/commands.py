@@ -1,0 +1,192 @@
+"""What each command does: from parsed options to an exit code. Slow imports wait for the command that needs them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import shutil
+import sys
+from dataclasses import asdict
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from suites.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.session import Session
+    from reports.data import ReportData
+
+BLOCKED = 6
+
+
+def init(options: argparse.Namespace) -> int:
+    """A folder with an experiment that runs as it is."""
+    demo = Path(__file__).parent / "demo"
+    folder: Path = options.folder
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError("the folder is not empty", str(folder), "name a new one")
+    for name in ("experiment.yaml", "overtrained.yaml", "rubric.md"):
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(demo / name, folder / name)
+    for name in ("data", "prompts", "tasks"):
+        shutil.copytree(demo / name, folder / name)
+    print(f"wrote {folder / 'experiment.yaml'} and its data\nnext: harness run {folder / 'experiment.yaml'}")
+    return 0
+
+
+def _open(options: argparse.Namespace) -> Session:
+    """The experiment, read before the slow imports so that a mistake in the file is told at once."""
+    from harness.config import load_experiment
+
+    experiment = load_experiment(options.experiment)
+    from harness.session import open_session
+
+    return open_session(experiment, options.store)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Every stage, and the verdict as exit code."""
+    opened = _open(options)
+    from harness import experiment
+
+    experiment.run(opened)
+    return _conclude(opened.store.path, opened.id, opened.out)
+
+
+def stage(options: argparse.Namespace) -> int:
+    """One stage, and what it found."""
+    opened = _open(options)
+    from harness import experiment
+    from harness.conclude import validity_gates
+
+    if options.stage != "check" and not opened.store.stage_is_finished(opened.id, "check"):
+        experiment.do(opened, "check")
+    if options.stage not in ("check", "decide") and opened.stopped():
+        raise UserError("a blocking finding stands in the way", str(options.experiment), "see `harness check`")
+    experiment.do(opened, options.stage)
+    if options.stage == "decide":
+        return _conclude(opened.store.path, opened.id, opened.out)
+    _print_rows(opened.store.path, RESULTS[options.stage].format(opened.id))
+    if opened.stopped():
+        failed = [gate.measured for gate in validity_gates(opened) if gate.status == "fail"]
+        print(f"blocked: {'; '.join(failed)}", file=sys.stderr)
+        return BLOCKED
+    return 0
+
+
+_ARMS = """select arm, suite, metric, round(mean, 3) as mean, round(low, 3) as low, round(high, 3) as high, n, chosen
+           from v_runs where experiment_id = '{{}}' and side = '{}' and is_primary order by kind desc, suite, arm"""
+
+# What a single stage prints when it is done; the placeholder is the experiment's id, a hash.
+RESULTS = {
+    "check": "select level, check_name, message from v_findings where experiment_id = '{}' order by position",
+    "baseline": _ARMS.format("base"),
+    "train": """select distinct method, n_rows, steps, trained_parameters, round(seconds, 1) as seconds, folder
+                from v_training where experiment_id = '{}'""",
+    "exam": _ARMS.format("candidate"),
+    "judge": """select name, round(value, 3) as value, round(low, 3) as low, round(high, 3) as high, n, note
+                from v_evidence where experiment_id = '{}' and topic = 'judge' order by name""",
+}
+
+
+def _conclude(store: Path, experiment_id: str, out: Path) -> int:
+    """Write the report and say the verdict, with the exit code that belongs to it."""
+    from harness.summary import show
+    from reports import markdown
+
+    found = _decided(store, experiment_id)
+    show(found, markdown.write(found, out), store)
+    return int(found.decision["exit_code"])
+
+
+def explain(options: argparse.Namespace) -> int:
+    """Every rule of an experiment in words; nothing is run or written."""
+    from harness import explain
+    from harness.config import load_experiment
+    from harness.summary import print_table
+
+    experiment = load_experiment(options.experiment)
+    rules = explain.explain(experiment, explain.known(experiment, options.store))
+    if options.json:
+        print(json.dumps([asdict(rule) for rule in rules], indent=2))
+        return 0
+    cells = [[r.name, r.tier, r.says, r.has, r.needs, None if r.power is None else f"{r.power:.0%}"] for r in rules]
+    print_table(["rule", "tier", "in words", "examples", "needed", "an equal model passes"], cells)
+    chance = explain.all_pass(rules)
+    print(f"\nA candidate that loses nothing at all passes the critical rules about losses in {chance:.0%} of tries.")
+    return 0
+
+
+def report(options: argparse.Namespace) -> int:
+    """The report of a decided experiment, written again."""
+    from reports import markdown
+
+    found = _decided(options.store, options.experiment)
+    out = Path(found.decision["file"]).parent / "out" / found.decision["name"]
+    print(markdown.write(found, out))
+    return 0
+
+
+def gate(options: argparse.Namespace) -> int:
+    """The verdict alone, as exit code."""
+    found = _decided(options.store, options.experiment)
+    decision = {key: found.decision[key] for key in ("name", "verdict", "exit_code", "headline", "reason", "next_step")}
+    if options.json:
+        print(json.dumps({**decision, "gates": found.gates}, indent=2, default=str, allow_nan=False))
+    else:
+        print(f"{decision['headline']} (verdict {decision['verdict']}, exit {decision['exit_code']})")
+    return int(decision["exit_code"])
+
+
+def runs(options: argparse.Namespace) -> int:
+    """The experiments of a store."""
+    sql = """select name, verdict, exit_code, created_at, experiment_id[:12] as id from v_experiments
+             order by created_at desc"""
+    return _print_rows(options.store, sql, as_json=options.json)
+
+
+def query(options: argparse.Namespace) -> int:
+    """A query of the user's own."""
+    return _print_rows(options.store, options.sql, as_json=options.json)
+
+
+def _print_rows(store: Path, sql: str, *, as_json: bool = False) -> int:
+    from harness.store import query
+    from harness.summary import print_table
+
+    names, rows = query(store, sql)
+    if as_json:
+        found = [dict(zip(names, map(_json_value, row), strict=True)) for row in rows]
+        print(json.dumps(found, indent=2, default=str, allow_nan=False))
+    else:
+        print_table(names, rows)
+    return 0
+
+
+def _json_value(value: Any) -> Any:
+    """A DuckDB value as JSON can say it: decimals are numbers, and what is no number is null."""
+    if isinstance(value, list | tuple):
+        return [_json_value(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _json_value(item) for key, item in value.items()}
+    if isinstance(value, float | Decimal):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def schema(options: argparse.Namespace) -> int:
+    """The JSON Schema of the experiment file."""
+    from harness.config import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
+    return 0
+
+
+def _decided(store: Path, experiment: str | None) -> ReportData:
+    from harness.store import Store
+    from reports import data
+
+    with Store(store, create=False).connect(read_only=True) as con:
+        return data.load(con, experiment)

@@ -1,0 +1,66 @@
+-- The contract: what reports, `harness query` and users read. Made anew whenever a store is brought to a new version.
+create or replace view v_experiments as
+    select e.experiment_id, e.name, e.file, e.created_at, d.verdict, d.exit_code, d.headline
+    from experiments e left join decisions d using (experiment_id);
+
+create or replace view v_runs as
+    select a.experiment_id, e.name as experiment, a.side, a.arm, a.chosen, s.name as suite, s.kind, a.metric,
+        a.metric = s.primary_metric as is_primary, a.n, a.n_unscored, a.mean, a.low, a.high, r.n_errors, r.model_name,
+        r.seed, r.seconds, r.created_at, a.run_id, r.suite_id
+    from arms a join experiments e using (experiment_id) join runs r using (run_id)
+        join suites s on s.suite_id = r.suite_id;
+
+create or replace view v_scores as
+    select sc.run_id, r.arm, s.name as suite, s.kind, sc.example_id, x.cluster_id, x.slices, sc.metric, sc.value, sc.reason
+    from scores sc join runs r using (run_id) join suites s on s.suite_id = r.suite_id
+        join examples x on x.suite_id = r.suite_id and x.example_id = sc.example_id;
+
+create or replace view v_completions as
+    select n.run_id, r.arm, s.name as suite, s.kind, n.example_id, x.input, x.target, c.prompt, c.text, c.finish,
+        c.tokens_in, c.tokens_out, c.seconds, c.error
+    from answers n join runs r using (run_id) join suites s on s.suite_id = r.suite_id
+        join completions c using (completion_id)
+        join examples x on x.suite_id = r.suite_id and x.example_id = n.example_id;
+
+create or replace view v_costs as
+    select run_id, count(*) as n, sum(tokens_in) as tokens_in, sum(tokens_out) as tokens_out, sum(seconds) as seconds,
+        avg(tokens_in) as mean_tokens_in, avg(tokens_out) as mean_tokens_out,
+        quantile_cont(seconds, 0.95) as p95_seconds, avg((finish = 'length')::int) as length_share
+    from v_completions where error is null group by run_id;
+
+create or replace view v_training as
+    select x.experiment_id, t.*, l.step, l.name, l.value
+    from experiment_training x join training t using (training_id) left join training_log l using (training_id);
+
+create or replace view v_findings as select * from findings;
+create or replace view v_verdicts as select * from verdicts;
+create or replace view v_evidence as select * from evidence;
+create or replace view v_comparisons as select * from comparisons;
+create or replace view v_gates as select * from gates;
+create or replace view v_stages as select * from stages;
+
+create or replace view v_decisions as
+    select d.*, e.name, e.file, e.frozen,
+        (select count(distinct other.experiment_id)
+            from arms mine join runs r on r.run_id = mine.run_id join suites s on s.suite_id = r.suite_id
+                join suites same on coalesce(same.items, same.suite_id) = coalesce(s.items, s.suite_id)
+                join runs o on o.suite_id = same.suite_id join arms other on other.run_id = o.run_id
+                join decisions decided on decided.experiment_id = other.experiment_id
+            where mine.experiment_id = d.experiment_id and s.kind = 'task' and same.kind = 'task') as test_set_looks
+    from decisions d join experiments e using (experiment_id);
+
+create or replace view v_flips as                           -- test examples that the candidate answers better or worse
+    select b.experiment_id, b.metric, x.example_id, x.input, x.target, x.slices,
+        before.value as baseline_value, after.value as candidate_value,
+        was.text as baseline_text, became.text as candidate_text
+    from v_runs b
+        join v_runs c on c.experiment_id = b.experiment_id and c.suite_id = b.suite_id and c.metric = b.metric
+        join scores before on before.run_id = b.run_id and before.metric = b.metric
+        join scores after on after.run_id = c.run_id and after.metric = b.metric and after.example_id = before.example_id
+        join examples x on x.suite_id = b.suite_id and x.example_id = before.example_id
+        join answers ab on ab.run_id = b.run_id and ab.example_id = x.example_id
+        join completions was on was.completion_id = ab.completion_id
+        join answers ac on ac.run_id = c.run_id and ac.example_id = x.example_id
+        join completions became on became.completion_id = ac.completion_id
+    where b.side = 'base' and c.side = 'candidate' and b.kind = 'task' and b.chosen and c.chosen and b.is_primary
+        and before.value <> after.value;
