@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         stage.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE} beside the experiment)")
         stage.set_defaults(stage=name)
     _add_readers(subparsers)
+    _add_importer(subparsers)
     policy = subparsers.add_parser("policy", help="what must hold to deploy").add_subparsers(
         metavar="WHAT", required=True
     )
@@ -84,6 +85,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     schema.add_argument("--record", action="store_true", help="that of decision.json instead")
     return parser
+
+
+def _add_importer(subparsers: Any) -> None:
+    """The command that reads what other tools wrote."""
+    text = "two logs of another tool's evaluation become an experiment that decides"
+    importer = _command(subparsers, "import", text, commands.import_logs)
+    importer.add_argument("base", help="the log of the prompted base model (a promptfoo column: FILE::COLUMN)")
+    importer.add_argument("tuned", help="the log of the fine-tuned model on the same exam")
+    importer.add_argument("--out", type=Path, required=True, help="a new folder for the experiment")
+    importer.add_argument(
+        "--metric", help="what decides: a mark in the log, or a metric of ours (default: its first mark)"
+    )
+    importer.add_argument("--task", help="which of several tasks decides; the others become regression suites")
 
 
 def _add_readers(subparsers: Any) -> None:

@@ -112,6 +112,17 @@ def _write(found: ReportData, out: Path) -> Path:
     return path
 
 
+def import_logs(options: argparse.Namespace) -> int:
+    """An experiment folder made of two logs of another tool."""
+    from harness.importers import import_logs
+
+    found = import_logs(options.base, options.tuned, options.out, options.metric, options.task)
+    for remark in found.remarks:
+        say(f"note: {remark}")
+    print(f"{found.summary}\nwrote {found.experiment}\nnext: harness run {found.experiment}")
+    return 0
+
+
 def explain(options: argparse.Namespace) -> int:
     """Every rule of an experiment in words; nothing is run or written."""
     from harness import explain

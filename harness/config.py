@@ -182,12 +182,15 @@ def _data_contradictions(config: ExperimentConfig) -> list[Problem]:
 
 def _metric_problems(config: ExperimentConfig) -> list[Problem]:
     found: list[Problem] = []
-    known = [*metrics.METRICS, "json_schema", "evaluate:NAME"]
+    live = [baseline for baseline in config.baselines if not baseline.recorded]
+    all_recorded = not live and config.candidate is not None and config.candidate.recorded is not None
     named: list[tuple[Location, str]] = [(("task", "metrics", i), name) for i, name in enumerate(config.task.metrics)]
     named += [(("task", "primary"), config.task.primary)] if config.task.primary else []
     for location, name in named:
-        if name not in known and not name.startswith("evaluate:"):
-            found.append((location, f"`{name}`: {_unknown('metric', name, known)}"))
+        if name not in metrics.KINDS and not name.startswith(metrics.PREFIXES):
+            found.append((location, f"`{name}`: {_unknown('metric', name, list(metrics.KINDS))}"))
+        elif name.startswith("recorded:") and not all_recorded:
+            found.append((location, f"`{name}` is a mark of recorded answers; a model that is asked now has none"))
     if "json_schema" in config.task.ordered_metrics and not config.task.schema_file:
         found.append((("task", "metrics"), "the metric json_schema needs `task.schema`, a JSON Schema file"))
     whole = config.task.ordered_metrics[0] in CORPUS

@@ -122,6 +122,14 @@ def score_statistic(sample: Sample, null: float) -> float:
     return math.copysign(math.sqrt(sample.groups * abs(mean_gap) * tilt), mean_gap)
 
 
+def spread_under(sample: Sample, null: float) -> float:
+    """Standard deviation of one cluster's value, were the mean `null` (which it is not): what the statistic divides by.
+
+    By the data as they would look with endless examples of the kind seen.
+    """
+    return abs(sample.mean - null) * math.sqrt(sample.groups) / abs(score_statistic(sample, null))
+
+
 def score_interval(sample: Sample, confidence: float) -> Interval:
     """The means that the score test at this confidence does not reject."""
     return Interval(*score_limits(sample, normal_quantile((1 + confidence) / 2)), confidence)

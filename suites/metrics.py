@@ -23,7 +23,8 @@ Metric = Callable[[Example, Completion], Score]
 def build(name: str, schema: Mapping[str, Any] | None = None) -> Metric:
     """The metric `name`, which gives `Score(None, reason)` to answers that failed to arrive.
 
-    `evaluate:NAME` is a metric of the evaluate library, by folder or Hub name. Raises UserError for unknown names.
+    `evaluate:NAME` is a metric of the evaluate library, by folder or Hub name; `recorded:NAME` is the mark that came
+    with a recorded answer under that name. Raises UserError for unknown names.
     """
     if name == "json_schema":
         mark = _json_schema(schema or {})
@@ -31,11 +32,12 @@ def build(name: str, schema: Mapping[str, Any] | None = None) -> Metric:
         from suites.evaluate_bridge import metric
 
         mark = metric(name.removeprefix("evaluate:"))
+    elif name.startswith("recorded:"):
+        mark = _recorded(name.removeprefix("recorded:"))
     elif name in METRICS:
         mark = METRICS[name]
     else:
-        known = ", ".join([*METRICS, "json_schema", "evaluate:NAME"])
-        raise UserError(f"unknown metric {name!r}", "task.metrics", f"use one of {known}")
+        raise UserError(f"unknown metric {name!r}", "task.metrics", f"use one of {', '.join(KINDS)}")
     return lambda example, completion: Score(None, completion.error) if completion.error else mark(example, completion)
 
 
@@ -111,6 +113,10 @@ METRICS: dict[str, Metric] = {
     "bleu": bleu.mark,
 }
 
+# Every name a metric can have, and the prefixes behind which there is any.
+KINDS = (*METRICS, "json_schema", "evaluate:NAME", "recorded:NAME")
+PREFIXES = ("evaluate:", "recorded:")
+
 
 NO_JSON: Any = object()
 
@@ -140,6 +146,18 @@ def _canonical(value: Any) -> str | None:
         return None if value is NO_JSON else json.dumps(value, sort_keys=True)
     except RecursionError:
         return None
+
+
+def _recorded(name: str) -> Metric:
+    def mark(example: Example, completion: Completion) -> Score:
+        value = (completion.scores or {}).get(name)
+        if value is None:
+            return Score(None, f"the answer came without a mark called {name!r}")
+        if not 0 <= value <= 1:
+            return Score(None, f"the recorded {name!r} is {value:g}, not in [0, 1]")
+        return Score(value)
+
+    return mark
 
 
 def _json_schema(schema: Mapping[str, Any]) -> Metric:

@@ -94,7 +94,14 @@ def test_wilson_is_the_published_one(case):
 
 @cases("noninferiority_n")
 def test_noninferiority_n(case):
-    assert power.noninferiority_n(case["discordance"], case["margin"]) == case["n"]
+    discordance, margin = case["discordance"], case["margin"]
+    n, null = power.noninferiority_n(discordance, margin), -margin
+    assert n == case["n"]
+    assert n > case["least"]
+    b = 2 * null - discordance  # Tango's restricted estimate of the share lost, per pair
+    lost = (math.sqrt(b * b + 4 * discordance * null * (1 - null)) - b) / 4
+    spread = math.sqrt(2 * lost + null * (1 - null))
+    assert n == math.ceil(((1.644854 * spread + 0.841621 * math.sqrt(discordance)) / margin) ** 2)
     assert 0.8 < power.power_noninferiority(case["n"], case["discordance"], case["margin"]) < 0.801
 
 
@@ -268,6 +275,45 @@ def test_required_n_is_what_minimum_detectable_inverts(difference, limit, sd):
         assert power.minimum_detectable(n, sd) <= abs(difference - limit) * (1 + 1e-9)
 
 
+# --- plans against what the interval then does ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("discordance", "margin"), [(0.05, 0.03), (0.1, 0.02), (0.1, 0.05), (0.3, 0.05)])
+def test_the_planned_examples_reach_the_stated_power(discordance, margin):
+    rng, experiments = np.random.default_rng(0), 600
+    n = power.noninferiority_n(discordance, margin)
+    shown = 0
+    for gained, lost, _ in rng.multinomial(n, [discordance / 2, discordance / 2, 1 - discordance], experiments):
+        shown += stats.tango_interval(gained, lost, n, 0.9).low > -margin
+    assert shown / experiments == pytest.approx(0.8, abs=0.03 + 2 * math.sqrt(0.8 * 0.2 / experiments))
+    assert power.power_noninferiority(n, discordance, margin) == pytest.approx(0.8, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("draw", "distance"), [("few_changes", 0.015), ("few_changes", -0.02), ("skewed", 0.03), ("threads_gain", 0.05)]
+)
+def test_more_of_the_same_reaches_the_stated_power(draw, distance):
+    """Where 10 % change a little or a cluster at a time; sizes from the standard deviation alone reach 0.55 to 0.76."""
+    rng, draw = np.random.default_rng(1), globals()[draw]
+    pilot = draw(rng, 20_000)
+    limit = float(np.mean(pilot[1]) - np.mean(pilot[0])) - distance
+    n = power.required_n_from(*pilot, limit=limit, one_sided=True)
+    units = n // 4 if len(pilot) == 3 else n
+    alternative = "greater" if distance > 0 else "less"
+    p = [stats.one_sided_p(*draw(rng, units), null=limit, alternative=alternative) for _ in range(400)]
+    assert 0.8 - 3 * math.sqrt(0.8 * 0.2 / 400) < np.mean(np.array(p) < 0.05) < 0.95
+
+
+@quick
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 60), st.floats(-0.5, 0.5))
+def test_examples_come_in_whole_clusters(gained, lost, same, limit):
+    before, after = pairs_of(gained, lost, gained + lost + same)
+    alone = power.required_n_from(before, after, limit=limit)
+    pairs = power.required_n_from(before * 2, after * 2, [*range(len(before))] * 2, limit=limit)
+    assert (alone is None) == (pairs is None)
+    assert alone is None or 2 * alone - 2 <= pairs <= 2 * alone
+
+
 # --- edges ----------------------------------------------------------------------------------------------------------
 
 
@@ -295,6 +341,8 @@ def test_required_n_is_what_minimum_detectable_inverts(difference, limit, sd):
         partial(power.noninferiority_n, -0.2, 0.05),
         partial(power.power_noninferiority, 0, 0.2, 0.05),
         partial(power.minimum_detectable, 0, 0.3),
+        partial(power.required_n_from, [0, 1], [1, 1], limit=1.0),
+        partial(power.required_n_from, [0, 1], [1, 1], limit=0.0, power=1.0),
         partial(stats.cohen_kappa, ["a"], ["a", "b"]),
         partial(stats.same_share, 3, 2, 0, 2),
     ],
@@ -317,6 +365,8 @@ def test_what_has_no_answer():
     assert stats.holm([]) == []
     assert stats.same_share(0, 0, 3, 10) == 1.0
     assert power.required_n(0.02, 0.02, 0.3) is None
+    assert power.required_n_from([0, 1], [1, 0], limit=0.0) is None
+    assert power.required_n_from([0, 1], [1, 1], ["a", "a"], limit=0.0) is None
 
 
 def test_a_pilot_in_which_nothing_changed_still_asks_for_examples():
@@ -383,6 +433,15 @@ def threads(rng, clusters, icc=0.3):
     shape = np.array([0.6, 0.4]) * (1 - icc) / icc
     before, after = (rng.random(len(ids)) < rng.beta(*shape, clusters)[ids] for _ in range(2))
     return before.astype(float), after.astype(float), ids.tolist()
+
+
+def threads_gain(rng, clusters):
+    """0/1 scores in clusters of 4; a cluster improves or does not."""
+    ids = np.repeat(np.arange(clusters), 4)
+    before = rng.random(len(ids)) < 0.6
+    better = (rng.random(clusters) < 0.25)[ids] & (rng.random(len(ids)) < 0.8)
+    worse = rng.random(len(ids)) < 0.1
+    return before.astype(float), ((before | better) & ~worse).astype(float), ids.tolist()
 
 
 def coverage(draw, true, experiments, seed=0):

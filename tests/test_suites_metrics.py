@@ -82,6 +82,28 @@ def test_a_name_that_is_no_metric_is_told_those_that_are():
     assert "exact_match" in caught.value.fix
 
 
+@pytest.mark.parametrize(
+    ("scores", "score"),
+    [
+        ({"acc": 0.5, "other": 0.0}, Score(0.5)),
+        ({"acc": 0.0}, Score(0.0)),
+        ({"other": 1.0}, Score(None, "the answer came without a mark called 'acc'")),
+        (None, Score(None, "the answer came without a mark called 'acc'")),
+        ({"acc": 4.0}, Score(None, "the recorded 'acc' is 4, not in [0, 1]")),
+        ({"acc": -1e-9}, Score(None, "the recorded 'acc' is -1e-09, not in [0, 1]")),
+    ],
+)
+def test_a_recorded_mark_is_taken_as_it_is_or_not_at_all(scores, score):
+    example = Example("e", {"input": "", "target": "x"}, "x", "e")
+    assert build("recorded:acc")(example, Completion("x", scores=scores)) == score
+
+
+def test_a_recorded_mark_of_an_answer_that_failed_is_no_mark():
+    example = Example("e", {"input": "", "target": "x"}, "x", "e")
+    failed = Completion("", "error", error="503", scores={"acc": 0.0})
+    assert build("recorded:acc")(example, failed) == Score(None, "503")
+
+
 def test_a_schema_that_is_none_is_refused_before_anything_is_marked():
     with pytest.raises(UserError, match="not a JSON Schema"):
         build("json_schema", {"type": "objekt"})
