@@ -22,6 +22,8 @@ EPILOG = """\
 exit codes of run, decide and gate:
   0 deploy   3 keep prompting   4 reject   5 inconclusive   6 invalid
   1 unexpected error   2 bad input or usage   130 interrupted (the same command goes on)
+exit codes of selftest:
+  0 every accident was stopped as named   1 one was not: the harness does not do what it promises, which is no verdict
 """
 
 
@@ -80,6 +82,11 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("experiment", type=Path, help="the experiment file")
     explain.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE} beside the experiment)")
     explain.add_argument("--json", action="store_true", help="JSON on stdout")
+    text = "plant accidents in copies of an experiment's record: is each of them stopped?"
+    selftest = _command(subparsers, "selftest", text, commands.selftest)
+    selftest.add_argument("experiment", type=Path, help="the file of an experiment that was run")
+    selftest.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE} beside the experiment)")
+    selftest.add_argument("--json", action="store_true", help="JSON on stdout")
     schema = _command(
         subparsers, "schema", "print the JSON Schema of the experiment file, for editors", commands.schema
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness.session import Session
     from reports.data import ReportData
 
-BLOCKED = 6
+BLOCKED, MISSED = 6, 1
 
 
 def init(options: argparse.Namespace) -> int:
@@ -139,6 +139,16 @@ def explain(options: argparse.Namespace) -> int:
     chance = explain.all_pass(rules)
     print(f"\nA candidate that loses nothing at all passes the critical rules about losses in {chance:.0%} of tries.")
     return 0
+
+
+def selftest(options: argparse.Namespace) -> int:
+    """Whether the gates are seen to block."""
+    opened = _open(options)
+    from harness import selftest
+
+    outcomes = selftest.run(opened)
+    selftest.show(outcomes, options.json)
+    return 0 if selftest.passed(outcomes) else MISSED
 
 
 def report(options: argparse.Namespace) -> int:

@@ -83,10 +83,7 @@ def _compare(
     """Two runs on one suite and metric, on all examples or on the `ids` of a slice called `part`."""
     question = _question(kind, base, candidate, metric, margin, tier, part)
     examples = [pair for pair in _clusters(session, base["suite_id"]) if ids is None or pair[0] in ids]
-    if metric in CORPUS:
-        return _answer_corpus(session, question, examples, base["run_id"], candidate["run_id"])
-    scores = [session.store.scores(row["run_id"], metric) for row in (base, candidate)]
-    return _answer(session, question, examples, scores[0], scores[1])
+    return answer(session, question, examples, *(marks(session, row["run_id"], metric) for row in (base, candidate)))
 
 
 def _compare_finished(session: Session, base: Mapping[str, Any], candidate: Mapping[str, Any]) -> list[Comparison]:
@@ -96,7 +93,7 @@ def _compare_finished(session: Session, base: Mapping[str, Any], candidate: Mapp
         return []
     rule = session.experiment.config.policy.metrics.get(FINISHED, MetricRule(tier="supporting"))
     question = _question("metric", base, candidate, FINISHED, rule.margin, rule.tier)
-    return [_answer(session, question, _clusters(session, base["suite_id"]), finished[0], finished[1])]
+    return [answer(session, question, _clusters(session, base["suite_id"]), finished[0], finished[1])]
 
 
 def _finished(session: Session, run_id: str) -> dict[str, Score]:
@@ -110,7 +107,7 @@ def _compare_judged(session: Session, base: Mapping[str, Any], candidate: Mappin
     tier: Tier = "advisory" if distrust(session) else rule.tier
     question = _question("judge", base, candidate, "preference", rule.margin, tier)
     before, after = judging.preferences(judging.read_verdicts(session.store, session.id))
-    return _answer(session, question, _clusters(session, base["suite_id"]), before, after)
+    return answer(session, question, _clusters(session, base["suite_id"]), before, after)
 
 
 def _question(
@@ -136,16 +133,24 @@ def _question(
     )
 
 
-def _answer(
+def marks(session: Session, run_id: str, metric: str) -> Mapping[str, Any]:
+    """By example id what `answer` takes: scores, or for a metric of the whole exam (target, answer)."""
+    return session.store.answers(run_id, metric) if metric in CORPUS else session.store.scores(run_id, metric)
+
+
+def answer(
     session: Session,
     question: Question,
     examples: Sequence[tuple[str, str]],
-    base: Mapping[str, Score],
-    candidate: Mapping[str, Score],
+    base: Mapping[str, Any],
+    candidate: Mapping[str, Any],
 ) -> Comparison:
+    """The answer to a question about two sides' `marks`, at the policy's confidence."""
     config = session.experiment.config
-    level = _early_level(session, examples) if question.kind == "task" and config.policy.stop_early else None
     confidence = config.policy.confidence
+    if question.metric in CORPUS:
+        return compare_corpus(question, examples, base, candidate, confidence=confidence, seed=config.seed)
+    level = _early_level(session, examples) if question.kind == "task" and config.policy.stop_early else None
     return compare(question, examples, base, candidate, confidence=confidence, level=level, seed=config.seed)
 
 
@@ -153,15 +158,6 @@ def _early_level(session: Session, examples: Sequence[tuple[str, str]]) -> float
     """The stricter level of an interval that was looked at before; see `sequential`."""
     looks = planned_looks(len({example.cluster for example in session.splits["test"]}))
     return level_at_look(len({cluster for _, cluster in examples}), looks, session.experiment.config.policy.confidence)
-
-
-def _answer_corpus(
-    session: Session, question: Question, examples: Sequence[tuple[str, str]], base: str, candidate: str
-) -> Comparison:
-    """The answer for a metric of the whole exam, from the targets and answers of two runs."""
-    config = session.experiment.config
-    before, after = (session.store.answers(run_id, question.metric) for run_id in (base, candidate))
-    return compare_corpus(question, examples, before, after, confidence=config.policy.confidence, seed=config.seed)
 
 
 def _clusters(session: Session, suite_id: str) -> list[tuple[str, str]]:

@@ -103,7 +103,7 @@ def exam(session: Session) -> None:
     spec = candidate_spec(session)
     arms = setup.candidate_arms(session.experiment, spec, setup.base_arms(session.experiment, session.splits))
     try:
-        _measure_effect(session, arms[0])
+        measure_effect(session, arms[0])
         chosen = _choose(session, "candidate", arms)
         suite = setup.task_suite(session.experiment, session.splits, "test")
         if session.experiment.config.policy.stop_early:
@@ -211,7 +211,7 @@ def _choose(session: Session, side: Side, arms: Sequence[Arm]) -> Arm:
     best = choose([_trial(session, done) for done in runs], session.experiment.config.policy.max_unscored)
     chosen = arms[[done.arm for done in runs].index(best.arm)]
     for arm, done in zip(arms, runs, strict=True):
-        _put_arm(session, side, arm.name, done, chosen=arm is chosen)
+        put_arm(session, side, arm.name, done, chosen=arm is chosen)
     return chosen
 
 
@@ -232,7 +232,7 @@ def _shorten(session: Session, arm: Arm, suite: Suite) -> Suite:
     part = shortened(session, arm, suite, session.store.scores(whole.id, suite.primary))
     session.forget_chosen("base", "task")
     done = evaluate(prompted, part, session.model(prompted.model), session.store, _seed(session))
-    _put_arm(session, "base", name, done, chosen=True)
+    put_arm(session, "base", name, done, chosen=True)
     return part
 
 
@@ -240,7 +240,7 @@ def _examine(session: Session, side: Side, arms: Sequence[Arm], chosen: Arm, sui
     """The task's exam for each arm, and the regression exams for the model behind the chosen one."""
     for arm in arms:
         done = evaluate(arm, suite, session.model(arm.model), session.store, _seed(session))
-        _put_arm(session, side, arm.name, done, chosen=arm is chosen)
+        put_arm(session, side, arm.name, done, chosen=arm is chosen)
     name = "base" if side == "base" else setup.candidate_label(session.experiment)
     model = session.model(chosen.model)
     for examination in setup.regression_exams(session.experiment):
@@ -249,10 +249,10 @@ def _examine(session: Session, side: Side, arms: Sequence[Arm], chosen: Arm, sui
         else:
             asked = Arm(name, chosen.model, Prompter(name, examination.prompt))
             done = evaluate(asked, examination, model, session.store, _seed(session))
-        _put_arm(session, side, name, done, chosen=True)
+        put_arm(session, side, name, done, chosen=True)
 
 
-def _put_arm(session: Session, side: Side, arm: str, done: Run, *, chosen: bool) -> None:
+def put_arm(session: Session, side: Side, arm: str, done: Run, *, chosen: bool) -> None:
     """A run in its place in the experiment, summarised with an interval for every metric."""
     place = {"experiment_id": session.id, "run_id": done.id, "side": side, "arm": arm, "chosen": chosen}
     marks = _marks(session, done.id)
@@ -321,7 +321,7 @@ def _training_rows(session: Session, split: str) -> list[TrainRow]:
     return [TrainRow(prompter.messages(e), e.target) for e in session.splits.get(split, ())]
 
 
-def _measure_effect(session: Session, arm: Arm) -> None:
+def measure_effect(session: Session, arm: Arm) -> None:
     """For an adapter: the largest change of a logit it makes, on a few prompts of the exam."""
     model = session.model(arm.model)
     effect = getattr(model.model, "effect", None)

@@ -21,7 +21,7 @@ Metric = Callable[[Example, Completion], Score]
 
 
 def build(name: str, schema: Mapping[str, Any] | None = None) -> Metric:
-    """The metric `name`, which gives `Score(None, reason)` to answers that failed to arrive.
+    """The metric `name`, `checked`.
 
     `evaluate:NAME` is a metric of the evaluate library, by folder or Hub name; `recorded:NAME` is the mark that came
     with a recorded answer under that name. Raises UserError for unknown names.
@@ -38,7 +38,24 @@ def build(name: str, schema: Mapping[str, Any] | None = None) -> Metric:
         mark = METRICS[name]
     else:
         raise UserError(f"unknown metric {name!r}", "task.metrics", f"use one of {', '.join(KINDS)}")
-    return lambda example, completion: Score(None, completion.error) if completion.error else mark(example, completion)
+    return checked(name, mark)
+
+
+def checked(name: str, mark: Metric) -> Metric:
+    """`mark`, which gives `Score(None, reason)` to answers that failed to arrive and in place of what is no score.
+
+    NaN is greater than every limit to DuckDB and fails every comparison in Python, so it must not pass for a number.
+    """
+
+    def marked(example: Example, completion: Completion) -> Score:
+        if completion.error:
+            return Score(None, completion.error)
+        score = mark(example, completion)
+        if score.value is None or 0 <= score.value <= 1:
+            return score
+        return Score(None, f"{name} gave {score.value}, not a number in [0, 1]")
+
+    return marked
 
 
 @cache

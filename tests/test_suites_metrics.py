@@ -47,6 +47,12 @@ def test_an_answer_that_failed_to_arrive_has_no_mark_and_keeps_its_reason(name):
     assert build(name, SCHEMA)(example, failed) == Score(None, "503 from the server")
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.5, 1.5])
+def test_what_a_metric_of_ones_own_gives_is_a_score_or_none_with_the_reason(monkeypatch, value):
+    monkeypatch.setitem(METRICS, "mine", lambda example, completion: Score(value))
+    assert mark("mine", "42", "42") == Score(None, f"mine gave {value}, not a number in [0, 1]")
+
+
 @pytest.mark.parametrize("name", [*METRICS, "json_schema"])
 @given(target=st.text(max_size=20), answer=st.text(max_size=20))
 @settings(max_examples=40, deadline=None)

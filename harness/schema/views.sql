@@ -62,6 +62,7 @@ create or replace view v_evidence as select * from evidence;
 create or replace view v_comparisons as select * from comparisons;
 create or replace view v_gates as select * from gates;
 create or replace view v_stages as select * from stages;
+create or replace view v_selftest as select * from selftest;
 
 create or replace view v_looks as               -- how many candidates these test questions have judged, this one included
     with exams as (                              -- an exam that stopped early is a part of the one the prompts took
