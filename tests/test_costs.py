@@ -360,7 +360,7 @@ def test_the_report_tells_costs_with_their_prices_and_dates(tmp_path: Path) -> N
     text = markdown.write(decided(session), tmp_path / "report").read_text()
     assert "| per 1,000 requests |" in text
     assert "## What it costs" in text
-    assert "| ft:gpt-4.1-mini | 0.8 / 3.2 |  | 2026-08-01 | https://" in text
+    assert "| ft:gpt-4.1-mini | 0.8 / 3.2 |  | 2026-08-01 | https\\://" in text
     assert "candidate would pay for its training after 44," in text.split("## What changed")[0]
     assert (tmp_path / "report" / "break_even.png").stat().st_size > 5000
 
