@@ -40,7 +40,8 @@ class Comparison(Question):
 
     `low` and `high` are the two-sided interval at `confidence`; for a tolerated loss its level is 2 * confidence - 1,
     so that each end is a one-sided bound at `confidence`, as a test of non-inferiority asks. `p_value` is two-sided,
-    against no difference; `p_harm` one-sided, against "no worse than the margin". `sd` is that of one example's
+    against no difference; `p_harm` one-sided, against "no worse than the margin"; `p_equal` that of two one-sided tests
+    for a difference within the gain asked for (task only). `sd` is that of one example's
     difference, clusters allowed for (standard error times root n), and `detectable` the smallest true difference that
     an exam like this tells from none in four of five tries (METHODS d1), the power planned for everywhere.
     """
@@ -56,6 +57,7 @@ class Comparison(Question):
     high: float | None = None
     p_value: float | None = None
     p_harm: float | None = None
+    p_equal: float | None = None
     sd: float | None = None
     detectable: float | None = None
     method: str = "no scored pairs"
@@ -88,6 +90,8 @@ def compare(
     harm = None
     if question.kind != "task":
         harm = harm_test(before, after, clusters, null=-question.margin, alternative="less")
+    elif question.margin and not question.relative:
+        open_ = replace(open_, p_equal=stats.equivalence_p(before, after, clusters, margin=question.margin))
     if not question.relative:
         return answered(open_, found, harm)
     return answered_relative(open_, found, relative_change(before, after, clusters, confidence=level), harm)

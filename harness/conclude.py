@@ -256,7 +256,7 @@ def _run(session: Session, row: Mapping[str, Any]) -> Run:
 
 
 def _store(session: Session, comparisons: Sequence[Comparison], decision: Decision) -> None:
-    rows = [{"position": i, **_without(asdict(c), "p_harm")} for i, c in enumerate(comparisons)]
+    rows = [{"position": i, **_without(asdict(c), "p_harm", "p_equal")} for i, c in enumerate(comparisons)]
     session.store.replace_all("comparisons", session.id, rows)
     gates = [{"position": i, **asdict(gate)} for i, gate in enumerate(decision.gates)]
     session.store.replace_all("gates", session.id, gates)
@@ -275,6 +275,18 @@ def _without(row: dict[str, Any], *names: str) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key not in names}
 
 
+def _uncertainty(session: Session) -> str:
+    """What the intervals cover, and what they cannot."""
+    told = (
+        "Intervals cover the choice of examples. One training and one decoding were seen; another may differ by more."
+    )
+    split = judging.contradiction(judging.read_verdicts(session.store, session.id))
+    own = next((part.share for part in split.components if part.source == "judging"), None) if split else None
+    return (
+        told if own is None else f"{told} Of the judge's uncertainty {own:.0%} is its own contradiction between orders."
+    )
+
+
 def _facts(session: Session) -> dict[str, Any]:
     """What it takes to do it again."""
     return {
@@ -283,5 +295,6 @@ def _facts(session: Session) -> dict[str, Any]:
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "judge": distrust(session) if session.experiment.config.judge else "",
+        "uncertainty": _uncertainty(session),
         **{name: version(name) for name in PACKAGES},
     }

@@ -197,7 +197,8 @@ def _reason(verdict: Verdict, gates: Sequence[Gate], comparisons: Sequence[Compa
     if task is None:
         return "There is no task suite, so nothing can be better than the prompt."
     if verdict is Verdict.KEEP_PROMPTING and task.high is not None:
-        same = " The two are equivalent within that." if task.low is not None and task.low >= -task.margin else ""
+        shown = task.p_equal is not None and task.p_equal <= 1 - task.confidence
+        same = " The two are equivalent within that." if shown else ""
         asked = f"At best that is {points(task, task.high)}; you asked for more than {_asked(task)}.{same}"
         return f"{told(task)} {asked}"
     return f"{told(task)} {_open(task, gates)}" if verdict is Verdict.INCONCLUSIVE else told(task)

@@ -123,7 +123,7 @@ def _comparisons(data: ReportData, pictures: dict[str, str]) -> str:
         "confidence, because the question there is only whether something got worse. p is two-sided, against no "
         "difference. Limit: the gain asked for on the task, the loss tolerated elsewhere. n: the examples that both "
         "sides have a score for; only they are compared. Detects: the smallest true difference that such an exam tells "
-        "from none in four of five tries."
+        f"from none in four of five tries. {cell(data.facts.get('uncertainty', ''))}"
     )
     header = ["compared on", "metric", "best prompt or base", *NUMBERS]
     return f"## What changed\n\n{_picture('Differences', 'forest', pictures)}{table(header, rows)}\n\n{note}"
@@ -255,11 +255,14 @@ def _training(data: ReportData, pictures: dict[str, str]) -> str:
     )
 
 
+TOLD = ("judge", "uncertainty")  # facts with a place of their own
+
+
 def _record(data: ReportData) -> str:
     """What was run, and how to run it again."""
     stages = table(["stage", "seconds"], [[cell(s["stage"]), f"{s['seconds']:.1f}"] for s in data.stages])
     models = sorted({(row["side"], row["model_name"]) for row in data.arms})
-    facts = [[cell(key), cell(str(value))] for key, value in data.facts.items() if key != "judge"]
+    facts = [[cell(key), cell(str(value))] for key, value in data.facts.items() if key not in TOLD]
     facts += [[cell(f"model ({side})"), cell(Path(name).name)] for side, name in models]
     facts += [[cell(name), cell(digest)] for name, digest in data.files.items()]
     again = block(f"harness run {Path(data.decision['file']).name}")
