@@ -3,7 +3,7 @@
     python tests/bench/bench_scale.py [--examples 100000] [--arms 10] [--seed 0]
 
 Every arm but the first is compared with it on five metrics: two of 0/1 scores, two of graded ones and macro-F1 of 20
-labels, every other arm on an exam in clusters of four. Means need no resampling at all, because their intervals invert a test.
+labels; every other exam is in clusters of four. Means need no resampling at all: their intervals invert a test.
 """
 
 from __future__ import annotations
