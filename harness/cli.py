@@ -16,11 +16,14 @@ from suites.errors import UserError
 
 USAGE_ERROR, INTERRUPTED = 2, 130
 STORE = "harness.duckdb"
+DEFAULT_MARGIN = 0.02  # the loss of a metric that an experiment tolerates unless it says otherwise
 
 EPILOG = """\
 exit codes of run, decide and gate:
   0 deploy   3 keep prompting   4 reject   5 inconclusive   6 invalid
   1 unexpected error   2 bad input or usage   130 interrupted (the same command goes on)
+exit codes of selftest:
+  0 every accident was stopped as named   1 one was not: the harness does not do what it promises, which is no verdict
 """
 
 
@@ -71,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         stage.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE} beside the experiment)")
         stage.set_defaults(stage=name)
     _add_readers(subparsers)
+    _add_importer(subparsers)
     policy = subparsers.add_parser("policy", help="what must hold to deploy").add_subparsers(
         metavar="WHAT", required=True
     )
@@ -78,8 +82,29 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("experiment", type=Path, help="the experiment file")
     explain.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE} beside the experiment)")
     explain.add_argument("--json", action="store_true", help="JSON on stdout")
-    _command(subparsers, "schema", "print the JSON Schema of the experiment file, for editors", commands.schema)
+    text = "plant accidents in copies of an experiment's record: is each of them stopped?"
+    selftest = _command(subparsers, "selftest", text, commands.selftest)
+    selftest.add_argument("experiment", type=Path, help="the file of an experiment that was run")
+    selftest.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE} beside the experiment)")
+    selftest.add_argument("--json", action="store_true", help="JSON on stdout")
+    schema = _command(
+        subparsers, "schema", "print the JSON Schema of the experiment file, for editors", commands.schema
+    )
+    schema.add_argument("--record", action="store_true", help="that of decision.json instead")
     return parser
+
+
+def _add_importer(subparsers: Any) -> None:
+    """The command that reads what other tools wrote."""
+    text = "two logs of another tool's evaluation become an experiment that decides"
+    importer = _command(subparsers, "import", text, commands.import_logs)
+    importer.add_argument("base", help="the log of the prompted base model (a promptfoo column: FILE::COLUMN)")
+    importer.add_argument("tuned", help="the log of the fine-tuned model on the same exam")
+    importer.add_argument("--out", type=Path, required=True, help="a new folder for the experiment")
+    importer.add_argument(
+        "--metric", help="what decides: a mark in the log, or a metric of ours (default: its first mark)"
+    )
+    importer.add_argument("--task", help="which of several tasks decides; the others become regression suites")
 
 
 def _add_readers(subparsers: Any) -> None:
@@ -91,8 +116,28 @@ def _add_readers(subparsers: Any) -> None:
     runs = _reader(subparsers, "runs", "the experiments in the store", commands.runs)
     query = _reader(subparsers, "query", "read-only SQL on the store", commands.query)
     query.add_argument("sql", help="a query on the v_* views, e.g. 'from v_runs'")
-    for reader in (gate, runs, query):
+    gate.add_argument("--junit", type=Path, metavar="FILE", help="the gates as JUnit XML, too")
+    gate.add_argument("--github", action="store_true", help="annotations, step summary and outputs of GitHub Actions")
+    compare = _reader(subparsers, "compare", "two runs on the same exam, example by example", commands.compare)
+    compare.add_argument("baseline", metavar="RUN", help="EXPERIMENT/ARM, EXPERIMENT/ARM/SUITE, or a run's id")
+    compare.add_argument("candidate", metavar="RUN", help="the run compared with it")
+    compare.add_argument(
+        "--fail-on-regression", type=_margin, nargs="?", const=DEFAULT_MARGIN, metavar="MARGIN",
+        help=f"exit 4 when a loss of more than MARGIN ({DEFAULT_MARGIN}) is shown, 5 when it cannot be told",
+    )  # fmt: skip
+    for reader in (gate, runs, query, compare):
         reader.add_argument("--json", action="store_true", help="JSON on stdout")
+
+
+def _margin(text: str) -> float:
+    """A tolerated loss: more than none of the score, less than all of it."""
+    try:
+        margin = float(text)
+    except ValueError:
+        margin = 0.0
+    if not 0 < margin < 1:
+        raise argparse.ArgumentTypeError(f"a margin is a number between 0 and 1, not {text!r}")
+    return margin
 
 
 def _reader(subparsers: Any, name: str, text: str, function: Callable[..., int]) -> argparse.ArgumentParser:

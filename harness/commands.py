@@ -5,20 +5,22 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import shutil
 import sys
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
+from harness.progress import say
 from suites.errors import UserError
 
 if TYPE_CHECKING:
     from harness.session import Session
     from reports.data import ReportData
 
-BLOCKED = 6
+BLOCKED, MISSED = 6, 1
 
 
 def init(options: argparse.Namespace) -> int:
@@ -94,11 +96,31 @@ RESULTS = {
 def _conclude(store: Path, experiment_id: str, out: Path) -> int:
     """Write the report and say the verdict, with the exit code that belongs to it."""
     from harness.summary import show
-    from reports import markdown
 
     found = _decided(store, experiment_id)
-    show(found, markdown.write(found, out), store)
+    show(found, _write(found, out), store)
     return int(found.decision["exit_code"])
+
+
+def _write(found: ReportData, out: Path) -> Path:
+    """The report in every form; the path of the Markdown, which the others lie beside."""
+    from reports import html, markdown, record
+
+    path = markdown.write(found, out)
+    html.write(path, found)
+    record.write(found, out)
+    return path
+
+
+def import_logs(options: argparse.Namespace) -> int:
+    """An experiment folder made of two logs of another tool."""
+    from harness.importers import import_logs
+
+    found = import_logs(options.base, options.tuned, options.out, options.metric, options.task)
+    for remark in found.remarks:
+        say(f"note: {remark}")
+    print(f"{found.summary}\nwrote {found.experiment}\nnext: harness run {found.experiment}")
+    return 0
 
 
 def explain(options: argparse.Namespace) -> int:
@@ -119,25 +141,69 @@ def explain(options: argparse.Namespace) -> int:
     return 0
 
 
+def selftest(options: argparse.Namespace) -> int:
+    """Whether the gates are seen to block."""
+    opened = _open(options)
+    from harness import selftest
+
+    outcomes = selftest.run(opened)
+    selftest.show(outcomes, options.json)
+    return 0 if selftest.passed(outcomes) else MISSED
+
+
 def report(options: argparse.Namespace) -> int:
     """The report of a decided experiment, written again."""
-    from reports import markdown
-
     found = _decided(options.store, options.experiment)
-    out = Path(found.decision["file"]).parent / "out" / found.decision["name"]
-    print(markdown.write(found, out))
+    print(_write(found, Path(found.decision["file"]).parent / "out" / found.decision["name"]))
     return 0
 
 
 def gate(options: argparse.Namespace) -> int:
-    """The verdict alone, as exit code."""
+    """The verdict alone, as exit code; and where it is wanted, in the forms that CI systems show."""
     found = _decided(options.store, options.experiment)
+    try:
+        if options.junit:
+            from reports import junit
+
+            junit.write(found, options.junit)
+        if options.github:
+            _tell_github(found, sys.stderr if options.json else sys.stdout)
+    except OSError as error:
+        raise UserError(f"cannot be written ({error.strerror})", str(error.filename)) from None
     decision = {key: found.decision[key] for key in ("name", "verdict", "exit_code", "headline", "reason", "next_step")}
     if options.json:
         print(json.dumps({**decision, "gates": found.gates}, indent=2, default=str, allow_nan=False))
     else:
         print(f"{decision['headline']} (verdict {decision['verdict']}, exit {decision['exit_code']})")
     return int(decision["exit_code"])
+
+
+def _tell_github(found: ReportData, stream: TextIO) -> None:
+    """Annotations to the step's output; summary and outputs to the files GitHub Actions names."""
+    from reports import github
+
+    print("\n".join(github.commands(found)), file=stream)
+    for name, text in (("GITHUB_STEP_SUMMARY", github.summary(found)), ("GITHUB_OUTPUT", github.outputs(found))):
+        if not (file := os.environ.get(name)):
+            say(f"{name} is not set: --github is for a step of a GitHub Actions workflow")
+            continue
+        with Path(file).open("a", encoding="utf-8") as opened:
+            opened.write(text)
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Two runs on one exam, side by side; the exit code speaks of a loss only when asked."""
+    from harness.store import Store
+    from harness.summary import show_two_runs
+    from harness.two_runs import compare_runs
+
+    store = Store(options.store, create=False)
+    found = compare_runs(store, options.baseline, options.candidate, margin=options.fail_on_regression)
+    if options.json:
+        print(json.dumps(found.as_json(), indent=2, allow_nan=False))
+    else:
+        show_two_runs(found)
+    return found.exit_code
 
 
 def runs(options: argparse.Namespace) -> int:
@@ -177,10 +243,11 @@ def _json_value(value: Any) -> Any:
 
 
 def schema(options: argparse.Namespace) -> int:
-    """The JSON Schema of the experiment file."""
-    from harness.config import json_schema
+    """The JSON Schema of the experiment file, or of the decision record."""
+    from harness import config
+    from reports import record
 
-    print(json.dumps(json_schema(), indent=2))
+    print(json.dumps(record.json_schema() if options.record else config.json_schema(), indent=2))
     return 0
 
 

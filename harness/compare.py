@@ -9,7 +9,7 @@ from typing import Literal
 
 from harness import power, stats
 from harness.config import Tier
-from harness.relative import RelativeChange
+from harness.relative import RelativeChange, relative_change, relative_one_sided_p
 from suites.types import Example, Score
 
 Kind = Literal["task", "metric", "slice", "regression", "judge"]
@@ -40,7 +40,8 @@ class Comparison(Question):
 
     `low` and `high` are the two-sided interval at `confidence`; for a tolerated loss its level is 2 * confidence - 1,
     so that each end is a one-sided bound at `confidence`, as a test of non-inferiority asks. `p_value` is two-sided,
-    against no difference; `p_harm` one-sided, against "no worse than the margin". `sd` is that of one example's
+    against no difference; `p_harm` one-sided, against "no worse than the margin"; `p_equal` that of two one-sided tests
+    for a difference within the gain asked for (task only). `sd` is that of one example's
     difference, clusters allowed for (standard error times root n), and `detectable` the smallest true difference that
     an exam like this tells from none in four of five tries (METHODS d1), the power planned for everywhere.
     """
@@ -56,6 +57,7 @@ class Comparison(Question):
     high: float | None = None
     p_value: float | None = None
     p_harm: float | None = None
+    p_equal: float | None = None
     sd: float | None = None
     detectable: float | None = None
     method: str = "no scored pairs"
@@ -68,9 +70,13 @@ def compare(
     candidate: Mapping[str, Score],
     *,
     confidence: float = 0.95,
+    level: float | None = None,
     seed: int = 0,
 ) -> Comparison:
-    """Compare two arms' scores over `examples`, (id, cluster) pairs that define what should have been answered."""
+    """Compare two arms' scores over `examples`, (id, cluster) pairs that define what should have been answered.
+
+    `level` is that of the interval where it has to be stricter than `confidence` alone asks, as in an early look.
+    """
     pairs = [(_value(baseline, i), _value(candidate, i), cluster) for i, cluster in sorted(examples)]
     scored = [(b, c, cluster) for b, c, cluster in pairs if b is not None and c is not None]
     clusters = [cluster for _, _, cluster in scored]
@@ -78,12 +84,17 @@ def compare(
     if not scored:
         return open_
     before, after = [b for b, _, _ in scored], [c for _, c, _ in scored]
-    level = interval_level(open_)
+    level = level or interval_level(open_)
     found = stats.paired_difference(before, after, clusters, confidence=level, seed=seed)
-    if question.kind == "task":
-        return answered(open_, found, None)
-    harm = stats.one_sided_p(before, after, clusters, null=-question.margin, alternative="less")
-    return answered(open_, found, harm)
+    harm_test = relative_one_sided_p if question.relative else stats.one_sided_p
+    harm = None
+    if question.kind != "task":
+        harm = harm_test(before, after, clusters, null=-question.margin, alternative="less")
+    elif question.margin and not question.relative:
+        open_ = replace(open_, p_equal=stats.equivalence_p(before, after, clusters, margin=question.margin))
+    if not question.relative:
+        return answered(open_, found, harm)
+    return answered_relative(open_, found, relative_change(before, after, clusters, confidence=level), harm)
 
 
 def not_answered(question: Question, clusters: Sequence[str], n_examples: int, confidence: float) -> Comparison:

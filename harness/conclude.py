@@ -6,17 +6,19 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import Any
 
+from harness import accounts, judging, validity
 from harness import arms as setup
-from harness import judging, validity
 from harness.compare import Comparison, Kind, Question, compare, slices_of
 from harness.config import MetricRule, Tier, load_experiment, read_margin
 from harness.corpus import compare_corpus
-from harness.decide import Decision, Gate, decide
+from harness.costs import budget_gates, cheaper
+from harness.decide import Decision, Gate, Verdict, decide
 from harness.evaluate import Run
+from harness.sequential import level_at_look, planned_looks
 from harness.session import Session, Side
 from suites.corpus import CORPUS
 from suites.errors import UserError
@@ -32,7 +34,11 @@ def conclude(session: Session) -> None:
     comparisons = [] if session.stopped() else compare_all(session)
     gates = validity_gates(session, comparisons[0] if comparisons else None)
     declared = config.regression is not None or config.model is not None
-    decision = decide(gates, comparisons, config.policy, regression_declared=declared)
+    costs = accounts.keep(session)
+    budgets = budget_gates(costs, config.policy)
+    decision = decide(gates, comparisons, config.policy, budgets=budgets, regression_declared=declared)
+    if decision.verdict is Verdict.KEEP_PROMPTING and (price := cheaper(costs)):
+        decision = replace(decision, reason=f"{decision.reason} {price}")
     _store(session, comparisons, decision)
 
 
@@ -77,10 +83,7 @@ def _compare(
     """Two runs on one suite and metric, on all examples or on the `ids` of a slice called `part`."""
     question = _question(kind, base, candidate, metric, margin, tier, part)
     examples = [pair for pair in _clusters(session, base["suite_id"]) if ids is None or pair[0] in ids]
-    if metric in CORPUS:
-        return _answer_corpus(session, question, examples, base["run_id"], candidate["run_id"])
-    scores = [session.store.scores(row["run_id"], metric) for row in (base, candidate)]
-    return _answer(session, question, examples, scores[0], scores[1])
+    return answer(session, question, examples, *(marks(session, row["run_id"], metric) for row in (base, candidate)))
 
 
 def _compare_finished(session: Session, base: Mapping[str, Any], candidate: Mapping[str, Any]) -> list[Comparison]:
@@ -90,7 +93,7 @@ def _compare_finished(session: Session, base: Mapping[str, Any], candidate: Mapp
         return []
     rule = session.experiment.config.policy.metrics.get(FINISHED, MetricRule(tier="supporting"))
     question = _question("metric", base, candidate, FINISHED, rule.margin, rule.tier)
-    return [_answer(session, question, _clusters(session, base["suite_id"]), finished[0], finished[1])]
+    return [answer(session, question, _clusters(session, base["suite_id"]), finished[0], finished[1])]
 
 
 def _finished(session: Session, run_id: str) -> dict[str, Score]:
@@ -104,7 +107,7 @@ def _compare_judged(session: Session, base: Mapping[str, Any], candidate: Mappin
     tier: Tier = "advisory" if distrust(session) else rule.tier
     question = _question("judge", base, candidate, "preference", rule.margin, tier)
     before, after = judging.preferences(judging.read_verdicts(session.store, session.id))
-    return _answer(session, question, _clusters(session, base["suite_id"]), before, after)
+    return answer(session, question, _clusters(session, base["suite_id"]), before, after)
 
 
 def _question(
@@ -130,24 +133,31 @@ def _question(
     )
 
 
-def _answer(
+def marks(session: Session, run_id: str, metric: str) -> Mapping[str, Any]:
+    """By example id what `answer` takes: scores, or for a metric of the whole exam (target, answer)."""
+    return session.store.answers(run_id, metric) if metric in CORPUS else session.store.scores(run_id, metric)
+
+
+def answer(
     session: Session,
     question: Question,
     examples: Sequence[tuple[str, str]],
-    base: Mapping[str, Score],
-    candidate: Mapping[str, Score],
+    base: Mapping[str, Any],
+    candidate: Mapping[str, Any],
 ) -> Comparison:
+    """The answer to a question about two sides' `marks`, at the policy's confidence."""
     config = session.experiment.config
-    return compare(question, examples, base, candidate, confidence=config.policy.confidence, seed=config.seed)
+    confidence = config.policy.confidence
+    if question.metric in CORPUS:
+        return compare_corpus(question, examples, base, candidate, confidence=confidence, seed=config.seed)
+    level = _early_level(session, examples) if question.kind == "task" and config.policy.stop_early else None
+    return compare(question, examples, base, candidate, confidence=confidence, level=level, seed=config.seed)
 
 
-def _answer_corpus(
-    session: Session, question: Question, examples: Sequence[tuple[str, str]], base: str, candidate: str
-) -> Comparison:
-    """The answer for a metric of the whole exam, from the targets and answers of two runs."""
-    config = session.experiment.config
-    before, after = (session.store.answers(run_id, question.metric) for run_id in (base, candidate))
-    return compare_corpus(question, examples, before, after, confidence=config.policy.confidence, seed=config.seed)
+def _early_level(session: Session, examples: Sequence[tuple[str, str]]) -> float:
+    """The stricter level of an interval that was looked at before; see `sequential`."""
+    looks = planned_looks(len({example.cluster for example in session.splits["test"]}))
+    return level_at_look(len({cluster for _, cluster in examples}), looks, session.experiment.config.policy.confidence)
 
 
 def _clusters(session: Session, suite_id: str) -> list[tuple[str, str]]:
@@ -219,16 +229,8 @@ def _health(session: Session, row: Mapping[str, Any], side: Side) -> validity.Ar
 
 
 def _looks(session: Session) -> int:
-    """How many experiments have decided on these test questions, up to and with this one."""
-    sql = """select count(distinct e.experiment_id) as looks
-             from arms a join runs r using (run_id) join suites s using (suite_id)
-                join experiments e on e.experiment_id = a.experiment_id
-                left join decisions d on d.experiment_id = e.experiment_id
-             where s.kind = 'task' and (d.experiment_id is not null or e.experiment_id = ?)
-                and e.created_at <= (select created_at from experiments where experiment_id = ?)
-                and coalesce(s.items, s.suite_id) = (
-                    select coalesce(mine.items, mine.suite_id) from suites mine where mine.suite_id = ?)"""
-    [row] = session.store.rows(sql, [session.id, session.id, session.chosen("base")["suite_id"]])
+    """How many candidates these test questions have judged, up to and with this one."""
+    [row] = session.store.rows("select looks from v_looks where experiment_id = ?", [session.id])
     return int(row["looks"])
 
 
@@ -254,7 +256,7 @@ def _run(session: Session, row: Mapping[str, Any]) -> Run:
 
 
 def _store(session: Session, comparisons: Sequence[Comparison], decision: Decision) -> None:
-    rows = [{"position": i, **_without(asdict(c), "p_harm")} for i, c in enumerate(comparisons)]
+    rows = [{"position": i, **_without(asdict(c), "p_harm", "p_equal")} for i, c in enumerate(comparisons)]
     session.store.replace_all("comparisons", session.id, rows)
     gates = [{"position": i, **asdict(gate)} for i, gate in enumerate(decision.gates)]
     session.store.replace_all("gates", session.id, gates)
@@ -273,6 +275,18 @@ def _without(row: dict[str, Any], *names: str) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key not in names}
 
 
+def _uncertainty(session: Session) -> str:
+    """What the intervals cover, and what they cannot."""
+    told = (
+        "Intervals cover the choice of examples. One training and one decoding were seen; another may differ by more."
+    )
+    split = judging.contradiction(judging.read_verdicts(session.store, session.id))
+    own = next((part.share for part in split.components if part.source == "judging"), None) if split else None
+    return (
+        told if own is None else f"{told} Of the judge's uncertainty {own:.0%} is its own contradiction between orders."
+    )
+
+
 def _facts(session: Session) -> dict[str, Any]:
     """What it takes to do it again."""
     return {
@@ -281,5 +295,6 @@ def _facts(session: Session) -> dict[str, Any]:
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "judge": distrust(session) if session.experiment.config.judge else "",
+        "uncertainty": _uncertainty(session),
         **{name: version(name) for name in PACKAGES},
     }

@@ -13,9 +13,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from harness.prices import LIST_CURRENCY
 from harness.references import is_prompt_file, look_up
 from harness.sections import (
     BaselineConfig,
+    CostsConfig,
     ExperimentConfig,
     MetricRule,
     ModelConfig,
@@ -28,10 +30,12 @@ from harness.sections import (
 )
 from harness.yaml_lines import Location, line_of, load
 from suites import metrics
+from suites.corpus import CORPUS
 from suites.errors import UserError
 
 __all__ = [
     "BaselineConfig",
+    "CostsConfig",
     "Experiment",
     "ExperimentConfig",
     "MetricRule",
@@ -154,7 +158,7 @@ def _contradictions(config: ExperimentConfig) -> list[Problem]:
         found.append((("data",), "`data.train` is required for training, few-shot prompts and splits"))
     if config.model and config.model.endpoint and config.training:
         found.append((("training",), "a model behind an endpoint cannot be trained here; give a Hub id or a folder"))
-    return [*found, *_data_contradictions(config), *_metric_problems(config)]
+    return [*found, *_data_contradictions(config), *_metric_problems(config), *_cost_problems(config)]
 
 
 def _data_contradictions(config: ExperimentConfig) -> list[Problem]:
@@ -178,12 +182,36 @@ def _data_contradictions(config: ExperimentConfig) -> list[Problem]:
 
 def _metric_problems(config: ExperimentConfig) -> list[Problem]:
     found: list[Problem] = []
-    known = [*metrics.METRICS, "json_schema", "evaluate:NAME"]
+    live = [baseline for baseline in config.baselines if not baseline.recorded]
+    all_recorded = not live and config.candidate is not None and config.candidate.recorded is not None
     named: list[tuple[Location, str]] = [(("task", "metrics", i), name) for i, name in enumerate(config.task.metrics)]
     named += [(("task", "primary"), config.task.primary)] if config.task.primary else []
     for location, name in named:
-        if name not in known and not name.startswith("evaluate:"):
-            found.append((location, f"`{name}`: {_unknown('metric', name, known)}"))
+        if name not in metrics.KINDS and not name.startswith(metrics.PREFIXES):
+            found.append((location, f"`{name}`: {_unknown('metric', name, list(metrics.KINDS))}"))
+        elif name.startswith("recorded:") and not all_recorded:
+            found.append((location, f"`{name}` is a mark of recorded answers; a model that is asked now has none"))
     if "json_schema" in config.task.ordered_metrics and not config.task.schema_file:
         found.append((("task", "metrics"), "the metric json_schema needs `task.schema`, a JSON Schema file"))
+    whole = config.task.ordered_metrics[0] in CORPUS
+    if config.policy.stop_early and (whole or read_margin(config.policy.min_gain)[1]):
+        sentence = "`policy.stop_early` needs a first metric that marks single answers, and `min_gain` as a difference"
+        found.append((("policy", "stop_early"), sentence))
+    return found
+
+
+def _cost_problems(config: ExperimentConfig) -> list[Problem]:
+    costs = config.costs
+    found: list[Problem] = []
+    if config.policy.max_cost is not None and costs.candidate is None:
+        sentence = "`policy.max_cost` needs the price of the candidate, `costs.candidate`"
+        found.append((("policy", "max_cost"), sentence))
+    if costs.training and costs.training.per_hour is not None and config.training is None:
+        sentence = "`costs.training.per_hour` needs a training whose seconds are measured here; give the amount"
+        found.append((("costs", "training"), sentence))
+    for side in ("baseline", "candidate"):
+        price = getattr(costs, side)
+        if price and price.name and costs.currency != LIST_CURRENCY:
+            sentence = f"`costs.{side}` is on the price list in {LIST_CURRENCY}; give the numbers in {costs.currency}"
+            found.append((("costs", side), sentence))
     return found

@@ -59,14 +59,20 @@ class Decision:
 
 
 def decide(
-    validity: Sequence[Gate], comparisons: Sequence[Comparison], policy: Policy, *, regression_declared: bool = True
+    validity: Sequence[Gate],
+    comparisons: Sequence[Comparison],
+    policy: Policy,
+    *,
+    budgets: Sequence[Gate] = (),
+    regression_declared: bool = True,
 ) -> Decision:
     """The first of invalid, reject, keep_prompting, inconclusive, deploy that applies.
 
-    `regression_declared` says whether the experiment named its regression suites, or named that it has none.
+    `budgets` are gates on what the candidate may cost. `regression_declared` says whether the experiment named its
+    regression suites, or named that it has none.
     """
     tasks = [c for c in comparisons if c.kind == "task"]
-    gates = [*validity, *(gain_gate(c) for c in tasks), *harm_gates(comparisons, policy)]
+    gates = [*validity, *(gain_gate(c) for c in tasks), *harm_gates(comparisons, policy), *budgets]
     if not tasks:
         gates.append(Gate("gain", GAIN, "a task suite decides", "no task suite", "unknown"))
     if not regression_declared:
@@ -79,9 +85,8 @@ def decide(
 def gain_gate(comparison: Comparison) -> Gate:
     """The candidate's gain over the best prompt, against the gain that was asked for."""
     c = comparison
-    status: Status = "unknown"
-    if c.low is not None and c.high is not None:
-        status = "pass" if c.low > c.margin else "fail" if c.high <= c.margin else "unknown"
+    shown, excluded = c.low is not None and c.low > c.margin, c.high is not None and c.high <= c.margin
+    status: Status = "pass" if shown else "fail" if excluded else "unknown"
     told = f"{measured(c)}; {settle(c)}" if status == "unknown" else measured(c)
     return Gate("gain", GAIN, f"more than {amount(c, c.margin)}", told, status)
 
@@ -192,7 +197,8 @@ def _reason(verdict: Verdict, gates: Sequence[Gate], comparisons: Sequence[Compa
     if task is None:
         return "There is no task suite, so nothing can be better than the prompt."
     if verdict is Verdict.KEEP_PROMPTING and task.high is not None:
-        same = " The two are equivalent within that." if task.low is not None and task.low >= -task.margin else ""
+        shown = task.p_equal is not None and task.p_equal <= 1 - task.confidence
+        same = " The two are equivalent within that." if shown else ""
         asked = f"At best that is {points(task, task.high)}; you asked for more than {_asked(task)}.{same}"
         return f"{told(task)} {asked}"
     return f"{told(task)} {_open(task, gates)}" if verdict is Verdict.INCONCLUSIVE else told(task)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from baselines.arm import Arm
 from harness.models.cache import completion_id
@@ -39,25 +40,43 @@ class Marked:
     scores: Mapping[str, Score]
 
 
+def on_record(store: Store, run_id: str) -> Run:
+    """A finished run as it was made, with its suite's primary metric."""
+    sql = "select r.*, s.name as suite, s.primary_metric from runs r join suites s using (suite_id) where run_id = ?"
+    [row] = store.rows(sql, [run_id])
+    identity, generation = Identity(**json.loads(row["identity"])), Generation(**json.loads(row["generation"]))
+    return Run(run_id, row["arm"], row["suite"], row["suite_id"], (row["primary_metric"],), identity, generation)
+
+
 def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> Run:
     """Ask, mark and store. A run that is on record without errors is returned as it is."""
     suite_id = digest(suite)
-    generation = Generation(suite.generation.max_new_tokens, suite.generation.temperature, seed)
+    generation = _generation(suite, seed)
     run = _run(arm.name, arm.prompter.digest, suite.name, suite_id, suite.metrics, model, generation)
     if store.run_is_finished(run.id):
         return run
     started = time.monotonic()
     marks = {name: metrics.build(name, suite.schema) for name in suite.metrics}
+    answers = answer(arm, suite, model, seed)
     prompts = [arm.prompter.prompt(example) for example in suite.examples]
-    with phase(f"{arm.name} on {suite.name}", len(prompts)) as progress:
-        answers = model.generate(prompts, generation, on_progress=lambda batch: progress.advance(len(batch)))
     ids = [completion_id(model.identity, model.render(prompt), generation) for prompt in prompts]
     marked = [
         Marked(example, key, completion, {name: mark(example, completion) for name, mark in marks.items()})
         for example, key, completion in zip(suite.examples, ids, answers, strict=True)
     ]
-    _record(store, run, suite.kind, arm.prompter.digest, marked, time.monotonic() - started)
+    record(store, run, suite.kind, arm.prompter.digest, marked, time.monotonic() - started)
     return run
+
+
+def answer(arm: Arm, suite: Suite, model: Model, seed: int) -> list[Completion]:
+    """The arm's answers to a suite's examples, in their order; nothing is marked."""
+    prompts = [arm.prompter.prompt(example) for example in suite.examples]
+    with phase(f"{arm.name} on {suite.name}", len(prompts)) as progress:
+        return model.generate(prompts, _generation(suite, seed), on_progress=lambda batch: progress.advance(len(batch)))
+
+
+def _generation(suite: Suite, seed: int) -> Generation:
+    return replace(suite.generation, seed=seed)
 
 
 def evaluate_lm_eval(arm_name: str, task: LmEvalTask, model: Model, store: Store, seed: int) -> Run:
@@ -73,7 +92,7 @@ def evaluate_lm_eval(arm_name: str, task: LmEvalTask, model: Model, store: Store
             rows = lm_eval_bridge.run(model, task, seed)
             progress.at(len(rows), len(rows))
         marked = [Marked(r.example, sha256_json([run.id, r.example.id]), r.completion, r.scores) for r in rows]
-        _record(store, run, "regression", prompter_id, marked, time.monotonic() - started)
+        record(store, run, "regression", prompter_id, marked, time.monotonic() - started)
     [row] = store.rows("select primary_metric from suites where suite_id = ?", [suite_id])
     return Run(run.id, run.arm, run.suite, suite_id, (row["primary_metric"],), run.identity, generation)
 
@@ -92,7 +111,7 @@ def _run(
     return Run(run_id, arm, suite, suite_id, names, identity, generation)
 
 
-def _record(store: Store, run: Run, kind: str, prompter_id: str, marked: Sequence[Marked], seconds: float) -> None:
+def record(store: Store, run: Run, kind: str, prompter_id: str, marked: Sequence[Marked], seconds: float) -> None:
     """Everything about a finished run, in one transaction. Answers of an earlier try with errors are replaced."""
     primary = run.metrics[0] if run.metrics else next(iter(marked[0].scores))
     suite = {

@@ -13,6 +13,7 @@ from harness import arms as setup
 from harness import corpus, judging, power, stats
 from harness.conclude import conclude
 from harness.config import read_margin
+from harness.early import shortened
 from harness.evaluate import Run, evaluate, evaluate_lm_eval
 from harness.models import NonFiniteWeights
 from harness.progress import phase, say
@@ -25,7 +26,7 @@ from suites.data import sha256_json
 from suites.errors import UserError
 from suites.judge import Pair, load_rubric
 from suites.lm_eval_bridge import LmEvalTask
-from suites.types import Finding, Generation, ModelSpec
+from suites.types import Finding, Generation, ModelSpec, Suite
 
 # How many prompts show whether an adapter changes anything; one would do, a few are as cheap.
 EFFECT_PROMPTS = 4
@@ -67,7 +68,8 @@ def baseline(session: Session) -> None:
     session.forget("evidence", "topic", "trouble")
     arms = setup.base_arms(session.experiment, session.splits)
     try:
-        _examine(session, "base", arms, _choose(session, "base", arms))
+        suite = setup.task_suite(session.experiment, session.splits, "test")
+        _examine(session, "base", arms, _choose(session, "base", arms), suite)
     except NonFiniteWeights as trouble:
         _report_trouble(session, "base", str(trouble))
 
@@ -101,9 +103,12 @@ def exam(session: Session) -> None:
     spec = candidate_spec(session)
     arms = setup.candidate_arms(session.experiment, spec, setup.base_arms(session.experiment, session.splits))
     try:
-        _measure_effect(session, arms[0])
+        measure_effect(session, arms[0])
         chosen = _choose(session, "candidate", arms)
-        _examine(session, "candidate", [chosen], chosen)
+        suite = setup.task_suite(session.experiment, session.splits, "test")
+        if session.experiment.config.policy.stop_early:
+            suite = _shorten(session, chosen, suite)
+        _examine(session, "candidate", [chosen], chosen, suite)
     except NonFiniteWeights as trouble:
         _report_trouble(session, "candidate", str(trouble))
 
@@ -206,7 +211,7 @@ def _choose(session: Session, side: Side, arms: Sequence[Arm]) -> Arm:
     best = choose([_trial(session, done) for done in runs], session.experiment.config.policy.max_unscored)
     chosen = arms[[done.arm for done in runs].index(best.arm)]
     for arm, done in zip(arms, runs, strict=True):
-        _put_arm(session, side, arm.name, done, chosen=arm is chosen)
+        put_arm(session, side, arm.name, done, chosen=arm is chosen)
     return chosen
 
 
@@ -218,12 +223,24 @@ def _trial(session: Session, done: Run) -> Trial:
     return Trial(done.arm, found["mean"], found["n"] + found["n_unscored"], found["n_unscored"], tokens)
 
 
-def _examine(session: Session, side: Side, arms: Sequence[Arm], chosen: Arm) -> None:
+def _shorten(session: Session, arm: Arm, suite: Suite) -> Suite:
+    """The part of the exam that settles the gain; the best prompt then meets the candidate on that part."""
+    name = session.chosen("base")["arm"]
+    [prompted] = [arm for arm in setup.base_arms(session.experiment, session.splits) if arm.name == name]
+    model = session.model(prompted.model)
+    whole = evaluate(prompted, suite, model, session.store, _seed(session))
+    part = shortened(session, arm, suite, session.store.scores(whole.id, suite.primary))
+    session.forget_chosen("base", "task")
+    done = evaluate(prompted, part, session.model(prompted.model), session.store, _seed(session))
+    put_arm(session, "base", name, done, chosen=True)
+    return part
+
+
+def _examine(session: Session, side: Side, arms: Sequence[Arm], chosen: Arm, suite: Suite) -> None:
     """The task's exam for each arm, and the regression exams for the model behind the chosen one."""
-    suite = setup.task_suite(session.experiment, session.splits, "test")
     for arm in arms:
         done = evaluate(arm, suite, session.model(arm.model), session.store, _seed(session))
-        _put_arm(session, side, arm.name, done, chosen=arm is chosen)
+        put_arm(session, side, arm.name, done, chosen=arm is chosen)
     name = "base" if side == "base" else setup.candidate_label(session.experiment)
     model = session.model(chosen.model)
     for examination in setup.regression_exams(session.experiment):
@@ -232,10 +249,10 @@ def _examine(session: Session, side: Side, arms: Sequence[Arm], chosen: Arm) -> 
         else:
             asked = Arm(name, chosen.model, Prompter(name, examination.prompt))
             done = evaluate(asked, examination, model, session.store, _seed(session))
-        _put_arm(session, side, name, done, chosen=True)
+        put_arm(session, side, name, done, chosen=True)
 
 
-def _put_arm(session: Session, side: Side, arm: str, done: Run, *, chosen: bool) -> None:
+def put_arm(session: Session, side: Side, arm: str, done: Run, *, chosen: bool) -> None:
     """A run in its place in the experiment, summarised with an interval for every metric."""
     place = {"experiment_id": session.id, "run_id": done.id, "side": side, "arm": arm, "chosen": chosen}
     marks = _marks(session, done.id)
@@ -304,7 +321,7 @@ def _training_rows(session: Session, split: str) -> list[TrainRow]:
     return [TrainRow(prompter.messages(e), e.target) for e in session.splits.get(split, ())]
 
 
-def _measure_effect(session: Session, arm: Arm) -> None:
+def measure_effect(session: Session, arm: Arm) -> None:
     """For an adapter: the largest change of a logit it makes, on a few prompts of the exam."""
     model = session.model(arm.model)
     effect = getattr(model.model, "effect", None)

@@ -146,7 +146,7 @@ def _validity(experiment: Experiment) -> Iterator[Rule]:
     for name, says in {
         "answered": f"at most {policy.max_unscored:.1%} of the answers may be without a score, and both sides alike",
         "room to answer": f"at most {policy.max_truncated:.0%} of the best prompt's answers may be cut short",
-        "fresh exam": f"these test questions may decide at most {policy.max_looks} times",
+        "fresh exam": f"these test questions may judge at most {policy.max_looks} candidates",
         "plausible": f"a gain of more than {policy.suspicious_gain * 100:.0f} points asks for a leak audit first",
         "comparable": "both sides: same examples, marking, settings, template, engine and dtype",
         "frozen": "the file and its data must be as they were when the experiment began",

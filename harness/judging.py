@@ -11,6 +11,7 @@ from harness import stats
 from harness.config import Policy
 from harness.progress import phase
 from harness.store import Store
+from harness.variance import VarianceSplit, split_variance
 from suites.data import read_rows, refuse_rows
 from suites.errors import UserError
 from suites.judge import Pair, Rubric, judge
@@ -98,6 +99,20 @@ def preferences(judged: Sequence[Judged]) -> tuple[dict[str, Score], dict[str, S
         candidate[item.pair.id] = Score(value, reason)
         baseline[item.pair.id] = Score(None if value is None else 1 - value, reason)
     return baseline, candidate
+
+
+def contradiction(judged: Sequence[Judged]) -> VarianceSplit | None:
+    """How much of the uncertainty of the judge's preference it adds itself: the two orders are two judgings of a pair.
+
+    None with fewer than two readable pairs. Pairs are taken one by one, clusters aside.
+    """
+    value = {"first": 1.0, "tie": 0.0, "second": -1.0}
+    grid = [
+        [[value[item.forward.grade], -value[item.turned.grade]]]
+        for item in judged
+        if item.forward.grade is not None and item.turned.grade is not None
+    ]
+    return split_variance([grid]) if len(grid) >= 2 else None
 
 
 def exam_evidence(

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 
+from harness import prices
 from harness.models import hf_files
 from harness.sections import ExperimentConfig
 from harness.yaml_lines import Location
@@ -63,6 +64,7 @@ def _references(config: ExperimentConfig) -> Iterator[Reference]:
     yield from ((setting, name, _file) for setting, name in files if name)
     yield from _models(config)
     yield from _exams(config)
+    yield from _prices(config)
 
 
 def _models(config: ExperimentConfig) -> Iterator[Reference]:
@@ -82,6 +84,13 @@ def _exams(config: ExperimentConfig) -> Iterator[Reference]:
             yield ("regression", position, "suite"), entry.suite, _suite
         elif entry.lm_eval and entry.lm_eval.endswith((".yaml", ".yml")):
             yield ("regression", position, "lm_eval"), entry.lm_eval, _task
+
+
+def _prices(config: ExperimentConfig) -> Iterator[Reference]:
+    for side in ("baseline", "candidate"):
+        price = getattr(config.costs, side)
+        if price and price.name:
+            yield ("costs", side), price.name, _price
 
 
 def _file_only(prompt: str) -> str | None:
@@ -131,3 +140,7 @@ def _candidate(name: str, folder: Path) -> dict[str, str]:
         return {name: hf_files.weights_hash(hf_files.base_folder(str(place), None))}
     fix = "give a PEFT folder (adapter_config.json, adapter_model.safetensors) or a model folder (config.json, ...)"
     raise UserError("is neither an adapter nor a model", str(place), fix)
+
+
+def _price(name: str, folder: Path) -> dict[str, str]:
+    return {f"price of {name}": prices.digest(name)}

@@ -72,22 +72,15 @@ def relative_one_sided_p(
     return one_sided_p(found, null, alternative)
 
 
-Ends = tuple[float, float]
-
-
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """`counts[i]` clusters with the mean scores `before[i]` and `after[i]` and `sizes[i]` times the average size.
-
-    `ends` say between what an example's score lies, in `before` and in `after`.
-    """
+    """`counts[i]` clusters with the mean scores `before[i]` and `after[i]` and `sizes[i]` times the average size."""
 
     n: int
     before: Array
     after: Array
     sizes: Array
     counts: Array
-    ends: tuple[Ends, Ends]
 
     @property
     def groups(self) -> int:
@@ -97,25 +90,25 @@ class Pairs:
         return min(1.0, float(self.counts @ (self.sizes * scores)) / self.groups)
 
     def contrast(self, ratio: float, unit: float = 1.0) -> Sample:
-        """after - ratio * before in a unit, on a scale that is at least that of one example of a mean."""
-        (lowest_before, highest_before), (lowest_after, highest_after) = self.ends
-        low = min(-ratio, lowest_after - ratio * highest_before)
-        high = max(1.0, highest_after - ratio * lowest_before)
+        """after - ratio * before in a unit. A cluster nobody has seen may be worth what the lowest of one arm and the
+        highest of the other are apart, and at least what two scores in [0, 1] can be."""
+        low = min(-ratio, float(self.after.min() - ratio * self.before.max()))
+        high = max(1.0, float(self.after.max() - ratio * self.before.min()))
         values = (self.after - ratio * self.before) / unit
         return Sample(self.n, values, self.sizes, self.counts, low / unit, high / unit)
 
 
-def pairs(
-    before: Array, after: Array, clusters: Sequence[Hashable] | None, ends: tuple[Ends, Ends] = ((0, 1), (0, 1))
-) -> Pairs:
+def pairs(before: Array, after: Array, clusters: Sequence[Hashable] | None) -> Pairs:
     """Equally long arrays of scores, or of influence values, as pairs of cluster means; equal ones become a count."""
-    group = np.arange(len(before)) if clusters is None else score.numbered(clusters, len(before))
+    if clusters is None or len(set(clusters)) == len(clusters) == len(before):
+        kinds, counts = score.merged(np.stack([before, after]))
+        return Pairs(len(before), kinds[0], kinds[1], np.ones_like(counts), counts)
+    group = score.numbered(clusters, len(before))
     in_order = np.lexsort((after, before))  # so that the order of rows cannot change a rounding error
     members = np.bincount(group)
     means = [np.bincount(group[in_order], weights=arm[in_order]) / members for arm in (before, after)]
-    kinds, counts = np.unique(np.stack([*means, members]), axis=1, return_counts=True)
-    sizes = kinds[2] * len(members) / len(before)
-    return Pairs(len(before), kinds[0], kinds[1], sizes, counts.astype(np.float64), ends)
+    kinds, counts = score.merged(np.stack([*means, members]))
+    return Pairs(len(before), kinds[0], kinds[1], kinds[2] * len(members) / len(before), counts)
 
 
 def change(pairs: Pairs, confidence: float) -> RelativeChange:

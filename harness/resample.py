@@ -14,6 +14,7 @@ this one keeps its level from 50 examples on, and identical outputs still leave 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -48,7 +49,7 @@ def corpus_difference(
     """
     score.check_open("confidence", confidence)
     before, after = _statistics(baseline), _statistics(candidate)
-    sample = _differences(before, after, metric, clusters)
+    sample = _pairs(before, after, metric, clusters).contrast(1.0)
     old, new = _value(metric, before), _value(metric, after)
     interval, p_value, method, standard_error = None, None, "fewer than two clusters", None
     if sample.groups >= 2:
@@ -83,7 +84,7 @@ def corpus_one_sided_p(
     """
     if not -1 < null < 1:
         raise ValueError(f"null must lie in (-1, 1), got {null}")
-    sample = _differences(_statistics(baseline), _statistics(candidate), metric, clusters)
+    sample = _pairs(baseline, candidate, metric, clusters).contrast(1.0)
     return score.one_sided_p(sample, null, alternative) if sample.groups >= 2 else None
 
 
@@ -92,8 +93,8 @@ def corpus_interval(
 ) -> Interval | None:
     """Interval within [0, 1] for one arm's corpus metric; None with fewer than two clusters. ValueError as above."""
     score.check_open("confidence", confidence)
-    values = _influence(_statistics(statistics), metric)
-    sample = score.sample(values, clusters, min(0.0, values.min()), max(1.0, values.max()))
+    sample = score.sample(_influence(_statistics(statistics), metric), clusters, 0.0, 1.0)
+    sample = replace(sample, low=min(0.0, sample.means.min()), high=max(1.0, sample.means.max()))
     return _clipped(score.score_interval(sample, confidence), 0.0) if sample.groups >= 2 else None
 
 
@@ -131,25 +132,14 @@ def corpus_relative_one_sided_p(
 # --- influence ------------------------------------------------------------------------------------------------------
 
 
-def _differences(before: Array, after: Array, metric: Metric, clusters: Sequence[Hashable] | None) -> Sample:
-    """Influence values of the difference. An example nobody has seen may be worth what the least influential answer of
-    one arm and the most influential of the other are apart, and at least a whole example of a mean."""
-    b, c = _influences(before, after, metric)
-    return score.sample(c - b, clusters, min(-1.0, c.min() - b.max()), max(1.0, c.max() - b.min()))
-
-
 def _pairs(
     baseline: ArrayLike, candidate: ArrayLike, metric: Metric, clusters: Sequence[Hashable] | None
 ) -> relative.Pairs:
-    b, c = _influences(_statistics(baseline), _statistics(candidate), metric)
-    ends = ((float(b.min()), float(b.max())), (float(c.min()), float(c.max())))
-    return relative.pairs(b, c, clusters, ends)
-
-
-def _influences(before: Array, after: Array, metric: Metric) -> tuple[Array, Array]:
+    """Influence values of both arms."""
+    before, after = _statistics(baseline), _statistics(candidate)
     if before.shape != after.shape:
         raise ValueError(f"arms must have statistics of the same shape, got {before.shape} and {after.shape}")
-    return _influence(before, metric), _influence(after, metric)
+    return relative.pairs(_influence(before, metric), _influence(after, metric), clusters)
 
 
 def _influence(statistics: Array, metric: Metric) -> Array:

@@ -60,8 +60,17 @@ def interval_at_look(
         raise ValueError(f"looks must ascend to at least the {sample.groups} clusters seen, got {list(looks)}")
     if sample.groups < 2:
         return None
-    fractions = [*(size / looks[-1] for size in looks if size < sample.groups), sample.groups / looks[-1]]
-    return Interval(*score.score_limits(sample, critical_values(fractions, confidence)[-1]), confidence)
+    z = critical_values(_fractions(sample.groups, looks), confidence)[-1]
+    return Interval(*score.score_limits(sample, z), confidence)
+
+
+def level_at_look(clusters: int, looks: Sequence[int], confidence: float = 0.95) -> float:
+    """The level at which an interval on `clusters` clusters alone is `interval_at_look`'s at `confidence`."""
+    return 2 * float(ndtr(critical_values(_fractions(clusters, looks), confidence)[-1])) - 1
+
+
+def _fractions(clusters: int, looks: Sequence[int]) -> list[float]:
+    return [*(size / looks[-1] for size in looks if size < clusters), clusters / looks[-1]]
 
 
 def critical_values(fractions: Sequence[float], confidence: float = 0.95) -> list[float]:

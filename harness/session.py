@@ -103,6 +103,13 @@ class Session:
         with self.store.connect() as con:
             con.execute(f"delete from {table} where experiment_id = ? and {where} = ?", [self.id, value])
 
+    def forget_chosen(self, side: Side, kind: str) -> None:
+        """No arm of a side is the chosen one on suites of a kind any more."""
+        sql = """update arms set chosen = false where experiment_id = ? and side = ? and run_id in (
+                    select run_id from runs join suites using (suite_id) where kind = ?)"""
+        with self.store.connect() as con:
+            con.execute(sql, [self.id, side, kind])
+
 
 Stage = Callable[[Session], None]
 

@@ -134,9 +134,10 @@ class Store:
 
     def completions(self, ids: Sequence[str]) -> dict[str, Completion]:
         """Answers already given, by completion id; errors are not answers and are left out."""
-        sql = """select completion_id, text, finish, tokens_in, tokens_out, seconds from completions
+        sql = """select completion_id, text, finish, tokens_in, tokens_out, seconds, scores from completions
                  where error is null and completion_id in (select unnest(?))"""
-        return {row.pop("completion_id"): Completion(**row) for row in self.rows(sql, [list(ids)])}
+        rows = [{**row, "scores": json.loads(row["scores"] or "null")} for row in self.rows(sql, [list(ids)])]
+        return {row.pop("completion_id"): Completion(**row) for row in rows}
 
     def run_is_finished(self, run_id: str) -> bool:
         """Whether a run is on record with an answer to every example."""
@@ -210,7 +211,7 @@ def insert(
 
 
 def _identifier(name: str) -> str:
-    if not re.fullmatch(r"[a-z_]+", name):
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ValueError(f"not an identifier: {name!r}")
     return name
 

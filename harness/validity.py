@@ -153,15 +153,15 @@ def frozen_gate(frozen_id: str, current_id: str | None) -> Gate:
 
 
 def looks_gate(looks: int, max_looks: int) -> Gate:
-    """How often this test set has decided, this time included: the best of many tries wins by chance.
+    """How many candidates these questions have judged, this one included: the best of many tries wins by chance.
 
     Choosing the best of 8 on the test set makes an error rate of .025 one of .165 (METHODS a7).
     """
-    measured = f"look {looks:,} at these questions"
+    measured = f"candidate number {looks:,} on these questions"
     if looks > max_looks:
         measured += "; test on fresh rows, or allow more knowing it with `policy.max_looks`"
     status: Status = "pass" if looks <= max_looks else "fail"
-    return Gate("validity", "fresh exam", f"a test set decides at most {max_looks} times", measured, status)
+    return Gate("validity", "fresh exam", f"a test set judges at most {max_looks} candidates", measured, status)
 
 
 def plausible_gate(gain: Comparison, limit: float) -> Gate:

@@ -48,9 +48,10 @@ def told(task: Comparison) -> str:
     interval = ""
     if task.low is not None or task.high is not None:
         interval = f"{task.confidence:.0%} interval {span(task)}, "
+    metric = task.metric.removeprefix("recorded:").replace("_", " ")
     sentence = (
         f"{task.candidate_arm} {_more(task.candidate - task.baseline)} the best prompt ({task.baseline_arm}) on "
-        f"{task.metric.replace('_', ' ')}: {task.candidate:.1%} against {task.baseline:.1%}, {interval}n = {task.n:,}."
+        f"{metric}: {task.candidate:.1%} against {task.baseline:.1%}, {interval}n = {task.n:,}."
     )
     if task.candidate == task.baseline == 0:
         sentence += " Neither gets a single example right: read their answers before anything else."

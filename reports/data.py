@@ -13,7 +13,7 @@ from suites.errors import UserError
 
 Row = dict[str, Any]
 
-FLIPS_SHOWN = 5
+FLIPS_SHOWN = {"task": 5, "regression": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,16 @@ class ReportData:
     evidence: Sequence[Row]
     training: Sequence[Row]
     stages: Sequence[Row]
-    better: Sequence[Row]
-    worse: Sequence[Row]
-    flips: Row
+    prices: Sequence[Row]
+    break_even: Row | None
+    flips: Sequence[Row]  # by suite, how many answers got better and worse
+    better: Sequence[Row]  # the clearest of them, on the task
+    worse: Sequence[Row]  # and on every suite
+    earlier: Sequence[Row]  # decisions on the same test set before this one
+
+    def compared(self, *kinds: str) -> list[Row]:
+        """Comparisons of these kinds."""
+        return [row for row in self.comparisons if row["kind"] in kinds]
 
     def arms_on(self, kind: str) -> list[Row]:
         """Arms on suites of a kind, primary metric only."""
@@ -48,7 +55,8 @@ class ReportData:
         others = [gate for gate in self.gates if gate["kind"] != "validity"]
         broken = [gate for gate in self.validity_gates() if gate["status"] != "pass"]
         text = f"{len(held)} of {len(held) + len(broken)} checks hold: {', '.join(gate['name'] for gate in held)}"
-        line = {"name": "validity", "rule": "the numbers can be compared", "measured": text, "status": "pass"}
+        line = {"kind": "validity", "tier": "critical", "name": "validity", "status": "pass", "measured": text}
+        line["rule"] = "the numbers can be compared"
         return [*broken, *others, line] if held else [*broken, *others]
 
     def validity_gates(self) -> list[Row]:
@@ -68,10 +76,11 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
     decision = _decision(con, experiment)
     key = [decision["experiment_id"]]
     frozen = json.loads(decision["frozen"])
-    arms = """select r.*, c.mean_tokens_in, c.mean_tokens_out, c.p95_seconds, c.length_share
-              from v_runs r left join v_costs c using (run_id) where experiment_id = ?
-              order by side, kind desc, suite, arm, not is_primary, metric"""
-    flips = "from v_flips where experiment_id = ? and candidate_value {} baseline_value order by example_id"
+    arms = """select r.*, c.mean_tokens_in, c.mean_tokens_out, c.p95_seconds, c.length_share, m.p95_low, m.p95_high,
+                m.cost, m.cost_low, m.cost_high
+              from v_runs r left join v_costs c using (run_id)
+                left join v_arm_costs m using (experiment_id, run_id, side) where experiment_id = ?
+              order by side, kind desc, suite, r.arm, not is_primary, metric"""
     return ReportData(
         decision=decision,
         config=frozen["config"],
@@ -84,16 +93,26 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
         evidence=_rows(con, "from v_evidence where experiment_id = ? order by topic, name", key),
         training=_rows(con, "from v_training where experiment_id = ? order by step, name", key),
         stages=_rows(con, "from v_stages where experiment_id = ? order by finished_at", key),
-        better=_rows(con, f"{flips.format('>')} limit {FLIPS_SHOWN}", key),
-        worse=_rows(con, f"{flips.format('<')} limit {FLIPS_SHOWN}", key),
-        flips=_rows(con, FLIP_COUNTS, key)[0],
+        prices=_rows(con, "from v_prices where experiment_id = ? order by side", key),
+        break_even=next(iter(_rows(con, "from v_break_even where experiment_id = ?", key)), None),
+        flips=_rows(con, FLIP_COUNTS, key),
+        better=_rows(con, FLIPS.format("kind = 'task' and candidate_value > baseline_value"), key),
+        worse=_rows(con, FLIPS.format("candidate_value < baseline_value"), key),
+        earlier=_rows(con, "from v_earlier where experiment_id = ? order by decided_at", key),
     )
 
 
 FLIP_COUNTS = """
-    select count(*) filter (candidate_value > baseline_value) as better,
+    select kind, suite, count(*) filter (candidate_value > baseline_value) as better,
         count(*) filter (candidate_value < baseline_value) as worse
-    from v_flips where experiment_id = ?
+    from v_flips where experiment_id = ? group by all order by kind desc, suite
+"""
+FLIPS = f"""
+    from v_flips where experiment_id = ? and {{}}
+    qualify row_number() over (
+        partition by kind, suite order by abs(candidate_value - baseline_value) desc, example_id
+    ) <= case kind when 'task' then {FLIPS_SHOWN["task"]} else {FLIPS_SHOWN["regression"]} end
+    order by kind desc, suite, abs(candidate_value - baseline_value) desc, example_id
 """
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from reports import plots
+from reports import costs, flips, plots, rules
 from reports.data import ReportData, Row
+from reports.numbers import amount, span
 from reports.text import block, cell, table
 
-MARKS = {"pass": "✅ pass", "fail": "❌ fail", "unknown": "❔ open"}
+MARKS = {"pass": "✅\u00a0pass", "fail": "❌\u00a0fail", "unknown": "❔\u00a0open"}
 
 
 def write(data: ReportData, folder: Path) -> Path:
@@ -24,33 +26,55 @@ def write(data: ReportData, folder: Path) -> Path:
 def render(data: ReportData, pictures: dict[str, str]) -> str:
     """The whole report; `pictures` maps a plot's name to its file beside the report."""
     sections = [
-        _first_screen(data),
-        _gates(data),
-        _arms(data),
+        first_screen(data),
         _comparisons(data, pictures),
+        _slices(data, pictures),
+        costs.section(data, pictures),
         _choice(data),
-        _flips(data),
+        flips.section(data),
         _judge(data),
         _validity(data),
         _findings(data),
+        _earlier(data),
         _training(data, pictures),
         _record(data),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _first_screen(data: ReportData) -> str:
+def first_screen(data: ReportData) -> str:
+    """What to do and why, every rule with its numbers, and the arms side by side; refers to no other file."""
+    return "\n\n".join(section for section in (_verdict(data), _gates(data), _arms(data)) if section)
+
+
+def _verdict(data: ReportData) -> str:
     decision = data.decision
     return (
         f"# {cell(decision['name'])}\n\n"
         f"> **{cell(decision['headline'])}** {cell(decision['reason'])}\n>\n"
         f"> **Next:** {cell(decision['next_step'])}\n>\n"
+        f"{_caution(data)}"
         f"> (Verdict `{decision['verdict']}`, exit {decision['exit_code']}.)"
     )
 
 
+def _caution(data: ReportData) -> str:
+    """Rules that were changed after results on this test set were known belong on the first screen."""
+    changed = sorted({found.rule for row in data.earlier if row["known_before"] for found in _changed(data, row)})
+    if not changed:
+        return ""
+    names = cell(", ".join(changed))
+    return f"> **Mind:** rules changed after a result on this test set was known: {names} (see Earlier decisions).\n>\n"
+
+
 def _gates(data: ReportData) -> str:
-    return _gate_table(data.first_gates())
+    legend = (
+        "Measured: the candidate's score minus that of the best prompt (on regression suites: of the base model), in "
+        f"brackets the range in which the true difference lies with {data.config['policy']['confidence']:.0%} "
+        "confidence (for losses, with that confidence at each end), and the number of examples; +0.010 is one "
+        "percentage point. ✅ the rule holds, ❌ it is broken, ❔ these examples cannot tell."
+    )
+    return f"{_gate_table(data.first_gates())}\n\n{legend}"
 
 
 def _validity(data: ReportData) -> str:
@@ -58,8 +82,13 @@ def _validity(data: ReportData) -> str:
 
 
 def _gate_table(gates: Sequence[Row]) -> str:
-    rows = [[cell(g["name"]), cell(g["rule"]), cell(g["measured"]), MARKS[g["status"]]] for g in gates]
+    rows = [[_gate_name(g), cell(g["rule"]), cell(g["measured"]), MARKS[g["status"]]] for g in gates]
     return table(["gate", "rule", "measured", ""], rows)
+
+
+def _gate_name(gate: Row) -> str:
+    """Advisory rules are told and decide nothing; that has to be said beside them."""
+    return cell(gate["name"]) + (" (advisory)" if gate["tier"] == "advisory" else "")
 
 
 def _arms(data: ReportData) -> str:
@@ -69,38 +98,65 @@ def _arms(data: ReportData) -> str:
         return ""
     primary = arms[0]["metric"]
     metrics = [m for m in data.config["task"]["metrics"] if m != primary]
-    header = ["arm", primary, *metrics, "n", "tokens in / out", "p95 seconds"]
+    priced = any(arm["cost"] is not None for arm in arms)
+    header = ["arm", primary, *metrics, "n", "tokens in / out", "p95 seconds", *(["per 1,000 requests"] * priced)]
     rows = []
     for arm in arms:
         others = [_percent(data.score(arm["run_id"], metric)["mean"]) for metric in metrics]
-        rows.append([_arm_name(arm), _with_interval(arm), *others, _count(arm), _tokens(arm), _seconds(arm)])
+        costs = [_tokens(arm), _seconds(arm), *([_cost(arm)] * priced)]
+        rows.append([_arm_name(arm), _with_interval(arm), *others, _count(arm), *costs])
     legend = "Bold: each side's prompt, chosen on validation. Seconds are a request's share of its batch."
-    return f"{table([cell(h) for h in header], rows)}\n\n{legend}"
+    told = f"\n\n{cell(data.break_even['told'])}" if data.break_even else ""
+    return f"{table([cell(h) for h in header], rows)}\n\n{legend}{told}"
 
 
 def _comparisons(data: ReportData, pictures: dict[str, str]) -> str:
-    if not data.comparisons:
+    found = data.compared("task", "metric", "regression", "judge")
+    if not found:
         return ""
     rows = [
-        [
-            cell(c["suite"] if c["kind"] == "regression" else c["slice"] or c["kind"]),
-            cell(c["metric"]),
-            _percent(c["baseline"]),
-            _percent(c["candidate"]),
-            _difference(c),
-            f"{c['n']:,}",
-            _p_value(c["p_value"]),
-            cell(c["method"]),
-        ]
-        for c in data.comparisons
+        [cell(c["suite"] if c["kind"] == "regression" else c["kind"]), cell(c["metric"]), *_numbers(c)] for c in found
     ]
-    header = ["compared on", "metric", "best prompt or base", "candidate", "difference", "n", "p", "method"]
     note = (
-        "The task's interval is two-sided; all others are bounds that are each one-sided at the same confidence, "
-        "because the question there is only whether something got worse. p is two-sided, against no difference."
+        f"Candidate: {cell(found[0]['candidate_arm'])}; best prompt: {cell(found[0]['baseline_arm'])}. The task's "
+        f"interval is two-sided at {found[0]['confidence']:.0%}; each end of the others is a one-sided bound at that "
+        "confidence, because the question there is only whether something got worse. p is two-sided, against no "
+        "difference. Limit: the gain asked for on the task, the loss tolerated elsewhere. n: the examples that both "
+        "sides have a score for; only they are compared. Detects: the smallest true difference that such an exam tells "
+        f"from none in four of five tries. {cell(data.facts.get('uncertainty', ''))}"
     )
-    picture = f"![Differences with intervals]({pictures['forest']})\n\n" if "forest" in pictures else ""
-    return f"## What changed\n\n{picture}{table(header, rows)}\n\n{note}"
+    header = ["compared on", "metric", "best prompt or base", *NUMBERS]
+    return f"## What changed\n\n{_picture('Differences', 'forest', pictures)}{table(header, rows)}\n\n{note}"
+
+
+def _slices(data: ReportData, pictures: dict[str, str]) -> str:
+    """The gain on the primary metric, part by part."""
+    found = data.compared("slice")
+    if not found:
+        return ""
+    rows = [[cell(c["slice"]), *_numbers(c)] for c in found]
+    note = (
+        "Slices are small, and among many of them some look bad by chance: harm is claimed only where it stays shown "
+        "after Holm's correction over all slices. Here p is uncorrected, and each end of an interval a one-sided bound."
+    )
+    header = ["slice", "best prompt", *NUMBERS]
+    picture = _picture("Gain by slice", "slices", pictures)
+    return f"## Gain by slice ({cell(found[0]['metric'])})\n\n{picture}{table(header, rows)}\n\n{note}"
+
+
+NUMBERS = ["candidate", "difference", "limit", "n", "detects", "p", "method"]
+
+
+def _numbers(c: Row) -> list[str]:
+    """A comparison as the cells under its baseline and `NUMBERS`."""
+    limit = _signed(c["margin"] if c["kind"] == "task" else -c["margin"], c["relative"])
+    scores = [_percent(c["baseline"]), _percent(c["candidate"])]
+    detects = "—" if c["detectable"] is None else _signed(c["detectable"], c["relative"])
+    return [*scores, _difference(c), limit, _pairs(c), detects, _p_value(c["p_value"]), cell(c["method"])]
+
+
+def _picture(title: str, name: str, pictures: dict[str, str]) -> str:
+    return f"![{title} with intervals]({pictures[name]})\n\n" if name in pictures else ""
 
 
 def _choice(data: ReportData) -> str:
@@ -109,30 +165,9 @@ def _choice(data: ReportData) -> str:
     if not arms:
         return ""
     rows = [[_arm_name(arm), arm["side"], _with_interval(arm), _count(arm), _tokens(arm)] for arm in arms]
-    looks = data.decision["test_set_looks"]
-    times = "once" if looks == 1 else f"{looks} times"
-    text = f"The test set has been used for a decision {times}, this one included."
     return (
         "## How the prompts were chosen\n\nOn validation, before the test set was touched. Bold: chosen.\n\n"
-        f"{table(['arm', 'model', 'score', 'n', 'tokens in / out'], rows)}\n\n{text}"
-    )
-
-
-def _flips(data: ReportData) -> str:
-    if not data.flips["better"] and not data.flips["worse"]:
-        return ""
-    text = f"## Answers that changed\n\n{data.flips['better']:,} got better, {data.flips['worse']:,} got worse."
-    for title, rows in (("Got worse", data.worse), ("Got better", data.better)):
-        if rows:
-            text += f"\n\n### {title}: the first {len(rows)}\n\n" + "\n\n".join(_flip(row) for row in rows)
-    return text
-
-
-def _flip(row: Row) -> str:
-    return (
-        f"**{cell(row['example_id'])}**\n\n{block(row['input'])}\n\nwanted\n\n{block(row['target'])}\n\n"
-        f"best prompt ({row['baseline_value']:.2f})\n\n{block(row['baseline_text'])}\n\n"
-        f"candidate ({row['candidate_value']:.2f})\n\n{block(row['candidate_text'])}"
+        f"{table(['arm', 'model', 'score', 'n', 'tokens in / out'], rows)}"
     )
 
 
@@ -177,6 +212,37 @@ def _findings(data: ReportData) -> str:
     return f"## The data\n\n{table(['level', 'check', 'finding', 'for example'], rows)}"
 
 
+def _earlier(data: ReportData) -> str:
+    """Decisions on the same questions before this one, and which of the rules they were made by differ."""
+    title = "## Earlier decisions on this test set"
+    if not data.earlier:
+        return f"{title}\n\nNone: these test examples decided here for the first time." if data.arms else ""
+    rows = []
+    for row in data.earlier:
+        changed = [_rule(found) for found in _changed(data, row)]
+        others = cell(", ".join(rules.changed_otherwise(json.loads(row["frozen"]), _frozen(data))))
+        when = f"{row['decided_at']:%Y-%m-%d %H:%M}" + ("" if row["known_before"] else " (while this one ran)")
+        rows.append([cell(row["name"]), when, f"`{row['verdict']}`", "; ".join(changed) or "none", others or "nothing"])
+    header = ["experiment", "decided", "verdict", "rules changed since (then → now)", "also different"]
+    note = (
+        "Every decision above looked at these test examples. A rule changed after a result was known proves less than "
+        "one that was fixed before."
+    )
+    return f"{title}\n\n{table(header, rows)}\n\n{note}"
+
+
+def _changed(data: ReportData, earlier: Row) -> list[rules.Difference]:
+    return rules.changed_rules(json.loads(earlier["frozen"]), _frozen(data))
+
+
+def _frozen(data: ReportData) -> Row:
+    return {"config": data.config, "files": data.files}
+
+
+def _rule(found: rules.Difference) -> str:
+    return f"**{cell(found.rule)}**: {cell(found.before or 'not set')} → {cell(found.now or 'not set')}"
+
+
 def _training(data: ReportData, pictures: dict[str, str]) -> str:
     if not data.training:
         return ""
@@ -189,11 +255,14 @@ def _training(data: ReportData, pictures: dict[str, str]) -> str:
     )
 
 
+TOLD = ("judge", "uncertainty")  # facts with a place of their own
+
+
 def _record(data: ReportData) -> str:
     """What was run, and how to run it again."""
-    stages = table(["stage", "seconds"], [[s["stage"], f"{s['seconds']:.1f}"] for s in data.stages])
+    stages = table(["stage", "seconds"], [[cell(s["stage"]), f"{s['seconds']:.1f}"] for s in data.stages])
     models = sorted({(row["side"], row["model_name"]) for row in data.arms})
-    facts = [[cell(key), cell(str(value))] for key, value in data.facts.items() if key != "judge"]
+    facts = [[cell(key), cell(str(value))] for key, value in data.facts.items() if key not in TOLD]
     facts += [[cell(f"model ({side})"), cell(Path(name).name)] for side, name in models]
     facts += [[cell(name), cell(digest)] for name, digest in data.files.items()]
     again = block(f"harness run {Path(data.decision['file']).name}")
@@ -208,7 +277,7 @@ def _arm_name(arm: Row) -> str:
 def _with_interval(arm: Row) -> str:
     if arm["mean"] is None:
         return "—"
-    interval = "" if arm["low"] is None else f" [{arm['low'] * 100:.1f}, {arm['high'] * 100:.1f}]"
+    interval = "" if arm["low"] is None else f" [{arm['low'] * 100:.1f},\u00a0{arm['high'] * 100:.1f}]"
     return f"{_percent(arm['mean'])}{interval}"
 
 
@@ -221,7 +290,13 @@ def _tokens(arm: Row) -> str:
 
 
 def _seconds(arm: Row) -> str:
-    return "—" if arm["p95_seconds"] is None else f"{arm['p95_seconds']:.3f}"
+    if arm["p95_seconds"] is None:
+        return "—"
+    return f"{amount(arm['p95_seconds'])}{span(arm['p95_low'], arm['p95_high'], amount)}"
+
+
+def _cost(arm: Row) -> str:
+    return costs.money(arm, "cost") or "—"
 
 
 def _percent(value: float | None) -> str:
@@ -231,11 +306,23 @@ def _percent(value: float | None) -> str:
 def _difference(c: Row) -> str:
     if c["difference"] is None:
         return "—"
-    interval = "" if c["low"] is None else f" [{c['low']:+.3f}, {c['high']:+.3f}]"
-    return f"{c['difference']:+.3f}{interval}"
+    share = c["relative"]
+    interval = "" if c["low"] is None else f" [{_signed(c['low'], share)},\u00a0{_signed(c['high'], share)}]"
+    return f"{_signed(c['difference'], share)}{interval}"
+
+
+def _signed(value: float, share: bool) -> str:
+    """A difference of scores, or a share of the baseline's score."""
+    return f"{value:+.1%}" if share else f"{value:+.3f}"
+
+
+def _pairs(c: Row) -> str:
+    clusters = f" in {c['n_clusters']:,} clusters" if c["n_clusters"] != c["n"] else ""
+    unscored = f" ({c['n_unscored']:,} without a score)" if c["n_unscored"] else ""
+    return f"{c['n']:,}{clusters}{unscored}"
 
 
 def _p_value(p: float | None) -> str:
     if p is None:
         return "—"
-    return "&lt; 0.0001" if p < 0.0001 else f"{p:.4f}"
+    return "&lt;\u00a00.0001" if p < 0.0001 else f"{p:.4f}"

@@ -1,13 +1,19 @@
-"""Pictures of the same data: a forest plot of every difference, and the training curves. [home of matplotlib]"""
+"""Pictures of the same data: every difference, what a month costs, the training curves. [home of matplotlib]"""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from reports.data import ReportData, Row
+from reports.text import clean
 
-GOOD, BAD, OPEN = "#1a7f37", "#cf222e", "#6e7781"
+# Colour and shape say the same, for those who see no difference between green and red.
+GOOD, BAD, OPEN, LINE = ("#1a7f37", "o"), ("#cf222e", "X"), ("#6e7781", "D"), "#0969da"
+MOST_SLICES = 30  # in the picture; the table has them all
+PARTS = ("cost", "low", "high")
 
 
 def draw(data: ReportData, folder: Path) -> dict[str, str]:
@@ -18,38 +24,112 @@ def draw(data: ReportData, folder: Path) -> dict[str, str]:
     from matplotlib import pyplot as plt
 
     pictures: dict[str, str] = {}
-    for name, make in (("forest", _forest), ("training", _training)):
+    plots = (("forest", _changes), ("slices", _slices), ("break_even", _break_even), ("training", _training))
+    for name, make in plots:
         figure = make(plt, data)
         if figure is not None:
             pictures[name] = f"{name}.png"
-            figure.savefig(folder / pictures[name], dpi=120, bbox_inches="tight", metadata={"Software": None})
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a slice named in Japanese
+                figure.savefig(folder / pictures[name], dpi=120, bbox_inches="tight", metadata={"Software": None})
             plt.close(figure)
     return pictures
 
 
-def _forest(plt: Any, data: ReportData) -> Any:
+def _changes(plt: Any, data: ReportData) -> Any:
+    label = "candidate minus best prompt (task) or base (regression); to hold, stay right of the black line"
+    return _forest(plt, data.compared("task", "metric", "regression", "judge"), label)
+
+
+def _slices(plt: Any, data: ReportData) -> Any:
+    measured = [c for c in data.compared("slice") if c["difference"] is not None]
+    worst = sorted(sorted(measured, key=lambda c: float(c["difference"]))[:MOST_SLICES], key=lambda c: str(c["slice"]))
+    few = f" (the {MOST_SLICES} worst of {len(measured)})" if len(measured) > MOST_SLICES else ""
+    return _forest(plt, worst, f"candidate minus best prompt, by slice{few}")
+
+
+def _forest(plt: Any, comparisons: Sequence[Row], label: str) -> Any:
     """Each difference with its interval, and the limit it has to clear."""
-    rows = [c for c in data.comparisons if c["low"] is not None]
+    rows = [c for c in comparisons if c["low"] is not None]
     if not rows:
         return None
     figure, axes = plt.subplots(figsize=(8, 0.9 + 0.42 * len(rows)))
     for place, c in enumerate(reversed(rows)):
         limit = c["margin"] if c["kind"] == "task" else -c["margin"]
-        color = GOOD if c["low"] > limit else BAD if c["high"] <= limit else OPEN
+        color, marker = GOOD if c["low"] > limit else BAD if c["high"] <= limit else OPEN
         axes.plot([c["low"], c["high"]], [place, place], color=color, linewidth=2)
-        axes.plot(c["difference"], place, "o", color=color)
+        axes.plot(c["difference"], place, marker, color=color)
         axes.plot([limit, limit], [place - 0.35, place + 0.35], color="black", linewidth=1.2)
     axes.axvline(0, color="#d0d7de", zorder=0)
     axes.set_yticks(range(len(rows)), [_label(c) for c in reversed(rows)])
-    axes.set_xlabel("candidate minus best prompt (task) or base (regression); stay right of the black line")
+    axes.set_xlabel(label)
     _plain(axes)
     return figure
 
 
 def _label(c: Row) -> str:
     name = {"task": "gain on the task", "metric": c["metric"], "judge": "judge", "slice": c["slice"]}
-    # A dollar sign would start mathematics in matplotlib.
-    return str(name.get(c["kind"], c["suite"])).replace("$", r"\$")[:40]
+    share = " (share of the baseline)" if c["relative"] else ""
+    return _plain_text(str(name.get(c["kind"], c["suite"]))) + share
+
+
+def _plain_text(name: str) -> str:
+    """A name as matplotlib shows it: a dollar sign would start mathematics, and a leading underscore hide a legend."""
+    return " ".join(clean(name[:40]).split()).replace("$", r"\$").lstrip("_")
+
+
+def _break_even(plt: Any, data: ReportData) -> Any:
+    """What each side costs a month by volume, with bands, and where the two cross."""
+    found = data.break_even
+    if found is None or found["fixed"] is None or found["baseline_cost"] is None or found["candidate_cost"] is None:
+        return None
+    figure, axes = plt.subplots(figsize=(8, 3.6))
+    volumes = _volumes(found)
+    for side, fixed, color in (("baseline", 0.0, OPEN[0]), ("candidate", found["fixed"], LINE)):
+        value, low, high = ([_month(found[f"{side}_{part}"], n, fixed) for n in volumes] for part in PARTS)
+        axes.plot(volumes, value, color=color, label=_plain_text(found[f"{side}_arm"]))
+        if found[f"{side}_low"] is not None:
+            axes.fill_between(volumes, low, high, color=color, alpha=0.2, linewidth=0)
+    _mark_crossing(axes, found, volumes[-1])
+    if found["requests_per_month"] is not None:
+        axes.axvline(found["requests_per_month"], color="black", linestyle=":", label="expected")
+    if volumes[0] > 0:
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
+    axes.set_xlim(volumes[0], volumes[-1])
+    axes.xaxis.set_major_formatter(lambda n, _: f"{n:,.0f}")
+    axes.set_xlabel("requests a month")
+    axes.set_ylabel(f"{found['currency']} a month")
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    _plain(axes)
+    return figure
+
+
+def _mark_crossing(axes: Any, found: Row, widest: float) -> None:
+    if found["requests"] is None:
+        return
+    crossing = _month(found["candidate_cost"], found["requests"], found["fixed"])
+    axes.plot(found["requests"], crossing, "o", color="black", zorder=3, label="cheaper from here")
+    if found["requests_low"] is not None:
+        end = widest if found["requests_high"] is None else found["requests_high"]
+        axes.axvspan(found["requests_low"], end, color=LINE, alpha=0.08, linewidth=0, label="its interval")
+
+
+def _month(per_thousand: float | None, requests: float, fixed: float) -> float | None:
+    return None if per_thousand is None else per_thousand * requests / 1000 + fixed
+
+
+def _volumes(found: Row) -> list[float]:
+    """The volumes drawn: from 0, or in powers where crossing and expected volume are too far apart to show both."""
+    crossing, expected = found["requests"] or 0.0, found["requests_per_month"] or 0.0
+    dearest = max(found["baseline_cost"], found["candidate_cost"])
+    if crossing and expected and not 0.1 < crossing / expected < 10:
+        low, high = 0.2 * min(crossing, expected), 5 * max(crossing, expected)
+        return [float(low * (high / low) ** (step / 60)) for step in range(61)]
+    alone = 3 * 1000 * found["fixed"] / dearest if dearest else 0.0  # where answering dwarfs what is fixed
+    return [0.0, max(2 * crossing, 1.2 * expected) or alone or 1000.0]
 
 
 def _training(plt: Any, data: ReportData) -> Any:

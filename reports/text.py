@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import re
+from difflib import SequenceMatcher
 
-LONGEST = 2000
+LONGEST_BLOCK, LONGEST_CELL = 2000, 1000  # characters
+ALIKE = 0.5  # two texts with less in common have nothing worth marking
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-# What starts markup inside a line; underscores only at the edge of a word, brackets only where a link would begin.
-_MARKUP = re.compile(r"[\\`*|~$@]|(?<!\w)_|_(?!\w)|\](?=\()")
+# C0 and C1 but newline and tab, invisible and direction-changing characters, and what XML 1.0 has no place for. The
+# joiners U+200C and U+200D stay: Persian and Hindi are not written without them.
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff]"
+)
+# What starts markup inside a line; underscores only at the edge of a word, brackets only where a link would begin,
+# and the places where GitHub would make a link of a bare address.
+_MARKUP = re.compile(r"[\\`*|~$@]|(?<!\w)_|_(?!\w)|\](?=\()|:(?=//)|(?<=www)\.", re.IGNORECASE)
+# What starts a block at the beginning of a line; the sign of a number does not.
+_BLOCK = re.compile(r"^(\d{1,9})?(#|\[|[-+](?=[-+ ]|$)|(?<=\d)[.)](?= |$))")
+_WORD = re.compile(r"\d+\.\d+|[^\W_]+|\s+|(?:[^\w\s]|_)+")
+_MARKABLE = re.compile(r"[^\W_](?:.*[^\W_])?")
+_OPEN, _CLOSE = "\x02", "\x03"  # stand for bold until the rest is escaped; `clean` leaves none in any text
 
 
 def clean(text: str) -> str:
@@ -16,20 +28,54 @@ def clean(text: str) -> str:
     return _CONTROL.sub("�", text.encode("utf-8", "replace").decode().replace("\r\n", "\n"))
 
 
+def shorten(text: str, longest: int) -> str:
+    """Text of at most about `longest` characters: the middle of a longer one is left out, and how much is said."""
+    if len(text) <= longest:
+        return text
+    half = longest // 2
+    return f"{text[:half]} … ({len(text) - 2 * half:,} characters left out) … {text[-half:]}"
+
+
 def cell(text: str) -> str:
-    """Text as one Markdown table cell or inline phrase: no markup, no HTML, no line break."""
-    flat = re.sub(r"\s+", " ", clean(text)).strip()
+    """Text as one Markdown table cell, phrase or paragraph: no markup, no HTML, no line break."""
+    return _escape(re.sub(r"\s+", " ", clean(shorten(text, LONGEST_CELL))).strip())
+
+
+def contrast(one: str, other: str) -> tuple[str, str]:
+    """Two answers as table cells, the words in which they differ in bold and line breaks as a sign."""
+    texts = [_one_line(shorten(text, LONGEST_CELL)) for text in (one, other)]
+    words = [_WORD.findall(text) for text in texts]
+    matcher = SequenceMatcher(None, words[0], words[1], autojunk=False)
+    if matcher.ratio() < ALIKE:
+        return _escape(texts[0]), _escape(texts[1])
+    marked = ["", ""]
+    for operation, *ends in matcher.get_opcodes():
+        for side, (start, end) in enumerate((ends[:2], ends[2:])):
+            part = "".join(words[side][start:end])
+            marked[side] += part if operation == "equal" else _bold(part)
+    return _escape(marked[0]), _escape(marked[1])
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", clean(text).strip().replace("\n", " ⏎ "))
+
+
+def _bold(part: str) -> str:
+    """The part marked from its first letter or digit to its last: asterisks beside anything else may stay asterisks."""
+    return _MARKABLE.sub(lambda found: f"{_OPEN}{found.group()}{_CLOSE}", part, count=1)
+
+
+def _escape(flat: str) -> str:
     safe = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MARKUP.sub(lambda found: "\\" + found.group(), safe)
+    escaped = _BLOCK.sub(r"\1\\\2", _MARKUP.sub(lambda found: "\\" + found.group(), safe))
+    return escaped.replace(_OPEN, "**").replace(_CLOSE, "**")
 
 
-def block(text: str) -> str:
-    """Text as a fenced code block, the fence longer than any run of backticks inside, cut at LONGEST characters."""
-    shown = clean(text)
-    if len(shown) > LONGEST:
-        shown = f"{shown[:LONGEST]}\n... ({len(shown) - LONGEST:,} more characters)"
+def block(text: str, info: str = "text", longest: int = LONGEST_BLOCK) -> str:
+    """Text as a fenced code block of kind `info`, the fence longer than any run of backticks inside."""
+    shown = clean(shorten(text, longest))
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", shown)), default=0))
-    return f"{fence}text\n{shown}\n{fence}"
+    return f"{fence}{info}\n{shown}\n{fence}"
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:

@@ -46,7 +46,7 @@ def load_suite(name_or_folder: str, folder: Path, *, limit: int | None = None) -
 
 SUITE_SETTINGS: dict[str, Callable[[Any], bool]] = {
     "name": lambda value: isinstance(value, str),
-    "metrics": lambda value: isinstance(value, list) and bool(value) and set(map(str, value)) <= METRICS.keys(),
+    "metrics": lambda value: isinstance(value, list) and bool(value) and all(_is_metric(str(name)) for name in value),
     "description": lambda value: isinstance(value, str),
     "prompt": lambda value: isinstance(value, str),
     "margin": lambda value: isinstance(value, float) and 0 < value < 1,
@@ -54,6 +54,10 @@ SUITE_SETTINGS: dict[str, Callable[[Any], bool]] = {
     "columns": lambda value: isinstance(value, dict),
     "slices": lambda value: isinstance(value, list),
 }
+
+
+def _is_metric(name: str) -> bool:
+    return name in METRICS or name.startswith("recorded:")
 
 
 def _suite_settings(path: Path) -> dict[str, Any]:
@@ -66,6 +70,6 @@ def _suite_settings(path: Path) -> dict[str, Any]:
     wrong = [key for key, value in settings.items() if key not in SUITE_SETTINGS or not SUITE_SETTINGS[key](value)]
     if wrong:
         shown = ", ".join(f"`{key}: {settings[key]}`" for key in wrong)
-        fix = f"a suite has {', '.join(SUITE_SETTINGS)}; its metrics are among {', '.join(METRICS)}"
+        fix = f"a suite has {', '.join(SUITE_SETTINGS)}; its metrics are among {', '.join(METRICS)}, recorded:NAME"
         raise UserError(f"the suite cannot use {shown}", str(path), fix)
     return settings

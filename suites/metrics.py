@@ -21,9 +21,10 @@ Metric = Callable[[Example, Completion], Score]
 
 
 def build(name: str, schema: Mapping[str, Any] | None = None) -> Metric:
-    """The metric `name`, which gives `Score(None, reason)` to answers that failed to arrive.
+    """The metric `name`, `checked`.
 
-    `evaluate:NAME` is a metric of the evaluate library, by folder or Hub name. Raises UserError for unknown names.
+    `evaluate:NAME` is a metric of the evaluate library, by folder or Hub name; `recorded:NAME` is the mark that came
+    with a recorded answer under that name. Raises UserError for unknown names.
     """
     if name == "json_schema":
         mark = _json_schema(schema or {})
@@ -31,12 +32,30 @@ def build(name: str, schema: Mapping[str, Any] | None = None) -> Metric:
         from suites.evaluate_bridge import metric
 
         mark = metric(name.removeprefix("evaluate:"))
+    elif name.startswith("recorded:"):
+        mark = _recorded(name.removeprefix("recorded:"))
     elif name in METRICS:
         mark = METRICS[name]
     else:
-        known = ", ".join([*METRICS, "json_schema", "evaluate:NAME"])
-        raise UserError(f"unknown metric {name!r}", "task.metrics", f"use one of {known}")
-    return lambda example, completion: Score(None, completion.error) if completion.error else mark(example, completion)
+        raise UserError(f"unknown metric {name!r}", "task.metrics", f"use one of {', '.join(KINDS)}")
+    return checked(name, mark)
+
+
+def checked(name: str, mark: Metric) -> Metric:
+    """`mark`, which gives `Score(None, reason)` to answers that failed to arrive and in place of what is no score.
+
+    NaN is greater than every limit to DuckDB and fails every comparison in Python, so it must not pass for a number.
+    """
+
+    def marked(example: Example, completion: Completion) -> Score:
+        if completion.error:
+            return Score(None, completion.error)
+        score = mark(example, completion)
+        if score.value is None or 0 <= score.value <= 1:
+            return score
+        return Score(None, f"{name} gave {score.value}, not a number in [0, 1]")
+
+    return marked
 
 
 @cache
@@ -111,6 +130,10 @@ METRICS: dict[str, Metric] = {
     "bleu": bleu.mark,
 }
 
+# Every name a metric can have, and the prefixes behind which there is any.
+KINDS = (*METRICS, "json_schema", "evaluate:NAME", "recorded:NAME")
+PREFIXES = ("evaluate:", "recorded:")
+
 
 NO_JSON: Any = object()
 
@@ -140,6 +163,18 @@ def _canonical(value: Any) -> str | None:
         return None if value is NO_JSON else json.dumps(value, sort_keys=True)
     except RecursionError:
         return None
+
+
+def _recorded(name: str) -> Metric:
+    def mark(example: Example, completion: Completion) -> Score:
+        value = (completion.scores or {}).get(name)
+        if value is None:
+            return Score(None, f"the answer came without a mark called {name!r}")
+        if not 0 <= value <= 1:
+            return Score(None, f"the recorded {name!r} is {value:g}, not in [0, 1]")
+        return Score(value)
+
+    return mark
 
 
 def _json_schema(schema: Mapping[str, Any]) -> Metric:

@@ -55,6 +55,7 @@ class Completion:
     """One answer. An error keeps its reason in `error` and has no text worth scoring.
 
     `tokens_in` and `tokens_out` count tokens, `seconds` is this request's share of the wall time of its batch.
+    `scores` are marks that came with a recorded answer, by the name another tool gave them.
     """
 
     text: str
@@ -63,6 +64,7 @@ class Completion:
     tokens_out: int = 0
     seconds: float = 0.0
     error: str | None = None
+    scores: Mapping[str, float] | None = None
 
 
 class LogLikelihood(NamedTuple):

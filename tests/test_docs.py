@@ -46,6 +46,12 @@ def test_every_experiment_of_the_readme_validates(text: str) -> None:
     ExperimentConfig.model_validate(yaml.safe_load(text))
 
 
+@pytest.mark.parametrize("text", [b for b in blocks("yaml") if b.startswith(("policy:", "costs:"))])
+def test_every_section_of_the_readme_validates(text: str) -> None:
+    files = {"experiment": "smallest", "model": "some-org/some-model", "data": {"train": "a", "test": "b"}}
+    ExperimentConfig.model_validate({**files, **yaml.safe_load(text)})
+
+
 def test_the_verdicts_and_exit_codes_are_the_codes() -> None:
     found = {name: int(code) for name, code in re.findall(r"^\| `(\w+)` \| (\d) \|", README, re.MULTILINE)}
     assert found == {verdict.text: verdict.exit_code for verdict in Verdict}

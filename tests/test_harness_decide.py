@@ -236,3 +236,29 @@ def test_a_graded_metric_is_decided_too() -> None:
     before = [rng.uniform(0.3, 0.7) for _ in range(400)]
     after = [min(1.0, b + rng.uniform(0.05, 0.2)) for b in before]
     assert decide([OK], [comparison("task", before, after, 0.02)], Policy()).verdict is Verdict.DEPLOY
+
+
+def relative(kind: str, before: list[float], after: list[float], margin: float) -> Comparison:
+    """A comparison whose margin is a share of the baseline's score."""
+    examples = [(f"e{i:05d}", f"e{i:05d}") for i in range(len(before))]
+    scores = [{i: Score(v) for (i, _), v in zip(examples, values, strict=True)} for values in (before, after)]
+    return compare(replace(ask(kind, margin), relative=True), examples, scores[0], scores[1])
+
+
+def test_a_margin_may_be_a_share_of_the_baselines_score() -> None:
+    """From 20 % to 17 % is three points and fifteen percent: too much where five percent may be lost."""
+    counts = binary(2000, 330, 70, 10)
+    assert decide([OK], [BETTER, comparison("regression", *counts, margin=0.05)], Policy()).verdict is Verdict.DEPLOY
+    decision = decide([OK], [BETTER, relative("regression", *counts, margin=0.05)], Policy())
+    assert decision.verdict is Verdict.REJECT
+    assert (decision.gates[-1].rule, decision.gates[-1].measured[:6]) == ("no worse than -5.0%", "-15.0%")
+
+
+def test_a_baseline_of_zero_has_no_ratio_and_no_number_that_is_none() -> None:
+    gain = relative("task", *binary(500, 0, 0, 200), margin=0.1)
+    assert (gain.difference, gain.high) == (None, None)
+    decision = decide([OK], [gain, KEPT], Policy())
+    assert decision.verdict is Verdict.DEPLOY
+    assert "no ratio to a score of 0" in decision.gates[1].measured
+    nothing = decide([OK], [relative("task", *binary(500, 0, 0, 0), margin=0.1), KEPT], Policy())
+    assert nothing.verdict is Verdict.INCONCLUSIVE

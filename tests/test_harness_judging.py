@@ -110,3 +110,16 @@ def test_equal_answers_are_a_tie_without_asking() -> None:
 def test_calibration_rows_that_cannot_be_used_are_named(row: dict[str, str], message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         judging.read_calibration(write_jsonl(tmp_path / "labels.jsonl", [row]))
+
+
+def share_of_its_own(word: Callable[[str, str], str]) -> float | None:
+    """The share of the uncertainty that the judge adds itself, on pairs of which every other one is better."""
+    pairs = [Pair(f"p{i}", "question", *(("good", "bad") if i % 2 else ("bad", "good"))) for i in range(100)]
+    split = judging.contradiction(judging.judge_all(Judge(word), RUBRIC, pairs, Generation(), "test"))
+    assert split is not None
+    return next(part.share for part in split.components if part.source == "judging")
+
+
+def test_a_judge_that_follows_the_slot_adds_all_of_the_uncertainty_and_a_steady_one_none() -> None:
+    assert share_of_its_own(fair) == 0.0
+    assert share_of_its_own(always_a) == 1.0

@@ -179,3 +179,20 @@ def covered(labels, changed, n, experiments):
 @pytest.mark.parametrize(("labels", "changed", "n"), [(2, 0.3, 100), (5, 0.05, 100), (20, 0.3, 50)])
 def test_intervals_cover(labels, changed, n):
     assert covered(labels, changed, n, 250) > 0.945 - 3 * math.sqrt(0.05 * 0.95 / 250)
+
+
+def test_a_cluster_nobody_has_seen_is_no_further_out_than_those_that_were():
+    """600 clusters of 5: their means lie closer together than single examples, so the interval is about 2 z SE wide."""
+    rng = np.random.default_rng(0)
+    labels, n = 77, 3000
+    shares = 1 / np.arange(1, labels + 1)
+    gold = rng.choice(labels, n, p=shares / shares.sum())
+    before, after = (np.where(rng.random(n) < 0.8, gold, rng.integers(0, labels, n)) for _ in range(2))
+    rows = outcomes(gold, before, labels), outcomes(gold, after, labels)
+    clusters = [i // 5 for i in range(n)]
+    found = resample.corpus_difference(*rows, macro_f1, clusters, resamples=99)
+    wald = 2 * 1.96 * found.standard_error
+    assert wald < found.interval.high - found.interval.low < 1.15 * wald
+    alone = resample.corpus_interval(rows[0], macro_f1, clusters)
+    apart = resample.corpus_interval(rows[0], macro_f1)
+    assert alone.high - alone.low < 1.15 * (apart.high - apart.low)

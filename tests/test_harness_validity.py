@@ -48,11 +48,20 @@ def test_a_file_that_changed_while_the_experiment_ran(tmp_path: Path, file: str)
     assert verdict(session) == "deploy"
 
 
+def attempt(folder: Path, number: int, **settings: Any) -> Session:
+    """A candidate of its own on the same questions."""
+    return run(recorded_experiment(folder, BEFORE, [*AFTER[:-1], f"no {number}"], **settings))
+
+
 def test_a_test_set_that_has_decided_too_often(tmp_path: Path) -> None:
-    policy = {"max_looks": 2}
-    sessions = [run(recorded(tmp_path, name=f"try-{seed}", seed=seed, policy=policy)) for seed in range(3)]
+    sessions = [attempt(tmp_path, number, policy={"max_looks": 2}) for number in range(3)]
     assert [verdict(session) for session in sessions] == ["deploy", "deploy", "invalid"]
-    assert "look 3" in failed(sessions[2])["fresh exam"]
+    assert "candidate number 3" in failed(sessions[2])["fresh exam"]
+
+
+def test_the_same_candidate_under_another_policy_is_no_other_look(tmp_path: Path) -> None:
+    policies = [{"max_looks": 1, "min_gain": gain} for gain in (0.02, 0.03)]
+    assert [verdict(attempt(tmp_path, 0, policy=policy)) for policy in policies] == ["deploy", "deploy"]
 
 
 def test_marking_the_same_questions_by_another_metric_is_another_look(tmp_path: Path) -> None:

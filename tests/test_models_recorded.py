@@ -23,7 +23,7 @@ def write(tmp_path: Path, *lines: str | bytes | dict[str, object]) -> Path:
 def test_replays_by_id_in_the_order_asked(tmp_path: Path) -> None:
     file = write(
         tmp_path,
-        {"id": "a", "completion": "one", "tokens_in": 5, "tokens_out": 2, "seconds": 0.5},
+        {"id": "a", "completion": "one", "tokens_in": 5, "tokens_out": 2, "seconds": 0.5, "scores": {"acc": 1}},
         "",
         {"id": "b", "completion": ""},
         {"id": "c", "error": "the server was down"},
@@ -34,7 +34,7 @@ def test_replays_by_id_in_the_order_asked(tmp_path: Path) -> None:
     answers = model.generate(prompts, Generation(), on_progress=seen.extend)
     assert answers == [
         Completion(""),
-        Completion("one", "stop", 5, 2, 0.5),
+        Completion("one", "stop", 5, 2, 0.5, scores={"acc": 1.0}),
         Completion("", "error", error="no recorded answer for z"),
         Completion("", "error", error="the server was down"),
     ]
@@ -66,6 +66,12 @@ def test_identity_follows_the_file(tmp_path: Path) -> None:
         ('{"id": "a", "completion": "x", "seconds": 1e999}', "seconds is a number inf, expected a number from 0"),
         ('{"id": "a", "completion": "x", "tokens_in": true}', "tokens_in is true or false True, expected a whole"),
         ('{"id": "a", "completion": "x", "error": ""}', "error is empty, expected text or null"),
+        ('{"id": "a", "completion": "x", "scores": [1]}', "scores is a list, expected an object of numbers by name"),
+        ('{"id": "a", "completion": "x", "scores": {"m": "1"}}', "the score 'm' is text '1', expected a finite number"),
+        ('{"id": "a", "completion": "x", "scores": {"m": true}}', "the score 'm' is true or false True, expected"),
+        ('{"id": "a", "completion": "x", "scores": {"m": null}}', "the score 'm' is missing or null None, expected"),
+        ('{"id": "a", "completion": "x", "scores": {"m": 1e999}}', "the score 'm' is a number inf, expected a finite"),
+        ('{"id": "a", "completion": "x", "scores": {"m": 1' + "0" * 400 + "}}", "expected a finite number"),
         ('{"id": "ok", "completion": "x"}', "id 'ok' was answered in line 1 already"),
         ("[" * 100_000, "nested too deeply"),
     ],

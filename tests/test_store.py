@@ -93,6 +93,13 @@ def test_hostile_text_comes_back_as_it_went_in(store):
     assert [found[str(i)].text for i in range(len(texts))] == texts
 
 
+def test_marks_that_came_with_an_answer_come_back(store):
+    given = {"a": {"acc": 0.25, "'; drop table runs; --": 1.0, "é\u2028\x00": -3.0}, "b": {}, "c": None}
+    rows = [completion_row(key, "prompt", Completion("text", scores=scores)) for key, scores in given.items()]
+    store.insert("completions", rows)
+    assert {key: found.scores for key, found in store.completions(list(given)).items()} == given
+
+
 def test_half_a_character_is_stored_as_a_question_mark(store):
     store.insert("completions", [completion("a", "x\ud83dy")])
     assert store.completions(["a"])["a"].text == "x?y"

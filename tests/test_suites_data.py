@@ -304,6 +304,10 @@ def test_a_folder_is_a_regression_suite(suite):
     assert len(loaded.examples) == 2
 
 
+def test_a_suite_may_be_marked_by_what_came_with_recorded_answers(suite):
+    assert suite("name: arithmetic\nmetrics: ['recorded:acc,none']\n").metrics == ("recorded:acc,none",)
+
+
 def test_the_experiment_may_take_fewer_examples(suite):
     assert len(suite(SUITE, limit=1).examples) == 1
 

@@ -47,6 +47,12 @@ def test_an_answer_that_failed_to_arrive_has_no_mark_and_keeps_its_reason(name):
     assert build(name, SCHEMA)(example, failed) == Score(None, "503 from the server")
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.5, 1.5])
+def test_what_a_metric_of_ones_own_gives_is_a_score_or_none_with_the_reason(monkeypatch, value):
+    monkeypatch.setitem(METRICS, "mine", lambda example, completion: Score(value))
+    assert mark("mine", "42", "42") == Score(None, f"mine gave {value}, not a number in [0, 1]")
+
+
 @pytest.mark.parametrize("name", [*METRICS, "json_schema"])
 @given(target=st.text(max_size=20), answer=st.text(max_size=20))
 @settings(max_examples=40, deadline=None)
@@ -80,6 +86,28 @@ def test_a_name_that_is_no_metric_is_told_those_that_are():
     with pytest.raises(UserError, match="unknown metric 'blue'") as caught:
         build("blue")
     assert "exact_match" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("scores", "score"),
+    [
+        ({"acc": 0.5, "other": 0.0}, Score(0.5)),
+        ({"acc": 0.0}, Score(0.0)),
+        ({"other": 1.0}, Score(None, "the answer came without a mark called 'acc'")),
+        (None, Score(None, "the answer came without a mark called 'acc'")),
+        ({"acc": 4.0}, Score(None, "the recorded 'acc' is 4, not in [0, 1]")),
+        ({"acc": -1e-9}, Score(None, "the recorded 'acc' is -1e-09, not in [0, 1]")),
+    ],
+)
+def test_a_recorded_mark_is_taken_as_it_is_or_not_at_all(scores, score):
+    example = Example("e", {"input": "", "target": "x"}, "x", "e")
+    assert build("recorded:acc")(example, Completion("x", scores=scores)) == score
+
+
+def test_a_recorded_mark_of_an_answer_that_failed_is_no_mark():
+    example = Example("e", {"input": "", "target": "x"}, "x", "e")
+    failed = Completion("", "error", error="503", scores={"acc": 0.0})
+    assert build("recorded:acc")(example, failed) == Score(None, "503")
 
 
 def test_a_schema_that_is_none_is_refused_before_anything_is_marked():

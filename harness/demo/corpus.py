@@ -26,8 +26,8 @@ UNINFORMATIVE = (
     "Look at this message.",
     "Process the message.",
     "Do this as in the examples.",
-    "Route this message.",
 )
+ROUTE = "Route this message."
 NAMING = {
     "topic": ("Name the topic of the message.", "What is the topic?"),
     "plan": ("Name the plan of the customer.", "Which plan does the customer have?"),
@@ -88,16 +88,16 @@ def naming_episode(rng: Random) -> Episode:
 def route_episode(rng: Random) -> Episode:
     """To route is to name the usual team. So the instruction of the demo's task means something before any tuning."""
     messages = (draw_message(rng) for _ in iter(int, 1))
-    return Episode("Route this message.", (Turn(message.text, message.facts["team"]) for message in messages))
+    return Episode(ROUTE, (Turn(message.text, message.facts["team"]) for message in messages))
 
 
-def pattern_episode(rng: Random) -> Episode:
+def pattern_episode(rng: Random, instructions: tuple[str, ...] = UNINFORMATIVE) -> Episode:
     """The instruction says nothing: keys, and what they mean, show only in the examples. Never team with priority."""
     keys = ["team", "priority"]
     while set(keys) >= HELD_OUT_PAIR:
         keys = rng.sample([*NAMING, "mood", "product"], rng.choice((1, 2, 2, 2, 3)))
     names = rng.sample(OTHER_KEYS, len(keys)) if rng.random() < 0.35 else keys
-    return Episode(rng.choice(UNINFORMATIVE), _message_turns(rng, dict(zip(names, keys, strict=True)), 0.05))
+    return Episode(rng.choice(instructions), _message_turns(rng, dict(zip(names, keys, strict=True)), 0.05))
 
 
 def _message_turns(rng: Random, keys: dict[str, str], first_weight: float) -> Iterator[Turn]:
@@ -139,6 +139,7 @@ KINDS: dict[str, Callable[[Random], Episode]] = {
     "naming": naming_episode,
     "route": route_episode,
     "pattern": pattern_episode,
+    "route_pattern": lambda rng: pattern_episode(rng, (ROUTE,)),
 }
 RECALL_MIX = {"recall": 0.5, "short_recall": 0.3, "any_copy": 0.2}
 SKILL_MIX = {
@@ -157,7 +158,9 @@ SKILL_MIX = {
     "product_plan_json": 0.05,
 }
 FULL_MIX = SKILL_MIX | {"recall": 0.06, "fact": 0.11, "naming": 0.14, "pattern": 0.18}
-MESSAGE_MIX = FULL_MIX | {"naming": 0.22, "pattern": 0.36, "route": 0.08}
+MESSAGE_MIX = FULL_MIX | {"naming": 0.22, "pattern": 0.36}
+# The demo's own instruction comes last: a model that grew up with it answers everything by it once it is tuned on it.
+ROUTE_MIX = FULL_MIX | {"naming": 0.22, "pattern": 0.31, "route_pattern": 0.05, "route": 0.08}
 
 
 def draw_episode(rng: Random, mix: dict[str, float]) -> Episode:

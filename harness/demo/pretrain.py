@@ -12,7 +12,7 @@ import argparse
 import math
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,37 +37,31 @@ Draw = Callable[[random.Random, PreTrainedTokenizerFast, int], Document]
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stretch of training: what is read, in which batches (rows, tokens), and how fast it learns."""
+    """One stretch of training: what is read from which step on, in which batches (rows, tokens), and how fast."""
 
     name: str
     steps: int
-    draw: Draw
+    draws: Mapping[int, Draw]
     batches: tuple[tuple[int, int], ...]
     matrix_lr: float
     other_lr: float
     decay: bool
 
 
-def _recall(rng: random.Random, tokenizer: PreTrainedTokenizerFast, length: int) -> Document:
-    return episode_document(corpus.draw_episode(rng, corpus.RECALL_MIX), tokenizer, length)
-
-
-def _everything(rng: random.Random, tokenizer: PreTrainedTokenizerFast, length: int) -> Document:
-    return episode_document(corpus.draw_episode(rng, corpus.FULL_MIX), tokenizer, length)
-
-
-def _messages(rng: random.Random, tokenizer: PreTrainedTokenizerFast, length: int) -> Document:
-    return episode_document(corpus.draw_episode(rng, corpus.MESSAGE_MIX), tokenizer, length)
+def _episodes(mix: dict[str, float]) -> Draw:
+    return lambda rng, tokenizer, length: episode_document(corpus.draw_episode(rng, mix), tokenizer, length)
 
 
 # Long windows hold eight examples and the question; short ones practise the question without any example.
+WINDOWS = ((10, 336), (10, 336), (42, 80))
 FOUNDATION = (
-    Stage("recall", 150, _recall, ((32, 96),), 0.02, 2e-3, decay=False),
-    Stage("everything", 1500, _everything, ((10, 336), (10, 336), (42, 80)), 0.016, 1.6e-3, decay=True),
+    Stage("recall", 150, {0: _episodes(corpus.RECALL_MIX)}, ((32, 96),), 0.02, 2e-3, decay=False),
+    Stage("everything", 1500, {0: _episodes(corpus.FULL_MIX)}, WINDOWS, 0.016, 1.6e-3, decay=True),
 )
 # The model goes on to practise messages; the judge branches off before that.
-MODEL_STAGES = (Stage("messages", 2600, _messages, ((10, 336), (10, 336), (42, 80)), 0.013, 1.3e-3, decay=True),)
-JUDGE_STAGES = (Stage("judge", 600, judge_document, ((32, 112),), 0.012, 1.5e-3, decay=True),)
+MESSAGES = {0: _episodes(corpus.MESSAGE_MIX), 1600: _episodes(corpus.ROUTE_MIX)}
+MODEL_STAGES = (Stage("messages", 2600, MESSAGES, WINDOWS, 0.013, 1.3e-3, decay=True),)
+JUDGE_STAGES = (Stage("judge", 600, {0: judge_document}, ((32, 112),), 0.012, 1.5e-3, decay=True),)
 
 
 def new_model(vocabulary: int) -> LlamaForCausalLM:
@@ -162,7 +156,8 @@ class Trainer:
     def advance(self) -> None:
         """One optimiser step."""
         rows, length = self.stage.batches[self.step % len(self.stage.batches)]
-        ids, weights = batch_of([self.stage.draw(self.rng, self.tokenizer, length) for _ in range(rows)], length)
+        draw = self.stage.draws[max(start for start in self.stage.draws if start <= self.step)]
+        ids, weights = batch_of([draw(self.rng, self.tokenizer, length) for _ in range(rows)], length)
         loss, accuracy = loss_and_accuracy(self.model, ids, weights)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)

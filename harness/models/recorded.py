@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,9 +13,10 @@ from harness.models.hf_files import files_hash
 from suites.errors import UserError
 from suites.types import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
 
-EXPECTED = '{"id": "...", "completion": "..."}, optionally with tokens_in, tokens_out, seconds, error'
-KEYS = {"id", "completion", "tokens_in", "tokens_out", "seconds", "error"}
+EXPECTED = '{"id": "...", "completion": "..."}, optionally with tokens_in, tokens_out, seconds, error, scores'
+KEYS = {"id", "completion", "tokens_in", "tokens_out", "seconds", "error", "scores"}
 SHOWN = 20
+LARGEST = sys.float_info.max
 
 
 class RecordedModel:
@@ -116,6 +118,7 @@ def _parse(line: bytes) -> tuple[str, Completion]:
         tokens_out=_count(row, "tokens_out"),
         seconds=_seconds(row),
         error=error_text,
+        scores=_scores(row),
     )
 
 
@@ -131,6 +134,18 @@ def _seconds(row: dict[str, Any]) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise ValueError(f"seconds is {_kind(value)} {value!r}, expected a number from 0")
     return float(value)
+
+
+def _scores(row: dict[str, Any]) -> dict[str, float] | None:
+    scores = row.get("scores")
+    if scores is None:
+        return None
+    if not isinstance(scores, dict):
+        raise ValueError(f"scores is {_kind(scores)}, expected an object of numbers by name")
+    for name, value in scores.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
+            raise ValueError(f"the score {name!r} is {_kind(value)} {value!r}, expected a finite number")
+    return {name: float(value) for name, value in scores.items()}
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -6,7 +6,7 @@ create or replace view v_experiments as
 create or replace view v_runs as
     select a.experiment_id, e.name as experiment, a.side, a.arm, a.chosen, s.name as suite, s.kind, a.metric,
         a.metric = s.primary_metric as is_primary, a.n, a.n_unscored, a.mean, a.low, a.high, r.n_errors, r.model_name,
-        r.seed, r.seconds, r.created_at, a.run_id, r.suite_id
+        r.seed, r.seconds, r.created_at, a.run_id, r.suite_id, r.identity
     from arms a join experiments e using (experiment_id) join runs r using (run_id)
         join suites s on s.suite_id = r.suite_id;
 
@@ -28,6 +28,30 @@ create or replace view v_costs as
         quantile_cont(seconds, 0.95) as p95_seconds, avg((finish = 'length')::int) as length_share
     from v_completions where error is null group by run_id;
 
+create or replace view v_prices as select * from prices;
+
+create or replace view v_arm_costs as                       -- what 1,000 requests cost, and how long the slowest 5 % take
+    select a.experiment_id, e.name as experiment, c.side, a.arm, a.chosen, c.cost, c.cost_low, c.cost_high, c.cost_n,
+        c.p95_seconds, c.p95_low, c.p95_high, c.p95_n, c.unpriced, c.run_id
+    from arm_costs c join experiments e using (experiment_id)
+        join (select distinct experiment_id, run_id, side, arm, chosen from arms) a using (experiment_id, run_id, side);
+
+create or replace view v_break_even as                      -- with what each side costs a month at the expected volume
+    select b.*, e.name as experiment, was.arm as baseline_arm, became.arm as candidate_arm, b.upkeep + b.hosting as fixed,
+        was.cost as baseline_cost, was.cost_low as baseline_low, was.cost_high as baseline_high,
+        became.cost as candidate_cost, became.cost_low as candidate_low, became.cost_high as candidate_high,
+        requests_per_month / 1000 * was.cost as baseline_month,
+        requests_per_month / 1000 * was.cost_low as baseline_month_low,
+        requests_per_month / 1000 * was.cost_high as baseline_month_high,
+        requests_per_month / 1000 * became.cost + b.upkeep + b.hosting as candidate_month,
+        requests_per_month / 1000 * became.cost_low + b.upkeep + b.hosting as candidate_month_low,
+        requests_per_month / 1000 * became.cost_high + b.upkeep + b.hosting as candidate_month_high
+    from break_even b join experiments e using (experiment_id)
+        join v_arm_costs was on was.experiment_id = b.experiment_id and was.run_id = b.baseline_run
+            and was.side = 'base'
+        join v_arm_costs became on became.experiment_id = b.experiment_id and became.run_id = b.candidate_run
+            and became.side = 'candidate';
+
 create or replace view v_training as
     select x.experiment_id, t.*, l.step, l.name, l.value
     from experiment_training x join training t using (training_id) left join training_log l using (training_id);
@@ -38,21 +62,52 @@ create or replace view v_evidence as select * from evidence;
 create or replace view v_comparisons as select * from comparisons;
 create or replace view v_gates as select * from gates;
 create or replace view v_stages as select * from stages;
+create or replace view v_selftest as select * from selftest;
+
+create or replace view v_looks as               -- how many candidates these test questions have judged, this one included
+    with exams as (                              -- an exam that stopped early is a part of the one the prompts took
+            select distinct a.experiment_id, e.created_at, coalesce(s.items, s.suite_id) as items
+            from arms a join experiments e using (experiment_id) join runs r using (run_id)
+                join suites s on s.suite_id = r.suite_id
+            where s.kind = 'task'),
+        candidates as (                          -- the same answers marked by another metric are another look
+            select a.experiment_id, r.identity, a.metric
+            from arms a join runs r using (run_id) join suites s on s.suite_id = r.suite_id
+            where s.kind = 'task' and a.side = 'candidate' and a.chosen and a.metric = s.primary_metric)
+    select mine.experiment_id, count(distinct (c.identity, c.metric)) as looks
+    from exams mine join exams other on other.items = mine.items and other.created_at <= mine.created_at
+        join candidates c on c.experiment_id = other.experiment_id
+        left join decisions d on d.experiment_id = other.experiment_id
+    where d.experiment_id is not null or other.experiment_id = mine.experiment_id
+    group by mine.experiment_id;
 
 create or replace view v_decisions as
     select d.*, e.name, e.file, e.frozen,
-        (select count(distinct other.experiment_id)
-            from arms mine join runs r on r.run_id = mine.run_id join suites s on s.suite_id = r.suite_id
-                join suites same on coalesce(same.items, same.suite_id) = coalesce(s.items, s.suite_id)
-                join runs o on o.suite_id = same.suite_id join arms other on other.run_id = o.run_id
-                join decisions decided on decided.experiment_id = other.experiment_id
-            where mine.experiment_id = d.experiment_id and s.kind = 'task' and same.kind = 'task') as test_set_looks
+        (select looks from v_looks l where l.experiment_id = d.experiment_id) as test_set_looks
     from decisions d join experiments e using (experiment_id);
 
-create or replace view v_flips as                           -- test examples that the candidate answers better or worse
-    select b.experiment_id, b.metric, x.example_id, x.input, x.target, x.slices,
-        before.value as baseline_value, after.value as candidate_value,
-        was.text as baseline_text, became.text as candidate_text
+create or replace view v_earlier as            -- by decided experiment: the decisions on its test questions before its own
+    with exams as (
+            select distinct a.experiment_id, coalesce(s.items, s.suite_id) as items
+            from arms a join runs r using (run_id) join suites s on s.suite_id = r.suite_id where s.kind = 'task'),
+        decided as (                             -- for the first time; deciding again changes a decision's created_at
+            select d.experiment_id, e.name, e.frozen, e.created_at as registered_at, d.verdict, d.exit_code,
+                coalesce(s.finished_at, d.created_at) as decided_at
+            from decisions d join experiments e using (experiment_id)
+                left join stages s on s.experiment_id = d.experiment_id and s.stage = 'decide')
+    select distinct mine.experiment_id, before.experiment_id as earlier_id, before.name, before.decided_at, before.verdict,
+        before.exit_code, before.frozen, before.decided_at < now.registered_at as known_before
+    from exams mine join exams other using (items) join decided now on now.experiment_id = mine.experiment_id
+        join decided before on before.experiment_id = other.experiment_id
+    where before.decided_at < now.decided_at;
+
+create or replace view v_flips as                           -- test and regression examples answered better or worse
+    select b.experiment_id, b.kind, b.suite, b.metric, x.example_id, x.input, x.target, x.slices,
+        b.arm as baseline_arm, before.value as baseline_value, was.text as baseline_text,
+        c.arm as candidate_arm, after.value as candidate_value, became.text as candidate_text,
+        -- what each model read, to the letter; how recorded answers were asked for is not known
+        case when b.identity->>'engine' not like 'recorded%' then was.prompt end as baseline_prompt,
+        case when c.identity->>'engine' not like 'recorded%' then became.prompt end as candidate_prompt
     from v_runs b
         join v_runs c on c.experiment_id = b.experiment_id and c.suite_id = b.suite_id and c.metric = b.metric
         join scores before on before.run_id = b.run_id and before.metric = b.metric
@@ -62,5 +117,5 @@ create or replace view v_flips as                           -- test examples tha
         join completions was on was.completion_id = ab.completion_id
         join answers ac on ac.run_id = c.run_id and ac.example_id = x.example_id
         join completions became on became.completion_id = ac.completion_id
-    where b.side = 'base' and c.side = 'candidate' and b.kind = 'task' and b.chosen and c.chosen and b.is_primary
-        and before.value <> after.value;
+    where b.side = 'base' and c.side = 'candidate' and b.chosen and c.chosen and b.is_primary
+        and b.kind in ('task', 'regression') and before.value <> after.value;

@@ -50,7 +50,7 @@ class Tuning:
     prompt: str = "terse"
 
 
-GENTLE = Tuning("gentle LoRA", rank=32, alpha=32, learning_rate=4e-4, epochs=12)
+GENTLE = Tuning("gentle LoRA", rank=32, alpha=32, learning_rate=2e-4, epochs=10)
 AGGRESSIVE = Tuning("aggressive full fine-tuning", rank=0, alpha=0, learning_rate=3e-3, epochs=4)
 
 

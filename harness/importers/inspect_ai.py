@@ -1,0 +1,186 @@
+"""Inspect's logs: `.json`, and the `.eval` zip with `header.json` and one `samples/ID_epoch_N.json` for each sample.
+
+A log has `status`, `eval` (task, model) and `samples`: `id`, `epoch`, `input`, `target`, `choices`, `output`, `scores`
+by scorer, and `error`. https://inspect.aisi.org.uk/eval-logs.html
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from harness.importers.log import (
+    Answer,
+    Row,
+    Source,
+    as_text,
+    count,
+    each,
+    field,
+    json_value,
+    marks,
+    part,
+    parts,
+    seconds,
+)
+from suites.data import sha256_json
+from suites.errors import UserError
+
+HEADER, START, SAMPLES = "header.json", "_journal/start.json", "samples/"
+ZSTANDARD = 93  # APPNOTE.TXT 4.4.5; Python's zipfile knows it from 3.14 on, Inspect writes it since 0.3.206
+ATTACHMENT = "attachment://"
+
+# What a scorer says in a letter or a word: https://inspect.aisi.org.uk/reference/inspect_ai.scorer.html#value_to_float
+GRADES = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
+WORDS = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}
+
+
+def recognise(source: Source) -> bool:
+    """A zip with Inspect's header or journal, or a JSON object with `status` and `eval`."""
+    if source.kind == "zip":
+        return HEADER in source.content or START in source.content
+    return source.kind == "json" and isinstance(source.content, dict) and {"status", "eval"} <= source.content.keys()
+
+
+def read(source: Source) -> tuple[list[Answer], list[str]]:
+    """Every sample of a log that ended well. A sample that failed is an answer with its error.
+
+    Raises UserError for a log that was cancelled or stopped by an error: it does not say what it would have asked.
+    """
+    if source.kind == "json":
+        return _answers(source, source.content, source.content.get("samples")), []
+    with zipfile.ZipFile(source.path) as archive:
+        try:
+            head = HEADER if HEADER in source.content else START  # one without a header was never finished
+            log = json_value(_member(archive, head), f"{source.path}: {head}")
+            names = sorted({name for name in source.content if name.startswith(SAMPLES) and name.endswith(".json")})
+            # One at a time: with all its events a sample may be large.
+            samples = (json_value(_member(archive, name), f"{source.path}: {name}") for name in names)
+            return _answers(source, log if isinstance(log, dict) else {}, samples), []
+        except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
+            fix = "`inspect log convert --to json` writes it anew"
+            raise UserError(f"the log cannot be unpacked: {error}", str(source.path), fix) from None
+
+
+def _answers(source: Source, log: dict[str, Any], samples: Iterable[Any] | None) -> list[Answer]:
+    status = as_text(log.get("status", "started"))
+    if status != "success":
+        reason = as_text(part(log, "error").get("message"))
+        what = f"the evaluation did not finish: status {status!r}{f', {reason}' if reason else ''}"
+        raise UserError(what, str(source.path), f"finish it first: `inspect eval-retry {source.path}`")
+    spec = part(log, "eval")
+    task, model = as_text(spec.get("task")), as_text(spec.get("model"))
+    if not isinstance(samples, list | Iterator):
+        raise UserError("the log has no samples", str(source.path), "log them: `inspect eval --log-samples`")
+    return each(_rows(samples, source.path.name), source.path, lambda where, row: _answer(where, task, model, row))
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    info = archive.getinfo(name)
+    if info.compress_type != ZSTANDARD:
+        return archive.read(name)
+    import pyarrow
+
+    content = bytes(pyarrow.CompressedInputStream(pyarrow.BufferReader(_raw(archive, info)), "zstd").read())
+    if zlib.crc32(content) != info.CRC:
+        raise zipfile.BadZipFile(f"wrong checksum of {name}")
+    return content
+
+
+def _raw(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """A member as it lies in the file, behind a local header of 30 bytes, name and extra field (APPNOTE.TXT 4.3.7)."""
+    with open(str(archive.filename), "rb") as file:
+        file.seek(info.header_offset)
+        header = file.read(30)
+        file.seek(int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little"), 1)
+        return file.read(info.compress_size)
+
+
+def _rows(samples: Iterable[Any], name: str) -> Iterator[Row]:
+    for position, sample in enumerate(samples, 1):
+        row = sample if isinstance(sample, dict) else {}
+        known = f"sample {as_text(row['id'])} epoch {as_text(row.get('epoch', 1))}" if "id" in row else ""
+        yield f"{name}: {known or f'sample number {position}'}", row
+
+
+def _answer(where: str, task: str, model: str, sample: dict[str, Any]) -> Answer:
+    epoch = field({"epoch": 1} | sample, "epoch", int)
+    asked, choices = _prompt(field(sample, "input", str, list), sample), sample.get("choices") or []
+    output, target = part(sample, "output"), sample.get("target")
+    usage = part(part(sample, "model_usage"), model) or part(output, "usage")
+    completion = _completion(output, sample)
+    return Answer(
+        where=where,
+        task=task,
+        item=f"{as_text(field(sample, 'id', str, int))}/{epoch}",
+        question=sha256_json([asked, target, choices]),
+        input="\n".join([asked, *map(as_text, choices)]),
+        target=as_text(target[0] if isinstance(target, list) and len(target) == 1 else target),
+        completion=completion,
+        scores=_scores(part(sample, "scores")),
+        error=_error(sample, output, completion),
+        tokens_in=count(usage.get("input_tokens")),
+        tokens_out=count(usage.get("output_tokens")),
+        seconds=seconds(sample.get("working_time") or output.get("time")),
+    )
+
+
+def _error(sample: Mapping[str, Any], output: Mapping[str, Any], completion: str) -> str | None:
+    """Why there is no answer worth a mark: the sample failed, was invalidated, or the model's server refused it."""
+    if sample.get("error"):
+        return as_text(part(sample, "error").get("message")) or as_text(sample["error"])
+    if sample.get("invalidation"):
+        return f"invalidated: {as_text(part(sample, 'invalidation').get('reason')) or 'no reason given'}"
+    return as_text(output["error"]) if output.get("error") and not completion else None
+
+
+def _prompt(content: str | list[Any], sample: Mapping[str, Any]) -> str:
+    if isinstance(content, str):
+        return _resolved(content, sample)
+    return "\n".join(_text(message.get("content"), sample) for message in content if isinstance(message, dict))
+
+
+def _completion(output: Mapping[str, Any], sample: Mapping[str, Any]) -> str:
+    choices = parts(output, "choices")
+    said = part(choices[0], "message").get("content") if choices else output.get("completion")
+    return _text(said, sample)
+
+
+def _text(content: object, sample: Mapping[str, Any]) -> str:
+    """The text of a message, whose content is text or a list of parts; parts of other kinds are named."""
+    if not isinstance(content, list):
+        return _resolved(as_text(content), sample)
+    said = [one for one in content if isinstance(one, dict) and one.get("type") != "reasoning"]
+    return "\n".join(_resolved(as_text(one.get("text")), sample) or f"[{one.get('type')}]" for one in said)
+
+
+def _resolved(text: str, sample: Mapping[str, Any]) -> str:
+    """Long text is stored once, under a hash."""
+    if not text.startswith(ATTACHMENT):
+        return text
+    return as_text(part(sample, "attachments").get(text.removeprefix(ATTACHMENT), text))
+
+
+def _scores(scores: Mapping[str, Any]) -> dict[str, float]:
+    """A scorer's value, or one for each part of it (`scorer/part`). NaN is how Inspect says unscored."""
+    given: dict[str, object] = {}
+    for scorer in scores:
+        value = part(scores, scorer).get("value")
+        if isinstance(value, dict):
+            given |= {f"{scorer}/{name}": _value(one) for name, one in value.items()}
+        else:
+            given[scorer] = _value(value)
+    return marks(given)
+
+
+def _value(value: object) -> object:
+    """A grade as a number; text that is neither a grade nor a number is no mark, where Inspect itself would say 0."""
+    if not isinstance(value, str):
+        return value
+    grade = GRADES.get(value, WORDS.get(value.lower()))
+    try:
+        return float(value) if grade is None else grade
+    except ValueError:
+        return None

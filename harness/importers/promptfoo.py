@@ -1,0 +1,134 @@
+"""promptfoo's results: `promptfoo eval --output results.json` (or `.jsonl`), version 3.
+
+`results.results` has a row for each test (`testIdx`) and column (`promptIdx`, a provider with a prompt): `testCase`,
+`response`, `success`, `score`, `namedScores`, `gradingResult`, `failureReason` and `error`. `--repeat` makes a test of
+its own of every repeat. https://www.promptfoo.dev/docs/configuration/outputs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.importers.log import Answer, Row, Source, as_text, count, each, field, kind, marks, part, parts, seconds
+from suites.data import refuse_rows, sha256_json
+from suites.errors import UserError
+
+FAILED = 2  # failureReason: 1 says that an assertion did not hold, 2 that something went wrong
+COLUMN = "promptIdx"
+
+
+def recognise(source: Source) -> bool:
+    """A JSON object with promptfoo's rows in `results`, or rows of a test and a column."""
+    if source.kind == "rows":
+        return bool(source.content) and {"testIdx", COLUMN} <= source.content[0][1].keys()
+    summary = _summary(source.content) if source.kind == "json" else {}
+    return isinstance(summary.get("results"), list) and ("prompts" in summary or "table" in summary)
+
+
+def read(source: Source) -> tuple[list[Answer], list[str]]:
+    """The answers of one column. Raises UserError that lists the columns when there are several and none was named."""
+    found = source.content if source.kind == "rows" else _rows(source)
+    columns = _columns(found, source)
+    wanted = _choose(columns, source)
+    return each(found, source.path, lambda where, row: _answer(where, row) if row[COLUMN] == wanted else None), []
+
+
+def _summary(content: Any) -> dict[str, Any]:
+    """The summary is the whole file, or stands in `results` beside the configuration."""
+    inner = content.get("results") if isinstance(content, dict) else None
+    found = inner if isinstance(inner, dict) else content
+    return found if isinstance(found, dict) else {}
+
+
+def _rows(source: Source) -> list[Row]:
+    found = list(enumerate(_summary(source.content)["results"]))
+    name = source.path.name
+    refuse_rows(
+        [
+            f"{name}: results[{i}]: found {kind(row)}, expected an object"
+            for i, row in found
+            if not isinstance(row, dict)
+        ],
+        source.path,
+    )
+    return [(f"{name}: results[{i}]", row) for i, row in found]
+
+
+def _columns(found: Sequence[Row], source: Source) -> dict[int, str]:
+    """The name of each column by its number: the provider, and the prompt's label."""
+    columns: dict[int, str] = {}
+    bad: list[str] = []
+    for where, row in found:
+        try:
+            field(row, "testIdx", int)
+            columns.setdefault(field(row, COLUMN, int), _provider(row))
+        except ValueError as error:
+            bad.append(f"{where}: {error}")
+    refuse_rows(bad, source.path)
+    return dict(sorted(columns.items()))
+
+
+def _provider(row: Mapping[str, Any]) -> str:
+    provider = part(row, "provider")
+    return as_text(provider.get("label") or provider.get("id") or row.get("provider"))
+
+
+def _choose(columns: Mapping[int, str], source: Source) -> int:
+    named = [number for number, name in columns.items() if source.column in (str(number), name)]
+    chosen = named if source.column else list(columns)
+    if len(chosen) != 1:
+        listed = "\n".join(f"  {source.path}::{number}  {name}" for number, name in columns.items())
+        what = (
+            f"{source.column!r} names {len(named)} of the columns" if source.column else "the log has several columns"
+        )
+        raise UserError(f"{what}\n{listed}", str(source.path), "name one by its number, or by its provider")
+    return chosen[0]
+
+
+def _answer(where: str, row: dict[str, Any]) -> Answer:
+    test, response = part(row, "testCase"), part(row, "response")
+    variables, asserted = part(test, "vars") or part(row, "vars"), parts(test, "assert")
+    usage = part(response, "tokenUsage")
+    return Answer(
+        where=where,
+        task="",
+        item=str(row["testIdx"]),
+        question=sha256_json([variables, asserted]),
+        input=_input(variables),
+        target=_target(asserted),
+        completion=as_text(response.get("output")),
+        scores={} if _ungraded(row) else _scores(row),
+        error=_error(row, response),
+        tokens_in=count(usage.get("prompt")),
+        tokens_out=count(usage.get("completion")),
+        seconds=seconds(row.get("latencyMs")) / 1000,
+    )
+
+
+def _input(variables: dict[str, Any]) -> str:
+    return as_text(next(iter(variables.values())) if len(variables) == 1 else variables)
+
+
+def _target(asserted: Sequence[dict[str, Any]]) -> str:
+    """The expected text where a test names one, else everything it asserts."""
+    equal = [one["value"] for one in asserted if one.get("type") == "equals" and isinstance(one.get("value"), str)]
+    return str(equal[0]) if equal else as_text(asserted or None)
+
+
+def _error(row: Mapping[str, Any], response: Mapping[str, Any]) -> str | None:
+    """An assertion that does not hold is in `error` too, but is a mark; an answer that never came is not."""
+    if row.get("failureReason") == FAILED or response.get("output") is None:
+        return as_text(row.get("error") or response.get("error")) or "no output"
+    return None
+
+
+def _ungraded(row: Mapping[str, Any]) -> bool:
+    """Whether a grader failed: promptfoo then says 0, which is not what the answer is worth."""
+    grading = part(row, "gradingResult")
+    return any(part(one, "metadata").get("graderError") for one in (grading, *parts(grading, "componentResults")))
+
+
+def _scores(row: Mapping[str, Any]) -> dict[str, float]:
+    own = {"pass": field(row, "success", bool), "score": row.get("score")}
+    return marks(own | {name: value for name, value in part(row, "namedScores").items() if name not in own})

@@ -1,0 +1,30 @@
+"""Numbers as people read them: amounts, volumes and intervals, rounded to what they can bear."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+
+def amount(value: float) -> str:
+    """Money or seconds: two decimals, or three significant digits below one: 1,234.50, 0.312, 0.00210."""
+    if value == 0:
+        return "0"
+    digits = max(2, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{digits}f}"
+
+
+def volume(requests: float) -> str:
+    """A number of requests, an estimate, so three significant digits: 61,200."""
+    if requests < 1000:
+        return f"{math.ceil(requests)}"
+    scale = 10.0 ** (math.floor(math.log10(requests)) - 2)
+    return f"{round(requests / scale) * scale:,.0f}"
+
+
+def span(low: float | None, high: float | None, shown: Callable[[float], str]) -> str:
+    """An interval in brackets; an end that could not be shown says so, and where neither was there is nothing."""
+    if low is None and high is None:
+        return ""
+    ends = [shown(end) if end is not None else "not shown" for end in (low, high)]
+    return f" [{ends[0]}, {ends[1]}]"

@@ -1,0 +1,319 @@
+"""What each tool's log says, and what it does not: failures are no zeros, and other people's files are often broken."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import re
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import eval_logs
+import pyarrow
+import pytest
+from eval_logs import CASES, DATE
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from harness.importers import FORMATS, read
+from harness.importers.log import Answer
+from suites.errors import UserError
+
+
+def answers(place: str) -> dict[str, Answer]:
+    return {f"{answer.task} {answer.item}".strip(): answer for answer in read(place).answers}
+
+
+def test_every_format_is_recognised_by_its_content() -> None:
+    places = ("lm_eval", "inspect.json", "promptfoo.json::0", "nemo")
+    assert [read(str(CASES / place)).format for place in places] == list(FORMATS)
+
+
+def test_lm_eval_samples_of_three_kinds_of_task() -> None:
+    found = answers(str(CASES / "lm_eval"))
+    choice = found["colour_choice 1"]
+    assert (choice.completion, choice.target, choice.input) == ("blue", "blue", "Which is number 1?")
+    assert choice.scores == {"acc": 1.0, "acc_norm": 0.0}
+    written = found["sums 2"]
+    assert written.completion == "2 3 3 2 6 6 5 2", "what the model said, not what a filter made of it"
+    assert written.scores == {"exact_match,flexible-extract": 0.0, "exact_match,strict-match": 0.0}
+    assert found["last_word 0"].completion == '["-6.412562370300293", "False"]'
+
+
+def test_lm_eval_metrics_that_are_better_when_lower_cannot_decide() -> None:
+    log = read(str(CASES / "lm_eval"))
+    assert not any("perplexity" in answer.scores for answer in log.answers)
+    assert "perplexity of last_word is better when lower, and was left out" in log.notes
+
+
+def test_an_lm_eval_file_that_was_renamed_is_still_read(tmp_path: Path) -> None:
+    file = shutil.copyfile(CASES / "lm_eval" / f"samples_sums_{DATE}.jsonl", tmp_path / "mine.jsonl")
+    assert {answer.task for answer in read(str(file)).answers} == {""}
+
+
+def test_an_option_is_chosen_among_the_requests_in_the_tasks_own_context(tmp_path: Path) -> None:
+    """acc_mutual_info asks every option again without a question, where it may well be likelier."""
+    row = json.loads((CASES / "lm_eval" / f"samples_colour_choice_{DATE}.jsonl").read_text().split("\n")[0])
+    alone = {f"gen_args_{i + 3}": {"arg_0": "", "arg_1": row["arguments"][f"gen_args_{i}"]["arg_1"]} for i in range(3)}
+    row["arguments"] |= alone
+    row["resps"] += [[["-0.1", "True"]]] * 3
+    (tmp_path / "samples.jsonl").write_text(json.dumps(row))
+    [answer] = read(str(tmp_path / "samples.jsonl")).answers
+    assert answer.completion == "blue"
+
+
+@pytest.mark.parametrize(
+    ("likelihoods", "chosen"), [(["-inf", "-9.5", "-inf"], "blue"), (["-1", "-2", "-inf"], "the red one")]
+)
+def test_an_option_may_be_impossible(likelihoods: list[str], chosen: str, tmp_path: Path) -> None:
+    row = json.loads((CASES / "lm_eval" / f"samples_colour_choice_{DATE}.jsonl").read_text().split("\n")[0])
+    row["resps"] = [[[value, "False"]] for value in likelihoods]
+    (tmp_path / "samples.jsonl").write_text(json.dumps(row))
+    [answer] = read(str(tmp_path / "samples.jsonl")).answers
+    assert answer.completion == chosen
+
+
+def test_beginnings_are_told_apart_where_all_options_end_alike(tmp_path: Path) -> None:
+    row = json.loads((CASES / "lm_eval" / f"samples_colour_choice_{DATE}.jsonl").read_text().split("\n")[0])
+    row["arguments"] = {
+        f"gen_args_{i}": {"arg_0": f"It was {who} who", "arg_1": " fell."} for i, who in enumerate("abc")
+    }
+    (tmp_path / "samples.jsonl").write_text(json.dumps(row))
+    [answer] = read(str(tmp_path / "samples.jsonl")).answers
+    assert (answer.completion, answer.target) == ("It was b who", "It was a who")
+
+
+def test_inspect_samples() -> None:
+    found = answers(str(CASES / "inspect.json"))
+    first = found["sky 1/1"]
+    assert first.scores == {"match": 1.0, "graded/style": 0.5, "graded/tone": 0.5}
+    assert (first.tokens_in, first.tokens_out, first.seconds) == (64, 2, 0.546), (
+        "the grader's tokens are not the model's"
+    )
+    assert found["sky 1/2"].scores == {"match": 0.0}, "NaN is how Inspect says unscored"
+    picture = found["sky 2/1"]
+    assert picture.input == "What is in this picture?\n[image]\na cat\na dog"
+    assert (picture.completion, picture.target) == ("ANSWER: B", "B")
+    assert picture.question == found["sky 2/2"].question, "message ids and attachments say nothing"
+
+
+def test_inspect_samples_that_failed_keep_their_reason_and_have_no_marks() -> None:
+    found = answers(str(CASES / "inspect.json"))
+    assert (found["sky 2/2"].error, found["sky 2/2"].scores) == ("RateLimitError: 429", {})
+    assert found["sky odd/one/1"].error == "invalidated: the target is missing"
+
+
+def test_text_that_is_no_grade_is_no_mark(tmp_path: Path) -> None:
+    log = eval_logs.inspect_log([True] * 6)
+    values = ["unclear", "C", "c", "Yes", "0.25", [1, 0]]
+    for sample, value in zip(log["samples"], values, strict=True):
+        sample["scores"]["match"]["value"] = value
+    (tmp_path / "log.json").write_text(json.dumps(log))
+    given_ = [answer.scores.get("match") for answer in read(str(tmp_path / "log.json")).answers]
+    assert given_ == [None, 1.0, None, 1.0, 0.25, None], "where Inspect itself would say 0"
+
+
+@pytest.mark.parametrize("status", ["started", "cancelled", "error"])
+def test_an_inspect_log_that_did_not_finish_is_refused(status: str, tmp_path: Path) -> None:
+    log = eval_logs.inspect_log([True]) | {"status": status, "error": {"message": "out of memory"}}
+    (tmp_path / "log.json").write_text(json.dumps(log))
+    with pytest.raises(UserError, match=rf"did not finish: status '{status}', out of memory"):
+        read(str(tmp_path / "log.json"))
+
+
+def test_an_inspect_zip_without_a_header_did_not_finish(tmp_path: Path) -> None:
+    whole = eval_logs.inspect_eval(tmp_path / "whole", [True, False])
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(tmp_path / "torn.eval", "w") as new:
+        for name in old.namelist():
+            if name != "header.json":
+                new.writestr(name, old.read(name))
+    with pytest.raises(UserError, match="did not finish: status 'started'"):
+        read(str(tmp_path / "torn.eval"))
+
+
+def zstandard(path: Path) -> Path:
+    """The same zip with its members compressed by Zstandard, as newer versions of Inspect write them.
+
+    Python's zipfile learns that in 3.14, so it stores what is compressed already, and method and checksum are mended.
+    """
+    packed = path.with_name("zstd.eval")
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as new:
+        checksums = [old.getinfo(name).CRC for name in old.namelist()]
+        for name in old.namelist():
+            new.writestr(name, pyarrow.compress(old.read(name), "zstd", asbytes=True))
+        local = [info.header_offset for info in new.infolist()]
+    content = bytearray(packed.read_bytes())
+    central = [found.start() for found in re.finditer(rb"PK\x01\x02", content)]
+    for places, method, checksum in ((local, 8, 14), (central, 10, 16)):
+        for place, value in zip(places, checksums, strict=True):
+            content[place + method : place + method + 2] = (93).to_bytes(2, "little")
+            content[place + checksum : place + checksum + 4] = value.to_bytes(4, "little")
+    packed.write_bytes(content)
+    return packed
+
+
+def test_a_zip_is_read_like_the_json_log_whichever_way_it_is_compressed(tmp_path: Path) -> None:
+    right = [True, False, True]
+    plain = read(str(eval_logs.inspect_json(tmp_path / "plain", right)))
+    zipped = eval_logs.inspect_eval(tmp_path / "zipped", right)
+    for place in (zipped, zstandard(zipped)):
+        found = read(str(place))
+        assert [(a.item, a.completion, a.scores) for a in found.answers] == [
+            (a.item, a.completion, a.scores) for a in plain.answers
+        ]
+
+
+@pytest.mark.parametrize("offset", [20, 40, 60])
+def test_a_damaged_zip_is_refused(offset: int, tmp_path: Path) -> None:
+    packed = zstandard(eval_logs.inspect_eval(tmp_path / "log", [True] * 5))
+    content = bytearray(packed.read_bytes())
+    content[content.find(b"samples/3_epoch_1.json") + len("samples/3_epoch_1.json") + offset] ^= 0x55
+    packed.write_bytes(content)
+    with pytest.raises(UserError, match=r"cannot be unpacked"):
+        read(str(packed))
+
+
+def test_promptfoo_answers_of_one_column() -> None:
+    found = answers(str(CASES / "promptfoo.json::0"))
+    assert found["0"].scores == {"pass": 1.0, "score": 1.0, "politeness": 0.5}
+    assert (found["0"].input, found["0"].target, found["0"].completion) == ("hello", "Bonjour", "Bonjour")
+    assert (found["0"].tokens_in, found["0"].tokens_out, found["0"].seconds) == (10, 2, 0.54)
+
+
+def test_promptfoo_tells_a_wrong_answer_from_one_that_never_came_and_from_a_grader_that_failed() -> None:
+    base, tuned = (answers(str(CASES / f"promptfoo.json::{column}")) for column in ("0", "tuned"))
+    assert (tuned["0"].error, tuned["0"].scores["pass"]) == (None, 0.0)
+    assert (base["1"].error, base["1"].scores) == ("API error: 429 Too Many Requests", {})
+    assert (tuned["1"].error, tuned["1"].scores, tuned["1"].completion) == (None, {}, '{"fr": "le pain"}')
+    assert json.loads(tuned["1"].target) == [{"type": "llm-rubric", "value": "names bread in French"}]
+
+
+@pytest.mark.parametrize(
+    ("column", "message"), [("", "several columns"), ("::gpt-9", "'gpt-9' names 0 of the columns")]
+)
+def test_a_promptfoo_log_with_several_columns_asks_which(column: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as told:
+        read(f"{CASES / 'promptfoo.json'}{column}")
+    assert "promptfoo.json::1  tuned" in told.value.what
+
+
+def test_promptfoos_jsonl_is_read_like_its_json(tmp_path: Path) -> None:
+    content = json.loads((CASES / "promptfoo.json").read_text())
+    (tmp_path / "results.jsonl").write_text(eval_logs.lines(content["results"]["results"]))
+    (tmp_path / "bare.json").write_text(json.dumps(content["results"]))
+    wanted = [(a.item, a.completion, a.scores) for a in read(f"{CASES / 'promptfoo.json'}::0").answers]
+    for place in ("results.jsonl", "bare.json"):
+        assert [(a.item, a.completion, a.scores) for a in read(f"{tmp_path / place}::0").answers] == wanted
+
+
+def test_nemo_rewards() -> None:
+    found = answers(str(CASES / "nemo"))
+    assert found["arithmetic 0/0"].scores == {"reward": 1.0, "scorer:terse": 1.0}
+    assert found["arithmetic 0/1"].scores == {"reward": 0.0}, "a scorer that failed gave no mark"
+    assert found["arithmetic 1/0"].error == "infra_error: 503 Service Unavailable"
+    assert (found["arithmetic 1/1"].error, found["arithmetic 1/1"].scores) == (None, {}), "a judge that failed, neither"
+    assert found["arithmetic 2/0"].scores == {}, "a missing reward is not 0"
+    assert found["arithmetic 2/1"].completion == "nothing", "the extracted answer stands in for the response"
+
+
+def test_a_nemo_bundle_may_be_named_by_any_of_its_files(tmp_path: Path) -> None:
+    eval_logs.nemo(tmp_path / "run" / "one", [True, False], "one")
+    eval_logs.nemo(tmp_path / "run" / "two", [True], "two")
+    assert {a.task for a in read(str(tmp_path / "run")).answers} == {"one", "two"}
+    for name in ("eval-one.json", "results.jsonl"):
+        assert len(read(str(tmp_path / "run" / "one" / name)).answers) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("log.json", "{", "cannot be read: not JSON"),
+        ("log.json", b"\xff\xfe", "cannot be read: not UTF-8"),
+        ("log.json", "[" * 100_000, "nested too deeply"),
+        ("log.json", "[1, 2]", "not a log of lm-eval, Inspect, promptfoo, NeMo Evaluator"),
+        ("log.jsonl", '{"id": 1}\n', "not a log of"),
+        ("log.jsonl", "", "not a log of"),
+        (
+            "log.jsonl",
+            "nonsense\n[1]\n",
+            "2 bad rows\n  log.jsonl:1: not JSON .*\n  log.jsonl:2: found a list, expected",
+        ),
+        ("results.json", '{"results": {}, "n-shot": {}}', "averages, not the answers they rest on"),
+        ("eval-1.json", '{"benchmark": {"name": "b", "scores": {}}}', "no results.jsonl beside it"),
+        ("log.json", '{"status": "success", "eval": {"task": "t"}}', "the log has no samples"),
+        (
+            "log.jsonl",
+            '{"problem_idx": "a"}\n{"problem_idx": 1, "reward": "x"}\n',
+            "2 bad rows\n  .*:1: `problem_idx` is text",
+        ),
+        (
+            "log.jsonl",
+            '{"doc_id": 1, "doc": 1, "filtered_resps": []}\n',
+            "log.jsonl:1: `resps` is missing, expected a list",
+        ),
+    ],
+)
+def test_a_file_that_is_no_whole_log_is_refused(name: str, content: str | bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(UserError, match=message):
+        read(str(tmp_path / name))
+
+
+def test_a_log_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such log"):
+        read(str(tmp_path / "nowhere.json::0"))
+
+
+def test_several_lm_eval_logs_of_one_task_are_told_apart_by_nobody(tmp_path: Path) -> None:
+    for date in (DATE, DATE.replace("T03", "T04")):
+        shutil.copyfile(CASES / "lm_eval" / f"samples_sums_{DATE}.jsonl", tmp_path / f"samples_sums_{date}.jsonl")
+    with pytest.raises(UserError, match="several logs of one task\n  sums: samples_sums_"):
+        read(str(tmp_path))
+
+
+def test_an_lm_eval_row_that_comes_twice_is_named(tmp_path: Path) -> None:
+    text = (CASES / "lm_eval" / f"samples_sums_{DATE}.jsonl").read_text()
+    (tmp_path / "twice.jsonl").write_text(text + text.split("\n")[0])
+    with pytest.raises(UserError, match=r"twice.jsonl:7: doc_id 0 \(filter .*\) stands already in twice.jsonl:"):
+        read(str(tmp_path / "twice.jsonl"))
+
+
+def rows_of_every_format() -> dict[str, dict[str, Any]]:
+    return {
+        "lm_eval": json.loads((CASES / "lm_eval" / f"samples_colour_choice_{DATE}.jsonl").read_text().split("\n")[0]),
+        "inspect": json.loads((CASES / "inspect.json").read_text())["samples"][0],
+        "promptfoo": json.loads((CASES / "promptfoo.json").read_text())["results"]["results"][0],
+        "nemo": json.loads((CASES / "nemo" / "results.jsonl").read_text().split("\n")[0]),
+    }
+
+
+def paths(value: object, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path for key, inner in items for path in ((*here, key), *paths(inner, (*here, key)))]
+
+
+PLACES = [(name, path) for name, row in rows_of_every_format().items() for path in paths(row)]
+SHAPES = ([], {}, [[]], [None], {"a": None}, [{"b": [1]}], 10**400)
+JUNK = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(SHAPES)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.sampled_from(PLACES), junk=JUNK)
+@example(place=("lm_eval", ("resps", 0, 0, 0)), junk=10**400)
+def test_junk_anywhere_in_a_row_is_an_answer_or_a_user_error(
+    place: tuple[str, tuple[Any, ...]], junk: object, tmp_path: Path
+) -> None:
+    name, path = place
+    row = copy.deepcopy(rows_of_every_format()[name])
+    inner = row
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = junk
+    file = tmp_path / ("log.json" if name == "inspect" else "log.jsonl")
+    log = {"status": "success", "eval": {"task": "t", "model": "openai/some-model"}, "samples": [row]}
+    file.write_text(json.dumps(log if name == "inspect" else row) + "\n")
+    with contextlib.suppress(UserError):
+        assert all(isinstance(answer.completion, str) for answer in read(str(file)).answers)
