@@ -100,13 +100,15 @@ class Pairs:
 
 def pairs(before: Array, after: Array, clusters: Sequence[Hashable] | None) -> Pairs:
     """Equally long arrays of scores, or of influence values, as pairs of cluster means; equal ones become a count."""
-    group = np.arange(len(before)) if clusters is None else score.numbered(clusters, len(before))
+    if clusters is None or len(set(clusters)) == len(clusters) == len(before):
+        kinds, counts = score.merged(np.stack([before, after]))
+        return Pairs(len(before), kinds[0], kinds[1], np.ones_like(counts), counts)
+    group = score.numbered(clusters, len(before))
     in_order = np.lexsort((after, before))  # so that the order of rows cannot change a rounding error
     members = np.bincount(group)
     means = [np.bincount(group[in_order], weights=arm[in_order]) / members for arm in (before, after)]
-    kinds, counts = np.unique(np.stack([*means, members]), axis=1, return_counts=True)
-    sizes = kinds[2] * len(members) / len(before)
-    return Pairs(len(before), kinds[0], kinds[1], sizes, counts.astype(np.float64))
+    kinds, counts = score.merged(np.stack([*means, members]))
+    return Pairs(len(before), kinds[0], kinds[1], kinds[2] * len(members) / len(before), counts)
 
 
 def change(pairs: Pairs, confidence: float) -> RelativeChange:

@@ -77,14 +77,21 @@ def sample(values: Array, clusters: Sequence[Hashable] | None, low: float, high:
     """
     n = len(values)
     if clusters is None or len(set(clusters)) == len(clusters) == n:
-        means, counts = np.unique(values, return_counts=True)
-        return Sample(n, means, np.ones_like(means), counts.astype(np.float64), low, high)
+        kinds, counts = merged(values[None, :])
+        return Sample(n, kinds[0], np.ones_like(counts), counts, low, high)
     group = numbered(clusters, n)
     in_order = np.argsort(values)  # so that the order of rows cannot change a rounding error
     members = np.bincount(group)
     means = np.bincount(group[in_order], weights=values[in_order]) / members
-    kinds, counts = np.unique(means + 1j * members, return_counts=True)  # ten times as fast as unique rows
-    return Sample(n, kinds.real, kinds.imag * len(members) / n, counts.astype(np.float64), low, high)
+    kinds, counts = merged(np.stack([means, members]))
+    return Sample(n, kinds[0], kinds[1] * len(members) / n, counts, low, high)
+
+
+def merged(columns: Array) -> tuple[Array, Array]:
+    """The distinct columns of a table and how many there are of each: np.unique(axis=1), ten times as fast."""
+    ordered = columns[:, np.lexsort(columns[::-1])]
+    first = np.flatnonzero(np.append(True, (ordered[:, 1:] != ordered[:, :-1]).any(axis=0)))
+    return ordered[:, first], np.diff(np.append(first, ordered.shape[1])).astype(np.float64)
 
 
 def numbered(clusters: Sequence[Hashable], n: int) -> NDArray[np.intp]:
