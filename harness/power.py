@@ -64,6 +64,8 @@ def required_n_from(
         return None
     sd = score.standard_error(sample) * math.sqrt(sample.groups)
     groups = _size(distance, score.spread_under(sample, limit), sd, tail, power)
+    if sample.freedom < math.inf:  # what Student's t asks for beyond the normal (Guenther 1981, Am Stat 35:243)
+        groups += normal_quantile(1 - tail) ** 2 / 2 * sample.groups / sample.effective_groups
     return math.ceil(groups * sample.n / sample.groups)
 
 

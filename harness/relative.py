@@ -131,7 +131,8 @@ def one_sided_p(pairs: Pairs, null: float, alternative: Alternative) -> float | 
 
 
 def _limits(pairs: Pairs, z: float) -> tuple[float, float | None]:
-    """The statistic falls as the ratio of the means grows; the ends are where it crosses z and -z."""
+    """The statistic falls as the ratio of the means grows; the ends are where it is as rare as z and -z."""
+    z = score.statistic_at(pairs.contrast(1.0), z)
 
     def excess(log_ratio: float, target: float) -> float:
         ratio = 2.0**log_ratio

@@ -4,6 +4,9 @@ To ask whether a mean can be `null`, tilt the data as little as possible until i
 were never seen sit at the end of the scale, and compare the observed mean with `null` in units of the spread of the
 tilted data. For one share this is Wilson's interval, for 0/1 pairs Tango's (1998), and for graded or clustered scores
 it keeps what makes those two honest: identical outputs still leave z^2 / (n + z^2) open on either side.
+
+The statistic is read off the normal distribution, or with clusters off Student's t, because few clusters say little
+about their own spread.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 Array = NDArray[np.float64]
 Alternative = Literal["greater", "less"]
@@ -49,6 +52,17 @@ class Sample:
     @property
     def mean(self) -> float:
         return min(self.high, max(self.low, float(self.counts @ (self.sizes * self.means)) / self.groups))
+
+    @property
+    def effective_groups(self) -> float:
+        """Equal clusters that would tell as much about the spread, were each cluster's examples all alike: at most
+        `groups` (Carter, Schnepel and Steigerwald 2017, Rev Econ Stat 99:698, the bound that needs no correlation)."""
+        return float(self.counts @ self.sizes**2) ** 2 / float(self.counts @ self.sizes**4)
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom of Student's t, at least 1; infinity, the normal distribution, without clusters."""
+        return max(1.0, self.effective_groups - 1) if self.n != self.groups else math.inf
 
 
 def checked(values: ArrayLike) -> Array:
@@ -143,7 +157,8 @@ def score_interval(sample: Sample, confidence: float) -> Interval:
 
 
 def score_limits(sample: Sample, z: float) -> tuple[float, float]:
-    """The least and the greatest mean whose score statistic stays within -z and z."""
+    """The least and the greatest mean whose score statistic is no further out than the normal quantiles -z and z."""
+    furthest = statistic_at(sample, z)
 
     def limit(end: float, target: float) -> float:
         if sample.mean == end:
@@ -152,18 +167,28 @@ def score_limits(sample: Sample, z: float) -> tuple[float, float]:
         nearly = end + 1e-12 * (sample.mean - end)
         return float(brentq(lambda null: score_statistic(sample, null) - target, nearly, sample.mean, xtol=1e-13))
 
-    return limit(sample.low, z), limit(sample.high, -z)
+    return limit(sample.low, furthest), limit(sample.high, -furthest)
+
+
+def statistic_at(sample: Sample, z: float) -> float:
+    """The score statistic that is as rare as the standard normal quantile `z`."""
+    return z if sample.freedom == math.inf else -float(stdtrit(sample.freedom, ndtr(-z)))
+
+
+def _below(sample: Sample, statistic: float) -> float:
+    """Chance of a lower score statistic if the null holds."""
+    return float(ndtr(statistic) if sample.freedom == math.inf else stdtr(sample.freedom, statistic))
 
 
 def two_sided_p(sample: Sample, null: float = 0.0) -> float:
     """P-value of "the mean is `null`"."""
-    return 2 * float(ndtr(-abs(score_statistic(sample, null))))
+    return 2 * _below(sample, -abs(score_statistic(sample, null)))
 
 
 def one_sided_p(sample: Sample, null: float, alternative: Alternative) -> float:
     """P-value of "the mean is `null`" against greater or less; inverts one end of `score_interval`."""
     statistic = score_statistic(sample, null)
-    return float(ndtr(-statistic if alternative == "greater" else statistic))
+    return _below(sample, -statistic if alternative == "greater" else statistic)
 
 
 def standard_error(sample: Sample) -> float:

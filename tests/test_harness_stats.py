@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.multitest import multipletests
 
-from harness import power, stats
+from harness import power, score_statistic, stats
 
 CASES = json.loads((Path(__file__).parent / "cases" / "stats.json").read_text())
 PAIRS = {
@@ -167,15 +167,16 @@ def test_standard_error_and_interval_agree_with_clustered_least_squares():
     result = stats.paired_difference(before, after, clusters.tolist())
     fit = OLS(after - before, np.ones(1000)).fit(cov_type="cluster", cov_kwds={"groups": clusters}, use_t=True)
     assert close(result.standard_error, fit.bse[0])
-    assert width(result.interval) == pytest.approx(np.diff(fit.conf_int())[0, 0], rel=0.02)
-    assert result.p_value == pytest.approx(fit.pvalues[0], rel=0.2)
+    assert width(result.interval) == pytest.approx(np.diff(fit.conf_int())[0, 0], rel=0.03)
+    assert result.p_value == pytest.approx(fit.pvalues[0], rel=0.25)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.4, 1.0])
 @pytest.mark.parametrize("clusters", [None, [i // 2 for i in range(100)]])
 def test_identical_outputs_are_not_certainty(value, clusters):
     result = stats.paired_difference([value] * 100, [value] * 100, clusters)
-    reach = 1.959964**2 / (result.n_clusters + 1.959964**2)
+    quantile = 1.959964 if clusters is None else 2.009575  # of Student's t with 49 degrees of freedom
+    reach = quantile**2 / (result.n_clusters + quantile**2)
     assert (result.difference, result.p_value) == (0.0, 1.0)
     assert result.interval.high == pytest.approx(reach, rel=1e-5)
     assert result.interval.low == pytest.approx(-reach, rel=1e-5)
@@ -259,10 +260,24 @@ def test_clusters_of_one_are_no_clusters(pairs):
 @quick
 @given(CLUSTERED)
 def test_repeating_every_row_inside_its_cluster_is_no_evidence(rows):
-    once, twice = stats.paired_difference(*arms(rows)), stats.paired_difference(*arms(rows + rows))
+    once, twice, thrice = (stats.paired_difference(*arms(rows * times)) for times in (1, 2, 3))
     if once.n_clusters >= 2:
-        assert width(twice.interval) == pytest.approx(width(once.interval), abs=1e-9)
+        assert width(thrice.interval) == pytest.approx(width(twice.interval), abs=1e-9)
+        assert width(twice.interval) >= width(once.interval) - 1e-9  # Student's t, if all clusters were single examples
         assert twice.standard_error == pytest.approx(once.standard_error, abs=1e-9)
+
+
+def test_unequal_clusters_count_for_fewer():
+    equal = score_statistic.sample(np.zeros(40), [i // 4 for i in range(40)], low=-1.0)
+    unequal = score_statistic.sample(np.zeros(40), [0] * 31 + [*range(1, 10)], low=-1.0)
+    assert (equal.groups, equal.effective_groups, equal.freedom) == (10, pytest.approx(10), pytest.approx(9))
+    assert (unequal.groups, unequal.freedom) == (10, 1.0)
+    assert unequal.effective_groups == pytest.approx((31**2 + 9) ** 2 / (31**4 + 9))
+
+
+def test_nine_clusters_of_pairs_are_read_off_the_t_table():
+    sample = score_statistic.sample(np.zeros(18), [i // 2 for i in range(18)], low=-1.0)
+    assert score_statistic.statistic_at(sample, 1.644854) == pytest.approx(1.859548, abs=1e-5)
 
 
 @quick
@@ -311,7 +326,8 @@ def test_examples_come_in_whole_clusters(gained, lost, same, limit):
     alone = power.required_n_from(before, after, limit=limit)
     pairs = power.required_n_from(before * 2, after * 2, [*range(len(before))] * 2, limit=limit)
     assert (alone is None) == (pairs is None)
-    assert alone is None or 2 * alone - 2 <= pairs <= 2 * alone
+    student = 1.959964**2 / 2  # clusters more
+    assert alone is None or 2 * (alone + student) - 2 <= pairs <= 2 * (alone + student) + 1
 
 
 # --- edges ----------------------------------------------------------------------------------------------------------

@@ -198,15 +198,18 @@ def plans(experiments: int, seed: int) -> Iterator[Row]:
         ("0/1, 5 % differ", sparse_binary, 0.03),
         ("graded, 15 % differ", sparse_graded, 0.02),
         ("0/1 in clusters", clustered, 0.05),
+        ("0/1 in clusters", clustered, 0.15),
     ]:
         rng = np.random.default_rng(seed)
-        pilot = draw(rng, 100_000, 0.0)
-        limit = float(np.mean(pilot[1] - pilot[0])) - distance
-        n = power.required_n_from(*pilot, limit=limit)
+        before, after, clusters = draw(rng, 100_000, 0.0)
+        # The limit moves with the pilot, so that the plan is for this distance; the true difference is 0.
+        n = power.required_n_from(before, after, clusters, limit=float(np.mean(after - before)) - distance)
         assert n is not None
-        tests = [stats.one_sided_p(*draw(rng, n, 0.0), null=limit, alternative="greater") for _ in range(experiments)]
+        tests = [
+            stats.one_sided_p(*draw(rng, n, 0.0), null=-distance, alternative="greater") for _ in range(experiments)
+        ]
         share = float(np.mean(np.array(tests, dtype=float) < ALPHA / 2))
-        yield f"required_n_from(100,000 of {name})", n, percent(share), reached(share, experiments)
+        yield f"required_n_from(100,000 of {name}), {distance} away", n, percent(share), reached(share, experiments)
 
 
 def cleared(seed: int, n: int, discordance: float, true: float, limit: float, tail: float, experiments: int) -> float:
