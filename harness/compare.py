@@ -5,12 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import compress
 from typing import Literal
+
+import numpy as np
 
 from harness import power, stats
 from harness.config import Tier
 from harness.relative import RelativeChange, relative_change, relative_one_sided_p
+from harness.score_statistic import Numbers, numbered
 from suites.types import Example, Score
+
+UNSCORED = Score(None)
 
 Kind = Literal["task", "metric", "slice", "regression", "judge"]
 
@@ -77,13 +83,14 @@ def compare(
 
     `level` is that of the interval where it has to be stricter than `confidence` alone asks, as in an early look.
     """
-    pairs = [(_value(baseline, i), _value(candidate, i), cluster) for i, cluster in sorted(examples)]
-    scored = [(b, c, cluster) for b, c, cluster in pairs if b is not None and c is not None]
-    clusters = [cluster for _, _, cluster in scored]
+    pairs = sorted(examples)
+    scores = [(baseline.get(i, UNSCORED).value, candidate.get(i, UNSCORED).value) for i, _ in pairs]
+    both = [old is not None and new is not None for old, new in scores]
+    clusters = numbered([cluster for (_, cluster), scored in zip(pairs, both, strict=True) if scored])
     open_ = not_answered(question, clusters, len(pairs), confidence)
-    if not scored:
+    if not open_.n:
         return open_
-    before, after = [b for b, _, _ in scored], [c for _, c, _ in scored]
+    before, after = np.array(list(compress(scores, both)), dtype=np.float64).T
     level = level or interval_level(open_)
     found = stats.paired_difference(before, after, clusters, confidence=level, seed=seed)
     harm_test = relative_one_sided_p if question.relative else stats.one_sided_p
@@ -97,12 +104,12 @@ def compare(
     return answered_relative(open_, found, relative_change(before, after, clusters, confidence=level), harm)
 
 
-def not_answered(question: Question, clusters: Sequence[str], n_examples: int, confidence: float) -> Comparison:
-    """A comparison over the pairs with these clusters, out of `n_examples`, before anything is measured."""
+def not_answered(question: Question, clusters: Numbers, n_examples: int, confidence: float) -> Comparison:
+    """A comparison over the pairs of these clusters, out of `n_examples`, before anything is measured."""
     return Comparison(
         **asdict(question),
         n=len(clusters),
-        n_clusters=len(set(clusters)),
+        n_clusters=int(clusters.max(initial=-1)) + 1,
         n_unscored=n_examples - len(clusters),
         confidence=confidence,
     )
@@ -144,10 +151,6 @@ def answered_relative(
         sd=sd,
         detectable=None if sd is None else power.minimum_detectable(found.n, sd, confidence=interval_level(c)),
     )
-
-
-def _value(scores: Mapping[str, Score], example_id: str) -> float | None:
-    return scores[example_id].value if example_id in scores else None
 
 
 def slices_of(examples: Sequence[Example]) -> dict[str, list[Example]]:

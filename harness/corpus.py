@@ -8,14 +8,16 @@ from dataclasses import replace
 
 from harness.compare import Comparison, Question, answered, answered_relative, interval_level, not_answered
 from harness.resample import (
+    Kinds,
     corpus_difference,
     corpus_interval,
     corpus_one_sided_p,
     corpus_relative_change,
     corpus_relative_one_sided_p,
+    corpus_value,
 )
-from harness.score_statistic import Interval
-from suites.corpus import CORPUS, LABELS, floors, imbalance
+from harness.score_statistic import Interval, numbered
+from suites.corpus import CORPUS, LABELS, CorpusMetric, floors, imbalance
 
 Answers = Mapping[str, tuple[str, str]]  # (target, answer) by example id; answers that have no score are left out
 
@@ -28,9 +30,9 @@ def value_and_interval(
     `clusters` has the cluster of every example, by id.
     """
     chosen = CORPUS[metric]
-    statistics = chosen.statistics(*_columns(answers, answers))
-    interval = corpus_interval(statistics, chosen.value, [clusters[i] for i in answers], confidence)
-    return float(chosen.value(statistics.sum(axis=0))), interval
+    kinds = _kinds(chosen, answers, answers)
+    interval = corpus_interval(kinds, chosen.value, [clusters[i] for i in answers], confidence)
+    return corpus_value(kinds, chosen.value), interval
 
 
 def compare_corpus(
@@ -45,12 +47,12 @@ def compare_corpus(
     """`compare` for a metric of the whole exam, over the examples that both arms have an answer for."""
     pairs = sorted(examples)
     scored = {i: cluster for i, cluster in pairs if i in baseline and i in candidate}
-    clusters = list(scored.values())
+    clusters = numbered(list(scored.values()))
     open_ = not_answered(question, clusters, len(pairs), confidence)
     if not scored:
         return open_
     chosen, level = CORPUS[question.metric], interval_level(open_)
-    before, after = (chosen.statistics(*_columns(answers, scored)) for answers in (baseline, candidate))
+    before, after = (_kinds(chosen, answers, scored) for answers in (baseline, candidate))
     found = corpus_difference(before, after, chosen.value, clusters, confidence=level, seed=seed)
     named = replace(found, method=f"{chosen.title}: {found.method}")
     harm_test = corpus_relative_one_sided_p if question.relative else corpus_one_sided_p
@@ -80,7 +82,9 @@ def floor_sentence(metric: str, suite: str, targets: Sequence[str]) -> str:
     )
 
 
-def _columns(answers: Answers, ids: Iterable[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Targets and texts of the examples `ids`, in their order."""
-    chosen = [answers[i] for i in ids]
-    return [target for target, _ in chosen], [text for _, text in chosen]
+def _kinds(metric: CorpusMetric, answers: Answers, ids: Iterable[str]) -> Kinds:
+    """Statistics of the examples `ids`, in their order, made once for each pair of target and answer."""
+    pairs = [answers[i] for i in ids]
+    different = dict.fromkeys(pairs)
+    targets, texts = zip(*different, strict=True)
+    return Kinds(metric.statistics(targets, texts), numbered(pairs))

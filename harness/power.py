@@ -9,14 +9,13 @@ change, taking the two as equal reaches a power of 0.55-0.78 and states 0.80.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from harness import score_statistic as score
-from harness.score_statistic import Sample, check_open, normal_quantile
+from harness.score_statistic import Clusters, Sample, check_open, normal_quantile
 
 POPULATION = 10**9  # pairs that stand for infinitely many
 
@@ -43,7 +42,7 @@ def required_n(
 def required_n_from(
     baseline: ArrayLike,
     candidate: ArrayLike,
-    clusters: Sequence[Hashable] | None = None,
+    clusters: Clusters | None = None,
     *,
     limit: float,
     confidence: float = 0.95,

@@ -9,7 +9,6 @@ absolute difference, and a baseline of zero gives an open end instead of a divis
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from harness import score_statistic as score
-from harness.score_statistic import Alternative, Array, Sample
+from harness.score_statistic import Alternative, Array, Clusters, Sample
 
 FURTHEST = 40.0  # ratios of the means beyond 2^40 are as good as unbounded
 
@@ -44,7 +43,7 @@ class RelativeChange:
 def relative_change(
     baseline: ArrayLike,
     candidate: ArrayLike,
-    clusters: Sequence[Hashable] | None = None,
+    clusters: Clusters | None = None,
     *,
     confidence: float = 0.95,
 ) -> RelativeChange:
@@ -58,7 +57,7 @@ def relative_change(
 def relative_one_sided_p(
     baseline: ArrayLike,
     candidate: ArrayLike,
-    clusters: Sequence[Hashable] | None = None,
+    clusters: Clusters | None = None,
     *,
     null: float,
     alternative: Alternative,
@@ -98,12 +97,12 @@ class Pairs:
         return Sample(self.n, values, self.sizes, self.counts, low / unit, high / unit)
 
 
-def pairs(before: Array, after: Array, clusters: Sequence[Hashable] | None) -> Pairs:
+def pairs(before: Array, after: Array, clusters: Clusters | None) -> Pairs:
     """Equally long arrays of scores, or of influence values, as pairs of cluster means; equal ones become a count."""
-    if clusters is None or len(set(clusters)) == len(clusters) == len(before):
+    group = score.grouping(clusters, len(before))
+    if group is None:
         kinds, counts = score.merged(np.stack([before, after]))
         return Pairs(len(before), kinds[0], kinds[1], np.ones_like(counts), counts)
-    group = score.numbered(clusters, len(before))
     in_order = np.lexsort((after, before))  # so that the order of rows cannot change a rounding error
     members = np.bincount(group)
     means = [np.bincount(group[in_order], weights=arm[in_order]) / members for arm in (before, after)]

@@ -3,7 +3,7 @@
 Each example brings k sufficient statistics (for F1 of L labels the L true positives, false positives and false
 negatives), and `metric` turns their sums, an array [..., k], into values [...] in [0, 1]. It must depend smoothly on
 the sums and not change when all are multiplied by one factor; one that needs the number of examples gets a column of
-ones.
+ones. Many examples are alike to a metric of labels; `Kinds` says so, and each kind is then measured once.
 
 The interval is the score interval of the influence values: what each example contributes to the metric. The test
 recomputes the metric with the arms swapped on random examples. No bootstrap interval is offered, because where 5 % of
@@ -13,34 +13,45 @@ this one keeps its level from 50 examples on, and identical outputs still leave 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from harness import relative
 from harness import score_statistic as score
-from harness.score_statistic import Alternative, Array, Interval, Sample
+from harness.score_statistic import Alternative, Array, Clusters, Interval, Numbers, Sample
 from harness.stats import MOST_FLIPPED, RESAMPLES, PairedDifference
 
 Metric = Callable[[Array], Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """Statistics [kinds, k] of the different kinds of example, and for each example [n] which of them it is."""
+
+    statistics: ArrayLike
+    which: Numbers
+
+
+Statistics = ArrayLike | Kinds
 
 CELLS_AT_ONCE = 4_000_000  # swaps held at one time
 ROWS_AT_ONCE = 1_000  # examples taken away at one time: few enough to stay in the processor's cache
 
 
 def corpus_difference(
-    baseline: ArrayLike,
-    candidate: ArrayLike,
+    baseline: Statistics,
+    candidate: Statistics,
     metric: Metric,
-    clusters: Sequence[Hashable] | None = None,
+    clusters: Clusters | None = None,
     *,
     resamples: int = RESAMPLES,
     confidence: float = 0.95,
     seed: int = 0,
 ) -> PairedDifference:
-    """metric(candidate) - metric(baseline) from two arrays [n, k] of statistics, with interval and two-sided test.
+    """metric(candidate) - metric(baseline) from the statistics of each arm, with interval and two-sided test.
 
     The interval is `score_interval` of the influence values (Hampel 1974, JASA 69:383), clipped to [-1, 1]. The test is
     approximate randomisation (Noreen 1989; Riezler and Maxwell 2005) while the arms differ on at most 1,000 clusters,
@@ -48,9 +59,9 @@ def corpus_difference(
     None. ValueError: shapes unequal or empty, statistics not finite, metric outside [0, 1].
     """
     score.check_open("confidence", confidence)
-    before, after = _statistics(baseline), _statistics(candidate)
-    sample = _pairs(before, after, metric, clusters).contrast(1.0)
-    old, new = _value(metric, before), _value(metric, after)
+    sample = _pairs(baseline, candidate, metric, clusters).contrast(1.0)
+    before, after = _Exam.of(baseline), _Exam.of(candidate)
+    old, new = _value(metric, before.total), _value(metric, after.total)
     interval, p_value, method, standard_error = None, None, "fewer than two clusters", None
     if sample.groups >= 2:
         interval = _clipped(score.score_interval(sample, confidence), -1.0)
@@ -70,10 +81,10 @@ def corpus_difference(
 
 
 def corpus_one_sided_p(
-    baseline: ArrayLike,
-    candidate: ArrayLike,
+    baseline: Statistics,
+    candidate: Statistics,
     metric: Metric,
-    clusters: Sequence[Hashable] | None = None,
+    clusters: Clusters | None = None,
     *,
     null: float,
     alternative: Alternative,
@@ -88,21 +99,26 @@ def corpus_one_sided_p(
     return score.one_sided_p(sample, null, alternative) if sample.groups >= 2 else None
 
 
+def corpus_value(statistics: Statistics, metric: Metric) -> float:
+    """One arm's corpus metric. ValueError: no statistics, or not finite."""
+    return _value(metric, _Exam.of(statistics).total)
+
+
 def corpus_interval(
-    statistics: ArrayLike, metric: Metric, clusters: Sequence[Hashable] | None = None, confidence: float = 0.95
+    statistics: Statistics, metric: Metric, clusters: Clusters | None = None, confidence: float = 0.95
 ) -> Interval | None:
     """Interval within [0, 1] for one arm's corpus metric; None with fewer than two clusters. ValueError as above."""
     score.check_open("confidence", confidence)
-    sample = score.sample(_influence(_statistics(statistics), metric), clusters, 0.0, 1.0)
+    sample = score.sample(_influence(_Exam.of(statistics), metric), clusters, 0.0, 1.0)
     sample = replace(sample, low=min(0.0, sample.means.min()), high=max(1.0, sample.means.max()))
     return _clipped(score.score_interval(sample, confidence), 0.0) if sample.groups >= 2 else None
 
 
 def corpus_relative_change(
-    baseline: ArrayLike,
-    candidate: ArrayLike,
+    baseline: Statistics,
+    candidate: Statistics,
     metric: Metric,
-    clusters: Sequence[Hashable] | None = None,
+    clusters: Clusters | None = None,
     *,
     confidence: float = 0.95,
 ) -> relative.RelativeChange:
@@ -114,10 +130,10 @@ def corpus_relative_change(
 
 
 def corpus_relative_one_sided_p(
-    baseline: ArrayLike,
-    candidate: ArrayLike,
+    baseline: Statistics,
+    candidate: Statistics,
     metric: Metric,
-    clusters: Sequence[Hashable] | None = None,
+    clusters: Clusters | None = None,
     *,
     null: float,
     alternative: Alternative,
@@ -132,32 +148,54 @@ def corpus_relative_one_sided_p(
 # --- influence ------------------------------------------------------------------------------------------------------
 
 
-def _pairs(
-    baseline: ArrayLike, candidate: ArrayLike, metric: Metric, clusters: Sequence[Hashable] | None
-) -> relative.Pairs:
+def _pairs(baseline: Statistics, candidate: Statistics, metric: Metric, clusters: Clusters | None) -> relative.Pairs:
     """Influence values of both arms."""
-    before, after = _statistics(baseline), _statistics(candidate)
-    if before.shape != after.shape:
-        raise ValueError(f"arms must have statistics of the same shape, got {before.shape} and {after.shape}")
+    before, after = _Exam.of(baseline), _Exam.of(candidate)
+    if (len(before.which), before.kinds.shape[1]) != (len(after.which), after.kinds.shape[1]):
+        raise ValueError(
+            f"arms must have statistics of the same shape, got {len(before.which)} x {before.kinds.shape[1]} "
+            f"and {len(after.which)} x {after.kinds.shape[1]}"
+        )
     return relative.pairs(_influence(before, metric), _influence(after, metric), clusters)
 
 
-def _influence(statistics: Array, metric: Metric) -> Array:
+@dataclass(frozen=True, slots=True)
+class _Exam:
+    """`Kinds` that were checked, and their sum [k] over all examples."""
+
+    kinds: Array
+    which: Numbers
+    total: Array
+
+    @staticmethod
+    def of(values: Statistics) -> _Exam:
+        """ValueError unless the statistics are finite numbers [rows, k], at least one."""
+        given = values.statistics if isinstance(values, Kinds) else values
+        kinds = np.asarray(given, dtype=np.float64)
+        if kinds.ndim != 2 or kinds.size == 0:
+            raise ValueError(f"statistics must be a non-empty array [examples, k], got shape {kinds.shape}")
+        if not np.all(np.isfinite(kinds)):
+            raise ValueError("statistics must be finite; leave unscored examples out")
+        which = values.which if isinstance(values, Kinds) else np.arange(len(kinds))
+        return _Exam(kinds, which, np.bincount(which, minlength=len(kinds)) @ kinds)
+
+
+def _influence(exam: _Exam, metric: Metric) -> Array:
     """One value per example whose mean is the metric: a 0/1 score's accuracy gives back the scores.
 
     How much is lost when half of the example is taken away. Where a label has two or three examples a vanishing part
     (the infinitesimal jackknife) covers only 90 %, and all of it (the jackknife) doubles the interval.
     """
-    n, total = len(statistics), statistics.sum(axis=0)
-    value = _value(metric, statistics)
-    chunks = np.array_split(statistics, -(-n // ROWS_AT_ONCE))
-    losses: Array = (2 * n - 1) * (value - np.concatenate([metric(total - rows / 2) for rows in chunks]))
-    values: Array = value + losses - losses.mean()
+    n, value = len(exam.which), _value(metric, exam.total)
+    chunks = np.array_split(exam.kinds, -(-len(exam.kinds) // ROWS_AT_ONCE))
+    losses = (2 * n - 1) * (value - np.concatenate([metric(exam.total - rows / 2) for rows in chunks]))
+    lost: Array = losses[exam.which]
+    values: Array = value + lost - lost.mean()
     return values
 
 
-def _value(metric: Metric, statistics: Array) -> float:
-    value = float(metric(statistics.sum(axis=0)))
+def _value(metric: Metric, total: Array) -> float:
+    value = float(metric(total))
     if not 0 <= value <= 1:
         raise ValueError(f"a corpus metric must be a number in [0, 1], got {value}")
     return value
@@ -168,22 +206,33 @@ def _value(metric: Metric, statistics: Array) -> float:
 
 def _test(
     sample: Sample,
-    before: Array,
-    after: Array,
+    before: _Exam,
+    after: _Exam,
     metric: Metric,
-    clusters: Sequence[Hashable] | None,
+    clusters: Clusters | None,
     resamples: int,
     seed: int,
 ) -> tuple[float, str]:
     """Two-sided p-value of no difference and the method's name."""
-    differ = np.flatnonzero((before != after).any(axis=1)).tolist()
-    moved = differ if clusters is None else [clusters[i] for i in differ]
-    if len(set(moved)) > MOST_FLIPPED:
+    differ = _differing(before, after)
+    moved = differ if clusters is None else score.numbered(clusters)[differ]
+    moved = np.unique(moved, return_inverse=True)[1]
+    if moved.max(initial=-1) >= MOST_FLIPPED:
         return score.two_sided_p(sample), "score interval and test of influence values"
-    worse, better = sorted((before, after), key=lambda arm: _value(metric, arm))  # so that swapped arms draw alike
-    moves = _cluster_sums(better[differ] - worse[differ], moved)
-    p_value = _swap_p(worse.sum(axis=0), better.sum(axis=0), metric, moves, resamples, seed)
+    worse, better = sorted(
+        (before, after), key=lambda arm: _value(metric, arm.total)
+    )  # so that swapped arms draw alike
+    moves = _cluster_sums(better.kinds[better.which[differ]] - worse.kinds[worse.which[differ]], moved)
+    p_value = _swap_p(worse.total, better.total, metric, moves, resamples, seed)
     return p_value, "score interval of influence values, approximate randomisation test"
+
+
+def _differing(before: _Exam, after: _Exam) -> Numbers:
+    """The examples whose statistics differ between the arms."""
+    codes = before.which * len(after.kinds) + after.which
+    seen, place = np.unique(codes, return_inverse=True)
+    old, new = np.divmod(seen, len(after.kinds))
+    return np.flatnonzero((before.kinds[old] != after.kinds[new]).any(axis=1)[place])
 
 
 def _swap_p(worse: Array, better: Array, metric: Metric, moves: Array, resamples: int, seed: int) -> float:
@@ -212,19 +261,10 @@ def _swaps(clusters: int, resamples: int, rng: np.random.Generator) -> Iterator[
         yield rng.integers(0, 2, (rows, clusters), dtype=np.int8).astype(np.float64)
 
 
-def _cluster_sums(rows: Array, clusters: Sequence[Hashable]) -> Array:
-    sums = np.zeros((len(set(clusters)), rows.shape[1]))
-    np.add.at(sums, score.numbered(clusters, len(rows)), rows)
+def _cluster_sums(rows: Array, clusters: Numbers) -> Array:
+    sums = np.zeros((clusters.max(initial=-1) + 1, rows.shape[1]))
+    np.add.at(sums, clusters, rows)
     return sums
-
-
-def _statistics(values: ArrayLike) -> Array:
-    statistics = np.asarray(values, dtype=np.float64)
-    if statistics.ndim != 2 or statistics.size == 0:
-        raise ValueError(f"statistics must be a non-empty array [examples, k], got shape {statistics.shape}")
-    if not np.all(np.isfinite(statistics)):
-        raise ValueError("statistics must be finite; leave unscored examples out")
-    return statistics
 
 
 def _clipped(interval: Interval, low: float) -> Interval:

@@ -22,6 +22,9 @@ from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 Array = NDArray[np.float64]
+Numbers = NDArray[np.intp]
+Clusters = Sequence[Hashable] | Numbers
+"""The cluster of every score: any names, or what `numbered` made of them."""
 Alternative = Literal["greater", "less"]
 
 
@@ -83,17 +86,17 @@ def paired(baseline: ArrayLike, candidate: ArrayLike) -> tuple[Array, Array]:
     return before, after
 
 
-def sample(values: Array, clusters: Sequence[Hashable] | None, low: float, high: float = 1.0) -> Sample:
+def sample(values: Array, clusters: Clusters | None, low: float, high: float = 1.0) -> Sample:
     """Values on the scale [low, high]; those that share a cluster are one piece of evidence.
 
     Equal clusters are merged into one row with a count: 0/1 scores then cost the same for any n. ValueError: a cluster
     missing.
     """
     n = len(values)
-    if clusters is None or len(set(clusters)) == len(clusters) == n:
+    group = grouping(clusters, n)
+    if group is None:
         kinds, counts = merged(values[None, :])
         return Sample(n, kinds[0], np.ones_like(counts), counts, low, high)
-    group = numbered(clusters, n)
     in_order = np.argsort(values)  # so that the order of rows cannot change a rounding error
     members = np.bincount(group)
     means = np.bincount(group[in_order], weights=values[in_order]) / members
@@ -108,12 +111,22 @@ def merged(columns: Array) -> tuple[Array, Array]:
     return ordered[:, first], np.diff(np.append(first, ordered.shape[1])).astype(np.float64)
 
 
-def numbered(clusters: Sequence[Hashable], n: int) -> NDArray[np.intp]:
-    """A number from 0 for the cluster of each of the `n` rows, in order of appearance; ValueError if one is missing."""
+def numbered(clusters: Clusters) -> Numbers:
+    """A number from 0 for the cluster of each row, in order of appearance; numbers are taken to be such already."""
+    if isinstance(clusters, np.ndarray):
+        return clusters
+    place = {cluster: i for i, cluster in enumerate(dict.fromkeys(clusters))}
+    return np.fromiter(map(place.__getitem__, clusters), dtype=np.intp, count=len(clusters))
+
+
+def grouping(clusters: Clusters | None, n: int) -> Numbers | None:
+    """`numbered` clusters of `n` rows, or None when each row is on its own; ValueError if a row has no cluster."""
+    if clusters is None:
+        return None
     if len(clusters) != n:
         raise ValueError(f"every score needs a cluster, got {n} scores and {len(clusters)} clusters")
-    place = {cluster: i for i, cluster in enumerate(dict.fromkeys(clusters))}
-    return np.fromiter(map(place.__getitem__, clusters), dtype=np.intp, count=n)
+    group = numbered(clusters)
+    return group if group.max(initial=-1) + 1 < n else None
 
 
 def score_statistic(sample: Sample, null: float) -> float:

@@ -14,7 +14,7 @@ Two alternatives without planned looks were measured (`tests/bench/decision.md`)
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,7 +22,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from harness import score_statistic as score
-from harness.score_statistic import Array, Interval
+from harness.score_statistic import Array, Clusters, Interval
 
 LOOKS = 5
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(200)
@@ -42,7 +42,7 @@ def planned_looks(clusters: int, looks: int = LOOKS) -> tuple[int, ...]:
 def interval_at_look(
     baseline: ArrayLike,
     candidate: ArrayLike,
-    clusters: Sequence[Hashable] | None = None,
+    clusters: Clusters | None = None,
     *,
     looks: Sequence[int],
     confidence: float = 0.95,

@@ -14,7 +14,7 @@ truth in 9-30 % of experiments and promise 5 %.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from scipy.special import bdtr
 
 from harness import score_statistic as score
-from harness.score_statistic import Alternative, Array, Interval, Sample
+from harness.score_statistic import Alternative, Array, Clusters, Interval, Sample
 
 RESAMPLES = 10_000
 # 10,000 sign flips of 1,000 examples take half a second. Beyond, the score test stands in; it is the more cautious one.
@@ -51,7 +51,7 @@ class PairedDifference:
 def paired_difference(
     baseline: ArrayLike,
     candidate: ArrayLike,
-    clusters: Sequence[Hashable] | None = None,
+    clusters: Clusters | None = None,
     *,
     confidence: float = 0.95,
     seed: int = 0,
@@ -94,7 +94,7 @@ def paired_difference(
 def one_sided_p(
     baseline: ArrayLike,
     candidate: ArrayLike,
-    clusters: Sequence[Hashable] | None = None,
+    clusters: Clusters | None = None,
     *,
     null: float,
     alternative: Alternative,
@@ -114,7 +114,7 @@ def one_sided_p(
 
 
 def equivalence_p(
-    baseline: ArrayLike, candidate: ArrayLike, clusters: Sequence[Hashable] | None = None, *, margin: float
+    baseline: ArrayLike, candidate: ArrayLike, clusters: Clusters | None = None, *, margin: float
 ) -> float | None:
     """P-value of "the arms differ by `margin` or more" against less, either way; None with fewer than two clusters.
 
@@ -129,9 +129,7 @@ def equivalence_p(
     return max(score.one_sided_p(sample, -margin, "greater"), score.one_sided_p(sample, margin, "less"))
 
 
-def mean_interval(
-    scores: ArrayLike, clusters: Sequence[Hashable] | None = None, confidence: float = 0.95
-) -> Interval | None:
+def mean_interval(scores: ArrayLike, clusters: Clusters | None = None, confidence: float = 0.95) -> Interval | None:
     """Interval within [0, 1] for one arm's mean score: Wilson for 0/1 scores, and its graded or clustered extension.
 
     None with fewer than two clusters. ValueError as in `paired_difference`.
@@ -252,7 +250,7 @@ def same_share(errors_a: int, n_a: int, errors_b: int, n_b: int) -> float:
 # --- what comes in --------------------------------------------------------------------------------------------------
 
 
-def _differences(before: Array, after: Array, clusters: Sequence[Hashable] | None) -> Sample:
+def _differences(before: Array, after: Array, clusters: Clusters | None) -> Sample:
     return score.sample(after - before, clusters, low=-1.0)
 
 

@@ -100,8 +100,8 @@ def _grid(values: ArrayLike, clusters: Sequence[Hashable] | None) -> Array:
     grid = np.asarray(values, dtype=np.float64)
     if grid.ndim != 4 or grid.size == 0 or not np.all(np.isfinite(grid)):
         raise ValueError(f"need finite values on the axes {', '.join(AXES)}; got shape {grid.shape}")
-    if clusters is not None:
-        group = score.numbered(clusters, grid.shape[1])
+    group = score.grouping(clusters, grid.shape[1])
+    if group is not None:
         sums = np.zeros((len(grid), group.max() + 1, *grid.shape[2:]))
         for place, value in zip(group, np.moveaxis(grid - grid.mean(), 1, 0), strict=True):
             sums[:, place] += value
