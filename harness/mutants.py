@@ -1,83 +1,55 @@
 """Accidents planted in a copy of an experiment's record. Each mutant changes what the real accident would have changed,
-through the code that runs in earnest, and names what the rules must say to it.
+through the code that runs in earnest, and names what the rules must say to it. Add one by a function and a line in
+`MUTANTS`.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from harness import arms as setup
 from harness import experiment
-from harness.conclude import FINISHED, distrust
-from harness.config import MetricRule, read_margin
+from harness.conclude import distrust
 from harness.decide import Verdict
-from harness.evaluate import Marked, on_record, record
+from harness.evaluate import on_record
 from harness.models.cache import Cached
 from harness.models.echo import EchoModel
+from harness.planting import (
+    SHARE,
+    NotApplicable,
+    Planted,
+    answers_of,
+    asked,
+    base_run,
+    copy_answers,
+    endings_lost,
+    no_better,
+    plant_looks,
+    refreeze,
+    rewrite,
+    some,
+    too_many,
+)
 from harness.session import Session
-from harness.store import RUN_DIGEST
-from suites import metrics
-from suites.corpus import CORPUS
 from suites.data import sha256_json
 from suites.metrics import Metric
-from suites.types import Completion, Example, Identity, ModelSpec, Prompt, Score
+from suites.types import Completion, Identity, ModelSpec, Prompt, Score
 
-SHARE = 0.1
-"""How much of the exam an accident spoils that does not spoil all of it."""
-
-
-AMONG_MANY = 0.001
-"""An error small enough for a loss to stay shown after Holm's correction over all the rules of an experiment."""
-
-
-class NotApplicable(Exception):
-    """This experiment cannot have the accident, or has switched off the rule that would see it; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Planted:
-    """What was done to the record, and what must come of it.
-
-    One of `verdicts` (any when empty), at least one of the validity gates `failed`, and the gate `advisory` without a
-    say in the verdict.
-    """
-
-    done: str
-    verdicts: tuple[Verdict, ...] = ()
-    failed: tuple[str, ...] = ()
-    advisory: str = ""
-
-    @property
-    def expected(self) -> str:
-        """What must come of it, as a reader is told."""
-        verdicts = " or ".join(verdict.text for verdict in self.verdicts)
-        gates = f" by {' or '.join(self.failed)}" if self.failed else ""
-        return f"{verdicts}{gates}" if verdicts else f"{self.advisory} is advisory"
-
-    def holds(self, verdict: str, gates: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether it did."""
-        failed = {gate["name"] for gate in gates if gate["kind"] == "validity" and gate["status"] == "fail"}
-        tiers = {gate["tier"] for gate in gates if gate["kind"] == "harm" and gate["name"] == self.advisory}
-        return (
-            (not self.verdicts or verdict in {allowed.text for allowed in self.verdicts})
-            and (not self.failed or bool(failed & set(self.failed)))
-            and (not self.advisory or tiers == {"advisory"})
-        )
+MANY = 1_000
+"""Candidates on one exam beyond which nobody counts."""
 
 
 def identical_answers(session: Session) -> Planted:
     """The fine-tuned model was never loaded: the base answered in its place."""
     sql = "select distinct run_id, arm, chosen from arms where experiment_id = ? and side = 'candidate'"
     for arm in session.store.rows(sql, [session.id]):
-        if source := _base_run(session, arm["run_id"]):
-            _copy_answers(session, source, arm["run_id"])
+        if source := base_run(session, arm["run_id"]):
+            copy_answers(session, source, arm["run_id"])
             run = on_record(session.store, arm["run_id"])
             experiment.put_arm(session, "candidate", arm["arm"], run, chosen=arm["chosen"])
     return Planted("the candidate's answers are the base's", (Verdict.INVALID,), ("candidate",))
@@ -89,18 +61,18 @@ def shuffled_answers(session: Session) -> Planted:
     most = max(Counter(e.target for e in examples).values())
     if most == len(examples):
         raise NotApplicable("every example has the same target, so that any answer fits")
-    answers = _answers(session)
+    answers = answers_of(session)
     moved = examples[most:] + examples[:most]
-    _rewrite(session, {e.id: answers[other.id] for e, other in zip(examples, moved, strict=True)})
-    return _no_better(session, "every answer given to an example with another target")
+    rewrite(session, {e.id: answers[other.id] for e, other in zip(examples, moved, strict=True)})
+    return no_better(session, "every answer given to an example with another target")
 
 
 def answers_cut_short(session: Session) -> Planted:
     """The limit of new tokens was too small for the candidate."""
-    answers = {i: replace(c, text=c.text[: len(c.text) // 2], finish="length") for i, c in _answers(session).items()}
-    _rewrite(session, answers)
+    answers = {i: replace(c, text=c.text[: len(c.text) // 2], finish="length") for i, c in answers_of(session).items()}
+    rewrite(session, answers)
     done = "every answer of the candidate cut in half"
-    return Planted(done, (Verdict.REJECT,)) if _endings_lost(session) else _no_better(session, done)
+    return Planted(done, (Verdict.REJECT,)) if endings_lost(session) else no_better(session, done)
 
 
 def other_template(session: Session) -> Planted:
@@ -126,7 +98,7 @@ def leaked_test_rows(session: Session) -> Planted:
     if level != "block":
         raise NotApplicable(f"`data.findings` says that an overlap with the training set is only {level}")
     test = session.splits["test"]
-    leaked = _some(session, test, math.ceil(SHARE * len(test)))
+    leaked = some(session, test, math.ceil(SHARE * len(test)))
     session.splits = {**session.splits, "train": (*session.splits["train"], *leaked)}
     experiment.check(session)
     return Planted(f"{len(leaked)} of {len(test)} test rows put into the training set", (Verdict.INVALID,), ("data",))
@@ -135,20 +107,20 @@ def leaked_test_rows(session: Session) -> Planted:
 def metric_says_nan(session: Session) -> Planted:
     """A metric divides by zero for some answers."""
     primary = session.experiment.config.task.ordered_metrics[0]
-    broken = {example.id for example in _too_many(session)}
+    broken = {example.id for example in too_many(session)}
 
     def spoilt(own: Metric) -> Metric:
         return lambda example, answer: Score(math.nan) if example.id in broken else own(example, answer)
 
-    _rewrite(session, _answers(session), {primary: spoilt})
+    rewrite(session, answers_of(session), {primary: spoilt})
     done = f"{primary} says NaN for {len(broken)} answers of the candidate"
     return Planted(done, (Verdict.INVALID,), ("answered", "failures"))
 
 
 def missing_answers(session: Session) -> Planted:
     """Some requests failed, and nobody asked again."""
-    lost = {example.id: Completion("", "error", error="no answer came") for example in _too_many(session)}
-    _rewrite(session, {**_answers(session), **lost})
+    lost = {example.id: Completion("", "error", error="no answer came") for example in too_many(session)}
+    rewrite(session, {**answers_of(session), **lost})
     return Planted(f"{len(lost)} answers of the candidate lost", (Verdict.INVALID,), ("answered", "failures"))
 
 
@@ -168,6 +140,41 @@ def adapter_without_effect(session: Session) -> Planted:
     arms = setup.candidate_arms(session.experiment, spec, setup.base_arms(session.experiment, session.splits))
     experiment.measure_effect(session, arms[0])
     return Planted(done, (Verdict.INVALID,), ("adapter",))
+
+
+def file_changed(session: Session) -> Planted:
+    """Somebody edited the experiment after its numbers were seen, and decides again."""
+    refreeze(session)
+    return Planted("the record made that of a file with another seed", (Verdict.INVALID,), ("frozen",))
+
+
+def many_tries(session: Session) -> Planted:
+    """The best of many candidates, all tried on the same test questions."""
+    most = session.experiment.config.policy.max_looks
+    if most > MANY:
+        raise NotApplicable(f"`policy.max_looks` lets {most:,} candidates try")
+    plant_looks(session, most)
+    return Planted(f"{most} other candidates tried on these questions before", (Verdict.INVALID,), ("fresh exam",))
+
+
+def all_answers_right(session: Session) -> Planted:
+    """The candidate knows the answer key."""
+    answers = {e.id: Completion(e.target, tokens_out=1) for e in asked(session)}
+    rewrite(session, answers)
+    limit = session.experiment.config.policy.suspicious_gain
+    gain = (session.chosen("candidate")["mean"] or 0.0) - (session.chosen("base")["mean"] or 0.0)
+    if gain <= limit:
+        raise NotApplicable(f"all answers right gain {gain:+.3f}, and `policy.suspicious_gain` is {limit:+.3f}")
+    return Planted("the target given as every answer", (Verdict.INVALID,), ("plausible",))
+
+
+def prompt_cut_short(session: Session) -> Planted:
+    """The limit of new tokens was too small for the best prompt, which then is easily beaten."""
+    if session.experiment.config.policy.max_truncated == 1:
+        raise NotApplicable("`policy.max_truncated` lets every answer be cut")
+    answers = {i: replace(answer, finish="length") for i, answer in answers_of(session, "base").items()}
+    rewrite(session, answers, side="base")
+    return Planted("every answer of the best prompt cut", (Verdict.INVALID,), ("room to answer",))
 
 
 def judge_says_a(session: Session) -> Planted:
@@ -213,120 +220,9 @@ MUTANTS: dict[str, Mutant] = {
     "metric says NaN": metric_says_nan,
     "missing answers": missing_answers,
     "adapter without effect": adapter_without_effect,
+    "file changed": file_changed,
+    "many tries": many_tries,
+    "all answers right": all_answers_right,
+    "prompt cut short": prompt_cut_short,
     "judge says A": judge_says_a,
 }
-
-
-def asked(session: Session) -> list[Example]:
-    """The test examples that the candidate was asked; an exam that stopped early leaves some out."""
-    scores = session.scores("candidate")
-    return [example for example in session.splits["test"] if example.id in scores]
-
-
-def _no_better(session: Session, done: str) -> Planted:
-    """What must be said to answers that gain no more than was asked for.
-
-    An interval holds its own estimate, so the gain cannot be shown: never `deploy`. Where the gain falls short by more
-    than chance allows, that must be shown, which is `keep_prompting`, or `reject` where something else was lost too.
-    Answers that can no longer be marked may be too many for any verdict.
-    """
-    policy, chosen = session.experiment.config.policy, session.chosen("candidate")
-    before, after = session.chosen("base")["mean"] or 0.0, chosen["mean"] or 0.0
-    wanted, relative = read_margin(policy.min_gain)
-    short = (wanted * before if relative else wanted) - (after - before)
-    if short < 0:
-        raise NotApplicable(f"{done}, the candidate still gains {after - before:+.3f}: its marks do not depend on it")
-    verdicts = [Verdict.KEEP_PROMPTING, Verdict.REJECT]
-    chance = _chance(asked(session), 2 + wanted if relative else 2.0, 1 - policy.confidence)
-    if short <= chance or chosen["metric"] in CORPUS:  # the bound is one for means
-        verdicts.append(Verdict.INCONCLUSIVE)
-    if chosen["n_unscored"]:
-        verdicts.append(Verdict.INVALID)
-    return Planted(done, tuple(verdicts))
-
-
-def _endings_lost(session: Session) -> bool:
-    """Whether an exam of this size must show that the candidate's answers no longer end, as the base's do."""
-    rule = session.experiment.config.policy.metrics.get(FINISHED, MetricRule(tier="supporting"))
-    margin, relative = read_margin(rule.margin)
-    sql = "select avg((finish = 'stop')::int) as share from v_completions where run_id = ? and error is null"
-    [ended] = session.store.rows(sql, [session.chosen("base")["run_id"]])
-    loss = (ended["share"] or 0.0) * (1 - margin if relative else 1) - (0 if relative else margin)
-    return rule.tier != "advisory" and loss > _chance(asked(session), 2.0, AMONG_MANY)
-
-
-def _chance(examples: Sequence[Example], span: float, alpha: float) -> float:
-    """How far a mean over the examples' clusters strays from the truth in all but alpha / 2 of exams, at most.
-
-    `span` is the distance between the largest and the smallest value (Hoeffding 1963, JASA 58:13, theorem 2).
-    """
-    sizes = Counter(example.cluster for example in examples).values()
-    return span * math.sqrt(sum(size**2 for size in sizes) * math.log(2 / alpha) / 2) / max(len(examples), 1)
-
-
-def _too_many(session: Session) -> list[Example]:
-    """A tenth of the test examples, and more than the policy lets go without a score."""
-    examples = asked(session)
-    most = max(SHARE, session.experiment.config.policy.max_unscored)
-    return _some(session, examples, min(len(examples), math.floor(most * len(examples)) + 1))
-
-
-def _some(session: Session, examples: Sequence[Example], count: int) -> list[Example]:
-    return random.Random(session.experiment.config.seed).sample(list(examples), count)
-
-
-def _answers(session: Session) -> dict[str, Completion]:
-    """The candidate's answers to the task, by example id; failed ones too."""
-    sql = """select a.example_id, a.completion_id, c.error from answers a join completions c using (completion_id)
-             where a.run_id = ?"""
-    rows = session.store.rows(sql, [session.chosen("candidate")["run_id"]])
-    given = session.store.completions([row["completion_id"] for row in rows])
-    return {
-        row["example_id"]: given.get(row["completion_id"]) or Completion("", "error", error=row["error"])
-        for row in rows
-    }
-
-
-def _rewrite(
-    session: Session,
-    answers: Mapping[str, Completion],
-    spoilt: Mapping[str, Callable[[Metric], Metric]] | None = None,
-) -> None:
-    """Put other answers of the candidate to the task on record, marked as they would have been.
-
-    `spoilt` makes a broken metric of a sound one, by name.
-    """
-    chosen = session.chosen("candidate")
-    suite = setup.task_suite(session.experiment, session.splits, "test")
-    marks = {name: metrics.build(name, suite.schema) for name in suite.metrics}
-    marks |= {name: metrics.checked(name, spoil(marks[name])) for name, spoil in (spoilt or {}).items()}
-    marked = [_marked(chosen["run_id"], example, answers[example.id], marks) for example in asked(session)]
-    run = on_record(session.store, chosen["run_id"])
-    [row] = session.store.rows("select prompter_id, seconds from runs where run_id = ?", [run.id])
-    record(session.store, run, suite.kind, row["prompter_id"], marked, row["seconds"])
-    experiment.put_arm(session, "candidate", chosen["arm"], run, chosen=True)
-
-
-def _marked(run_id: str, example: Example, answer: Completion, marks: Mapping[str, Metric]) -> Marked:
-    key = sha256_json([run_id, example.id, asdict(answer)])
-    return Marked(example, key, answer, {name: mark(example, answer) for name, mark in marks.items()})
-
-
-def _base_run(session: Session, run_id: str) -> str | None:
-    """The base's run on the same suite: with the same prompt if there is one, else the chosen one."""
-    sql = """select b.run_id from arms a join runs b using (run_id), runs c
-             where a.experiment_id = ? and a.side = 'base' and c.run_id = ? and b.suite_id = c.suite_id
-             order by b.prompter_id = c.prompter_id desc, a.chosen desc limit 1"""
-    found = session.store.rows(sql, [session.id, run_id])
-    return str(found[0]["run_id"]) if found else None
-
-
-def _copy_answers(session: Session, source: str, target: str) -> None:
-    """Give one run the answers and scores of another."""
-    with session.store.connect() as con:
-        for table, columns in (("answers", "completion_id"), ("scores", "metric, value, reason")):
-            con.execute(f"delete from {table} where run_id = ?", [target])
-            sql = f"insert into {table} (run_id, example_id, {columns}) select ?, example_id, {columns} from {table}"
-            con.execute(f"{sql} where run_id = ?", [target, source])
-        errors = "(select n_errors from runs where run_id = ?)"
-        con.execute(f"update runs set n_errors = {errors}, digest = ({RUN_DIGEST}) where run_id = ?", [source, target])

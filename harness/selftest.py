@@ -21,7 +21,8 @@ from harness.compare import Question
 from harness.conclude import answer, conclude, marks
 from harness.config import read_margin
 from harness.evaluate import on_record
-from harness.mutants import MUTANTS, Mutant, NotApplicable, asked
+from harness.mutants import MUTANTS, Mutant
+from harness.planting import NotApplicable, asked
 from harness.progress import phase, say
 from harness.session import Session, open_session
 from suites.corpus import CORPUS

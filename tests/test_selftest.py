@@ -21,7 +21,7 @@ from workspaces import opened, recorded_experiment, run, verdict, write_jsonl
 from harness import decide, experiment, judging, selftest, validity
 from harness.cli import main
 from harness.decide import Gate
-from harness.mutants import NotApplicable
+from harness.planting import NotApplicable
 from harness.selftest import Outcome
 from harness.session import Session
 from harness.store import RUN_DIGEST
@@ -93,15 +93,28 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "leaked test rows": "invalid by data",
         "metric says NaN": "invalid by answered, failures",
         "missing answers": "invalid by answered, failures",
+        "file changed": "invalid by frozen",
+        "many tries": "invalid by fresh exam",
+        "prompt cut short": "invalid by room to answer",
         "judge says A": "judge is advisory",
     }
-    assert named(outcomes, "not_applicable") == {"base asked again", "other chat template", "adapter without effect"}
+    assert named(outcomes, "not_applicable") == {
+        "base asked again",
+        "other chat template",
+        "adapter without effect",
+        "all answers right",
+    }
     assert selftest.passed(outcomes)
 
 
 def test_every_accident_of_a_trained_adapter_gets_its_named_verdict(trained: Session) -> None:
     outcomes = by_name(selftest.run(trained))
-    assert named(list(outcomes.values()), "not_applicable") == {"shuffled answers", "judge says A"}
+    assert named(list(outcomes.values()), "not_applicable") == {
+        "shuffled answers",
+        "judge says A",
+        "all answers right",
+        "prompt cut short",
+    }
     assert named(list(outcomes.values()), "fail") == set()
     assert outcomes["base asked again"].got == "0 of 30 answers differ"
     assert outcomes["other chat template"].got == "invalid by comparable"
@@ -148,8 +161,11 @@ def passing(kind: str, name: str) -> Callable[..., Gate]:
             {"arms swapped", "shuffled answers"},
         ),
         (judging, {"distrust": lambda *_: ""}, {"judge says A"}),
+        (validity, {"frozen_gate": passing("validity", "frozen")}, {"file changed"}),
+        (validity, {"looks_gate": passing("validity", "fresh exam")}, {"many tries"}),
+        (validity, {"cut_gate": passing("validity", "room to answer")}, {"prompt cut short"}),
     ],
-    ids=["identical to the base", "leak", "unscored", "gain", "judge"],
+    ids=["identical to the base", "leak", "unscored", "gain", "judge", "frozen", "fresh exam", "room to answer"],
 )
 def test_a_gate_that_always_passes_makes_the_self_test_fail(
     recorded: Session, module: Any, broken: Mapping[str, Any], missed: set[str], monkeypatch: pytest.MonkeyPatch
@@ -274,13 +290,24 @@ def test_marks_that_do_not_depend_on_the_answers_are_no_mutant(tmp_path: Path) -
         selftest.TESTS["shuffled answers"](session)
 
 
-@pytest.mark.parametrize("settings", [{"policy": {"stop_early": True}}, {"task": {"metrics": ["macro_f1"]}}])
+@pytest.mark.parametrize(
+    ("settings", "apply"), [({"policy": {"stop_early": True}}, 12), ({"task": {"metrics": ["macro_f1"]}}, 11)]
+)
 def test_an_exam_that_stops_early_or_has_a_metric_of_its_own_is_tested_too(
-    settings: dict[str, Any], tmp_path: Path
+    settings: dict[str, Any], apply: int, tmp_path: Path
 ) -> None:
     outcomes = selftest.run(run(judged_experiment(tmp_path, n=300, judge=None, **settings)))
     assert named(outcomes, "fail") == set()
-    assert len(named(outcomes, "pass")) == 8
+    assert len(named(outcomes, "pass")) == apply
+
+
+def test_a_candidate_that_knows_every_answer_is_taken_for_a_leak(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = run(judged_experiment(tmp_path, judge=None, policy={"suspicious_gain": 0.4}))
+    assert selftest.TESTS["all answers right"](session).got == "invalid by plausible"
+    monkeypatch.setattr(validity, "plausible_gate", passing("validity", "plausible"))
+    assert selftest.TESTS["all answers right"](session).status == "fail"
 
 
 def test_a_rule_that_the_file_switches_off_is_said_to_be(tmp_path: Path) -> None:
