@@ -234,7 +234,7 @@ def _looks(session: Session) -> int:
     return int(row["looks"])
 
 
-def _same_questions(session: Session) -> list[tuple[dict[str, str], dict[str, str]]]:
+def _same_questions(session: Session) -> list[tuple[Mapping[str, object], Mapping[str, object]]]:
     """(base answers, candidate answers) wherever both were asked with the same prompts on the same examples.
 
     Recorded answers carry no prompts; where nothing was asked alike, the chosen arms are set side by side.
@@ -246,7 +246,7 @@ def _same_questions(session: Session) -> list[tuple[dict[str, str], dict[str, st
                 and b.suite_id = c.suite_id and b.prompter_id = c.prompter_id"""
     chosen = {"base": session.chosen("base")["run_id"], "candidate": session.chosen("candidate")["run_id"]}
     rows = session.store.rows(sql, [session.id]) or [chosen]
-    return [(session.store.texts(row["base"]), session.store.texts(row["candidate"])) for row in rows]
+    return [(session.store.outputs(row["base"]), session.store.outputs(row["candidate"])) for row in rows]
 
 
 def _run(session: Session, row: Mapping[str, Any]) -> Run:

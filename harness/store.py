@@ -153,6 +153,11 @@ class Store:
         sql = "select example_id, text from v_completions where run_id = ? and error is null"
         return {row["example_id"]: row["text"] for row in self.rows(sql, [run_id])}
 
+    def outputs(self, run_id: str) -> dict[str, tuple[str, str | None]]:
+        """`texts`, with the marks that came with a recorded answer, as JSON: logs may leave the text out."""
+        sql = "select example_id, text, recorded_scores from v_completions where run_id = ? and error is null"
+        return {row["example_id"]: (row["text"], row["recorded_scores"]) for row in self.rows(sql, [run_id])}
+
     def answers(self, run_id: str, metric: str) -> dict[str, tuple[str, str]]:
         """(target, answer) of the examples of a run that have a score on `metric`, by example id."""
         sql = """select c.example_id, c.target, c.text from v_completions c join scores s using (run_id, example_id)

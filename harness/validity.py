@@ -58,10 +58,10 @@ def effect_gate(difference: float | None) -> Gate | None:
     return Gate("validity", "adapter", "the adapter changes the model's outputs", measured, status)
 
 
-def difference_gate(pairs: Sequence[tuple[Mapping[str, str], Mapping[str, str]]]) -> Gate:
+def difference_gate(pairs: Sequence[tuple[Mapping[str, object], Mapping[str, object]]]) -> Gate:
     """The candidate answers something differently from the base, asked the same things.
 
-    `pairs` are (base texts, candidate texts) by example id, one per exam both took with the same prompts.
+    `pairs` are (base outputs, candidate outputs) by example id, one per exam both took with the same prompts.
     """
     shared = [(base[i], candidate[i]) for base, candidate in pairs for i in base.keys() & candidate.keys()]
     changed = sum(base != candidate for base, candidate in shared)

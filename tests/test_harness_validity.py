@@ -32,6 +32,18 @@ def test_without_an_accident_it_deploys(tmp_path: Path) -> None:
     assert verdict(run(recorded(tmp_path))) == "deploy"
 
 
+def test_answers_without_text_differ_by_the_marks_they_came_with(tmp_path: Path) -> None:
+    path = recorded(tmp_path, task={"metrics": ["recorded:acc"]})
+    for name, right in (("prompted", BEFORE), ("tuned", AFTER)):
+        marks = [{"acc": float(answer == "yes")} for answer in right]
+        rows = [{"id": f"t{i:04d}", "completion": "", "scores": mark} for i, mark in enumerate(marks)]
+        write_jsonl(tmp_path / f"{name}.jsonl", rows)
+    session = run(path)
+    assert verdict(session) == "deploy"
+    [gate] = session.store.rows("select measured from v_gates where name = 'candidate'")
+    assert gate["measured"] == "90 of 300 answers differ"
+
+
 @pytest.mark.parametrize("file", ["test.jsonl", "experiment.yaml", "tuned.jsonl"])
 def test_a_file_that_changed_while_the_experiment_ran(tmp_path: Path, file: str) -> None:
     session = opened(recorded(tmp_path))

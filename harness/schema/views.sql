@@ -17,7 +17,7 @@ create or replace view v_scores as
 
 create or replace view v_completions as
     select n.run_id, r.arm, s.name as suite, s.kind, n.example_id, x.input, x.target, c.prompt, c.text, c.finish,
-        c.tokens_in, c.tokens_out, c.seconds, c.error
+        c.tokens_in, c.tokens_out, c.seconds, c.error, c.scores as recorded_scores
     from answers n join runs r using (run_id) join suites s on s.suite_id = r.suite_id
         join completions c using (completion_id)
         join examples x on x.suite_id = r.suite_id and x.example_id = n.example_id;
