@@ -84,13 +84,13 @@ def compare(
     `level` is that of the interval where it has to be stricter than `confidence` alone asks, as in an early look.
     """
     pairs = sorted(examples)
-    scores = [(baseline.get(i, UNSCORED).value, candidate.get(i, UNSCORED).value) for i, _ in pairs]
-    both = [old is not None and new is not None for old, new in scores]
+    arms = [[arm.get(i, UNSCORED).value for i, _ in pairs] for arm in (baseline, candidate)]
+    both = [old is not None and new is not None for old, new in zip(*arms, strict=True)]
     clusters = numbered([cluster for (_, cluster), scored in zip(pairs, both, strict=True) if scored])
     open_ = not_answered(question, clusters, len(pairs), confidence)
     if not open_.n:
         return open_
-    before, after = np.array(list(compress(scores, both)), dtype=np.float64).T
+    before, after = (np.array(list(compress(arm, both)), dtype=np.float64) for arm in arms)
     level = level or interval_level(open_)
     found = stats.paired_difference(before, after, clusters, confidence=level, seed=seed)
     harm_test = relative_one_sided_p if question.relative else stats.one_sided_p
