@@ -11,7 +11,7 @@ from typing import Any
 from baselines.arm import Arm, Prompter
 from baselines.few_shot import few_shot
 from baselines.zero_shot import zero_shot
-from harness.config import BaselineConfig, Experiment, ModelConfig, RegressionConfig, Tier, is_prompt_file
+from harness.config import BaselineConfig, Endpoint, Experiment, ModelConfig, RegressionConfig, Tier, is_prompt_file
 from suites import data
 from suites.errors import UserError
 from suites.folders import load_suite
@@ -56,9 +56,12 @@ def model_spec(experiment: Experiment, config: ModelConfig) -> ModelSpec:
         base=base if not config.endpoint else config.name,
         revision=config.revision,
         dtype=config.dtype,
-        endpoint=config.endpoint,
-        api_key_env=config.api_key_env,
+        **_endpoint(config),
     )
+
+
+def _endpoint(config: Endpoint) -> dict[str, Any]:
+    return {name: getattr(config, name) for name in Endpoint.model_fields}
 
 
 def candidate_spec(experiment: Experiment) -> ModelSpec:
@@ -69,7 +72,7 @@ def candidate_spec(experiment: Experiment) -> ModelSpec:
     if config.recorded:
         return ModelSpec(recorded=str(experiment.resolve(config.recorded)))
     if config.endpoint:
-        return ModelSpec(base=config.name or "", endpoint=config.endpoint, api_key_env=config.api_key_env)
+        return ModelSpec(base=config.name or "", **_endpoint(config))
     folder = experiment.resolve(config.path or "")
     if (folder / "adapter_config.json").is_file():
         return replace(base_spec(experiment), adapter=str(folder))

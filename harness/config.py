@@ -18,6 +18,7 @@ from harness.references import is_prompt_file, look_up
 from harness.sections import (
     BaselineConfig,
     CostsConfig,
+    Endpoint,
     ExperimentConfig,
     MetricRule,
     ModelConfig,
@@ -36,6 +37,7 @@ from suites.errors import UserError
 __all__ = [
     "BaselineConfig",
     "CostsConfig",
+    "Endpoint",
     "Experiment",
     "ExperimentConfig",
     "MetricRule",

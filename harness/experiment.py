@@ -16,6 +16,7 @@ from harness.config import read_margin
 from harness.early import shortened
 from harness.evaluate import Run, evaluate, evaluate_lm_eval
 from harness.models import NonFiniteWeights
+from harness.models.cache import Cached
 from harness.progress import phase, say
 from harness.score_statistic import Interval
 from harness.session import Session, Side, Stage
@@ -136,6 +137,7 @@ def judge(session: Session) -> None:
     session.store.replace_all("verdicts", session.id, rows)
     for item in evidence:
         session.put_evidence("judge", item)
+    _put_abilities(session, "judge", model)
 
 
 def _exam_power(session: Session) -> list[Finding]:
@@ -250,6 +252,13 @@ def _examine(session: Session, side: Side, arms: Sequence[Arm], chosen: Arm, sui
             asked = Arm(name, chosen.model, Prompter(name, examination.prompt))
             done = evaluate(asked, examination, model, session.store, _seed(session))
         put_arm(session, side, name, done, chosen=True)
+    _put_abilities(session, side, model)
+
+
+def _put_abilities(session: Session, name: str, model: Cached) -> None:
+    """What a server was found to accept, if it was asked anything."""
+    if abilities := vars(model.model).get("abilities"):
+        session.put_evidence("endpoint", judging.Evidence(name, None, None, None, 0, str(abilities)))
 
 
 def put_arm(session: Session, side: Side, arm: str, done: Run, *, chosen: bool) -> None:

@@ -62,15 +62,26 @@ class Section(BaseModel):
         return {"anyOf": [schema["properties"][cls.shorthand], schema]} if cls.shorthand else schema
 
 
-class ModelConfig(Section):
+class Endpoint(Section):
+    """An OpenAI-compatible URL, its limits, and the environment variable that holds its key.
+
+    `token_budget` is what one command may spend there, tokens in and out; what is then missing can be asked later.
+    """
+
+    endpoint: str | None = None
+    api_key_env: str | None = None
+    concurrency: Annotated[int, Field(ge=1, le=1024)] = 8
+    timeout_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120
+    token_budget: Annotated[int, Field(ge=1)] | None = None
+
+
+class ModelConfig(Endpoint):
     """A Hub id, a folder, `embedded` (the model that ships with the harness), or a name at an OpenAI-compatible URL."""
 
     shorthand = "name"
     name: str
     revision: str | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    endpoint: str | None = None
-    api_key_env: str | None = None
 
 
 class SplitConfig(Section):
@@ -164,15 +175,13 @@ class TrainingConfig(Section):
     max_length: Annotated[int, Field(ge=8)] = 1024
 
 
-class CandidateConfig(Section):
+class CandidateConfig(Endpoint):
     """What others trained: a `path` (adapter or model folder), an endpoint, or a file of `recorded` answers."""
 
     shorthand = "path"
     path: FilePath | None = None
     recorded: FilePath | None = None
-    endpoint: str | None = None
     name: str | None = None
-    api_key_env: str | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:

@@ -18,7 +18,7 @@ from suites.errors import UserError
 from suites.types import Finding, ModelSpec, Score
 
 Side = Literal["base", "candidate"]
-Topic = Literal["judge", "candidate", "trouble"]
+Topic = Literal["judge", "candidate", "trouble", "endpoint"]
 
 
 @dataclass

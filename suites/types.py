@@ -91,8 +91,9 @@ class ModelSpec:
     """What a model is, before anything is loaded.
 
     `base` is a Hub id, a folder, or the model's name at `endpoint` (an OpenAI-compatible base URL whose key is in the
-    environment variable `api_key_env`); `adapter` is a PEFT folder on top of it. `recorded` is a file of answers that
-    is replayed instead.
+    environment variable `api_key_env`, asked at most `concurrency` things at once, given `timeout_seconds` for each,
+    and `token_budget` tokens in and out in all); `adapter` is a PEFT folder on top of it. `recorded` is a file of
+    answers that is replayed instead.
     """
 
     base: str = ""
@@ -101,6 +102,9 @@ class ModelSpec:
     dtype: str = "auto"
     endpoint: str | None = None
     api_key_env: str | None = None
+    concurrency: int = 8
+    timeout_seconds: float = 120.0
+    token_budget: int | None = None
     recorded: str | None = None
 
     @property

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from harness.models.openai import CONCURRENCY, OpenAIModel
+from harness.models import openai
+from harness.models.openai import PROBE, OpenAIModel
 from suites.errors import UserError
 from suites.types import Completion, Generation, ModelSpec, Prompt
 
@@ -20,10 +21,11 @@ Reply = tuple[int, dict[str, str], bytes] | None
 
 
 class Server:
-    """Answers each request with what `behave(request number, body)` says."""
+    """Answers each request with what `behave(request number, body)` says, and probes with what `able(body)` says."""
 
     def __init__(self) -> None:
         self.behave: Callable[[int, dict[str, Any]], Reply] = lambda number, body: answer("ok")
+        self.able: Callable[[dict[str, Any]], Reply] = lambda body: answer("{}")
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.times: list[float] = []
@@ -32,8 +34,13 @@ class Server:
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"  # keeps connections open, as real servers do
+
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if body["messages"][0]["content"] == PROBE:
+                    self.reply(outer.able(body))
+                    return
                 with lock:
                     outer.bodies.append(body)
                     outer.headers.append(dict(self.headers))
@@ -44,12 +51,15 @@ class Server:
                 reply = outer.behave(number, body)
                 with lock:
                     outer.busy -= 1
+                self.reply(reply)
+
+            def reply(self, reply: Reply) -> None:
                 if reply is None:
-                    self.connection.close()
+                    self.close_connection = True
                     return
                 status, headers, data = reply
                 self.send_response(status)
-                for name, value in {**headers, "Content-Length": str(len(data))}.items():
+                for name, value in {"Content-Length": str(len(data)), **headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(data)
@@ -76,9 +86,13 @@ def server() -> Iterator[Server]:
     server.http.server_close()
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai, "FIRST_WAIT_S", 0.01)
+
+
 def ask(server: Server, n: int = 1, **settings: Any) -> list[Completion]:
-    spec = ModelSpec(base="tiny", endpoint=server.url + "/", api_key_env=settings.pop("api_key_env", None))
-    model = OpenAIModel(spec, first_wait_s=0.01, **settings)
+    model = OpenAIModel(ModelSpec(base="tiny", endpoint=server.url + "/", **settings))
     prompts = [Prompt(str(i), [{"role": "user", "content": f"question {i}"}]) for i in range(n)]
     return model.generate(prompts, Generation(max_new_tokens=9, seed=4))
 
@@ -91,7 +105,7 @@ def test_answers_come_back_in_order_a_few_at_a_time(server: Server) -> None:
     server.behave = behave
     answers = ask(server, 24)
     assert [a.text for a in answers] == [f"QUESTION {i}" for i in range(24)]
-    assert 1 < server.most_busy <= CONCURRENCY
+    assert 1 < server.most_busy <= 8
     assert (answers[0].tokens_in, answers[0].tokens_out, answers[0].finish) == (7, 3, "stop")
     assert all(a.seconds >= 0.01 for a in answers)
     assert server.bodies[0] | {"messages": []} == {
@@ -136,9 +150,45 @@ def test_lasting_trouble_is_an_error_not_an_answer(server: Server) -> None:
 
 
 def test_refusal_is_not_tried_again(server: Server) -> None:
-    server.behave = lambda number, body: (404, {}, b'{"error": "no model tiny"}')
-    assert "no model tiny" in (ask(server)[0].error or "")
+    server.behave = lambda number, body: (400, {}, b'{"error": "the question is too long"}')
+    assert "the question is too long" in (ask(server)[0].error or "")
     assert len(server.bodies) == 1
+
+
+def test_a_server_that_refuses_the_first_question_is_asked_no_other(server: Server) -> None:
+    server.able = lambda body: (404, {}, b'{"error": "no model tiny"}')
+    with pytest.raises(UserError, match="no model tiny") as refused:
+        ask(server, 30)
+    assert "check the model's name" in refused.value.fix
+    assert not server.bodies
+
+
+def test_what_a_server_does_not_know_is_left_out(server: Server) -> None:
+    """As hosted reasoning models want it: another name for the limit, no temperature, no JSON mode."""
+
+    def able(body: dict[str, Any]) -> Reply:
+        for name in ("max_tokens", "temperature", "response_format"):
+            if name in body:
+                return 400, {}, json.dumps({"error": f"unsupported parameter: '{name}'"}).encode()
+        return answer("{}")
+
+    server.able = able
+    ask(server)
+    assert server.bodies[0] | {"messages": []} == {
+        "model": "tiny", "messages": [], "max_completion_tokens": 9, "seed": 4
+    }  # fmt: skip
+    model = OpenAIModel(ModelSpec(base="tiny", endpoint=server.url))
+    assert str(model.abilities) == "temperature no, seed yes, logprobs no, json mode no"
+
+
+def test_logprobs_count_when_they_come_and_not_when_they_are_merely_accepted(server: Server) -> None:
+    def able(body: dict[str, Any]) -> Reply:
+        choice = {"message": {"content": "{}"}, "finish_reason": "stop", "logprobs": {"content": [{"logprob": -0.1}]}}
+        return (200, {}, json.dumps({"choices": [choice]}).encode()) if body.get("logprobs") else answer("{}")
+
+    assert not OpenAIModel(ModelSpec(base="tiny", endpoint=server.url)).abilities.logprobs
+    server.able = able
+    assert OpenAIModel(ModelSpec(base="tiny", endpoint=server.url)).abilities.logprobs
 
 
 def test_slow_server_times_out(server: Server) -> None:
@@ -147,14 +197,85 @@ def test_slow_server_times_out(server: Server) -> None:
         return answer("ok")
 
     server.behave = behave
-    assert ask(server, timeout_s=0.1)[0].text == "ok"
+    assert ask(server, timeout_seconds=0.1)[0].text == "ok"
     assert len(server.bodies) == 2
 
 
 def test_nobody_there() -> None:
-    spec = ModelSpec(base="tiny", endpoint="http://127.0.0.1:9/v1")
-    (failed,) = OpenAIModel(spec, first_wait_s=0.001).generate([Prompt("a", "hi")], Generation())
-    assert "refused" in (failed.error or "")
+    with pytest.raises(UserError, match="refused") as alone:
+        OpenAIModel(ModelSpec(base="tiny", endpoint="http://127.0.0.1:9/v1")).generate(
+            [Prompt("a", "hi")], Generation()
+        )
+    assert "start the server" in alone.value.fix
+
+
+def test_a_budget_is_kept_and_what_is_missing_is_an_error(server: Server) -> None:
+    answers = ask(server, 20, token_budget=50, concurrency=1)  # 10 tokens each
+    assert [answer.error is None for answer in answers] == [True] * 5 + [False] * 15
+    assert "raise `token_budget`" in (answers[-1].error or "")
+    assert len(server.bodies) == 5
+
+
+def test_a_busy_server_is_left_alone_by_everybody_and_for_as_long_as_it_takes(server: Server) -> None:
+    """More 429s than a failing request gets attempts, and no answer is lost."""
+    opens = time.monotonic() + 1.0
+
+    def behave(number: int, body: dict[str, Any]) -> Reply:
+        return (429, {"Retry-After": "0.1"}, b"slow down") if time.monotonic() < opens else answer("ok")
+
+    server.behave = behave
+    answers = ask(server, 16)
+    assert [a.text for a in answers] == ["ok"] * 16
+    assert len(server.bodies) < 16 + 8 * 11  # one round of refusals for each tenth of a second, and not more
+
+
+def test_a_terrible_server_loses_nothing_and_little_time(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slow answers, one dropped connection in ten, 429s, truncated JSON, a body cut short, and an hour of silence."""
+    monkeypatch.setattr(openai, "LEAST_S", 0.5)
+    gone = threading.Event()
+
+    def behave(number: int, body: dict[str, Any]) -> Reply:
+        time.sleep(0.05)
+        if number == 100:
+            gone.wait(3600)
+        if number % 10 == 0:
+            return None
+        trouble: dict[int, Reply] = {
+            3: (429, {"Retry-After": "0.05"}, b"slow down"),
+            5: (200, {}, b'{"choices": [{"message": {"content": "o'),
+            7: (200, {"Content-Length": "4000", "Connection": "close"}, b'{"choices": [{"mess'),
+        }
+        return trouble.get(number % 20) or answer(body["messages"][0]["content"].upper())
+
+    server.behave = behave
+    started = time.monotonic()
+    answers = ask(server, 240)
+    seconds = time.monotonic() - started
+    gone.set()
+    assert [a.text for a in answers] == [f"QUESTION {i}" for i in range(240)]
+    assert seconds < 4 * (240 / 8 * 0.05)  # a machine under load is slow as well
+
+
+def test_an_interrupted_run_does_not_wait_for_a_silent_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai, "GRACE_S", 0.2)
+    gone = threading.Event()
+
+    def behave(number: int, body: dict[str, Any]) -> Reply:
+        if "question 0" not in str(body["messages"]):
+            gone.wait(60)
+        return answer("ok")
+
+    def interrupt(batch: list[tuple[int, Completion]]) -> None:
+        raise KeyboardInterrupt
+
+    server.behave = behave
+    model = OpenAIModel(ModelSpec(base="tiny", endpoint=server.url))
+    prompts = [Prompt(str(i), f"question {i}") for i in range(3)]
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        model.generate(prompts, Generation(), on_progress=interrupt)
+    gone.set()
+    assert time.monotonic() - started < 5
 
 
 def test_key_comes_from_the_environment_and_stays_out_of_errors(
@@ -167,6 +288,10 @@ def test_key_comes_from_the_environment_and_stays_out_of_errors(
     (failed,) = ask(server, api_key_env="TINY_KEY")
     assert server.headers[0]["Authorization"] == "Bearer sk-secret"
     assert "bad key ***" in (failed.error or "")
+    server.able = lambda body: (401, {}, b"bad key sk-secret")
+    with pytest.raises(UserError, match=r"bad key \*\*\*") as refused:
+        ask(server, api_key_env="TINY_KEY")
+    assert "api_key_env" in refused.value.fix
     model = OpenAIModel(ModelSpec(base="tiny", endpoint=server.url, api_key_env="TINY_KEY"))
     assert "sk-secret" not in repr(model.identity)
 

@@ -258,10 +258,13 @@ def test_how_much_an_endpoint_changes_its_mind_is_told(endpoint: str, tmp_path: 
     content = yaml.safe_load(path.read_text())
     content |= {"model": {"name": "moody", "endpoint": endpoint}, "baselines": ["zero_shot"]}
     path.write_text(yaml.safe_dump(content))
-    outcome = selftest.base_asked_again(run(path))
+    session = run(path)
+    outcome = selftest.base_asked_again(session)
     assert outcome.status == "info"
     assert outcome.done == "30 test examples asked again"
     assert 10 <= int(outcome.got.split()[0]) <= 25
+    assert session.evidence("endpoint")["base"].note == "temperature yes, seed yes, logprobs no, json mode yes"
+    assert "server (base)" in (session.out / "report.md").read_text()
 
 
 # --- what is expected, and where nothing can be --------------------------------------------------------------------
