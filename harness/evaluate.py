@@ -72,7 +72,11 @@ def answer(arm: Arm, suite: Suite, model: Model, seed: int) -> list[Completion]:
     """The arm's answers to a suite's examples, in their order; nothing is marked."""
     prompts = [arm.prompter.prompt(example) for example in suite.examples]
     with phase(f"{arm.name} on {suite.name}", len(prompts)) as progress:
-        return model.generate(prompts, _generation(suite, seed), on_progress=lambda batch: progress.advance(len(batch)))
+
+        def told(batch: list[tuple[int, Completion]]) -> None:
+            progress.advance(len(batch), sum(done.error is not None for _, done in batch))
+
+        return model.generate(prompts, _generation(suite, seed), on_progress=told)
 
 
 def _generation(suite: Suite, seed: int) -> Generation:

@@ -21,24 +21,29 @@ class Phase:
     """Work in progress: how much is done of how much, shown by `draw(self)` whenever it moves."""
 
     def __init__(self, name: str, total: int, draw: Callable[[Phase], None]) -> None:
-        self.name, self.total, self.done, self.note = name, total, 0, ""
+        self.name, self.total, self.done, self.note, self.errors = name, total, 0, "", 0
         self.started = time.monotonic()
         self._draw = draw
 
-    def advance(self, count: int) -> None:
-        """`count` more are done."""
-        self.at(self.done + count, self.total)
+    def advance(self, count: int, errors: int = 0) -> None:
+        """`count` more are done, `errors` of them without success."""
+        self.errors += errors
+        self.at(self.done + count, self.total, f"{self.errors:,} failed" if self.errors else "")
 
     def at(self, done: int, total: int, note: str = "") -> None:
         """`done` of `total` are done; `note` is anything worth seeing beside it."""
         self.done, self.total, self.note = done, total, note
         self._draw(self)
 
+    @property
+    def rate(self) -> float:
+        """Done per second so far."""
+        return self.done / max(time.monotonic() - self.started, 1e-9)
+
     def __str__(self) -> str:
-        seconds = time.monotonic() - self.started
-        rate = self.done / seconds if seconds else 0.0
-        left = f", {(self.total - self.done) / rate:.0f} s left" if rate and self.done < self.total else ""
-        return f"{self.name}: {self.done}/{self.total} in {seconds:.1f} s{left} {self.note}".rstrip()
+        left = f", {(self.total - self.done) / self.rate:.0f} s left" if 0 < self.done < self.total else ""
+        took = f"{time.monotonic() - self.started:.1f} s ({self.rate:.1f}/s)"
+        return f"{self.name}: {self.done}/{self.total} in {took}{left} {self.note}".rstrip()
 
 
 @contextlib.contextmanager
@@ -58,10 +63,15 @@ def _bar() -> Iterator[Callable[[Phase], None]]:
 
     text = "{task.description}"
     columns = (TextColumn(text, markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    note = TextColumn("{task.fields[note]}", markup=False)
-    with Progress(*columns, note, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", note="")
-        yield lambda at: progress.update(task, description=at.name, completed=at.done, total=at.total, note=at.note)
+    fields = [TextColumn(f"{{task.fields[{name}]}}", markup=False) for name in ("rate", "note")]
+    with Progress(*columns, *fields, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", note="", rate="")
+
+        def draw(at: Phase) -> None:
+            rate = f"{at.rate:.1f}/s" if at.done else ""
+            progress.update(task, description=at.name, completed=at.done, total=at.total, note=at.note, rate=rate)
+
+        yield draw
 
 
 @contextlib.contextmanager

@@ -28,6 +28,14 @@ def test_in_a_log_a_phase_is_one_line_when_it_is_done(capsys):
     assert err.count("\n") == 1
 
 
+def test_what_failed_is_counted_and_how_fast_it_goes_is_told(capsys):
+    with progress.phase("asking", 3) as current:
+        current.advance(2, errors=1)
+        current.advance(1)
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.endswith("/s) 1 failed")
+
+
 def test_a_long_phase_says_now_and_then_how_far_it_is(capsys, monkeypatch):
     monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
     with progress.phase("asking", 4) as current:
