@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suites.data import digest, read_examples, read_rows
+from suites.data import digest, read_examples
 from suites.errors import UserError
 from suites.folders import load_suite
+from suites.rows import read_rows
 from suites.splits import split
 from suites.types import Example, Suite
 
