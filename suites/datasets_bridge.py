@@ -7,7 +7,6 @@ The Hub form is `hf:owner/name/split`, with a configuration and a revision where
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,22 @@ def is_hub(source: Path | str) -> bool:
     return isinstance(source, str) and source.startswith("hf:")
 
 
+def locate(name: str, folder: Path) -> Path | str:
+    """Where data lies that a file in `folder` names: on the Hub, or at a path relative to the folder."""
+    return name if is_hub(name) else (folder / name).resolve()
+
+
 def is_dataset(source: Path | str) -> bool:
-    """Whether a source is a dataset rather than a file: one on the Hub, or a folder with a saved one."""
-    return is_hub(source) or (Path(source) / "state.json").is_file()
+    """Whether a source is a dataset rather than a file: one on the Hub, or a folder with a saved one.
+
+    Raises UserError for a folder with several.
+    """
+    if is_hub(source):
+        return True
+    splits = sorted(part.parent for part in Path(source).glob("*/state.json"))
+    if splits:
+        raise UserError("the folder holds several splits", str(source), f"name one, e.g. {splits[0]}")
+    return (Path(source) / "state.json").is_file()
 
 
 def rows(source: Path | str) -> list[dict[str, Any]]:
@@ -40,7 +52,6 @@ def files(source: Path | str) -> list[Path]:
     return [Path(part["filename"]) for part in _load(source).cache_files]
 
 
-@lru_cache(maxsize=4)
 def _load(source: Path | str) -> Any:
     named = HUB.fullmatch(source) if isinstance(source, str) else None
     if is_hub(source) and not named:

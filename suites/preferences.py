@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from suites.errors import UserError
-from suites.formats import PAIRS, RATED, Fields, recognise
+from suites.formats import PAIRS, RATED, Fields, Format, recognise
 from suites.rows import is_whole, kind, read_rows, refuse_rows
 from suites.types import Message, Preference, Rated, Vote
 
@@ -30,7 +30,7 @@ def read_preferences(source: Path | str) -> tuple[Preference, ...]:
     rows of the same pair become one, the way round most of them chose. Raises UserError that lists all bad rows.
     """
     rows = read_rows(source)
-    _expect(PAIRS.name, rows, source)
+    _expect(PAIRS, rows, source)
     pairs, bad = _read_each(rows, _preference)
     refuse_rows(bad, source)
     return _merged(pairs, source)
@@ -39,7 +39,7 @@ def read_preferences(source: Path | str) -> tuple[Preference, ...]:
 def read_rated(source: Path | str) -> tuple[Rated, ...]:
     """Answers with the columns `prompt`, `completion` and `label` (true: good). Raises UserError for all bad rows."""
     rows = read_rows(source)
-    _expect(RATED.name, rows, source)
+    _expect(RATED, rows, source)
     rated, bad = _read_each(rows, _rated)
     refuse_rows(bad, source)
     seen: dict[str, str] = {}
@@ -48,12 +48,12 @@ def read_rated(source: Path | str) -> tuple[Rated, ...]:
     return tuple(unique)
 
 
-def _expect(name: str, rows: Sequence[tuple[str, dict[str, Any]]], source: Path | str) -> None:
+def _expect(wanted: Format, rows: Sequence[tuple[str, dict[str, Any]]], source: Path | str) -> None:
     """The first row says what a file is, as it does for examples."""
     form = recognise(rows[0][1], {}) if rows else None
-    if rows and (form is None or form.name != name):
+    if rows and form is not wanted:
         found = form.name if form else f"columns {', '.join(map(str, rows[0][1]))}"
-        raise UserError(f"no {name}: found {found}", f"{source}:1", "see suites/formats.py for the columns of each")
+        raise UserError(f"no {wanted.name}: found {found}", f"{source}:1", f"name them {', '.join(wanted.needs)}")
 
 
 def _read_each(

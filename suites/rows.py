@@ -54,8 +54,6 @@ def scan(source: Path | str) -> list[Scanned]:
     path = Path(source)
     readers = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".tsv": _csv, ".parquet": _parquet}
     try:
-        if path.is_dir() and (parts := [name for name in sorted(path.iterdir()) if datasets_bridge.is_dataset(name)]):
-            raise UserError("the folder holds several splits", str(path), f"name one, e.g. {parts[0]}")
         if path.suffix not in readers:
             raise UserError(f"unknown kind of data file: {path.name}", str(path), f"use one of {', '.join(readers)}")
         return list(readers[path.suffix](path))
