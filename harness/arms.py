@@ -12,6 +12,7 @@ from baselines.arm import Arm, Prompter
 from baselines.few_shot import few_shot
 from baselines.zero_shot import zero_shot
 from harness.config import BaselineConfig, Experiment, ModelConfig, RegressionConfig, Tier, is_prompt_file
+from harness.training import TrainRow
 from suites import data
 from suites.datasets_bridge import locate
 from suites.errors import UserError
@@ -133,6 +134,11 @@ def _arm_name(kind: str, prompt: str | None) -> str:
 def task_prompter(experiment: Experiment) -> Prompter:
     """The task's own instruction without shots: what a fine-tune is trained on."""
     return zero_shot("zero-shot", instruction(experiment, None))
+
+
+def training_row(prompter: Prompter, example: Example) -> TrainRow:
+    """What is taught by an example: the answer to its prompt, or plain text as it is."""
+    return TrainRow(prompter.messages(example) if example.messages else (), example.target)
 
 
 def candidate_label(experiment: Experiment) -> str:
