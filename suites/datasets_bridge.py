@@ -1,7 +1,8 @@
 """Reads a Hugging Face dataset: from the Hub, or a folder that `save_to_disk` wrote. [home of datasets]
 
 The Hub form is `hf:owner/name/split`, with a configuration and a revision where they are needed:
-`hf:openai/gsm8k:main@e53f048/train`, or a part of a split as datasets writes it, `hf:owner/name/train[:500]`.
+`hf:openai/gsm8k:main@e53f048/train`, or a part of a split as datasets writes it: `hf:owner/name/train[:500]`. A folder
+`owner/name` in the working directory is taken for it, which is how datasets looks names up.
 """
 
 from __future__ import annotations

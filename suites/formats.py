@@ -81,6 +81,8 @@ def _turn(number: int, value: Any) -> Message:
     if not isinstance(content, str) or not is_whole(content):
         raise ValueError(f"turn {number}: `{what}` is {kind(content)}, expected text")
     kept = {key: turn[key] for key in KEPT if key in turn}
+    if kept and not is_whole(json.dumps(kept, ensure_ascii=False, default=str)):
+        raise ValueError(f"turn {number}: {' or '.join(kept)} has half a character (a lone surrogate)")
     return cast(Message, {"role": ROLES[role], "content": content, **kept})
 
 

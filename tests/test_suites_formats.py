@@ -15,9 +15,11 @@ from workspaces import write_jsonl
 
 from baselines.few_shot import few_shot
 from baselines.zero_shot import zero_shot
+from suites import datasets_bridge
 from suites.data import read_data, read_examples
 from suites.errors import UserError
-from suites.formats import conversation_faults
+from suites.formats import FORMATS, conversation_faults
+from suites.preferences import read_preferences, read_rated
 
 SYSTEM, USER, ANSWER = (
     {"role": "system", "content": "Be brief."},
@@ -110,6 +112,8 @@ def test_a_tool_call_on_the_way_is_kept_as_it_is(read, refusal):
     [example] = read({"messages": [USER, call, result, ANSWER]}).examples
     assert list(example.messages) == [USER, {**call, "content": ""}, result]
     assert "the last turn calls a tool" in refusal({"messages": [USER, call]})
+    broken = {**call, "tool_calls": [{"function": {"name": "\ud83d"}}]}
+    assert "turn 2: tool_calls has half a character" in refusal({"messages": [USER, broken, result, ANSWER]})
 
 
 def test_plain_text_is_nothing_but_text(read, refusal):
@@ -259,6 +263,18 @@ def test_a_saved_dataset_is_read_like_the_file_it_was_made_from(tmp_path):
         read_data(tmp_path / "alone", {})
 
 
+def test_a_dataset_is_read_by_name_split_and_part(tmp_path, monkeypatch):
+    rows = [{"messages": [USER, {**ANSWER, "content": str(i)}]} for i in range(5)]
+    write_jsonl(tmp_path / "owner" / "name" / "train.jsonl", rows)  # datasets looks here before it asks the Hub
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    assert str(read_data("hf:owner/name/train", {})) == "train: chat messages (TRL, OpenAI), 5 rows"
+    assert [e.target for e in read_examples("hf:owner/name/train[1:3]", {})] == ["1", "2"]
+    assert all(file.is_file() for file in datasets_bridge.files("hf:owner/name/train"))
+    with pytest.raises(UserError, match="the dataset cannot be read: Unknown split"):
+        read_data("hf:owner/name/test", {})
+
+
 @pytest.mark.parametrize("name", ["hf:owner/name/train", "hf:owner/name:main@abc123/test[:10]", "hf:squad/train"])
 def test_a_dataset_on_the_hub_that_cannot_be_fetched_says_what_to_do(name):
     with pytest.raises(UserError, match=r"the dataset cannot be fetched: .*\n.*\n.*save_to_disk"):
@@ -348,6 +364,29 @@ def test_what_was_said_is_what_is_read(tmp_path_factory, kind, turns, system):
     _write(path, [{"messages": said}])
     [example] = read_examples(path, {})
     assert [*example.messages, {"role": "assistant", "content": example.target}] == said
+
+
+NAMES = sorted({name for form in FORMATS for name in form.needs} | {"id", "system", "history", "votes", "annotator"})
+TURN = {"role": st.sampled_from(["user", "assistant", "system", "tool", "narrator"]), "content": TEXT}
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5)
+    | st.fixed_dictionaries(TURN),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["role", "weight", "vote"]), inner),
+    max_leaves=6,
+)
+
+
+@given(rows=st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES), max_size=4))
+def test_any_values_under_known_names_are_read_or_refused_in_words(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("any") / "rows.jsonl"
+    write_jsonl(path, rows)
+    for reading in (lambda path: read_examples(path, {}), read_preferences, read_rated):
+        with contextlib.suppress(UserError):
+            assert len(reading(path)) <= len(rows)
 
 
 @given(content=st.binary(max_size=200), kind=st.sampled_from(["jsonl", "json", "csv", "tsv", "parquet"]))

@@ -14,7 +14,7 @@ from harness.arms import training_row
 from harness.models.hf_loading import stop_ids
 from harness.models.hf_text import ChatTokenizer
 from harness.preview import Preview, coloured, plain, preview
-from harness.training.row_checks import tokenizer_findings, training_findings
+from harness.training.row_checks import reader, tokenizer_findings
 from harness.training.rows import IGNORED, encode, render, tokenize, tokenize_all
 from harness.training.types import TrainRow
 from suites.errors import UserError
@@ -36,8 +36,8 @@ def row(question: str, answer: str = "damaged") -> TrainRow:
 
 
 def reading(base: Path) -> tuple[ChatTokenizer, list[int]]:
-    chat = ChatTokenizer(base)
-    return chat, stop_ids(base, chat.tokenizer.eos_token_id)
+    chat, stops, _ = reader(ModelSpec(str(base)))
+    return chat, stops
 
 
 def findings(base: Path, rows: list[TrainRow], max_length: int = 200) -> list[Finding]:
@@ -125,10 +125,11 @@ def test_a_token_across_the_border_is_shown_and_the_prompt_kept(llama: Path) -> 
     assert kept[: len(chat.encode("the par"))] == chat.encode("the par")
 
 
-def test_the_base_model_s_own_limit_counts(llama: Path) -> None:
-    [cut, untrained] = training_findings(ModelSpec(str(llama)), {"r": row("hello " * 300)}, max_length=4096)
-    assert "longer than 256 tokens" in cut.message
-    assert untrained.check == "untrained"
+def test_a_base_model_says_how_it_reads(llama: Path) -> None:
+    chat, stops, context = reader(ModelSpec(str(llama)))
+    assert (context, stops) == (256, stop_ids(llama, chat.tokenizer.eos_token_id))
+    with pytest.raises(UserError, match="not a model"):
+        reader(ModelSpec(str(llama.parent)))
 
 
 def test_ten_thousand_rows_take_seconds(llama: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from harness.models import hf_files, hf_loading
 from harness.models.hf_text import ChatTokenizer
@@ -16,12 +17,19 @@ from suites.types import Finding, ModelSpec
 SHOWN = 60  # characters of a text in a sentence
 
 
-def training_findings(spec: ModelSpec, rows: Mapping[str, TrainRow], max_length: int) -> list[Finding]:
-    """`tokenizer_findings` with the tokenizer, the stop tokens and the context length of the base model `spec`."""
+class Reader(NamedTuple):
+    """How a base model reads: its tokenizer, the ids of tokens that end an answer, its context length in tokens."""
+
+    chat: ChatTokenizer
+    stops: list[int]
+    context: int
+
+
+def reader(spec: ModelSpec) -> Reader:
+    """The reader of a base model in a folder or on the Hub. Its weights are not loaded."""
     base = hf_files.base_folder(spec.base, spec.revision)
     chat = ChatTokenizer(base)
-    stops = hf_loading.stop_ids(base, chat.tokenizer.eos_token_id)
-    return tokenizer_findings(rows, chat, min(max_length, hf_loading.context_length(base)), stops)
+    return Reader(chat, hf_loading.stop_ids(base, chat.tokenizer.eos_token_id), hf_loading.context_length(base))
 
 
 def tokenizer_findings(
