@@ -123,9 +123,10 @@ def _system(row: Fields) -> list[Message]:
 
 def _history(value: Any) -> list[Message]:
     """Pairs of question and answer as turns."""
+    pairs = [] if value in (None, "") else value if isinstance(value, list) else [value]
     turns: list[Message] = []
-    for pair in value or []:
-        if not isinstance(pair, list) or len(pair) != 2 or not all(as_text(part) == part for part in pair):
+    for pair in pairs:
+        if not isinstance(pair, list) or [type(part) for part in pair] != [str, str] or not all(map(is_whole, pair)):
             raise ValueError("column `history` is expected to be a list of [question, answer]")
         turns += [{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}]
     return turns

@@ -9,7 +9,7 @@ import datasets
 import pyarrow
 import pyarrow.parquet
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from workspaces import write_jsonl
 
@@ -90,12 +90,14 @@ def test_sharegpt_names_become_roles(read):
     assert list(example.messages) == [SYSTEM, USER]
 
 
-def test_alpaca_puts_what_the_instruction_is_about_below_it(read):
+def test_alpaca_puts_what_the_instruction_is_about_below_it(read, refusal):
     row = {"instruction": "Translate.", "input": "Haus", "output": "house"}
     [example] = read(row).examples
     assert (example.input, example.turns) == ("Translate.\n\nHaus", None)
     [example] = read({**row, "system": "Be brief.", "history": [["1 + 1?", "2"]]}).examples
     assert list(example.messages) == [SYSTEM, USER, ANSWER, {"role": "user", "content": "Translate.\n\nHaus"}]
+    for history in (5, [5], [["1 + 1?", 2]], [["1 + 1?"]], "no"):
+        assert "column `history` is expected to be a list of [question, answer]" in refusal({**row, "history": history})
 
 
 def test_openais_weight_says_which_answer_is_learnt(read, refusal):
@@ -298,6 +300,7 @@ def test_a_dataset_name_that_is_none_is_refused(name):
         ('[{"input": "ü"}]'.encode("latin-1"), "rows.json", "not UTF-8 text"),
         (b"", "rows.parquet", "not a Parquet file"),
     ],
+    ids=["gzip", "zstd", "zip", "parquet", "utf-16", "latin-1", "empty"],
 )
 def test_a_file_under_a_wrong_name_or_encoding_says_what_it_is(tmp_path, content, name, message):
     (tmp_path / name).write_bytes(content)
@@ -366,24 +369,26 @@ def test_what_was_said_is_what_is_read(tmp_path_factory, kind, turns, system):
     assert [*example.messages, {"role": "assistant", "content": example.target}] == said
 
 
-NAMES = sorted({name for form in FORMATS for name in form.needs} | {"id", "system", "history", "votes", "annotator"})
-TURN = {"role": st.sampled_from(["user", "assistant", "system", "tool", "narrator"]), "content": TEXT}
+TURN = st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant", "system", "narrator"]), "content": TEXT})
 VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=5)
-    | st.fixed_dictionaries(TURN),
+    st.none() | st.booleans() | st.integers() | st.floats(-9, 9) | st.text(max_size=5) | TURN,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["role", "weight", "vote"]), inner),
     max_leaves=6,
 )
+MORE = dict.fromkeys(("id", "cluster", "prompt", "system", "history", "votes", "annotator"), VALUES)
 
 
-@given(rows=st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES), max_size=4))
+def rows_of(form):
+    """Rows of a format with text or any other value in its columns, and other columns that are read beside them."""
+    beside = {name: value for name, value in MORE.items() if name not in form.needs}
+    row = st.fixed_dictionaries(dict.fromkeys(form.needs, TEXT | VALUES), optional=beside)
+    return st.lists(row, min_size=1, max_size=4)
+
+
+@settings(max_examples=300)
+@given(rows=st.sampled_from(FORMATS).flatmap(rows_of))
 def test_any_values_under_known_names_are_read_or_refused_in_words(tmp_path_factory, rows):
-    path = tmp_path_factory.mktemp("any") / "rows.jsonl"
-    write_jsonl(path, rows)
+    path = write_jsonl(tmp_path_factory.mktemp("any") / "rows.jsonl", rows)
     for reading in (lambda path: read_examples(path, {}), read_preferences, read_rated):
         with contextlib.suppress(UserError):
             assert len(reading(path)) <= len(rows)
