@@ -12,7 +12,9 @@ from baselines.arm import Arm, Prompter
 from baselines.few_shot import few_shot
 from baselines.zero_shot import zero_shot
 from harness.config import BaselineConfig, Endpoint, Experiment, ModelConfig, RegressionConfig, Tier, is_prompt_file
+from harness.training import TrainRow
 from suites import data
+from suites.datasets_bridge import locate
 from suites.errors import UserError
 from suites.folders import load_suite
 from suites.lm_eval_bridge import LmEvalTask
@@ -26,20 +28,35 @@ DEFAULT_MARGIN = 0.03
 Splits = Mapping[str, tuple[Example, ...]]
 
 
-def read_splits(experiment: Experiment) -> Splits:
-    """The examples of `train`, `validation` and `test`, read or split as the file says; absent ones are left out."""
+def read_splits(experiment: Experiment, keep: Mapping[str, str] | None = None) -> Splits:
+    """The examples of `train`, `validation` and `test`, read or split as the file says; absent ones are left out.
+
+    `keep` has the sides of an earlier split by example id.
+    """
     settings = experiment.config.data
     columns: dict[str, str] = {str(ours): theirs for ours, theirs in settings.columns.items()}
     found: dict[str, tuple[Example, ...]] = {}
     for name in ("train", "validation", "test"):
         if file := getattr(settings, name):
             slices = experiment.config.task.slices if name == "test" else ()
-            found[name] = data.read_examples(experiment.resolve(file), columns, slices)
+            found[name] = data.read_examples(locate(file, experiment.folder), columns, slices)
     if settings.split:
         shares = {name: getattr(settings.split, name) for name in ("validation", "test") if name not in found}
         shares = {name: share for name, share in shares.items() if share}
-        found |= split(found["train"], shares, settings.split.by, experiment.config.seed)
+        found |= split(found["train"], shares, settings.split.by, experiment.config.seed, keep=keep)
+    for name in ("validation", "test"):
+        if any(not example.messages for example in found.get(name, ())):
+            fix = "give rows with an input and a target"
+            raise UserError(f"plain text asks nothing, and the {name} set is asked", f"data: {name}", fix)
     return found
+
+
+def split_recipe(experiment: Experiment) -> str:
+    """sha256 of what a split is made by, whatever the rows: the file's place and the settings."""
+    settings = experiment.config.data
+    place = locate(settings.train or "", experiment.folder)
+    parts = settings.split.model_dump() if settings.split else None
+    return data.sha256_json([str(place), parts, experiment.config.seed])
 
 
 def base_spec(experiment: Experiment) -> ModelSpec:
@@ -120,6 +137,11 @@ def _arm_name(kind: str, prompt: str | None) -> str:
 def task_prompter(experiment: Experiment) -> Prompter:
     """The task's own instruction without shots: what a fine-tune is trained on."""
     return zero_shot("zero-shot", instruction(experiment, None))
+
+
+def training_row(prompter: Prompter, example: Example) -> TrainRow:
+    """What is taught by an example: the answer to its prompt, or plain text as it is."""
+    return TrainRow(prompter.messages(example) if example.messages else (), example.target)
 
 
 def candidate_label(experiment: Experiment) -> str:

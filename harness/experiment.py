@@ -327,7 +327,7 @@ def _loss(logs: Mapping[str, float]) -> str:
 
 def _training_rows(session: Session, split: str) -> list[TrainRow]:
     prompter = setup.task_prompter(session.experiment)
-    return [TrainRow(prompter.messages(e), e.target) for e in session.splits.get(split, ())]
+    return [setup.training_row(prompter, example) for example in session.splits.get(split, ())]
 
 
 def measure_effect(session: Session, arm: Arm) -> None:

@@ -40,8 +40,15 @@ class Session:
 
     @cached_property
     def splits(self) -> arms.Splits:
-        """The examples of each split."""
-        return arms.read_splits(self.experiment)
+        """The examples of each split. Rows of the training file stay where an earlier run has put them."""
+        if not self.experiment.config.data.split:
+            return arms.read_splits(self.experiment)
+        recipe = arms.split_recipe(self.experiment)
+        splits = arms.read_splits(self.experiment, self.store.earlier_split(self.id, recipe))
+        files = {name for name in splits if getattr(self.experiment.config.data, name) and name != "train"}
+        sides = {e.id: name for name, part in splits.items() if name not in files for e in part}
+        self.store.put_split(self.id, recipe, sides)
+        return splits
 
     def model(self, spec: ModelSpec) -> Cached:
         """The model behind the store's completions; loading another one lets go of the last."""

@@ -19,7 +19,8 @@ class Example:
     """One input with its target.
 
     `columns` holds the whole row, so prompts can use any of it; the text to answer is `columns["input"]`.
-    Examples that share a `cluster` come from one origin and are split and resampled together.
+    Examples that share a `cluster` come from one origin and are split and resampled together. `turns` are the messages
+    before the answer where the row is a conversation; none at all are plain text, which answers nothing.
     """
 
     id: str
@@ -27,10 +28,42 @@ class Example:
     target: str
     cluster: str
     slices: Mapping[str, str] = field(default_factory=dict)
+    turns: tuple[Message, ...] | None = None
 
     @property
     def input(self) -> str:
         return str(self.columns["input"])
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What is said before the answer: the row's own turns, or its input as the user's."""
+        return ({"role": "user", "content": self.input},) if self.turns is None else self.turns
+
+
+Vote = Literal["chosen", "rejected", "tie"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """Two answers to one prompt, the better one first; `votes` says by annotator which was preferred."""
+
+    id: str
+    prompt: tuple[Message, ...]
+    chosen: str
+    rejected: str
+    votes: Mapping[str, Vote]
+    columns: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """An answer to a prompt, and whether it is a good one."""
+
+    id: str
+    prompt: tuple[Message, ...]
+    completion: str
+    label: bool
+    columns: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ HOMES = {
     "peft": ("harness/models/hf", "harness/training/"),
     "trl": ("harness/training/",),
     "lm_eval": ("suites/lm_eval_bridge.py",),
-    "datasets": ("harness/training/",),
+    "datasets": ("suites/datasets_bridge.py", "harness/training/"),
     "evaluate": ("suites/evaluate_bridge.py",),
     "sacrebleu": ("suites/bleu.py",),
     "matplotlib": ("reports/plots.py",),
