@@ -36,12 +36,13 @@ def near_duplicates(texts: Sequence[str], threshold: float = 0.8) -> list[tuple[
     position filter (Xiao et al. 2008, "Efficient similarity joins for near duplicate detection", WWW), bitmap filter
     (Sandes et al. 2017, arXiv:1711.07295), then the count itself, on 44-bit hashes of the 5-grams.
     """
-    return _as_pairs(_join(texts, threshold))
+    return _as_pairs(near_pairs([normalise(text) for text in texts], threshold))
 
 
 def near_matches(left: Sequence[str], right: Sequence[str], threshold: float = 0.8) -> list[tuple[int, int]]:
     """Pairs (position in `left`, position in `right`) of texts as much alike as `near_duplicates` asks for."""
-    pairs = _join([*left, *right], threshold, np.repeat([0, 1], [len(left), len(right)]))
+    texts = [normalise(text) for text in (*left, *right)]
+    pairs = near_pairs(texts, threshold, np.repeat([0, 1], [len(left), len(right)]))
     return [(first, second - len(left)) for first, second in _as_pairs(pairs)]
 
 
@@ -52,11 +53,14 @@ def _as_pairs(found: Iterator[tuple[Ints, Ints]]) -> list[tuple[int, int]]:
     return sorted(pairs)
 
 
-def _join(texts: Sequence[str], threshold: float, sides: Ints | None = None) -> Iterator[tuple[Ints, Ints]]:
-    """Pairs of positions in `texts`, in batches; with `sides` only pairs of texts on different sides."""
+def near_pairs(plain: Sequence[str], threshold: float, sides: Ints | None = None) -> Iterator[tuple[Ints, Ints]]:
+    """The same pairs in batches, each pair once in either order, of texts that are normalised already.
+
+    With `sides`, one number for each text, only pairs of texts on different sides.
+    """
     if not 0 < threshold <= 1:
         raise ValueError(f"a Jaccard threshold lies above 0 and at most at 1, not at {threshold}")
-    grams = _Grams(texts)
+    grams = _Grams(plain)
     sides = None if sides is None else sides[grams.texts]
     for first, second in _candidates(grams, threshold, sides):
         least = _least_shared(grams.sizes[first] + grams.sizes[second], threshold)
@@ -77,10 +81,9 @@ class _Grams:
     for each 5-gram of a row, the rarest first, and `bitmaps` its parity sketch.
     """
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, plain: Sequence[str]) -> None:
         from scipy.sparse import csr_array
 
-        plain = [normalise(text) for text in texts]
         rows = sorted((index for index, text in enumerate(plain) if text), key=lambda index: len(plain[index]))
         ordered = [plain[index] for index in rows]
         common = _counts(ordered)
