@@ -10,7 +10,7 @@ from typing import Any
 from baselines.arm import Arm, Prompter
 from baselines.selection import Trial, choose
 from harness import arms as setup
-from harness import corpus, judging, power, stats
+from harness import corpus, data_gate, judging, power, stats
 from harness.conclude import conclude
 from harness.config import read_margin
 from harness.early import shortened
@@ -20,15 +20,12 @@ from harness.progress import phase, say
 from harness.score_statistic import Interval
 from harness.session import Session, Side, Stage
 from harness.training import METHODS, TrainingConfig, TrainingData, TrainingDiverged, TrainRow
-from suites.checks import CHECKS
-from suites.checks import check as check_data
 from suites.corpus import CORPUS, LABELS
 from suites.data import sha256_json
 from suites.errors import UserError
 from suites.judge import Pair, load_rubric
 from suites.lm_eval_bridge import LmEvalTask
-from suites.material import CALIBRATION, Material
-from suites.types import Example, Finding, Generation, ModelSpec, Suite
+from suites.types import Finding, Generation, ModelSpec, Suite
 
 # How many prompts show whether an adapter changes anything; one would do, a few are as cheap.
 EFFECT_PROMPTS = 4
@@ -58,25 +55,8 @@ def do(session: Session, name: str) -> None:
 
 def check(session: Session) -> None:
     """Is the data fit to teach and to examine? Findings go to the store; a blocking one stops the experiment."""
-    with phase("checking the data", len(CHECKS)) as progress:
-        levels = session.experiment.config.data.findings
-        findings = check_data(material(session), levels, lambda: progress.advance(1))
+    findings = data_gate.look(data_gate.of_experiment(session), session.experiment.config.data.findings)
     session.store.put_findings(session.id, findings + _exam_power(session) + _label_floors(session))
-
-
-def material(session: Session) -> Material:
-    """What the checks look at. An lm-eval task brings its own questions only when it is run; they are not searched."""
-    experiment = session.experiment
-    exams: dict[str, Sequence[Example]] = {
-        f"{exam.name} suite": exam.examples
-        for exam in setup.regression_exams(experiment)
-        if not isinstance(exam, LmEvalTask)
-    }
-    if experiment.config.judge and (calibration := experiment.config.judge.calibration):
-        pairs = judging.read_calibration(experiment.resolve(calibration))
-        exams[CALIBRATION] = [Example(p.id, {"input": p.input}, label, p.id) for p, label in pairs]
-    suite = setup.task_suite(experiment, session.splits, "test")
-    return Material(session.splits, exams, suite.metrics, suite.schema, experiment.config.task.slices)
 
 
 def baseline(session: Session) -> None:

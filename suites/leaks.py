@@ -14,7 +14,7 @@ from suites.labels import shown
 from suites.material import CALIBRATION, Material, ids
 from suites.near import near_pairs
 from suites.overlap import WORDS, Texts, shared_runs, without_templates
-from suites.types import Finding
+from suites.types import Example, Finding
 
 THRESHOLD = 0.8
 How = Literal["same", "near", "words"]
@@ -117,7 +117,7 @@ def overlaps(material: Material) -> list[Finding]:
 def _seen(material: Material, before: str, exam: str, check: str, how: How, hits: Hits) -> Finding:
     examples = material.sources[exam]
     at, other = min(hits.items())
-    pair = f"{examples[at].id} ({shown(examples[at].input)}) and {before} row {material.sources[before][other].id}"
+    pair = f"{_named(examples[at])} and {before} row {_named(material.sources[before][other])}"
     where = "the training set" if before == "train" else f"the {before} set"
     text = f"{len(hits):,} of the {len(examples):,} {exam} inputs {SEEN[how]} {where}, for example {pair}"
     # Labelled pairs only check the judge, which is not trained.
@@ -137,12 +137,16 @@ def _duplicates(material: Material, alike: Alike) -> list[Finding]:
             found.append(Finding("warn", "duplicates", text, tuple(chain(*groups))))
         if near := alike.hits["near", name, name]:
             at, other = min(near.items())
-            pair = f"{examples[at].id} and {examples[other].id}"
+            pair = f"{_named(examples[at])} and {_named(examples[other])}"
             text = f"{len(near):,} of the {len(examples):,} {name} rows are nearly the same as another, such as {pair}"
             found.append(
                 Finding("info" if name == "train" else "warn", "near_duplicates", text, ids(examples, [*near]))
             )
     return found
+
+
+def _named(example: Example) -> str:
+    return f"{example.id} ({shown(example.input)})"
 
 
 def _conflicts(material: Material) -> list[Finding]:

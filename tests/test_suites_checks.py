@@ -95,7 +95,7 @@ PLANTED = {
         "warn",
         {"test": rows((TEXT, "x"), ("other", "y"), (NEAR, "x"))},
         ("r0", "r2"),
-        "2 of the 3 test rows are nearly the same as another, such as r0 and r2",
+        "2 of the 3 test rows are nearly the same as another, such as r0 (",
     ),
     "template": (
         "info",
