@@ -13,7 +13,7 @@ from suites.data import grouped
 from suites.labels import shown
 from suites.material import CALIBRATION, Material, ids
 from suites.near import near_pairs
-from suites.overlap import WORDS, Texts, shared_runs, without_templates
+from suites.overlap import WORDS, Texts, without_templates
 from suites.types import Example, Finding
 
 THRESHOLD = 0.8
@@ -56,7 +56,7 @@ def find_alike(material: Material) -> Alike:
     """Search all sources once. Inputs are compared without the templates that they share, unless wholly the same."""
     asked = list(questions(material))
     pairs = [pair for a, b in asked for pair in ((a, b), (b, a))]
-    bare = without_templates(material.plain)
+    bare, runs = without_templates(material.plain)
     near = _near(bare, [*pairs, *((name, name) for name in material.splits)])
     hits: dict[tuple[How, str, str], Hits] = {}
     for (a, b), found in near.items():
@@ -64,7 +64,7 @@ def find_alike(material: Material) -> Alike:
         hits["near", a, b] = {at: other for at, other in found.items() if at not in same}
     for a, b in pairs:
         known = hits["same", a, b].keys() | hits["near", a, b].keys()
-        hits["words", a, b] = {at: other for at, other in shared_runs(bare[a], bare[b]).items() if at not in known}
+        hits["words", a, b] = {at: other for at, other in runs.shared(a, b).items() if at not in known}
     short = {name: sum(text.count(" ") < WORDS - 1 for text in texts) for name, texts in material.plain.items()}
     changed = sum(x != y for name in bare for x, y in zip(bare[name], material.plain[name], strict=True))
     return Alike(hits, changed, short)

@@ -22,27 +22,55 @@ Texts = Mapping[str, Sequence[str]]
 
 
 class Runs:
-    """All runs of words of some texts, which are normalised already: parallel arrays, in the order they are read.
+    """All runs of words of the texts of some sources, which are normalised already.
 
-    `hashes` tell runs apart, `rows` is the text a run is in and `at` the word it begins with.
+    `kinds` is the same number for the same run, `rows` the text a run is in, counted through all sources, and `at` the
+    word it begins with: parallel arrays in the order they are read. A source's texts are `places[source]`.
     """
 
-    def __init__(self, texts: Sequence[Sequence[str]]) -> None:
-        lengths = np.array([len(words) for words in texts], dtype=np.int64)
+    def __init__(self, sources: Texts) -> None:
+        self.texts = [text.split(" ") for text in chain.from_iterable(sources.values())]
+        edges = pairwise(accumulate(map(len, sources.values()), initial=0))
+        self.places = {name: slice(*edge) for name, edge in zip(sources, edges, strict=True)}
+        lengths = np.array([len(words) for words in self.texts], dtype=np.int64)
         counts = np.maximum(lengths - WORDS + 1, 0)
         self.rows: Ints = np.repeat(np.arange(len(lengths)), counts)
         self.at: Ints = np.arange(len(self.rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-        self.hashes = _hashed(texts, int(lengths.sum()))[np.repeat(np.cumsum(lengths) - lengths, counts) + self.at]
+        starts = np.repeat(np.cumsum(lengths) - lengths, counts)
+        hashes = _hashed(self.texts, int(lengths.sum()))[starts + self.at]
+        self.order: Ints = np.argsort(hashes, kind="stable")  # and so by row where the hash is the same
+        self.kinds: Ints = np.empty_like(self.order)
+        self.kinds[self.order] = np.cumsum(_changes(hashes[self.order])) - 1
 
     def common(self, more_than: float) -> Ints:
         """The runs, by position, that more than so many texts have."""
-        order = np.lexsort((self.rows, self.hashes))
-        hashes, rows = self.hashes[order], self.rows[order]
-        new = np.concatenate([[True], hashes[1:] != hashes[:-1]])[: len(order)]
-        new_row = new | np.concatenate([[True], rows[1:] != rows[:-1]])[: len(order)]
-        group = np.cumsum(new) - 1
-        found: Ints = order[(np.bincount(group, weights=new_row) > more_than)[group]] if len(order) else order
-        return found
+        kinds, rows = self.kinds[self.order], self.rows[self.order]
+        n_texts = np.bincount(kinds, weights=_changes(kinds) | _changes(rows))
+        return np.flatnonzero((n_texts > more_than)[self.kinds]) if len(kinds) else kinds
+
+    def shared(self, before: str, exam: str) -> dict[int, int]:
+        """Positions in `exam` of texts with a run that is in `before` too, each with the first such text there."""
+        first = dict(reversed(self._met(before, exam)))
+        found = [(row, first[key]) for key, row in self._met(exam, before)]
+        start, begin = self.places[exam].start, self.places[before].start
+        return {row - start: other - begin for row, other in reversed(found)}
+
+    def _met(self, source: str, other: str) -> list[tuple[int, int]]:
+        """(kind, text) of the runs of a source that another has as well, in the order they are read."""
+        here, there = self._runs_of(source), self._runs_of(other)
+        known = np.zeros(len(self.order), dtype=bool)
+        known[self.kinds[there]] = True
+        found = known[self.kinds[here]]
+        return list(zip(self.kinds[here][found].tolist(), self.rows[here][found].tolist(), strict=True))
+
+    def _runs_of(self, source: str) -> slice:
+        place = self.places[source]
+        return slice(*np.searchsorted(self.rows, [place.start, place.stop]).tolist())
+
+
+def _changes(values: Ints | Hashes) -> NDArray[np.bool_]:
+    """Where a value is not that before it."""
+    return np.concatenate([[True], values[1:] != values[:-1]])[: len(values)]
 
 
 def _hashed(texts: Sequence[Sequence[str]], n_words: int) -> Hashes:
@@ -57,30 +85,16 @@ def _hashed(texts: Sequence[Sequence[str]], n_words: int) -> Hashes:
     return hashes
 
 
-def without_templates(sources: Texts) -> Texts:
-    """The texts of each source without the words of any run that more than 1% of all texts have."""
-    texts = [text.split(" ") for text in chain.from_iterable(sources.values())]
-    runs = Runs(texts)
-    common = runs.common(max(TEMPLATE_ROWS, TEMPLATE_SHARE * len(texts)))
+def without_templates(sources: Texts) -> tuple[Texts, Runs]:
+    """The texts of each source without the words of any run that more than 1% of all have, and the runs that remain."""
+    runs = Runs(sources)
+    common = runs.common(max(TEMPLATE_ROWS, TEMPLATE_SHARE * len(runs.texts)))
+    if not len(common):
+        return sources, runs
     covered: dict[int, set[int]] = {}
     for row, at in zip(runs.rows[common].tolist(), runs.at[common].tolist(), strict=True):
         covered.setdefault(row, set()).update(range(at, at + WORDS))
     for row, places in covered.items():
-        texts[row] = [word for at, word in enumerate(texts[row]) if at not in places]
-    edges = pairwise(accumulate(map(len, sources.values()), initial=0))
-    return {name: list(map(" ".join, texts[slice(*edge)])) for name, edge in zip(sources, edges, strict=True)}
-
-
-def shared_runs(before: Sequence[str], exam: Sequence[str]) -> dict[int, int]:
-    """Positions in `exam` of texts that have a run in common with one of `before`, each with the first such text."""
-    runs = Runs([text.split(" ") for text in chain(before, exam)])
-    seen = runs.rows < len(before)
-    known, first = np.unique(runs.hashes[seen], return_index=True)
-    wanted = runs.hashes[~seen]
-    if not len(known):
-        return {}
-    place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-    hit = known[place] == wanted
-    rows = (runs.rows[~seen][hit] - len(before)).tolist()
-    partners = runs.rows[seen][first[place[hit]]].tolist()
-    return dict(zip(reversed(rows), reversed(partners), strict=True))
+        runs.texts[row] = [word for at, word in enumerate(runs.texts[row]) if at not in places]
+    bare = {name: list(map(" ".join, runs.texts[place])) for name, place in runs.places.items()}
+    return bare, Runs(bare)

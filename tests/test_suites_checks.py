@@ -154,7 +154,7 @@ PLANTED = {
         "info",
         {"train": rows(("how do I pay", "x"), ("how do I leave", "y"))},
         (),
-        "4 words in the middle and 4 to 4 in eight of ten; 100.0% begin with 'how do i'; 67% of their word pairs",
+        "2 training inputs have 4 words in the middle and 4 to 4 in eight of ten; 100.0% begin with 'how do i'; 67%",
     ),
     "agreement": (
         "warn",

@@ -6,7 +6,7 @@ import pytest
 
 from suites.leaks import find_alike
 from suites.material import Material
-from suites.overlap import shared_runs, without_templates
+from suites.overlap import without_templates
 from suites.types import Example
 
 WORDS = [f"{a}{b}" for a in ("mo", "ta", "li", "fer", "go", "san") for b in ("ra", "ten", "ku", "vis", "pol", "den")]
@@ -118,8 +118,9 @@ def test_a_row_that_is_the_same_is_not_counted_as_near_or_as_shared_words_too():
 def test_what_one_text_says_a_hundred_times_is_no_template():
     text = sentence("x", 13)
     sources = {"train": [" ".join([text] * 100)], "test": [text]}
-    assert without_templates(sources) == sources
-    assert shared_runs(sources["train"], sources["test"]) == {0: 0}
+    bare, runs = without_templates(sources)
+    assert bare == sources
+    assert runs.shared("train", "test") == {0: 0}
 
 
 def test_nothing_to_search_is_nothing_found():
