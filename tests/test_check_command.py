@@ -5,6 +5,7 @@ import json
 import pytest
 from workspaces import decided, recorded_experiment, run, write_jsonl
 
+from harness import summary
 from harness.cli import main
 from reports import markdown
 
@@ -85,7 +86,7 @@ def leaky(folder, gains, seen, **data):
     return path
 
 
-def test_the_decision_is_shown_with_and_without_test_rows_that_training_has_seen(tmp_path):
+def test_the_decision_is_shown_with_and_without_test_rows_that_training_has_seen(tmp_path, capsys):
     session = run(leaky(tmp_path / "x", gains=40, seen=range(40)))
     [row] = session.store.rows("select verdict, facts from v_decisions where experiment_id = ?", [session.id])
     leaks = json.loads(row["facts"])["leaks"]
@@ -95,6 +96,8 @@ def test_the_decision_is_shown_with_and_without_test_rows_that_training_has_seen
     assert "n=200, verdict deploy; without them +0.000" in leaks["told"]
     report = markdown.render(decided(session), {})
     assert leaks["told"].split(" [")[0] in report.split("## ")[0].replace("\\", ""), "on the first screen"
+    summary.show(decided(session), tmp_path / "report.md", session.store.path)
+    assert "Mind: 40 of the 200 test examples" in capsys.readouterr().out
 
 
 def test_a_decision_that_stands_without_them_is_told_beside_the_data_only(tmp_path):
