@@ -187,14 +187,6 @@ def test_same_prompt_is_asked_once_and_progress_is_told(base: Callable[[str], Pa
     assert dict(seen) == dict(enumerate(answers))
 
 
-def test_small_batches_give_the_same_answers(base: Callable[[str], Path]) -> None:
-    model = hf(base("gemma3"))
-    together = model.generate(prompts(), Generation(max_new_tokens=8))
-    model._budget = 1
-    alone = model.generate(prompts(), Generation(max_new_tokens=8))
-    assert [a.text for a in together] == [a.text for a in alone]
-
-
 def test_out_of_memory_halves_the_batch(
     base: Callable[[str], Path], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,13 +195,27 @@ def test_out_of_memory_halves_the_batch(
     forward = model._model.forward
 
     def small_device(*args: Any, **kwargs: Any) -> Any:
-        if kwargs["input_ids"].shape[0] > 1:
+        if kwargs["rows"].cache.rows > 2:
             raise torch.OutOfMemoryError("full")
         return forward(*args, **kwargs)
 
     monkeypatch.setattr(model._model, "forward", small_device)
     assert [a.text for a in model.generate(prompts(), Generation(max_new_tokens=4))] == expected
     assert "out of memory with 4 requests at once; going on with 2" in caplog.text
+
+
+def test_one_request_too_large_for_the_memory_is_named(
+    base: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = hf(base("llama"))
+    assert model._engine
+
+    def full(*args: Any, **kwargs: Any) -> Any:
+        raise torch.OutOfMemoryError("full")
+
+    monkeypatch.setattr(model._model, "forward", full)
+    with pytest.raises(UserError, match="One request alone is too large"):
+        model.generate(prompts(), Generation(max_new_tokens=4))
 
 
 def test_stop_and_length_are_told_apart(base: Callable[[str], Path], copy: Callable[[str], Path]) -> None:
@@ -285,8 +291,9 @@ def test_loglikelihood_is_that_of_lm_eval(name: str, base: Callable[[str], Path]
     arguments: Any = [Instance("loglikelihood", {}, request, i) for i, request in enumerate(requests)]
     expected = lm.loglikelihood(arguments, disable_tqdm=True)
     model = hf(folder)
-    for budget in (4_096, 64):
-        model._budget = budget
+    for at_once in (512, 64):
+        assert model._engine
+        model._engine._pass_tokens = at_once
         found = model.loglikelihood(requests)
         assert [score.logprob for score in found] == pytest.approx([value for value, _ in expected], abs=1e-4)
         assert [score.is_greedy for score in found] == [greedy for _, greedy in expected]
