@@ -315,6 +315,60 @@ def test_too_long_loglikelihood_is_refused(base: Callable[[str], Path]) -> None:
         hf(base("llama")).loglikelihood([("a b c " * 200, "d")])
 
 
+def test_base_and_adapters_stand_on_the_same_weights_and_do_not_mix(
+    base: Callable[[str], Path], adapter: Callable[[str], Path], tmp_path: Path
+) -> None:
+    asked, generation = prompts(), Generation(max_new_tokens=8)
+    requests = [("hello order", " 17"), ("hello order", " refund"), ("one two", " three")]
+    rows = [TrainRow([user(question)], "billing") for question in QUESTIONS]
+    config = TrainingConfig(epochs=2, batch_size=4, learning_rate=3e-2, rank=2, alpha=8, warmup_share=0)
+    METHODS["lora"](ModelSpec(str(base("llama"))), TrainingData(rows), config, tmp_path / "second")
+    folders = [None, adapter("llama"), tmp_path / "second"]
+    alone = []
+    for folder in folders:
+        model = hf(base("llama"), folder)
+        alone.append(([a.text for a in model.generate(asked, generation)], model.loglikelihood(requests)))
+        del model
+    assert len({score.logprob for _, scores in alone for score in scores}) == 9
+
+    models = [hf(base("llama"), folder) for folder in folders]
+    for _ in range(2):
+        for model, (texts, scores) in zip(models, alone, strict=True):
+            assert [a.text for a in model.generate(asked, generation)] == texts
+            assert model.loglikelihood(requests) == scores
+    assert models[0]._base is models[1]._base is models[2]._base
+
+    del model, models[1]
+    assert [a.text for a in models[1].generate(asked, generation)] == alone[2][0]
+    del models[1]
+    assert [a.text for a in models[0].generate(asked, generation)] == alone[0][0]
+    assert not any("lora" in name for name, _ in models[0]._model.named_modules()), "the base is what it was"
+
+
+def test_an_adapter_that_is_refused_leaves_the_base_as_it_was(
+    base: Callable[[str], Path], spoilt: Callable[..., Path]
+) -> None:
+    plain = hf(base("llama"))
+    before = [a.text for a in plain.generate(prompts(), Generation(max_new_tokens=8))]
+    folder = spoilt(lambda tensors: dict(list(tensors.items())[1:]))
+    with pytest.raises(UserError, match="have no counterpart"):
+        hf(base("llama"), folder).effect(prompts())
+    assert not any("lora" in name for name, _ in plain._model.named_modules())
+    assert [a.text for a in plain.generate(prompts(), Generation(max_new_tokens=8))] == before
+
+
+def test_an_adapter_that_changes_more_than_it_can_take_back_gets_a_base_of_its_own(
+    base: Callable[[str], Path], tmp_path: Path
+) -> None:
+    model = transformers.AutoModelForCausalLM.from_pretrained(base("llama"))
+    config = peft.LoraConfig(task_type="CAUSAL_LM", r=4, target_modules="all-linear", modules_to_save=["lm_head"])
+    config.target_modules = ["q_proj"]
+    peft.get_peft_model(model, config).save_pretrained(tmp_path / "head")
+    plain, tuned = hf(base("llama")), hf(base("llama"), tmp_path / "head")
+    assert tuned.effect(prompts()) == 0.0
+    assert plain._base is not tuned._base
+
+
 def test_untrained_adapter_has_no_effect(base: Callable[[str], Path], tmp_path: Path) -> None:
     model = transformers.AutoModelForCausalLM.from_pretrained(base("llama"))
     config = peft.LoraConfig(task_type="CAUSAL_LM", r=4, target_modules="all-linear")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,7 +12,8 @@ from typing import Any, TypeVar
 import torch
 import transformers
 
-from harness.models import hf_files, hf_loading, hf_support
+from harness.models import hf_base, hf_files, hf_loading, hf_support
+from harness.models.hf_base import Base
 from harness.models.hf_engine import Engine, Row
 from harness.models.hf_plain import Plain
 from harness.models.hf_text import ChatTokenizer
@@ -58,11 +61,12 @@ class HFModel:
             asked.setdefault(self.render(prompt), []).append(i)
         encoded = [(self.chat.encode(text), wanted) for text, wanted in asked.items()]
         answers: dict[int, Completion] = {}
-        for batch in self._answer_all([ids for ids, _ in encoded], generation):
-            pairs = [(i, done) for j, done in batch for i in encoded[j][1]]
-            answers.update(pairs)
-            if on_progress:
-                on_progress(pairs)
+        with self._at_work():
+            for batch in self._answer_all([ids for ids, _ in encoded], generation):
+                pairs = [(i, done) for j, done in batch for i in encoded[j][1]]
+                answers.update(pairs)
+                if on_progress:
+                    on_progress(pairs)
         return [answers[i] for i in range(len(prompts))]
 
     def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
@@ -77,9 +81,10 @@ class HFModel:
             )
         lengths = [len(context) + len(answer) for context, answer in pairs]
         results: dict[int, LogLikelihood] = {}
-        for way, mine in self._ways(lengths):
-            for batch in self._in_memory(way.loglikelihood([pairs[i] for i in mine])):
-                results.update((mine[i], score) for i, score in batch)
+        with self._at_work():
+            for way, mine in self._ways(lengths):
+                for batch in self._in_memory(way.loglikelihood([pairs[i] for i in mine])):
+                    results.update((mine[i], score) for i, score in batch)
         return [results[i] for i in range(len(requests))]
 
     def effect(self, prompts: Sequence[Prompt]) -> float | None:
@@ -91,11 +96,12 @@ class HFModel:
         largest = 0.0
         for prompt in prompts:
             ids = torch.tensor([self.chat.encode(self.render(prompt))], device=self.device)
-            tuned = self._next(ids)
+            with self._at_work():
+                tuned = self._next(ids)
             if not tuned.isfinite().all():
                 raise NonFiniteWeights(f"The logits of {self.identity.name} are not finite on {prompt.example_id}.")
             if self.adapter:
-                with self._model.disable_adapter():
+                with self._base.wearing(None):
                     largest = max(largest, float((tuned - self._next(ids)).abs().max()))
         return largest if self.adapter else None
 
@@ -105,19 +111,30 @@ class HFModel:
         return logits
 
     @cached_property
+    def _base(self) -> Base:
+        """The base's weights, shared with every other model that stands on them."""
+        vocabulary = len(self.chat.tokenizer)
+        if self.adapter and not hf_loading.leaves_base(self.adapter, vocabulary, self.base):
+            return Base(self.base, self.spec, self.device)
+        return hf_base.base(self.base, self.spec, self.device)
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, str | None]:
+        """The model to call, and the name of its adapter on the base."""
+        if not self.adapter:
+            return self._base.model, None
+        model, name = self._base.attach(self.adapter, self.spec, len(self.chat.tokenizer))
+        weakref.finalize(self, self._base.detach, name).atexit = False
+        return model, name
+
+    @property
     def _model(self) -> Any:
-        # The first question may come from inside inference mode; weights made there could not be switched later.
-        with torch.inference_mode(False):
-            model = hf_loading.load_base(self.base, self.dtype)
-            # The folder's own sampling settings and penalties would apply to greedy decoding too.
-            stops = self._stop or None
-            model.generation_config = transformers.GenerationConfig(
-                eos_token_id=stops, pad_token_id=(self._stop or [0])[0]
-            )
-            if self.adapter:
-                vocabulary = len(self.chat.tokenizer)
-                model = hf_loading.add_adapter(model, self.adapter, self.spec, self.base, vocabulary)
-            return model.to(self.device).eval()
+        return self._loaded[0]
+
+    def _at_work(self) -> AbstractContextManager[None]:
+        """In this block the base wears this model's adapter and no other."""
+        name = self._loaded[1]
+        return self._base.wearing(name)
 
     @cached_property
     def _engine(self) -> Engine | None:

@@ -70,6 +70,8 @@ class Plain:
                 input_ids=torch.tensor(ids, device=self._device),
                 attention_mask=torch.tensor(mask, device=self._device),
                 max_new_tokens=generation.max_new_tokens,
+                eos_token_id=list(self._stop) or None,
+                pad_token_id=self._pad,
                 **sampling,
             )
         seconds = (time.perf_counter() - started) / len(prompts)
