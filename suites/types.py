@@ -92,13 +92,14 @@ class ModelSpec:
 
     `base` is a Hub id, a folder, or the model's name at `endpoint` (an OpenAI-compatible base URL whose key is in the
     environment variable `api_key_env`); `adapter` is a PEFT folder on top of it. `recorded` is a file of answers that
-    is replayed instead.
+    is replayed instead. `load_in` "4bit" quantises the base's weights as they are read (NF4).
     """
 
     base: str = ""
     revision: str | None = None
     adapter: str | None = None
     dtype: str = "auto"
+    load_in: Literal["4bit"] | None = None
     endpoint: str | None = None
     api_key_env: str | None = None
     recorded: str | None = None

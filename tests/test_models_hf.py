@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from harness.models import NonFiniteWeights, load
 from harness.models.hf import HFModel
+from harness.models.hf_inert import untrained
 from harness.models.hf_text import ChatTokenizer
 from harness.training import METHODS
 from harness.training.types import TrainingConfig, TrainingData, TrainRow
@@ -491,6 +492,34 @@ def test_folder_that_is_no_model(adapter: Callable[[str], Path], tmp_path: Path)
         hf(adapter("llama"))
     with pytest.raises(UserError, match="There is no model folder"):
         hf(tmp_path / "nowhere")
+
+
+def test_weights_in_4_bits_need_bitsandbytes(base: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    model = HFModel(ModelSpec(str(base("llama")), load_in="4bit"))
+    with pytest.raises(UserError, match="pip install 'finetune-harness"):
+        model.generate(prompts(), Generation(2))
+
+
+def test_weights_in_4_bits_answer_and_wear_an_adapter(tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes")
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "head_dim": 32}  # blocks of 64 weights
+    folder = tiny_models.build("llama", tmp_path / "base", **sizes)
+    rows = TrainingData([TrainRow([user(question)], "refund") for question in QUESTIONS])
+    config = TrainingConfig(epochs=2, batch_size=4, learning_rate=1e-2, rank=4, alpha=8, warmup_share=0)
+    METHODS["lora"](ModelSpec(str(folder)), rows, config, tmp_path / "adapter")
+    four = HFModel(ModelSpec(str(folder), load_in="4bit"))
+    tuned = HFModel(ModelSpec(str(folder), adapter=str(tmp_path / "adapter"), load_in="4bit"))
+    answers = [a.text for a in four.generate(prompts(), Generation(8))]
+    assert any("4bit" in type(module).__name__ for module in four._model.modules())
+    assert four.identity.dtype == "nf4 float32"
+    assert four._base is not hf(folder)._base
+    assert (tuned.effect(prompts()) or 0) > 1e-3
+    assert [a.text for a in tuned.generate(prompts(), Generation(8))] != answers
+    assert [a.text for a in four.generate(prompts(), Generation(8))] == answers
+    untrained(ModelSpec(str(folder)), tmp_path / "idle")
+    idle = HFModel(ModelSpec(str(folder), adapter=str(tmp_path / "idle"), load_in="4bit"))
+    assert [a.text for a in idle.generate(prompts(), Generation(8))] == answers
 
 
 def test_pickled_weights_are_not_loaded(copy: Callable[[str], Path]) -> None:

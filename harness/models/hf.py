@@ -34,7 +34,7 @@ class HFModel:
         self.adapter: Path | None = hf_files.adapter_folder(spec.adapter) if spec.adapter else None
         self.chat = ChatTokenizer(self.base, self.adapter)
         self.device = hf_loading.pick_device()
-        self.dtype = hf_loading.pick_dtype(spec.dtype, self.device)
+        self.dtype = hf_loading.precision(spec, self.device)
         self.context_length = hf_loading.context_length(self.base)
         self._stop = hf_loading.stop_ids(self.base, self.chat.tokenizer.eos_token_id)
 
@@ -114,7 +114,9 @@ class HFModel:
     def _base(self) -> Base:
         """The base's weights, shared with every other model that stands on them."""
         vocabulary = len(self.chat.tokenizer)
-        if self.adapter and not hf_loading.leaves_base(self.adapter, vocabulary, self.base):
+        # Quantised weights are packed anew when an adapter comes on, and then give other numbers.
+        alone = self.spec.load_in or (self.adapter and not hf_loading.leaves_base(self.adapter, vocabulary, self.base))
+        if alone:
             return Base(self.base, self.spec, self.device)
         return hf_base.base(self.base, self.spec, self.device)
 

@@ -26,7 +26,8 @@ class Base:
         # The first question may come from inside inference mode; weights made there could not be switched later.
         with torch.inference_mode(False):
             dtype = hf_loading.pick_dtype(spec.dtype, device)
-            self.model = hf_loading.load_base(folder, dtype).to(device).eval()
+            quantized = hf_loading.quantization(spec, device)
+            self.model = hf_loading.load_base(folder, dtype, **quantized).to(device).eval()
         # The folder's own sampling settings and penalties would apply to greedy decoding too.
         self.model.generation_config = transformers.GenerationConfig()
         self._tuned: Any = None
@@ -58,7 +59,7 @@ _LOADED: weakref.WeakValueDictionary[tuple[str, ...], Base] = weakref.WeakValueD
 
 def base(folder: Path, spec: ModelSpec, device: str) -> Base:
     """The base of these weights in this form: the one in memory while any model stands on it, else loaded now."""
-    key = (hf_files.weights_hash(folder), str(folder), hf_loading.pick_dtype(spec.dtype, device), device)
+    key = (hf_files.weights_hash(folder), str(folder), hf_loading.precision(spec, device), device)
     found = _LOADED.get(key)
     if found is None:
         found = _LOADED[key] = Base(folder, spec, device)

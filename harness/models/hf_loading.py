@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import warnings
 from collections.abc import Iterable
@@ -82,8 +83,34 @@ def stored_dtype(folder: Path) -> torch.dtype:
     return dtype if isinstance(dtype, torch.dtype) else torch.float32
 
 
-def load_base(folder: Path, dtype: str) -> Any:
-    """The base model on the CPU. Refuses weights that are missing, of another shape, or not finite."""
+def precision(spec: ModelSpec, device: str) -> str:
+    """What the numbers are: the dtype, and before it how the weights are quantised."""
+    dtype = pick_dtype(spec.dtype, device)
+    return f"nf4 {dtype}" if spec.load_in else dtype
+
+
+def quantization(spec: ModelSpec, device: str) -> dict[str, Any]:
+    """Settings with which `load_base` reads the weights in 4 bits (NF4, Dettmers 2023, arXiv:2305.14314), or none.
+
+    Raises UserError without bitsandbytes.
+    """
+    if spec.load_in is None:
+        return {}
+    if importlib.util.find_spec("bitsandbytes") is None:
+        what = "Weights in 4 bits need bitsandbytes, which is not installed."
+        raise UserError(what, "model: load_in", "pip install 'finetune-harness[4bit]'")
+    compute = DTYPES[pick_dtype(spec.dtype, device)]
+    config = transformers.BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute
+    )
+    return {"quantization_config": config, "device_map": {"": device}}
+
+
+def load_base(folder: Path, dtype: str, **quantized: Any) -> Any:
+    """The base model, on the CPU unless `quantized` says otherwise.
+
+    Refuses weights that are missing, of another shape, or not finite.
+    """
     quiet()
     try:
         model, info = transformers.AutoModelForCausalLM.from_pretrained(
@@ -93,6 +120,7 @@ def load_base(folder: Path, dtype: str) -> Any:
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
+            **quantized,
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise UserError(f"The model cannot be loaded: {first_line(error)}", str(folder), "Check its files.") from error
