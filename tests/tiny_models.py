@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+from harness.models.hf import HFModel
+from harness.training import TrainRow
+from harness.training.rows import IGNORED, tokenize_all
+from suites.types import ModelSpec
 
 TEXT = [
     "the parcel for order 17 arrived late and the box was broken",
@@ -149,3 +154,18 @@ def build(name: str, folder: Path, seed: int = 0, **changes: Any) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def answer_nats(spec: ModelSpec, rows: Sequence[TrainRow]) -> float:
+    """Minus the log probability per token a model loaded as for an exam gives the rows' answers and their end."""
+    model = HFModel(spec)
+    total, count = 0.0, 0
+    with model._at_work(), torch.inference_mode():
+        for row in tokenize_all(model.chat, rows, model._stop):
+            ids = torch.tensor([row["input_ids"]])
+            at = [i for i, label in enumerate(row["labels"]) if label != IGNORED]
+            # From the end: virtual tokens stand before the text.
+            logprobs = model._model(input_ids=ids).logits[0, -ids.shape[1] :].log_softmax(-1)
+            total -= float(logprobs[[i - 1 for i in at], ids[0, at]].sum())
+            count += len(at)
+    return total / count

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from harness.models.spec import NonFiniteWeights
 from suites.types import Model, ModelSpec
 
 __all__ = ["NonFiniteWeights", "load"]
+
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # once it is imported it asks for another package
 
 
 def _hf(spec: ModelSpec) -> Model:

@@ -90,9 +90,10 @@ def precision(spec: ModelSpec, device: str) -> str:
 
 
 def quantization(spec: ModelSpec, device: str) -> dict[str, Any]:
-    """Settings with which `load_base` reads the weights in 4 bits (NF4, Dettmers 2023, arXiv:2305.14314), or none.
+    """Settings with which `load_base` reads the weights in 4 bits, or none.
 
-    Raises UserError without bitsandbytes.
+    NF4 with double quantisation (QLoRA, Dettmers et al. 2023, arXiv:2305.14314, section 3). Raises UserError without
+    bitsandbytes.
     """
     if spec.load_in is None:
         return {}
@@ -101,7 +102,10 @@ def quantization(spec: ModelSpec, device: str) -> dict[str, Any]:
         raise UserError(what, "model: load_in", "pip install 'finetune-harness[4bit]'")
     compute = DTYPES[pick_dtype(spec.dtype, device)]
     config = transformers.BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute,
     )
     return {"quantization_config": config, "device_map": {"": device}}
 
@@ -156,7 +160,9 @@ def add_adapter(model: Any, folder: Path, name: str, spec: ModelSpec, base: Path
         if tuned is not None:
             remove_adapter(tuned, name)
         raise _wrong_base(folder, spec, f" {first_line(error)}") from error
-    unmatched = [*result.missing_keys, *result.unexpected_keys]
+    # PEFT lists the embeddings of prompt and prefix tuning as unexpected, and loads them all the same.
+    loaded = {"prompt_embeddings"} if tuned.peft_config[name].is_prompt_learning else set()
+    unmatched = [key for key in (*result.missing_keys, *result.unexpected_keys) if key not in loaded]
     if unmatched:
         remove_adapter(tuned, name)
         raise UserError(
@@ -174,7 +180,8 @@ def remove_adapter(tuned: Any, name: str) -> bool:
         if name in tuned.peft_config:
             tuned.delete_adapter(name)
         return False
-    tuned.unload()
+    if not tuned.active_peft_config.is_prompt_learning:  # which stands beside the model, not in it
+        tuned.unload()
     return True
 
 

@@ -24,6 +24,8 @@ class Plain:
         # Masked, so any token will do; a pad token that was added later may have no embedding.
         self._pad = (*stop, 0)[0]
         self._budget, self._most, self.at_once = BATCH_TOKENS[device], sys.maxsize, 0
+        # Padding would stand between virtual tokens and the prompt, and PEFT lets nobody set the positions.
+        self._virtual = any(each.is_prompt_learning for each in getattr(model, "peft_config", {}).values())
 
     def generate(self, prompts: Sequence[list[int]], generation: Generation) -> Iterator[list[tuple[int, Row]]]:
         """Finished rows as they come, each with the index of its prompt."""
@@ -52,8 +54,11 @@ class Plain:
         order, start = sorted(indices, key=lambda i: -lengths[i]), 0
         while start < len(order):
             size = min(self._most, max(1, self._budget // lengths[order[start]]))
-            yield order[start : start + size]
-            start += size
+            batch = order[start : start + size]
+            if self._virtual:
+                batch = [i for i in batch if lengths[i] == lengths[batch[0]]]
+            yield batch
+            start += len(batch)
 
     def _answer(self, prompts: list[list[int]], generation: Generation) -> list[Row]:
         started = time.perf_counter()

@@ -26,4 +26,4 @@ def _sft(
     return sft.train(spec, data, config, out, on_log)
 
 
-METHODS: dict[str, Method] = {"lora": _sft, "full": _sft}
+METHODS: dict[str, Method] = dict.fromkeys(("lora", "qlora", "full", "prompt_tuning", "prefix_tuning", "ia3"), _sft)

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from harness.models.hf_files import TRAINING_RECORD, read_json, tensors_hash
+from harness.models.hf_files import TRAINING_RECORD, adapter_folder, adapter_hash, read_json, tensors_hash
 from harness.training.types import TrainingConfig, TrainingData, TrainingResult
 from suites.errors import UserError
 from suites.types import ModelSpec
@@ -19,7 +19,12 @@ NUMBERS = ("seconds", "steps", "trained_parameters", "train_rows", "loss_tokens"
 
 def origin(spec: ModelSpec, base: Path, data: TrainingData, config: TrainingConfig) -> dict[str, Any]:
     """What the trained weights depend on. Equal origins, equal weights (on the same machine and versions)."""
-    rows = json.dumps([[asdict(row) for row in part] for part in (data.train, data.validation)], sort_keys=True)
+    lessons = asdict(replace(data, reward_model=None))
+    if data.reward_model:
+        lessons["reward_model"] = adapter_hash(data.reward_model)
+    if spec.adapter:
+        lessons["starts_from"] = adapter_hash(adapter_folder(spec.adapter))
+    rows = json.dumps(lessons, sort_keys=True)
     made_from = {
         "base": {"name": spec.base, "revision": spec.revision, "weights": tensors_hash(base)},
         "config": asdict(config),
@@ -31,7 +36,8 @@ def origin(spec: ModelSpec, base: Path, data: TrainingData, config: TrainingConf
 
 def write(out: Path, made_from: Mapping[str, Any], result: TrainingResult, versions: Mapping[str, str]) -> None:
     numbers = {name: getattr(result, name) for name in NUMBERS}
-    record = {**made_from, "result": numbers, "versions": dict(versions), "loss_curve": result.loss_curve}
+    curves = {"loss_curve": result.loss_curve, "preferred": result.preferred}
+    record = {**made_from, "result": numbers, "versions": dict(versions), **curves}
     (out / TRAINING_RECORD).write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -49,11 +55,17 @@ def read(out: Path, made_from: Mapping[str, Any], spec: ModelSpec) -> TrainingRe
         )
     curve = [(int(step), str(name), float(value)) for step, name, value in found["loss_curve"]]
     tuned = tuned_spec(spec, str(found["config"]["method"]), out)
-    return TrainingResult(spec=tuned, loss_curve=curve, **found["result"])
+    preferred = [(str(prompt), float(value)) for prompt, value in found["preferred"]]
+    return TrainingResult(spec=tuned, loss_curve=curve, preferred=preferred, **found["result"])
 
 
 def tuned_spec(spec: ModelSpec, method: str, out: Path) -> ModelSpec:
-    return replace(spec, adapter=str(out)) if method == "lora" else ModelSpec(str(out), dtype=spec.dtype)
+    """The model a finished training leaves: what is to be examined, as it would be deployed."""
+    if method == "full":
+        return ModelSpec(str(out), dtype=spec.dtype)
+    if method == "reward":  # it marks answers; what gives them is as it was
+        return spec
+    return replace(spec, adapter=str(out), load_in="4bit" if method == "qlora" else spec.load_in)
 
 
 def _weights_only(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,16 @@
-"""Supervised fine-tuning through TRL, as LoRA or of every weight; the loss is on the answers only."""
+"""One training from start to finish, and what it runs by default: supervised fine-tuning through TRL.
+
+The loss is on the answers only. Other methods give `train` another `build`.
+"""
 
 from __future__ import annotations
 
 import math
 import shutil
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +23,66 @@ import trl
 from harness.models import hf_files, hf_loading
 from harness.models.hf_text import ChatTokenizer
 from harness.models.spec import NonFiniteWeights
-from harness.training import record
+from harness.training import adapters, forgetting, record
 from harness.training.rows import IGNORED, Tokens, check_rows, tokenize_all
-from harness.training.types import OnLog, TrainingConfig, TrainingData, TrainingDiverged, TrainingResult
+from harness.training.types import OnLog, TrainingConfig, TrainingData, TrainingDiverged, TrainingResult, TrainRow
 from suites.errors import UserError
 from suites.types import ModelSpec
 
-LEARNING_RATES = {"lora": 2e-4, "full": 2e-5}
-CURVES = ("loss", "eval_loss", "grad_norm", "learning_rate")
+LEARNING_RATES = {
+    "full": 2e-5,
+    "lora": 2e-4,
+    "qlora": 2e-4,
+    "prompt_tuning": 3e-2,
+    "prefix_tuning": 1e-2,
+    "ia3": 5e-3,
+    "dpo": 1e-5,
+    "kto": 1e-5,
+    "reward": 1e-4,
+    "rloo": 1e-5,
+    "grpo": 1e-5,
+}
+"""The usual ones; those of DPO, KTO, RLOO and GRPO are ten times TRL's, which are for all weights, not for a LoRA."""
+
+PREFERENCES = ("dpo", "kto", "reward", "rloo", "grpo")
+CURVES = (
+    "loss", "eval_loss", "grad_norm", "learning_rate",
+    "rewards/accuracies", "eval_rewards/accuracies", "accuracy", "eval_accuracy", "reward", "kl",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a training starts: the model, the base's folder, how it reads, which tokens end an answer, and how many
+    tokens a row may have."""
+
+    spec: ModelSpec
+    base: Path
+    chat: ChatTokenizer
+    stops: list[int]
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A trainer ready to run, how many rows and tokens with loss it learns from, and what to measure afterwards."""
+
+    trainer: transformers.Trainer
+    train_rows: int
+    loss_tokens: int
+    preferred: Callable[[], list[tuple[str, float]]] = list
+
+
+Build = Callable[[Start, TrainingData, TrainingConfig, Path], Job]
 
 
 def train(
-    spec: ModelSpec, data: TrainingData, config: TrainingConfig, out: Path, on_log: OnLog | None = None
+    spec: ModelSpec,
+    data: TrainingData,
+    config: TrainingConfig,
+    out: Path,
+    on_log: OnLog | None = None,
+    build: Build | None = None,
 ) -> TrainingResult:
     """Train as `config.method` says. `out` becomes the adapter's or the model's folder, with tokenizer and template.
 
@@ -36,7 +90,7 @@ def train(
     one that finished is not done again.
     """
     hf_loading.quiet()
-    if spec.adapter:
+    if spec.adapter and config.method not in PREFERENCES:
         raise UserError("Training starts from a base, not from an adapter.", spec.adapter, "Take the adapter out.")
     rate = config.learning_rate
     if rate is not None and not 0 < rate < math.inf:
@@ -46,47 +100,43 @@ def train(
     finished = record.read(out, made_from, spec)
     if finished:
         return finished
-    chat = ChatTokenizer(base)
-    rows, validation = _rows(chat, base, data, config)
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)  # what an interrupted training left
-    partial.mkdir(parents=True)
+    unfinished = out.with_name(out.name + ".partial")
+    shutil.rmtree(unfinished, ignore_errors=True)  # what an interrupted training left
+    unfinished.mkdir(parents=True)
     started = time.perf_counter()
-    watch = _Watch(on_log)
-    trainer = _trainer(_load(base, spec, config), chat, rows, validation, config, partial)
+    start = _start(spec, base, config)
+    job = _build(build or supervised, start, data, config, unfinished)
+    trainer, watch = job.trainer, _Watch(on_log)
     trainer.add_callback(watch)
     try:
         trainer.train()
-        _save(trainer.model, chat, spec, base, partial)
+        _save(trainer.model, start, unfinished)
     except TrainingDiverged:
-        shutil.rmtree(partial)
+        shutil.rmtree(unfinished)
         raise
     result = TrainingResult(
         spec=record.tuned_spec(spec, config.method, out),
         seconds=time.perf_counter() - started,
         steps=trainer.state.global_step,
         trained_parameters=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
-        train_rows=len(rows),
-        loss_tokens=sum(label != IGNORED for row in rows for label in row["labels"]),
+        train_rows=job.train_rows,
+        loss_tokens=job.loss_tokens,
         loss_curve=watch.curve,
+        preferred=job.preferred(),
     )
     versions = {module.__name__: str(module.__version__) for module in (torch, transformers, trl, peft)}
-    record.write(partial, made_from, result, versions)
-    partial.rename(out)
+    record.write(unfinished, made_from, result, versions)
+    unfinished.rename(out)
     return result
 
 
-def _rows(
-    chat: ChatTokenizer, base: Path, data: TrainingData, config: TrainingConfig
-) -> tuple[list[Tokens], list[Tokens]]:
-    limit = min(config.max_length, hf_loading.context_length(base))
+def _start(spec: ModelSpec, base: Path, config: TrainingConfig) -> Start:
+    chat = ChatTokenizer(base)
+    room = hf_loading.context_length(base)
+    if config.method in adapters.VIRTUAL:
+        room -= config.virtual_tokens
     stops = hf_loading.stop_ids(base, chat.tokenizer.eos_token_id)
-    rows = tokenize_all(chat, data.train, stops)
-    validation = tokenize_all(chat, data.validation, stops)
-    check_rows(rows, limit, stops, "training")
-    if validation:
-        check_rows(validation, limit, stops, "validation")
-    return rows, validation
+    return Start(spec, base, chat, stops, min(config.max_length, room))
 
 
 class _Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformers publishes no types
@@ -109,83 +159,96 @@ class _Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformer
             self._report(state.global_step, state.max_steps, found)
 
 
-def _load(base: Path, spec: ModelSpec, config: TrainingConfig) -> Any:
-    # Updates of all weights are too small for bfloat16 to hold; a LoRA's base is frozen and may be rounded.
-    full = config.method == "full"
-    return hf_loading.load_base(
-        base, "float32" if full else hf_loading.pick_dtype(spec.dtype, hf_loading.pick_device())
-    )
-
-
-def _trainer(
-    model: Any, chat: ChatTokenizer, rows: list[Tokens], validation: list[Tokens], config: TrainingConfig, out: Path
-) -> trl.SFTTrainer:
-    device = hf_loading.pick_device()
-    args = trl.SFTConfig(
-        output_dir=str(out),
-        num_train_epochs=config.epochs,
-        learning_rate=LEARNING_RATES[config.method] if config.learning_rate is None else config.learning_rate,
-        per_device_train_batch_size=config.batch_size,
-        per_device_eval_batch_size=config.batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation,
-        lr_scheduler_type="cosine",
-        warmup_steps=config.warmup_share,  # a share of all steps when below 1
-        weight_decay=config.weight_decay,
-        seed=config.seed,
-        data_seed=config.seed,
-        max_length=config.max_length,
-        dataset_kwargs={"skip_prepare_dataset": True},  # `tokenize` did it, as the model reads it at test time
-        eval_strategy="epoch" if validation else "no",
-        prediction_loss_only=True,
-        save_strategy="no",
-        logging_steps=1,
-        logging_nan_inf_filter=False,  # by default a loss of NaN is logged as 0
-        report_to="none",
-        disable_tqdm=True,
-        use_cpu=device == "cpu",
-        bf16=hf_loading.pick_dtype("auto", device) == "bfloat16",
-        gradient_checkpointing=device != "cpu",
-        dataloader_pin_memory=device == "cuda",
-    )
+def _build(build: Build, start: Start, data: TrainingData, config: TrainingConfig, out: Path) -> Job:
     try:
-        trainer = trl.SFTTrainer(
-            model,
-            args,
-            train_dataset=datasets.Dataset.from_list(rows),
-            eval_dataset=datasets.Dataset.from_list(validation) if validation else None,
-            processing_class=chat.tokenizer,
-            peft_config=_adapter(config) if config.method == "lora" else None,
-        )
+        job = build(start, data, config, out)
     except ValueError as error:  # e.g. target modules the model does not have
         reason = hf_files.first_line(error)
         raise UserError(f"The training cannot be set up: {reason}", "training", "Change the setting.") from error
-    trainer.remove_callback(transformers.PrinterCallback)
-    return trainer
+    job.trainer.remove_callback(transformers.PrinterCallback)
+    for parameter in job.trainer.model.parameters():  # TRL rounds a QLoRA's to bfloat16, too coarse for small steps
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    return job
 
 
-def _adapter(config: TrainingConfig) -> peft.LoraConfig:
-    targets = config.target_modules
-    return peft.LoraConfig(
-        task_type="CAUSAL_LM",
-        r=config.rank,
-        lora_alpha=config.alpha,
-        lora_dropout=config.dropout,
-        target_modules=targets if isinstance(targets, str) else list(targets),
+def supervised(start: Start, data: TrainingData, config: TrainingConfig, out: Path) -> Job:
+    """Supervised fine-tuning, with general rows mixed in and a pull back to the base if the settings say so."""
+    rows = tokens(start, data.train, "training")
+    validation = tokens(start, data.validation, "validation") if data.validation else []
+    general = tokens(start, data.general, "general") if config.replay or config.ewc else []
+    learnt = forgetting.mix(rows, general, config.replay, config.seed) if config.replay else rows
+    model = adapters.load(start.spec, start.base, config)
+    anchor = None
+    if config.ewc:
+        model.to(hf_loading.pick_device())
+        anchor = forgetting.Anchor(model, general, config.ewc, config.method == "full", config.seed)
+    trainer = (partial(forgetting.EwcTrainer, anchor) if anchor else trl.SFTTrainer)(
+        model,
+        trl.SFTConfig(
+            **arguments(config, out, bool(validation)),
+            max_length=None,  # no row is longer than `start.limit`
+            padding_free=config.packing,
+            dataset_kwargs={"skip_prepare_dataset": True},  # `tokens` did it, as the model reads it at test time
+        ),
+        train_dataset=datasets.Dataset.from_list(learnt),
+        eval_dataset=datasets.Dataset.from_list(validation) if validation else None,
+        processing_class=start.chat.tokenizer,
+        peft_config=adapters.peft_config(config),
     )
+    return Job(trainer, len(learnt), sum(label != IGNORED for row in learnt for label in row["labels"]))
 
 
-def _save(model: Any, chat: ChatTokenizer, spec: ModelSpec, base: Path, out: Path) -> None:
+def tokens(start: Start, rows: Sequence[TrainRow], what: str) -> list[Tokens]:
+    """Rows as token ids with labels. Raises UserError where they would train quietly and badly."""
+    found = tokenize_all(start.chat, rows, start.stops)
+    check_rows(found, start.limit, start.stops, what)
+    return found
+
+
+def arguments(config: TrainingConfig, out: Path, validate: bool) -> dict[str, Any]:
+    """What every trainer is told alike."""
+    device = hf_loading.pick_device()
+    return {
+        "output_dir": str(out),
+        "num_train_epochs": config.epochs,
+        "learning_rate": LEARNING_RATES[config.method] if config.learning_rate is None else config.learning_rate,
+        "per_device_train_batch_size": config.batch_size,
+        "per_device_eval_batch_size": config.batch_size,
+        "gradient_accumulation_steps": config.gradient_accumulation,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": config.warmup_share,  # a share of all steps when below 1
+        "weight_decay": config.weight_decay,
+        "seed": config.seed,
+        "data_seed": config.seed,
+        "eval_strategy": "epoch" if validate else "no",
+        "prediction_loss_only": True,
+        "save_strategy": "no",
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,  # by default a loss of NaN is logged as 0
+        "report_to": "none",
+        "disable_tqdm": True,
+        "use_cpu": device == "cpu",
+        "bf16": hf_loading.pick_dtype("auto", device) == "bfloat16",
+        "gradient_checkpointing": device != "cpu",
+        "dataloader_pin_memory": device == "cuda",
+    }
+
+
+def _save(model: Any, start: Start, out: Path) -> None:
     try:
         hf_loading.check_finite([p for p in model.named_parameters() if p[1].requires_grad], "the trained model")
     except NonFiniteWeights as error:
         raise TrainingDiverged(f"Training diverged: {error}") from error
     if isinstance(model, peft.PeftModel):
-        model.peft_config["default"].base_model_name_or_path = str(base) if Path(spec.base).is_dir() else spec.base
+        name = start.spec.base
+        model.peft_config["default"].base_model_name_or_path = str(start.base) if Path(name).is_dir() else name
+        # Beside "default" there may be a copy of where the training began.
         # False: the embeddings were not trained, and deciding it automatically asks the Hub.
-        model.save_pretrained(out, save_embedding_layers=False)
+        model.save_pretrained(out, selected_adapters=["default"], save_embedding_layers=False)
         (out / "README.md").unlink(missing_ok=True)  # a form with nothing filled in
     else:
-        model.to(hf_loading.stored_dtype(base)).save_pretrained(out)
-        if (base / "generation_config.json").is_file():
-            shutil.copyfile(base / "generation_config.json", out / "generation_config.json")
-    chat.save(out)
+        model.to(hf_loading.stored_dtype(start.base)).save_pretrained(out)
+        if (start.base / "generation_config.json").is_file():
+            shutil.copyfile(start.base / "generation_config.json", out / "generation_config.json")
+    start.chat.save(out)

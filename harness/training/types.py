@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from suites.types import Message, ModelSpec
 
@@ -27,14 +27,53 @@ class TrainRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PairRow:
+    """Two answers to the same messages, the better one first."""
+
+    messages: Sequence[Message]
+    chosen: str
+    rejected: str
+
+
+@dataclass(frozen=True, slots=True)
+class RatedRow:
+    """An answer to messages, and whether it is a good one."""
+
+    messages: Sequence[Message]
+    completion: str
+    good: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingData:
+    """What there is to learn from; each method takes its part.
+
+    `general` shows what the base can do and must keep (replay, elastic weight consolidation). `held_out` are pairs no
+    method learns from. `schema` is the JSON Schema of the metric `json_schema`; `reward_model` is the folder an earlier
+    stage of method `reward` left.
+    """
+
     train: Sequence[TrainRow]
     validation: Sequence[TrainRow] = ()
+    general: Sequence[TrainRow] = ()
+    pairs: Sequence[PairRow] = ()
+    held_out: Sequence[PairRow] = ()
+    rated: Sequence[RatedRow] = ()
+    schema: Mapping[str, Any] | None = None
+    reward_model: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """Defaults a careful person would start from. `learning_rate=None` means the method's own default."""
+    """Defaults a careful person would start from. `learning_rate` and `beta` None mean the method's own default.
+
+    LoRA is put on every linear layer, not on attention alone: at equal numbers of parameters it learns more there
+    (Dettmers et al. 2023, arXiv:2305.14314, section 4; Biderman et al. 2024, arXiv:2405.09673, section 5). `variant` is
+    a name of `adapters.VARIANTS`. `packing` lays the rows of a batch end to end instead of padding them. `replay` is
+    the share of general rows in the training set, `ewc` the strength of the pull back to the base. `reward` is a metric
+    of `suites.metrics`, or "model" for the reward model of an earlier stage; an online method draws `completions`
+    answers of up to `max_new_tokens` per prompt. `after` are the stages that come before this one, in order.
+    """
 
     method: str = "lora"
     epochs: float = 3.0
@@ -44,16 +83,30 @@ class TrainingConfig:
     rank: int = 16
     alpha: int = 32
     dropout: float = 0.0
+    variant: str | None = None
     target_modules: str | tuple[str, ...] = "all-linear"
+    virtual_tokens: int = 20
     max_length: int = 1024
+    packing: bool = False
     warmup_share: float = 0.05
     weight_decay: float = 0.0
+    replay: float = 0.0
+    ewc: float = 0.0
+    beta: float | None = None
+    reward: str = "exact_match"
+    completions: int = 8
+    max_new_tokens: int = 64
+    after: tuple[TrainingConfig, ...] = ()
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """`spec` is the tuned model. `loss_curve` holds (step, name, value), e.g. (3, "loss", 0.8)."""
+    """`spec` is the tuned model. `loss_curve` holds (step, name, value), e.g. (3, "loss", 0.8).
+
+    `preferred` has for each held-out pair its prompt's number and whether a reward model scores the chosen answer above
+    the rejected one: 1.0, 0.5 for a tie, or 0.0.
+    """
 
     spec: ModelSpec
     seconds: float
@@ -62,6 +115,7 @@ class TrainingResult:
     train_rows: int
     loss_tokens: int
     loss_curve: list[tuple[int, str, float]] = field(default_factory=list)
+    preferred: list[tuple[str, float]] = field(default_factory=list)
 
 
 class Method(Protocol):

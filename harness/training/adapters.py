@@ -1,0 +1,82 @@
+"""The weights a method trains: all of them, or a PEFT adapter on a frozen base, which may be held in four bits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import peft
+
+from harness.models import hf_files, hf_loading
+from harness.training.types import TrainingConfig
+from suites.errors import UserError
+from suites.types import ModelSpec
+
+VARIANTS: dict[str, dict[str, Any]] = {"rslora": {"use_rslora": True}, "dora": {"use_dora": True}}
+"""Settings of PEFT's LoraConfig by name.
+
+rsLoRA scales by alpha / sqrt(rank), for high ranks (Kalajdzievski 2023, arXiv:2312.03732); DoRA trains magnitude and
+direction apart (Liu et al. 2024, arXiv:2402.09353).
+"""
+
+VIRTUAL = ("prompt_tuning", "prefix_tuning")
+"""Methods whose virtual tokens take room in the model's context."""
+
+
+def peft_config(config: TrainingConfig, task: str = "CAUSAL_LM") -> peft.PeftConfig | None:
+    """The new adapter of a method; None where every weight is trained."""
+    return _NEW.get(config.method, _lora)(config, task)
+
+
+def load(spec: ModelSpec, base: Path, config: TrainingConfig) -> Any:
+    """The model a training starts from; an adapter of an earlier stage is on it, and goes on being trained."""
+    device = hf_loading.pick_device()
+    # Updates of all weights are too small for bfloat16 to hold; an adapter's base is frozen and may be rounded.
+    dtype = "float32" if config.method == "full" else hf_loading.pick_dtype(spec.dtype, device)
+    held = replace(spec, load_in="4bit") if config.method == "qlora" else spec
+    model = hf_loading.load_base(base, dtype, **hf_loading.quantization(held, device))
+    if not spec.adapter:
+        return model
+    folder = hf_files.adapter_folder(spec.adapter)
+    hf_loading.check_base(folder, spec, base)
+    return peft.PeftModel.from_pretrained(model, str(folder), is_trainable=True)
+
+
+def _lora(config: TrainingConfig, task: str) -> peft.LoraConfig:
+    if config.variant is not None and config.variant not in VARIANTS:
+        fix = f"Use one of {', '.join(VARIANTS)}."
+        raise UserError(f"Unknown LoRA variant {config.variant!r}.", "training: variant", fix)
+    targets = config.target_modules
+    return peft.LoraConfig(
+        task_type=task,
+        r=config.rank,
+        lora_alpha=config.alpha,
+        lora_dropout=config.dropout,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+        **VARIANTS.get(config.variant or "", {}),
+    )
+
+
+def _prompt_tuning(config: TrainingConfig, task: str) -> peft.PromptTuningConfig:
+    """Virtual tokens before the input (Lester et al. 2021, arXiv:2104.08691)."""
+    return peft.PromptTuningConfig(task_type=task, num_virtual_tokens=config.virtual_tokens)
+
+
+def _prefix_tuning(config: TrainingConfig, task: str) -> peft.PrefixTuningConfig:
+    """Virtual keys and values before those of the input in every layer (Li and Liang 2021, arXiv:2101.00190)."""
+    return peft.PrefixTuningConfig(task_type=task, num_virtual_tokens=config.virtual_tokens)
+
+
+def _ia3(config: TrainingConfig, task: str) -> peft.IA3Config:
+    """Learned factors for keys, values and feed-forward activations (Liu et al. 2022, arXiv:2205.05638)."""
+    return peft.IA3Config(task_type=task)
+
+
+_NEW: dict[str, Callable[[TrainingConfig, str], peft.PeftConfig | None]] = {
+    "full": lambda config, task: None,
+    "prompt_tuning": _prompt_tuning,
+    "prefix_tuning": _prefix_tuning,
+    "ia3": _ia3,
+}
