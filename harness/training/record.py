@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.models.hf_files import TRAINING_RECORD, adapter_folder, adapter_hash, read_json, tensors_hash
-from harness.training.types import TrainingConfig, TrainingData, TrainingResult
+from harness.training.types import TrainingConfig, TrainingData, TrainingResult, left_by
 from suites.errors import UserError
 from suites.types import ModelSpec
 
@@ -54,18 +54,9 @@ def read(out: Path, made_from: Mapping[str, Any], spec: ModelSpec) -> TrainingRe
             "Remove it, or choose another place for this training.",
         )
     curve = [(int(step), str(name), float(value)) for step, name, value in found["loss_curve"]]
-    tuned = tuned_spec(spec, str(found["config"]["method"]), out)
+    tuned = left_by(spec, str(found["config"]["method"]), out)
     preferred = [(str(prompt), float(value)) for prompt, value in found["preferred"]]
     return TrainingResult(spec=tuned, loss_curve=curve, preferred=preferred, **found["result"])
-
-
-def tuned_spec(spec: ModelSpec, method: str, out: Path) -> ModelSpec:
-    """The model a finished training leaves: what is to be examined, as it would be deployed."""
-    if method == "full":
-        return ModelSpec(str(out), dtype=spec.dtype)
-    if method == "reward":  # it marks answers; what gives them is as it was
-        return spec
-    return replace(spec, adapter=str(out), load_in="4bit" if method == "qlora" else spec.load_in)
 
 
 def _weights_only(record: Mapping[str, Any]) -> dict[str, Any]:

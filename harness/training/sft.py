@@ -25,7 +25,15 @@ from harness.models.hf_text import ChatTokenizer
 from harness.models.spec import NonFiniteWeights
 from harness.training import adapters, forgetting, record
 from harness.training.rows import IGNORED, Tokens, check_rows, tokenize_all
-from harness.training.types import OnLog, TrainingConfig, TrainingData, TrainingDiverged, TrainingResult, TrainRow
+from harness.training.types import (
+    OnLog,
+    TrainingConfig,
+    TrainingData,
+    TrainingDiverged,
+    TrainingResult,
+    TrainRow,
+    left_by,
+)
 from suites.errors import UserError
 from suites.types import ModelSpec
 
@@ -115,7 +123,7 @@ def train(
         shutil.rmtree(unfinished)
         raise
     result = TrainingResult(
-        spec=record.tuned_spec(spec, config.method, out),
+        spec=left_by(spec, config.method, out),
         seconds=time.perf_counter() - started,
         steps=trainer.state.global_step,
         trained_parameters=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),

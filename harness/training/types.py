@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -116,6 +116,15 @@ class TrainingResult:
     loss_tokens: int
     loss_curve: list[tuple[int, str, float]] = field(default_factory=list)
     preferred: list[tuple[str, float]] = field(default_factory=list)
+
+
+def left_by(spec: ModelSpec, method: str, out: Path) -> ModelSpec:
+    """The model a finished training leaves: what is to be examined, as it would be deployed."""
+    if method == "full":
+        return ModelSpec(str(out), dtype=spec.dtype)
+    if method == "reward":  # it marks answers; what gives them is as it was
+        return spec
+    return replace(spec, adapter=str(out), load_in="4bit" if method == "qlora" else spec.load_in)
 
 
 class Method(Protocol):
