@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from suites.data import BOM, grouped
+from suites.data import grouped
 from suites.errors import UserError
 from suites.leaks import find_alike, questions
 from suites.material import Material
+from suites.rows import BOM
 from suites.types import Example
 
 LOG = "removed.jsonl"
