@@ -89,6 +89,7 @@ def model_spec(experiment: Experiment, config: ModelConfig) -> ModelSpec:
         base=base if not config.endpoint else config.name,
         revision=config.revision,
         dtype=config.dtype,
+        load_in=config.load_in,
         **_endpoint(config),
     )
 

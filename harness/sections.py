@@ -77,12 +77,16 @@ class Endpoint(Section):
 
 
 class ModelConfig(Endpoint):
-    """A Hub id, a folder, `embedded` (the model that ships with the harness), or a name at an OpenAI-compatible URL."""
+    """A Hub id, a folder, `embedded` (the model that ships with the harness), or a name at an OpenAI-compatible URL.
+
+    `load_in: 4bit` reads the weights quantised, for a quarter of the memory; it needs bitsandbytes.
+    """
 
     shorthand = "name"
     name: str
     revision: str | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    load_in: Literal["4bit"] | None = None
 
 
 class SplitConfig(Section):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +24,7 @@ Topic = Literal["judge", "candidate", "trouble", "endpoint"]
 
 @dataclass
 class Session:
-    """An experiment, its store, and the last model loaded (one at a time fits any machine)."""
+    """An experiment, its store, and the models in memory: those of one base, since one base fits any machine."""
 
     experiment: Experiment
     store: Store
@@ -57,9 +57,10 @@ class Session:
         return splits
 
     def model(self, spec: ModelSpec) -> Cached:
-        """The model behind the store's completions; loading another one lets go of the last."""
+        """The model behind the store's completions; loading one on another base lets go of the others."""
         if spec not in self._loaded:
-            self.release()
+            if any(replace(other, adapter=None) != replace(spec, adapter=None) for other in self._loaded):
+                self.release()
             self._loaded[spec] = Cached(load(spec), self.store)
         return self._loaded[spec]
 

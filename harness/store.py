@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 
 from suites.errors import UserError
-from suites.types import Completion, Example, Finding, Score
+from suites.types import Completion, Example, Finding, LogLikelihood, Score
 
 SCHEMA = Path(__file__).with_name("schema")
 STEPS = sorted(SCHEMA.glob("[0-9]*.sql"))  # step N brings a store from version N - 1 to N
@@ -139,6 +139,12 @@ class Store:
                  where error is null and completion_id in (select unnest(?))"""
         rows = [{**row, "scores": json.loads(row["scores"] or "null")} for row in self.rows(sql, [list(ids)])]
         return {row.pop("completion_id"): Completion(**row) for row in rows}
+
+    def loglikelihoods(self, ids: Sequence[str]) -> dict[str, LogLikelihood]:
+        """Log-likelihoods already computed, by id."""
+        sql = """select loglikelihood_id, logprob, is_greedy from loglikelihoods
+                 where loglikelihood_id in (select unnest(?))"""
+        return {row.pop("loglikelihood_id"): LogLikelihood(**row) for row in self.rows(sql, [list(ids)])}
 
     def run_is_finished(self, run_id: str) -> bool:
         """Whether a run is on record with an answer to every example."""
