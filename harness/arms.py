@@ -14,10 +14,12 @@ from baselines.zero_shot import zero_shot
 from harness.config import BaselineConfig, Endpoint, Experiment, ModelConfig, RegressionConfig, Tier, is_prompt_file
 from harness.training import TrainRow
 from suites import data
+from suites.data import DataFile
 from suites.datasets_bridge import locate
 from suites.errors import UserError
 from suites.folders import load_suite
 from suites.lm_eval_bridge import LmEvalTask
+from suites.near import near_duplicates
 from suites.splits import split
 from suites.types import Example, Generation, ModelSpec, Suite
 
@@ -28,27 +30,41 @@ DEFAULT_MARGIN = 0.03
 Splits = Mapping[str, tuple[Example, ...]]
 
 
-def read_splits(experiment: Experiment, keep: Mapping[str, str] | None = None) -> Splits:
-    """The examples of `train`, `validation` and `test`, read or split as the file says; absent ones are left out.
-
-    `keep` has the sides of an earlier split by example id.
-    """
+def read_files(experiment: Experiment) -> dict[str, DataFile]:
+    """The data files that the experiment names, by split."""
     settings = experiment.config.data
     columns: dict[str, str] = {str(ours): theirs for ours, theirs in settings.columns.items()}
-    found: dict[str, tuple[Example, ...]] = {}
+    found = {}
     for name in ("train", "validation", "test"):
         if file := getattr(settings, name):
             slices = experiment.config.task.slices if name == "test" else ()
-            found[name] = data.read_examples(locate(file, experiment.folder), columns, slices)
-    if settings.split:
-        shares = {name: getattr(settings.split, name) for name in ("validation", "test") if name not in found}
+            found[name] = data.read_data(locate(file, experiment.folder), columns, slices)
+    return found
+
+
+def read_splits(experiment: Experiment, files: Mapping[str, DataFile], keep: Mapping[str, str] | None = None) -> Splits:
+    """The examples of `train`, `validation` and `test`, as in the files or split as the experiment says.
+
+    `keep` has the sides of an earlier split by example id. Absent splits are left out.
+    """
+    found = {name: file.examples for name, file in files.items()}
+    if settings := experiment.config.data.split:
+        shares = {name: getattr(settings, name) for name in ("validation", "test") if name not in found}
         shares = {name: share for name, share in shares.items() if share}
-        found |= split(found["train"], shares, settings.split.by, experiment.config.seed, keep=keep)
+        links = _near(found["train"], keep or {})
+        found |= split(found["train"], shares, settings.by, experiment.config.seed, links=links, keep=keep)
     for name in ("validation", "test"):
         if any(not example.messages for example in found.get(name, ())):
             fix = "give rows with an input and a target"
             raise UserError(f"plain text asks nothing, and the {name} set is asked", f"data: {name}", fix)
     return found
+
+
+def _near(examples: Sequence[Example], keep: Mapping[str, str]) -> list[tuple[int, int]]:
+    """Near-duplicates, which belong on one side; not looked for again when every row has its side."""
+    if all(example.id in keep for example in examples):
+        return []
+    return near_duplicates([example.input or example.target for example in examples])
 
 
 def split_recipe(experiment: Experiment) -> str:

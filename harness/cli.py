@@ -104,6 +104,7 @@ def _add_check(subparsers: Any) -> None:
     check.add_argument("experiment", type=Path, nargs="?", help="the experiment file")
     for name in ("train", "validation", "test"):
         check.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"a bare {name} file, without an experiment")
+    check.add_argument("--preferences", type=Path, metavar="FILE", help="a bare file of preference pairs")
     check.add_argument(
         "--columns", type=_columns, default={}, metavar="OURS=THEIRS,...",
         help="columns of bare files: input=question,target=answer",

@@ -84,7 +84,7 @@ def stage(options: argparse.Namespace) -> int:
 def check(options: argparse.Namespace) -> int:
     """What the data check finds, and a mended copy of the training file where asked for."""
     files = {name: getattr(options, name) for name in ("train", "validation", "test")}
-    if bool(options.experiment) == any(files.values()):
+    if bool(options.experiment) == any([*files.values(), options.preferences]):
         fix = "harness check experiment.yaml, or harness check --train A --test B"
         raise UserError("name an experiment file or bare files, one of the two", "harness check", fix)
     return _check_experiment(options) if options.experiment else _check_files(options, files)
@@ -97,7 +97,9 @@ def _check_experiment(options: argparse.Namespace) -> int:
     settings = opened.experiment.config.data
     if options.fix and not settings.train:
         raise UserError(NO_TRAIN, "--fix", "add `data.train`")
+    data_gate.tell(opened.files.values())
     experiment.do(opened, "check")
+    data_gate.show_row(opened)
     data_gate.show(opened.findings(), as_json=options.json)
     if options.fix and settings.train:
         columns = {str(ours): theirs for ours, theirs in settings.columns.items()}
@@ -111,8 +113,9 @@ def _check_files(options: argparse.Namespace, files: Mapping[str, Path | None]) 
         raise UserError(NO_TRAIN, "--fix", "add --train")
     from harness import data_gate
 
+    found = data_gate.of_preferences(options.preferences) if options.preferences else []
     material = data_gate.of_files(files, options.columns)
-    found = data_gate.look(material)
+    found += data_gate.look(material) if material.splits else []
     data_gate.show(found, as_json=options.json)
     if options.fix:
         data_gate.write_mended(material, options.train, options.columns, options.fix)

@@ -42,6 +42,9 @@ def conclude(session: Session) -> None:
     if decision.verdict is Verdict.KEEP_PROMPTING and (price := cheaper(costs)):
         decision = replace(decision, reason=f"{decision.reason} {price}")
     leaks = _without_leaks(session, gates, comparisons, budgets, decision, declared)
+    if decision.verdict is Verdict.DEPLOY and leaks.get("turned"):
+        gates.append(validity.unseen_gate(leaks["told"]))
+        decision = decide(gates, comparisons, config.policy, budgets=budgets, regression_declared=declared)
     _store(session, comparisons, decision, leaks)
 
 

@@ -57,6 +57,7 @@ def do(session: Session, name: str) -> None:
 def check(session: Session) -> None:
     """Is the data fit to teach and to examine? Findings go to the store; a blocking one stops the experiment."""
     findings = data_gate.look(data_gate.of_experiment(session), session.experiment.config.data.findings)
+    findings += data_gate.of_tokens(session)
     session.store.put_findings(session.id, findings + _exam_power(session) + _label_floors(session))
 
 

@@ -36,11 +36,9 @@ class Preview:
     bos: int
 
     def __str__(self) -> str:
+        begin = f"begins with {self.bos} beginning-of-sequence token{'s' * (self.bos != 1)}, " if self.bos else ""
         end = f"ends with {self.stop}" if self.stop else "never stops"
-        return (
-            f"row {self.id}: {self.tokens:,} tokens, {self.trained_tokens:,} of them trained; "
-            f"begins with {self.bos} beginning-of-sequence token{'s' * (self.bos != 1)}, {end}"
-        )
+        return f"row {self.id}: {self.tokens:,} tokens, {self.trained_tokens:,} of them trained; {begin}{end}"
 
 
 def preview(example: Example, chat: ChatTokenizer, prompter: Prompter, stops: Sequence[int]) -> Preview:

@@ -14,6 +14,7 @@ from harness.judging import Evidence
 from harness.models import load
 from harness.models.cache import Cached
 from harness.store import Store
+from suites.data import DataFile
 from suites.errors import UserError
 from suites.types import Finding, ModelSpec, Score
 
@@ -39,12 +40,17 @@ class Session:
         return self.experiment.folder / "out" / self.experiment.name
 
     @cached_property
+    def files(self) -> dict[str, DataFile]:
+        """The data files, read."""
+        return arms.read_files(self.experiment)
+
+    @cached_property
     def splits(self) -> arms.Splits:
         """The examples of each split. Rows of the training file stay where an earlier run has put them."""
         if not self.experiment.config.data.split:
-            return arms.read_splits(self.experiment)
+            return arms.read_splits(self.experiment, self.files)
         recipe = arms.split_recipe(self.experiment)
-        splits = arms.read_splits(self.experiment, self.store.earlier_split(self.id, recipe))
+        splits = arms.read_splits(self.experiment, self.files, self.store.earlier_split(self.id, recipe))
         files = {name for name in splits if getattr(self.experiment.config.data, name) and name != "train"}
         sides = {e.id: name for name, part in splits.items() if name not in files for e in part}
         self.store.put_split(self.id, recipe, sides)

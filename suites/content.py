@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
+from suites.formats import conversation_faults
 from suites.material import Material
-from suites.types import Example, Finding
+from suites.types import Example, Finding, Message
 
 # Special tokens of common chat templates. In a row's text they begin or end a turn that nobody meant.
 SPECIAL = re.compile(
@@ -152,15 +153,33 @@ def empty_test(material: Material) -> list[Finding]:
 
 
 def empty_text(material: Material) -> list[Finding]:
-    """Rows without an input or a target teach nothing and cannot be marked."""
+    """Rows without an input or a target teach nothing and cannot be marked; plain text (no turns) has no input."""
     found = []
     for name, examples in material.splits.items():
         for part in ("input", "target"):
-            rows = tuple(e.id for e in examples if not str(e.columns[part]).strip())
+            rows = tuple(e.id for e in examples if e.turns != () and not str(e.columns[part]).strip())
             if rows:
                 text = f"{len(rows):,} of the {len(examples):,} {name} rows have no {part}"
                 found.append(Finding("block", f"empty_{part}", text, rows))
     return found
+
+
+def roles(material: Material) -> list[Finding]:
+    """Conversations with one side missing, roles that do not alternate, or an empty turn."""
+    found = []
+    for name, examples in material.splits.items():
+        faults = {e.id: odd for e in examples if e.turns and (odd := conversation_faults(_whole(e)))}
+        if faults:
+            first, odd = next(iter(faults.items()))
+            text = (
+                f"{len(faults):,} of the {len(examples):,} {name} conversations are odd, for example {first}: {odd[0]}"
+            )
+            found.append(Finding("warn", "roles", text, tuple(faults)))
+    return found
+
+
+def _whole(example: Example) -> list[Message]:
+    return [*example.messages, {"role": "assistant", "content": example.target}]
 
 
 def unreviewed(material: Material) -> list[Finding]:

@@ -126,8 +126,7 @@ class ModelSpec:
     `base` is a Hub id, a folder, or the model's name at `endpoint` (an OpenAI-compatible base URL whose key is in the
     environment variable `api_key_env`, asked at most `concurrency` things at once, given `timeout_seconds` for each,
     and `token_budget` tokens in and out in all); `adapter` is a PEFT folder on top of it. `recorded` is a file of
-    answers that is replayed instead. `load_in` "4bit" quantises the base's weights as they are read
-    (NF4).
+    answers that is replayed instead. `load_in` "4bit" quantises the base's weights as they are read (NF4).
     """
 
     base: str = ""

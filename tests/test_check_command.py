@@ -3,6 +3,8 @@
 import json
 
 import pytest
+import tiny_models
+import yaml
 from workspaces import decided, recorded_experiment, run, write_jsonl
 
 from harness import summary
@@ -90,7 +92,7 @@ def test_the_decision_is_shown_with_and_without_test_rows_that_training_has_seen
     session = run(leaky(tmp_path / "x", gains=40, seen=range(40)))
     [row] = session.store.rows("select verdict, facts from v_decisions where experiment_id = ?", [session.id])
     leaks = json.loads(row["facts"])["leaks"]
-    assert row["verdict"] == "deploy"
+    assert row["verdict"] == "invalid", "nobody deploys what only seen questions speak for"
     assert leaks["turned"]
     assert leaks["told"].startswith("40 of the 200 test examples stand in the training set in some form. With them")
     assert "n=200, verdict deploy; without them +0.000" in leaks["told"]
@@ -120,3 +122,51 @@ def test_an_experiment_is_checked_against_its_regression_suites_and_mended(capsy
     assert "train_test_near" in names
     assert "small_train" not in names
     assert len((tmp_path / "fixed" / "train.jsonl").read_text().splitlines()) == 100
+
+
+def test_an_experiment_that_trains_is_checked_with_its_own_tokenizer_and_a_row_is_shown(capsys, tmp_path):
+    base = tiny_models.build("qwen2", tmp_path / "base")
+    write_jsonl(tmp_path / "train.jsonl", rows(120, "train", "{} {} " + "word " * 9))
+    write_jsonl(tmp_path / "test.jsonl", rows(30, "test", "{} {} of the exam"))
+    data = {"train": "train.jsonl", "test": "test.jsonl"}
+    content = {
+        "experiment": "x",
+        "model": str(base),
+        "data": data,
+        "baselines": ["zero_shot"],
+        "training": {"max_length": 8},
+    }
+    path = tmp_path / "experiment.yaml"
+    path.write_text(yaml.safe_dump(content))
+    code, out, err = checked(capsys, path, "--json")
+    assert code == 6
+    assert "train.jsonl: inputs and targets, 120 rows" in err
+    assert "⟦" in err, "what carries the loss is marked"
+    assert {"truncation", "untrained"} <= {finding["check"] for finding in json.loads(out)}
+
+
+def test_preference_pairs_are_checked_on_their_own(capsys, tmp_path):
+    pairs = [{"prompt": f"question {i}", "chosen": "a good and long answer", "rejected": "no"} for i in range(40)]
+    pairs[3]["rejected"] = pairs[3]["chosen"]
+    path = write_jsonl(tmp_path / "pairs.jsonl", pairs)
+    code, out, _ = checked(capsys, "--preferences", path, "--json")
+    found = {finding["check"]: finding for finding in json.loads(out)}
+    assert code == 6
+    assert len(found["equal_preferences"]["rows"]) == 1
+    assert "100.0% of 39 pairs" in found["longer_chosen"]["message"]
+    assert found["longer_chosen"]["level"] == "warn"
+
+
+def test_odd_conversations_are_told(capsys, tmp_path):
+    odd = [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}, {"role": "assistant", "content": "c"}]
+    path = write_jsonl(tmp_path / "train.jsonl", [{"messages": odd}])
+    _, out, _ = checked(capsys, "--train", path, "--json")
+    [found] = [finding for finding in json.loads(out) if finding["check"] == "roles"]
+    assert "turns 1 and 2 are both the user's" in found["message"]
+
+
+def test_plain_text_has_no_input_to_miss(capsys, tmp_path):
+    path = write_jsonl(tmp_path / "train.jsonl", [{"text": f"line {i} of plain text"} for i in range(3)])
+    _, out, err = checked(capsys, "--train", path, "--json")
+    assert "plain text, 3 rows" in err
+    assert "empty_input" not in out

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from suites.near import near_duplicates, near_matches
@@ -55,6 +55,7 @@ def test_texts_of_very_different_lengths_are_compared_as_brute_force_does(seed):
     assert near_duplicates(texts) == counted(texts)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("ab 1é漢", max_size=12), max_size=12), st.sampled_from([0.3, 0.6, 0.8, 1.0]))
 def test_short_and_strange_texts_are_compared_as_brute_force_does(texts, threshold):
     assert near_duplicates(texts, threshold) == counted(texts, threshold)

@@ -92,7 +92,7 @@ def test_turns_that_the_template_refuses_are_named(tmp_path_factory: pytest.Temp
     chat.tokenizer.chat_template = strict + tiny_models.LLAMA_TEMPLATE
     rows = {"good": row("hello"), "bad": TrainRow([{"role": "assistant", "content": "hi"}], "yes")}
     [found] = tokenizer_findings(rows, chat, 200, stops)
-    assert (found.level, found.check, found.rows) == ("block", "template", ("bad",))
+    assert (found.level, found.check, found.rows) == ("block", "chat_template", ("bad",))
     assert "1 of the 2 training rows (50.0%)" in found.message
     assert "user first" in found.message
 

@@ -63,7 +63,7 @@ def _render(rows: Mapping[str, TrainRow], chat: ChatTokenizer) -> tuple[dict[str
     if not refused:
         return rendered, []
     text = f"the model's chat template refuses {_of(refused, rows)}: {next(iter(refused.values()))}"
-    return rendered, [Finding("block", "template", text, tuple(refused))]
+    return rendered, [Finding("block", "chat_template", text, tuple(refused))]
 
 
 def _double_bos(tokens: Mapping[str, Tokens], chat: ChatTokenizer) -> list[Finding]:
