@@ -24,7 +24,15 @@ from suites.splits import split
 from suites.types import Example, Generation, ModelSpec, Suite
 
 EMBEDDED = Path(__file__).parent / "demo"
-LABELS = {"lora": "LoRA", "full": "full fine-tune"}
+LABELS = {
+    "lora": "LoRA",
+    "qlora": "QLoRA",
+    "full": "full fine-tune",
+    "prompt_tuning": "prompt tuning",
+    "prefix_tuning": "prefix tuning",
+    "ia3": "IA3",
+    **{name: name.upper() for name in ("dpo", "kto", "rloo", "grpo")},
+}
 DEFAULT_MARGIN = 0.03
 
 Splits = Mapping[str, tuple[Example, ...]]

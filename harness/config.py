@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from harness.sections import (
     RegressionConfig,
     Section,
     Tier,
+    TrainingConfig,
     json_schema,
     read_margin,
 )
@@ -160,7 +161,47 @@ def _contradictions(config: ExperimentConfig) -> list[Problem]:
         found.append((("data",), "`data.train` is required for training, few-shot prompts and splits"))
     if config.model and config.model.endpoint and config.training:
         found.append((("training",), "a model behind an endpoint cannot be trained here; give a Hub id or a folder"))
+    found += _stage_problems(config)
     return [*found, *_data_contradictions(config), *_metric_problems(config), *_cost_problems(config)]
+
+
+PREFERENCE_METHODS = ("dpo", "kto", "reward")
+ONLINE_METHODS = ("rloo", "grpo")
+
+
+def _stage_problems(config: ExperimentConfig) -> list[Problem]:
+    """Stages that lack what they learn from, or do not go on from one another."""
+    found: list[Problem] = []
+    stages = config.training.stages if config.training else []
+    for position, stage in enumerate(stages):
+        before = [earlier.method for earlier in stages[:position] if earlier.method != "reward"]
+        last = position == len(stages) - 1
+        here: Location = ("training",) if last else ("training", "after", position)
+        found += [((*here, "method"), sentence) for sentence in _stage_sentences(config, stage, before, last)]
+        if stage.reward == "model" and "reward" not in [earlier.method for earlier in stages[:position]]:
+            found.append(((*here, "reward"), "a reward model needs a stage before it: `after: [lora, reward]`"))
+        elif stage.reward and stage.reward not in ("model", *metrics.METRICS, "json_schema"):
+            found.append(
+                ((*here, "reward"), f"`{stage.reward}`: {_unknown('metric', stage.reward, list(metrics.METRICS))}")
+            )
+    return found
+
+
+def _stage_sentences(
+    config: ExperimentConfig, stage: TrainingConfig, before: Sequence[str], last: bool
+) -> Iterator[str]:
+    method = stage.method
+    supervised = method not in (*PREFERENCE_METHODS, *ONLINE_METHODS)
+    if method in PREFERENCE_METHODS and not config.data.preferences:
+        yield f"`{method}` learns from `data.preferences`"
+    if (stage.replay or stage.ewc) and not config.data.general:
+        yield "`replay` and `ewc` need `data.general`"
+    if not last and stage.after:
+        yield "a stage has no stages of its own; list them all in one `after`"
+    if last and method == "reward":
+        yield "a reward model answers nothing; it is a stage before `rloo` or `grpo`"
+    if supervised and before and before[-1] != "full":
+        yield f"`{method}` starts from whole weights, and the stage before it leaves an adapter"
 
 
 def _data_contradictions(config: ExperimentConfig) -> list[Problem]:

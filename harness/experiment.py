@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from baselines.arm import Arm, Prompter
 from baselines.selection import Trial, choose
 from harness import arms as setup
-from harness import corpus, data_gate, judging, power, stats
+from harness import corpus, data_gate, judging, lessons, power, stats
 from harness.conclude import conclude
 from harness.config import read_margin
 from harness.early import shortened
@@ -20,7 +21,8 @@ from harness.models.cache import Cached
 from harness.progress import phase, say
 from harness.score_statistic import Interval
 from harness.session import Session, Side, Stage
-from harness.training import METHODS, TrainingConfig, TrainingData, TrainingDiverged, TrainRow
+from harness.training import TrainingConfig, TrainingData, TrainingDiverged, tuned_spec
+from harness.training import train as train_all
 from suites.corpus import CORPUS, LABELS
 from suites.data import sha256_json
 from suites.errors import UserError
@@ -58,6 +60,7 @@ def check(session: Session) -> None:
     """Is the data fit to teach and to examine? Findings go to the store; a blocking one stops the experiment."""
     findings = data_gate.look(data_gate.of_experiment(session), session.experiment.config.data.findings)
     findings += data_gate.of_tokens(session)
+    findings += lessons.findings(session.experiment, session.splits)
     session.store.put_findings(session.id, findings + _exam_power(session) + _label_floors(session))
 
 
@@ -82,8 +85,8 @@ def train(session: Session) -> None:
         what = "training comes after the baseline: without it nothing says what to beat"
         raise UserError(what, "training", session.fix("baseline"))
     spec = setup.base_spec(session.experiment)
-    data = TrainingData(_training_rows(session, "train"), _training_rows(session, "validation"))
-    settings = TrainingConfig(**config.model_dump(), seed=session.experiment.config.seed)
+    data = lessons.rows(session.experiment, session.splits)
+    settings = lessons.settings(session.experiment)
     training_id = sha256_json([session.model(spec).identity.weights, asdict(settings), asdict(data)])
     try:
         if not session.store.rows("select 1 from training where training_id = ?", [training_id]):
@@ -192,14 +195,12 @@ def candidate_spec(session: Session) -> ModelSpec:
     """The model under examination: the one this experiment trained, or the one it was given."""
     if session.experiment.config.training is None:
         return setup.candidate_spec(session.experiment)
-    sql = "select method, folder from training join experiment_training using (training_id) where experiment_id = ?"
+    sql = "select folder from training join experiment_training using (training_id) where experiment_id = ?"
     trained = session.store.rows(sql, [session.id])
     if not trained:
         raise UserError("nothing is trained yet", "training", session.fix("train"))
-    spec = setup.base_spec(session.experiment)
-    if trained[0]["method"] == "full":
-        return replace(spec, base=trained[0]["folder"], revision=None)
-    return replace(spec, adapter=trained[0]["folder"])
+    settings = lessons.settings(session.experiment)
+    return tuned_spec(setup.base_spec(session.experiment), settings, Path(trained[0]["folder"]))
 
 
 def _choose(session: Session, side: Side, arms: Sequence[Arm]) -> Arm:
@@ -306,9 +307,11 @@ def _train(session: Session, training_id: str, spec: ModelSpec, data: TrainingDa
     session.release()
     session.store.release()
     with phase(f"training ({settings.method})") as progress:
-        result = METHODS[settings.method](
+        result = train_all(
             spec, data, settings, folder, lambda step, total, logs: progress.at(step, total, _loss(logs))
         )
+    if accuracy := lessons.reward_accuracy(result, session.experiment.config.policy.confidence):
+        session.put_evidence("candidate", accuracy)
     row = {
         "training_id": training_id, "method": settings.method, "config": asdict(settings), "folder": str(folder),
         "seconds": result.seconds, "steps": result.steps, "trained_parameters": result.trained_parameters,
@@ -321,11 +324,6 @@ def _train(session: Session, training_id: str, spec: ModelSpec, data: TrainingDa
 
 def _loss(logs: Mapping[str, float]) -> str:
     return f"loss {logs['loss']:.3g}" if "loss" in logs else ""
-
-
-def _training_rows(session: Session, split: str) -> list[TrainRow]:
-    prompter = setup.task_prompter(session.experiment)
-    return [setup.training_row(prompter, example) for example in session.splits.get(split, ())]
 
 
 def measure_effect(session: Session, arm: Arm) -> None:

@@ -59,7 +59,7 @@ def _references(config: ExperimentConfig) -> Iterator[Reference]:
     if config.judge:
         files.append((("judge", "calibration"), config.judge.calibration))
     yield from ((setting, name, _file) for setting, name in files if name)
-    for part in ("train", "validation", "test"):
+    for part in ("train", "validation", "test", "preferences", "general"):
         if name := getattr(config.data, part):
             yield ("data", part), name, _data
     yield from _models(config)

@@ -118,12 +118,15 @@ class SplitConfig(Section):
 class DataConfig(Section):
     """Files of examples (JSONL, JSON, CSV, TSV, Parquet), folders saved by datasets, or `hf:owner/name/split`.
 
-    `columns` maps our names to theirs: `{input: text}`.
+    `columns` maps our names to theirs: `{input: text}`. `preferences` are pairs of a better and a worse answer, or
+    answers rated good or bad; `general` shows what the base can do and must keep.
     """
 
     train: FilePath | None = None
     validation: FilePath | None = None
     test: FilePath | None = None
+    preferences: FilePath | None = None
+    general: FilePath | None = None
     split: SplitConfig | None = None
     columns: dict[Literal["id", "input", "target", "cluster", "messages", "text"], str] = {}
     findings: dict[CheckName, Level] = {}
@@ -187,18 +190,59 @@ class BaselineConfig(Section):
         return {"anyOf": [{"enum": ["zero_shot", "few_shot"]}, schema]}
 
 
+MethodName = Literal[
+    "lora", "qlora", "full", "prompt_tuning", "prefix_tuning", "ia3", "dpo", "kto", "reward", "rloo", "grpo"
+]
+
+
 class TrainingConfig(Section):
-    """How to fine-tune. Learning rate left out means the method's usual one: 2e-4 for LoRA, 2e-5 for full."""
+    """How to fine-tune. Learning rate left out means the method's usual one: 2e-4 for LoRA, 2e-5 for full.
+
+    `after` are stages that come first, each going on from what the last one left: `{method: dpo, after: [lora]}`.
+    `replay` is the share of `data.general` in the training set, `ewc` the strength of elastic weight consolidation on
+    it; Fisher information is small, so useful strengths are large, e.g. 1.0e+5. `reward` is a metric of the exam (left
+    out: the task's own), or `model` for the reward model of an earlier stage.
+    """
 
     shorthand = "method"
-    method: Literal["lora", "full"] = "lora"
+    method: MethodName = "lora"
     epochs: Annotated[float, Field(gt=0)] = 3.0
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     batch_size: Annotated[int, Field(ge=1)] = 16
     gradient_accumulation: Annotated[int, Field(ge=1)] = 1
     rank: Annotated[int, Field(ge=1)] = 16
     alpha: Annotated[int, Field(ge=1)] = 32
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    variant: Literal["rslora", "dora"] | None = None
+    target_modules: str | list[str] = "all-linear"
+    virtual_tokens: Annotated[int, Field(ge=1)] = 20
     max_length: Annotated[int, Field(ge=8)] = 1024
+    packing: bool = False
+    warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    replay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    ewc: Annotated[float, Field(ge=0)] = 0.0
+    beta: Annotated[float, Field(ge=0)] | None = None
+    reward: str | None = None
+    completions: Annotated[int, Field(ge=2)] = 8
+    after: list[TrainingConfig] = []
+
+    @property
+    def stages(self) -> list[TrainingConfig]:
+        """Every stage in order, this one last."""
+        return [*self.after, self]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.ewc and (self.method not in ("full", "lora") or self.variant == "dora"):
+            raise ValueError("`ewc` knows what full fine-tuning and LoRA change, not what other methods do")
+        if (self.replay or self.ewc) and self.method in ("dpo", "kto", "reward", "rloo", "grpo"):
+            raise ValueError("`replay` and `ewc` go with a supervised method")
+        if self.method in ("rloo", "grpo") and self.batch_size % self.completions:
+            raise ValueError("`batch_size` counts answers here, a multiple of `completions`")
+        if self.method == "kto" and self.batch_size < 2:
+            raise ValueError("`batch_size` is 2 or more for KTO, which compares the answers of a batch")
+        return self
 
 
 class CandidateConfig(Endpoint):

@@ -135,7 +135,8 @@ def _differs(base: Run, candidate: Run) -> list[str]:
         different.append("generation settings")
     for part in () if _is_recorded(base) or _is_recorded(candidate) else ("template", "engine", "dtype"):
         one, other = getattr(base.identity, part), getattr(candidate.identity, part)
-        if one and other and one != other:
+        # A QLoRA is deployed on its four-bit base; what the rounding costs is part of what is measured.
+        if one and other and other not in (one, f"nf4 {one}" if part == "dtype" else one):
             different.append(f"{part} ({one[:24]} against {other[:24]})")
     return different
 
