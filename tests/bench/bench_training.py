@@ -1,0 +1,322 @@
+"""Trains the demo's model by every method and examines each: what it learns, what it forgets, what it takes.
+
+    python tests/bench/bench_training.py [--out training.md]
+
+Each method has a process of its own, so that the peak memory is its own. Changes of the general skills are paired with
+the base's answers, with 95 % intervals over examples; one seed. Set HF_HUB_OFFLINE=1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import datasets
+import torch
+import transformers
+import trl
+
+from baselines.arm import Prompter
+from harness import judging, stats
+from harness.demo.skills import SKILLS
+from harness.lessons import reward_accuracy
+from harness.models import load
+from harness.models.hf_loading import load_base, quiet
+from harness.training import PairRow, TrainingConfig, TrainingData, TrainRow, train
+from harness.training.adapters import load as load_for_training
+from harness.training.adapters import peft_config
+from suites.data import read_examples
+from suites.folders import load_suite
+from suites.judge import Pair, load_rubric
+from suites.metrics import build
+from suites.types import Example, Generation, Message, ModelSpec
+
+DEMO = Path(__file__).parents[2] / "harness" / "demo"
+MODEL = DEMO / "model"
+TASK = Prompter("task", (DEMO / "prompts" / "terse.md").read_text(encoding="utf-8").strip())
+EXAM, GENERAL, LEARNT, JUDGED = 300, 400, 520, 120
+
+LORA = TrainingConfig(epochs=6, rank=32, alpha=32)
+HARD = TrainingConfig(method="full", epochs=4, learning_rate=3e-3)
+ARMS = {
+    "full, aggressive": HARD,
+    "full, aggressive, replay 0.3": replace(HARD, replay=0.3),
+    "full, aggressive, EWC": replace(HARD, ewc=1e6),
+    "full": TrainingConfig(method="full", epochs=6, learning_rate=2e-4),
+    "LoRA": LORA,
+    "LoRA, EWC": replace(LORA, ewc=1e6),
+    "LoRA, DoRA": replace(LORA, variant="dora"),
+    "QLoRA": replace(LORA, method="qlora"),
+    "IA3": TrainingConfig(method="ia3", epochs=6),
+    "prompt tuning": TrainingConfig(method="prompt_tuning", epochs=6),
+    "prefix tuning": TrainingConfig(method="prefix_tuning", epochs=6),
+    "short LoRA": replace(LORA, epochs=2),
+}
+STAGE = TrainingConfig(epochs=1, rank=32, alpha=32, max_new_tokens=16)
+AFTER = {
+    "DPO after it": replace(STAGE, method="dpo", learning_rate=1e-4),
+    "KTO after it": replace(STAGE, method="kto", learning_rate=1e-4),
+    "reward model": replace(STAGE, method="reward", epochs=3, learning_rate=1e-3),
+    "RLOO after it, for the metric": replace(
+        STAGE, method="rloo", reward="json_match", batch_size=64, learning_rate=1e-4, epochs=0.6
+    ),
+    "GRPO after it, for the reward model": replace(
+        STAGE, method="grpo", reward="model", batch_size=64, learning_rate=1e-4, epochs=0.6
+    ),
+}
+
+
+def examples(name: str) -> tuple[Example, ...]:
+    return read_examples(DEMO / "data" / f"{name}.jsonl", {})
+
+
+def exam() -> tuple[Example, ...]:
+    return tuple(Random(0).sample(list(examples("test")), EXAM))
+
+
+def general_exam() -> tuple[Example, ...]:
+    suite = load_suite("general", DEMO)
+    return suite.examples[:: len(suite.examples) // GENERAL]
+
+
+def general_rows() -> list[TrainRow]:
+    """Fresh draws of the general skills, without any input of the exam."""
+    asked = {example.input for example in load_suite("general", DEMO).examples}
+    rng, rows = Random(1), []
+    while len(rows) < LEARNT:
+        skill = SKILLS[list(SKILLS)[len(rows) % len(SKILLS)]]
+        question, answer = skill.draw(rng)
+        if question not in asked:
+            system: Message = {"role": "system", "content": rng.choice(skill.instructions)}
+            rows.append(TrainRow([system, {"role": "user", "content": question}], answer))
+    return rows
+
+
+def pairs() -> list[PairRow]:
+    """The right answer, and one with another customer's team or priority."""
+    rng, train_rows = Random(2), examples("train")
+    found = []
+    for example in train_rows:
+        right = json.loads(example.target)
+        wrong = right
+        while wrong == right:
+            key = rng.choice(list(right))
+            wrong = {**right, key: json.loads(rng.choice(train_rows).target)[key]}
+        found.append(PairRow(TASK.messages(example), example.target, json.dumps(wrong)))
+    return found
+
+
+def lessons(reward_model: Path | None) -> TrainingData:
+    rows = [TrainRow(TASK.messages(example), example.target, example.id) for example in examples("train")]
+    both = pairs()
+    return TrainingData(rows, general=general_rows(), pairs=both[160:], held_out=both[:160], reward_model=reward_model)
+
+
+def peak() -> float:
+    """The most memory this process has had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def examined(spec: ModelSpec) -> dict[str, Any]:
+    """The answers and marks on both exams, by example id."""
+    model, found = load(spec), {}
+    skills = Prompter("general", "{{ instruction }}")
+    parts = (("task", exam(), TASK, "json_match", 16), ("general", general_exam(), skills, "exact_match", 20))
+    for name, asked, prompter, metric, tokens in parts:
+        mark = build(metric)
+        answers = model.generate([prompter.prompt(example) for example in asked], Generation(tokens))
+        found[name] = [mark(e, a).value for e, a in zip(asked, answers, strict=True)]
+        found[f"{name}_answers"] = [answer.text for answer in answers]
+    return found
+
+
+def one(name: str, work: Path) -> dict[str, Any]:
+    """Train one arm and examine it, in this process."""
+    quiet()
+    if name == "base":
+        return examined(ModelSpec(str(MODEL)))
+    spec, place = ModelSpec(str(MODEL)), {each: work / str(i) for i, each in enumerate((*ARMS, *AFTER))}
+    if name in AFTER:
+        spec = replace(spec, adapter=str(place["short LoRA"]))
+    reward_model = place["reward model"] if name.endswith("the reward model") else None
+    before = peak()
+    result = train(spec, lessons(reward_model), {**ARMS, **AFTER}[name], place[name])
+    rewards = [value for _, curve, value in result.loss_curve if curve == "reward"]
+    found: dict[str, Any] = {
+        "seconds": result.seconds,
+        "trained": result.trained_parameters,
+        "memory": peak() - before,
+        "rewards": rewards,
+    }
+    if accuracy := reward_accuracy(result, 0.95):
+        found["accuracy"] = [accuracy.value, accuracy.low, accuracy.high, accuracy.n]
+        return found
+    return {**found, **examined(result.spec)}
+
+
+def apart(name: str, work: Path) -> dict[str, Any]:
+    """`one` in a process of its own."""
+    out = work / "found.json"
+    subprocess.run([sys.executable, __file__, "--one", name, "--work", str(work), "--out", str(out)], check=True)
+    found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+    print(name, {key: value for key, value in found.items() if not isinstance(value, list)}, flush=True)
+    return found
+
+
+def shown(values: Sequence[float], signed: bool = False) -> str:
+    interval = stats.mean_interval(values)
+    sign = "+" if signed else ""
+    mean = sum(values) / len(values)
+    return f"{mean:{sign}.3f} [{interval.low:{sign}.3f}, {interval.high:{sign}.3f}]" if interval else f"{mean:.3f}"
+
+
+def difference(after: dict[str, Any], before: dict[str, Any], exam_name: str) -> str:
+    return shown([a - b for a, b in zip(after[exam_name], before[exam_name], strict=True)], signed=True)
+
+
+def table(found: dict[str, dict[str, Any]]) -> str:
+    base, start = found["base"], found["short LoRA"]
+    lines = [
+        "| method | task, json_match | change of general | seconds | trained parameters | memory, MB |",
+        "|---|---|---|---|---|---|",
+        f"| base, same prompt | {shown(base['task'])} | {shown(base['general'])} (its score) |  |  |  |",
+    ]
+    for name, row in found.items():
+        if name == "base":
+            continue
+        took = f"{row['seconds']:.0f} | {row['trained']:,} | {row['memory']:.0f} |"
+        if "accuracy" in row:
+            value, low, high, n = row["accuracy"]
+            lines.append(f"| {name} | held-out pairs: {value:.3f} [{low:.3f}, {high:.3f}], n={n} |  | {took}")
+        else:
+            lines.append(f"| {name} | {shown(row['task'])} | {difference(row, base, 'general')} | {took}")
+    lines += ["", "Less forgotten than by aggressive full fine-tuning, paired:", ""]
+    hard = found["full, aggressive"]
+    lines += [
+        f"- {name}: {difference(found[name], hard, 'general')}"
+        for name in ("full, aggressive, replay 0.3", "full, aggressive, EWC", "LoRA", "LoRA, EWC")
+    ]
+    lines += ["", "Against the short LoRA each started from, paired:", ""]
+    for name in AFTER:
+        if "task" in found[name]:
+            rewards = found[name]["rewards"]
+            fifth = max(1, len(rewards) // 5)
+            first, last = (statistics.mean(part) if rewards else 0.0 for part in (rewards[:fifth], rewards[-fifth:]))
+            gained = f"; reward {first:.3f} to {last:.3f}, first and last fifth of the steps" if rewards else ""
+            lines.append(f"- {name}: task {difference(found[name], start, 'task')}{gained}")
+    return "\n".join(lines)
+
+
+def win_rate(found: dict[str, dict[str, Any]]) -> str:
+    """How often the demo's judge prefers DPO's answer to that of its start, ties as one half."""
+    asked = exam()[:JUDGED]
+    answers = zip(
+        asked, found["DPO after it"]["task_answers"][:JUDGED], found["short LoRA"]["task_answers"][:JUDGED], strict=True
+    )
+    shown_pairs = [Pair(example.id, example.input, ours, theirs) for example, ours, theirs in answers]
+    judge = load(ModelSpec(str(DEMO / "judge")))
+    judged = judging.judge_all(judge, load_rubric("rubric.md", DEMO), shown_pairs, Generation(56), "DPO")
+    told = [{"first": 1.0, "tie": 0.5, "second": 0.0}[each.choice] for each in judged if each.choice]
+    return f"The judge prefers DPO's answer to its start's: {shown(told)} of {len(told)}, ties as one half."
+
+
+def four_bits() -> str:
+    """Bytes of the linear weights, in bfloat16 and as QLoRA holds them, the scales included."""
+
+    def linear_bytes(method: str, dtype: str) -> int:
+        model = load_for_training(ModelSpec(str(MODEL), dtype=dtype), MODEL, TrainingConfig(method=method))
+        head = model.get_output_embeddings()
+        weights = [m.weight for m in model.modules() if isinstance(m, torch.nn.Linear) and m is not head]
+        scales = [weight.quant_state for weight in weights if hasattr(weight, "quant_state")]
+        extra = sum(s.absmax.nbytes + (s.state2.absmax.nbytes if s.nested else 0) for s in scales)
+        return sum(weight.nbytes for weight in weights) + extra
+
+    half, four = linear_bytes("lora", "bfloat16"), linear_bytes("qlora", "auto")
+    return f"Linear weights: {half:,} bytes in bfloat16, {four:,} in four bits with their scales: {four / half:.3f}."
+
+
+def overhead(work: Path, rounds: int = 3) -> str:
+    """Wall and processor time of the harness over those of the bare trainer, paired, in turn."""
+    config = replace(LORA, epochs=2)
+    walls, cpus = [], []
+    for number in range(rounds):
+        ours = timed(lambda at=work / f"ours{number}": train(ModelSpec(str(MODEL)), plain_data(), config, at))
+        bare = timed(lambda at=work / f"bare{number}": bare_trl(config, at))
+        walls.append(ours[0] / bare[0])
+        cpus.append(ours[1] / bare[1])
+    wall, cpu = statistics.median(walls), statistics.median(cpus)
+    every = ", ".join(f"{ratio:.3f}" for ratio in sorted(walls))
+    return (
+        f"The harness takes {wall:.3f} times the wall time of the bare trainer ({every}), {cpu:.3f} in processor time."
+    )
+
+
+def timed(work: Any) -> tuple[float, float]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def plain_data() -> TrainingData:
+    return TrainingData([TrainRow(TASK.messages(example), example.target) for example in examples("train")])
+
+
+def bare_trl(config: TrainingConfig, out: Path) -> None:
+    """The same training with TRL alone."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(MODEL)
+    rows = [
+        {"prompt": TASK.messages(e), "completion": [{"role": "assistant", "content": e.target}]}
+        for e in examples("train")
+    ]
+    args = trl.SFTConfig(
+        output_dir=str(out), num_train_epochs=config.epochs, learning_rate=2e-4, per_device_train_batch_size=16,
+        lr_scheduler_type="cosine", warmup_steps=0.05, weight_decay=0.0, logging_steps=1, save_strategy="no",
+        report_to="none", disable_tqdm=True, use_cpu=True, bf16=False, gradient_checkpointing=False, max_length=1024,
+    )  # fmt: skip
+    trainer = trl.SFTTrainer(
+        load_base(MODEL, "float32"),
+        args,
+        train_dataset=datasets.Dataset.from_list(rows),
+        processing_class=tokenizer,
+        peft_config=peft_config(config),
+    )
+    trainer.remove_callback(transformers.PrinterCallback)
+    trainer.train()
+    trainer.save_model(str(out))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("training.md"))
+    parser.add_argument("--one", help="train and examine one arm, as this command does in a process of its own")
+    parser.add_argument("--work", type=Path)
+    options = parser.parse_args()
+    if options.one:
+        options.out.write_text(json.dumps(one(options.one, options.work)), encoding="utf-8")
+        return
+    quiet()
+    with tempfile.TemporaryDirectory() as folder:
+        work = options.work or Path(folder)
+        found = {name: apart(name, work) for name in ("base", *ARMS, *AFTER)}
+        parts = [table(found), win_rate(found), four_bits(), overhead(work)]
+    versions = f"torch {torch.__version__}, transformers {transformers.__version__}, trl {trl.__version__}"
+    title = (
+        f"# What each method learns, forgets and takes\n\nWritten by `bench_training.py`; {versions}, CPU. {EXAM} task"
+        f" and {GENERAL} general questions, 95 % intervals; memory is the peak above that before the training."
+    )
+    options.out.write_text("\n\n".join([title, *parts]) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
