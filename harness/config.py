@@ -200,7 +200,9 @@ def _stage_sentences(
         yield "a stage has no stages of its own; list them all in one `after`"
     if last and method == "reward":
         yield "a reward model answers nothing; it is a stage before `rloo` or `grpo`"
-    if supervised and before and before[-1] != "full":
+    if before and before[-1] in ("prompt_tuning", "prefix_tuning"):
+        yield f"`{method}` goes on from whole weights, a LoRA or IA3, not from virtual tokens"
+    elif supervised and before and before[-1] != "full":
         yield f"`{method}` starts from whole weights, and the stage before it leaves an adapter"
 
 

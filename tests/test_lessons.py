@@ -102,6 +102,7 @@ def test_rows_to_learn_from_that_are_asked_in_an_exam_block(base: Path, tmp_path
         ({"method": "grpo", "reward": "exact_mach"}, "did you mean `exact_match`"),
         ({"method": "grpo", "batch_size": 10}, "a multiple of `completions`"),
         ({"method": "lora", "after": ["lora"]}, "the stage before it leaves an adapter"),
+        ({"method": "dpo", "after": ["prefix_tuning"]}, "not from virtual tokens"),
         ({"method": "dpo", "after": [{"method": "lora", "after": ["full"]}]}, "no stages of its own"),
         ({"method": "dpo", "replay": 0.2}, "`replay` and `ewc` go with a supervised method"),
         ({"method": "qlora", "ewc": 100}, "`ewc` knows what full fine-tuning and LoRA change"),

@@ -19,6 +19,7 @@ from harness.models.hf_text import ChatTokenizer
 from harness.training import METHODS, TrainingConfig, TrainingData, TrainingResult, TrainRow
 from harness.training.forgetting import Anchor, fisher, mix
 from harness.training.rows import IGNORED, Tokens, tokenize_all
+from suites.errors import UserError
 from suites.types import Generation, ModelSpec, Prompt
 
 torch.set_num_threads(1)
@@ -159,3 +160,9 @@ def test_ewc_holds_a_lora_too(base: Path, tmp_path: Path) -> None:
     held = train(base, tmp_path / "held", replace(config, ewc=3e5))
     assert right(plain.spec, TASK) == right(held.spec, TASK) == 3
     assert tiny_models.answer_nats(held.spec, GENERAL) < tiny_models.answer_nats(plain.spec, GENERAL) / 2
+
+
+@pytest.mark.parametrize("changes", [{"method": "ia3"}, {"method": "lora", "variant": "dora"}])
+def test_ewc_is_refused_where_it_would_do_nothing(changes: dict[str, str], base: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="Elastic weight consolidation knows"):
+        train(base, tmp_path / "out", replace(NEW, ewc=1e5, **changes))

@@ -91,6 +91,16 @@ def test_a_later_stage_starts_where_the_earlier_one_ended(
     assert result.seconds > first.seconds
 
 
+def test_a_qlora_goes_on_on_its_four_bit_base(tmp_path: Path) -> None:
+    base = tiny_models.build("llama", tmp_path / "base", hidden_size=64, head_dim=32)
+    config = replace(QUICK, method="dpo", epochs=4, after=(replace(SFT, method="qlora"),))
+    result = train(ModelSpec(str(base)), DATA, config, tmp_path / "out")
+    first = tuned_spec(ModelSpec(str(base)), config.after[0], tmp_path / "out-1-qlora")
+    assert result.spec.load_in == first.load_in == "4bit"
+    assert curve(result, "loss")[16] == pytest.approx(0.6931, abs=1e-2)
+    assert margin(result.spec) > margin(first)
+
+
 def test_a_stage_after_another_adapter_is_another_training(base: Path, tmp_path: Path) -> None:
     one = METHODS["lora"](ModelSpec(str(base)), DATA, replace(SFT, epochs=1), tmp_path / "one")
     two = METHODS["lora"](ModelSpec(str(base)), DATA, replace(SFT, epochs=2), tmp_path / "two")

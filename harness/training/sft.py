@@ -189,6 +189,7 @@ def supervised(start: Start, data: TrainingData, config: TrainingConfig, out: Pa
     model = adapters.load(start.spec, start.base, config)
     anchor = None
     if config.ewc:
+        _check_ewc(config)
         model.to(hf_loading.pick_device())
         anchor = forgetting.Anchor(model, general, config.ewc, config.method == "full", config.seed)
     trainer = (partial(forgetting.EwcTrainer, anchor) if anchor else trl.SFTTrainer)(
@@ -205,6 +206,12 @@ def supervised(start: Start, data: TrainingData, config: TrainingConfig, out: Pa
         peft_config=adapters.peft_config(config),
     )
     return Job(trainer, len(learnt), sum(label != IGNORED for row in learnt for label in row["labels"]))
+
+
+def _check_ewc(config: TrainingConfig) -> None:
+    if config.method not in ("full", "lora") or config.variant == "dora":
+        what = "Elastic weight consolidation knows what full fine-tuning and LoRA change, not what other methods do."
+        raise UserError(what, "training: ewc", "Use method lora or full, or `replay`.")
 
 
 def tokens(start: Start, rows: Sequence[TrainRow], what: str) -> list[Tokens]:
