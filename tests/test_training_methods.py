@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -83,6 +84,15 @@ def test_variants_of_lora_are_other_adapters(variant: str, base: Path, tmp_path:
     answers = load(result.spec).generate(PROMPTS, Generation(6))
     assert [answer.text for answer in answers] == list(ANSWERS.values())
     assert losses(result) != losses(plain)
+
+
+def test_dora_is_refused_where_it_would_divide_by_zero(base: Path, tmp_path: Path) -> None:
+    model = hf_loading.load_base(base, "float32")
+    model.model.layers[1].self_attn.k_proj.weight.data[3] = 0
+    shutil.copytree(base, tmp_path / "base")
+    model.save_pretrained(tmp_path / "base")
+    with pytest.raises(UserError, match=r"rows of zeros, first model.layers.1.self_attn.k_proj"):
+        train(tmp_path / "base", tmp_path / "out", replace(LESSON, variant="dora"))
 
 
 def test_an_unknown_variant_is_named(base: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import peft
+import torch
 
 from harness.models import hf_files, hf_loading
 from harness.training.types import TrainingConfig
@@ -37,11 +38,25 @@ def load(spec: ModelSpec, base: Path, config: TrainingConfig) -> Any:
     dtype = "float32" if config.method == "full" else hf_loading.pick_dtype(spec.dtype, device)
     held = replace(spec, load_in="4bit") if config.method == "qlora" else spec
     model = hf_loading.load_base(base, dtype, **hf_loading.quantization(held, device))
+    if config.variant == "dora":
+        _check_lengths(model)
     if not spec.adapter:
         return model
     folder = hf_files.adapter_folder(spec.adapter)
     hf_loading.check_base(folder, spec, base)
     return peft.PeftModel.from_pretrained(model, str(folder), is_trainable=True)
+
+
+def _check_lengths(model: Any) -> None:
+    """DoRA divides each row of a weight matrix by its length: one row of zeros makes every number NaN."""
+    linear = {name: module for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    whole = {name: module.weight for name, module in linear.items() if module.weight.is_floating_point()}
+    empty = [name for name, weight in whole.items() if (weight == 0).all(dim=1).any()]
+    if empty:
+        what = (
+            f"{len(empty)} of {len(whole)} weight matrices have rows of zeros, first {empty[0]}, which DoRA divides by."
+        )
+        raise UserError(what, "training: variant", "Use rslora or plain LoRA, or name other `target_modules`.")
 
 
 def _lora(config: TrainingConfig, task: str) -> peft.LoraConfig:

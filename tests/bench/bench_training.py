@@ -56,7 +56,7 @@ ARMS = {
     "full": TrainingConfig(method="full", epochs=6, learning_rate=2e-4),
     "LoRA": LORA,
     "LoRA, EWC": replace(LORA, ewc=1e6),
-    "LoRA, DoRA": replace(LORA, variant="dora"),
+    "LoRA, rsLoRA": replace(LORA, variant="rslora"),
     "QLoRA": replace(LORA, method="qlora"),
     "IA3": TrainingConfig(method="ia3", epochs=6),
     "prompt tuning": TrainingConfig(method="prompt_tuning", epochs=6),
@@ -166,9 +166,10 @@ def one(name: str, work: Path) -> dict[str, Any]:
 
 
 def apart(name: str, work: Path) -> dict[str, Any]:
-    """`one` in a process of its own."""
-    out = work / "found.json"
-    subprocess.run([sys.executable, __file__, "--one", name, "--work", str(work), "--out", str(out)], check=True)
+    """`one` in a process of its own; what is in `work` already is not measured again."""
+    out = work / f"{name}.json"
+    if not out.exists():
+        subprocess.run([sys.executable, __file__, "--one", name, "--work", str(work), "--out", str(out)], check=True)
     found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
     print(name, {key: value for key, value in found.items() if not isinstance(value, list)}, flush=True)
     return found
