@@ -53,10 +53,8 @@ def _check_lengths(model: Any) -> None:
     whole = {name: module.weight for name, module in linear.items() if module.weight.is_floating_point()}
     empty = [name for name, weight in whole.items() if (weight == 0).all(dim=1).any()]
     if empty:
-        what = (
-            f"{len(empty)} of {len(whole)} weight matrices have rows of zeros, first {empty[0]}, which DoRA divides by."
-        )
-        raise UserError(what, "training: variant", "Use rslora or plain LoRA, or name other `target_modules`.")
+        what = f"{len(empty)} weight matrices have rows of zeros, first {empty[0]}, and DoRA divides by their length."
+        raise UserError(what, "training: variant", "Use rslora or plain LoRA.")
 
 
 def _lora(config: TrainingConfig, task: str) -> peft.LoraConfig:

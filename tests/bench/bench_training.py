@@ -56,11 +56,10 @@ ARMS = {
     "full": TrainingConfig(method="full", epochs=6, learning_rate=2e-4),
     "LoRA": LORA,
     "LoRA, EWC": replace(LORA, ewc=1e6),
-    "LoRA, rsLoRA": replace(LORA, variant="rslora"),
-    "QLoRA": replace(LORA, method="qlora"),
-    "IA3": TrainingConfig(method="ia3", epochs=6),
-    "prompt tuning": TrainingConfig(method="prompt_tuning", epochs=6),
-    "prefix tuning": TrainingConfig(method="prefix_tuning", epochs=6),
+    "QLoRA, 3 epochs": replace(LORA, method="qlora", epochs=3),
+    "IA3, 3 epochs": TrainingConfig(method="ia3"),
+    "prompt tuning, 3 epochs": TrainingConfig(method="prompt_tuning"),
+    "prefix tuning, 3 epochs": TrainingConfig(method="prefix_tuning"),
     "short LoRA": replace(LORA, epochs=2),
 }
 STAGE = TrainingConfig(epochs=1, rank=32, alpha=32, max_new_tokens=16)
@@ -249,7 +248,7 @@ def four_bits() -> str:
 
 def overhead(work: Path, rounds: int = 3) -> str:
     """Wall and processor time of the harness over those of the bare trainer, paired, in turn."""
-    config = replace(LORA, epochs=2)
+    config = replace(LORA, epochs=1)
     walls, cpus = [], []
     for number in range(rounds):
         ours = timed(lambda at=work / f"ours{number}": train(ModelSpec(str(MODEL)), plain_data(), config, at))
