@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from harness.models.spec import NonFiniteWeights
 from suites.types import Model, ModelSpec
 
 __all__ = ["NonFiniteWeights", "load"]
+
+# Where it is installed PEFT imports it, and it then tells everyone which faster kernels are not there.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def _hf(spec: ModelSpec) -> Model:
