@@ -20,6 +20,12 @@ def _hf(spec: ModelSpec) -> Model:
     return HFModel(spec)
 
 
+def _vllm(spec: ModelSpec) -> Model:
+    from harness.models.vllm import VLLMModel
+
+    return VLLMModel(spec)
+
+
 def _openai(spec: ModelSpec) -> Model:
     from harness.models.openai import OpenAIModel
 
@@ -40,6 +46,7 @@ def _echo(spec: ModelSpec) -> Model:
 
 LOADERS: dict[str, Callable[[ModelSpec], Model]] = {
     "hf": _hf,
+    "vllm": _vllm,
     "openai": _openai,
     "recorded": _recorded,
     "echo": _echo,
