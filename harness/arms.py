@@ -98,6 +98,7 @@ def model_spec(experiment: Experiment, config: ModelConfig) -> ModelSpec:
         revision=config.revision,
         dtype=config.dtype,
         load_in=config.load_in,
+        engine=config.engine,
         **_endpoint(config),
     )
 

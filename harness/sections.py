@@ -80,6 +80,7 @@ class ModelConfig(Endpoint):
     """A Hub id, a folder, `embedded` (the model that ships with the harness), or a name at an OpenAI-compatible URL.
 
     `load_in: 4bit` reads the weights quantised, for a quarter of the memory; it needs bitsandbytes.
+    `engine: vllm` answers through vLLM in this process; what is trained is trained as ever.
     """
 
     shorthand = "name"
@@ -87,6 +88,7 @@ class ModelConfig(Endpoint):
     revision: str | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     load_in: Literal["4bit"] | None = None
+    engine: Literal["transformers", "vllm"] = "transformers"
 
 
 class SplitConfig(Section):

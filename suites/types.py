@@ -126,7 +126,8 @@ class ModelSpec:
     `base` is a Hub id, a folder, or the model's name at `endpoint` (an OpenAI-compatible base URL whose key is in the
     environment variable `api_key_env`, asked at most `concurrency` things at once, given `timeout_seconds` for each,
     and `token_budget` tokens in and out in all); `adapter` is a PEFT folder on top of it. `recorded` is a file of
-    answers that is replayed instead. `load_in` "4bit" quantises the base's weights as they are read (NF4).
+    answers that is replayed instead. `load_in` "4bit" quantises the base's weights as they are read (NF4). `engine` is
+    what runs a local model.
     """
 
     base: str = ""
@@ -134,6 +135,7 @@ class ModelSpec:
     adapter: str | None = None
     dtype: str = "auto"
     load_in: Literal["4bit"] | None = None
+    engine: Literal["transformers", "vllm"] = "transformers"
     endpoint: str | None = None
     api_key_env: str | None = None
     concurrency: int = 8
@@ -142,13 +144,15 @@ class ModelSpec:
     recorded: str | None = None
 
     @property
-    def kind(self) -> Literal["hf", "openai", "recorded", "echo"]:
+    def kind(self) -> Literal["hf", "vllm", "openai", "recorded", "echo"]:
         """Which backend answers; the base "echo" repeats the question."""
         if self.recorded:
             return "recorded"
         if self.endpoint:
             return "openai"
-        return "echo" if self.base == "echo" else "hf"
+        if self.base == "echo":
+            return "echo"
+        return "vllm" if self.engine == "vllm" else "hf"
 
 
 OnProgress = Callable[[list[tuple[int, Completion]]], None]

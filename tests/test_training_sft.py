@@ -15,6 +15,7 @@ import torch
 from harness.models.hf import HFModel
 from harness.models.hf_files import tensors_hash
 from harness.models.hf_loading import stop_ids
+from harness.models.hf_plain import Plain
 from harness.models.hf_text import ChatTokenizer
 from harness.training import METHODS, TrainingConfig, TrainingData, TrainingDiverged, TrainingResult, TrainRow
 from harness.training.rows import IGNORED, check_rows, tokenize
@@ -53,11 +54,18 @@ def test_memorises_a_small_set(method: str, base: Path, tmp_path: Path) -> None:
 
 def test_first_loss_is_the_model_s_own_log_likelihood(base: Path, tmp_path: Path) -> None:
     result = train(base, tmp_path / "out", TrainingConfig(epochs=1, batch_size=3))
-    chat = ChatTokenizer(base)
+    model = HFModel(ModelSpec(str(base)))
     # The stop token is part of the lesson; what the template writes after it is not.
-    answers = [chat.tokenizer(row.target, add_special_tokens=False)["input_ids"] for row in ROWS]
-    assert result.loss_tokens == sum(len(answer) + 1 for answer in answers)
-    assert result.loss_curve[0][2] == pytest.approx(tiny_models.answer_nats(ModelSpec(str(base)), ROWS), rel=1e-4)
+    pairs = []
+    for row in ROWS:
+        ids = tokenize(model.chat, row, model._stop)["input_ids"]
+        start = len(model.chat.encode(model.chat.render(row.messages)))
+        pairs.append((ids[:start], ids[start:]))
+    assert [model.chat.decode(answer) for _, answer in pairs] == [row.target for row in ROWS]
+    scored = Plain(model._model, model.device, model._stop).loglikelihood(pairs)
+    total = sum(score.logprob for batch in scored for _, score in batch)
+    assert result.loss_tokens == sum(len(answer) for _, answer in pairs)
+    assert result.loss_curve[0][2] == pytest.approx(-total / result.loss_tokens, rel=1e-4)
 
 
 @pytest.mark.parametrize("name", list(tiny_models.ARCHITECTURES))

@@ -36,7 +36,7 @@ class HFModel:
         self.device = hf_loading.pick_device()
         self.dtype = hf_loading.precision(spec, self.device)
         self.context_length = hf_loading.context_length(self.base)
-        self._stop = hf_loading.stop_ids(self.base, self.chat.tokenizer.eos_token_id)
+        self.stop = hf_loading.stop_ids(self.base, self.chat.tokenizer.eos_token_id)
 
     @cached_property
     def identity(self) -> Identity:
@@ -140,7 +140,7 @@ class HFModel:
 
     @cached_property
     def _engine(self) -> Engine | None:
-        return hf_support.engine(self._model, self.device, self._stop)
+        return hf_support.engine(self._model, self.device, self.stop)
 
     def _ways(self, lengths: Sequence[int]) -> Iterator[tuple[Engine | Plain, list[int]]]:
         """Who works on which requests, given their lengths with room for the answer."""
@@ -149,20 +149,20 @@ class HFModel:
         if self._engine and fast:
             yield self._engine, fast
         if plain := [i for i, length in enumerate(lengths) if length > longest]:
-            yield Plain(self._model, self.device, self._stop), plain
+            yield Plain(self._model, self.device, self.stop), plain
 
     def _answer_all(self, encoded: list[list[int]], generation: Generation) -> Iterator[list[tuple[int, Completion]]]:
         room = self.context_length - generation.max_new_tokens
         refused = [i for i, ids in enumerate(encoded) if not 0 < len(ids) <= room]
         if refused:
-            yield [(i, self._too_long(len(encoded[i]), generation)) for i in refused]
+            yield [(i, self.too_long(len(encoded[i]), generation)) for i in refused]
         fitting = [i for i, ids in enumerate(encoded) if 0 < len(ids) <= room]
         for way, some in self._ways([len(encoded[i]) + generation.max_new_tokens for i in fitting]):
             mine = [fitting[i] for i in some]
             for batch in self._in_memory(way.generate([encoded[i] for i in mine], generation)):
                 yield [(mine[i], self._completion(len(encoded[mine[i]]), row)) for i, row in batch]
 
-    def _too_long(self, tokens: int, generation: Generation) -> Completion:
+    def too_long(self, tokens: int, generation: Generation) -> Completion:
         reason = (
             f"prompt of {tokens} tokens does not fit: the context holds {self.context_length},"
             f" {generation.max_new_tokens} of them kept for the answer"
@@ -170,7 +170,7 @@ class HFModel:
         return Completion("", "error", tokens_in=tokens, error=reason if tokens else "the prompt is empty")
 
     def _completion(self, tokens_in: int, row: Row) -> Completion:
-        stopped = row.new[-1] in self._stop
+        stopped = row.new[-1] in self.stop
         text = self.chat.decode(row.new[:-1] if stopped else row.new)
         return Completion(text, "stop" if stopped else "length", tokens_in, len(row.new), row.seconds)
 
