@@ -121,6 +121,12 @@ def test_a_four_bit_base_takes_a_quarter_of_the_memory_of_its_linear_weights(bas
     assert linear_bytes(TrainingConfig(method="qlora"), "auto") == half / 4
 
 
+def test_four_bits_of_rows_that_are_no_whole_blocks(tmp_path: Path) -> None:
+    base = tiny_models.build("llama", tmp_path / "base", hidden_size=64, head_dim=32, intermediate_size=96)
+    result = train(base, tmp_path / "out", replace(LESSON, method="qlora", learning_rate=1e-2))
+    assert tiny_models.answer_nats(result.spec, ROWS) < losses(result)[0] / 3
+
+
 def test_four_bits_without_bitsandbytes_say_what_to_install(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

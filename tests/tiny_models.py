@@ -161,7 +161,7 @@ def answer_nats(spec: ModelSpec, rows: Sequence[TrainRow]) -> float:
     model = HFModel(spec)
     total, count = 0.0, 0
     with model._at_work(), torch.inference_mode():
-        for row in tokenize_all(model.chat, rows, model._stop):
+        for row in tokenize_all(model.chat, rows, model.stop):
             ids = torch.tensor([row["input_ids"]])
             at = [i for i, label in enumerate(row["labels"]) if label != IGNORED]
             # From the end: virtual tokens stand before the text.

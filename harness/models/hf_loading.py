@@ -137,7 +137,18 @@ def load_base(folder: Path, dtype: str, **quantized: Any) -> Any:
         )
     check_finite(model.named_parameters(), f"the model {folder.name}")
     torch.set_num_threads(1 if model.num_parameters() < ONE_THREAD_BELOW else THREADS)
+    for module in model.modules():
+        _leave_unpacked(module)
     return model
+
+
+def _leave_unpacked(module: Any) -> None:
+    """Of 4-bit weights, on CPUs with bfloat16 instructions, bitsandbytes packs what divides into whole blocks.
+
+    It tries with all others too, and fails (0.50, `_convert_weight_packed_for_cpu`); unpacked they work everywhere.
+    """
+    if getattr(module, "support_avx512bf16_for_cpu", False):
+        module.support_avx512bf16_for_cpu = module.in_features % 64 == 0 and module.out_features % 32 == 0
 
 
 def add_adapter(model: Any, folder: Path, name: str, spec: ModelSpec, base: Path, vocabulary: int) -> Any:
