@@ -70,7 +70,7 @@ def pooled(session: Session, side: Side) -> list[tuple[Run, bool]]:
 
 def _exams(fold: Session, side: Side, kind: Kind) -> list[dict[str, Any]]:
     sql = """select * from v_runs where experiment_id = ? and side = ? and kind = ? and is_primary
-             order by suite, created_at, arm"""
+             order by suite, arm"""
     return fold.store.rows(sql, [fold.id, side, kind])
 
 
