@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from harness import costs
+from harness import costs, folds
 from harness.costs import ArmCost, BreakEven, Costs, Estimate, Usage
 from harness.prices import Rate, rate
 from harness.session import Session
@@ -66,6 +66,8 @@ def _usages(session: Session, run_id: str) -> list[Usage]:
 
 
 def _training_seconds(session: Session) -> float | None:
+    if session.folds:
+        return folds.training_seconds(session)
     rows = session.store.rows("select distinct seconds from v_training where experiment_id = ?", [session.id])
     return rows[0]["seconds"] if rows else None
 

@@ -20,7 +20,7 @@ from suites.errors import UserError
 from suites.folders import load_suite
 from suites.lm_eval_bridge import LmEvalTask
 from suites.near import near_duplicates
-from suites.splits import split
+from suites.splits import folds, split
 from suites.types import Example, Generation, ModelSpec, Suite
 
 EMBEDDED = Path(__file__).parent / "demo"
@@ -42,10 +42,11 @@ def read_files(experiment: Experiment) -> dict[str, DataFile]:
     """The data files that the experiment names, by split."""
     settings = experiment.config.data
     columns: dict[str, str] = {str(ours): theirs for ours, theirs in settings.columns.items()}
+    exam = "test" if settings.test else "train"
     found = {}
     for name in ("train", "validation", "test"):
         if file := getattr(settings, name):
-            slices = experiment.config.task.slices if name == "test" else ()
+            slices = experiment.config.task.slices if name == exam else ()
             found[name] = data.read_data(locate(file, experiment.folder), columns, slices)
     return found
 
@@ -53,10 +54,14 @@ def read_files(experiment: Experiment) -> dict[str, DataFile]:
 def read_splits(experiment: Experiment, files: Mapping[str, DataFile], keep: Mapping[str, str] | None = None) -> Splits:
     """The examples of `train`, `validation` and `test`, as in the files or split as the experiment says.
 
-    `keep` has the sides of an earlier split by example id. Absent splits are left out.
+    `keep` has the sides of an earlier split by example id. Absent splits are left out. With folds all rows train, and
+    all are tested; see `read_folds`.
     """
     found = {name: file.examples for name, file in files.items()}
-    if settings := experiment.config.data.split:
+    settings = experiment.config.data.split
+    if settings and settings.folds:
+        found["test"] = found["train"]
+    elif settings:
         shares = {name: getattr(settings, name) for name in ("validation", "test") if name not in found}
         shares = {name: share for name, share in shares.items() if share}
         links = _near(found["train"], keep or {})
@@ -65,6 +70,28 @@ def read_splits(experiment: Experiment, files: Mapping[str, DataFile], keep: Map
         if any(not example.messages for example in found.get(name, ())):
             fix = "give rows with an input and a target"
             raise UserError(f"plain text asks nothing, and the {name} set is asked", f"data: {name}", fix)
+    return found
+
+
+def read_folds(experiment: Experiment, files: Mapping[str, DataFile]) -> list[Splits]:
+    """The splits of each fold: itself to test, the next one to choose the prompt on, the others to train.
+
+    None without `data.split.folds`. Raises UserError when a fold comes out empty.
+    """
+    settings = experiment.config.data.split
+    if settings is None or settings.folds is None:
+        return []
+    examples = files["train"].examples
+    parts = folds(examples, settings.folds, settings.by, experiment.config.seed, links=_near(examples, {}))
+    if empty := [number for number, part in enumerate(parts, 1) if not part]:
+        what = f"fold {empty[0]} of {settings.folds} has no rows: rows of one group or nearly the same stay together"
+        raise UserError(what, "data.split.folds", "ask for fewer folds, or give more rows that differ")
+    place = {example.id: number for number, part in enumerate(parts) for example in part}
+    found: list[Splits] = []
+    for number, part in enumerate(parts):
+        following = (number + 1) % settings.folds
+        train = tuple(example for example in examples if place[example.id] not in (number, following))
+        found.append({"train": train, "validation": parts[following], "test": part})
     return found
 
 
@@ -79,7 +106,7 @@ def split_recipe(experiment: Experiment) -> str:
     """sha256 of what a split is made by, whatever the rows: the file's place and the settings."""
     settings = experiment.config.data
     place = locate(settings.train or "", experiment.folder)
-    parts = settings.split.model_dump() if settings.split else None
+    parts = settings.split.model_dump(exclude=None if settings.split.folds else {"folds"}) if settings.split else None
     return data.sha256_json([str(place), parts, experiment.config.seed])
 
 

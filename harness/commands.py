@@ -140,7 +140,8 @@ _ARMS = """select arm, suite, metric, round(mean, 3) as mean, round(low, 3) as l
 RESULTS = {
     "baseline": _ARMS.format("base"),
     "train": """select distinct method, n_rows, steps, trained_parameters, round(seconds, 1) as seconds, folder
-                from v_training where experiment_id = '{}'""",
+                from v_training where experiment_id in (
+                    select '{0}' union select fold_id from v_folds where experiment_id = '{0}')""",
     "exam": _ARMS.format("candidate"),
     "judge": """select name, round(value, 3) as value, round(low, 3) as low, round(high, 3) as high, n, note
                 from v_evidence where experiment_id = '{}' and topic = 'judge' order by name""",
@@ -263,7 +264,7 @@ def compare(options: argparse.Namespace) -> int:
 def runs(options: argparse.Namespace) -> int:
     """The experiments of a store."""
     sql = """select name, verdict, exit_code, created_at, experiment_id[:12] as id from v_experiments
-             order by created_at desc"""
+             where part_of is null order by created_at desc"""
     return _print_rows(options.store, sql, as_json=options.json)
 
 

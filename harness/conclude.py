@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import Any
 
-from harness import accounts, judging, validity
+from harness import accounts, folds, judging, validity
 from harness import arms as setup
 from harness.compare import Comparison, Kind, Question, compare, slices_of
 from harness.config import MetricRule, Tier, load_experiment, read_margin
@@ -45,7 +45,7 @@ def conclude(session: Session) -> None:
     if decision.verdict is Verdict.DEPLOY and leaks.get("turned"):
         gates.append(validity.unseen_gate(leaks["told"]))
         decision = decide(gates, comparisons, config.policy, budgets=budgets, regression_declared=declared)
-    _store(session, comparisons, decision, leaks)
+    _store(session, comparisons, folds.of_recipe(session, decision), leaks)
 
 
 def leaked(session: Session) -> set[str]:
@@ -218,21 +218,42 @@ def validity_gates(session: Session, gain: Comparison | None = None) -> list[Gat
     if session.stopped():
         return gates
     gates.append(validity.weights_gate(None))
-    effect = session.evidence("candidate").get("effect")
-    if effect and (gate := validity.effect_gate(effect.value)):
-        gates.append(gate)
+    gates += folds.everywhere(session, _effect)
     policy = session.experiment.config.policy
     runs = _run_pairs(session)
     health = [(_health(session, base, "base"), _health(session, candidate, "candidate")) for base, candidate in runs]
     gates += [
-        validity.difference_gate(_same_questions(session)),
+        *folds.everywhere(session, _different),
         validity.answered_gate([arm for pair in health for arm in pair], policy.max_unscored),
-        validity.same_share_gate(health),
+        validity.same_share_gate(_failures(session)),
         validity.cut_gate(health[0][0], policy.max_truncated),
-        validity.comparable_gate([(_run(session, base), _run(session, candidate)) for base, candidate in runs]),
+        *folds.everywhere(session, _comparable),
         validity.looks_gate(_looks(session), policy.max_looks),
     ]
     return [*gates, validity.plausible_gate(gain, policy.suspicious_gain)] if gain else gates
+
+
+def _failures(session: Session) -> list[tuple[validity.ArmHealth, validity.ArmHealth]]:
+    """(base, candidate) on every exam. With folds a regression suite is taken once by each fold's candidate: pooled, a
+    question that failed once would count as often as there are folds."""
+    pairs = _run_pairs(session)[:1]
+    for fold in session.folds or (session,):
+        pairs += _run_pairs(fold)[1:]
+    return [(_health(session, base, "base"), _health(session, candidate, "candidate")) for base, candidate in pairs]
+
+
+def _effect(session: Session) -> Gate | None:
+    effect = session.evidence("candidate").get("effect")
+    return validity.effect_gate(effect.value) if effect else None
+
+
+def _different(session: Session) -> Gate:
+    return validity.difference_gate(_same_questions(session))
+
+
+def _comparable(session: Session) -> Gate:
+    pairs = _run_pairs(session)
+    return validity.comparable_gate([(_run(session, base), _run(session, candidate)) for base, candidate in pairs])
 
 
 def _current_id(session: Session) -> str | None:
@@ -324,6 +345,8 @@ def _uncertainty(session: Session) -> str:
     told = (
         "Intervals cover the choice of examples. One training and one decoding were seen; another may differ by more."
     )
+    if session.folds:
+        told = folds.uncertainty(session)
     split = judging.contradiction(judging.read_verdicts(session.store, session.id))
     own = next((part.share for part in split.components if part.source == "judging"), None) if split else None
     return (

@@ -55,11 +55,15 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A checked experiment file. `files` holds the sha256 of everything it points at; `id` covers both."""
+    """A checked experiment file. `files` holds the sha256 of everything it points at; `id` covers both.
+
+    `fold` is the number, from 1, of the one fold of a cross-validation that this experiment is about.
+    """
 
     config: ExperimentConfig
     path: Path
     files: Mapping[str, str]
+    fold: int | None = None
 
     @property
     def id(self) -> str:
@@ -67,7 +71,7 @@ class Experiment:
 
     @property
     def name(self) -> str:
-        return self.config.experiment
+        return f"{self.config.experiment}/fold-{self.fold}" if self.fold else self.config.experiment
 
     @property
     def folder(self) -> Path:
@@ -80,7 +84,8 @@ class Experiment:
     def frozen(self) -> str:
         """What is put on record before anything runs: canonical JSON of the settings and the file hashes."""
         settings = self.config.model_dump(mode="json", by_alias=True)
-        return json.dumps({"config": settings, "files": self.files}, sort_keys=True, allow_nan=False)
+        fold = {"fold": self.fold} if self.fold else {}
+        return json.dumps({"config": settings, "files": self.files, **fold}, sort_keys=True, allow_nan=False)
 
 
 def load_experiment(path: str | Path) -> Experiment:
@@ -208,6 +213,8 @@ def _stage_sentences(
 
 def _data_contradictions(config: ExperimentConfig) -> list[Problem]:
     data, split = config.data, config.data.split
+    if split and split.folds:
+        return _fold_problems(config)
     found: list[Problem] = []
     if not data.test and not (split and split.test):
         found.append((("data",), "`data.test` is required (or `data.split.test`, a share of the training file)"))
@@ -222,6 +229,27 @@ def _data_contradictions(config: ExperimentConfig) -> list[Problem]:
     if len(config.baselines) > 1 and not data.validation and not (split and split.validation):
         sentence = "`data.validation` is required: the best of several baselines is chosen there, not on the test set"
         found.append((("data",), sentence))
+    return found
+
+
+def _fold_problems(config: ExperimentConfig) -> list[Problem]:
+    """What cannot stand beside `data.split.folds`, which makes every row an exam of a fine-tune trained here."""
+    found: list[Problem] = []
+    for name in ("validation", "test"):
+        if getattr(config.data, name):
+            sentence = f"`data.{name}` cannot stand beside `data.split.folds`, by which every fold is one once"
+            found.append((("data", name), sentence))
+        if config.data.split and getattr(config.data.split, name):
+            sentence = f"`data.split.{name}` cannot stand beside `folds`, by which every fold is one once"
+            found.append((("data", "split", name), sentence))
+    if config.candidate:
+        sentence = (
+            "`data.split.folds` trains a candidate for each fold; examine one that is there on a `data.test` file"
+        )
+        found.append((("data", "split", "folds"), sentence))
+    if config.policy.stop_early:
+        sentence = "`policy.stop_early` cannot stand beside `data.split.folds`: an exam of all folds has no early look"
+        found.append((("policy", "stop_early"), sentence))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -13,6 +13,8 @@ from harness.progress import phase, say
 from suites.checks import CHECKS, CheckName, Level, at_levels, check
 from suites.data import DataFile, read_data, read_examples
 from suites.formats import transcript
+from suites.labels import unseen_labels
+from suites.leaks import overlaps
 from suites.lm_eval_bridge import LmEvalTask
 from suites.material import CALIBRATION, Material
 from suites.mend import LOG, mend, removals, summary
@@ -39,7 +41,23 @@ def of_experiment(session: Session) -> Material:
         pairs = judging.read_calibration(experiment.resolve(calibration))
         exams[CALIBRATION] = [Example(p.id, {"input": p.input}, label, p.id) for p, label in pairs]
     suite = arms.task_suite(experiment, session.splits, "test")
-    return Material(session.splits, exams, suite.metrics, suite.schema, experiment.config.task.slices)
+    # With folds every row is both trained on and tested, though never by one model; see `of_folds`.
+    splits = {"train": session.splits["train"]} if session.folds else session.splits
+    return Material(splits, exams, suite.metrics, suite.schema, experiment.config.task.slices)
+
+
+def of_folds(session: Session) -> list[Finding]:
+    """What is wrong between the parts of a fold. Inputs that are (nearly) the same never come apart, others may."""
+    found = []
+    for fold in session.folds:
+        material = Material(fold.splits)
+        between = [finding for finding in overlaps(material) if finding.check.startswith(BETWEEN)]
+        for finding in [*between, *unseen_labels(material)]:
+            found.append(replace(finding, message=f"fold {fold.experiment.fold}: {finding.message}"))
+    return at_levels(found, session.experiment.config.data.findings)
+
+
+BETWEEN = ("train_validation", "train_test", "validation_test")
 
 
 def of_tokens(session: Session) -> list[Finding]:

@@ -11,7 +11,7 @@ from typing import Any
 from baselines.arm import Arm, Prompter
 from baselines.selection import Trial, choose
 from harness import arms as setup
-from harness import corpus, data_gate, judging, lessons, power, stats
+from harness import corpus, data_gate, folds, judging, lessons, power, stats
 from harness.conclude import conclude
 from harness.config import read_margin
 from harness.early import shortened
@@ -52,14 +52,26 @@ def do(session: Session, name: str) -> None:
     """One stage, and how long it took."""
     started = time.monotonic()
     with session.store.hold():
-        STAGES[name](session)
+        if name in folds.STAGES and session.folds:
+            _cross_validate(session, name)
+        else:
+            STAGES[name](session)
         session.store.finish_stage(session.id, name, time.monotonic() - started)
+
+
+def _cross_validate(session: Session, name: str) -> None:
+    """A stage in every fold; what they answered is then one exam."""
+    folds.in_each(session, name, lambda fold: do(fold, name))
+    if side := folds.STAGES[name]:
+        session.forget("arms", "side", side)
+        for done, chosen in folds.pooled(session, side):
+            put_arm(session, side, done.arm, done, chosen=chosen)
 
 
 def check(session: Session) -> None:
     """Is the data fit to teach and to examine? Findings go to the store; a blocking one stops the experiment."""
     findings = data_gate.look(data_gate.of_experiment(session), session.experiment.config.data.findings)
-    findings += data_gate.of_tokens(session)
+    findings += data_gate.of_tokens(session) + data_gate.of_folds(session)
     findings += lessons.findings(session.experiment, session.splits)
     session.store.put_findings(session.id, findings + _exam_power(session) + _label_floors(session))
 

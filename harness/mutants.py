@@ -29,6 +29,7 @@ from harness.planting import (
     copy_answers,
     endings_lost,
     no_better,
+    one_model,
     plant_looks,
     refreeze,
     rewrite,
@@ -97,9 +98,10 @@ def leaked_test_rows(session: Session) -> Planted:
     level = session.experiment.config.data.findings.get("train_test_overlap", "block")
     if level != "block":
         raise NotApplicable(f"`data.findings` says that an overlap with the training set is only {level}")
-    test = session.splits["test"]
+    seen = one_model(session)
+    test = seen.splits["test"]
     leaked = some(session, test, math.ceil(SHARE * len(test)))
-    session.splits = {**session.splits, "train": (*session.splits["train"], *leaked)}
+    seen.splits = {**seen.splits, "train": (*seen.splits["train"], *leaked)}
     experiment.check(session)
     return Planted(f"{len(leaked)} of {len(test)} test rows put into the training set", (Verdict.INVALID,), ("data",))
 
@@ -126,6 +128,7 @@ def missing_answers(session: Session) -> Planted:
 
 def adapter_without_effect(session: Session) -> Planted:
     """Training stopped before the first step, or never reached the matrices that carry it."""
+    session = one_model(session)
     base, folder = setup.base_spec(session.experiment), session.store.path.parent / "adapter"
     if not base.base or base.kind != "hf":
         raise NotApplicable("the base is no model on this machine")

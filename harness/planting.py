@@ -72,6 +72,11 @@ def asked(session: Session, side: Side = "candidate") -> list[Example]:
     return [example for example in session.splits["test"] if example.id in scores]
 
 
+def one_model(session: Session) -> Session:
+    """The session with one candidate and one set of prompts: of a cross-validation the first fold's."""
+    return session.folds[0] if session.folds else session
+
+
 def no_better(session: Session, done: str) -> Planted:
     """What must be said to answers that gain no more than was asked for.
 

@@ -94,11 +94,13 @@ class ModelConfig(Endpoint):
 class SplitConfig(Section):
     """Shares of the training file to set aside, never dividing a group of rows with the same `by` column.
 
-    `80/10/10` is short for the percentages of train, validation and test.
+    `80/10/10` is short for the percentages of train, validation and test. `folds` is for small data: every fold is the
+    test set of a fine-tune that never saw it, the next one its validation set, and the rest trains it.
     """
 
     validation: Share = 0.0
     test: Share = 0.0
+    folds: Annotated[int, Field(ge=3, le=20)] | None = None  # of two, none would be left to train with
     by: str | None = None
 
     @model_validator(mode="before")

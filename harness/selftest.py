@@ -22,9 +22,10 @@ from harness.conclude import answer, conclude, marks
 from harness.config import read_margin
 from harness.evaluate import on_record
 from harness.mutants import MUTANTS, Mutant
-from harness.planting import NotApplicable, asked
+from harness.planting import NotApplicable, asked, one_model
 from harness.progress import phase, say
-from harness.session import Session, open_session
+from harness.session import Session
+from harness.store import Store
 from suites.corpus import CORPUS
 from suites.errors import UserError
 from suites.types import Example
@@ -112,8 +113,7 @@ def _copy(session: Session) -> Iterator[Session]:
         place = Path(folder) / session.store.path.name
         with session.store.connect(read_only=True):  # so that nobody writes meanwhile
             shutil.copyfile(session.store.path, place)
-        copy = open_session(session.experiment, place)
-        copy.splits = session.splits
+        copy = session.on(Store(place))
         with copy.store.hold():
             yield copy
 
@@ -137,6 +137,7 @@ def base_asked_again(session: Session) -> Outcome:
 
     A local model in float32 that decodes greedily gives the same answers; of any other the share is only told.
     """
+    session = one_model(session)
     chosen = session.chosen("base")
     run = on_record(session.store, chosen["run_id"])
     arms = setup.base_arms(session.experiment, session.splits)

@@ -47,7 +47,8 @@ class Session:
     @cached_property
     def splits(self) -> arms.Splits:
         """The examples of each split. Rows of the training file stay where an earlier run has put them."""
-        if not self.experiment.config.data.split:
+        settings = self.experiment.config.data.split
+        if not settings or settings.folds:
             return arms.read_splits(self.experiment, self.files)
         recipe = arms.split_recipe(self.experiment)
         splits = arms.read_splits(self.experiment, self.files, self.store.earlier_split(self.id, recipe))
@@ -55,6 +56,31 @@ class Session:
         sides = {e.id: name for name, part in splits.items() if name not in files for e in part}
         self.store.put_split(self.id, recipe, sides)
         return splits
+
+    @cached_property
+    def folds(self) -> tuple[Session, ...]:
+        """The sessions of the folds of a cross-validation, on this store and with its model; else none."""
+        if self.experiment.fold:
+            return ()
+        parts = list(enumerate(arms.read_folds(self.experiment, self.files), 1))
+        if parts:
+            sides = {example.id: f"fold {number}" for number, splits in parts for example in splits["test"]}
+            self.store.put_split(self.id, arms.split_recipe(self.experiment), sides)
+        return tuple(self._fold(number, splits) for number, splits in parts)
+
+    def _fold(self, number: int, splits: arms.Splits) -> Session:
+        experiment = replace(self.experiment, fold=number)
+        _register(experiment, self.store)
+        self.store.insert("folds", [{"fold_id": experiment.id, "experiment_id": self.id, "fold": number}])
+        fold = Session(experiment, self.store, self._loaded)
+        fold.splits = splits
+        return fold
+
+    def on(self, store: Store) -> Session:
+        """This session on a copy of its store; no data is read again."""
+        other = Session(self.experiment, store)
+        other.splits, other.folds = self.splits, tuple(fold.on(store) for fold in self.folds)
+        return other
 
     def model(self, spec: ModelSpec) -> Cached:
         """The model behind the store's completions; loading one on another base lets go of the others."""
@@ -131,6 +157,10 @@ Stage = Callable[[Session], None]
 def open_session(experiment: Experiment, store_path: Path | None = None) -> Session:
     """Put the experiment on record before anything runs."""
     store = Store(store_path or experiment.folder / "harness.duckdb")
+    _register(experiment, store)
+    return Session(experiment, store)
+
+
+def _register(experiment: Experiment, store: Store) -> None:
     row = {"experiment_id": experiment.id, "name": experiment.name, "file": str(experiment.path)}
     store.insert("experiments", [{**row, "frozen": experiment.frozen()}])
-    return Session(experiment, store)

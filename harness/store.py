@@ -101,12 +101,13 @@ class Store:
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
         """Keep the connection between the batches of this block; opening one costs more than most queries."""
-        self._holding = True
+        outer, self._holding = self._holding, True
         try:
             yield
         finally:
-            self._holding = False
-            self.release()
+            self._holding = outer
+            if not outer:
+                self.release()
 
     def release(self) -> None:
         """Let other processes in, before work that takes long; the next batch opens the file again."""

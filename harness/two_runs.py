@@ -125,7 +125,8 @@ FIND = """
     order by run_id
 """
 KNOWN = """
-    select distinct concat_ws('/', experiment, arm) as name from v_runs where kind = 'task' order by name limit 10
+    select distinct concat_ws('/', experiment, arm) as name from v_runs join v_experiments using (experiment_id)
+    where kind = 'task' and part_of is null order by name limit 10
 """
 
 

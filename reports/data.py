@@ -31,6 +31,7 @@ class ReportData:
     evidence: Sequence[Row]
     training: Sequence[Row]
     stages: Sequence[Row]
+    folds: Sequence[Row]
     prices: Sequence[Row]
     break_even: Row | None
     flips: Sequence[Row]  # by suite, how many answers got better and worse
@@ -93,6 +94,7 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
         evidence=_rows(con, "from v_evidence where experiment_id = ? order by topic, name", key),
         training=_rows(con, "from v_training where experiment_id = ? order by step, name", key),
         stages=_rows(con, "from v_stages where experiment_id = ? order by finished_at", key),
+        folds=_rows(con, "from v_folds where experiment_id = ? order by fold", key),
         prices=_rows(con, "from v_prices where experiment_id = ? order by side", key),
         break_even=next(iter(_rows(con, "from v_break_even where experiment_id = ?", key)), None),
         flips=_rows(con, FLIP_COUNTS, key),

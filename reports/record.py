@@ -139,6 +139,20 @@ class TrainingRecord(Part):
     seconds: float
 
 
+class FoldRecord(Part):
+    """One fold of a cross-validation: what it was trained on, and its own exam on the task's first metric."""
+
+    fold: int
+    n_rows: int | None = Field(description="rows trained on")
+    training_seconds: float | None
+    n: int | None = Field(description="rows tested on")
+    baseline_arm: str | None
+    candidate_arm: str | None
+    metric: str | None
+    baseline: float | None
+    candidate: float | None
+
+
 class PriceRecord(Part):
     """What one side's answers are paid by: per million tokens, or per hour of a machine."""
 
@@ -188,6 +202,7 @@ class Record(Part):
     evidence: list[EvidenceRecord]
     findings: list[FindingRecord]
     training: TrainingRecord | None
+    folds: list[FoldRecord]
     stages: dict[str, float] = Field(description="seconds by stage")
     facts: dict[str, JsonValue] = Field(description="seed, versions, hardware")
     config: dict[str, JsonValue] = Field(description="the frozen settings")
@@ -222,6 +237,7 @@ def record(data: ReportData) -> Record:
             "evidence": data.evidence,
             "findings": data.findings,
             "training": _training(data.training),
+            "folds": data.folds,
             "stages": {row["stage"]: row["seconds"] for row in data.stages},
             "facts": data.facts,
             "config": data.config,

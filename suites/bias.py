@@ -30,7 +30,8 @@ def groups(material: Material) -> list[Finding]:
         listed = ", ".join(
             f"{name or 'empty'} {taught[name]:,} and {asked[name]:,}" for name, _ in asked.most_common(8)
         )
-        found.append(Finding("info", "groups", f"rows of training and test by {column}: {listed}"))
+        if listed:
+            found.append(Finding("info", "groups", f"rows of training and test by {column}: {listed}"))
         if rare := sorted(name for name in asked if taught[name] < SMALL_GROUP and asked[name] >= 5):
             told = ", ".join(f"{name or 'empty'} ({taught[name]:,} in training)" for name in rare[:5])
             text = f"groups of {column} in the test set that are hardly trained on: {told}"

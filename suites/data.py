@@ -141,8 +141,12 @@ def _numbered(example: Example, seen: Mapping[str, str]) -> Example:
 
 
 def digest(suite: Suite) -> str:
-    """sha256 of everything that makes two exams the same exam: examples, prompt, schema, metrics and how they mark."""
+    """sha256 of everything that makes two exams the same exam: examples, prompt, schema, metrics and how they mark.
+
+    A rehearsal is not the exam, though its rows be the same: those of one fold's validation are another fold's test.
+    """
     parts = [suite.prompt, list(suite.metrics), metrics.code_digest(), suite.schema, asdict(suite.generation)]
+    parts += [suite.kind] if suite.kind == "validation" else []
     rows = [[e.id, dict(e.columns), e.target, e.cluster, dict(e.slices)] for e in suite.examples]
     return sha256_json([parts, rows])
 

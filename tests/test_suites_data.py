@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 
 import pyarrow
 import pyarrow.parquet
@@ -349,5 +350,6 @@ def test_the_digest_of_an_exam_follows_everything_it_is_made_of(suite):
         suite(SUITE.replace("_tokens: 8", "_tokens: 9")),
         suite(SUITE, rows=GOOD.replace("2", "3")),
         Suite(one.name, one.kind, one.examples, one.metrics, one.prompt, one.margin, {}, one.generation),
+        replace(one, kind="validation"),
     ]
-    assert len({digest(one), *map(digest, different)}) == 6
+    assert len({digest(one), *map(digest, different)}) == 7

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from workspaces import opened, recorded_experiment, write_jsonl
@@ -185,3 +186,13 @@ def test_a_dataset_that_cannot_be_fetched_is_told_with_the_setting(tmp_path):
     path = recorded_experiment(tmp_path, ["yes"], ["no"], data={"test": "hf:owner/name/test"})
     with pytest.raises(UserError, match=r"line \d+: `data.test` the dataset cannot be fetched"):
         opened(path)
+
+
+def test_rows_set_aside_from_the_training_file_have_their_slices(experiment, tmp_path):
+    session = experiment([f"question {i}" for i in range(60)])
+    rows = [{"id": f"q{i}", "input": f"question {i}", "target": "yes", "plan": "ab"[i % 2]} for i in range(60)]
+    write_jsonl(tmp_path / "train.jsonl", rows)
+    content = yaml.safe_load(session.experiment.path.read_text())
+    session.experiment.path.write_text(yaml.safe_dump({**content, "task": {"slices": ["plan"]}}))
+    tested = opened(session.experiment.path).splits["test"]
+    assert {e.slices["plan"] for e in tested} == {"a", "b"}

@@ -1,7 +1,8 @@
 -- The contract: what reports, `harness query` and users read. Made anew whenever a store is brought to a new version.
 create or replace view v_experiments as
-    select e.experiment_id, e.name, e.file, e.created_at, d.verdict, d.exit_code, d.headline
-    from experiments e left join decisions d using (experiment_id);
+    select e.experiment_id, e.name, e.file, e.created_at, d.verdict, d.exit_code, d.headline,
+        f.experiment_id as part_of               -- of a fold: the experiment that decides on all folds
+    from experiments e left join decisions d using (experiment_id) left join folds f on f.fold_id = e.experiment_id;
 
 create or replace view v_runs as
     select a.experiment_id, e.name as experiment, a.side, a.arm, a.chosen, s.name as suite, s.kind, a.metric,
@@ -63,6 +64,17 @@ create or replace view v_comparisons as select * from comparisons;
 create or replace view v_gates as select * from gates;
 create or replace view v_stages as select * from stages;
 create or replace view v_selftest as select * from selftest;
+
+create or replace view v_folds as               -- of cross-validation: what each fold was trained on, and its own exam
+    select f.experiment_id, e.name as experiment, f.fold, f.fold_id, before.metric, before.arm as baseline_arm,
+        before.mean as baseline, after.arm as candidate_arm, after.mean as candidate, before.n + before.n_unscored as n,
+        t.n_rows, t.seconds as training_seconds
+    from folds f join experiments e using (experiment_id)
+        left join v_runs before on before.experiment_id = f.fold_id and before.side = 'base' and before.kind = 'task'
+            and before.chosen and before.is_primary
+        left join v_runs after on after.experiment_id = f.fold_id and after.side = 'candidate' and after.kind = 'task'
+            and after.chosen and after.is_primary
+        left join experiment_training x on x.experiment_id = f.fold_id left join training t using (training_id);
 
 create or replace view v_splits as              -- which side of the training file's split each of its rows is on
     select x.experiment_id, e.name as experiment, s.side, s.example_id
