@@ -207,7 +207,7 @@ def test_training_says_nothing_of_its_own(base: Path, tmp_path: Path, capfd: pyt
     out, err = capfd.readouterr()
     assert (out, err) == ("", "")
     assert [(step, total) for step, total, _ in seen] == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert set(seen[0][2]) == {"loss", "grad_norm", "learning_rate"}
+    assert {"loss", "grad_norm", "learning_rate", "memory_gb", "tokens_per_second"} == set(seen[0][2])
 
 
 def test_adapter_as_a_starting_point_is_refused(base: Path, tmp_path: Path) -> None:

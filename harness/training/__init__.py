@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.training.types import (
     Method,
     OnLog,
+    Probe,
     TrainingConfig,
     TrainingData,
     TrainingDiverged,
@@ -15,15 +17,20 @@ from harness.training.types import (
 )
 from suites.types import ModelSpec
 
-__all__ = ["METHODS", "TrainRow", "TrainingConfig", "TrainingData", "TrainingDiverged"]
+__all__ = ["METHODS", "Probe", "TrainRow", "TrainingConfig", "TrainingData", "TrainingDiverged"]
 
 
 def _sft(
-    spec: ModelSpec, data: TrainingData, config: TrainingConfig, out: Path, on_log: OnLog | None = None
+    spec: ModelSpec,
+    data: TrainingData,
+    config: TrainingConfig,
+    out: Path,
+    on_log: OnLog | None = None,
+    probes: Sequence[Probe] = (),
 ) -> TrainingResult:
     from harness.training import sft
 
-    return sft.train(spec, data, config, out, on_log)
+    return sft.train(spec, data, config, out, on_log, probes)
 
 
 METHODS: dict[str, Method] = {"lora": _sft, "full": _sft}

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.models.hf_files import TRAINING_RECORD, read_json, tensors_hash
+from harness.training.checkpoints import write_durably
 from harness.training.types import TrainingConfig, TrainingData, TrainingResult
 from suites.errors import UserError
 from suites.types import ModelSpec
 
-NUMBERS = ("seconds", "steps", "trained_parameters", "train_rows", "loss_tokens")
+NUMBERS = ("seconds", "steps", "trained_parameters", "train_rows", "loss_tokens", "best_step")
 
 
 def origin(spec: ModelSpec, base: Path, data: TrainingData, config: TrainingConfig) -> dict[str, Any]:
@@ -32,7 +33,8 @@ def origin(spec: ModelSpec, base: Path, data: TrainingData, config: TrainingConf
 def write(out: Path, made_from: Mapping[str, Any], result: TrainingResult, versions: Mapping[str, str]) -> None:
     numbers = {name: getattr(result, name) for name in NUMBERS}
     record = {**made_from, "result": numbers, "versions": dict(versions), "loss_curve": result.loss_curve}
-    (out / TRAINING_RECORD).write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    record["remarks"] = result.remarks
+    write_durably(out / TRAINING_RECORD, json.dumps(record, indent=1, allow_nan=False) + "\n")
 
 
 def read(out: Path, made_from: Mapping[str, Any], spec: ModelSpec) -> TrainingResult | None:
@@ -49,7 +51,7 @@ def read(out: Path, made_from: Mapping[str, Any], spec: ModelSpec) -> TrainingRe
         )
     curve = [(int(step), str(name), float(value)) for step, name, value in found["loss_curve"]]
     tuned = tuned_spec(spec, str(found["config"]["method"]), out)
-    return TrainingResult(spec=tuned, loss_curve=curve, **found["result"])
+    return TrainingResult(spec=tuned, loss_curve=curve, remarks=found["remarks"], **found["result"])
 
 
 def tuned_spec(spec: ModelSpec, method: str, out: Path) -> ModelSpec:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +17,29 @@ import trl
 from harness.models import hf_files, hf_loading
 from harness.models.hf_text import ChatTokenizer
 from harness.models.spec import NonFiniteWeights
-from harness.training import record
+from harness.training import record, running
+from harness.training.asking import ask
 from harness.training.rows import IGNORED, Tokens, check_rows, tokenize
-from harness.training.types import OnLog, TrainingConfig, TrainingData, TrainingDiverged, TrainingResult
+from harness.training.types import OnLog, Probe, TrainingConfig, TrainingData, TrainingDiverged, TrainingResult
+from harness.training.watching import Watch
 from suites.errors import UserError
 from suites.types import ModelSpec
 
 LEARNING_RATES = {"lora": 2e-4, "full": 2e-5}
-CURVES = ("loss", "eval_loss", "grad_norm", "learning_rate")
 
 
 def train(
-    spec: ModelSpec, data: TrainingData, config: TrainingConfig, out: Path, on_log: OnLog | None = None
+    spec: ModelSpec,
+    data: TrainingData,
+    config: TrainingConfig,
+    out: Path,
+    on_log: OnLog | None = None,
+    probes: Sequence[Probe] = (),
 ) -> TrainingResult:
     """Train as `config.method` says. `out` becomes the adapter's or the model's folder, with tokenizer and template.
 
-    The work is done in `out` + ".partial" and renamed at the end, so an interrupted training leaves no `out`, and
-    one that finished is not done again.
+    The work is done in `out` + ".partial" and renamed at the end, so an interrupted training leaves no `out`, goes on
+    from its last checkpoint, and one that finished is not done again.
     """
     hf_loading.quiet()
     if spec.adapter:
@@ -49,31 +55,51 @@ def train(
     chat = ChatTokenizer(base)
     rows, validation = _rows(chat, base, data, config)
     partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)  # what an interrupted training left
-    partial.mkdir(parents=True)
-    started = time.perf_counter()
-    watch = _Watch(on_log)
+    running.prepare(partial, made_from)
+    watch = _watch(chat, base, data, config, probes, on_log)
     trainer = _trainer(_load(base, spec, config), chat, rows, validation, config, partial)
-    trainer.add_callback(watch)
     try:
-        trainer.train()
-        _save(trainer.model, chat, spec, base, partial)
+        with running.told_when_full(partial):
+            best = running.run(trainer, watch, partial)
+            _save(trainer.model, chat, spec, base, partial)
     except TrainingDiverged:
         shutil.rmtree(partial)
         raise
     result = TrainingResult(
         spec=record.tuned_spec(spec, config.method, out),
-        seconds=time.perf_counter() - started,
+        seconds=watch.seconds,
         steps=trainer.state.global_step,
         trained_parameters=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
         train_rows=len(rows),
         loss_tokens=sum(label != IGNORED for row in rows for label in row["labels"]),
+        best_step=best,
         loss_curve=watch.curve,
+        remarks=watch.remarks,
     )
     versions = {module.__name__: str(module.__version__) for module in (torch, transformers, trl, peft)}
-    record.write(partial, made_from, result, versions)
+    with running.told_when_full(partial):
+        record.write(partial, made_from, result, versions)
+    running.clear(partial)
     partial.rename(out)
     return result
+
+
+def _watch(
+    chat: ChatTokenizer,
+    base: Path,
+    data: TrainingData,
+    config: TrainingConfig,
+    probes: Sequence[Probe],
+    on_log: OnLog | None,
+) -> Watch:
+    stops, room = hf_loading.stop_ids(base, chat.tokenizer.eos_token_id), hf_loading.context_length(base)
+    return Watch(
+        lambda model, prompts, most: ask(model, chat, prompts, stops, room, most),
+        probes,
+        data.train,
+        config.patience,
+        on_log,
+    )
 
 
 def _rows(
@@ -87,26 +113,6 @@ def _rows(
     if validation:
         check_rows(validation, limit, stops, "validation")
     return rows, validation
-
-
-class _Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformers publishes no types
-    """Keeps the curves, passes them on, and stops at the first number that is not finite."""
-
-    def __init__(self, report: OnLog | None) -> None:
-        self.curve: list[tuple[int, str, float]] = []
-        self._report = report
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
-        found = {name: float(logs[name]) for name in CURVES if name in logs}
-        for name, value in found.items():
-            if not math.isfinite(value):
-                raise TrainingDiverged(
-                    f"Training diverged at step {state.global_step} of {state.max_steps}: {name} is {value}."
-                    " A lower learning_rate usually helps."
-                )
-            self.curve.append((state.global_step, name, value))
-        if self._report and found:
-            self._report(state.global_step, state.max_steps, found)
 
 
 def _load(base: Path, spec: ModelSpec, config: TrainingConfig) -> Any:
@@ -135,9 +141,8 @@ def _trainer(
         data_seed=config.seed,
         max_length=config.max_length,
         dataset_kwargs={"skip_prepare_dataset": True},  # `tokenize` did it, as the model reads it at test time
-        eval_strategy="epoch" if validation else "no",
+        **running.arguments(config, bool(validation)),
         prediction_loss_only=True,
-        save_strategy="no",
         logging_steps=1,
         logging_nan_inf_filter=False,  # by default a loss of NaN is logged as 0
         report_to="none",

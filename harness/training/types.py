@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from suites.types import Message, ModelSpec
+from suites.types import Completion, Message, ModelSpec, Prompt
 
 OnLog = Callable[[int, int, Mapping[str, float]], None]
 """Called as (step, total steps, what was measured)."""
@@ -49,11 +49,35 @@ class TrainingConfig:
     warmup_share: float = 0.05
     weight_decay: float = 0.0
     seed: int = 0
+    evaluate_every: int | None = None  # steps; None: after every epoch
+    patience: int = 2  # evaluations in a row that may look like overfitting
+    judged_by: str = ""  # what the first probe measures; empty: the loss on the validation rows
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Questions asked of the model while it trains, with greedy decoding.
+
+    `mark` gives the marks, in [0, 1], whose mean is the score; None for an answer without one. A metric of all answers
+    together gives a single mark. `margin` is what a regression probe may lose; a probe without one is on the validation
+    rows and judges which step was the best.
+    """
+
+    name: str
+    prompts: Sequence[Prompt]
+    targets: Sequence[str]
+    mark: Callable[[Sequence[Completion]], list[float | None]]
+    max_new_tokens: int
+    margin: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """`spec` is the tuned model. `loss_curve` holds (step, name, value), e.g. (3, "loss", 0.8)."""
+    """`spec` is the tuned model. `loss_curve` holds (step, name, value), e.g. (3, "loss", 0.8).
+
+    `remarks` are sentences about the run by the name of the alarm they are from; `best_step` is the step whose weights
+    were kept.
+    """
 
     spec: ModelSpec
     seconds: float
@@ -61,12 +85,20 @@ class TrainingResult:
     trained_parameters: int
     train_rows: int
     loss_tokens: int
+    best_step: int
     loss_curve: list[tuple[int, str, float]] = field(default_factory=list)
+    remarks: dict[str, str] = field(default_factory=dict)
 
 
 class Method(Protocol):
     """One way to make new weights. `out` must not exist yet; it appears only when the training is finished."""
 
     def __call__(
-        self, spec: ModelSpec, data: TrainingData, config: TrainingConfig, out: Path, on_log: OnLog | None = None
+        self,
+        spec: ModelSpec,
+        data: TrainingData,
+        config: TrainingConfig,
+        out: Path,
+        on_log: OnLog | None = None,
+        probes: Sequence[Probe] = (),
     ) -> TrainingResult: ...
