@@ -1,4 +1,4 @@
-"""What is noticed while a model trains: numbers that are none, overfitting, collapse, copying, forgetting; the best step."""
+"""What is noticed while a model trains: divergence, overfitting, collapse, copying, forgetting; and the best step."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def curve(train: Sequence[float], held: Sequence[float], every: int = 2) -> list
 def test_validation_loss_that_rises_while_training_loss_falls_is_overfitting() -> None:
     told = m.overfitting(curve([8, 8, 4, 4, 2, 2, 1, 1], [3.0, 2.0, 2.5, 3.5]), patience=2)
     assert told == (
-        "overfitting: from step 4 to step 8 the validation loss rose from 2 to 3.5 while the training loss fell from 6 to "
-        "1.5"
+        "overfitting: from step 4 to step 8 the validation loss rose from 2 to 3.5 "
+        "while the training loss fell from 6 to 1.5"
     )
 
 
@@ -166,7 +166,7 @@ def test_alarms_are_read_off_the_answers_of_the_model_itself(base: Path, tmp_pat
     one = [TrainRow(row.messages, LESSON) for row in ROWS]
     prompts = [Prompt(row.target, row.messages) for row in ROWS]
     questions = Probe("validation", prompts, [r.target for r in ROWS], lambda answers: [0.0] * len(answers), 40)
-    old = Probe("old", prompts * 3, ["x"] * 12, lambda a: [float(c.text != LESSON) for c in a], 40, margin=0.03)
+    old = Probe("old", prompts * 3, ["x"] * 12, lambda a: [float(LESSON[:9] not in c.text) for c in a], 40, margin=0.03)
     config = TrainingConfig(method="full", epochs=40, batch_size=4, learning_rate=2e-2, evaluate_every=20)
     result = METHODS["full"](
         ModelSpec(str(base)), TrainingData(one, ROWS), config, tmp_path / "out", None, [questions, old]

@@ -18,7 +18,7 @@ BATCH = 16
 def ask(
     model: Any, chat: ChatTokenizer, prompts: Sequence[Prompt], stops: Sequence[int], room: int, max_new_tokens: int
 ) -> list[Completion]:
-    """Answers in the order of `prompts`. `room` is the context length in tokens; a prompt that does not fit is an error.
+    """Answers in the order of `prompts`. `room` is the context length in tokens; what does not fit it is an error.
 
     Nothing random is drawn and dropout is off meanwhile, so a training that is watched takes the same way.
     """

@@ -6,6 +6,7 @@ alarms, which are told; only a number that is not finite and overfitting stop a 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -15,8 +16,8 @@ from harness.training.types import TrainingDiverged
 Curve = Sequence[tuple[int, str, float]]
 
 COPIED_WORDS = 13
-"""A run of so many words is no coincidence: the length by which Brown et al. 2020 (arXiv:2005.14165, appendix C) call an
-exam contaminated. Training rows that share a run, as templates do, are not counted."""
+"""A run of so many words is no coincidence: the length by which Brown et al. 2020 (arXiv:2005.14165, appendix C) call
+an exam contaminated. Training rows that share a run, as templates do, are not counted."""
 
 COLLAPSED = 0.5
 """Distinct answers as a share of distinct targets below which a model is said to repeat itself. Falling diversity of
@@ -53,7 +54,7 @@ def overfitting(curve: Curve, patience: int) -> str | None:
     the training loss asked for as well: where both rise, the run is not overfitting but failing to learn.
     """
     held = [(step, value) for step, name, value in curve if name == "eval_loss"][-patience - 1 :]
-    if len(held) <= patience or any(later <= before for (_, before), (_, later) in zip(held, held[1:], strict=False)):
+    if len(held) <= patience or any(later <= before for (_, before), (_, later) in itertools.pairwise(held)):
         return None
     (start, before), (end, after) = held[0], held[-1]
     spans = [_mean(curve, place - (end - start), place) for place in (start, end)]
@@ -84,11 +85,10 @@ def memorised(answers: Sequence[str], known: Sequence[str], lessons: Sequence[st
 
     `known` is what may be repeated: the question and the target of each answer. `lessons` are the training answers.
     """
-    asked = {run: i for i, answer in enumerate(answers) for run in _runs(answer)}
-    for i, text in enumerate(known):
-        for run in _runs(text):
-            if asked.get(run) == i:
-                del asked[run]
+    asked: dict[str, set[int]] = {}
+    for i, (answer, text) in enumerate(zip(answers, known, strict=True)):
+        for run in _runs(answer) - _runs(text):
+            asked.setdefault(run, set()).add(i)
     if not asked:
         return []
     rows: dict[str, int] = {}
@@ -96,7 +96,7 @@ def memorised(answers: Sequence[str], known: Sequence[str], lessons: Sequence[st
         for run in _runs(lesson):
             if run in asked:
                 rows[run] = rows.get(run, 0) + 1
-    return sorted({asked[run] for run, count in rows.items() if count == 1})
+    return sorted({i for run, count in rows.items() if count == 1 for i in asked[run]})
 
 
 def _runs(text: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Looks on while a model trains: keeps the curves, asks the probes, tells the alarms, and says which step was the best."""
+"""Looks on while a model trains: keeps the curves, asks the probes, tells the alarms, judges which step was best."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformers
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         self._logged = time.perf_counter()
         if not self._before and args.eval_strategy != "no":
-            found = {}
+            found: dict[str, float] = {}
             for probe in self._probes:
                 self._before[probe.name], _answers = self._asked(probe, model)
                 found |= self._score(probe, self._before[probe.name])
@@ -85,10 +85,7 @@ class Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformers
                 self._remark(f"forgetting {probe.name}", state, self._forgotten(probe, marks, args, state))
         metrics[JUDGED] = monitors.judged(score, metrics["eval_loss"])
         sign = monitors.overfitting(self.curve, self._patience)
-        # Loss may rise while answers still get better (overconfidence): what the task asks for decides.
-        rises = sum(1 for step, name, _ in self.curve if name == "eval_loss" and step > (state.best_global_step or 0))
-        better = state.best_metric is None or metrics[JUDGED] > state.best_metric
-        if sign and not better and rises >= self._patience:
+        if sign and self._evaluations_since_best(state, metrics[JUDGED]) >= self._patience:
             self._remark("overfitting", state, f"{sign}; stopped")
             self.stopped = control.should_training_stop = True
 
@@ -99,6 +96,12 @@ class Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformers
             text = json.dumps({**known, "seconds": self.seconds}, allow_nan=False)
             (folder / NOTES).write_text(text, encoding="utf-8")
             checkpoints.seal(folder)
+
+    def _evaluations_since_best(self, state: Any, judged: float) -> int:
+        """Loss may rise while answers still get better (overconfidence), so what the task asks for is looked at too."""
+        if state.best_metric is None or judged > state.best_metric:
+            return 0
+        return sum(name == "eval_loss" and step > (state.best_global_step or 0) for step, name, _ in self.curve)
 
     def _asked(self, probe: Probe, model: Any) -> tuple[list[float | None], list[str]]:
         answers = self._ask(model, probe.prompts, probe.max_new_tokens)
