@@ -158,8 +158,14 @@ def _contradictions(config: ExperimentConfig) -> list[Problem]:
         found.append(((), "`model` is required unless baselines and candidate are all recorded or endpoints"))
     if not data.train and (config.training or data.split or any(b.few_shot for b in live)):
         found.append((("data",), "`data.train` is required for training, few-shot prompts and splits"))
-    if config.model and config.model.endpoint and config.training:
+    if config.model and config.model.endpoint and config.training and not config.training.openai_job:
         found.append((("training",), "a model behind an endpoint cannot be trained here; give a Hub id or a folder"))
+    if (
+        config.training
+        and config.training.learning_curve
+        and not (data.validation or (data.split and data.split.validation))
+    ):
+        found.append((("training", "learning_curve"), "`training.learning_curve` is measured on `data.validation`"))
     return [*found, *_data_contradictions(config), *_metric_problems(config), *_cost_problems(config)]
 
 

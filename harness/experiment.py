@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
 from typing import Any
 
 from baselines.arm import Arm, Prompter
 from baselines.selection import Trial, choose
 from harness import arms as setup
-from harness import corpus, judging, power, stats
+from harness import corpus, judging, power, stats, trainings
 from harness.conclude import conclude
 from harness.config import read_margin
 from harness.early import shortened
 from harness.evaluate import Run, evaluate, evaluate_lm_eval
 from harness.models import NonFiniteWeights
 from harness.models.cache import Cached
-from harness.progress import phase, say
+from harness.progress import say
 from harness.score_statistic import Interval
 from harness.session import Session, Side, Stage
-from harness.training import METHODS, TrainingConfig, TrainingData, TrainingDiverged, TrainRow
+from harness.training import TrainingDiverged
 from suites.checks import check as check_data
 from suites.corpus import CORPUS, LABELS
-from suites.data import sha256_json
 from suites.errors import UserError
 from suites.judge import Pair, load_rubric
 from suites.lm_eval_bridge import LmEvalTask
@@ -83,13 +81,8 @@ def train(session: Session) -> None:
     if not session.runs("base", "task"):
         what = "training comes after the baseline: without it nothing says what to beat"
         raise UserError(what, "training", session.fix("baseline"))
-    spec = setup.base_spec(session.experiment)
-    data = TrainingData(_training_rows(session, "train"), _training_rows(session, "validation"))
-    settings = TrainingConfig(**config.model_dump(), seed=session.experiment.config.seed)
-    training_id = sha256_json([session.model(spec).identity.weights, asdict(settings), asdict(data)])
     try:
-        if not session.store.rows("select 1 from training where training_id = ?", [training_id]):
-            _train(session, training_id, spec, data, settings)
+        training_id = trainings.train_once(session, trainings.lesson(session))
     except TrainingDiverged as trouble:
         _report_trouble(session, "training", str(trouble))
         return
@@ -194,14 +187,11 @@ def candidate_spec(session: Session) -> ModelSpec:
     """The model under examination: the one this experiment trained, or the one it was given."""
     if session.experiment.config.training is None:
         return setup.candidate_spec(session.experiment)
-    sql = "select method, folder from training join experiment_training using (training_id) where experiment_id = ?"
+    sql = "select training_id from experiment_training where experiment_id = ?"
     trained = session.store.rows(sql, [session.id])
     if not trained:
         raise UserError("nothing is trained yet", "training", session.fix("train"))
-    spec = setup.base_spec(session.experiment)
-    if trained[0]["method"] == "full":
-        return replace(spec, base=trained[0]["folder"], revision=None)
-    return replace(spec, adapter=trained[0]["folder"])
+    return trainings.trained_spec(session, trained[0]["training_id"])
 
 
 def _choose(session: Session, side: Side, arms: Sequence[Arm]) -> Arm:
@@ -300,34 +290,6 @@ def _score(
         return corpus.value_and_interval(metric, session.store.answers(run_id, metric), clusters, confidence)
     values = [row["value"] for row in scored]
     return sum(values) / len(values), stats.mean_interval(values, [row["cluster_id"] for row in scored], confidence)
-
-
-def _train(session: Session, training_id: str, spec: ModelSpec, data: TrainingData, settings: TrainingConfig) -> None:
-    folder = session.out / f"model-{training_id[:12]}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    session.release()
-    session.store.release()
-    with phase(f"training ({settings.method})") as progress:
-        result = METHODS[settings.method](
-            spec, data, settings, folder, lambda step, total, logs: progress.at(step, total, _loss(logs))
-        )
-    row = {
-        "training_id": training_id, "method": settings.method, "config": asdict(settings), "folder": str(folder),
-        "seconds": result.seconds, "steps": result.steps, "trained_parameters": result.trained_parameters,
-        "n_rows": result.train_rows,
-    }  # fmt: skip
-    curve = [{"training_id": training_id, "step": s, "name": n, "value": v} for s, n, v in result.loss_curve]
-    session.store.insert("training_log", curve)
-    session.store.insert("training", [row])
-
-
-def _loss(logs: Mapping[str, float]) -> str:
-    return f"loss {logs['loss']:.3g}" if "loss" in logs else ""
-
-
-def _training_rows(session: Session, split: str) -> list[TrainRow]:
-    prompter = setup.task_prompter(session.experiment)
-    return [TrainRow(prompter.messages(e), e.target) for e in session.splits.get(split, ())]
 
 
 def measure_effect(session: Session, arm: Arm) -> None:

@@ -12,12 +12,22 @@ from harness.training.types import (
     TrainingConfig,
     TrainingData,
     TrainingDiverged,
+    TrainingPruned,
     TrainingResult,
     TrainRow,
 )
 from suites.types import ModelSpec
 
-__all__ = ["METHODS", "Probe", "TrainRow", "TrainingConfig", "TrainingData", "TrainingDiverged"]
+__all__ = [
+    "METHODS",
+    "Probe",
+    "TrainRow",
+    "TrainingConfig",
+    "TrainingData",
+    "TrainingDiverged",
+    "TrainingPruned",
+    "TrainingResult",
+]
 
 
 def _sft(

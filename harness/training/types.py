@@ -13,6 +13,10 @@ OnLog = Callable[[int, int, Mapping[str, float]], None]
 """Called as (step, total steps, what was measured)."""
 
 
+class TrainingPruned(Exception):
+    """A trial of a sweep that is not worth going on with."""
+
+
 class TrainingDiverged(Exception):
     """Loss, gradient or weights stopped being finite: there is nothing to evaluate."""
 
@@ -85,9 +89,10 @@ class TrainingResult:
     trained_parameters: int
     train_rows: int
     loss_tokens: int
-    best_step: int
+    best_step: int | None
     loss_curve: list[tuple[int, str, float]] = field(default_factory=list)
     remarks: dict[str, str] = field(default_factory=dict)
+    cost: float | None = None  # as an API charged it
 
 
 class Method(Protocol):

@@ -1,0 +1,129 @@
+"""One training of an experiment: by a method of ours, by a command, or by an API. Done once, whoever asks again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from harness import arms as setup
+from harness import probes
+from harness.progress import Phase, phase, say
+from harness.session import Session
+from harness.training import METHODS, Probe, TrainingConfig, TrainingData, TrainingResult, TrainRow
+from harness.training.types import OnLog
+from suites.data import sha256_json
+from suites.types import Example, ModelSpec
+
+SHOWN = {
+    "loss": "loss {:.3g}",
+    "eval_loss": "validation {:.3g}",
+    "score": "score {:.3f}",
+    "tokens_per_second": "{:,.0f} tokens/s",
+    "memory_gb": "{:.1f} GB",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What one training is made from. `what` names it on the screen."""
+
+    what: str
+    settings: TrainingConfig
+    data: TrainingData
+    probes: Sequence[Probe] = ()
+
+
+def lesson(session: Session, what: str = "training", *, seed: int | None = None, **changes: Any) -> Lesson:
+    """The training that the experiment file asks for, with another seed or other settings where given."""
+    config = session.experiment.config.training
+    assert config is not None
+    known = {field.name for field in fields(TrainingConfig)}
+    asked = probes.build(session)
+    settings = TrainingConfig(
+        **{**config.model_dump(include=known), **changes},
+        seed=session.experiment.config.seed if seed is None else seed,
+        judged_by=probes.told(session, asked),
+    )
+    data = TrainingData(rows(session, "train"), rows(session, "validation"))
+    return Lesson(what, settings, data, asked)
+
+
+def rows(session: Session, split: str) -> list[TrainRow]:
+    """The rows of a split as lessons on the task's own prompt."""
+    return as_rows(session, session.splits.get(split, ()))
+
+
+def as_rows(session: Session, examples: Sequence[Example]) -> list[TrainRow]:
+    prompter = setup.task_prompter(session.experiment)
+    return [TrainRow(prompter.messages(example), example.target) for example in examples]
+
+
+def train_once(session: Session, asked: Lesson, report: OnLog | None = None) -> str:
+    """The id of this training, which is on record afterwards. Raises TrainingDiverged; nothing is on record then."""
+    spec = setup.base_spec(session.experiment)
+    config = session.experiment.config.training
+    elsewhere = config.model_dump(include={"command", "format", "output", "openai_job"}) if config else {}
+    own = [elsewhere] if elsewhere.get("command") or elsewhere.get("openai_job") else []
+    weights = session.model(spec).identity.weights
+    training_id = sha256_json([weights, asdict(asked.settings), asdict(asked.data), *own])
+    if not session.store.rows("select 1 from training where training_id = ?", [training_id]):
+        folder = session.out / f"model-{training_id[:12]}"
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        session.release()
+        session.store.release()
+        result = _train(session, spec, asked, folder, report)
+        for remark in result.remarks.values():
+            say(f"{asked.what}: {remark}")
+        _put(session, training_id, spec, asked, result, folder)
+    return training_id
+
+
+def _train(session: Session, spec: ModelSpec, asked: Lesson, folder: Path, report: OnLog | None) -> TrainingResult:
+    settings = asked.settings
+    with phase(f"{asked.what} ({settings.method})") as progress:
+        told = _Teller(progress, report)
+        return METHODS[settings.method](spec, asked.data, settings, folder, told, asked.probes)
+
+
+class _Teller:
+    """Shows the last of every number worth seeing beside the bar."""
+
+    def __init__(self, progress: Phase, report: OnLog | None) -> None:
+        self._progress, self._report = progress, report
+        self._last: dict[str, float] = {}
+
+    def __call__(self, step: int, total: int, found: Mapping[str, float]) -> None:
+        self._last |= found
+        note = ", ".join(text.format(self._last[name]) for name, text in SHOWN.items() if name in self._last)
+        self._progress.at(step, total, note)
+        if self._report:
+            self._report(step, total, found)
+
+
+def _put(
+    session: Session, training_id: str, spec: ModelSpec, asked: Lesson, result: TrainingResult, folder: Path
+) -> None:
+    before, after = asdict(spec), asdict(result.spec)
+    row = {
+        "training_id": training_id, "method": asked.settings.method, "config": asdict(asked.settings),
+        "folder": str(folder), "seconds": result.seconds, "steps": result.steps,
+        "trained_parameters": result.trained_parameters, "n_rows": result.train_rows, "best_step": result.best_step,
+        "remarks": result.remarks, "cost": result.cost,
+        "spec": {name: value for name, value in after.items() if value != before[name]},
+    }  # fmt: skip
+    curve = [{"training_id": training_id, "step": s, "name": n, "value": v} for s, n, v in result.loss_curve]
+    session.store.insert("training_log", curve)
+    session.store.insert("training", [row])
+
+
+def trained_spec(session: Session, training_id: str) -> ModelSpec:
+    """The model that a training on record made."""
+    [row] = session.store.rows("select method, folder, spec from training where training_id = ?", [training_id])
+    spec = setup.base_spec(session.experiment)
+    if row["spec"]:
+        return replace(spec, **json.loads(row["spec"]))
+    changed = {"base": row["folder"], "revision": None} if row["method"] == "full" else {"adapter": row["folder"]}
+    return replace(spec, **changed)  # trained before version 8 of the store
