@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import Any
 
-from harness import accounts, judging, validity
+from harness import accounts, judging, repeats, validity
 from harness import arms as setup
 from harness.compare import Comparison, Kind, Question, compare, slices_of
 from harness.config import MetricRule, Tier, load_experiment, read_margin
@@ -35,8 +35,8 @@ def conclude(session: Session) -> None:
     gates = validity_gates(session, comparisons[0] if comparisons else None)
     declared = config.regression is not None or config.model is not None
     costs = accounts.keep(session)
-    budgets = budget_gates(costs, config.policy)
-    decision = decide(gates, comparisons, config.policy, budgets=budgets, regression_declared=declared)
+    others = budget_gates(costs, config.policy) + (repeats.seed_gates(session) if comparisons else [])
+    decision = decide(gates, comparisons, config.policy, budgets=others, regression_declared=declared)
     if decision.verdict is Verdict.KEEP_PROMPTING and (price := cheaper(costs)):
         decision = replace(decision, reason=f"{decision.reason} {price}")
     _store(session, comparisons, decision)
@@ -275,11 +275,14 @@ def _without(row: dict[str, Any], *names: str) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key not in names}
 
 
+SEEN_ONCE = "One training and one decoding were seen; another may differ by more."
+
+
 def _uncertainty(session: Session) -> str:
     """What the intervals cover, and what they cannot."""
-    told = (
-        "Intervals cover the choice of examples. One training and one decoding were seen; another may differ by more."
-    )
+    seeds = "" if session.stopped() else repeats.seed_sentence(session)
+    seen = f"One decoding was seen; another may differ. {seeds}" if seeds else SEEN_ONCE
+    told = f"Intervals cover the choice of examples. {seen}"
     split = judging.contradiction(judging.read_verdicts(session.store, session.id))
     own = next((part.share for part in split.components if part.source == "judging"), None) if split else None
     return (
@@ -296,5 +299,6 @@ def _facts(session: Session) -> dict[str, Any]:
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "judge": distrust(session) if session.experiment.config.judge else "",
         "uncertainty": _uncertainty(session),
+        "learning_curve": repeats.curve_sentence(session),
         **{name: version(name) for name in PACKAGES},
     }

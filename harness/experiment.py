@@ -9,7 +9,7 @@ from typing import Any
 from baselines.arm import Arm, Prompter
 from baselines.selection import Trial, choose
 from harness import arms as setup
-from harness import corpus, judging, power, stats, trainings
+from harness import corpus, judging, power, repeats, stats, trainings
 from harness.conclude import conclude
 from harness.config import read_margin
 from harness.early import shortened
@@ -88,6 +88,8 @@ def train(session: Session) -> None:
         return
     link = {"experiment_id": session.id, "training_id": training_id}
     session.store.insert("experiment_training", [link], replace=True)
+    repeats.train_seeds(session)
+    repeats.learning_curve(session)
 
 
 def exam(session: Session) -> None:
@@ -103,6 +105,7 @@ def exam(session: Session) -> None:
         if session.experiment.config.policy.stop_early:
             suite = _shorten(session, chosen, suite)
         _examine(session, "candidate", [chosen], chosen, suite)
+        repeats.examine_seeds(session, chosen.prompter, suite)
     except NonFiniteWeights as trouble:
         _report_trouble(session, "candidate", str(trouble))
 

@@ -12,7 +12,16 @@ from harness import arms as setup
 from harness import probes
 from harness.progress import Phase, phase, say
 from harness.session import Session
-from harness.training import METHODS, Probe, TrainingConfig, TrainingData, TrainingResult, TrainRow
+from harness.training import (
+    METHODS,
+    Probe,
+    TrainingConfig,
+    TrainingData,
+    TrainingResult,
+    TrainRow,
+    external,
+    openai_job,
+)
 from harness.training.types import OnLog
 from suites.data import sha256_json
 from suites.types import Example, ModelSpec
@@ -82,7 +91,18 @@ def train_once(session: Session, asked: Lesson, report: OnLog | None = None) -> 
 
 
 def _train(session: Session, spec: ModelSpec, asked: Lesson, folder: Path, report: OnLog | None) -> TrainingResult:
-    settings = asked.settings
+    settings, config = asked.settings, session.experiment.config.training
+    if config and config.command:
+        with phase(f"{asked.what} (command)"):
+            return external.run(
+                spec, asked.data, command=config.command, form=config.format, output=config.output,
+                timeout_s=config.timeout_hours * 3600, seed=settings.seed, folder=folder,
+                cwd=session.experiment.folder,
+            )  # fmt: skip
+    if config and config.openai_job:
+        job = openai_job.Job(**config.openai_job.model_dump())
+        with phase(f"{asked.what} (API)") as progress:
+            return openai_job.run(spec, asked.data, job, settings.seed, folder, _Teller(progress, report))
     with phase(f"{asked.what} ({settings.method})") as progress:
         told = _Teller(progress, report)
         return METHODS[settings.method](spec, asked.data, settings, folder, told, asked.probes)
@@ -108,7 +128,7 @@ def _put(
 ) -> None:
     before, after = asdict(spec), asdict(result.spec)
     row = {
-        "training_id": training_id, "method": asked.settings.method, "config": asdict(asked.settings),
+        "training_id": training_id, "method": _method(session), "config": asdict(asked.settings),
         "folder": str(folder), "seconds": result.seconds, "steps": result.steps,
         "trained_parameters": result.trained_parameters, "n_rows": result.train_rows, "best_step": result.best_step,
         "remarks": result.remarks, "cost": result.cost,
@@ -117,6 +137,12 @@ def _put(
     curve = [{"training_id": training_id, "step": s, "name": n, "value": v} for s, n, v in result.loss_curve]
     session.store.insert("training_log", curve)
     session.store.insert("training", [row])
+
+
+def _method(session: Session) -> str:
+    config = session.experiment.config.training
+    assert config is not None
+    return "command" if config.command else "openai_job" if config.openai_job else config.method
 
 
 def trained_spec(session: Session, training_id: str) -> ModelSpec:

@@ -30,6 +30,7 @@ class ReportData:
     findings: Sequence[Row]
     evidence: Sequence[Row]
     training: Sequence[Row]
+    repeats: Sequence[Row]
     stages: Sequence[Row]
     prices: Sequence[Row]
     break_even: Row | None
@@ -92,6 +93,7 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
         findings=_rows(con, "from v_findings where experiment_id = ? order by position", key),
         evidence=_rows(con, "from v_evidence where experiment_id = ? order by topic, name", key),
         training=_rows(con, "from v_training where experiment_id = ? order by step, name", key),
+        repeats=_rows(con, "from v_repeats where experiment_id = ? order by kind, position", key),
         stages=_rows(con, "from v_stages where experiment_id = ? order by finished_at", key),
         prices=_rows(con, "from v_prices where experiment_id = ? order by side", key),
         break_even=next(iter(_rows(con, "from v_break_even where experiment_id = ?", key)), None),

@@ -248,6 +248,10 @@ def _training(data: ReportData, pictures: dict[str, str]) -> str:
         return ""
     run = data.training[0]
     picture = f"\n\n![Training curves]({pictures['training']})" if "training" in pictures else ""
+    if curve := data.facts.get("learning_curve"):
+        picture += f"\n\n{cell(curve)}"
+    if "learning_curve" in pictures:
+        picture += f"\n\n![Score by number of training rows]({pictures['learning_curve']})"
     return (
         f"## The training\n\n{cell(run['method'])}, {run['n_rows']:,} rows, {run['steps']:,} steps, "
         f"{run['trained_parameters']:,} trained parameters, {run['seconds']:.0f} s.{_kept(run)}\n\n"
@@ -268,7 +272,7 @@ def _remarks(run: Row) -> str:
     return "".join([*lines, "\n"]) if lines else ""
 
 
-TOLD = ("judge", "uncertainty")  # facts with a place of their own
+TOLD = ("judge", "uncertainty", "learning_curve")  # facts with a place of their own
 
 
 def _record(data: ReportData) -> str:

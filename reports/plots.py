@@ -24,7 +24,13 @@ def draw(data: ReportData, folder: Path) -> dict[str, str]:
     from matplotlib import pyplot as plt
 
     pictures: dict[str, str] = {}
-    plots = (("forest", _changes), ("slices", _slices), ("break_even", _break_even), ("training", _training))
+    plots = (
+        ("forest", _changes),
+        ("slices", _slices),
+        ("break_even", _break_even),
+        ("training", _training),
+        ("learning_curve", _learning_curve),
+    )
     for name, make in plots:
         figure = make(plt, data)
         if figure is not None:
@@ -157,6 +163,22 @@ def _training(plt: Any, data: ReportData) -> Any:
     if scores:
         all_axes[1, 0].set_ylabel("score")
     all_axes[-1, 0].set_xlabel("step")
+    return figure
+
+
+def _learning_curve(plt: Any, data: ReportData) -> Any:
+    """Score on validation by the number of training rows, with intervals."""
+    rows = [r for r in data.repeats if r["kind"] == "share" and r["value"] is not None]
+    if len(rows) < 2:
+        return None
+    figure, axes = plt.subplots(figsize=(8, 2.8))
+    axes.plot([r["n_rows"] for r in rows], [r["value"] for r in rows], "o-", color=LINE)
+    for row in rows:
+        if row["low"] is not None:
+            axes.plot([row["n_rows"]] * 2, [row["low"], row["high"]], color=LINE, linewidth=1)
+    axes.set_xlabel("training rows")
+    axes.set_ylabel(_plain_text(str(rows[0]["metric"])))
+    _plain(axes)
     return figure
 
 
