@@ -160,12 +160,10 @@ def _contradictions(config: ExperimentConfig) -> list[Problem]:
         found.append((("data",), "`data.train` is required for training, few-shot prompts and splits"))
     if config.model and config.model.endpoint and config.training and not config.training.openai_job:
         found.append((("training",), "a model behind an endpoint cannot be trained here; give a Hub id or a folder"))
-    if (
-        config.training
-        and config.training.learning_curve
-        and not (data.validation or (data.split and data.split.validation))
-    ):
-        found.append((("training", "learning_curve"), "`training.learning_curve` is measured on `data.validation`"))
+    rehearsed = data.validation or (data.split and data.split.validation)
+    for name in ("learning_curve", "sweep"):
+        if config.training and getattr(config.training, name) and not rehearsed:
+            found.append((("training", name), f"`training.{name}` is measured on `data.validation`"))
     return [*found, *_data_contradictions(config), *_metric_problems(config), *_cost_problems(config)]
 
 

@@ -19,6 +19,7 @@ from harness.models.cache import Cached
 from harness.progress import say
 from harness.score_statistic import Interval
 from harness.session import Session, Side, Stage
+from harness.sweep import sweep
 from harness.training import TrainingDiverged
 from suites.checks import check as check_data
 from suites.corpus import CORPUS, LABELS
@@ -81,6 +82,7 @@ def train(session: Session) -> None:
     if not session.runs("base", "task"):
         what = "training comes after the baseline: without it nothing says what to beat"
         raise UserError(what, "training", session.fix("baseline"))
+    sweep(session)
     try:
         training_id = trainings.train_once(session, trainings.lesson(session))
     except TrainingDiverged as trouble:

@@ -205,9 +205,32 @@ class WatchConfig(ElsewhereConfig):
     probe: Annotated[int, Field(ge=0)] = 32
 
 
-class RepeatConfig(WatchConfig):
-    """Further trainings: with other seeds, and on shares of the training rows."""
+class SweepRange(Section):
+    """Every number from `low` to `high`, whole ones when both are; far apart ends by order of magnitude."""
 
+    low: int | float
+    high: int | float
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError("`low` is below `high`")
+        return self
+
+
+class SweepConfig(Section):
+    """Settings to be searched for on the validation rows: by name a list of values, or a range {low, high}."""
+
+    trials: Annotated[int, Field(ge=2, le=1000)] = 20
+    space: Annotated[
+        dict[str, SweepRange | Annotated[list[int | float | str], Field(min_length=2)]], Field(min_length=1)
+    ]
+
+
+class RepeatConfig(WatchConfig):
+    """Further trainings: a search for the settings, other seeds, and shares of the training rows."""
+
+    sweep: SweepConfig | None = None
     seeds: Annotated[int, Field(ge=1, le=20)] = 1
     learning_curve: Shares | None = None
 
@@ -236,11 +259,22 @@ class TrainingConfig(RepeatConfig):
             raise ValueError(f"training elsewhere has its own settings; leave out {', '.join(given)}")
         if not self.command and self.model_fields_set & {"format", "output", "timeout_hours"}:
             raise ValueError("`format`, `output` and `timeout_hours` belong to a `command`")
+        if self.sweep and (self.command or self.openai_job):
+            raise ValueError("a `sweep` is over settings of our own methods")
+        if self.sweep and (unknown := sorted(set(self.sweep.space) - ours)):
+            raise ValueError(f"a sweep cannot vary {', '.join(unknown)}; it can vary {', '.join(sorted(ours))}")
+        for place in self.sweep.space.items() if self.sweep else ():
+            self._check_ends(*place)
         if self.openai_job and self.seeds + bool(self.learning_curve) > 1:
             raise ValueError("`seeds` and `learning_curve` train here or by a command, not by an API")
         if self.command and self.seeds > 1 and "{seed}" not in self.command:
             raise ValueError("`seeds` needs the place {seed} in the command, or every training would be the same")
         return self
+
+    def _check_ends(self, name: str, place: SweepRange | list[int | float | str]) -> None:
+        """What a sweep would try must be a setting that the file could give."""
+        for value in [place.low, place.high] if isinstance(place, SweepRange) else place:
+            TrainingConfig.model_validate({name: value})
 
 
 class CandidateConfig(Endpoint):

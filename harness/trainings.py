@@ -52,12 +52,23 @@ def lesson(session: Session, what: str = "training", *, seed: int | None = None,
     known = {field.name for field in fields(TrainingConfig)}
     asked = probes.build(session)
     settings = TrainingConfig(
-        **{**config.model_dump(include=known), **changes},
+        **{**config.model_dump(include=known), **swept(session), **changes},
         seed=session.experiment.config.seed if seed is None else seed,
         judged_by=probes.told(session, asked),
     )
     data = TrainingData(rows(session, "train"), rows(session, "validation"))
     return Lesson(what, settings, data, asked)
+
+
+def swept(session: Session) -> dict[str, Any]:
+    """The settings of the best trial on record; none without a sweep."""
+    sql = """select settings from v_repeats where experiment_id = ? and kind = 'trial' and state = 'done'
+             order by value desc, position limit 1"""
+    return {
+        name: value
+        for row in session.store.rows(sql, [session.id])
+        for name, value in json.loads(row["settings"]).items()
+    }
 
 
 def rows(session: Session, split: str) -> list[TrainRow]:

@@ -20,6 +20,7 @@ HOMES = {
     "datasets": ("harness/training/",),
     "evaluate": ("suites/evaluate_bridge.py",),
     "sacrebleu": ("suites/bleu.py",),
+    "optuna": ("harness/sweep.py",),
     "matplotlib": ("reports/plots.py",),
 }
 FILES = [path for package in ORDER for path in sorted((ROOT / package).rglob("*.py"))]

@@ -20,7 +20,15 @@ from harness.models.spec import NonFiniteWeights
 from harness.training import record, running
 from harness.training.asking import ask
 from harness.training.rows import IGNORED, Tokens, check_rows, tokenize
-from harness.training.types import OnLog, Probe, TrainingConfig, TrainingData, TrainingDiverged, TrainingResult
+from harness.training.types import (
+    OnLog,
+    Probe,
+    TrainingConfig,
+    TrainingData,
+    TrainingDiverged,
+    TrainingPruned,
+    TrainingResult,
+)
 from harness.training.watching import Watch
 from suites.errors import UserError
 from suites.types import ModelSpec
@@ -62,7 +70,7 @@ def train(
         with running.told_when_full(partial):
             best = running.run(trainer, watch, partial)
             _save(trainer.model, chat, spec, base, partial)
-    except TrainingDiverged:
+    except (TrainingDiverged, TrainingPruned):
         shutil.rmtree(partial)
         raise
     result = TrainingResult(
