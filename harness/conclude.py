@@ -20,6 +20,7 @@ from harness.decide import Decision, Gate, Verdict, decide
 from harness.evaluate import Run
 from harness.sequential import level_at_look, planned_looks
 from harness.session import Session, Side
+from harness.trainings import tracked
 from suites.corpus import CORPUS
 from suites.errors import UserError
 from suites.types import Generation, Identity, Score
@@ -40,6 +41,17 @@ def conclude(session: Session) -> None:
     if decision.verdict is Verdict.KEEP_PROMPTING and (price := cheaper(costs)):
         decision = replace(decision, reason=f"{decision.reason} {price}")
     _store(session, comparisons, decision)
+    _report(session, comparisons, decision)
+
+
+def _report(session: Session, comparisons: Sequence[Comparison], decision: Decision) -> None:
+    """The decision's numbers to the experiment's trackers."""
+    numbers: dict[str, float | None] = {"decision/exit_code": float(decision.verdict.exit_code)}
+    for c in (c for c in comparisons if c.kind in ("task", "regression")):
+        name = "decision/gain" if c.kind == "task" else f"decision/{c.suite}"
+        numbers |= {name: c.difference, f"{name}_low": c.low, f"{name}_high": c.high}
+    with tracked(session) as tracking:
+        tracking.log({name: value for name, value in numbers.items() if value is not None})
 
 
 def distrust(session: Session) -> str:

@@ -228,11 +228,12 @@ class SweepConfig(Section):
 
 
 class RepeatConfig(WatchConfig):
-    """Further trainings: a search for the settings, other seeds, and shares of the training rows."""
+    """Further trainings: a search for the settings, other seeds, and shares of the training rows; and who is told."""
 
     sweep: SweepConfig | None = None
     seeds: Annotated[int, Field(ge=1, le=20)] = 1
     learning_curve: Shares | None = None
+    report_to: list[Literal["tensorboard", "wandb", "mlflow", "trackio"]] = []
 
 
 class TrainingConfig(RepeatConfig):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from harness import arms as setup
 from harness import probes
 from harness.progress import Phase, phase, say
 from harness.session import Session
+from harness.tracking import Tracking
 from harness.training import (
     METHODS,
     Probe,
@@ -26,6 +28,7 @@ from harness.training.types import OnLog
 from suites.data import sha256_json
 from suites.types import Example, ModelSpec
 
+MAIN = "training"  # the one that is decided about
 SHOWN = {
     "loss": "loss {:.3g}",
     "eval_loss": "validation {:.3g}",
@@ -45,7 +48,7 @@ class Lesson:
     probes: Sequence[Probe] = ()
 
 
-def lesson(session: Session, what: str = "training", *, seed: int | None = None, **changes: Any) -> Lesson:
+def lesson(session: Session, what: str = MAIN, *, seed: int | None = None, **changes: Any) -> Lesson:
     """The training that the experiment file asks for, with another seed or other settings where given."""
     config = session.experiment.config.training
     assert config is not None
@@ -113,10 +116,29 @@ def _train(session: Session, spec: ModelSpec, asked: Lesson, folder: Path, repor
     if config and config.openai_job:
         job = openai_job.Job(**config.openai_job.model_dump())
         with phase(f"{asked.what} (API)") as progress:
-            return openai_job.run(spec, asked.data, job, settings.seed, folder, _Teller(progress, report))
-    with phase(f"{asked.what} ({settings.method})") as progress:
-        told = _Teller(progress, report)
-        return METHODS[settings.method](spec, asked.data, settings, folder, told, asked.probes)
+            told = _Teller(progress, report)
+            return openai_job.run(spec, asked.data, job, settings.seed, folder, told)
+    with phase(f"{asked.what} ({settings.method})") as progress, tracked(session) as tracking:
+        name = "" if asked.what == MAIN else f"{asked.what}/"
+
+        def all_told(step: int, total: int, found: Mapping[str, float]) -> None:
+            tracking.log({name + key: value for key, value in found.items()}, step)
+            if report:
+                report(step, total, found)
+
+        return METHODS[settings.method](spec, asked.data, settings, folder, _Teller(progress, all_told), asked.probes)
+
+
+@contextmanager
+def tracked(session: Session) -> Iterator[Tracking]:
+    """The experiment's trackers, open while the block runs."""
+    config = session.experiment.config.training
+    names = config.report_to if config else []
+    tracking = Tracking(names, session.experiment.name, session.id, session.out)
+    try:
+        yield tracking
+    finally:
+        tracking.close()
 
 
 class _Teller:

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ORDER = ("suites", "baselines", "reports", "harness")
 HOMES = {
-    "torch": ("harness/models/hf", "harness/training/", "harness/demo/"),
+    "torch": ("harness/models/hf", "harness/training/", "harness/demo/", "harness/tracking.py"),
     "transformers": ("harness/models/hf", "harness/training/", "harness/demo/"),
     "peft": ("harness/models/hf", "harness/training/"),
     "trl": ("harness/training/",),
@@ -20,6 +20,9 @@ HOMES = {
     "datasets": ("harness/training/",),
     "evaluate": ("suites/evaluate_bridge.py",),
     "sacrebleu": ("suites/bleu.py",),
+    "wandb": ("harness/tracking.py",),
+    "mlflow": ("harness/tracking.py",),
+    "trackio": ("harness/tracking.py",),
     "optuna": ("harness/sweep.py",),
     "matplotlib": ("reports/plots.py",),
 }
