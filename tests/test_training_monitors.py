@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from harness.training import (
     sft,
 )
 from harness.training import monitors as m
+from harness.training.rows import IGNORED, check_rows
+from suites.errors import UserError
 from suites.types import Completion, ModelSpec, Prompt
 
 torch.set_num_threads(1)
@@ -191,3 +194,15 @@ def test_a_loss_that_is_no_number_at_step_3_stops_the_run_there(
         train(base, tmp_path / "out", QUICK, on_log=poison, validation=())
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "out.partial").exists()
+
+
+def test_rows_that_would_all_lose_their_answer_are_refused(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="4 of 4 training rows are longer than 8 tokens"):
+        train(base, tmp_path / "out", replace(QUICK, max_length=8))
+    assert not (tmp_path / "out.partial").exists()
+
+
+def test_a_loss_mask_that_leaves_nothing_to_train_is_refused() -> None:
+    row = {"input_ids": [5, 6, 7, 2], "labels": [IGNORED] * 4}
+    with pytest.raises(UserError, match="1 of 1 training rows"):
+        check_rows([row], 10, [2], "training")
