@@ -21,7 +21,8 @@ class Prompter:
     """Turns an example into chat messages: the instruction, `shots` as earlier turns, then the example.
 
     `template` is the system message, with the example's columns as variables. A template that uses `{{ input }}` is
-    instead the whole user message, for models and tasks that want one block of text.
+    instead the whole user message, for models and tasks that want one block of text; a conversation is told in it.
+    A system message of the example's own follows the instruction.
     """
 
     name: str
@@ -34,16 +35,22 @@ class Prompter:
 
     def messages(self, example: Example) -> list[Message]:
         """The chat messages for `example`. Raises UserError when the template needs a column it lacks."""
-        messages: list[Message] = []
         template, whole = _compile(self.template, self.name)
-        if self.template.strip() and not whole:
-            messages.append({"role": "system", "content": self._fill(template, example)})
-        for shot in self.shots:
-            if shot.input != example.input:  # an example is never shown its own answer
-                messages.append({"role": "user", "content": self._fill(template, shot) if whole else shot.input})
-                messages.append({"role": "assistant", "content": shot.target})
-        messages.append({"role": "user", "content": self._fill(template, example) if whole else example.input})
-        return messages
+        rules = [self._fill(template, example)] if self.template.strip() and not whole else []
+        rules += [message["content"] for message in example.messages[:1] if message["role"] == "system"]
+        messages: list[Message] = [{"role": "system", "content": "\n\n".join(rules)}] if rules else []
+        shown = [shot for shot in self.shots if shot.input != example.input]  # never its own answer
+        for shot in shown:
+            messages += [*self._asked(shot), {"role": "assistant", "content": shot.target}]
+        return messages + self._asked(example)
+
+    def _asked(self, example: Example) -> list[Message]:
+        """The example's turns without its system message, or one block of text."""
+        template, whole = _compile(self.template, self.name)
+        if whole:
+            return [{"role": "user", "content": self._fill(template, example)}]
+        first = 1 if example.messages[:1] and example.messages[0]["role"] == "system" else 0
+        return list(example.messages[first:])
 
     @property
     def digest(self) -> str:

@@ -14,6 +14,9 @@ def few_shot(name: str, template: str, train: Sequence[Example], shots: int, see
     """A prompter with `shots` examples of `train`, chosen with `seed`. Raises UserError when there are too few."""
     if len(train) < shots:
         raise UserError(f"{shots} shots from {len(train)} training rows", f"baselines: {name}", "ask for fewer shots")
+    if any(not example.messages for example in train):
+        fix = "give training rows with an input and a target"
+        raise UserError("plain text has no question to show", f"baselines: {name}", fix)
     return Prompter(name, template, choose_shots(train, shots, seed))
 
 

@@ -12,10 +12,14 @@ from baselines.arm import Arm, Prompter
 from baselines.few_shot import few_shot
 from baselines.zero_shot import zero_shot
 from harness.config import BaselineConfig, Endpoint, Experiment, ModelConfig, RegressionConfig, Tier, is_prompt_file
+from harness.training import TrainRow
 from suites import data
+from suites.data import DataFile
+from suites.datasets_bridge import locate
 from suites.errors import UserError
 from suites.folders import load_suite
 from suites.lm_eval_bridge import LmEvalTask
+from suites.near import near_duplicates
 from suites.splits import split
 from suites.types import Example, Generation, ModelSpec, Suite
 
@@ -26,20 +30,49 @@ DEFAULT_MARGIN = 0.03
 Splits = Mapping[str, tuple[Example, ...]]
 
 
-def read_splits(experiment: Experiment) -> Splits:
-    """The examples of `train`, `validation` and `test`, read or split as the file says; absent ones are left out."""
+def read_files(experiment: Experiment) -> dict[str, DataFile]:
+    """The data files that the experiment names, by split."""
     settings = experiment.config.data
     columns: dict[str, str] = {str(ours): theirs for ours, theirs in settings.columns.items()}
-    found: dict[str, tuple[Example, ...]] = {}
+    found = {}
     for name in ("train", "validation", "test"):
         if file := getattr(settings, name):
             slices = experiment.config.task.slices if name == "test" else ()
-            found[name] = data.read_examples(experiment.resolve(file), columns, slices)
-    if settings.split:
-        shares = {name: getattr(settings.split, name) for name in ("validation", "test") if name not in found}
-        shares = {name: share for name, share in shares.items() if share}
-        found |= split(found["train"], shares, settings.split.by, experiment.config.seed)
+            found[name] = data.read_data(locate(file, experiment.folder), columns, slices)
     return found
+
+
+def read_splits(experiment: Experiment, files: Mapping[str, DataFile], keep: Mapping[str, str] | None = None) -> Splits:
+    """The examples of `train`, `validation` and `test`, as in the files or split as the experiment says.
+
+    `keep` has the sides of an earlier split by example id. Absent splits are left out.
+    """
+    found = {name: file.examples for name, file in files.items()}
+    if settings := experiment.config.data.split:
+        shares = {name: getattr(settings, name) for name in ("validation", "test") if name not in found}
+        shares = {name: share for name, share in shares.items() if share}
+        links = _near(found["train"], keep or {})
+        found |= split(found["train"], shares, settings.by, experiment.config.seed, links=links, keep=keep)
+    for name in ("validation", "test"):
+        if any(not example.messages for example in found.get(name, ())):
+            fix = "give rows with an input and a target"
+            raise UserError(f"plain text asks nothing, and the {name} set is asked", f"data: {name}", fix)
+    return found
+
+
+def _near(examples: Sequence[Example], keep: Mapping[str, str]) -> list[tuple[int, int]]:
+    """Near-duplicates, which belong on one side; not looked for again when every row has its side."""
+    if all(example.id in keep for example in examples):
+        return []
+    return near_duplicates([example.input or example.target for example in examples])
+
+
+def split_recipe(experiment: Experiment) -> str:
+    """sha256 of what a split is made by, whatever the rows: the file's place and the settings."""
+    settings = experiment.config.data
+    place = locate(settings.train or "", experiment.folder)
+    parts = settings.split.model_dump() if settings.split else None
+    return data.sha256_json([str(place), parts, experiment.config.seed])
 
 
 def base_spec(experiment: Experiment) -> ModelSpec:
@@ -56,6 +89,8 @@ def model_spec(experiment: Experiment, config: ModelConfig) -> ModelSpec:
         base=base if not config.endpoint else config.name,
         revision=config.revision,
         dtype=config.dtype,
+        load_in=config.load_in,
+        engine=config.engine,
         **_endpoint(config),
     )
 
@@ -120,6 +155,11 @@ def _arm_name(kind: str, prompt: str | None) -> str:
 def task_prompter(experiment: Experiment) -> Prompter:
     """The task's own instruction without shots: what a fine-tune is trained on."""
     return zero_shot("zero-shot", instruction(experiment, None))
+
+
+def training_row(prompter: Prompter, example: Example) -> TrainRow:
+    """What is taught by an example: the answer to its prompt, or plain text as it is."""
+    return TrainRow(prompter.messages(example) if example.messages else (), example.target)
 
 
 def candidate_label(experiment: Experiment) -> str:

@@ -22,6 +22,8 @@ EPILOG = """\
 exit codes of run, decide and gate:
   0 deploy   3 keep prompting   4 reject   5 inconclusive   6 invalid
   1 unexpected error   2 bad input or usage   130 interrupted (the same command goes on)
+exit codes of check:
+  0 nothing stands in the way   6 a blocking finding   2 data that cannot be read
 exit codes of selftest:
   0 every accident was stopped as named   1 one was not: the harness does not do what it promises, which is no verdict
 """
@@ -73,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         stage.add_argument("experiment", type=Path, help="the experiment file")
         stage.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE} beside the experiment)")
         stage.set_defaults(stage=name)
+    _add_check(subparsers)
     _add_readers(subparsers)
     _add_importer(subparsers)
     policy = subparsers.add_parser("policy", help="what must hold to deploy").add_subparsers(
@@ -92,6 +95,33 @@ def _parser() -> argparse.ArgumentParser:
     )
     schema.add_argument("--record", action="store_true", help="that of decision.json instead")
     return parser
+
+
+def _add_check(subparsers: Any) -> None:
+    """The command that looks at data, of an experiment or without one."""
+    text = "can this data teach the task, and can this exam be trusted?"
+    check = _command(subparsers, "check", text, commands.check)
+    check.add_argument("experiment", type=Path, nargs="?", help="the experiment file")
+    for name in ("train", "validation", "test"):
+        check.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"a bare {name} file, without an experiment")
+    check.add_argument("--preferences", type=Path, metavar="FILE", help="a bare file of preference pairs")
+    check.add_argument(
+        "--columns", type=_columns, default={}, metavar="OURS=THEIRS,...",
+        help="columns of bare files: input=question,target=answer",
+    )  # fmt: skip
+    text = "write the training file there again, without copies, contradictions and rows of an exam"
+    check.add_argument("--fix", type=Path, metavar="FOLDER", help=text)
+    check.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE} beside the experiment)")
+    check.add_argument("--json", action="store_true", help="JSON on stdout, with all rows")
+
+
+def _columns(text: str) -> dict[str, str]:
+    """Our names of columns, and those of a file."""
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    known = ("id", "input", "target", "cluster")
+    if not all(ours in known and theirs for ours, _, theirs in pairs):
+        raise argparse.ArgumentTypeError(f"say OURS=THEIRS, ours one of {', '.join(known)}, not {text!r}")
+    return {ours: theirs for ours, _, theirs in pairs}
 
 
 def _add_importer(subparsers: Any) -> None:
@@ -159,7 +189,6 @@ def _command(subparsers: Any, name: str, text: str, function: Callable[..., int]
 
 STAGES = {
     "run": "everything: check, baseline, train, exam, judge, decide; does only what is missing",
-    "check": "can this data teach the task, and can this exam be trusted?",
     "baseline": "evaluate every prompt on the base model and choose the best on validation",
     "train": "fine-tune; refused until the baseline is on record",
     "exam": "give the candidate the same exam",

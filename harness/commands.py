@@ -17,8 +17,11 @@ from harness.progress import say
 from suites.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from harness.session import Session
     from reports.data import ReportData
+    from suites.types import Finding
 
 BLOCKED, MISSED = 6, 1
 
@@ -63,9 +66,9 @@ def stage(options: argparse.Namespace) -> int:
     from harness import experiment
     from harness.conclude import validity_gates
 
-    if options.stage != "check" and not opened.store.stage_is_finished(opened.id, "check"):
+    if not opened.store.stage_is_finished(opened.id, "check"):
         experiment.do(opened, "check")
-    if options.stage not in ("check", "decide") and opened.stopped():
+    if options.stage != "decide" and opened.stopped():
         raise UserError("a blocking finding stands in the way", str(options.experiment), "see `harness check`")
     experiment.do(opened, options.stage)
     if options.stage == "decide":
@@ -78,12 +81,63 @@ def stage(options: argparse.Namespace) -> int:
     return 0
 
 
+def check(options: argparse.Namespace) -> int:
+    """What the data check finds, and a mended copy of the training file where asked for."""
+    files = {name: getattr(options, name) for name in ("train", "validation", "test")}
+    if bool(options.experiment) == any([*files.values(), options.preferences]):
+        fix = "harness check experiment.yaml, or harness check --train A --test B"
+        raise UserError("name an experiment file or bare files, one of the two", "harness check", fix)
+    return _check_experiment(options) if options.experiment else _check_files(options, files)
+
+
+def _check_experiment(options: argparse.Namespace) -> int:
+    opened = _open(options)
+    from harness import data_gate, experiment
+
+    settings = opened.experiment.config.data
+    if options.fix and not settings.train:
+        raise UserError(NO_TRAIN, "--fix", "add `data.train`")
+    data_gate.tell(opened.files.values())
+    experiment.do(opened, "check")
+    data_gate.show_row(opened)
+    data_gate.show(opened.findings(), as_json=options.json)
+    if options.fix and settings.train:
+        columns = {str(ours): theirs for ours, theirs in settings.columns.items()}
+        train = opened.experiment.resolve(settings.train)
+        data_gate.write_mended(data_gate.of_experiment(opened), train, columns, options.fix)
+    return _blocked(opened.findings())
+
+
+def _check_files(options: argparse.Namespace, files: Mapping[str, Path | None]) -> int:
+    if options.fix and not options.train:
+        raise UserError(NO_TRAIN, "--fix", "add --train")
+    from harness import data_gate
+
+    found = data_gate.of_preferences(options.preferences) if options.preferences else []
+    material = data_gate.of_files(files, options.columns)
+    found += data_gate.look(material) if material.splits else []
+    data_gate.show(found, as_json=options.json)
+    if options.fix:
+        data_gate.write_mended(material, options.train, options.columns, options.fix)
+    return _blocked(found)
+
+
+NO_TRAIN = "only training rows are ever removed, and no training file is named"
+
+
+def _blocked(findings: Sequence[Finding]) -> int:
+    """The exit code that findings ask for."""
+    names = sorted({finding.check for finding in findings if finding.level == "block"})
+    if names:
+        say(f"blocked: {', '.join(names)}; a level is set by `data.findings: {{{names[0]}: warn}}`")
+    return BLOCKED if names else 0
+
+
 _ARMS = """select arm, suite, metric, round(mean, 3) as mean, round(low, 3) as low, round(high, 3) as high, n, chosen
            from v_runs where experiment_id = '{{}}' and side = '{}' and is_primary order by kind desc, suite, arm"""
 
 # What a single stage prints when it is done; the placeholder is the experiment's id, a hash.
 RESULTS = {
-    "check": "select level, check_name, message from v_findings where experiment_id = '{}' order by position",
     "baseline": _ARMS.format("base"),
     "train": """select distinct method, n_rows, steps, trained_parameters, round(seconds, 1) as seconds, folder
                 from v_training where experiment_id = '{}'""",

@@ -21,11 +21,13 @@ from harness.evaluate import Run
 from harness.sequential import level_at_look, planned_looks
 from harness.session import Session, Side
 from harness.trainings import tracked
+from harness.wording import measured
 from suites.corpus import CORPUS
 from suites.errors import UserError
 from suites.types import Generation, Identity, Score
 
 FINISHED = "answers that end"
+LEAKS = ("train_test_overlap", "train_test_near", "train_test_words")
 PACKAGES = ("finetune-harness", "torch", "transformers", "peft", "trl", "lm-eval", "evaluate", "datasets", "duckdb")
 
 
@@ -40,8 +42,50 @@ def conclude(session: Session) -> None:
     decision = decide(gates, comparisons, config.policy, budgets=others, regression_declared=declared)
     if decision.verdict is Verdict.KEEP_PROMPTING and (price := cheaper(costs)):
         decision = replace(decision, reason=f"{decision.reason} {price}")
-    _store(session, comparisons, decision)
+    leaks = _without_leaks(session, gates, comparisons, others, decision, declared)
+    if decision.verdict is Verdict.DEPLOY and leaks.get("turned"):
+        gates.append(validity.unseen_gate(leaks["told"]))
+        decision = decide(gates, comparisons, config.policy, budgets=others, regression_declared=declared)
+    _store(session, comparisons, decision, leaks)
     _report(session, comparisons, decision)
+
+
+def leaked(session: Session) -> set[str]:
+    """The test examples that stand in the training set in some form, as the data check found them."""
+    return {row for found in session.findings() if found.check in LEAKS for row in found.rows}
+
+
+def _without_leaks(
+    session: Session,
+    gates: Sequence[Gate],
+    comparisons: Sequence[Comparison],
+    others: Sequence[Gate],
+    decision: Decision,
+    declared: bool,
+) -> dict[str, Any]:
+    """What the decision would be on the test examples that training has not seen; empty where it has seen none.
+
+    `told` is the sentence, `turned` whether the verdict would be another one.
+    """
+    seen, examples = leaked(session), session.splits["test"]
+    if not seen or not comparisons:
+        return {}
+    count = f"{len(seen):,} of the {len(examples):,} test examples stand in the training set in some form"
+    if len(seen) == len(examples):
+        return {"told": f"{count}. No example is left to decide without them.", "turned": True}
+    if session.experiment.config.policy.stop_early:
+        return {"told": f"{count}. An exam that may stop early is decided with them only.", "turned": False}
+    task, base, candidate = comparisons[0], session.chosen("base"), session.chosen("candidate")
+    kept = {example.id for example in examples} - seen
+    margin = session.experiment.config.policy.min_gain
+    clean = _compare(session, "task", base, candidate, task.metric, margin, ids=kept)
+    policy = session.experiment.config.policy
+    other = decide(gates, [clean, *comparisons[1:]], policy, budgets=others, regression_declared=declared)
+    told = (
+        f"{count}. With them the gain is {measured(task)}, verdict {decision.verdict.text}; without them "
+        f"{measured(clean)}, verdict {other.verdict.text}."
+    )
+    return {"told": told, "turned": other.verdict is not decision.verdict}
 
 
 def _report(session: Session, comparisons: Sequence[Comparison], decision: Decision) -> None:
@@ -267,7 +311,7 @@ def _run(session: Session, row: Mapping[str, Any]) -> Run:
     return Run(row["run_id"], row["arm"], row["suite"], row["suite_id"], (row["metric"],), identity, generation)
 
 
-def _store(session: Session, comparisons: Sequence[Comparison], decision: Decision) -> None:
+def _store(session: Session, comparisons: Sequence[Comparison], decision: Decision, leaks: Mapping[str, Any]) -> None:
     rows = [{"position": i, **_without(asdict(c), "p_harm", "p_equal")} for i, c in enumerate(comparisons)]
     session.store.replace_all("comparisons", session.id, rows)
     gates = [{"position": i, **asdict(gate)} for i, gate in enumerate(decision.gates)]
@@ -278,7 +322,7 @@ def _store(session: Session, comparisons: Sequence[Comparison], decision: Decisi
         "headline": decision.headline,
         "reason": decision.reason,
         "next_step": decision.next_step,
-        "facts": _facts(session),
+        "facts": {**_facts(session), "leaks": leaks},
     }
     session.store.replace_all("decisions", session.id, [row])
 

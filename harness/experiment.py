@@ -9,7 +9,7 @@ from typing import Any
 from baselines.arm import Arm, Prompter
 from baselines.selection import Trial, choose
 from harness import arms as setup
-from harness import corpus, judging, power, repeats, stats, trainings
+from harness import corpus, data_gate, judging, power, repeats, stats, trainings
 from harness.conclude import conclude
 from harness.config import read_margin
 from harness.early import shortened
@@ -21,7 +21,6 @@ from harness.score_statistic import Interval
 from harness.session import Session, Side, Stage
 from harness.sweep import sweep
 from harness.training import TrainingDiverged
-from suites.checks import check as check_data
 from suites.corpus import CORPUS, LABELS
 from suites.errors import UserError
 from suites.judge import Pair, load_rubric
@@ -56,9 +55,8 @@ def do(session: Session, name: str) -> None:
 
 def check(session: Session) -> None:
     """Is the data fit to teach and to examine? Findings go to the store; a blocking one stops the experiment."""
-    if (judge_config := session.experiment.config.judge) and judge_config.calibration:
-        judging.read_calibration(session.experiment.resolve(judge_config.calibration))  # bad labels are named now
-    findings = check_data(session.splits, session.experiment.config.data.findings)
+    findings = data_gate.look(data_gate.of_experiment(session), session.experiment.config.data.findings)
+    findings += data_gate.of_tokens(session)
     session.store.put_findings(session.id, findings + _exam_power(session) + _label_floors(session))
 
 

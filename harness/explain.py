@@ -48,7 +48,7 @@ class Known:
 
 def known(experiment: Experiment, store: Path | None = None) -> Known:
     """The sizes of the exams as files, and what an earlier decision of this experiment's name measured."""
-    test = setup.read_splits(experiment)["test"]
+    test = setup.read_splits(experiment, setup.read_files(experiment))["test"]
     primary, *others = experiment.config.task.ordered_metrics
     sizes = {"gain": len(test), **dict.fromkeys(["judge", *others], len(test))}
     exams = [exam for exam in setup.regression_exams(experiment) if isinstance(exam, Suite)]

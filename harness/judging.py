@@ -12,9 +12,9 @@ from harness.config import Policy
 from harness.progress import phase
 from harness.store import Store
 from harness.variance import VarianceSplit, split_variance
-from suites.data import read_rows, refuse_rows
 from suites.errors import UserError
 from suites.judge import Pair, Rubric, judge
+from suites.rows import read_rows, refuse_rows
 from suites.types import Generation, Model, Score, Verdict
 
 Choice = Literal["first", "second", "tie"]

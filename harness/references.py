@@ -10,7 +10,7 @@ from harness import prices
 from harness.models import hf_files
 from harness.sections import ExperimentConfig
 from harness.yaml_lines import Location
-from suites import lm_eval_bridge
+from suites import datasets_bridge, lm_eval_bridge
 from suites.errors import UserError
 from suites.folders import load_suite, suite_folder
 from suites.judge import load_rubric
@@ -45,9 +45,6 @@ def is_prompt_file(prompt: str) -> bool:
 
 def _references(config: ExperimentConfig) -> Iterator[Reference]:
     files: list[tuple[Location, str | None]] = [
-        (("data", "train"), config.data.train),
-        (("data", "validation"), config.data.validation),
-        (("data", "test"), config.data.test),
         (("task", "schema"), config.task.schema_file),
         (("task", "prompt"), _file_only(config.task.prompt)),
     ]
@@ -62,6 +59,9 @@ def _references(config: ExperimentConfig) -> Iterator[Reference]:
     if config.judge:
         files.append((("judge", "calibration"), config.judge.calibration))
     yield from ((setting, name, _file) for setting, name in files if name)
+    for part in ("train", "validation", "test"):
+        if name := getattr(config.data, part):
+            yield ("data", part), name, _data
     yield from _models(config)
     yield from _exams(config)
     yield from _prices(config)
@@ -100,6 +100,15 @@ def _file_only(prompt: str) -> str | None:
 def _file(name: str, folder: Path) -> dict[str, str]:
     with (folder / name).open("rb") as file:
         return {name: hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _data(name: str, folder: Path) -> dict[str, str]:
+    """A data file, or the files that hold a dataset's rows on this machine."""
+    source = datasets_bridge.locate(name, folder)
+    if not datasets_bridge.is_dataset(source):
+        return _file(name, folder)
+    digests = [_file(file.name, file.parent)[file.name] for file in datasets_bridge.files(source)]
+    return {name: hashlib.sha256("\n".join(digests).encode()).hexdigest()}
 
 
 def _suite(name: str, folder: Path) -> dict[str, str]:

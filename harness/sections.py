@@ -38,6 +38,7 @@ def _margin(value: Any) -> float | str:
 
 
 PERCENT = r"\d{1,2}(\.\d+)?%"
+PARTS = r"\d{1,2}/\d{1,2}/\d{1,2}"
 _SCHEMA = WithJsonSchema(
     {"anyOf": [{"type": "number", "minimum": 0, "exclusiveMaximum": 1}, {"type": "string", "pattern": f"^{PERCENT}$"}]}
 )
@@ -76,30 +77,57 @@ class Endpoint(Section):
 
 
 class ModelConfig(Endpoint):
-    """A Hub id, a folder, `embedded` (the model that ships with the harness), or a name at an OpenAI-compatible URL."""
+    """A Hub id, a folder, `embedded` (the model that ships with the harness), or a name at an OpenAI-compatible URL.
+
+    `load_in: 4bit` reads the weights quantised, for a quarter of the memory; it needs bitsandbytes.
+    `engine: vllm` answers through vLLM in this process; what is trained is trained as ever.
+    """
 
     shorthand = "name"
     name: str
     revision: str | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    load_in: Literal["4bit"] | None = None
+    engine: Literal["transformers", "vllm"] = "transformers"
 
 
 class SplitConfig(Section):
-    """Shares of the training file to set aside, never dividing a group of rows with the same `by` column."""
+    """Shares of the training file to set aside, never dividing a group of rows with the same `by` column.
+
+    `80/10/10` is short for the percentages of train, validation and test.
+    """
 
     validation: Share = 0.0
     test: Share = 0.0
     by: str | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        parts = [int(part) for part in value.split("/")] if re.fullmatch(PARTS, value) else []
+        if sum(parts) != 100:
+            raise ValueError("is train/validation/test in percent, together 100, such as 80/10/10")
+        return {"validation": parts[1] / 100, "test": parts[2] / 100}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler.resolve_ref_schema(handler(core))
+        return {"anyOf": [{"type": "string", "pattern": f"^{PARTS}$"}, schema]}
+
 
 class DataConfig(Section):
-    """Files of examples (JSONL, CSV, TSV or Parquet). `columns` maps our names to theirs: `{input: text}`."""
+    """Files of examples (JSONL, JSON, CSV, TSV, Parquet), folders saved by datasets, or `hf:owner/name/split`.
+
+    `columns` maps our names to theirs: `{input: text}`.
+    """
 
     train: FilePath | None = None
     validation: FilePath | None = None
     test: FilePath | None = None
     split: SplitConfig | None = None
-    columns: dict[Literal["id", "input", "target", "cluster"], str] = {}
+    columns: dict[Literal["id", "input", "target", "cluster", "messages", "text"], str] = {}
     findings: dict[CheckName, Level] = {}
 
 

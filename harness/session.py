@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from harness.judging import Evidence
 from harness.models import load
 from harness.models.cache import Cached
 from harness.store import Store
+from suites.data import DataFile
 from suites.errors import UserError
 from suites.types import Finding, ModelSpec, Score
 
@@ -23,7 +24,7 @@ Topic = Literal["judge", "candidate", "trouble", "endpoint"]
 
 @dataclass
 class Session:
-    """An experiment, its store, and the last model loaded (one at a time fits any machine)."""
+    """An experiment, its store, and the models in memory: those of one base, since one base fits any machine."""
 
     experiment: Experiment
     store: Store
@@ -39,14 +40,27 @@ class Session:
         return self.experiment.folder / "out" / self.experiment.name
 
     @cached_property
+    def files(self) -> dict[str, DataFile]:
+        """The data files, read."""
+        return arms.read_files(self.experiment)
+
+    @cached_property
     def splits(self) -> arms.Splits:
-        """The examples of each split."""
-        return arms.read_splits(self.experiment)
+        """The examples of each split. Rows of the training file stay where an earlier run has put them."""
+        if not self.experiment.config.data.split:
+            return arms.read_splits(self.experiment, self.files)
+        recipe = arms.split_recipe(self.experiment)
+        splits = arms.read_splits(self.experiment, self.files, self.store.earlier_split(self.id, recipe))
+        files = {name for name in splits if getattr(self.experiment.config.data, name) and name != "train"}
+        sides = {e.id: name for name, part in splits.items() if name not in files for e in part}
+        self.store.put_split(self.id, recipe, sides)
+        return splits
 
     def model(self, spec: ModelSpec) -> Cached:
-        """The model behind the store's completions; loading another one lets go of the last."""
+        """The model behind the store's completions; loading one on another base lets go of the others."""
         if spec not in self._loaded:
-            self.release()
+            if any(replace(other, adapter=None) != replace(spec, adapter=None) for other in self._loaded):
+                self.release()
             self._loaded[spec] = Cached(load(spec), self.store)
         return self._loaded[spec]
 

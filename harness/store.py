@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 import random
@@ -16,7 +17,7 @@ from typing import Any
 import duckdb
 
 from suites.errors import UserError
-from suites.types import Completion, Example, Finding, Score
+from suites.types import Completion, Example, Finding, LogLikelihood, Score
 
 SCHEMA = Path(__file__).with_name("schema")
 STEPS = sorted(SCHEMA.glob("[0-9]*.sql"))  # step N brings a store from version N - 1 to N
@@ -139,6 +140,12 @@ class Store:
         rows = [{**row, "scores": json.loads(row["scores"] or "null")} for row in self.rows(sql, [list(ids)])]
         return {row.pop("completion_id"): Completion(**row) for row in rows}
 
+    def loglikelihoods(self, ids: Sequence[str]) -> dict[str, LogLikelihood]:
+        """Log-likelihoods already computed, by id."""
+        sql = """select loglikelihood_id, logprob, is_greedy from loglikelihoods
+                 where loglikelihood_id in (select unnest(?))"""
+        return {row.pop("loglikelihood_id"): LogLikelihood(**row) for row in self.rows(sql, [list(ids)])}
+
     def run_is_finished(self, run_id: str) -> bool:
         """Whether a run is on record with an answer to every example."""
         return bool(self.rows("select 1 from runs where run_id = ? and n_errors = 0", [run_id]))
@@ -171,6 +178,22 @@ class Store:
     def finish_stage(self, experiment_id: str, stage: str, seconds: float) -> None:
         """Put on record that a stage is done; a repeat that found nothing to do keeps the first time it took."""
         self.insert("stages", [{"experiment_id": experiment_id, "stage": stage, "seconds": seconds}])
+
+    def earlier_split(self, experiment_id: str, recipe: str) -> dict[str, str]:
+        """The sides by example id of this experiment's split, or else of the last one made by the same recipe."""
+        sql = """select example_id, side from splits where split_id = (
+                    select split_id from experiment_splits where experiment_id = ? or recipe = ?
+                    order by experiment_id = ? desc, created_at desc limit 1)"""
+        return {row["example_id"]: row["side"] for row in self.rows(sql, [experiment_id, recipe, experiment_id])}
+
+    def put_split(self, experiment_id: str, recipe: str, sides: Mapping[str, str]) -> None:
+        """Put on record which side of the split each example is on."""
+        split_id = hashlib.sha256(json.dumps(sides, sort_keys=True).encode()).hexdigest()
+        if not self.rows("select 1 from splits where split_id = ? limit 1", [split_id]):
+            rows = [{"split_id": split_id, "example_id": i, "side": side} for i, side in sides.items()]
+            self.insert("splits", rows)
+        link = {"experiment_id": experiment_id, "recipe": recipe, "split_id": split_id}
+        self.insert("experiment_splits", [link])
 
     def put_findings(self, experiment_id: str, findings: Sequence[Finding]) -> None:
         """An experiment's findings, in order."""

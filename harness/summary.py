@@ -48,6 +48,8 @@ def show(data: ReportData, report: Path, store: Path) -> None:
     decision = data.decision
     console.print(_text(decision["headline"], "bold"))
     console.print(_text(decision["reason"]))
+    if (leaks := data.facts.get("leaks") or {}).get("turned"):
+        console.print(_text(f"Mind: {leaks['told']}", "yellow"))
     console.print()
     console.print(table)
     console.print()

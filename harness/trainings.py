@@ -81,7 +81,7 @@ def rows(session: Session, split: str) -> list[TrainRow]:
 
 def as_rows(session: Session, examples: Sequence[Example]) -> list[TrainRow]:
     prompter = setup.task_prompter(session.experiment)
-    return [TrainRow(prompter.messages(example), example.target) for example in examples]
+    return [setup.training_row(prompter, example) for example in examples]
 
 
 def train_once(session: Session, asked: Lesson, report: OnLog | None = None) -> str:

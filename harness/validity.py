@@ -152,6 +152,12 @@ def frozen_gate(frozen_id: str, current_id: str | None) -> Gate:
     return Gate("validity", "frozen", rule, "unchanged" if same else changed, "pass" if same else "fail")
 
 
+def unseen_gate(told: str) -> Gate:
+    """Fails: the candidate would be deployed only because of test examples that training has seen."""
+    rule = "a deploy stands without the test examples that training has seen"
+    return Gate("validity", "unseen exam", rule, told, "fail")
+
+
 def looks_gate(looks: int, max_looks: int) -> Gate:
     """How many candidates these questions have judged, this one included: the best of many tries wins by chance.
 

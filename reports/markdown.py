@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from reports import costs, flips, plots, rules
+from reports import costs, findings, flips, plots, rules
 from reports.data import ReportData, Row
 from reports.numbers import amount, span
 from reports.text import block, cell, table
@@ -34,7 +34,7 @@ def render(data: ReportData, pictures: dict[str, str]) -> str:
         flips.section(data),
         _judge(data),
         _validity(data),
-        _findings(data),
+        findings.section(data),
         _earlier(data),
         _training(data, pictures),
         _record(data),
@@ -53,7 +53,7 @@ def _verdict(data: ReportData) -> str:
         f"# {cell(decision['name'])}\n\n"
         f"> **{cell(decision['headline'])}** {cell(decision['reason'])}\n>\n"
         f"> **Next:** {cell(decision['next_step'])}\n>\n"
-        f"{_caution(data)}"
+        f"{_caution(data)}{findings.caution(data)}"
         f"> (Verdict `{decision['verdict']}`, exit {decision['exit_code']}.)"
     )
 
@@ -203,15 +203,6 @@ def _evidence(row: Row) -> str:
     return f"{row['value']:.3f}{interval}"
 
 
-def _findings(data: ReportData) -> str:
-    if not data.findings:
-        return ""
-    rows = [
-        [f["level"], cell(f["check_name"]), cell(f["message"]), cell(", ".join(f["rows"][:5]))] for f in data.findings
-    ]
-    return f"## The data\n\n{table(['level', 'check', 'finding', 'for example'], rows)}"
-
-
 def _earlier(data: ReportData) -> str:
     """Decisions on the same questions before this one, and which of the rules they were made by differ."""
     title = "## Earlier decisions on this test set"
@@ -272,7 +263,7 @@ def _remarks(run: Row) -> str:
     return "".join([*lines, "\n"]) if lines else ""
 
 
-TOLD = ("judge", "uncertainty", "learning_curve")  # facts with a place of their own
+TOLD = ("judge", "uncertainty", "leaks", "learning_curve")  # facts with a place of their own
 
 
 def _record(data: ReportData) -> str:

@@ -2,136 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Literal
 
-from suites.data import grouped
-from suites.text import normalise
-from suites.types import Example, Finding
+from suites import agreement, bias, content, labels, leaks
+from suites.material import Check, Material
+from suites.types import Finding
 
-Level = Literal["block", "warn", "info"]
+Level = Literal["block", "warn", "info", "off"]
 CheckName = Literal[
     "empty_split",
     "empty_input",
     "empty_target",
     "duplicates",
+    "near_duplicates",
     "conflicts",
     "train_validation_overlap",
+    "train_validation_near",
+    "train_validation_words",
     "train_test_overlap",
+    "train_test_near",
+    "train_test_words",
+    "train_exam_overlap",
+    "train_exam_near",
+    "train_exam_words",
+    "train_calibration_overlap",
+    "train_calibration_near",
+    "train_calibration_words",
     "validation_test_overlap",
+    "validation_test_near",
+    "validation_test_words",
+    "template",
+    "unseen_leaks",
     "small_train",
     "small_test",
     "majority",
+    "imbalance",
+    "unseen_labels",
+    "broken_targets",
+    "secrets",
+    "special_tokens",
+    "control_characters",
+    "personal_data",
+    "unreviewed",
+    "roles",
+    "chat_template",
+    "double_bos",
+    "truncation",
+    "no_stop",
+    "untrained",
+    "prompt_prefix",
+    "equal_preferences",
+    "longer_chosen",
+    "diversity",
+    "agreement",
+    "groups",
+    "missing_groups",
+    "label_rates",
 ]
-Splits = Mapping[str, Sequence[Example]]
-
-FEW_SHOT_BELOW = 100
-SMALL_EXAM = 200
+ORDER = ("block", "warn", "info")
 
 
-def check(splits: Splits, levels: Mapping[CheckName, Level] | None = None) -> list[Finding]:
-    """Every finding about the named splits (`train`, `validation`, `test`, any may be absent).
+def check(
+    material: Material, levels: Mapping[CheckName, Level] | None = None, on_step: Callable[[], None] = lambda: None
+) -> list[Finding]:
+    """Every finding about the material, the gravest first; `on_step` is called after each entry of `CHECKS`.
 
-    `levels` replaces a check's own level by name, the way `data.findings` does in the experiment file.
+    `levels` replaces a check's own level by name, the way `data.findings` does in the experiment file; what is `off`
+    is left out.
     """
-    found = [finding for look in CHECKS for finding in look(splits)]
-    chosen = {str(name): level for name, level in (levels or {}).items()}
-    return [replace(finding, level=chosen.get(finding.check, finding.level)) for finding in found]
+    found: list[Finding] = []
+    for look in CHECKS:
+        found += look(material)
+        on_step()
+    return at_levels(found, levels or {})
 
 
-def empty_test(splits: Splits) -> list[Finding]:
-    """An exam without questions cannot decide anything."""
-    empty = [name for name in ("test", "validation") if name in splits and not splits[name]]
-    return [Finding("block", "empty_split", f"the {name} set has no examples") for name in empty]
-
-
-def empty_text(splits: Splits) -> list[Finding]:
-    """Rows without an input or a target teach nothing and cannot be marked."""
+def at_levels(findings: list[Finding], levels: Mapping[CheckName, Level]) -> list[Finding]:
+    """Findings at the levels that were chosen for them, the gravest first."""
+    chosen: dict[str, Level] = {str(name): level for name, level in levels.items()}
     found = []
-    for name, examples in splits.items():
-        for part in ("input", "target"):
-            rows = tuple(e.id for e in examples if not str(e.columns[part]).strip())
-            if rows:
-                found.append(Finding("block", f"empty_{part}", f"{len(rows)} of the {name} rows have no {part}", rows))
-    return found
+    for finding in findings:
+        level = chosen.get(finding.check, finding.level)
+        if level != "off":
+            found.append(replace(finding, level=level))
+    return sorted(found, key=lambda finding: ORDER.index(finding.level))
 
 
-def duplicates(splits: Splits) -> list[Finding]:
-    """The same input twice in one split: a training set counts it double, a test set is smaller than it looks."""
-    found = []
-    for name, examples in splits.items():
-        groups = [ids for _, ids in grouped((normalise(e.input), e.id) for e in examples) if len(ids) > 1]
-        if groups:
-            extra = sum(len(ids) - 1 for ids in groups)
-            rows = tuple(i for ids in groups for i in ids)
-            text = f"{extra} of the {len(examples)} {name} rows repeat another row's input"
-            found.append(Finding("warn", "duplicates", text, rows))
-    return found
-
-
-def conflicts(splits: Splits) -> list[Finding]:
-    """The same input with different targets: one of them teaches the wrong answer."""
-    found = []
-    for name, examples in splits.items():
-        targets = grouped((normalise(e.input), e.target.strip()) for e in examples)
-        clashing = {text for text, answers in targets if len(set(answers)) > 1}
-        rows = tuple(e.id for e in examples if normalise(e.input) in clashing)
-        if rows:
-            text = f"{len(clashing)} inputs of the {name} set come with different targets"
-            found.append(Finding("warn", "conflicts", text, rows))
-    return found
-
-
-def overlap(splits: Splits) -> list[Finding]:
-    """Rows of a later exam that stand in the training set as well: that exam was seen before."""
-    found = []
-    seen = {normalise(e.input) for e in splits.get("train", ())}
-    for name in ("validation", "test"):
-        rows = tuple(e.id for e in splits.get(name, ()) if normalise(e.input) in seen)
-        if rows:
-            text = f"{len(rows)} of the {len(splits[name])} {name} inputs stand in the training set"
-            found.append(Finding("block", f"train_{name}_overlap", text, rows))
-    chosen_on = {normalise(e.input) for e in splits.get("validation", ())}
-    rows = tuple(e.id for e in splits.get("test", ()) if normalise(e.input) in chosen_on)
-    if rows:
-        text = f"{len(rows)} of the {len(splits['test'])} test inputs stand in the validation set"
-        found.append(Finding("block", "validation_test_overlap", text, rows))
-    return found
-
-
-def sizes(splits: Splits) -> list[Finding]:
-    """Too little to teach with, or too little to decide with."""
-    found = []
-    train, test = len(splits.get("train", ())), len(splits.get("test", ()))
-    if "train" in splits and train < FEW_SHOT_BELOW:
-        text = f"{train} training rows; below {FEW_SHOT_BELOW} few-shot prompting is usually the better use of them"
-        found.append(Finding("warn", "small_train", text))
-    if 0 < test < SMALL_EXAM:
-        text = f"{test} test rows; an exam this small decides only large differences"
-        found.append(Finding("warn", "small_test", text))
-    return found
-
-
-def majority(splits: Splits) -> list[Finding]:
-    """The floor every score is read against: always giving the most common target of the training set."""
-    train, test = splits.get("train", ()), splits.get("test", ())
-    if not train or not test:
-        return []
-    answers = [e.target.strip() for e in train]
-    common = max(sorted(set(answers)), key=answers.count)
-    share = sum(e.target.strip() == common for e in test) / len(test)
-    shown = common if len(common) <= 60 else f"{common[:57]}..."
-    text = f"always answering {shown!r}, the most common training target, would be right on {share:.1%} of the test set"
-    return [Finding("info", "majority", text)]
-
-
-CHECKS: tuple[Callable[[Splits], list[Finding]], ...] = (
-    empty_test,
-    empty_text,
-    duplicates,
-    conflicts,
-    overlap,
-    sizes,
-    majority,
+CHECKS: tuple[Check, ...] = (
+    content.empty_test,
+    content.empty_text,
+    leaks.overlaps,
+    labels.sizes,
+    labels.majority,
+    labels.imbalance,
+    labels.unseen_labels,
+    labels.broken_targets,
+    content.unreviewed,
+    content.roles,
+    content.secrets,
+    content.personal_data,
+    content.special_tokens,
+    content.control_characters,
+    content.diversity,
+    agreement.annotators,
+    bias.groups,
+    bias.label_rates,
 )

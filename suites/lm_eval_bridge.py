@@ -18,8 +18,8 @@ from typing import Any
 import yaml
 from jinja2 import TemplateError
 
-from suites.data import read_rows
 from suites.errors import UserError
+from suites.rows import read_rows
 from suites.types import Completion, Example, Generation, Model, Prompt, Score
 
 

@@ -19,7 +19,8 @@ class Example:
     """One input with its target.
 
     `columns` holds the whole row, so prompts can use any of it; the text to answer is `columns["input"]`.
-    Examples that share a `cluster` come from one origin and are split and resampled together.
+    Examples that share a `cluster` come from one origin and are split and resampled together. `turns` are the messages
+    before the answer where the row is a conversation; none at all are plain text, which answers nothing.
     """
 
     id: str
@@ -27,10 +28,42 @@ class Example:
     target: str
     cluster: str
     slices: Mapping[str, str] = field(default_factory=dict)
+    turns: tuple[Message, ...] | None = None
 
     @property
     def input(self) -> str:
         return str(self.columns["input"])
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What is said before the answer: the row's own turns, or its input as the user's."""
+        return ({"role": "user", "content": self.input},) if self.turns is None else self.turns
+
+
+Vote = Literal["chosen", "rejected", "tie"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """Two answers to one prompt, the better one first; `votes` says by annotator which was preferred."""
+
+    id: str
+    prompt: tuple[Message, ...]
+    chosen: str
+    rejected: str
+    votes: Mapping[str, Vote]
+    columns: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """An answer to a prompt, and whether it is a good one."""
+
+    id: str
+    prompt: tuple[Message, ...]
+    completion: str
+    label: bool
+    columns: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +126,16 @@ class ModelSpec:
     `base` is a Hub id, a folder, or the model's name at `endpoint` (an OpenAI-compatible base URL whose key is in the
     environment variable `api_key_env`, asked at most `concurrency` things at once, given `timeout_seconds` for each,
     and `token_budget` tokens in and out in all); `adapter` is a PEFT folder on top of it. `recorded` is a file of
-    answers that is replayed instead.
+    answers that is replayed instead. `load_in` "4bit" quantises the base's weights as they are read (NF4). `engine` is
+    what runs a local model.
     """
 
     base: str = ""
     revision: str | None = None
     adapter: str | None = None
     dtype: str = "auto"
+    load_in: Literal["4bit"] | None = None
+    engine: Literal["transformers", "vllm"] = "transformers"
     endpoint: str | None = None
     api_key_env: str | None = None
     concurrency: int = 8
@@ -108,13 +144,15 @@ class ModelSpec:
     recorded: str | None = None
 
     @property
-    def kind(self) -> Literal["hf", "openai", "recorded", "echo"]:
+    def kind(self) -> Literal["hf", "vllm", "openai", "recorded", "echo"]:
         """Which backend answers; the base "echo" repeats the question."""
         if self.recorded:
             return "recorded"
         if self.endpoint:
             return "openai"
-        return "echo" if self.base == "echo" else "hf"
+        if self.base == "echo":
+            return "echo"
+        return "vllm" if self.engine == "vllm" else "hf"
 
 
 OnProgress = Callable[[list[tuple[int, Completion]]], None]

@@ -324,8 +324,10 @@ class SlowModel(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        number = int(re.search(r"\d+", body["messages"][-1]["content"]).group())
-        self.asked.append((body["model"], number))
+        question = re.search(r"\d+", body["messages"][-1]["content"])  # a probe has none
+        number = int(question.group()) if question else 0
+        if question:
+            self.asked.append((body["model"], number))
         time.sleep(0.02 if body["model"] == "tuned" else 0.1)
         text = str(number) if body["model"] == "tuned" or number % 2 else "no"
         answer = json.dumps({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}).encode()

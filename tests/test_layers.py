@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from workspaces import recorded_experiment, run
 
 ROOT = Path(__file__).parent.parent
 ORDER = ("suites", "baselines", "reports", "harness")
@@ -17,7 +18,7 @@ HOMES = {
     "peft": ("harness/models/hf", "harness/training/"),
     "trl": ("harness/training/",),
     "lm_eval": ("suites/lm_eval_bridge.py",),
-    "datasets": ("harness/training/",),
+    "datasets": ("suites/datasets_bridge.py", "harness/training/"),
     "evaluate": ("suites/evaluate_bridge.py",),
     "sacrebleu": ("suites/bleu.py",),
     "wandb": ("harness/tracking.py",),
@@ -73,6 +74,19 @@ def test_start_up_imports_nothing_heavy(arguments: list[str]) -> None:
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
 
 
-def test_reading_an_old_decision_loads_no_torch() -> None:
-    code = "import sys\nimport harness.store, reports.data, reports.markdown\nassert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+@pytest.fixture(scope="module")
+def decided(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of a small experiment that was run."""
+    path = recorded_experiment(tmp_path_factory.mktemp("decided"), ["yes", "no"] * 10, ["yes"] * 20)
+    return run(path).store.path
+
+
+@pytest.mark.parametrize("command", [["report"], ["gate"], ["query", "from v_runs"], ["runs"]], ids=lambda c: c[0])
+def test_reading_an_old_decision_loads_no_torch(command: list[str], decided: Path) -> None:
+    code = (
+        "import sys\nfrom harness.cli import main\n"
+        f"code = main({[*command, '--store', str(decided)]!r})\n"
+        "assert code not in (1, 2), code\nassert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert not done.returncode, done.stderr

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from harness.models import NonFiniteWeights, load
 from harness.models.hf import HFModel
+from harness.models.hf_inert import untrained
 from harness.models.hf_text import ChatTokenizer
 from harness.training import METHODS
 from harness.training.types import TrainingConfig, TrainingData, TrainRow
@@ -187,14 +188,6 @@ def test_same_prompt_is_asked_once_and_progress_is_told(base: Callable[[str], Pa
     assert dict(seen) == dict(enumerate(answers))
 
 
-def test_small_batches_give_the_same_answers(base: Callable[[str], Path]) -> None:
-    model = hf(base("gemma3"))
-    together = model.generate(prompts(), Generation(max_new_tokens=8))
-    model._budget = 1
-    alone = model.generate(prompts(), Generation(max_new_tokens=8))
-    assert [a.text for a in together] == [a.text for a in alone]
-
-
 def test_out_of_memory_halves_the_batch(
     base: Callable[[str], Path], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,13 +196,27 @@ def test_out_of_memory_halves_the_batch(
     forward = model._model.forward
 
     def small_device(*args: Any, **kwargs: Any) -> Any:
-        if kwargs["input_ids"].shape[0] > 1:
+        if kwargs["rows"].cache.rows > 2:
             raise torch.OutOfMemoryError("full")
         return forward(*args, **kwargs)
 
     monkeypatch.setattr(model._model, "forward", small_device)
     assert [a.text for a in model.generate(prompts(), Generation(max_new_tokens=4))] == expected
     assert "out of memory with 4 requests at once; going on with 2" in caplog.text
+
+
+def test_one_request_too_large_for_the_memory_is_named(
+    base: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = hf(base("llama"))
+    assert model._engine
+
+    def full(*args: Any, **kwargs: Any) -> Any:
+        raise torch.OutOfMemoryError("full")
+
+    monkeypatch.setattr(model._model, "forward", full)
+    with pytest.raises(UserError, match="One request alone is too large"):
+        model.generate(prompts(), Generation(max_new_tokens=4))
 
 
 def test_stop_and_length_are_told_apart(base: Callable[[str], Path], copy: Callable[[str], Path]) -> None:
@@ -285,8 +292,9 @@ def test_loglikelihood_is_that_of_lm_eval(name: str, base: Callable[[str], Path]
     arguments: Any = [Instance("loglikelihood", {}, request, i) for i, request in enumerate(requests)]
     expected = lm.loglikelihood(arguments, disable_tqdm=True)
     model = hf(folder)
-    for budget in (4_096, 64):
-        model._budget = budget
+    for at_once in (512, 64):
+        assert model._engine
+        model._engine._pass_tokens = at_once
         found = model.loglikelihood(requests)
         assert [score.logprob for score in found] == pytest.approx([value for value, _ in expected], abs=1e-4)
         assert [score.is_greedy for score in found] == [greedy for _, greedy in expected]
@@ -306,6 +314,60 @@ def test_greedy_continuation_is_recognised(base: Callable[[str], Path]) -> None:
 def test_too_long_loglikelihood_is_refused(base: Callable[[str], Path]) -> None:
     with pytest.raises(UserError, match="does not fit the model's context of 256"):
         hf(base("llama")).loglikelihood([("a b c " * 200, "d")])
+
+
+def test_base_and_adapters_stand_on_the_same_weights_and_do_not_mix(
+    base: Callable[[str], Path], adapter: Callable[[str], Path], tmp_path: Path
+) -> None:
+    asked, generation = prompts(), Generation(max_new_tokens=8)
+    requests = [("hello order", " 17"), ("hello order", " refund"), ("one two", " three")]
+    rows = [TrainRow([user(question)], "billing") for question in QUESTIONS]
+    config = TrainingConfig(epochs=2, batch_size=4, learning_rate=3e-2, rank=2, alpha=8, warmup_share=0)
+    METHODS["lora"](ModelSpec(str(base("llama"))), TrainingData(rows), config, tmp_path / "second")
+    folders = [None, adapter("llama"), tmp_path / "second"]
+    alone = []
+    for folder in folders:
+        model = hf(base("llama"), folder)
+        alone.append(([a.text for a in model.generate(asked, generation)], model.loglikelihood(requests)))
+        del model
+    assert len({score.logprob for _, scores in alone for score in scores}) == 9
+
+    models = [hf(base("llama"), folder) for folder in folders]
+    for _ in range(2):
+        for model, (texts, scores) in zip(models, alone, strict=True):
+            assert [a.text for a in model.generate(asked, generation)] == texts
+            assert model.loglikelihood(requests) == scores
+    assert models[0]._base is models[1]._base is models[2]._base
+
+    del model, models[1]
+    assert [a.text for a in models[1].generate(asked, generation)] == alone[2][0]
+    del models[1]
+    assert [a.text for a in models[0].generate(asked, generation)] == alone[0][0]
+    assert not any("lora" in name for name, _ in models[0]._model.named_modules()), "the base is what it was"
+
+
+def test_an_adapter_that_is_refused_leaves_the_base_as_it_was(
+    base: Callable[[str], Path], spoilt: Callable[..., Path]
+) -> None:
+    plain = hf(base("llama"))
+    before = [a.text for a in plain.generate(prompts(), Generation(max_new_tokens=8))]
+    folder = spoilt(lambda tensors: dict(list(tensors.items())[1:]))
+    with pytest.raises(UserError, match="have no counterpart"):
+        hf(base("llama"), folder).effect(prompts())
+    assert not any("lora" in name for name, _ in plain._model.named_modules())
+    assert [a.text for a in plain.generate(prompts(), Generation(max_new_tokens=8))] == before
+
+
+def test_an_adapter_that_changes_more_than_it_can_take_back_gets_a_base_of_its_own(
+    base: Callable[[str], Path], tmp_path: Path
+) -> None:
+    model = transformers.AutoModelForCausalLM.from_pretrained(base("llama"))
+    config = peft.LoraConfig(task_type="CAUSAL_LM", r=4, target_modules="all-linear", modules_to_save=["lm_head"])
+    config.target_modules = ["q_proj"]
+    peft.get_peft_model(model, config).save_pretrained(tmp_path / "head")
+    plain, tuned = hf(base("llama")), hf(base("llama"), tmp_path / "head")
+    assert tuned.effect(prompts()) == 0.0
+    assert plain._base is not tuned._base
 
 
 def test_untrained_adapter_has_no_effect(base: Callable[[str], Path], tmp_path: Path) -> None:
@@ -430,6 +492,34 @@ def test_folder_that_is_no_model(adapter: Callable[[str], Path], tmp_path: Path)
         hf(adapter("llama"))
     with pytest.raises(UserError, match="There is no model folder"):
         hf(tmp_path / "nowhere")
+
+
+def test_weights_in_4_bits_need_bitsandbytes(base: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    model = HFModel(ModelSpec(str(base("llama")), load_in="4bit"))
+    with pytest.raises(UserError, match="pip install 'finetune-harness"):
+        model.generate(prompts(), Generation(2))
+
+
+def test_weights_in_4_bits_answer_and_wear_an_adapter(tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes")
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "head_dim": 32}  # blocks of 64 weights
+    folder = tiny_models.build("llama", tmp_path / "base", **sizes)
+    rows = TrainingData([TrainRow([user(question)], "refund") for question in QUESTIONS])
+    config = TrainingConfig(epochs=2, batch_size=4, learning_rate=1e-2, rank=4, alpha=8, warmup_share=0)
+    METHODS["lora"](ModelSpec(str(folder)), rows, config, tmp_path / "adapter")
+    four = HFModel(ModelSpec(str(folder), load_in="4bit"))
+    tuned = HFModel(ModelSpec(str(folder), adapter=str(tmp_path / "adapter"), load_in="4bit"))
+    answers = [a.text for a in four.generate(prompts(), Generation(8))]
+    assert any("4bit" in type(module).__name__ for module in four._model.modules())
+    assert four.identity.dtype == "nf4 float32"
+    assert four._base is not hf(folder)._base
+    assert (tuned.effect(prompts()) or 0) > 1e-3
+    assert [a.text for a in tuned.generate(prompts(), Generation(8))] != answers
+    assert [a.text for a in four.generate(prompts(), Generation(8))] == answers
+    untrained(ModelSpec(str(folder)), tmp_path / "idle")
+    idle = HFModel(ModelSpec(str(folder), adapter=str(tmp_path / "idle"), load_in="4bit"))
+    assert [a.text for a in idle.generate(prompts(), Generation(8))] == answers
 
 
 def test_pickled_weights_are_not_loaded(copy: Callable[[str], Path]) -> None:

@@ -20,7 +20,7 @@ from harness.evaluate import evaluate
 from harness.models.cache import Cached, completion_id
 from harness.store import STEPS, VERSION, Store, completion_row, insert, query
 from suites.errors import UserError
-from suites.types import Completion, Example, Generation, Identity, ModelSpec, Prompt, Suite
+from suites.types import Completion, Example, Generation, Identity, LogLikelihood, ModelSpec, Prompt, Suite
 
 ROOT = Path(__file__).parent.parent
 
@@ -377,7 +377,8 @@ class Oracle:
         return answers
 
     def loglikelihood(self, requests):
-        raise NotImplementedError
+        self.asked += requests
+        return [LogLikelihood(-float(len(answer)), answer == "yes") for _, answer in requests]
 
 
 EXAMPLES = tuple(Example(f"e{i}", {"input": f"question {i}"}, f"w1: question {i}", f"e{i}") for i in range(6))
@@ -429,6 +430,30 @@ def test_everything_that_produces_an_answer_is_in_its_key(part):
     assert completion_id(one, "prompt", Generation()) != completion_id(one, "prompt ", Generation())
     assert completion_id(one, "prompt", Generation()) != completion_id(one, "prompt", Generation(65))
     assert completion_id(one, "prompt", Generation()) != completion_id(one, "prompt", Generation(seed=1))
+
+
+def test_log_likelihoods_are_asked_once_for_each_model_and_request(store):
+    requests = [("Go?", "yes"), ("Go?", "no"), ("Go?", "yes"), ("Stop?", "yes")]
+    first, second, tuned = Oracle(), Oracle(), Oracle("w2")
+    found = Cached(first, store).loglikelihood(requests)
+    assert found == [(-3.0, True), (-2.0, False), (-3.0, True), (-3.0, True)]
+    assert len(first.asked) == 3
+    assert Cached(second, Store(store.path)).loglikelihood(requests[1:] + requests[:1]) == found[1:] + found[:1]
+    assert second.asked == []
+    Cached(tuned, store).loglikelihood(requests)
+    assert len(tuned.asked) == 3, "other weights are never served an old score"
+
+
+def test_a_log_likelihood_that_is_no_number_is_not_kept(store):
+    class Broken(Oracle):
+        def loglikelihood(self, requests):
+            self.asked += requests
+            return [LogLikelihood(float("nan"), False) for _ in requests]
+
+    oracle = Broken()
+    for _ in range(2):
+        assert math.isnan(Cached(oracle, store).loglikelihood([("Go?", "yes")])[0].logprob)
+    assert len(oracle.asked) == 2
 
 
 def test_a_metric_that_cannot_work_is_known_before_the_model_is_asked(store):

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suites.data import digest, read_examples, read_rows
+from suites.data import digest, read_examples
 from suites.errors import UserError
 from suites.folders import load_suite
+from suites.rows import read_rows
 from suites.splits import split
 from suites.types import Example, Suite
 
@@ -248,8 +249,8 @@ def test_a_split_is_complete_and_disjoint_and_never_divides_a_group(clusters, sh
 def test_a_split_takes_its_share_to_within_a_group_and_follows_the_seed():
     examples = [example(f"e{i}", f"c{i // 4}") for i in range(400)]
     parts = split(examples, {"validation": 0.1, "test": 0.2}, seed=1)
-    assert 40 <= len(parts["validation"]) < 44
-    assert 80 <= len(parts["test"]) < 84
+    assert 36 <= len(parts["validation"]) <= 44
+    assert 76 <= len(parts["test"]) <= 84
     assert parts != split(examples, {"validation": 0.1, "test": 0.2}, seed=2)
 
 

@@ -15,6 +15,7 @@ import torch
 from harness.models.hf import HFModel
 from harness.models.hf_files import tensors_hash
 from harness.models.hf_loading import stop_ids
+from harness.models.hf_plain import Plain
 from harness.models.hf_text import ChatTokenizer
 from harness.training import METHODS, TrainingConfig, TrainingData, TrainingDiverged, TrainingResult, TrainRow
 from harness.training.rows import IGNORED, check_rows, tokenize
@@ -61,7 +62,8 @@ def test_first_loss_is_the_model_s_own_log_likelihood(base: Path, tmp_path: Path
         start = len(model.chat.encode(model.chat.render(row.messages)))
         pairs.append((ids[:start], ids[start:]))
     assert [model.chat.decode(answer) for _, answer in pairs] == [row.target for row in ROWS]
-    total = sum(score.logprob for score in model._score(pairs))
+    scored = Plain(model._model, model.device, model._stop).loglikelihood(pairs)
+    total = sum(score.logprob for batch in scored for _, score in batch)
     assert result.loss_tokens == sum(len(answer) for _, answer in pairs)
     assert result.loss_curve[0][2] == pytest.approx(-total / result.loss_tokens, rel=1e-4)
 

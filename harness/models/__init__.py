@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from harness.models.spec import NonFiniteWeights
@@ -9,11 +10,20 @@ from suites.types import Model, ModelSpec
 
 __all__ = ["NonFiniteWeights", "load"]
 
+# Where it is installed PEFT imports it, and it then tells everyone which faster kernels are not there.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+
 
 def _hf(spec: ModelSpec) -> Model:
     from harness.models.hf import HFModel
 
     return HFModel(spec)
+
+
+def _vllm(spec: ModelSpec) -> Model:
+    from harness.models.vllm import VLLMModel
+
+    return VLLMModel(spec)
 
 
 def _openai(spec: ModelSpec) -> Model:
@@ -36,6 +46,7 @@ def _echo(spec: ModelSpec) -> Model:
 
 LOADERS: dict[str, Callable[[ModelSpec], Model]] = {
     "hf": _hf,
+    "vllm": _vllm,
     "openai": _openai,
     "recorded": _recorded,
     "echo": _echo,

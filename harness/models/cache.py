@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,6 +16,9 @@ from suites.types import Completion, Generation, Identity, LogLikelihood, Model,
 # A server may finish dozens of answers a second, and a transaction takes as long as one of them.
 STORE_SECONDS = 0.5
 
+SCORED_AT_ONCE = 4_096
+"""Log-likelihoods between two transactions: enough for full batches of equal length, few enough to lose."""
+
 
 def completion_id(identity: Identity, rendered: str, generation: Generation) -> str:
     """sha256 of weights, adapter, template, engine, dtype, rendered prompt and generation settings."""
@@ -23,8 +27,18 @@ def completion_id(identity: Identity, rendered: str, generation: Generation) -> 
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
+def loglikelihood_id(identity: Identity, context: str, continuation: str) -> str:
+    """sha256 of weights, adapter, template, engine, dtype and request.
+
+    The template's hash covers the tokenizer, so that equal texts are equal token ids.
+    """
+    parts = {key: value for key, value in asdict(identity).items() if key != "name"}
+    text = json.dumps([parts, context, continuation], sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
 class Cached:
-    """`model` behind the store's completions. Errors are kept for the record and asked again next time."""
+    """`model` behind the store's answers. Errors are kept for the record and asked again next time."""
 
     def __init__(self, model: Model, store: Store) -> None:
         self.model = model
@@ -38,8 +52,21 @@ class Cached:
         return self.model.render(prompt)
 
     def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
+        """Like `Model.loglikelihood`; what is not on record is asked and stored some thousands at a time."""
+        ids = [loglikelihood_id(self.identity, *request) for request in requests]
+        known = self._store.loglikelihoods(sorted(set(ids)))
+        missing = {key: request for key, request in zip(ids, requests, strict=True) if key not in known}
         self._store.release()
-        return self.model.loglikelihood(requests)
+        order = list(missing)
+        for start in range(0, len(order), SCORED_AT_ONCE):
+            keys = order[start : start + SCORED_AT_ONCE]
+            scores = self.model.loglikelihood([missing[key] for key in keys])
+            known.update(zip(keys, scores, strict=True))
+            # What is no number says that the weights are broken; the caller is to see that every time.
+            finite = [key for key in keys if math.isfinite(known[key].logprob)]
+            self._store.insert("loglikelihoods", [{"loglikelihood_id": k, **known[k]._asdict()} for k in finite])
+            self._store.release()
+        return [known[key] for key in ids]
 
     def generate(
         self, prompts: Sequence[Prompt], generation: Generation, *, on_progress: OnProgress | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import warnings
 from collections.abc import Iterable
@@ -82,8 +83,34 @@ def stored_dtype(folder: Path) -> torch.dtype:
     return dtype if isinstance(dtype, torch.dtype) else torch.float32
 
 
-def load_base(folder: Path, dtype: str) -> Any:
-    """The base model on the CPU. Refuses weights that are missing, of another shape, or not finite."""
+def precision(spec: ModelSpec, device: str) -> str:
+    """What the numbers are: the dtype, and before it how the weights are quantised."""
+    dtype = pick_dtype(spec.dtype, device)
+    return f"nf4 {dtype}" if spec.load_in else dtype
+
+
+def quantization(spec: ModelSpec, device: str) -> dict[str, Any]:
+    """Settings with which `load_base` reads the weights in 4 bits (NF4, Dettmers 2023, arXiv:2305.14314), or none.
+
+    Raises UserError without bitsandbytes.
+    """
+    if spec.load_in is None:
+        return {}
+    if importlib.util.find_spec("bitsandbytes") is None:
+        what = "Weights in 4 bits need bitsandbytes, which is not installed."
+        raise UserError(what, "model: load_in", "pip install 'finetune-harness[4bit]'")
+    compute = DTYPES[pick_dtype(spec.dtype, device)]
+    config = transformers.BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute
+    )
+    return {"quantization_config": config, "device_map": {"": device}}
+
+
+def load_base(folder: Path, dtype: str, **quantized: Any) -> Any:
+    """The base model, on the CPU unless `quantized` says otherwise.
+
+    Refuses weights that are missing, of another shape, or not finite.
+    """
     quiet()
     try:
         model, info = transformers.AutoModelForCausalLM.from_pretrained(
@@ -93,6 +120,7 @@ def load_base(folder: Path, dtype: str) -> Any:
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
+            **quantized,
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise UserError(f"The model cannot be loaded: {first_line(error)}", str(folder), "Check its files.") from error
@@ -108,21 +136,29 @@ def load_base(folder: Path, dtype: str) -> Any:
     return model
 
 
-def add_adapter(model: Any, folder: Path, spec: ModelSpec, base: Path, vocabulary: int) -> Any:
-    """`model` with the adapter of `folder` on it, or the reason why the two do not belong together."""
+def add_adapter(model: Any, folder: Path, name: str, spec: ModelSpec, base: Path, vocabulary: int) -> Any:
+    """`model` with the adapter of `folder` on it as `name`, or the reason why the two do not belong together.
+
+    A `model` that wears adapters already keeps them; after an error it is as it was.
+    """
     check_base(folder, spec, base)
     check_finite(_read_tensors(folder / ADAPTER_WEIGHTS).items(), f"the adapter {folder.name}")
     if vocabulary > model.get_input_embeddings().num_embeddings:
         model.resize_token_embeddings(vocabulary)  # the adapter's tokenizer brought new tokens
+    tuned = model if isinstance(model, PeftModelForCausalLM) else None
     try:
-        config = PeftConfig.from_pretrained(str(folder))
-        config.inference_mode = True
-        tuned = PeftModelForCausalLM(model, config)
-        result = tuned.load_adapter(str(folder), "default", torch_device="cpu")
+        if tuned is None:
+            config = PeftConfig.from_pretrained(str(folder))
+            config.inference_mode = True
+            tuned = PeftModelForCausalLM(model, config, adapter_name=name)
+        result = tuned.load_adapter(str(folder), name, torch_device="cpu")
     except (RuntimeError, ValueError) as error:  # shapes differ; no such modules
+        if tuned is not None:
+            remove_adapter(tuned, name)
         raise _wrong_base(folder, spec, f" {first_line(error)}") from error
     unmatched = [*result.missing_keys, *result.unexpected_keys]
     if unmatched:
+        remove_adapter(tuned, name)
         raise UserError(
             f"{len(unmatched)} tensors of the adapter have no counterpart in the model, first {unmatched[0]}: "
             "part of it would do nothing.",
@@ -130,6 +166,24 @@ def add_adapter(model: Any, folder: Path, spec: ModelSpec, base: Path, vocabular
             "Train or export the adapter again with the base it is used on.",
         )
     return tuned
+
+
+def remove_adapter(tuned: Any, name: str) -> bool:
+    """Take an adapter off; true when it was the last, and the base is as it was before the first."""
+    if set(tuned.peft_config) - {name}:
+        if name in tuned.peft_config:
+            tuned.delete_adapter(name)
+        return False
+    tuned.unload()
+    return True
+
+
+def leaves_base(folder: Path, vocabulary: int, base: Path) -> bool:
+    """Whether the base under this adapter is the base again once it is switched off: a LoRA with nothing beside it."""
+    config = read_json(folder / ADAPTER_CONFIG)
+    beside = config.get("modules_to_save") or config.get("trainable_token_indices") or config.get("layer_replication")
+    plain = config.get("peft_type") == "LORA" and config.get("bias", "none") == "none" and not beside
+    return plain and vocabulary <= load_config(base).get_text_config().vocab_size
 
 
 def check_base(adapter: Path, spec: ModelSpec, base: Path) -> None:

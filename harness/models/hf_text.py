@@ -73,31 +73,54 @@ class ChatTokenizer:
 
     def render_answer(self, messages: Sequence[Message], answer: str) -> str:
         """What follows the rendered prompt when the model gives `answer`: the answer and the end of its turn."""
+        return self.cut_answer(self.render(messages), self.render_whole(messages, answer), answer)
+
+    def cut_answer(self, prompt: str, whole: str, answer: str) -> str:
+        """`render_answer` from texts that are rendered already, of the prompt and of the whole conversation."""
+        if whole.startswith(prompt):
+            return whole[len(prompt) :]
+        # The template writes this prompt differently once it is answered; what the model reads at test time counts.
+        start = whole.rfind(answer.strip())
+        if start < 0:
+            raise UserError("The chat template does not show the assistant's answer.", str(self.folder), "Mend it.")
+        return whole[start:]
+
+    def render_whole(self, messages: Sequence[Message], answer: str) -> str:
+        """The conversation with its answer as the template writes it, which need not begin as the prompt does."""
         turns = list(messages)
         reply: Message = {"role": "assistant", "content": answer}
         try:
-            text = self._apply([*turns, reply], prompt=False)
+            return self._apply([*turns, reply], prompt=False)
         except UserError:
-            text = self._apply([*_merge_system(turns), reply], prompt=False)
-        prompt = self.render(messages)
-        if text.startswith(prompt):
-            return text[len(prompt) :]
-        # The template writes this prompt differently once it is answered; what the model reads at test time counts.
-        start = text.rfind(answer.strip())
-        if start < 0:
-            raise UserError("The chat template does not show the assistant's answer.", str(self.folder), "Mend it.")
-        return text[start:]
+            return self._apply([*_merge_system(turns), reply], prompt=False)
 
     def encode(self, text: str) -> list[int]:
         """Token ids of rendered text, with one beginning-of-sequence token if the tokenizer uses one."""
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        if self._bos and ids[:2] == self._bos * 2:
+        [ids] = self.encode_all([text])
+        if self.count_bos(ids) > 1:
             raise UserError(
                 "The prompt begins with two beginning-of-sequence tokens.",
                 str(self.folder),
                 "Take the token out of the prompt text or out of the chat template.",
             )
-        return ids if ids[:1] == self._bos else self._bos + ids
+        return ids
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """Like `encode` for many texts at once, which is faster; a second beginning-of-sequence token is left in."""
+        if not texts:
+            return []
+        found: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        return [ids if ids[:1] == self._bos else self._bos + ids for ids in found]
+
+    def count_bos(self, ids: Sequence[int]) -> int:
+        """How many beginning-of-sequence tokens the ids begin with; 0 for a tokenizer that uses none."""
+        return next((i for i, token in enumerate(ids) if [token] != self._bos), len(ids))
+
+    @property
+    def special_tokens(self) -> list[str]:
+        """The texts that are read as one control token, in whatever text they stand."""
+        added = self.tokenizer.added_tokens_decoder.values()
+        return sorted({token.content for token in added if token.special})
 
     def encode_pair(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
         """Ids of a context and its continuation, cut where lm-evaluation-harness cuts them."""

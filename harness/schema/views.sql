@@ -68,6 +68,10 @@ create or replace view v_gates as select * from gates;
 create or replace view v_stages as select * from stages;
 create or replace view v_selftest as select * from selftest;
 
+create or replace view v_splits as              -- which side of the training file's split each of its rows is on
+    select x.experiment_id, e.name as experiment, s.side, s.example_id
+    from experiment_splits x join experiments e using (experiment_id) join splits s using (split_id);
+
 create or replace view v_looks as               -- how many candidates these test questions have judged, this one included
     with exams as (                              -- an exam that stopped early is a part of the one the prompts took
             select distinct a.experiment_id, e.created_at, coalesce(s.items, s.suite_id) as items

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import shlex
@@ -23,11 +24,12 @@ from typing import Any
 from harness.models import hf_files
 from harness.training.types import TrainingData, TrainingResult, TrainRow
 from suites.errors import UserError
-from suites.types import ModelSpec
+from suites.types import Generation, ModelSpec, Prompt
 
 PLACES = ("train", "validation", "out", "base", "seed")
 LOG = "training.log"
 LAST_LINES = 5
+ONE = Generation(max_new_tokens=1)
 GRACE_S = 10.0  # between asking a program to end and ending it
 
 
@@ -65,10 +67,8 @@ def run(
     shutil.rmtree(folder, ignore_errors=True)
     made.rename(folder)
     shutil.rmtree(partial)
-    where = str(folder)
-    tuned = replace(spec, adapter=where) if output == "adapter" else replace(spec, base=where, revision=None)
     return TrainingResult(
-        spec=tuned, seconds=time.monotonic() - started, steps=0, trained_parameters=trained,
+        spec=_tuned(spec, output, folder), seconds=time.monotonic() - started, steps=0, trained_parameters=trained,
         train_rows=len(data.train), loss_tokens=0, best_step=None,
     )  # fmt: skip
 
@@ -193,12 +193,22 @@ def _check(made: Path, spec: ModelSpec, output: str, log: Path) -> int:
 
 def _loaded(made: Path, spec: ModelSpec, output: str) -> int:
     """Load it the way the exam will: of the right base, every tensor in its place and finite. Returns its size."""
-    from harness.models import hf_loading
-    from harness.models.hf_text import ChatTokenizer
+    from harness.models import load
 
-    if output == "model":
-        return int(hf_loading.load_base(made, "float32").num_parameters())
-    base = hf_files.base_folder(spec.base, spec.revision)
-    model = hf_loading.load_base(base, "float32")
-    tuned = hf_loading.add_adapter(model, made, spec, base, len(ChatTokenizer(base, made).tokenizer))
-    return sum(p.numel() for name, p in tuned.named_parameters() if "lora" in name or "modules_to_save" in name)
+    load(_tuned(spec, output, made)).generate([Prompt("first words", [{"role": "user", "content": "Hello"}])], ONE)
+    files = [made / hf_files.ADAPTER_WEIGHTS] if output == "adapter" else hf_files.weight_files(made)
+    return sum(_size(file) for file in files)
+
+
+def _tuned(spec: ModelSpec, output: str, folder: Path) -> ModelSpec:
+    if output == "adapter":
+        return replace(spec, adapter=str(folder))
+    return replace(spec, base=str(folder), revision=None)
+
+
+def _size(file: Path) -> int:
+    """How many numbers a safetensors file holds."""
+    from safetensors import safe_open
+
+    with safe_open(file, "numpy") as tensors:
+        return sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118

@@ -19,7 +19,7 @@ from harness.models.hf_text import ChatTokenizer
 from harness.models.spec import NonFiniteWeights
 from harness.training import record, running
 from harness.training.asking import ask
-from harness.training.rows import IGNORED, Tokens, check_rows, tokenize
+from harness.training.rows import IGNORED, Tokens, check_rows, tokenize_all
 from harness.training.types import (
     OnLog,
     Probe,
@@ -115,8 +115,8 @@ def _rows(
 ) -> tuple[list[Tokens], list[Tokens]]:
     limit = min(config.max_length, hf_loading.context_length(base))
     stops = hf_loading.stop_ids(base, chat.tokenizer.eos_token_id)
-    rows = [tokenize(chat, row, stops) for row in data.train]
-    validation = [tokenize(chat, row, stops) for row in data.validation]
+    rows = tokenize_all(chat, data.train, stops)
+    validation = tokenize_all(chat, data.validation, stops)
     check_rows(rows, limit, stops, "training")
     if validation:
         check_rows(validation, limit, stops, "validation")
