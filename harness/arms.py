@@ -200,6 +200,8 @@ def training_row(prompter: Prompter, example: Example) -> TrainRow:
 def candidate_label(experiment: Experiment) -> str:
     """What the candidate is called in tables and sentences."""
     training = experiment.config.training
+    if training and (training.command or training.openai_job):
+        return "fine-tune"
     return LABELS[training.method] if training else "candidate"
 
 

@@ -178,6 +178,18 @@ def import_logs(options: argparse.Namespace) -> int:
     return 0
 
 
+def convert(options: argparse.Namespace) -> int:
+    """An experiment made of another trainer's config, and what of it could not be carried over."""
+    from harness.training import convert
+
+    found = convert.convert(options.config)
+    convert.write(found, options.out)
+    for remark in found.remarks:
+        say(f"note: {remark}")
+    print(f"wrote {options.out}\nnext: harness check {options.out}")
+    return 0
+
+
 def explain(options: argparse.Namespace) -> int:
     """Every rule of an experiment in words; nothing is run or written."""
     from harness import explain

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import Any
 
-from harness import accounts, folds, judging, validity
+from harness import accounts, folds, judging, repeats, validity
 from harness import arms as setup
 from harness.compare import Comparison, Kind, Question, compare, slices_of
 from harness.config import MetricRule, Tier, load_experiment, read_margin
@@ -20,6 +20,7 @@ from harness.decide import Decision, Gate, Verdict, decide
 from harness.evaluate import Run
 from harness.sequential import level_at_look, planned_looks
 from harness.session import Session, Side
+from harness.trainings import tracked
 from harness.wording import measured
 from suites.corpus import CORPUS
 from suites.errors import UserError
@@ -37,15 +38,17 @@ def conclude(session: Session) -> None:
     gates = validity_gates(session, comparisons[0] if comparisons else None)
     declared = config.regression is not None or config.model is not None
     costs = accounts.keep(session)
-    budgets = budget_gates(costs, config.policy)
-    decision = decide(gates, comparisons, config.policy, budgets=budgets, regression_declared=declared)
+    others = budget_gates(costs, config.policy) + (repeats.seed_gates(session) if comparisons else [])
+    decision = decide(gates, comparisons, config.policy, budgets=others, regression_declared=declared)
     if decision.verdict is Verdict.KEEP_PROMPTING and (price := cheaper(costs)):
         decision = replace(decision, reason=f"{decision.reason} {price}")
-    leaks = _without_leaks(session, gates, comparisons, budgets, decision, declared)
+    leaks = _without_leaks(session, gates, comparisons, others, decision, declared)
     if decision.verdict is Verdict.DEPLOY and leaks.get("turned"):
         gates.append(validity.unseen_gate(leaks["told"]))
-        decision = decide(gates, comparisons, config.policy, budgets=budgets, regression_declared=declared)
-    _store(session, comparisons, folds.of_recipe(session, decision), leaks)
+        decision = decide(gates, comparisons, config.policy, budgets=others, regression_declared=declared)
+    decision = folds.of_recipe(session, decision)
+    _store(session, comparisons, decision, leaks)
+    _report(session, comparisons, decision)
 
 
 def leaked(session: Session) -> set[str]:
@@ -57,7 +60,7 @@ def _without_leaks(
     session: Session,
     gates: Sequence[Gate],
     comparisons: Sequence[Comparison],
-    budgets: Sequence[Gate],
+    others: Sequence[Gate],
     decision: Decision,
     declared: bool,
 ) -> dict[str, Any]:
@@ -78,12 +81,22 @@ def _without_leaks(
     margin = session.experiment.config.policy.min_gain
     clean = _compare(session, "task", base, candidate, task.metric, margin, ids=kept)
     policy = session.experiment.config.policy
-    other = decide(gates, [clean, *comparisons[1:]], policy, budgets=budgets, regression_declared=declared)
+    other = decide(gates, [clean, *comparisons[1:]], policy, budgets=others, regression_declared=declared)
     told = (
         f"{count}. With them the gain is {measured(task)}, verdict {decision.verdict.text}; without them "
         f"{measured(clean)}, verdict {other.verdict.text}."
     )
     return {"told": told, "turned": other.verdict is not decision.verdict}
+
+
+def _report(session: Session, comparisons: Sequence[Comparison], decision: Decision) -> None:
+    """The decision's numbers to the experiment's trackers."""
+    numbers: dict[str, float | None] = {"decision/exit_code": float(decision.verdict.exit_code)}
+    for c in (c for c in comparisons if c.kind in ("task", "regression")):
+        name = "decision/gain" if c.kind == "task" else f"decision/{c.suite}"
+        numbers |= {name: c.difference, f"{name}_low": c.low, f"{name}_high": c.high}
+    with tracked(session) as tracking:
+        tracking.log({name: value for name, value in numbers.items() if value is not None})
 
 
 def distrust(session: Session) -> str:
@@ -340,13 +353,17 @@ def _without(row: dict[str, Any], *names: str) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key not in names}
 
 
+SEEN_ONCE = "One training and one decoding were seen; another may differ by more."
+
+
 def _uncertainty(session: Session) -> str:
     """What the intervals cover, and what they cannot."""
-    told = (
-        "Intervals cover the choice of examples. One training and one decoding were seen; another may differ by more."
-    )
     if session.folds:
         told = folds.uncertainty(session)
+    else:
+        seeds = "" if session.stopped() else repeats.seed_sentence(session)
+        seen = f"One decoding was seen; another may differ. {seeds}" if seeds else SEEN_ONCE
+        told = f"Intervals cover the choice of examples. {seen}"
     split = judging.contradiction(judging.read_verdicts(session.store, session.id))
     own = next((part.share for part in split.components if part.source == "judging"), None) if split else None
     return (
@@ -363,5 +380,6 @@ def _facts(session: Session) -> dict[str, Any]:
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "judge": distrust(session) if session.experiment.config.judge else "",
         "uncertainty": _uncertainty(session),
+        "learning_curve": repeats.curve_sentence(session),
         **{name: version(name) for name in PACKAGES},
     }

@@ -24,7 +24,9 @@ from harness.sections import (
     ModelConfig,
     Policy,
     RegressionConfig,
+    RepeatConfig,
     Section,
+    SweepRange,
     Tier,
     TrainingConfig,
     json_schema,
@@ -164,9 +166,13 @@ def _contradictions(config: ExperimentConfig) -> list[Problem]:
         found.append(((), "`model` is required unless baselines and candidate are all recorded or endpoints"))
     if not data.train and (config.training or data.split or any(b.few_shot for b in live)):
         found.append((("data",), "`data.train` is required for training, few-shot prompts and splits"))
-    if config.model and config.model.endpoint and config.training:
+    if config.model and config.model.endpoint and config.training and not config.training.openai_job:
         found.append((("training",), "a model behind an endpoint cannot be trained here; give a Hub id or a folder"))
     found += _stage_problems(config)
+    rehearsed = data.validation or (data.split and (data.split.validation or data.split.folds))
+    for name in ("learning_curve", "sweep"):
+        if config.training and getattr(config.training, name) and not rehearsed:
+            found.append((("training", name), f"`training.{name}` is measured on `data.validation`"))
     return [*found, *_data_contradictions(config), *_metric_problems(config), *_cost_problems(config)]
 
 
@@ -182,14 +188,34 @@ def _stage_problems(config: ExperimentConfig) -> list[Problem]:
         before = [earlier.method for earlier in stages[:position] if earlier.method != "reward"]
         last = position == len(stages) - 1
         here: Location = ("training",) if last else ("training", "after", position)
-        found += [((*here, "method"), sentence) for sentence in _stage_sentences(config, stage, before, last)]
-        if stage.reward == "model" and "reward" not in [earlier.method for earlier in stages[:position]]:
-            found.append(((*here, "reward"), "a reward model needs a stage before it: `after: [lora, reward]`"))
-        elif stage.reward and stage.reward not in ("model", *metrics.METRICS, "json_schema"):
-            found.append(
-                ((*here, "reward"), f"`{stage.reward}`: {_unknown('metric', stage.reward, list(metrics.METRICS))}")
-            )
-    return found
+        found += [] if last else [((*here, name), f"`{name}` is said of the whole training") for name in _whole(stage)]
+        for kind in _tried(stage):
+            found += [((*here, "method"), sentence) for sentence in _stage_sentences(config, kind, before, last)]
+            if problem := _reward_problem(kind, [earlier.method for earlier in stages[:position]]):
+                found.append(((*here, "reward"), problem))
+    return list(dict.fromkeys(found))
+
+
+def _tried(stage: TrainingConfig) -> Iterator[TrainingConfig]:
+    """The stage, and what a sweep makes of it at the ends of its space."""
+    yield stage
+    for name, place in stage.sweep.space.items() if stage.sweep else ():
+        for value in [place.low, place.high] if isinstance(place, SweepRange) else place:
+            yield stage.model_copy(update={name: value})
+
+
+def _reward_problem(stage: TrainingConfig, before: Sequence[str]) -> str | None:
+    if stage.reward == "model" and "reward" not in before:
+        return "a reward model needs a stage before it: `after: [lora, reward]`"
+    if stage.reward and stage.reward not in ("model", *metrics.METRICS, "json_schema"):
+        return f"`{stage.reward}`: {_unknown('metric', stage.reward, list(metrics.METRICS))}"
+    return None
+
+
+def _whole(stage: TrainingConfig) -> list[str]:
+    """What a stage says and cannot have of its own."""
+    watched = {"evaluate_every", "patience"}
+    return sorted(stage.model_fields_set & (RepeatConfig.model_fields.keys() - watched))
 
 
 def _stage_sentences(
@@ -242,6 +268,10 @@ def _fold_problems(config: ExperimentConfig) -> list[Problem]:
         if config.data.split and getattr(config.data.split, name):
             sentence = f"`data.split.{name}` cannot stand beside `folds`, by which every fold is one once"
             found.append((("data", "split", name), sentence))
+    for name in ("sweep", "seeds", "learning_curve"):
+        if config.training and name in config.training.model_fields_set:
+            sentence = f"`training.{name}` cannot stand beside `data.split.folds`, which trains once for each fold"
+            found.append((("training", name), sentence))
     if config.candidate:
         sentence = (
             "`data.split.folds` trains a candidate for each fold; examine one that is there on a `data.test` file"

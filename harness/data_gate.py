@@ -63,7 +63,7 @@ BETWEEN = ("train_validation", "train_test", "validation_test")
 def of_tokens(session: Session) -> list[Finding]:
     """What the base model's tokenizer finds in the training rows; nothing when nothing is trained here."""
     config, train = session.experiment.config.training, session.splits.get("train")
-    if config is None or not train:
+    if config is None or config.command or config.openai_job or not train:
         return []
     from harness.training.row_checks import reader, tokenizer_findings  # loads torch
 

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from baselines.arm import Arm, Prompter
 from baselines.selection import Trial, choose
 from harness import arms as setup
-from harness import corpus, data_gate, folds, judging, lessons, power, stats
+from harness import corpus, data_gate, folds, judging, lessons, power, repeats, stats, trainings
 from harness.conclude import conclude
 from harness.config import read_margin
 from harness.early import shortened
 from harness.evaluate import Run, evaluate, evaluate_lm_eval
 from harness.models import NonFiniteWeights
 from harness.models.cache import Cached
-from harness.progress import phase, say
+from harness.progress import say
 from harness.score_statistic import Interval
 from harness.session import Session, Side, Stage
-from harness.training import TrainingConfig, TrainingData, TrainingDiverged, tuned_spec
-from harness.training import train as train_all
+from harness.sweep import sweep
+from harness.training import TrainingDiverged
 from suites.corpus import CORPUS, LABELS
-from suites.data import sha256_json
 from suites.errors import UserError
 from suites.judge import Pair, load_rubric
 from suites.lm_eval_bridge import LmEvalTask
@@ -96,18 +93,16 @@ def train(session: Session) -> None:
     if not session.runs("base", "task"):
         what = "training comes after the baseline: without it nothing says what to beat"
         raise UserError(what, "training", session.fix("baseline"))
-    spec = setup.base_spec(session.experiment)
-    data = lessons.rows(session.experiment, session.splits)
-    settings = lessons.settings(session.experiment)
-    training_id = sha256_json([session.model(spec).identity.weights, asdict(settings), asdict(data)])
+    sweep(session)
     try:
-        if not session.store.rows("select 1 from training where training_id = ?", [training_id]):
-            _train(session, training_id, spec, data, settings)
+        training_id = trainings.train_once(session, trainings.lesson(session))
     except TrainingDiverged as trouble:
         _report_trouble(session, "training", str(trouble))
         return
     link = {"experiment_id": session.id, "training_id": training_id}
     session.store.insert("experiment_training", [link], replace=True)
+    repeats.train_seeds(session)
+    repeats.learning_curve(session)
 
 
 def exam(session: Session) -> None:
@@ -123,6 +118,7 @@ def exam(session: Session) -> None:
         if session.experiment.config.policy.stop_early:
             suite = _shorten(session, chosen, suite)
         _examine(session, "candidate", [chosen], chosen, suite)
+        repeats.examine_seeds(session, chosen.prompter, suite)
     except NonFiniteWeights as trouble:
         _report_trouble(session, "candidate", str(trouble))
 
@@ -207,12 +203,11 @@ def candidate_spec(session: Session) -> ModelSpec:
     """The model under examination: the one this experiment trained, or the one it was given."""
     if session.experiment.config.training is None:
         return setup.candidate_spec(session.experiment)
-    sql = "select folder from training join experiment_training using (training_id) where experiment_id = ?"
+    sql = "select training_id from experiment_training where experiment_id = ?"
     trained = session.store.rows(sql, [session.id])
     if not trained:
         raise UserError("nothing is trained yet", "training", session.fix("train"))
-    settings = lessons.settings(session.experiment)
-    return tuned_spec(setup.base_spec(session.experiment), settings, Path(trained[0]["folder"]))
+    return trainings.trained_spec(session, trained[0]["training_id"])
 
 
 def _choose(session: Session, side: Side, arms: Sequence[Arm]) -> Arm:
@@ -311,31 +306,6 @@ def _score(
         return corpus.value_and_interval(metric, session.store.answers(run_id, metric), clusters, confidence)
     values = [row["value"] for row in scored]
     return sum(values) / len(values), stats.mean_interval(values, [row["cluster_id"] for row in scored], confidence)
-
-
-def _train(session: Session, training_id: str, spec: ModelSpec, data: TrainingData, settings: TrainingConfig) -> None:
-    folder = session.out / f"model-{training_id[:12]}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    session.release()
-    session.store.release()
-    with phase(f"training ({settings.method})") as progress:
-        result = train_all(
-            spec, data, settings, folder, lambda step, total, logs: progress.at(step, total, _loss(logs))
-        )
-    if accuracy := lessons.reward_accuracy(result, session.experiment.config.policy.confidence):
-        session.put_evidence("candidate", accuracy)
-    row = {
-        "training_id": training_id, "method": settings.method, "config": asdict(settings), "folder": str(folder),
-        "seconds": result.seconds, "steps": result.steps, "trained_parameters": result.trained_parameters,
-        "n_rows": result.train_rows,
-    }  # fmt: skip
-    curve = [{"training_id": training_id, "step": s, "name": n, "value": v} for s, n, v in result.loss_curve]
-    session.store.insert("training_log", curve)
-    session.store.insert("training", [row])
-
-
-def _loss(logs: Mapping[str, float]) -> str:
-    return f"loss {logs['loss']:.3g}" if "loss" in logs else ""
 
 
 def measure_effect(session: Session, arm: Arm) -> None:

@@ -53,9 +53,9 @@ def rows(experiment: Experiment, splits: arms.Splits) -> TrainingData:
     preferred, rated = _preferences(experiment)
     schema = arms.task_suite(experiment, splits, "test").schema
     return TrainingData(
-        train=_lessons(prompter, splits.get("train", ())),
-        validation=_lessons(prompter, splits.get("validation", ())),
-        general=_lessons(Prompter("general"), _general(experiment)),
+        train=as_rows(prompter, splits.get("train", ())),
+        validation=as_rows(prompter, splits.get("validation", ())),
+        general=as_rows(Prompter("general"), _general(experiment)),
         pairs=[_pair(prompter, pair) for pair in preferred if not _is_held_out(pair)],
         held_out=[_pair(prompter, pair) for pair in preferred if _is_held_out(pair)],
         rated=[RatedRow(prompter.messages(_asked(row)), row.completion, row.label) for row in rated],
@@ -94,7 +94,8 @@ def reward_accuracy(result: TrainingResult, confidence: float) -> Evidence | Non
     return Evidence("reward_accuracy", sum(values) / len(values), low, high, len(values), note)
 
 
-def _lessons(prompter: Prompter, examples: Sequence[Example]) -> list[TrainRow]:
+def as_rows(prompter: Prompter, examples: Sequence[Example]) -> list[TrainRow]:
+    """Examples as lessons, each with its id."""
     return [replace(arms.training_row(prompter, example), id=example.id) for example in examples]
 
 

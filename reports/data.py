@@ -30,6 +30,7 @@ class ReportData:
     findings: Sequence[Row]
     evidence: Sequence[Row]
     training: Sequence[Row]
+    repeats: Sequence[Row]
     stages: Sequence[Row]
     folds: Sequence[Row]
     prices: Sequence[Row]
@@ -93,6 +94,7 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
         findings=_rows(con, "from v_findings where experiment_id = ? order by position", key),
         evidence=_rows(con, "from v_evidence where experiment_id = ? order by topic, name", key),
         training=_rows(con, "from v_training where experiment_id = ? order by step, name", key),
+        repeats=_rows(con, "from v_repeats where experiment_id = ? order by kind, position", key),
         stages=_rows(con, "from v_stages where experiment_id = ? order by finished_at", key),
         folds=_rows(con, "from v_folds where experiment_id = ? order by fold", key),
         prices=_rows(con, "from v_prices where experiment_id = ? order by side", key),

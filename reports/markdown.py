@@ -239,14 +239,31 @@ def _training(data: ReportData, pictures: dict[str, str]) -> str:
         return ""
     run = data.training[0]
     picture = f"\n\n![Training curves]({pictures['training']})" if "training" in pictures else ""
+    if curve := data.facts.get("learning_curve"):
+        picture += f"\n\n{cell(curve)}"
+    if "learning_curve" in pictures:
+        picture += f"\n\n![Score by number of training rows]({pictures['learning_curve']})"
     return (
         f"## The training\n\n{cell(run['method'])}, {run['n_rows']:,} rows, {run['steps']:,} steps, "
-        f"{run['trained_parameters']:,} trained parameters, {run['seconds']:.0f} s.\n\n"
-        f"{block(run['config'])}{picture}"
+        f"{run['trained_parameters']:,} trained parameters, {run['seconds']:.0f} s.{_kept(run)}\n\n"
+        f"{_remarks(run)}{block(run['config'])}{picture}"
     )
 
 
-TOLD = ("judge", "uncertainty", "leaks")  # facts with a place of their own
+def _kept(run: Row) -> str:
+    if run["best_step"] is None or run["best_step"] == run["steps"]:
+        return ""
+    judged = json.loads(run["config"]).get("judged_by") or "the loss on the validation rows"
+    return f" Kept are the weights of step {run['best_step']:,}, the best by {cell(judged)}."
+
+
+def _remarks(run: Row) -> str:
+    """What was noticed while the model trained, one line each."""
+    lines = [f"- {cell(sentence)}\n" for sentence in json.loads(run["remarks"] or "{}").values()]
+    return "".join([*lines, "\n"]) if lines else ""
+
+
+TOLD = ("judge", "uncertainty", "leaks", "learning_curve")  # facts with a place of their own
 
 
 def _record(data: ReportData) -> str:

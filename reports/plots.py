@@ -24,7 +24,13 @@ def draw(data: ReportData, folder: Path) -> dict[str, str]:
     from matplotlib import pyplot as plt
 
     pictures: dict[str, str] = {}
-    plots = (("forest", _changes), ("slices", _slices), ("break_even", _break_even), ("training", _training))
+    plots = (
+        ("forest", _changes),
+        ("slices", _slices),
+        ("break_even", _break_even),
+        ("training", _training),
+        ("learning_curve", _learning_curve),
+    )
     for name, make in plots:
         figure = make(plt, data)
         if figure is not None:
@@ -133,19 +139,45 @@ def _volumes(found: Row) -> list[float]:
 
 
 def _training(plt: Any, data: ReportData) -> Any:
-    """Loss on training and validation rows by step."""
-    curves = {"loss": "training loss", "eval_loss": "validation loss"}
-    points = {name: [(r["step"], r["value"]) for r in data.training if r["name"] == name] for name in curves}
-    if not any(len(found) > 1 for found in points.values()):
+    """Loss on training and validation rows by step; below it, what the probes scored, and the step that was kept."""
+    losses = {"loss": "training loss", "eval_loss": "validation loss"}
+    names = dict.fromkeys(r["name"] for r in data.training if r["name"] is not None)
+    scores = {n: "validation score" if n == "score" else n for n in names if n == "score" or n.startswith("probe ")}
+    points = {n: [(r["step"], r["value"]) for r in data.training if r["name"] == n] for n in [*losses, *scores]}
+    if not any(len(points[name]) > 1 for name in losses):
+        return None
+    panels = [losses, scores] if scores else [losses]
+    size = (8, 2.8 if not scores else 4.6)
+    figure, all_axes = plt.subplots(len(panels), sharex=True, squeeze=False, figsize=size)
+    for axes, shown in zip(all_axes[:, 0], panels, strict=True):
+        for name, label in shown.items():
+            if points[name]:
+                marker = None if name == "loss" else "o"
+                axes.plot(*zip(*points[name], strict=True), marker=marker, label=_plain_text(label))
+        if (best := data.training[0]["best_step"]) is not None:
+            axes.axvline(best, color="black", linestyle=":", linewidth=1, label="kept")
+        axes.legend(frameon=False)
+        _plain(axes)
+    all_axes[0, 0].set_yscale("log")
+    all_axes[0, 0].set_ylabel("loss (log scale)")
+    if scores:
+        all_axes[1, 0].set_ylabel("score")
+    all_axes[-1, 0].set_xlabel("step")
+    return figure
+
+
+def _learning_curve(plt: Any, data: ReportData) -> Any:
+    """Score on validation by the number of training rows, with intervals."""
+    rows = [r for r in data.repeats if r["kind"] == "share" and r["value"] is not None]
+    if len(rows) < 2:
         return None
     figure, axes = plt.subplots(figsize=(8, 2.8))
-    for name, found in points.items():
-        if found:
-            axes.plot(*zip(*found, strict=True), marker="o" if name == "eval_loss" else None, label=curves[name])
-    axes.set_yscale("log")
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss (log scale)")
-    axes.legend(frameon=False)
+    axes.plot([r["n_rows"] for r in rows], [r["value"] for r in rows], "o-", color=LINE)
+    for row in rows:
+        if row["low"] is not None:
+            axes.plot([row["n_rows"]] * 2, [row["low"], row["high"]], color=LINE, linewidth=1)
+    axes.set_xlabel("training rows")
+    axes.set_ylabel(_plain_text(str(rows[0]["metric"])))
     _plain(axes)
     return figure
 

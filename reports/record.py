@@ -137,6 +137,8 @@ class TrainingRecord(Part):
     steps: int
     trained_parameters: int
     seconds: float
+    best_step: int | None = Field(description="the step whose weights were kept; null where it is not known")
+    remarks: dict[str, str] = Field(description="what was noticed while the model trained, by the name of the alarm")
 
 
 class FoldRecord(Part):
@@ -260,4 +262,7 @@ def _hashes(arm: Row) -> dict[str, str]:
 
 
 def _training(rows: Any) -> Row | None:
-    return {**rows[0], "config": json.loads(rows[0]["config"])} if rows else None
+    if not rows:
+        return None
+    remarks = json.loads(rows[0]["remarks"] or "{}")
+    return {**rows[0], "config": json.loads(rows[0]["config"]), "remarks": remarks}

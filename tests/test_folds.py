@@ -335,9 +335,12 @@ def test_all_that_cannot_stand_beside_folds_is_told_at_once(tmp_path: Path) -> N
         ["yes"],
         data={"train": "test.jsonl", "test": "test.jsonl", "split": {"folds": 5, "validation": 0.1}},
         policy={"stop_early": True},
+        training={"method": "lora", "seeds": 2, "learning_curve": [0.5, 1], "sweep": {"space": {"rank": [2, 4]}}},
     )
     with pytest.raises(UserError) as caught:
         opened(path)
+    for setting in ("`training.seeds`", "`training.learning_curve`", "`training.sweep`"):
+        assert f"{setting} cannot stand beside" in str(caught.value)
     for setting in ("`data.test`", "`data.split.validation`", "`data.split.folds` trains", "`policy.stop_early`"):
         assert setting in str(caught.value)
 

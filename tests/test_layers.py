@@ -13,7 +13,7 @@ from workspaces import recorded_experiment, run
 ROOT = Path(__file__).parent.parent
 ORDER = ("suites", "baselines", "reports", "harness")
 HOMES = {
-    "torch": ("harness/models/hf", "harness/training/", "harness/demo/"),
+    "torch": ("harness/models/hf", "harness/training/", "harness/demo/", "harness/tracking.py"),
     "transformers": ("harness/models/hf", "harness/training/", "harness/demo/"),
     "peft": ("harness/models/hf", "harness/training/"),
     "trl": ("harness/training/",),
@@ -21,6 +21,10 @@ HOMES = {
     "datasets": ("suites/datasets_bridge.py", "harness/training/"),
     "evaluate": ("suites/evaluate_bridge.py",),
     "sacrebleu": ("suites/bleu.py",),
+    "wandb": ("harness/tracking.py",),
+    "mlflow": ("harness/tracking.py",),
+    "trackio": ("harness/tracking.py",),
+    "optuna": ("harness/sweep.py",),
     "matplotlib": ("reports/plots.py",),
 }
 FILES = [path for package in ORDER for path in sorted((ROOT / package).rglob("*.py"))]

@@ -10,7 +10,7 @@ import pytest
 import tiny_models
 import yaml
 
-from harness import lessons
+from harness import lessons, trainings
 from harness.config import load_experiment
 from harness.experiment import candidate_spec, run
 from harness.session import Session, open_session
@@ -108,6 +108,12 @@ def test_rows_to_learn_from_that_are_asked_in_an_exam_block(base: Path, tmp_path
         ({"method": "qlora", "ewc": 100}, "`ewc` knows what full fine-tuning and LoRA change"),
         ({"method": "kto", "batch_size": 1}, "2 or more for KTO"),
         ({"method": "ppo"}, "'ppo'"),
+        ({"method": "dpo", "after": [{"method": "lora", "seeds": 3}]}, "`seeds` is said of the whole training"),
+        ({"method": "dpo", "after": [{"command": "train {train} {out}"}]}, "`command` is said of the whole training"),
+        ({"command": "train {train} {out}", "after": ["lora"]}, "leave out after"),
+        ({"method": "grpo", "sweep": {"space": {"batch_size": [8, 12]}}}, "a multiple of `completions`"),
+        ({"method": "dpo", "sweep": {"space": {"ewc": [0, 10]}}}, "`replay` and `ewc` go with a supervised method"),
+        ({"method": "dpo", "sweep": {"space": {"after": ["lora", "full"]}}}, "a sweep cannot vary after"),
     ],
 )
 def test_trainings_that_cannot_work_are_named(training: dict[str, Any], told: str, base: Path, tmp_path: Path) -> None:
@@ -116,7 +122,13 @@ def test_trainings_that_cannot_work_are_named(training: dict[str, Any], told: st
 
 
 @pytest.mark.parametrize(
-    ("training", "told"), [("dpo", "`data.preferences`"), ({"method": "lora", "ewc": 10}, "`data.general`")]
+    ("training", "told"),
+    [
+        ("dpo", "`data.preferences`"),
+        ({"method": "lora", "ewc": 10}, "`data.general`"),
+        ({"method": "lora", "sweep": {"space": {"method": ["lora", "dpo"]}}}, "`data.preferences`"),
+        ({"method": "lora", "sweep": {"space": {"replay": {"low": 0, "high": 0.5}}}}, "`data.general`"),
+    ],
 )
 def test_data_that_is_missing_is_named(training: Any, told: str, base: Path, tmp_path: Path) -> None:
     experiment(tmp_path, base, "lora")
@@ -141,6 +153,28 @@ def test_an_experiment_of_three_stages_runs_to_its_decision(base: Path, tmp_path
     assert accuracy.low is not None
     [decision] = session.store.rows("select verdict from v_decisions where experiment_id = ?", [session.id])
     assert decision["verdict"]
+
+
+def test_another_seed_is_that_of_every_stage(base: Path, tmp_path: Path) -> None:
+    session = experiment(tmp_path, base, {"method": "dpo", "after": ["lora"]})
+    settings = trainings.lesson(session, seed=7).settings
+    assert [settings.seed, *(stage.seed for stage in settings.after)] == [7, 7]
+
+
+def test_an_experiment_of_stages_and_seeds_tells_of_both(base: Path, tmp_path: Path) -> None:
+    quick = {"epochs": 2, "learning_rate": 0.005, "rank": 4}
+    session = experiment(tmp_path, base, {"method": "dpo", "seeds": 2, "after": [{"method": "lora", **quick}], **quick})
+    run(session)
+    [seed] = session.store.rows("select * from v_repeats where experiment_id = ?", [session.id])
+    first = candidate_spec(session)
+    other = trainings.trained_spec(session, seed["training_id"])
+    assert first.adapter
+    assert other.adapter
+    assert first.adapter != other.adapter
+    assert seed["state"] == "done"
+    assert seed["value"] is not None
+    [decision] = session.store.rows("select facts from v_decisions where experiment_id = ?", [session.id])
+    assert "Over 2 training seeds" in decision["facts"]
 
 
 def test_a_qlora_is_examined_on_its_four_bit_base(tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def test_the_learning_rate_is_the_method_s_own_with_a_warm_up_and_a_cosine(
     method: str, base: Path, tmp_path: Path
 ) -> None:
     spec = ModelSpec(str(base))
-    start = Start(spec, base, ChatTokenizer(base), hf_loading.stop_ids(base, None), 256)
+    start = Start(spec, base, ChatTokenizer(base), hf_loading.stop_ids(base, None), 256, 256)
     job = supervised(start, TrainingData(ROWS * 10), TrainingConfig(method=method, batch_size=3), tmp_path)
     assert job.trainer.args.learning_rate == LEARNING_RATES[method]
     assert (job.trainer.args.lr_scheduler_type, job.trainer.args.get_warmup_steps(30)) == ("cosine", 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,22 @@ import torch
 from harness.models import load
 from harness.models.hf_loading import stop_ids
 from harness.models.hf_text import ChatTokenizer
-from harness.training import METHODS, PairRow, RatedRow, TrainingConfig, TrainingData, TrainRow, train, tuned_spec
+from harness.training import (
+    METHODS,
+    PairRow,
+    Probe,
+    RatedRow,
+    TrainingConfig,
+    TrainingData,
+    TrainRow,
+    train,
+    tuned_spec,
+)
 from harness.training.online import _by_metric
 from harness.training.preferences import _mismatched, pair_ids
 from harness.training.reward import RewardModel
 from harness.training.sft import Start
+from harness.training.types import OnLog
 from suites import metrics
 from suites.errors import UserError
 from suites.types import Completion, Example, Generation, Message, ModelSpec, Prompt
@@ -50,7 +62,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def start(base: Path) -> Start:
     chat = ChatTokenizer(base)
-    return Start(ModelSpec(str(base)), base, chat, stop_ids(base, chat.tokenizer.eos_token_id), 256)
+    return Start(ModelSpec(str(base)), base, chat, stop_ids(base, chat.tokenizer.eos_token_id), 256, 256)
 
 
 def margin(spec: ModelSpec) -> float:
@@ -89,6 +101,50 @@ def test_a_later_stage_starts_where_the_earlier_one_ended(
     assert result.spec == tuned_spec(ModelSpec(str(base)), config, tmp_path / "out")
     assert result.spec.base == (str(tmp_path / "out-1-full") if stage == "full" else str(base))
     assert result.seconds > first.seconds
+
+
+def test_only_the_last_stage_is_probed_and_earlier_ones_report_under_their_names(base: Path, tmp_path: Path) -> None:
+    told: list[tuple[int, int, set[str]]] = []
+    questions = [Prompt("", row.messages) for row in DATA.train]
+    targets = [row.target for row in DATA.train]
+    probe = Probe("last", questions, targets, lambda answers: [float(bool(a.text)) for a in answers], 4)
+    config = replace(SFT, epochs=2, rank=4, after=(replace(SFT, method="full", epochs=1),))
+    data = replace(DATA, validation=DATA.train)
+    out = tmp_path / "out"
+    result = train(ModelSpec(str(base)), data, config, out, lambda s, n, logs: told.append((s, n, set(logs))), [probe])
+    first = METHODS["full"](ModelSpec(str(base)), data, config.after[0], tmp_path / "out-1-full")
+    assert min(step for step, name, _ in result.loss_curve if name == "score") == first.steps
+    assert result.best_step is not None
+    assert first.steps < result.best_step <= result.steps
+    names = set().union(*(names for _, _, names in told))
+    assert {"full/loss", "loss", "score"} <= names
+    assert "full/score" not in names
+
+
+def test_a_stage_that_was_interrupted_goes_on_after_the_finished_one(base: Path, tmp_path: Path) -> None:
+    config = replace(SFT, epochs=4, after=(replace(SFT, method="full", epochs=1),))
+    whole = train(ModelSpec(str(base)), DATA, config, tmp_path / "whole")
+
+    def stop(step: int, total: int, logs: Mapping[str, float]) -> None:
+        if step > total / 2 and "loss" in logs:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(ModelSpec(str(base)), DATA, config, tmp_path / "out", _later(stop))
+    told: list[tuple[int, str]] = []
+
+    def note(step: int, total: int, logs: Mapping[str, float]) -> None:
+        told.extend((step, name) for name in logs)
+
+    resumed = train(ModelSpec(str(base)), DATA, config, tmp_path / "out", note)
+    assert "full/loss" not in {name for _, name in told}
+    assert min(step for step, name in told if name == "loss") > 1
+    assert curve(resumed, "loss") == curve(whole, "loss")
+
+
+def _later(report: OnLog) -> OnLog:
+    """Reports the last stage only."""
+    return lambda step, total, logs: None if any("/loss" in name for name in logs) else report(step, total, logs)
 
 
 def test_a_qlora_goes_on_on_its_four_bit_base(tmp_path: Path) -> None:

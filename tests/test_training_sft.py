@@ -58,11 +58,11 @@ def test_first_loss_is_the_model_s_own_log_likelihood(base: Path, tmp_path: Path
     # The stop token is part of the lesson; what the template writes after it is not.
     pairs = []
     for row in ROWS:
-        ids = tokenize(model.chat, row, model._stop)["input_ids"]
+        ids = tokenize(model.chat, row, model.stop)["input_ids"]
         start = len(model.chat.encode(model.chat.render(row.messages)))
         pairs.append((ids[:start], ids[start:]))
     assert [model.chat.decode(answer) for _, answer in pairs] == [row.target for row in ROWS]
-    scored = Plain(model._model, model.device, model._stop).loglikelihood(pairs)
+    scored = Plain(model._model, model.device, model.stop).loglikelihood(pairs)
     total = sum(score.logprob for batch in scored for _, score in batch)
     assert result.loss_tokens == sum(len(answer) for _, answer in pairs)
     assert result.loss_curve[0][2] == pytest.approx(-total / result.loss_tokens, rel=1e-4)
@@ -209,7 +209,7 @@ def test_training_says_nothing_of_its_own(base: Path, tmp_path: Path, capfd: pyt
     out, err = capfd.readouterr()
     assert (out, err) == ("", "")
     assert [(step, total) for step, total, _ in seen] == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert set(seen[0][2]) == {"loss", "grad_norm", "learning_rate"}
+    assert {"loss", "grad_norm", "learning_rate", "memory_gb", "tokens_per_second"} == set(seen[0][2])
 
 
 def test_adapter_as_a_starting_point_is_refused(base: Path, tmp_path: Path) -> None:

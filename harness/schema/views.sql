@@ -57,6 +57,10 @@ create or replace view v_training as
     select x.experiment_id, t.*, l.step, l.name, l.value
     from experiment_training x join training t using (training_id) left join training_log l using (training_id);
 
+create or replace view v_repeats as                         -- other seeds, shares of the rows, trials of a sweep
+    select r.*, t.method, t.seconds, t.best_step, t.n_rows
+    from repeats r left join training t using (training_id);
+
 create or replace view v_findings as select * from findings;
 create or replace view v_verdicts as select * from verdicts;
 create or replace view v_evidence as select * from evidence;

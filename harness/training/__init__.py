@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,12 @@ from harness.training.types import (
     Method,
     OnLog,
     PairRow,
+    Probe,
     RatedRow,
     TrainingConfig,
     TrainingData,
     TrainingDiverged,
+    TrainingPruned,
     TrainingResult,
     TrainRow,
     left_by,
@@ -22,11 +25,13 @@ from suites.types import ModelSpec
 __all__ = [
     "METHODS",
     "PairRow",
+    "Probe",
     "RatedRow",
     "TrainRow",
     "TrainingConfig",
     "TrainingData",
     "TrainingDiverged",
+    "TrainingPruned",
     "TrainingResult",
     "train",
     "tuned_spec",
@@ -34,43 +39,68 @@ __all__ = [
 
 
 def _sft(
-    spec: ModelSpec, data: TrainingData, config: TrainingConfig, out: Path, on_log: OnLog | None = None
+    spec: ModelSpec,
+    data: TrainingData,
+    config: TrainingConfig,
+    out: Path,
+    on_log: OnLog | None = None,
+    probes: Sequence[Probe] = (),
 ) -> TrainingResult:
     from harness.training import sft
 
-    return sft.train(spec, data, config, out, on_log)
+    return sft.train(spec, data, config, out, on_log, probes)
 
 
 def _dpo(
-    spec: ModelSpec, data: TrainingData, config: TrainingConfig, out: Path, on_log: OnLog | None = None
+    spec: ModelSpec,
+    data: TrainingData,
+    config: TrainingConfig,
+    out: Path,
+    on_log: OnLog | None = None,
+    probes: Sequence[Probe] = (),
 ) -> TrainingResult:
     from harness.training import preferences, sft
 
-    return sft.train(spec, data, config, out, on_log, preferences.dpo)
+    return sft.train(spec, data, config, out, on_log, probes, preferences.dpo)
 
 
 def _kto(
-    spec: ModelSpec, data: TrainingData, config: TrainingConfig, out: Path, on_log: OnLog | None = None
+    spec: ModelSpec,
+    data: TrainingData,
+    config: TrainingConfig,
+    out: Path,
+    on_log: OnLog | None = None,
+    probes: Sequence[Probe] = (),
 ) -> TrainingResult:
     from harness.training import preferences, sft
 
-    return sft.train(spec, data, config, out, on_log, preferences.kto)
+    return sft.train(spec, data, config, out, on_log, probes, preferences.kto)
 
 
 def _reward(
-    spec: ModelSpec, data: TrainingData, config: TrainingConfig, out: Path, on_log: OnLog | None = None
+    spec: ModelSpec,
+    data: TrainingData,
+    config: TrainingConfig,
+    out: Path,
+    on_log: OnLog | None = None,
+    probes: Sequence[Probe] = (),
 ) -> TrainingResult:
     from harness.training import reward, sft
 
-    return sft.train(spec, data, config, out, on_log, reward.build)
+    return sft.train(spec, data, config, out, on_log, probes, reward.build)
 
 
 def _online(
-    spec: ModelSpec, data: TrainingData, config: TrainingConfig, out: Path, on_log: OnLog | None = None
+    spec: ModelSpec,
+    data: TrainingData,
+    config: TrainingConfig,
+    out: Path,
+    on_log: OnLog | None = None,
+    probes: Sequence[Probe] = (),
 ) -> TrainingResult:
     from harness.training import online, sft
 
-    return sft.train(spec, data, config, out, on_log, online.build)
+    return sft.train(spec, data, config, out, on_log, probes, online.build)
 
 
 METHODS: dict[str, Method] = {
@@ -84,24 +114,52 @@ METHODS: dict[str, Method] = {
 
 
 def train(
-    spec: ModelSpec, data: TrainingData, config: TrainingConfig, out: Path, on_log: OnLog | None = None
+    spec: ModelSpec,
+    data: TrainingData,
+    config: TrainingConfig,
+    out: Path,
+    on_log: OnLog | None = None,
+    probes: Sequence[Probe] = (),
 ) -> TrainingResult:
     """Every stage of `config.after` and then `config` itself, each from what the last one left; one result.
 
-    Stages before the last have folders of their own beside `out`. Seconds, steps and curves are those of all stages.
+    Stages before the last have folders of their own beside `out`, no probes, and report under their method's name, e.g.
+    "lora/loss". Seconds, steps and curves are those of all stages, and so is `best_step`.
     """
     curve: list[tuple[int, str, float]] = []
     preferred: list[tuple[str, float]] = []
+    remarks: dict[str, str] = {}
     seconds, steps = 0.0, 0
-    for stage, folder in _places(config, out):
-        result = METHODS[stage.method](spec, data, stage, folder, on_log)
+    for stage, folder in _places(config, out)[:-1]:
+        result = METHODS[stage.method](spec, data, stage, folder, _under(stage.method, on_log))
         if stage.method == "reward":
             data = replace(data, reward_model=folder)
         spec = result.spec
         curve += [(steps + step, name, value) for step, name, value in result.loss_curve]
         preferred += result.preferred
+        remarks |= {f"{stage.method}: {name}": f"{stage.method}: {text}" for name, text in result.remarks.items()}
         seconds, steps = seconds + result.seconds, steps + result.steps
-    return replace(result, seconds=seconds, steps=steps, loss_curve=curve, preferred=preferred)
+    result = METHODS[config.method](spec, data, replace(config, after=()), out, on_log, probes)
+    return replace(
+        result,
+        seconds=seconds + result.seconds,
+        steps=steps + result.steps,
+        best_step=None if result.best_step is None else steps + result.best_step,
+        loss_curve=curve + [(steps + step, name, value) for step, name, value in result.loss_curve],
+        remarks=remarks | result.remarks,
+        preferred=preferred + result.preferred,
+    )
+
+
+def _under(name: str, on_log: OnLog | None) -> OnLog | None:
+    """`on_log`, with `name` before that of every number."""
+    if on_log is None:
+        return None
+
+    def told(step: int, total: int, found: Mapping[str, float]) -> None:
+        on_log(step, total, {f"{name}/{key}": value for key, value in found.items()})
+
+    return told
 
 
 def tuned_spec(spec: ModelSpec, config: TrainingConfig, out: Path) -> ModelSpec:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.models.hf_files import TRAINING_RECORD, adapter_folder, adapter_hash, read_json, tensors_hash
+from harness.training.checkpoints import write_durably
 from harness.training.types import TrainingConfig, TrainingData, TrainingResult, left_by
 from suites.errors import UserError
 from suites.types import ModelSpec
 
-NUMBERS = ("seconds", "steps", "trained_parameters", "train_rows", "loss_tokens")
+NUMBERS = ("seconds", "steps", "trained_parameters", "train_rows", "loss_tokens", "best_step")
 
 
 def origin(spec: ModelSpec, base: Path, data: TrainingData, config: TrainingConfig) -> dict[str, Any]:
@@ -36,9 +37,9 @@ def origin(spec: ModelSpec, base: Path, data: TrainingData, config: TrainingConf
 
 def write(out: Path, made_from: Mapping[str, Any], result: TrainingResult, versions: Mapping[str, str]) -> None:
     numbers = {name: getattr(result, name) for name in NUMBERS}
-    curves = {"loss_curve": result.loss_curve, "preferred": result.preferred}
-    record = {**made_from, "result": numbers, "versions": dict(versions), **curves}
-    (out / TRAINING_RECORD).write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    told = {"loss_curve": result.loss_curve, "preferred": result.preferred, "remarks": result.remarks}
+    record = {**made_from, "result": numbers, "versions": dict(versions), **told}
+    write_durably(out / TRAINING_RECORD, json.dumps(record, indent=1, allow_nan=False) + "\n")
 
 
 def read(out: Path, made_from: Mapping[str, Any], spec: ModelSpec) -> TrainingResult | None:
@@ -56,7 +57,8 @@ def read(out: Path, made_from: Mapping[str, Any], spec: ModelSpec) -> TrainingRe
     curve = [(int(step), str(name), float(value)) for step, name, value in found["loss_curve"]]
     tuned = left_by(spec, str(found["config"]["method"]), out)
     preferred = [(str(prompt), float(value)) for prompt, value in found["preferred"]]
-    return TrainingResult(spec=tuned, loss_curve=curve, preferred=preferred, **found["result"])
+    told = {"loss_curve": curve, "preferred": preferred, "remarks": found["remarks"]}
+    return TrainingResult(spec=tuned, **told, **found["result"])
 
 
 def _weights_only(record: Mapping[str, Any]) -> dict[str, Any]:

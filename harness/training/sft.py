@@ -5,12 +5,11 @@ The loss is on the answers only. Other methods give `train` another `build`.
 
 from __future__ import annotations
 
+import functools
 import math
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +22,21 @@ import trl
 from harness.models import hf_files, hf_loading
 from harness.models.hf_text import ChatTokenizer
 from harness.models.spec import NonFiniteWeights
-from harness.training import adapters, forgetting, record
+from harness.training import adapters, forgetting, record, running
+from harness.training.asking import ask
 from harness.training.rows import IGNORED, Tokens, check_rows, tokenize_all
 from harness.training.types import (
     OnLog,
+    Probe,
     TrainingConfig,
     TrainingData,
     TrainingDiverged,
+    TrainingPruned,
     TrainingResult,
     TrainRow,
     left_by,
 )
+from harness.training.watching import Watch
 from suites.errors import UserError
 from suites.types import ModelSpec
 
@@ -53,21 +56,18 @@ LEARNING_RATES = {
 """The usual ones; those of DPO, KTO, RLOO and GRPO are ten times TRL's, which are for all weights, not for a LoRA."""
 
 PREFERENCES = ("dpo", "kto", "reward", "rloo", "grpo")
-CURVES = (
-    "loss", "eval_loss", "grad_norm", "learning_rate",
-    "rewards/accuracies", "eval_rewards/accuracies", "accuracy", "eval_accuracy", "reward", "kl",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a training starts: the model, the base's folder, how it reads, which tokens end an answer, and how many
-    tokens a row may have."""
+    """Where a training starts: the model, the base's folder, how it reads, which tokens end an answer, how many tokens
+    the context holds, and how many a row may have."""
 
     spec: ModelSpec
     base: Path
     chat: ChatTokenizer
     stops: list[int]
+    room: int
     limit: int
 
 
@@ -90,12 +90,13 @@ def train(
     config: TrainingConfig,
     out: Path,
     on_log: OnLog | None = None,
+    probes: Sequence[Probe] = (),
     build: Build | None = None,
 ) -> TrainingResult:
     """Train as `config.method` says. `out` becomes the adapter's or the model's folder, with tokenizer and template.
 
-    The work is done in `out` + ".partial" and renamed at the end, so an interrupted training leaves no `out`, and
-    one that finished is not done again.
+    The work is done in `out` + ".partial" and renamed at the end, so an interrupted training leaves no `out`, and one
+    that finished is not done again. A supervised one goes on from its last checkpoint, and keeps its best weights.
     """
     hf_loading.quiet()
     if spec.adapter and config.method not in PREFERENCES:
@@ -108,34 +109,49 @@ def train(
     finished = record.read(out, made_from, spec)
     if finished:
         return finished
-    unfinished = out.with_name(out.name + ".partial")
-    shutil.rmtree(unfinished, ignore_errors=True)  # what an interrupted training left
-    unfinished.mkdir(parents=True)
-    started = time.perf_counter()
+    partial = out.with_name(out.name + ".partial")
     start = _start(spec, base, config)
-    job = _build(build or supervised, start, data, config, unfinished)
-    trainer, watch = job.trainer, _Watch(on_log)
-    trainer.add_callback(watch)
+    watch = _watch(start, data, config, probes, on_log)
+    job = _build(build or supervised, start, data, config, partial)
+    running.prepare(partial, made_from)  # now that nothing was refused
+    trainer = job.trainer
     try:
-        trainer.train()
-        _save(trainer.model, start, unfinished)
-    except TrainingDiverged:
-        shutil.rmtree(unfinished)
+        with running.told_when_full(partial):
+            best = running.run(trainer, watch, partial)
+            _save(trainer.model, start, partial)
+    except (TrainingDiverged, TrainingPruned):
+        shutil.rmtree(partial)
         raise
     result = TrainingResult(
         spec=left_by(spec, config.method, out),
-        seconds=time.perf_counter() - started,
+        seconds=watch.seconds,
         steps=trainer.state.global_step,
         trained_parameters=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
         train_rows=job.train_rows,
         loss_tokens=job.loss_tokens,
+        best_step=best,
         loss_curve=watch.curve,
+        remarks=watch.remarks,
         preferred=job.preferred(),
     )
     versions = {module.__name__: str(module.__version__) for module in (torch, transformers, trl, peft)}
-    record.write(unfinished, made_from, result, versions)
-    unfinished.rename(out)
+    with running.told_when_full(partial):
+        record.write(partial, made_from, result, versions)
+    running.clear(partial)
+    partial.rename(out)
     return result
+
+
+def _watch(
+    start: Start, data: TrainingData, config: TrainingConfig, probes: Sequence[Probe], on_log: OnLog | None
+) -> Watch:
+    return Watch(
+        lambda model, prompts, most: ask(model, start.chat, prompts, start.stops, start.room, most),
+        probes,
+        data.train,
+        config.patience,
+        on_log,
+    )
 
 
 def _start(spec: ModelSpec, base: Path, config: TrainingConfig) -> Start:
@@ -144,27 +160,7 @@ def _start(spec: ModelSpec, base: Path, config: TrainingConfig) -> Start:
     if config.method in adapters.VIRTUAL:
         room -= config.virtual_tokens
     stops = hf_loading.stop_ids(base, chat.tokenizer.eos_token_id)
-    return Start(spec, base, chat, stops, min(config.max_length, room))
-
-
-class _Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformers publishes no types
-    """Keeps the curves, passes them on, and stops at the first number that is not finite."""
-
-    def __init__(self, report: OnLog | None) -> None:
-        self.curve: list[tuple[int, str, float]] = []
-        self._report = report
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
-        found = {name: float(logs[name]) for name in CURVES if name in logs}
-        for name, value in found.items():
-            if not math.isfinite(value):
-                raise TrainingDiverged(
-                    f"Training diverged at step {state.global_step} of {state.max_steps}: {name} is {value}."
-                    " A lower learning_rate usually helps."
-                )
-            self.curve.append((state.global_step, name, value))
-        if self._report and found:
-            self._report(state.global_step, state.max_steps, found)
+    return Start(spec, base, chat, stops, room, min(config.max_length, room))
 
 
 def _build(build: Build, start: Start, data: TrainingData, config: TrainingConfig, out: Path) -> Job:
@@ -192,7 +188,7 @@ def supervised(start: Start, data: TrainingData, config: TrainingConfig, out: Pa
         _check_ewc(config)
         model.to(hf_loading.pick_device())
         anchor = forgetting.Anchor(model, general, config.ewc, config.method == "full", config.seed)
-    trainer = (partial(forgetting.EwcTrainer, anchor) if anchor else trl.SFTTrainer)(
+    trainer = (functools.partial(forgetting.EwcTrainer, anchor) if anchor else trl.SFTTrainer)(
         model,
         trl.SFTConfig(
             **arguments(config, out, bool(validation)),
@@ -236,9 +232,8 @@ def arguments(config: TrainingConfig, out: Path, validate: bool) -> dict[str, An
         "weight_decay": config.weight_decay,
         "seed": config.seed,
         "data_seed": config.seed,
-        "eval_strategy": "epoch" if validate else "no",
+        **running.arguments(config, validate, resumable=config.method not in PREFERENCES),
         "prediction_loss_only": True,
-        "save_strategy": "no",
         "logging_steps": 1,
         "logging_nan_inf_filter": False,  # by default a loss of NaN is logged as 0
         "report_to": "none",

@@ -7,10 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from suites.types import Message, ModelSpec
+from suites.types import Completion, Message, ModelSpec, Prompt
 
 OnLog = Callable[[int, int, Mapping[str, float]], None]
 """Called as (step, total steps, what was measured)."""
+
+
+class TrainingPruned(Exception):
+    """A trial of a sweep that is not worth going on with."""
 
 
 class TrainingDiverged(Exception):
@@ -73,6 +77,9 @@ class TrainingConfig:
     the share of general rows in the training set, `ewc` the strength of the pull back to the base. `reward` is a metric
     of `suites.metrics`, or "model" for the reward model of an earlier stage; an online method draws `completions`
     answers of up to `max_new_tokens` per prompt. `after` are the stages that come before this one, in order.
+
+    `evaluate_every` counts steps, None means after every epoch; `patience` is how many evaluations in a row may look
+    like overfitting. `judged_by` says what the first probe measures, empty where it is the loss on the validation rows.
     """
 
     method: str = "lora"
@@ -98,12 +105,34 @@ class TrainingConfig:
     max_new_tokens: int = 64
     after: tuple[TrainingConfig, ...] = ()
     seed: int = 0
+    evaluate_every: int | None = None
+    patience: int = 2
+    judged_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Questions asked of the model while it trains, with greedy decoding.
+
+    `mark` gives the marks, in [0, 1], whose mean is the score; None for an answer without one. A metric of all answers
+    together gives a single mark. `margin` is what a regression probe may lose; a probe without one is on the validation
+    rows and judges which step was the best.
+    """
+
+    name: str
+    prompts: Sequence[Prompt]
+    targets: Sequence[str]
+    mark: Callable[[Sequence[Completion]], list[float | None]]
+    max_new_tokens: int
+    margin: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
     """`spec` is the tuned model. `loss_curve` holds (step, name, value), e.g. (3, "loss", 0.8).
 
+    `remarks` are sentences about the run by the name of the alarm they are from; `best_step` is the step whose weights
+    were kept, None where it is not known; `cost` is what an API charged.
     `preferred` has for each held-out pair its prompt's number and whether a reward model scores the chosen answer above
     the rejected one: 1.0, 0.5 for a tie, or 0.0.
     """
@@ -114,8 +143,11 @@ class TrainingResult:
     trained_parameters: int
     train_rows: int
     loss_tokens: int
+    best_step: int | None = None
     loss_curve: list[tuple[int, str, float]] = field(default_factory=list)
+    remarks: dict[str, str] = field(default_factory=dict)
     preferred: list[tuple[str, float]] = field(default_factory=list)
+    cost: float | None = None
 
 
 def left_by(spec: ModelSpec, method: str, out: Path) -> ModelSpec:
@@ -131,5 +163,11 @@ class Method(Protocol):
     """One way to make new weights. `out` must not exist yet; it appears only when the training is finished."""
 
     def __call__(
-        self, spec: ModelSpec, data: TrainingData, config: TrainingConfig, out: Path, on_log: OnLog | None = None
+        self,
+        spec: ModelSpec,
+        data: TrainingData,
+        config: TrainingConfig,
+        out: Path,
+        on_log: OnLog | None = None,
+        probes: Sequence[Probe] = (),
     ) -> TrainingResult: ...
