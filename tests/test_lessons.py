@@ -112,7 +112,7 @@ def test_rows_to_learn_from_that_are_asked_in_an_exam_block(base: Path, tmp_path
         ({"method": "dpo", "after": [{"command": "train {train} {out}"}]}, "`command` is said of the whole training"),
         ({"command": "train {train} {out}", "after": ["lora"]}, "leave out after"),
         ({"method": "grpo", "sweep": {"space": {"batch_size": [8, 12]}}}, "a multiple of `completions`"),
-        ({"method": "dpo", "sweep": {"space": {"ewc": [0, 10]}}}, "`replay` and `ewc` go with a supervised method"),
+        ({"method": "dpo", "sweep": {"space": {"ewc": [0, 10]}}}, "`ewc` knows what full fine-tuning"),
         ({"method": "dpo", "sweep": {"space": {"after": ["lora", "full"]}}}, "a sweep cannot vary after"),
     ],
 )
