@@ -58,11 +58,11 @@ def test_first_loss_is_the_model_s_own_log_likelihood(base: Path, tmp_path: Path
     # The stop token is part of the lesson; what the template writes after it is not.
     pairs = []
     for row in ROWS:
-        ids = tokenize(model.chat, row, model._stop)["input_ids"]
+        ids = tokenize(model.chat, row, model.stop)["input_ids"]
         start = len(model.chat.encode(model.chat.render(row.messages)))
         pairs.append((ids[:start], ids[start:]))
     assert [model.chat.decode(answer) for _, answer in pairs] == [row.target for row in ROWS]
-    scored = Plain(model._model, model.device, model._stop).loglikelihood(pairs)
+    scored = Plain(model._model, model.device, model.stop).loglikelihood(pairs)
     total = sum(score.logprob for batch in scored for _, score in batch)
     assert result.loss_tokens == sum(len(answer) for _, answer in pairs)
     assert result.loss_curve[0][2] == pytest.approx(-total / result.loss_tokens, rel=1e-4)
