@@ -84,9 +84,10 @@ class Store:
         """A connection for one batch, in one transaction: all of it lands or nothing."""
         con = self._held or _open(self.path, read_only and not self._holding)
         try:
-            con.execute("begin")
-            yield con
-            con.execute("commit")
+            with _interruptible():
+                con.execute("begin")
+                yield con
+                con.execute("commit")
         except BaseException as error:
             con.close()
             self._held = None
@@ -278,10 +279,11 @@ def query(path: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     Store(path, create=False)
     con = _open(path, read_only=True, config=LOCKED_DOWN)
     try:
-        cursor = con.execute(sql)
-        if cursor is None:
-            raise UserError("the query is empty", "SQL", "ask for something, e.g. 'from v_runs'")
-        return [column[0] for column in cursor.description or []], cursor.fetchall()
+        with _interruptible():
+            cursor = con.execute(sql)
+            if cursor is None:
+                raise UserError("the query is empty", "SQL", "ask for something, e.g. 'from v_runs'")
+            return [column[0] for column in cursor.description or []], cursor.fetchall()
     except duckdb.Error as error:
         fix = "the views are v_experiments, v_runs, v_scores, v_completions, v_comparisons, v_gates, v_decisions, ..."
         raise UserError(f"the query failed: {error}", "SQL", fix) from None
@@ -306,6 +308,17 @@ def _open(path: Path, read_only: bool, config: Mapping[str, Any] | None = None) 
             time.sleep(random.uniform(0.05, 0.2))
         except duckdb.Error as error:
             raise _damaged(path, error) from None
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C in the middle of a query, which DuckDB reports as an error of its own, is a KeyboardInterrupt."""
+    try:
+        yield
+    except (duckdb.InterruptException, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and str(error) != "Query interrupted":
+            raise
+        raise KeyboardInterrupt from None
 
 
 def _damaged(path: Path, error: Exception) -> UserError:

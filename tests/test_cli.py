@@ -367,7 +367,7 @@ def test_ctrl_c_exits_130_and_the_same_command_goes_on_from_there(tmp_path, endp
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, "")
+    assert (process.returncode, out) == (130, ""), err
     assert "interrupted; nothing finished is lost" in err
     assert "Traceback" not in err
     before = len(asked)

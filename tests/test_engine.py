@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -228,14 +229,14 @@ def test_groups_hold_every_row_once_and_share_what_they_say(rows: list[list[int]
 
 @given(st.lists(st.lists(st.integers(0, 1), min_size=1, max_size=6), min_size=1, max_size=6), st.integers(0, 9))
 @settings(deadline=None)
-def test_no_other_grouping_of_neighbours_saves_more(rows: list[list[int]], cost: int) -> None:
-    def saved(segment: list[list[int]]) -> int:
-        shared = min(min(common(segment[0], row), len(row) - 1) for row in segment)
-        return max(0, shared * (len(segment) - 1) - cost)
-
-    def best(ordered: list[list[int]]) -> int:
-        ends = range(1, len(ordered) + 1)
-        return max((saved(ordered[:end]) + best(ordered[end:]) for end in ends), default=0)
+def test_a_segment_is_a_group_or_leaves_it_to_its_parts(rows: list[list[int]], cost: int) -> None:
+    def best(segment: list[list[int]]) -> int:
+        if len(segment) == 1:
+            return 0
+        heights = [min(common(a, b), len(a) - 1, len(b) - 1) for a, b in pairwise(segment)]
+        cuts = [0, *(i + 1 for i, height in enumerate(heights) if height == min(heights)), len(segment)]
+        parts = sum(best(segment[first:last]) for first, last in pairwise(cuts))
+        return max(parts, min(heights) * len(heights) - cost)
 
     found = sum(each.prefix * (len(each.members) - 1) - cost for each in group(rows, cost) if each.prefix)
     assert found == best(sorted(rows))

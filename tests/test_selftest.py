@@ -16,7 +16,7 @@ import tiny_models
 import torch
 import yaml
 from test_experiment import TRAINING, workspace
-from workspaces import opened, recorded_experiment, run, verdict, write_jsonl
+from workspaces import decided, opened, recorded_experiment, run, verdict, write_jsonl
 
 from harness import decide, experiment, judging, selftest, validity
 from harness.cli import main
@@ -25,6 +25,7 @@ from harness.planting import NotApplicable
 from harness.selftest import Outcome
 from harness.session import Session
 from harness.store import RUN_DIGEST
+from reports import markdown
 from suites.errors import UserError
 
 COLOURS = ("red", "green", "blue")
@@ -264,7 +265,7 @@ def test_how_much_an_endpoint_changes_its_mind_is_told(endpoint: str, tmp_path: 
     assert outcome.done == "30 test examples asked again"
     assert 10 <= int(outcome.got.split()[0]) <= 25
     assert session.evidence("endpoint")["base"].note == "temperature yes, seed yes, logprobs no, json mode yes"
-    assert "server (base)" in (session.out / "report.md").read_text()
+    assert "server (base)" in markdown.render(decided(session), {})
 
 
 # --- what is expected, and where nothing can be --------------------------------------------------------------------

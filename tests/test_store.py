@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -517,3 +518,21 @@ def test_rows_lost_or_changed_behind_its_back_are_noticed_on_opening(taken, tmp_
         con.execute(theft)
     with pytest.raises(UserError, match=f"1 finished run lost or changed rows: {run.id[:12]}"):
         Store(Path(path))
+
+
+LONG = "select count(*) from range(20000000000) numbers where hash(numbers.range) % 7 = 1"
+
+
+def interrupt_soon():
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+
+def test_ctrl_c_in_the_middle_of_a_query_is_an_interruption_and_no_error(store):
+    interrupt_soon()
+    with pytest.raises(KeyboardInterrupt):
+        query(store.path, LONG)
+    interrupt_soon()
+    with pytest.raises(KeyboardInterrupt), store.hold(), store.connect() as con:
+        con.execute(LONG).fetchall()
+    with pytest.raises(RuntimeError, match="of its own"), store.connect():
+        raise RuntimeError("of its own")

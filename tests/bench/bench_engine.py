@@ -234,7 +234,7 @@ def main() -> None:
             assert model._engine
             torch.set_num_threads(THREADS)
             # All three are to stop at the same tokens.
-            stops = {"eos_token_id": model._stop, "pad_token_id": model._stop[0]}
+            stops = {"eos_token_id": model.stop, "pad_token_id": model.stop[0]}
             model._model.generation_config = transformers.GenerationConfig(**stops)
             for name in WORKLOADS:
                 row = compare(model, name, base != EMBEDDED, arguments)

@@ -174,15 +174,16 @@ def apart(name: str, work: Path) -> dict[str, Any]:
     return found
 
 
-def shown(values: Sequence[float], signed: bool = False) -> str:
+def shown(values: Sequence[float]) -> str:
     interval = stats.mean_interval(values)
-    sign = "+" if signed else ""
     mean = sum(values) / len(values)
-    return f"{mean:{sign}.3f} [{interval.low:{sign}.3f}, {interval.high:{sign}.3f}]" if interval else f"{mean:.3f}"
+    return f"{mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]" if interval else f"{mean:.3f}"
 
 
 def difference(after: dict[str, Any], before: dict[str, Any], exam_name: str) -> str:
-    return shown([a - b for a, b in zip(after[exam_name], before[exam_name], strict=True)], signed=True)
+    found = stats.paired_difference(before[exam_name], after[exam_name])
+    interval = f" [{found.interval.low:+.3f}, {found.interval.high:+.3f}]" if found.interval else ""
+    return f"{found.difference:+.3f}{interval}"
 
 
 def table(found: dict[str, dict[str, Any]]) -> str:
