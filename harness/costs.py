@@ -28,7 +28,7 @@ from harness import amounts
 from harness.config import CostsConfig, Policy
 from harness.decide import Gate, Status
 from harness.prices import HOUR, Rate
-from harness.wording import POWER
+from harness.wording import POWER, roughly
 from reports.numbers import amount, span, volume
 
 PER = 1000  # costs are told per 1,000 requests
@@ -338,4 +338,4 @@ def settle(found: Estimate, limit: float, confidence: float) -> str:
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     reach = (1 + NormalDist().inv_cdf(POWER) / z) * abs(end - found.value)
     more = math.ceil(found.n * ((reach / abs(limit - found.value)) ** 2 - 1))
-    return f"about {max(more, 1):,} more examples would settle it if the value is what it looks like"
+    return f"about {roughly(more):,} more examples would settle it if the value is what it looks like"

@@ -85,17 +85,17 @@ def examine_seeds(session: Session, prompter: Prompter, suite: Suite) -> None:
     """Every other seed's model takes the task's exam with the prompt chosen for the first."""
     for row in on_record(session, "seed"):
         if row["training_id"]:
-            measured = measure(session, row["training_id"], prompter, suite)
+            measured = measure(session, f"seed {row['settings']['seed']}", row["training_id"], prompter, suite)
             put(session, "seed", row["position"], row["training_id"], row["settings"], "done", measured)
 
 
 def measure(
-    session: Session, training_id: str, prompter: Prompter, suite: Suite
+    session: Session, what: str, training_id: str, prompter: Prompter, suite: Suite
 ) -> tuple[Run, int, float, Interval | None]:
     """A trained model on a suite: its run, how many answers have a score, the score and its interval."""
     config = session.experiment.config
     spec = trainings.trained_spec(session, training_id)
-    arm = Arm(f"{setup.candidate_label(session.experiment)} {training_id[:8]}", spec, prompter)
+    arm = Arm(f"{setup.candidate_label(session.experiment)}, {what}", spec, prompter)
     done = evaluate(arm, suite, session.model(spec), session.store, config.seed)
     clusters = {example.id: example.cluster for example in suite.examples}
     if suite.primary in CORPUS:
@@ -211,7 +211,7 @@ def learning_curve(session: Session) -> None:
         asked = replace(asked, data=replace(asked.data, train=lessons.as_rows(prompter, part)))
         settings = {"share": share, "rows": len(part)}
         if training_id := _keep(session, "share", position, asked, settings):
-            measured = measure(session, training_id, prompter, rehearsal)
+            measured = measure(session, f"{share:.0%} of the rows", training_id, prompter, rehearsal)
             put(session, "share", position, training_id, settings, "done", measured)
 
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, PlainValidator, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -256,13 +266,18 @@ class SweepRange(Section):
         return self
 
 
+Values = Annotated[list[int | float | str], Field(min_length=2)]
+Place = Annotated[
+    Annotated[SweepRange, Tag("range")] | Annotated[Values, Tag("list")],
+    Discriminator(lambda value: "list" if isinstance(value, list) else "range"),
+]
+
+
 class SweepConfig(Section):
     """Settings to be searched for on the validation rows: by name a list of values, or a range {low, high}."""
 
     trials: Annotated[int, Field(ge=2, le=1000)] = 20
-    space: Annotated[
-        dict[str, SweepRange | Annotated[list[int | float | str], Field(min_length=2)]], Field(min_length=1)
-    ]
+    space: Annotated[dict[str, Place], Field(min_length=1)]
 
 
 class RepeatConfig(WatchConfig):

@@ -60,7 +60,8 @@ def _try(session: Session, trial: optuna.Trial, position: int, settings: Mapping
         repeats.put(session, "trial", position, "", settings, state)
         return None
     rehearsal = setup.task_suite(session.experiment, session.splits, "validation")
-    measured = repeats.measure(session, training_id, setup.task_prompter(session.experiment), rehearsal)
+    prompter = setup.task_prompter(session.experiment)
+    measured = repeats.measure(session, f"trial {position + 1}", training_id, prompter, rehearsal)
     repeats.put(session, "trial", position, training_id, settings, "done", measured)
     return measured[2]
 

@@ -38,7 +38,13 @@ def settle(c: Comparison) -> str:
     needed = power.required_n(c.difference, limit, c.sd, confidence=c.confidence, power=POWER, one_sided=not task)
     if needed is None:
         return "no number of examples settles a difference exactly at the limit"
-    return f"about {max(needed - c.n, 1):,} more examples would settle it if the difference is what it looks like"
+    return f"about {roughly(needed - c.n):,} more examples would settle it if the difference is what it looks like"
+
+
+def roughly(count: int) -> int:
+    """A count that was worked out from an estimate, rounded up to two digits; at least 1."""
+    unit = int("1" + "0" * (len(str(max(count, 1))) - 2))
+    return max(-(-count // unit) * unit, 1)
 
 
 def told(task: Comparison) -> str:

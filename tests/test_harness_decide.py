@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from harness.compare import Comparison, Question, compare
 from harness.config import Policy
 from harness.decide import Gate, Verdict, decide
+from harness.wording import roughly
 from suites.types import Score
 
 OK = Gate("validity", "data", "no blocking finding", "0 findings", "pass")
@@ -163,6 +164,11 @@ def test_two_arms_that_can_do_nothing_are_told_so() -> None:
 def test_inconclusive_says_how_much_data_would_settle_it() -> None:
     decision = decide([OK], [UNSURE, KEPT], Policy())
     assert "more examples would settle it" in decision.reason
+
+
+@pytest.mark.parametrize(("count", "told"), [(-3, 1), (0, 1), (7, 7), (99, 99), (101, 110), (317_564, 320_000)])
+def test_a_count_worked_out_from_an_estimate_is_no_more_exact_than_it(count: int, told: int) -> None:
+    assert roughly(count) == told
 
 
 def test_an_open_regression_suite_says_how_much_data_would_settle_it() -> None:

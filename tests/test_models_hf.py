@@ -317,7 +317,7 @@ def test_too_long_loglikelihood_is_refused(base: Callable[[str], Path]) -> None:
 
 
 def test_base_and_adapters_stand_on_the_same_weights_and_do_not_mix(
-    base: Callable[[str], Path], adapter: Callable[[str], Path], tmp_path: Path
+    base: Callable[[str], Path], adapter: Callable[[str], Path], tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
     asked, generation = prompts(), Generation(max_new_tokens=8)
     requests = [("hello order", " 17"), ("hello order", " refund"), ("one two", " three")]
@@ -339,7 +339,9 @@ def test_base_and_adapters_stand_on_the_same_weights_and_do_not_mix(
             assert model.loglikelihood(requests) == scores
     assert models[0]._base is models[1]._base is models[2]._base
 
+    models[1].generate(asked, generation)
     del model, models[1]
+    assert not any("active" in str(each.message) for each in recwarn), "PEFT was not left to choose another adapter"
     assert [a.text for a in models[1].generate(asked, generation)] == alone[2][0]
     del models[1]
     assert [a.text for a in models[0].generate(asked, generation)] == alone[0][0]

@@ -87,6 +87,8 @@ def test_a_trial_below_the_median_of_others_is_cut_short() -> None:
         ({"seeds": [1, 2]}, "cannot vary seeds"),
         ({"rank": {"low": 8, "high": 4}}, "`low` is below `high`"),
         ({"rank": [0, 4]}, "greater than or equal to 1"),
+        ({"rank": {"low": 4, "high": 8, "log": True}}, r"rank\.range\.log\n  Extra inputs"),
+        ({"rank": 4}, "valid dictionary"),
         ({}, "at least 1 item"),
     ],
 )

@@ -187,8 +187,9 @@ def add_adapter(model: Any, folder: Path, name: str, spec: ModelSpec, base: Path
 
 def remove_adapter(tuned: Any, name: str) -> bool:
     """Take an adapter off; true when it was the last, and the base is as it was before the first."""
-    if set(tuned.peft_config) - {name}:
+    if others := sorted(set(tuned.peft_config) - {name}):
         if name in tuned.peft_config:
+            tuned.set_adapter(others[0], inference_mode=True)  # PEFT warns when it has to choose
             tuned.delete_adapter(name)
         return False
     if not tuned.active_peft_config.is_prompt_learning:  # which stands beside the model, not in it
