@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -12,6 +13,7 @@ import yaml
 from harness.cli import STAGES, _parser
 from harness.config import ExperimentConfig
 from harness.decide import Verdict
+from harness.sections import MethodName
 from suites.metrics import METRICS
 
 ROOT = Path(__file__).parent.parent
@@ -46,7 +48,7 @@ def test_every_experiment_of_the_readme_validates(text: str) -> None:
     ExperimentConfig.model_validate(yaml.safe_load(text))
 
 
-@pytest.mark.parametrize("text", [b for b in blocks("yaml") if b.startswith(("policy:", "costs:"))])
+@pytest.mark.parametrize("text", [b for b in blocks("yaml") if b.startswith(("policy:", "costs:", "training:"))])
 def test_every_section_of_the_readme_validates(text: str) -> None:
     files = {"experiment": "smallest", "model": "some-org/some-model", "data": {"train": "a", "test": "b"}}
     ExperimentConfig.model_validate({**files, **yaml.safe_load(text)})
@@ -59,6 +61,10 @@ def test_the_verdicts_and_exit_codes_are_the_codes() -> None:
 
 def test_every_metric_is_named() -> None:
     assert all(f"`{name}`" in README for name in [*METRICS, "json_schema"])
+
+
+def test_every_method_is_named() -> None:
+    assert all(f"`{name}`" in README for name in get_args(MethodName))
 
 
 def test_every_view_is_named_and_no_other() -> None:
