@@ -12,6 +12,7 @@ from typing import Any
 from harness import arms as setup
 from harness import lessons, probes
 from harness.progress import Phase, phase, say
+from harness.sections import ElsewhereConfig
 from harness.session import Session
 from harness.tracking import Tracking
 from harness.training import (
@@ -149,7 +150,7 @@ def _put(
 ) -> None:
     before, after = asdict(spec), asdict(result.spec)
     row = {
-        "training_id": training_id, "method": _method(session), "config": asdict(asked.settings),
+        "training_id": training_id, "method": _method(session), "config": _used(session, asked.settings),
         "folder": str(folder), "seconds": result.seconds, "steps": result.steps,
         "trained_parameters": result.trained_parameters, "n_rows": result.train_rows, "best_step": result.best_step,
         "remarks": result.remarks, "cost": result.cost,
@@ -158,6 +159,15 @@ def _put(
     curve = [{"training_id": training_id, "step": s, "name": n, "value": v} for s, n, v in result.loss_curve]
     session.store.insert("training_log", curve)
     session.store.insert("training", [row])
+
+
+def _used(session: Session, settings: TrainingConfig) -> dict[str, Any]:
+    """The settings that made the training: ours, or what another program or an API was asked for."""
+    config = session.experiment.config.training
+    if config is None or not config.elsewhere:
+        return asdict(settings)
+    asked = config.model_dump(include=set(ElsewhereConfig.model_fields), exclude_none=True)
+    return {**asked, "seed": settings.seed}
 
 
 def _method(session: Session) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from reports import costs, findings, flips, plots, rules
+from reports import costs, findings, flips, plots, rules, training
 from reports.data import ReportData, Row
 from reports.numbers import amount, span
 from reports.text import block, cell, table
@@ -36,7 +36,7 @@ def render(data: ReportData, pictures: dict[str, str]) -> str:
         _validity(data),
         findings.section(data),
         _earlier(data),
-        _training(data, pictures),
+        training.section(data, pictures),
         _record(data),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -232,35 +232,6 @@ def _frozen(data: ReportData) -> Row:
 
 def _rule(found: rules.Difference) -> str:
     return f"**{cell(found.rule)}**: {cell(found.before or 'not set')} → {cell(found.now or 'not set')}"
-
-
-def _training(data: ReportData, pictures: dict[str, str]) -> str:
-    if not data.training:
-        return ""
-    run = data.training[0]
-    picture = f"\n\n![Training curves]({pictures['training']})" if "training" in pictures else ""
-    if curve := data.facts.get("learning_curve"):
-        picture += f"\n\n{cell(curve)}"
-    if "learning_curve" in pictures:
-        picture += f"\n\n![Score by number of training rows]({pictures['learning_curve']})"
-    return (
-        f"## The training\n\n{cell(run['method'])}, {run['n_rows']:,} rows, {run['steps']:,} steps, "
-        f"{run['trained_parameters']:,} trained parameters, {run['seconds']:.0f} s.{_kept(run)}\n\n"
-        f"{_remarks(run)}{block(run['config'])}{picture}"
-    )
-
-
-def _kept(run: Row) -> str:
-    if run["best_step"] is None or run["best_step"] == run["steps"]:
-        return ""
-    judged = json.loads(run["config"]).get("judged_by") or "the loss on the validation rows"
-    return f" Kept are the weights of step {run['best_step']:,}, the best by {cell(judged)}."
-
-
-def _remarks(run: Row) -> str:
-    """What was noticed while the model trained, one line each."""
-    lines = [f"- {cell(sentence)}\n" for sentence in json.loads(run["remarks"] or "{}").values()]
-    return "".join([*lines, "\n"]) if lines else ""
 
 
 TOLD = ("judge", "uncertainty", "leaks", "learning_curve")  # facts with a place of their own

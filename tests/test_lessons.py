@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import tiny_models
 import yaml
+from workspaces import decided
 
 from harness import lessons, trainings
 from harness.config import load_experiment
 from harness.experiment import candidate_spec, run
 from harness.session import Session, open_session
+from reports import markdown
 from suites.errors import UserError
 
 PAIRS = [
@@ -151,6 +153,9 @@ def test_an_experiment_of_three_stages_runs_to_its_decision(base: Path, tmp_path
     accuracy = session.evidence("candidate")["reward_accuracy"]
     assert accuracy.n == len(lessons.rows(session.experiment, session.splits).held_out)
     assert accuracy.low is not None
+    report = markdown.render(decided(session), {})
+    assert "full, then reward, then rloo: 12 rows, " in report
+    assert f"The reward model: {accuracy.value:.3f} [{accuracy.low:.3f}, " in report
     [decision] = session.store.rows("select verdict from v_decisions where experiment_id = ?", [session.id])
     assert decision["verdict"]
 

@@ -108,6 +108,8 @@ def test_seeds_and_shares_go_into_decision_and_report(base: Path, tmp_path: Path
     text = markdown.write(data, tmp_path / "report").read_text()
     assert "Over 2 training seeds" in text
     assert "Learning curve on validation" in text
+    assert "| seed | seed 1 | " in text
+    assert "| share of the rows | rows 8, share 0.25 | " in text
     assert (tmp_path / "report" / "learning_curve.png").stat().st_size > 0
     # The whole of the rows and the first seed are the training that is decided about: done once.
     assert len(session.store.rows("select 1 from training")) == 3

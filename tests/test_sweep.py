@@ -12,11 +12,12 @@ import pytest
 import tiny_models
 import torch
 from test_repeats import workspace
-from workspaces import opened, run, verdict
+from workspaces import decided, opened, run, verdict
 
 from harness import experiment, sweep
 from harness.sections import TrainingConfig
 from harness.training import TrainingPruned
+from reports import markdown
 
 SPACE = {"learning_rate": {"low": 1.0e-6, "high": 2.0e-2}, "rank": [4, 8]}
 
@@ -38,6 +39,10 @@ def test_the_best_trial_is_what_is_trained(base: Path, tmp_path: Path) -> None:
     assert used["training_id"] == best["training_id"]
     config = json.loads(used["config"])
     assert {name: config[name] for name in SPACE} == json.loads(best["settings"])
+    for row in rows:
+        assert f"rank {json.loads(row['settings'])['rank']} | {row['value']:.3f} " in markdown.render(
+            decided(session), {}
+        )
     assert all(1e-6 <= json.loads(row["settings"])["learning_rate"] <= 2e-2 for row in rows)
     experiment.do(opened(path), "train")
     assert len(session.store.rows("select 1 from training")) == len({row["training_id"] for row in rows})

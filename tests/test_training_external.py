@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 import tiny_models
 import torch
-from workspaces import opened, run, verdict, write_jsonl
+from workspaces import decided, opened, run, verdict, write_jsonl
 
 from harness import experiment
 from harness.training import METHODS, TrainingConfig, TrainingData, TrainingResult, TrainRow, external
+from reports import markdown
 from suites.errors import UserError
 from suites.types import ModelSpec
 
@@ -210,8 +211,12 @@ def test_an_experiment_trained_by_a_command_is_decided_like_any_other(
     (tmp_path / "experiment.yaml").write_text(json.dumps(content))
     session = run(tmp_path / "experiment.yaml")
     assert verdict(session) in ("keep_prompting", "inconclusive", "deploy", "invalid", "reject")
-    [row] = session.store.rows("select distinct method, n_rows, folder from v_training")
+    [row] = session.store.rows("select distinct method, n_rows, folder, config from v_training")
     assert (row["method"], row["n_rows"]) == ("command", 8)
+    asked = json.loads(row["config"])
+    assert (asked["command"], asked["format"]) == (command, "sharegpt")
+    assert "learning_rate" not in asked, "what is told is what was used"
+    assert "command: 8 rows, " in markdown.render(decided(session), {})
     assert "conversations" in (Path(row["folder"]) / "train.jsonl").read_text()
     stamp = (Path(row["folder"]) / "training.log").stat().st_mtime_ns
     experiment.do(opened(tmp_path / "experiment.yaml"), "train")
