@@ -280,13 +280,16 @@ class SweepConfig(Section):
     space: Annotated[dict[str, Place], Field(min_length=1)]
 
 
+TrackerName = Literal["tensorboard", "wandb", "mlflow", "trackio"]
+
+
 class RepeatConfig(WatchConfig):
     """Further trainings: a search for the settings, other seeds, and shares of the training rows; and who is told."""
 
     sweep: SweepConfig | None = None
     seeds: Annotated[int, Field(ge=1, le=20)] = 1
     learning_curve: Shares | None = None
-    report_to: list[Literal["tensorboard", "wandb", "mlflow", "trackio"]] = []
+    report_to: list[TrackerName] = []
 
 
 MethodName = Literal[

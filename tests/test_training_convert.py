@@ -23,6 +23,10 @@ output_dir: ./outputs/lora-out
 adapter: lora
 sequence_len: 2048
 sample_packing: true
+lora_target_linear: true
+lr_scheduler: cosine
+wandb_project: support
+optimizer: adamw_bnb_8bit
 lora_r: 16
 lora_alpha: 32
 micro_batch_size: 2
@@ -57,7 +61,7 @@ def test_an_axolotl_file_becomes_an_experiment(tmp_path: Path) -> None:
     assert config.model
     assert config.model.name == "NousResearch/Llama-3.2-1B"
     assert config.data.train == "data/support.jsonl"
-    assert config.data.columns == {"input": "instruction", "target": "output"}
+    assert not config.data.columns, "Alpaca's rows are recognised"
     assert config.data.split
     assert (config.data.split.validation, config.data.split.test) == (0.1, 0.1)
     training = config.training
@@ -65,8 +69,13 @@ def test_an_axolotl_file_becomes_an_experiment(tmp_path: Path) -> None:
     assert (training.method, training.rank, training.alpha, training.max_length) == ("lora", 16, 32, 2048)
     assert (training.batch_size, training.gradient_accumulation, training.epochs) == (2, 2, 1)
     assert training.learning_rate == 2e-4
+    assert training.packing
+    assert training.report_to == ["wandb"]
     assert config.seed == 7
-    assert {"left out: sample_packing: true", "left out: flash_attention: true"} <= set(found.remarks)
+    assert [remark for remark in found.remarks if remark.startswith("left out: ")] == [
+        'left out: optimizer: "adamw_bnb_8bit"',
+        "left out: flash_attention: true",
+    ]
     assert any("the loss here is on the answers only" in remark for remark in found.remarks)
     assert any("no exam in the file" in remark for remark in found.remarks)
     assert not any("output_dir" in remark for remark in found.remarks)
@@ -86,6 +95,13 @@ def test_a_llama_factory_file_finds_its_data(tmp_path: Path) -> None:
     assert any("only the first of 2 datasets" in remark for remark in found.remarks)
 
 
+def test_a_dataset_of_the_hub_is_told_from_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("base_model: x/y\ndatasets: [{path: mhenrichsen/alpaca_2k_test, type: alpaca}]\n")
+    assert convert.convert(tmp_path / "a.yaml").experiment["data"]["train"] == "hf:mhenrichsen/alpaca_2k_test/train"
+    (tmp_path / "mhenrichsen" / "alpaca_2k_test").mkdir(parents=True)
+    assert convert.convert(tmp_path / "a.yaml").experiment["data"]["train"] == "mhenrichsen/alpaca_2k_test"
+
+
 @pytest.mark.parametrize("text", ["a: 1\n", "- 1\n", "a: [", ""])
 def test_another_file_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(text)
@@ -100,6 +116,6 @@ def test_the_command_writes_the_experiment_and_says_what_is_missing(
     out = tmp_path / "experiment.yaml"
     assert main(["convert", str(tmp_path / "a.yaml"), "--out", str(out)]) == 0
     assert "note: left out: flash_attention: true" in capsys.readouterr().err
-    assert "# left out: sample_packing: true" in out.read_text()
+    assert "# left out: flash_attention: true" in out.read_text()
     ExperimentConfig.model_validate(yaml.safe_load(out.read_text()))
     assert main(["convert", str(tmp_path / "a.yaml"), "--out", str(out)]) == 2  # nothing is written over

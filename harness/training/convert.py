@@ -7,6 +7,7 @@ counterpart is listed and never guessed: the experiment compares, it does not re
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +15,10 @@ from typing import Any, get_args
 
 import yaml
 
-from harness.sections import ExperimentConfig, MethodName, TrainingConfig
+from harness.sections import ExperimentConfig, MethodName, TrackerName, TrainingConfig
 from suites.errors import UserError
 
+TRACKERS = get_args(TrackerName)
 EXAM_SHARE = 0.1  # of the training rows, where the other tool knows no exam
 
 TRAINING = {
@@ -26,6 +28,7 @@ TRAINING = {
         "lora_dropout": "dropout",
         "lora_target_modules": "target_modules",
         "sequence_len": "max_length",
+        "sample_packing": "packing",
         "micro_batch_size": "batch_size",
         "gradient_accumulation_steps": "gradient_accumulation",
         "num_epochs": "epochs",
@@ -39,6 +42,7 @@ TRAINING = {
         "lora_dropout": "dropout",
         "lora_target": "target_modules",
         "cutoff_len": "max_length",
+        "packing": "packing",
         "per_device_train_batch_size": "batch_size",
         "gradient_accumulation_steps": "gradient_accumulation",
         "num_train_epochs": "epochs",
@@ -49,8 +53,11 @@ TRAINING = {
 }
 """Their names for our training settings. One that this harness has no setting for is listed as left out."""
 
-ROWS = {"alpaca": {"input": "instruction", "target": "output"}}
-"""Where the text to answer and the answer are, by their name for a form of rows."""
+RECOGNISED = ("alpaca", "sharegpt", "chat_template", "openai")
+"""Their names for forms of rows that the harness recognises by itself."""
+
+SAME = {"lora_target_linear": True, "lr_scheduler": "cosine", "lr_scheduler_type": "cosine", "lora_target": "all"}
+"""What they have to say, and what the harness does anyway."""
 
 
 @dataclass(slots=True)
@@ -78,7 +85,10 @@ def convert(path: Path) -> Conversion:
     tool = "axolotl" if "base_model" in theirs else "llama-factory"
     found = Conversion({"experiment": _name(path)}, dict(theirs))
     READERS[tool](found, path.parent)
+    for name in [name for name, value in SAME.items() if found.left.get(name) == value]:
+        found.take(name)
     _training(found, TRAINING[tool])
+    _trackers(found)
     if (seed := found.take("seed")) is not None:
         found.experiment["seed"] = seed
     found.take("output_dir")  # the harness has places of its own
@@ -112,7 +122,7 @@ def _axolotl(found: Conversion, folder: Path) -> None:
     if len(datasets) > 1:
         found.remarks.append(f"only the first of {len(datasets)} datasets is taken: {first.get('path')}")
     tests = found.take("test_datasets") or []
-    _data(found, first.get("path"), str(first.get("type") or ""), found.take("val_set_size"))
+    _data(found, _place(first.get("path"), folder), str(first.get("type") or ""), found.take("val_set_size"))
     if tests:
         found.experiment["data"]["validation"] = tests[0].get("path")
         found.experiment["data"]["split"].pop("validation", None)
@@ -163,16 +173,29 @@ def _data(found: Conversion, file: Any, form: str, validation: Any) -> None:
         found.experiment["baselines"] = ["zero_shot"]
         found.remarks.append("no validation rows, so there is one baseline: the best of several is chosen there")
     found.remarks.append(f"there is no exam in the file: {EXAM_SHARE:.0%} of the training rows are set aside for it")
-    if form in ROWS:
-        found.experiment["data"]["columns"] = ROWS[form]
-    elif form:
+    if form and form.split(".")[0] not in RECOGNISED:
         found.remarks.append(f"rows of the form {form}: say under data.columns where input and target are")
+
+
+def _place(name: Any, folder: Path) -> Any:
+    """A file or folder as it is; another `owner/name` without an ending is a dataset of the Hub."""
+    of_hub = isinstance(name, str) and re.fullmatch(r"[\w.-]+/[\w-]+", name) and not (folder / name).exists()
+    return f"hf:{name}/train" if of_hub else name
 
 
 def _training(found: Conversion, names: Mapping[str, str]) -> None:
     for theirs, ours in names.items():
         if theirs in found.left and ours in TrainingConfig.model_fields:
             found.experiment["training"][ours] = _number(found.take(theirs))
+
+
+def _trackers(found: Conversion) -> None:
+    """Who is told of the training: trackers by name, or by a project at one."""
+    named = found.take("report_to") or []
+    named = [named] if isinstance(named, str) else named
+    named += [name for name in TRACKERS if found.take(f"{name}_project") or found.take(f"use_{name}")]
+    if told := [name for name in TRACKERS if name in named]:
+        found.experiment["training"]["report_to"] = told
 
 
 def _number(value: Any) -> Any:
