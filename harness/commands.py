@@ -64,7 +64,7 @@ def stage(options: argparse.Namespace) -> int:
     """One stage, and what it found."""
     opened = _open(options)
     from harness import experiment
-    from harness.conclude import validity_gates
+    from harness.comparability import validity_gates
 
     if not opened.store.stage_is_finished(opened.id, "check"):
         experiment.do(opened, "check")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -11,22 +10,15 @@ from importlib.metadata import version
 from typing import Any
 
 from harness import accounts, folds, judging, repeats, validity
-from harness import arms as setup
-from harness.compare import Comparison, Kind, Question, compare, slices_of
-from harness.config import MetricRule, Tier, load_experiment, read_margin
-from harness.corpus import compare_corpus
+from harness.comparability import validity_gates
+from harness.compare import Comparison
+from harness.comparisons import compare_all, compare_runs, distrust
 from harness.costs import budget_gates, cheaper
 from harness.decide import Decision, Gate, Verdict, decide
-from harness.evaluate import Run
-from harness.sequential import level_at_look, planned_looks
-from harness.session import Session, Side
+from harness.session import Session
 from harness.trainings import tracked
 from harness.wording import measured
-from suites.corpus import CORPUS
-from suites.errors import UserError
-from suites.types import Generation, Identity, Score
 
-FINISHED = "answers that end"
 LEAKS = ("train_test_overlap", "train_test_near", "train_test_words")
 PACKAGES = ("finetune-harness", "torch", "transformers", "peft", "trl", "lm-eval", "evaluate", "datasets", "duckdb")
 
@@ -79,7 +71,7 @@ def _without_leaks(
     task, base, candidate = comparisons[0], session.chosen("base"), session.chosen("candidate")
     kept = {example.id for example in examples} - seen
     margin = session.experiment.config.policy.min_gain
-    clean = _compare(session, "task", base, candidate, task.metric, margin, ids=kept)
+    clean = compare_runs(session, "task", base, candidate, task.metric, margin, ids=kept)
     policy = session.experiment.config.policy
     other = decide(gates, [clean, *comparisons[1:]], policy, budgets=others, regression_declared=declared)
     told = (
@@ -97,240 +89,6 @@ def _report(session: Session, comparisons: Sequence[Comparison], decision: Decis
         numbers |= {name: c.difference, f"{name}_low": c.low, f"{name}_high": c.high}
     with tracked(session) as tracking:
         tracking.log({name: value for name, value in numbers.items() if value is not None})
-
-
-def distrust(session: Session) -> str:
-    """Why the judge may not decide; empty when it may."""
-    return judging.distrust(session.evidence("judge"), session.experiment.config.policy)
-
-
-def compare_all(session: Session) -> list[Comparison]:
-    """Task, its other metrics, its slices, every regression suite, and the judge."""
-    policy = session.experiment.config.policy
-    base, candidate = session.chosen("base"), session.chosen("candidate")
-    primary, *others = session.experiment.config.task.ordered_metrics
-    found = [_compare(session, "task", base, candidate, primary, policy.min_gain)]
-    for metric in others:
-        rule = policy.metrics.get(metric, MetricRule())
-        found.append(_compare(session, "metric", base, candidate, metric, rule.margin, rule.tier))
-    found += _compare_finished(session, base, candidate)
-    for name, examples in slices_of(session.splits["test"]).items():
-        margin, tier, ids = policy.slices.margin, policy.slices.tier, {example.id for example in examples}
-        found.append(_compare(session, "slice", base, candidate, primary, margin, tier, name, ids))
-    rules = setup.regression_rules(session.experiment)
-    for before, after in _run_pairs(session)[1:]:
-        margin, tier = rules[before["suite"]]
-        found.append(_compare(session, "regression", before, after, before["metric"], margin, tier))
-    if session.experiment.config.judge:
-        found.append(_compare_judged(session, base, candidate))
-    return found
-
-
-def _compare(
-    session: Session,
-    kind: Kind,
-    base: Mapping[str, Any],
-    candidate: Mapping[str, Any],
-    metric: str,
-    margin: float | str,
-    tier: Tier = "critical",
-    part: str = "",
-    ids: set[str] | None = None,
-) -> Comparison:
-    """Two runs on one suite and metric, on all examples or on the `ids` of a slice called `part`."""
-    question = _question(kind, base, candidate, metric, margin, tier, part)
-    examples = [pair for pair in _clusters(session, base["suite_id"]) if ids is None or pair[0] in ids]
-    return answer(session, question, examples, *(marks(session, row["run_id"], metric) for row in (base, candidate)))
-
-
-def _compare_finished(session: Session, base: Mapping[str, Any], candidate: Mapping[str, Any]) -> list[Comparison]:
-    """Whether answers end by themselves. A fine-tune that lost its end-of-sequence token can still score well."""
-    finished = [_finished(session, row["run_id"]) for row in (base, candidate)]
-    if all(score.value for scores in finished for score in scores.values()):
-        return []
-    rule = session.experiment.config.policy.metrics.get(FINISHED, MetricRule(tier="supporting"))
-    question = _question("metric", base, candidate, FINISHED, rule.margin, rule.tier)
-    return [answer(session, question, _clusters(session, base["suite_id"]), finished[0], finished[1])]
-
-
-def _finished(session: Session, run_id: str) -> dict[str, Score]:
-    sql = "select example_id, finish = 'stop' as ended from v_completions where run_id = ? and error is null"
-    return {row["example_id"]: Score(float(row["ended"])) for row in session.store.rows(sql, [run_id])}
-
-
-def _compare_judged(session: Session, base: Mapping[str, Any], candidate: Mapping[str, Any]) -> Comparison:
-    """Wins minus losses in the judge's eyes, over the test examples. A judge not to be trusted is advisory."""
-    rule = session.experiment.config.policy.judge
-    tier: Tier = "advisory" if distrust(session) else rule.tier
-    question = _question("judge", base, candidate, "preference", rule.margin, tier)
-    before, after = judging.preferences(judging.read_verdicts(session.store, session.id))
-    return answer(session, question, _clusters(session, base["suite_id"]), before, after)
-
-
-def _question(
-    kind: Kind,
-    base: Mapping[str, Any],
-    candidate: Mapping[str, Any],
-    metric: str,
-    margin: float | str,
-    tier: Tier,
-    part: str = "",
-) -> Question:
-    amount, relative = read_margin(margin)
-    return Question(
-        suite=base["suite"],
-        kind=kind,
-        metric=metric,
-        baseline_arm=base["arm"],
-        candidate_arm=candidate["arm"],
-        margin=amount,
-        relative=relative,
-        tier=tier,
-        slice=part,
-    )
-
-
-def marks(session: Session, run_id: str, metric: str) -> Mapping[str, Any]:
-    """By example id what `answer` takes: scores, or for a metric of the whole exam (target, answer)."""
-    return session.store.answers(run_id, metric) if metric in CORPUS else session.store.scores(run_id, metric)
-
-
-def answer(
-    session: Session,
-    question: Question,
-    examples: Sequence[tuple[str, str]],
-    base: Mapping[str, Any],
-    candidate: Mapping[str, Any],
-) -> Comparison:
-    """The answer to a question about two sides' `marks`, at the policy's confidence."""
-    config = session.experiment.config
-    confidence = config.policy.confidence
-    if question.metric in CORPUS:
-        return compare_corpus(question, examples, base, candidate, confidence=confidence, seed=config.seed)
-    level = _early_level(session, examples) if question.kind == "task" and config.policy.stop_early else None
-    return compare(question, examples, base, candidate, confidence=confidence, level=level, seed=config.seed)
-
-
-def _early_level(session: Session, examples: Sequence[tuple[str, str]]) -> float:
-    """The stricter level of an interval that was looked at before; see `sequential`."""
-    looks = planned_looks(len({example.cluster for example in session.splits["test"]}))
-    return level_at_look(len({cluster for _, cluster in examples}), looks, session.experiment.config.policy.confidence)
-
-
-def _clusters(session: Session, suite_id: str) -> list[tuple[str, str]]:
-    rows = session.store.rows("select example_id, cluster_id from examples where suite_id = ?", [suite_id])
-    return [(row["example_id"], row["cluster_id"]) for row in rows]
-
-
-def validity_gates(session: Session, gain: Comparison | None = None) -> list[Gate]:
-    """Everything that must hold before any number is believed; `gain` is the task's comparison once there is one."""
-    gates = [validity.frozen_gate(session.id, _current_id(session)), validity.findings_gate(session.findings())]
-    trouble = "; ".join(f"{name}: {item.note}" for name, item in session.evidence("trouble").items())
-    if trouble:
-        return [*gates, validity.weights_gate(trouble)]
-    if session.stopped():
-        return gates
-    gates.append(validity.weights_gate(None))
-    gates += folds.everywhere(session, _effect)
-    policy = session.experiment.config.policy
-    runs = _run_pairs(session)
-    health = [(_health(session, base, "base"), _health(session, candidate, "candidate")) for base, candidate in runs]
-    gates += [
-        *folds.everywhere(session, _different),
-        validity.answered_gate([arm for pair in health for arm in pair], policy.max_unscored),
-        validity.same_share_gate(_failures(session)),
-        validity.cut_gate(health[0][0], policy.max_truncated),
-        *folds.everywhere(session, _comparable),
-        validity.looks_gate(_looks(session), policy.max_looks),
-    ]
-    return [*gates, validity.plausible_gate(gain, policy.suspicious_gain)] if gain else gates
-
-
-def _failures(session: Session) -> list[tuple[validity.ArmHealth, validity.ArmHealth]]:
-    """(base, candidate) on every exam. With folds a regression suite is taken once by each fold's candidate: pooled, a
-    question that failed once would count as often as there are folds."""
-    pairs = _run_pairs(session)[:1]
-    for fold in session.folds or (session,):
-        pairs += _run_pairs(fold)[1:]
-    return [(_health(session, base, "base"), _health(session, candidate, "candidate")) for base, candidate in pairs]
-
-
-def _effect(session: Session) -> Gate | None:
-    effect = session.evidence("candidate").get("effect")
-    return validity.effect_gate(effect.value) if effect else None
-
-
-def _different(session: Session) -> Gate:
-    return validity.difference_gate(_same_questions(session))
-
-
-def _comparable(session: Session) -> Gate:
-    pairs = _run_pairs(session)
-    return validity.comparable_gate([(_run(session, base), _run(session, candidate)) for base, candidate in pairs])
-
-
-def _current_id(session: Session) -> str | None:
-    """The id the experiment file would get now."""
-    try:
-        return load_experiment(session.experiment.path).id
-    except UserError:
-        return None
-
-
-def _run_pairs(session: Session) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """(base, candidate) runs of the chosen arms on every suite, the task first."""
-    after = {row["suite"]: row for row in session.runs("candidate", "regression")}
-    pairs = [(before, after.get(before["suite"])) for before in session.runs("base", "regression")]
-    missing = [before["suite"] for before, found in pairs if not found]
-    if missing:
-        what = f"the candidate has not been examined on {', '.join(missing)}"
-        raise UserError(what, session.experiment.path.name, session.fix("exam"))
-    return [(session.chosen("base"), session.chosen("candidate")), *((b, c) for b, c in pairs if c)]
-
-
-def _health(session: Session, row: Mapping[str, Any], side: Side) -> validity.ArmHealth:
-    """How completely a run of the chosen arm was answered and marked."""
-    sql = """select reason from v_scores where run_id = ? and metric = ? and value is null
-             group by reason order by count(*) desc, reason limit 1"""
-    reasons = session.store.rows(sql, [row["run_id"], row["metric"]])
-    [count] = session.store.rows(
-        "select count(*) as cut from v_completions where run_id = ? and finish = 'length'", [row["run_id"]]
-    )
-    return validity.ArmHealth(
-        arm=f"{row['arm']} ({side})",
-        suite=row["suite"],
-        n=row["n"] + row["n_unscored"],
-        unscored=row["n_unscored"],
-        reason=reasons[0]["reason"] if reasons else "",
-        cut=count["cut"],
-    )
-
-
-def _looks(session: Session) -> int:
-    """How many candidates these test questions have judged, up to and with this one."""
-    [row] = session.store.rows("select looks from v_looks where experiment_id = ?", [session.id])
-    return int(row["looks"])
-
-
-def _same_questions(session: Session) -> list[tuple[Mapping[str, object], Mapping[str, object]]]:
-    """(base answers, candidate answers) wherever both were asked with the same prompts on the same examples.
-
-    Recorded answers carry no prompts; where nothing was asked alike, the chosen arms are set side by side.
-    """
-    sql = """select distinct b.run_id as base, c.run_id as candidate
-             from arms pb join runs b using (run_id), arms pc join runs c using (run_id)
-             where pb.experiment_id = ? and pc.experiment_id = pb.experiment_id
-                and pb.side = 'base' and pc.side = 'candidate'
-                and b.suite_id = c.suite_id and b.prompter_id = c.prompter_id"""
-    chosen = {"base": session.chosen("base")["run_id"], "candidate": session.chosen("candidate")["run_id"]}
-    rows = session.store.rows(sql, [session.id]) or [chosen]
-    return [(session.store.outputs(row["base"]), session.store.outputs(row["candidate"])) for row in rows]
-
-
-def _run(session: Session, row: Mapping[str, Any]) -> Run:
-    [found] = session.store.rows("select identity, generation from runs where run_id = ?", [row["run_id"]])
-    identity, generation = Identity(**json.loads(found["identity"])), Generation(**json.loads(found["generation"]))
-    return Run(row["run_id"], row["arm"], row["suite"], row["suite_id"], (row["metric"],), identity, generation)
 
 
 def _store(session: Session, comparisons: Sequence[Comparison], decision: Decision, leaks: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness import arms as setup
 from harness import experiment
-from harness.conclude import distrust
+from harness.comparisons import distrust
 from harness.decide import Verdict
 from harness.evaluate import on_record
 from harness.models.cache import Cached

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness import arms as setup
 from harness import experiment
-from harness.conclude import FINISHED
+from harness.comparisons import FINISHED
 from harness.config import MetricRule, read_margin
 from harness.decide import Verdict
 from harness.evaluate import Marked, on_record, record

@@ -18,7 +18,8 @@ from typing import Any, Literal
 from harness import arms as setup
 from harness import decide
 from harness.compare import Question
-from harness.conclude import answer, conclude, marks
+from harness.comparisons import answer, marks
+from harness.conclude import conclude
 from harness.config import read_margin
 from harness.evaluate import on_record
 from harness.mutants import MUTANTS, Mutant
