@@ -246,7 +246,7 @@ def _training(data: ReportData, pictures: dict[str, str]) -> str:
     return (
         f"## The training\n\n{cell(run['method'])}, {run['n_rows']:,} rows, {run['steps']:,} steps, "
         f"{run['trained_parameters']:,} trained parameters, {run['seconds']:.0f} s.{_kept(run)}\n\n"
-        f"{_remarks(run)}{block(run['config'])}{picture}"
+        f"{_remarks(run)}{_reward_model(data)}{block(run['config'])}{picture}"
     )
 
 
@@ -261,6 +261,16 @@ def _remarks(run: Row) -> str:
     """What was noticed while the model trained, one line each."""
     lines = [f"- {cell(sentence)}\n" for sentence in json.loads(run["remarks"] or "{}").values()]
     return "".join([*lines, "\n"]) if lines else ""
+
+
+def _reward_model(data: ReportData) -> str:
+    """How far the reward model can be believed, whose marks a later stage may have learnt from."""
+    found = [row for row in data.evidence if row["name"] == "reward_accuracy"]
+    return "".join(
+        f"Its reward model prefers the chosen answer on {_evidence(row)} of {row['n']:,} held-out pairs; "
+        "guessing would be 0.500.\n\n"
+        for row in found
+    )
 
 
 TOLD = ("judge", "uncertainty", "leaks", "learning_curve")  # facts with a place of their own
