@@ -101,6 +101,7 @@ def train(session: Session) -> None:
         return
     link = {"experiment_id": session.id, "training_id": training_id}
     session.store.insert("experiment_training", [link], replace=True)
+    trainings.put_reward_accuracy(session, training_id)
     repeats.train_seeds(session)
     repeats.learning_curve(session)
 

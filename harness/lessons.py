@@ -14,7 +14,7 @@ from harness import arms, stats
 from harness.config import Experiment
 from harness.judging import Evidence
 from harness.sections import TrainingConfig as Settings
-from harness.training import PairRow, RatedRow, TrainingConfig, TrainingData, TrainingResult, TrainRow
+from harness.training import PairRow, RatedRow, TrainingConfig, TrainingData, TrainRow
 from suites.data import read_examples
 from suites.datasets_bridge import locate
 from suites.formats import RATED, recognise
@@ -83,12 +83,15 @@ def findings(experiment: Experiment, splits: arms.Splits) -> list[Finding]:
     return found
 
 
-def reward_accuracy(result: TrainingResult, confidence: float) -> Evidence | None:
-    """On how many held-out pairs the reward model prefers the chosen answer; None where none was trained."""
-    if not result.preferred:
+def reward_accuracy(preferred: Sequence[tuple[str, float]], confidence: float) -> Evidence | None:
+    """On how many held-out pairs the reward model prefers the chosen answer; None where none was trained.
+
+    `preferred` are those of a TrainingResult.
+    """
+    if not preferred:
         return None
-    values = [value for _, value in result.preferred]
-    interval = stats.mean_interval(values, [prompt for prompt, _ in result.preferred], confidence)
+    values = [value for _, value in preferred]
+    interval = stats.mean_interval(values, [prompt for prompt, _ in preferred], confidence)
     low, high = (interval.low, interval.high) if interval else (None, None)
     note = "held-out pairs on which the reward model prefers the chosen answer"
     return Evidence("reward_accuracy", sum(values) / len(values), low, high, len(values), note)

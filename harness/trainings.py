@@ -86,9 +86,6 @@ def train_once(session: Session, asked: Lesson, report: OnLog | None = None) -> 
         result = _train(session, spec, asked, folder, report)
         for remark in result.remarks.values():
             say(f"{asked.what}: {remark}")
-        accuracy = lessons.reward_accuracy(result, session.experiment.config.policy.confidence)
-        if accuracy and accuracy.name not in session.evidence("candidate"):  # the checkpoint's own training is first
-            session.put_evidence("candidate", accuracy)
         _put(session, training_id, spec, asked, result, folder)
     return training_id
 
@@ -153,7 +150,7 @@ def _put(
         "training_id": training_id, "method": _method(session), "config": _used(session, asked.settings),
         "folder": str(folder), "seconds": result.seconds, "steps": result.steps,
         "trained_parameters": result.trained_parameters, "n_rows": result.train_rows, "best_step": result.best_step,
-        "remarks": result.remarks, "cost": result.cost,
+        "remarks": result.remarks, "cost": result.cost, "preferred": json.dumps(result.preferred),
         "spec": {name: value for name, value in after.items() if value != before[name]},
     }  # fmt: skip
     curve = [{"training_id": training_id, "step": s, "name": n, "value": v} for s, n, v in result.loss_curve]
@@ -174,6 +171,15 @@ def _method(session: Session) -> str:
     config = session.experiment.config.training
     assert config is not None
     return "command" if config.command else "openai_job" if config.openai_job else config.method
+
+
+def put_reward_accuracy(session: Session, training_id: str) -> None:
+    """Put on record how often the reward model of a training is right, if it has one; no other training's stays."""
+    session.forget("evidence", "name", "reward_accuracy")
+    [row] = session.store.rows("select preferred from training where training_id = ?", [training_id])
+    preferred = json.loads(row["preferred"] or "[]")  # null: trained before version 10 of the store
+    if accuracy := lessons.reward_accuracy(preferred, session.experiment.config.policy.confidence):
+        session.put_evidence("candidate", accuracy)
 
 
 def trained_spec(session: Session, training_id: str) -> ModelSpec:

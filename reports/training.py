@@ -56,11 +56,12 @@ def _remarks(run: Row) -> str:
 
 
 def _reward_model(data: ReportData) -> str:
+    """How far the reward model can be believed, whose marks a later stage may have learnt from."""
     found = next((row for row in data.evidence if row["name"] == "reward_accuracy"), None)
     if found is None:
         return ""
-    between = span(found["low"], found["high"], "{:.3f}".format)
-    return f"The reward model: {found['value']:.3f}{between}, {cell(found['note'])}, n = {found['n']:,}."
+    value = f"{found['value']:.3f}{span(found['low'], found['high'], '{:.3f}'.format)}"
+    return f"Its reward model prefers the chosen answer on {value} of {found['n']:,} held-out pairs; guessing would be 0.500."
 
 
 def _further(data: ReportData) -> str:

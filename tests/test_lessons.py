@@ -155,9 +155,26 @@ def test_an_experiment_of_three_stages_runs_to_its_decision(base: Path, tmp_path
     assert accuracy.low is not None
     report = markdown.render(decided(session), {})
     assert "full, then reward, then rloo: 12 rows, " in report
-    assert f"The reward model: {accuracy.value:.3f} [{accuracy.low:.3f}, " in report
+    told = f"{accuracy.value:.3f} [{accuracy.low:.3f}, {accuracy.high:.3f}] of {accuracy.n} held-out pairs"
+    assert told in report
     [decision] = session.store.rows("select verdict from v_decisions where experiment_id = ?", [session.id])
     assert decision["verdict"]
+
+
+def test_an_experiment_that_shares_a_training_tells_how_often_its_reward_model_is_right(
+    base: Path, tmp_path: Path
+) -> None:
+    quick = {"epochs": 1, "learning_rate": 0.005, "rank": 4}
+    config = {"method": "dpo", "after": [{"method": "reward", **quick}], **quick}
+    first = experiment(tmp_path, base, config)
+    run(first)
+    content = yaml.safe_load((tmp_path / "experiment.yaml").read_text())
+    content |= {"experiment": "again", "policy": {"min_gain": 0.5}}
+    (tmp_path / "experiment.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    second = open_session(load_experiment(tmp_path / "experiment.yaml"))
+    run(second)
+    assert len(first.store.rows("select * from training")) == 1
+    assert second.evidence("candidate")["reward_accuracy"] == first.evidence("candidate")["reward_accuracy"]
 
 
 def test_another_seed_is_that_of_every_stage(base: Path, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ create or replace view v_break_even as                      -- with what each si
             and became.side = 'candidate';
 
 create or replace view v_training as
-    select x.experiment_id, t.*, l.step, l.name, l.value
+    select x.experiment_id, t.* exclude (preferred), l.step, l.name, l.value
     from experiment_training x join training t using (training_id) left join training_log l using (training_id);
 
 create or replace view v_repeats as                         -- other seeds, shares of the rows, trials of a sweep

@@ -158,7 +158,7 @@ def one(name: str, work: Path) -> dict[str, Any]:
         "memory": peak() - before,
         "rewards": rewards,
     }
-    if accuracy := reward_accuracy(result, 0.95):
+    if accuracy := reward_accuracy(result.preferred, 0.95):
         found["accuracy"] = [accuracy.value, accuracy.low, accuracy.high, accuracy.n]
         return found
     return {**found, **examined(result.spec)}
