@@ -61,7 +61,8 @@ def _reward_model(data: ReportData) -> str:
     if found is None:
         return ""
     value = f"{found['value']:.3f}{span(found['low'], found['high'], '{:.3f}'.format)}"
-    return f"Its reward model prefers the chosen answer on {value} of {found['n']:,} held-out pairs; guessing would be 0.500."
+    held_out = f"{found['n']:,} held-out pairs"
+    return f"Its reward model prefers the chosen answer on {value} of {held_out}; guessing would be 0.500."
 
 
 def _further(data: ReportData) -> str:
