@@ -300,6 +300,13 @@ def test_loglikelihood_is_that_of_lm_eval(name: str, base: Callable[[str], Path]
         assert [score.is_greedy for score in found] == [greedy for _, greedy in expected]
 
 
+@pytest.mark.parametrize("name", ["llama", "qwen2"])
+def test_a_context_of_white_space_is_no_context(name: str, base: Callable[[str], Path]) -> None:
+    blank, none, other = hf(base(name)).loglikelihood([("\n", "hello"), ("", "\nhello"), ("hello", " world")])
+    assert blank.logprob == pytest.approx(none.logprob, abs=1e-4)
+    assert blank.logprob != pytest.approx(other.logprob, abs=1e-4)
+
+
 def test_greedy_continuation_is_recognised(base: Callable[[str], Path]) -> None:
     model = hf(base("qwen2"))
     # Raw text: a rendered prompt ends in a line break, which the convention counts to the continuation.

@@ -59,7 +59,7 @@ class HFModel:
         asked: dict[str, list[int]] = {}
         for i, prompt in enumerate(prompts):
             asked.setdefault(self.render(prompt), []).append(i)
-        encoded = [(self.chat.encode(text), wanted) for text, wanted in asked.items()]
+        encoded = list(zip(self.chat.encode_prompts(list(asked)), asked.values(), strict=True))
         answers: dict[int, Completion] = {}
         with self._at_work():
             for batch in self._answer_all([ids for ids, _ in encoded], generation):
@@ -71,7 +71,7 @@ class HFModel:
 
     def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
         """As lm-evaluation-harness computes it, except that nothing is ever cut to fit."""
-        pairs = [self.chat.encode_pair(context, continuation) for context, continuation in requests]
+        pairs = self.chat.encode_pairs(requests)
         longest = max((len(context) + len(answer) for context, answer in pairs), default=0)
         if longest > self.context_length:
             raise UserError(

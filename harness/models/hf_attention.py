@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -40,7 +41,7 @@ Layers = list[tuple[torch.Tensor, torch.Tensor]]
 class KeyValues:
     """Keys and values by layer: of one prefix (heads, tokens, size), kept once, and of rows (rows, heads, width, size).
 
-    With `keep` false the rows' are forgotten after each layer: enough when nothing comes after this pass.
+    With `keep` false the rows' are not kept: enough when nothing comes after this pass.
     """
 
     rows: int
@@ -58,10 +59,9 @@ class KeyValues:
         if index < len(self.own):
             return self.own[index]
         _, heads, _, size = like.shape
-        made = tuple(like.new_zeros((self.rows, heads, self.width, size)) for _ in range(2))
-        if self.keep:
-            self.own.append((made[0], made[1]))
-        return made[0], made[1]
+        keys, values = (like.new_zeros((self.rows, heads, self.width, size)) for _ in range(2))
+        self.own.append((keys, values))
+        return keys, values
 
     def move(self, source: int, target: int) -> None:
         """Let a row take the place of another."""
@@ -75,8 +75,9 @@ class Pass:
 
     Token t belongs to row `first + row[t]`; it is the row's `query[t]`-th in this pass and is kept at `column[t]`.
     `places` (rows, width) finds the tokens in the list. Each sees the whole prefix and, of the row's first `span` keys,
-    what `visible` (1 or rows, width, span) says; None is plain causal attention. `positions` (rows or 1, width) of the
-    queries and `key_positions` (rows or 1, span) count from the end of the prefix.
+    what `visible` (1 or rows, width, span) says; None is plain causal attention, and so are each row's first `causal`
+    tokens in any case. `positions` (rows or 1, width) of the queries and `key_positions` (rows or 1, span) count from
+    the end of the prefix.
     """
 
     cache: KeyValues
@@ -87,6 +88,7 @@ class Pass:
     places: torch.Tensor
     span: int
     visible: torch.Tensor | None
+    causal: int
     positions: torch.Tensor
     key_positions: torch.Tensor
     _bias: dict[int, tuple[torch.Tensor | None, torch.Tensor | None]] = field(default_factory=dict)
@@ -106,6 +108,8 @@ class Pass:
 
     def store(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Keep the keys and values (1, heads, tokens, size) of this pass; all the keys and values of its rows."""
+        if not self.cache.keep:
+            return self.spread(key[0]), self.spread(value[0])
         keys, values = self.cache.layer(layer, key)
         where = (self.first + self.row, slice(None), self.column)
         keys[where], values[where] = key[0].transpose(0, 1), value[0].transpose(0, 1)
@@ -119,9 +123,9 @@ class Pass:
             self._bias[wide] = self._make_bias(wide)
         return self._bias[wide]
 
-    def is_causal(self, window: int | None) -> bool:
-        """Whether nothing but the order of the tokens limits what they see."""
-        return self.visible is None and not (window and window < self.cache.width)
+    def causal_within(self, window: int | None) -> int:
+        """How many of a row's first tokens see just what stands before them, nothing of it beyond the window."""
+        return 0 if window and window < self.cache.width else self.causal
 
     def _make_bias(self, window: int) -> tuple[torch.Tensor | None, torch.Tensor | None]:
         prefix, visible = None, self.visible
@@ -138,18 +142,25 @@ class Pass:
         """(heads, tokens, size) -> (rows, heads, width, size); places without a token hold the first one again."""
         if self.width == 1:
             return flat.transpose(0, 1).unsqueeze(2)
+        if len(self.places) == 1:
+            return flat[None]
         return flat[:, self.places].transpose(0, 1)
 
     def flatten(self, spread: torch.Tensor) -> torch.Tensor:
         """(rows, heads, width, size) -> (tokens, heads, size)."""
-        return spread[:, :, 0] if self.width == 1 else spread[self.row, :, self.query]
+        if self.width == 1:
+            return spread[:, :, 0]
+        if len(self.places) == 1:
+            return spread[0].transpose(0, 1)
+        return spread[self.row, :, self.query]
 
 
 def whole_rows(cache: KeyValues, first: int, lengths: Sequence[int], device: str) -> Pass:
     """The first tokens of new rows, `lengths` of them."""
     row, query, places = _flat(lengths, device)
-    columns = torch.arange(places.shape[1], device=device)[None]
-    return Pass(cache, first, row, query, query, places, places.shape[1], None, columns, columns)
+    width = places.shape[1]
+    columns = torch.arange(width, device=device)[None]
+    return Pass(cache, first, row, query, query, places, width, None, width, columns, columns)
 
 
 def next_tokens(cache: KeyValues, lengths: Sequence[int], device: str) -> Pass:
@@ -158,25 +169,24 @@ def next_tokens(cache: KeyValues, lengths: Sequence[int], device: str) -> Pass:
     row, keys = torch.arange(len(lengths), device=device), torch.arange(max(lengths) + 1, device=device)
     places = row[:, None]
     visible = (keys <= column[:, None])[:, None]
-    return Pass(cache, 0, row, torch.zeros_like(row), column, places, len(keys), visible, column[:, None], keys[None])
+    query = torch.zeros_like(row)
+    return Pass(cache, 0, row, query, column, places, len(keys), visible, 0, column[:, None], keys[None])
 
 
 def branching_rows(cache: KeyValues, rows: Sequence[Sequence[int]], device: str) -> Pass:
     """Whole rows of a trunk and its branches, given as lengths; a branch follows the trunk and sees no other branch."""
     row, query, places = _flat([sum(lengths) for lengths in rows], device)
-    width = places.shape[1]
-    parts, positions = torch.full((len(rows), width), -1), torch.zeros((len(rows), width), dtype=torch.long)
-    for i, (trunk, *branches) in enumerate(rows):
-        begin = torch.tensor([0, *[trunk] * len(branches)])
-        lengths = torch.tensor([trunk, *branches])
-        starts = lengths.cumsum(0) - lengths
-        part = torch.arange(len(lengths)).repeat_interleave(lengths)
-        parts[i, : len(part)] = part
-        positions[i, : len(part)] = torch.arange(len(part)) - starts[part] + begin[part]
-    parts, positions = parts.to(device), positions.to(device)
-    seen = (parts[:, None] == 0) | (parts[:, None] == parts[:, :, None])
-    visible = seen & torch.ones(width, width, dtype=torch.bool, device=device).tril()
-    return Pass(cache, 0, row, query, query, places, width, visible, positions, positions)
+    columns = torch.arange(places.shape[1], device=device)
+    begins = torch.zeros(places.shape, dtype=torch.long)  # of the part that a token stands in
+    for i, lengths in enumerate(rows):
+        parts = torch.tensor(lengths)
+        begins[i, : sum(lengths)] = (parts.cumsum(0) - parts).repeat_interleave(parts)
+    begins = begins.to(device)
+    trunks = torch.tensor([trunk for trunk, *_ in rows], device=device)[:, None]
+    visible = ((columns < trunks)[:, None] | (columns >= begins[:, :, None])).tril()
+    positions = columns - begins + trunks * (begins > 0)
+    causal = min(trunk for trunk, *_ in rows)
+    return Pass(cache, 0, row, query, query, places, len(columns), visible, causal, positions, positions)
 
 
 def _flat(lengths: Sequence[int], device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -190,7 +200,7 @@ def _flat(lengths: Sequence[int], device: str) -> tuple[torch.Tensor, torch.Tens
 
 
 def _hide(visible: torch.Tensor) -> torch.Tensor:
-    return torch.zeros(visible.shape, device=visible.device).masked_fill_(~visible, HIDDEN)
+    return torch.where(visible, 0.0, HIDDEN)
 
 
 def attend(
@@ -229,13 +239,17 @@ def _own_only(
     rows: Pass, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, window: int | None, scale: float
 ) -> torch.Tensor:
     """Attention where there is no prefix, by PyTorch's own kernels, which hold no scores."""
-    causal = rows.is_causal(window)
-    bias = None if causal else rows.bias(window)[1]
-    mask = None if bias is None else bias[:, :, 0].to(query.dtype)
-    grouped = query.shape[1] != keys.shape[1]
-    spread = rows.spread(query[0])
-    out = scaled_dot_product_attention(spread, keys, values, mask, is_causal=causal, scale=scale, enable_gqa=grouped)
-    return rows.flatten(out).unsqueeze(0)
+    attention = partial(scaled_dot_product_attention, scale=scale, enable_gqa=query.shape[1] != keys.shape[1])
+    spread, causal = rows.spread(query[0]), rows.causal_within(window)
+    parts = []
+    if causal:
+        first = slice(causal)
+        parts.append(attention(spread[:, :, first], keys[:, :, first], values[:, :, first], is_causal=True))
+    if causal < rows.width:
+        _, bias = rows.bias(window)
+        mask = None if bias is None else bias[:, :, 0, causal:].to(query.dtype)
+        parts.append(attention(spread[:, :, causal:], keys, values, mask))
+    return rows.flatten(torch.cat(parts, -2)).unsqueeze(0)
 
 
 def _part(

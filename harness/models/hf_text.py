@@ -27,6 +27,9 @@ FALLBACK_TEMPLATE = (
 # Llama 3 otherwise writes today's date, so that the same experiment asks something else tomorrow; this is its default.
 TEMPLATE_SETTINGS = {"enable_thinking": False, "date_string": "26 Jul 2024"}
 
+AT_ONCE = 256
+"""How many texts are encoded together; the tokenizer keeps much about each until it has read them all."""
+
 
 class ChatTokenizer:
     """A tokenizer that turns messages into exactly the ids the model reads, the same way everywhere."""
@@ -96,20 +99,25 @@ class ChatTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Token ids of rendered text, with one beginning-of-sequence token if the tokenizer uses one."""
-        [ids] = self.encode_all([text])
-        if self.count_bos(ids) > 1:
+        [ids] = self.encode_prompts([text])
+        return ids
+
+    def encode_prompts(self, texts: Sequence[str]) -> list[list[int]]:
+        """Like `encode` for many texts at once, which is faster."""
+        found = self.encode_all(texts)
+        if any(self.count_bos(ids) > 1 for ids in found):
             raise UserError(
                 "The prompt begins with two beginning-of-sequence tokens.",
                 str(self.folder),
                 "Take the token out of the prompt text or out of the chat template.",
             )
-        return ids
+        return found
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
-        """Like `encode` for many texts at once, which is faster; a second beginning-of-sequence token is left in."""
-        if not texts:
-            return []
-        found: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        """Like `encode_prompts`, but a second beginning-of-sequence token is left in."""
+        found: list[list[int]] = []
+        for start in range(0, len(texts), AT_ONCE):
+            found += self.tokenizer(list(texts[start : start + AT_ONCE]), add_special_tokens=False)["input_ids"]
         return [ids if ids[:1] == self._bos else self._bos + ids for ids in found]
 
     def count_bos(self, ids: Sequence[int]) -> int:
@@ -122,18 +130,24 @@ class ChatTokenizer:
         added = self.tokenizer.added_tokens_decoder.values()
         return sorted({token.content for token in added if token.special})
 
-    def encode_pair(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
-        """Ids of a context and its continuation, cut where lm-evaluation-harness cuts them."""
-        if not context:
-            ids: list[int] = self.tokenizer(continuation, add_special_tokens=False)["input_ids"]
-            first = self.tokenizer.bos_token_id
-            prefix = self.tokenizer.eos_token_id if first is None else first
-            return (ids[:1], ids[1:]) if ids[:1] == [prefix] else ([prefix], ids)
-        spaces = len(context) - len(context.rstrip())
-        if spaces:  # a space belongs to the word after it
-            context, continuation = context[:-spaces], context[-spaces:] + continuation
-        start = self.encode(context)
-        return start, self.encode(context + continuation)[len(start) :]
+    def encode_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
+        """Ids of contexts and continuations, cut where lm-evaluation-harness cuts them; each text is read once.
+
+        Where there is no context, the beginning of the text is one: the beginning- or end-of-sequence token.
+        """
+        # White space at a context's end belongs to the word after it.
+        cut = [(context.rstrip(), context + continuation) for context, continuation in pairs]
+        texts = list(dict.fromkeys(text for both in cut for text in both))
+        ids = dict(zip(texts, self.encode_prompts(texts), strict=True))
+        return [
+            (ids[context], ids[whole][len(ids[context]) :]) if context else self._no_context(ids[whole])
+            for context, whole in cut
+        ]
+
+    def _no_context(self, ids: list[int]) -> tuple[list[int], list[int]]:
+        first = self.tokenizer.bos_token_id
+        start = [self.tokenizer.eos_token_id if first is None else first]
+        return start, ids[1:] if ids[:1] == start else ids
 
     def decode(self, ids: list[int]) -> str:
         text: str = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)

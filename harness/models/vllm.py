@@ -56,7 +56,7 @@ class VLLMModel:
         self, prompts: Sequence[Prompt], generation: Generation, *, on_progress: OnProgress | None = None
     ) -> list[Completion]:
         """Answers in the order of `prompts`; a prompt too long for the context is an error, never cut."""
-        encoded = [self.files.chat.encode(self.render(prompt)) for prompt in prompts]
+        encoded = self.files.chat.encode_prompts([self.render(prompt) for prompt in prompts])
         room = self.files.context_length - generation.max_new_tokens
         answers: dict[int, Completion] = {}
 
@@ -76,7 +76,7 @@ class VLLMModel:
 
     def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
         """As lm-evaluation-harness computes it. Raises UserError for a request longer than the context."""
-        pairs = [self.files.chat.encode_pair(context, answer) for context, answer in requests]
+        pairs = self.files.chat.encode_pairs(requests)
         encoded = [context + answer for context, answer in pairs]
         longest, limit = max(map(len, encoded), default=0), self.files.context_length
         if longest >= limit:  # vLLM keeps room for one more token
@@ -92,7 +92,7 @@ class VLLMModel:
         """The largest difference of a likely next token's log-probability, adapter on against off; None without one."""
         if self.files.adapter is None:
             return None
-        encoded = [self.files.chat.encode(self.render(prompt)) for prompt in prompts]
+        encoded = self.files.chat.encode_prompts([self.render(prompt) for prompt in prompts])
         settings = {"max_tokens": 1, "temperature": 0.0, "logprobs": 5}
         tuned, base = (self._expected(encoded, settings, worn) for worn in (True, False))
         both = [(a[t].logprob, b[t].logprob) for a, b in zip(tuned, base, strict=True) for t in a.keys() & b.keys()]
