@@ -245,12 +245,12 @@ def test_the_reward_is_the_mark_the_exam_would_give(start: Start) -> None:
     wrong = start.chat.tokenizer("damaged goods", add_special_tokens=False)["input_ids"]
     mark = metrics.build("exact_match")
     for ids, text in ((right, "damaged"), (right[:-1], "damaged"), (wrong, "damaged goods")):
-        assert reward(ROWS[0], ids) == mark(Example("", {}, "damaged", ""), Completion(text)).value
+        assert reward([(ROWS[0], ids)]) == [mark(Example("", {}, "damaged", ""), Completion(text)).value]
 
 
 def test_a_target_that_cannot_be_marked_stops_the_training(start: Start) -> None:
     with pytest.raises(UserError, match="json_match cannot mark an answer to 'damaged': the target is not JSON"):
-        _by_metric(start, DATA, "json_match")(ROWS[0], [5])
+        _by_metric(start, DATA, "json_match")([(ROWS[0], [5])])
 
 
 def test_online_settings_that_cannot_work_are_named(base: Path, tmp_path: Path) -> None:
