@@ -23,6 +23,7 @@ from suites.errors import UserError
 from suites.types import Completion, Example
 
 BETA = {"rloo": 0.05, "grpo": 0.0}
+"""How strongly the model is held to where it starts, as a penalty on the divergence from it; TRL's defaults."""
 
 Reward = Callable[[Sequence[tuple[TrainRow, list[int]]]], list[float]]
 """The rewards of answers, as token ids up to the stop token, each with the training row it answers."""
