@@ -21,6 +21,7 @@ from harness.training import (
     TrainingConfig,
     TrainingData,
     TrainRow,
+    online,
     train,
     tuned_spec,
 )
@@ -209,6 +210,18 @@ def test_a_reward_model_is_marked_on_held_out_pairs_and_comes_back_from_disk(
     assert curve(result, "eval_loss")[-1] >= 0
     assert float(lowest) == pytest.approx(curve(result, "loss")[-1], abs=0.05)
     assert METHODS["reward"](spec, replace(DATA, held_out=[*PAIRS, *upside_down]), config, tmp_path / "out") == result
+
+
+@pytest.mark.parametrize("method", ["rloo", "grpo"])
+def test_an_online_method_reads_prompts_and_ends_answers_as_the_exam_does(
+    method: str, start: Start, tmp_path: Path
+) -> None:
+    trainer = online.build(start, DATA, replace(QUICK, method=method, batch_size=8), tmp_path).trainer
+    read, *_ = trainer._tokenize_prompts([row["prompt"] for row in trainer.train_dataset])
+    assert read == [start.chat.encode(start.chat.render(row.messages)) for row in ROWS]
+    assert sorted(trainer.eos_token_ids) == start.stops
+    drawn = trainer.generation_config
+    assert (drawn.temperature, drawn.top_p, drawn.top_k, drawn.max_new_tokens) == (1.0, 1.0, 0, 6)
 
 
 @pytest.mark.parametrize("method", ["rloo", "grpo"])
