@@ -21,6 +21,7 @@ from harness.training import (
     TrainingConfig,
     TrainingData,
     TrainRow,
+    online,
     train,
     tuned_spec,
 )
@@ -212,6 +213,18 @@ def test_a_reward_model_is_marked_on_held_out_pairs_and_comes_back_from_disk(
 
 
 @pytest.mark.parametrize("method", ["rloo", "grpo"])
+def test_an_online_method_reads_prompts_and_ends_answers_as_the_exam_does(
+    method: str, start: Start, tmp_path: Path
+) -> None:
+    trainer = online.build(start, DATA, replace(QUICK, method=method, batch_size=8), tmp_path).trainer
+    read, *_ = trainer._tokenize_prompts([row["prompt"] for row in trainer.train_dataset])
+    assert read == [start.chat.encode(start.chat.render(row.messages)) for row in ROWS]
+    assert sorted(trainer.eos_token_ids) == start.stops
+    drawn = trainer.generation_config
+    assert (drawn.temperature, drawn.top_p, drawn.top_k, drawn.max_new_tokens) == (1.0, 1.0, 0, 6)
+
+
+@pytest.mark.parametrize("method", ["rloo", "grpo"])
 def test_a_metric_of_the_exam_is_a_reward(method: str, base: Path, tmp_path: Path) -> None:
     """A model that gives right and wrong answers alike comes to give the right ones."""
     both = TrainingData([TrainRow(row.messages, row.completion) for row in RATED])
@@ -245,12 +258,12 @@ def test_the_reward_is_the_mark_the_exam_would_give(start: Start) -> None:
     wrong = start.chat.tokenizer("damaged goods", add_special_tokens=False)["input_ids"]
     mark = metrics.build("exact_match")
     for ids, text in ((right, "damaged"), (right[:-1], "damaged"), (wrong, "damaged goods")):
-        assert reward(ROWS[0], ids) == mark(Example("", {}, "damaged", ""), Completion(text)).value
+        assert reward([(ROWS[0], ids)]) == [mark(Example("", {}, "damaged", ""), Completion(text)).value]
 
 
 def test_a_target_that_cannot_be_marked_stops_the_training(start: Start) -> None:
     with pytest.raises(UserError, match="json_match cannot mark an answer to 'damaged': the target is not JSON"):
-        _by_metric(start, DATA, "json_match")(ROWS[0], [5])
+        _by_metric(start, DATA, "json_match")([(ROWS[0], [5])])
 
 
 def test_online_settings_that_cannot_work_are_named(base: Path, tmp_path: Path) -> None:

@@ -23,9 +23,10 @@ from suites.errors import UserError
 from suites.types import Completion, Example
 
 BETA = {"rloo": 0.05, "grpo": 0.0}
+"""How strongly the model is held to where it starts, as a penalty on the divergence from it; TRL's defaults."""
 
-Reward = Callable[[TrainRow, list[int]], float]
-"""The reward of an answer, as token ids up to its stop token, to a training row."""
+Reward = Callable[[Sequence[tuple[TrainRow, list[int]]]], list[float]]
+"""The rewards of answers, as token ids up to the stop token, each with the training row it answers."""
 
 
 class _Rendered:
@@ -82,7 +83,7 @@ def _as_trl(start: Start, rows: Sequence[TrainRow], reward: Reward) -> Callable[
     """The reward in the form TRL calls it: columns of a batch."""
 
     def rewards(completion_ids: Sequence[list[int]], row: Sequence[int], **_: Any) -> list[float]:
-        return [reward(rows[i], _answer(ids, start.stops)) for i, ids in zip(row, completion_ids, strict=True)]
+        return reward([(rows[i], _answer(ids, start.stops)) for i, ids in zip(row, completion_ids, strict=True)])
 
     return rewards
 
@@ -98,14 +99,16 @@ def _by_model(start: Start, data: TrainingData) -> Reward:
         fix = "Put a stage of method reward before it, e.g. `after: [lora, reward]`, or name a metric."
         raise UserError("There is no reward model to learn from.", "training: reward", fix)
     model = RewardModel(data.reward_model, start.spec, start.chat)
-    return lambda row, ids: model.score([start.chat.encode(start.chat.render(row.messages)) + ids])[0]
+    return lambda answers: model.score(
+        [start.chat.encode(start.chat.render(row.messages)) + ids for row, ids in answers]
+    )
 
 
 def _by_metric(start: Start, data: TrainingData, name: str) -> Reward:
     """The metric that marks the exam, on the answer as the exam would read it."""
     mark = metrics.build(name, data.schema)
 
-    def reward(row: TrainRow, ids: list[int]) -> float:
+    def marked(row: TrainRow, ids: list[int]) -> float:
         stopped = ids[-1:] != [] and ids[-1] in start.stops
         text = start.chat.decode(ids[:-1] if stopped else ids)
         example = Example(row.id, {"input": row.messages[-1]["content"], "target": row.target}, row.target, row.id)
@@ -114,4 +117,4 @@ def _by_metric(start: Start, data: TrainingData, name: str) -> Reward:
             raise UserError(f"{name} cannot mark an answer to {row.target!r}: {score.reason}.", "training: reward")
         return score.value
 
-    return reward
+    return lambda answers: [marked(row, ids) for row, ids in answers]

@@ -21,6 +21,7 @@ from harness.training.types import PairRow, RatedRow, TrainingConfig, TrainingDa
 from suites.errors import UserError
 
 BETA = 0.1
+"""TRL's default for both."""
 
 Ids = dict[str, Any]
 
@@ -71,7 +72,7 @@ def kto(start: Start, data: TrainingData, config: TrainingConfig, out: Path) -> 
             beta=_beta(config),
             max_length=None,
             train_sampling_strategy="sequential",
-            # Equal weight to both kinds (section 4.2 of the paper).
+            # Equal weight to both kinds (https://huggingface.co/docs/trl/v1.12.0/en/kto_trainer, imbalanced data).
             desirable_weight=max(1.0, bad / good),
             undesirable_weight=max(1.0, good / bad),
         ),

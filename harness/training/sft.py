@@ -48,12 +48,14 @@ LEARNING_RATES = {
     "prefix_tuning": 1e-2,
     "ia3": 5e-3,
     "dpo": 1e-5,
-    "kto": 1e-5,
+    "kto": 5e-6,
     "reward": 1e-4,
     "rloo": 1e-5,
     "grpo": 1e-5,
 }
-"""The usual ones; those of DPO, KTO, RLOO and GRPO are ten times TRL's, which are for all weights, not for a LoRA."""
+"""Usual ones. TRL's defaults are for all weights, and an adapter takes about ten times as much
+(https://huggingface.co/docs/trl/v1.12.0/en/peft_integration); KTO no more than 5e-6 at the usual beta
+(https://huggingface.co/docs/trl/v1.12.0/en/kto_trainer, learning rate recommendations)."""
 
 PREFERENCES = ("dpo", "kto", "reward", "rloo", "grpo")
 

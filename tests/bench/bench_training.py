@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -45,9 +46,10 @@ from suites.types import Example, Generation, Message, ModelSpec
 DEMO = Path(__file__).parents[2] / "harness" / "demo"
 MODEL = DEMO / "model"
 TASK = Prompter("task", (DEMO / "prompts" / "terse.md").read_text(encoding="utf-8").strip())
-EXAM, GENERAL, LEARNT, JUDGED = 300, 400, 520, 120
+GENERAL, LEARNT = 400, 520
+DRAWN, HELD_OUT = 8, 160
 
-LORA = TrainingConfig(epochs=6, rank=32, alpha=32)
+LORA = TrainingConfig(epochs=3, learning_rate=1e-3, rank=32, alpha=32)
 HARD = TrainingConfig(method="full", epochs=4, learning_rate=3e-3)
 ARMS = {
     "full, aggressive": HARD,
@@ -56,32 +58,30 @@ ARMS = {
     "full": TrainingConfig(method="full", epochs=6, learning_rate=2e-4),
     "LoRA": LORA,
     "LoRA, EWC": replace(LORA, ewc=1e6),
-    "QLoRA, 3 epochs": replace(LORA, method="qlora", epochs=3),
-    "IA3, 3 epochs": TrainingConfig(method="ia3"),
-    "prompt tuning, 3 epochs": TrainingConfig(method="prompt_tuning"),
-    "prefix tuning, 3 epochs": TrainingConfig(method="prefix_tuning"),
+    "QLoRA": replace(LORA, method="qlora"),
+    "IA3": TrainingConfig(method="ia3"),
+    "prompt tuning": TrainingConfig(method="prompt_tuning"),
+    "prefix tuning": TrainingConfig(method="prefix_tuning"),
     "short LoRA": replace(LORA, epochs=2),
 }
-STAGE = TrainingConfig(epochs=1, rank=32, alpha=32, max_new_tokens=16)
+COMPARED = TrainingConfig(learning_rate=3e-4, beta=0.5, rank=32, alpha=32)
+ONLINE = TrainingConfig(learning_rate=3e-4, batch_size=64, epochs=0.4, rank=32, alpha=32, max_new_tokens=16)
 AFTER = {
-    "DPO after it": replace(STAGE, method="dpo", learning_rate=1e-4),
-    "KTO after it": replace(STAGE, method="kto", learning_rate=1e-4),
-    "reward model": replace(STAGE, method="reward", epochs=3, learning_rate=1e-3),
-    "RLOO after it, for the metric": replace(
-        STAGE, method="rloo", reward="json_match", batch_size=64, learning_rate=1e-4, epochs=0.6
-    ),
-    "GRPO after it, for the reward model": replace(
-        STAGE, method="grpo", reward="model", batch_size=64, learning_rate=1e-4, epochs=0.6
-    ),
+    "DPO after it": replace(COMPARED, method="dpo"),
+    "KTO after it": replace(COMPARED, method="kto"),
+    "reward model": replace(LORA, method="reward"),
+    "RLOO after it, for the metric": replace(ONLINE, method="rloo", reward="json_match"),
+    "GRPO after it, for the reward model": replace(ONLINE, method="grpo", reward="model"),
 }
+CHOSEN = f"""\
+What comes after the short LoRA starts from its weights (the reward model from the base). Pairs are of answers that the
+short LoRA gives: of {DRAWN} drawn at temperature 1 for each training row, every different wrong one is rejected, the
+row's target chosen; those of the first {HELD_OUT} rows are held out. Learning rates, betas, epochs and where the short
+LoRA stops were chosen on the validation rows and the held-out pairs, before the test rows were asked."""
 
 
 def examples(name: str) -> tuple[Example, ...]:
     return read_examples(DEMO / "data" / f"{name}.jsonl", {})
-
-
-def exam() -> tuple[Example, ...]:
-    return tuple(Random(0).sample(list(examples("test")), EXAM))
 
 
 def general_exam() -> tuple[Example, ...]:
@@ -102,24 +102,28 @@ def general_rows() -> list[TrainRow]:
     return rows
 
 
-def pairs() -> list[PairRow]:
-    """The right answer, and one with another customer's team or priority."""
-    rng, train_rows = Random(2), examples("train")
+def pairs(start: ModelSpec, asked: Sequence[Example]) -> list[PairRow]:
+    """The right answer before each wrong one that the start draws itself, as people would mark its answers."""
+    model, mark = load(start), build("json_match")
+    prompts = [TASK.prompt(example) for example in asked]
+    draws = [model.generate(prompts, Generation(16, temperature=1.0, seed=seed)) for seed in range(DRAWN)]
     found = []
-    for example in train_rows:
-        right = json.loads(example.target)
-        wrong = right
-        while wrong == right:
-            key = rng.choice(list(right))
-            wrong = {**right, key: json.loads(rng.choice(train_rows).target)[key]}
-        found.append(PairRow(TASK.messages(example), example.target, json.dumps(wrong)))
+    for example, answers in zip(asked, zip(*draws, strict=True), strict=True):
+        wrong = dict.fromkeys(answer.text for answer in answers if mark(example, answer).value == 0)
+        found += [PairRow(TASK.messages(example), example.target, text) for text in wrong]
     return found
 
 
-def lessons(reward_model: Path | None) -> TrainingData:
-    rows = [TrainRow(TASK.messages(example), example.target, example.id) for example in examples("train")]
-    both = pairs()
-    return TrainingData(rows, general=general_rows(), pairs=both[160:], held_out=both[:160], reward_model=reward_model)
+def lessons(start: ModelSpec, config: TrainingConfig, reward_model: Path | None) -> TrainingData:
+    asked = examples("train")
+    data = TrainingData(
+        [TrainRow(TASK.messages(example), example.target, example.id) for example in asked],
+        general=general_rows(),
+        reward_model=reward_model,
+    )
+    if config.method not in ("dpo", "kto", "reward"):
+        return data
+    return replace(data, pairs=pairs(start, asked[HELD_OUT:]), held_out=pairs(start, asked[:HELD_OUT]))
 
 
 def peak() -> float:
@@ -128,13 +132,17 @@ def peak() -> float:
 
 
 def examined(spec: ModelSpec) -> dict[str, Any]:
-    """The answers and marks on both exams, by example id."""
+    """Answers and marks: of the task, greedy and drawn at temperature 1, and of the general skills."""
     model, found = load(spec), {}
     skills = Prompter("general", "{{ instruction }}")
-    parts = (("task", exam(), TASK, "json_match", 16), ("general", general_exam(), skills, "exact_match", 20))
-    for name, asked, prompter, metric, tokens in parts:
+    parts = (
+        ("task", examples("test"), TASK, "json_match", Generation(16)),
+        ("drawn", examples("test"), TASK, "json_match", Generation(16, temperature=1.0)),
+        ("general", general_exam(), skills, "exact_match", Generation(20)),
+    )
+    for name, asked, prompter, metric, generation in parts:
         mark = build(metric)
-        answers = model.generate([prompter.prompt(example) for example in asked], Generation(tokens))
+        answers = model.generate([prompter.prompt(example) for example in asked], generation)
         found[name] = [mark(e, a).value for e, a in zip(asked, answers, strict=True)]
         found[f"{name}_answers"] = [answer.text for answer in answers]
     return found
@@ -145,12 +153,12 @@ def one(name: str, work: Path) -> dict[str, Any]:
     quiet()
     if name == "base":
         return examined(ModelSpec(str(MODEL)))
-    spec, place = ModelSpec(str(MODEL)), {each: work / str(i) for i, each in enumerate((*ARMS, *AFTER))}
-    if name in AFTER:
-        spec = replace(spec, adapter=str(place["short LoRA"]))
-    reward_model = place["reward model"] if name.endswith("the reward model") else None
+    base, place = ModelSpec(str(MODEL)), {each: work / str(i) for i, each in enumerate((*ARMS, *AFTER))}
+    start, config = replace(base, adapter=str(place["short LoRA"])), {**ARMS, **AFTER}[name]
+    reward_model = place["reward model"] if config.reward == "model" else None
+    data = lessons(start, config, reward_model)
     before = peak()
-    result = train(spec, lessons(reward_model), {**ARMS, **AFTER}[name], place[name])
+    result = train(start if name in AFTER else base, data, config, place[name])
     rewards = [value for _, curve, value in result.loss_curve if curve == "reward"]
     found: dict[str, Any] = {
         "seconds": result.seconds,
@@ -211,20 +219,24 @@ def table(found: dict[str, dict[str, Any]]) -> str:
     lines += ["", "Against the short LoRA each started from, paired:", ""]
     for name in AFTER:
         if "task" in found[name]:
-            rewards = found[name]["rewards"]
-            fifth = max(1, len(rewards) // 5)
-            first, last = (statistics.mean(part) if rewards else 0.0 for part in (rewards[:fifth], rewards[-fifth:]))
-            gained = f"; reward {first:.3f} to {last:.3f}, first and last fifth of the steps" if rewards else ""
-            lines.append(f"- {name}: task {difference(found[name], start, 'task')}{gained}")
+            greedy, drawn = (difference(found[name], start, each) for each in ("task", "drawn"))
+            lines.append(f"- {name}: task {greedy}; drawn at temperature 1 {drawn}{gained(found[name]['rewards'])}")
     return "\n".join(lines)
+
+
+def gained(rewards: Sequence[float]) -> str:
+    """How the reward went that was trained for."""
+    if not rewards:
+        return ""
+    fifth = len(rewards) // 5
+    first, last = statistics.mean(rewards[:fifth]), statistics.mean(rewards[-fifth:])
+    return f"; its reward {first:.3f} to {last:.3f}, first and last fifth of {len(rewards)} steps"
 
 
 def win_rate(found: dict[str, dict[str, Any]]) -> str:
     """How often the demo's judge prefers DPO's answer to that of its start, ties as one half."""
-    asked = exam()[:JUDGED]
-    answers = zip(
-        asked, found["DPO after it"]["task_answers"][:JUDGED], found["short LoRA"]["task_answers"][:JUDGED], strict=True
-    )
+    both = (found[name]["task_answers"] for name in ("DPO after it", "short LoRA"))
+    answers = zip(examples("test"), *both, strict=True)
     shown_pairs = [Pair(example.id, example.input, ours, theirs) for example, ours, theirs in answers]
     judge = load(ModelSpec(str(DEMO / "judge")))
     judged = judging.judge_all(judge, load_rubric("rubric.md", DEMO), shown_pairs, Generation(56), "DPO")
@@ -281,9 +293,10 @@ def bare_trl(config: TrainingConfig, out: Path) -> None:
         for e in examples("train")
     ]
     args = trl.SFTConfig(
-        output_dir=str(out), num_train_epochs=config.epochs, learning_rate=2e-4, per_device_train_batch_size=16,
-        lr_scheduler_type="cosine", warmup_steps=0.05, weight_decay=0.0, logging_steps=1, save_strategy="no",
-        report_to="none", disable_tqdm=True, use_cpu=True, bf16=False, gradient_checkpointing=False, max_length=1024,
+        output_dir=str(out), num_train_epochs=config.epochs, learning_rate=config.learning_rate, logging_steps=1,
+        per_device_train_batch_size=16, lr_scheduler_type="cosine", warmup_steps=0.05, weight_decay=0.0,
+        save_strategy="no", report_to="none", disable_tqdm=True, use_cpu=True, bf16=False, max_length=1024,
+        gradient_checkpointing=False,
     )  # fmt: skip
     trainer = trl.SFTTrainer(
         load_base(MODEL, "float32"),
@@ -307,16 +320,21 @@ def main() -> None:
         options.out.write_text(json.dumps(one(options.one, options.work)), encoding="utf-8")
         return
     quiet()
+    started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         work = options.work or Path(folder)
         found = {name: apart(name, work) for name in ("base", *ARMS, *AFTER)}
         parts = [table(found), win_rate(found), four_bits(), overhead(work)]
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    minutes = (time.monotonic() - started) / 60, sum(each.ru_utime + each.ru_stime for each in spent) / 60
     versions = f"torch {torch.__version__}, transformers {transformers.__version__}, trl {trl.__version__}"
     title = (
-        f"# What each method learns, forgets and takes\n\nWritten by `bench_training.py`; {versions}, CPU. {EXAM} task"
-        f" and {GENERAL} general questions, 95 % intervals; memory is the peak above that before the training."
+        f"# What each method learns, forgets and takes\n\nWritten by `bench_training.py`; {versions}, CPU. "
+        f"{len(examples('test'))} task and {len(general_exam())} general questions, 95 % intervals; memory is the peak "
+        f"above that before the training. The whole took {minutes[0]:.0f} minutes, and {minutes[1]:.0f} of processor "
+        f"time on {os.cpu_count()} cores; seconds are wall time."
     )
-    options.out.write_text("\n\n".join([title, *parts]) + "\n", encoding="utf-8")
+    options.out.write_text("\n\n".join([title, CHOSEN, *parts]) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
