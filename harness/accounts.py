@@ -38,8 +38,8 @@ def _count(session: Session, rates: Rates) -> Costs:
     rows = session.store.rows(sql, [session.id])
     usages = {row["run_id"]: _usages(session, row["run_id"]) for row in rows}
     arms = [costs.arm_cost(usages[row["run_id"]], rates[row["side"]], confidence, **row) for row in rows]
-    found = None
-    if settings.training or any(rates.values()):
+    found, took = None, _training_took(session)
+    if settings.training or took["cost"] is not None or any(rates.values()):
         [best] = [arm for arm in arms if arm.side == "base" and arm.chosen]
         [candidate] = [arm for arm in arms if arm.side == "candidate" and arm.chosen]
         found = costs.break_even(
@@ -47,7 +47,7 @@ def _count(session: Session, rates: Rates) -> Costs:
             (usages[best.run_id], usages[candidate.run_id]),
             (rates["base"], rates["candidate"]),
             settings,
-            costs.training_cost(settings, _training_seconds(session)),
+            costs.training_cost(settings, took["seconds"], took["cost"]),
             confidence,
         )
     return Costs(
@@ -65,11 +65,12 @@ def _usages(session: Session, run_id: str) -> list[Usage]:
     return [Usage(**row) for row in session.store.rows(sql, [run_id])]
 
 
-def _training_seconds(session: Session) -> float | None:
+def _training_took(session: Session) -> dict[str, float | None]:
+    """The seconds of the training, and what an API charged for it; each None where it is not known."""
     if session.folds:
-        return folds.training_seconds(session)
-    rows = session.store.rows("select distinct seconds from v_training where experiment_id = ?", [session.id])
-    return rows[0]["seconds"] if rows else None
+        return folds.training_took(session)
+    rows = session.store.rows("select distinct seconds, cost from v_training where experiment_id = ?", [session.id])
+    return rows[0] if rows else {"seconds": None, "cost": None}
 
 
 def _arm_row(arm: ArmCost) -> dict[str, Any]:
@@ -91,7 +92,7 @@ def _break_even_row(session: Session, found: BreakEven, currency: str) -> dict[s
         "confidence": config.policy.confidence,
         "baseline_run": found.baseline.run_id,
         "candidate_run": found.candidate.run_id,
-        "training_seconds": _training_seconds(session),
+        "training_seconds": _training_took(session)["seconds"],
         "training_cost": found.training,
         "retrain_months": config.costs.retrain_months,
         "upkeep": found.upkeep,

@@ -200,7 +200,7 @@ def training_row(prompter: Prompter, example: Example) -> TrainRow:
 def candidate_label(experiment: Experiment) -> str:
     """What the candidate is called in tables and sentences."""
     training = experiment.config.training
-    if training and (training.command or training.openai_job):
+    if training and training.elsewhere:
         return "fine-tune"
     return LABELS[training.method] if training else "candidate"
 

@@ -154,10 +154,13 @@ def _latency(usages: Sequence[Usage], confidence: float) -> Estimate | None:
 # --- both sides ------------------------------------------------------------------------------------------------------
 
 
-def training_cost(costs: CostsConfig, seconds_trained: float | None) -> float | None:
-    """What the training cost, in the experiment's currency; None when it has no price or was not measured."""
+def training_cost(costs: CostsConfig, seconds_trained: float | None, charged: float | None = None) -> float | None:
+    """What the training cost, in the experiment's currency; None when it has no price or was not measured.
+
+    What an API has `charged` counts unless the experiment gives a price of its own.
+    """
     if costs.training is None:
-        return None
+        return charged
     if costs.training.per_hour is None:
         return costs.training.amount
     return None if seconds_trained is None else costs.training.per_hour * seconds_trained / HOUR

@@ -63,7 +63,7 @@ BETWEEN = ("train_validation", "train_test", "validation_test")
 def of_tokens(session: Session) -> list[Finding]:
     """What the base model's tokenizer finds in the training rows; nothing when nothing is trained here."""
     config, train = session.experiment.config.training, session.splits.get("train")
-    if config is None or config.command or config.openai_job or not train:
+    if config is None or config.elsewhere or not train:
         return []
     from harness.training.row_checks import reader, tokenizer_findings  # loads torch
 
@@ -76,8 +76,8 @@ def of_tokens(session: Session) -> list[Finding]:
 
 def show_row(session: Session) -> None:
     """A training row as the model will see it, on stderr; nothing when nothing is trained here."""
-    train = session.splits.get("train")
-    if session.experiment.config.training is None or not train:
+    config, train = session.experiment.config.training, session.splits.get("train")
+    if config is None or config.elsewhere or not train:
         return
     from rich.console import Console
 

@@ -175,8 +175,10 @@ def uncertainty(session: Session) -> str:
     )
 
 
-def training_seconds(session: Session) -> float | None:
-    """What one training on all rows would take, by the seconds that each row took in the folds."""
-    sql = "select sum(training_seconds) / sum(n_rows) as each from v_folds where experiment_id = ?"
-    [row] = session.store.rows(sql, [session.id])
-    return None if row["each"] is None else float(row["each"]) * len(session.splits["train"])
+def training_took(session: Session) -> dict[str, float | None]:
+    """The `seconds` and the `cost` of one training on all rows, by what each row took in the folds."""
+    sql = """select sum(seconds) / sum(n_rows) as seconds, sum(cost) / sum(n_rows) as cost from training
+             where training_id in (select training_id from folds f join experiment_training x
+                on x.experiment_id = f.fold_id where f.experiment_id = ?)"""
+    [each] = session.store.rows(sql, [session.id])
+    return {what: None if took is None else took * len(session.splits["train"]) for what, took in each.items()}

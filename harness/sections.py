@@ -243,8 +243,9 @@ class ElsewhereConfig(Section):
 
 
 class WatchConfig(ElsewhereConfig):
-    """How a training is looked at: every so many steps (left out: after every epoch), with so many questions a probe.
+    """How a training is looked at: every so many steps, with so many questions a probe.
 
+    Left out, `evaluate_every` is after every epoch, or five times in a training of more epochs than that.
     `patience` is how many evaluations in a row may look like overfitting before the run is stopped.
     """
 

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from harness.models import load
 from harness.training import (
     METHODS,
     Probe,
@@ -23,11 +24,12 @@ from harness.training import (
     TrainingResult,
     TrainRow,
     adapters,
+    running,
 )
 from harness.training import monitors as m
 from harness.training.rows import IGNORED, check_rows
 from suites.errors import UserError
-from suites.types import Completion, ModelSpec, Prompt
+from suites.types import Completion, Generation, ModelSpec, Prompt
 
 torch.set_num_threads(1)
 LESSON = "please send the parcel back to the depot in the old town before the end of may"
@@ -139,12 +141,60 @@ def test_the_step_with_the_best_score_is_kept_though_the_loss_went_on_falling(ba
     assert any(not torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 
-def test_watching_does_not_change_the_training(base: Path, tmp_path: Path) -> None:
-    config = TrainingConfig(epochs=4, batch_size=2, rank=4, alpha=8, learning_rate=1e-2, dropout=0.2)
-    train(base, tmp_path / "seen", config, [probe([0.0, 0.1, 0.2, 0.3, 0.4])])
-    train(base, tmp_path / "unseen", config)
-    seen, unseen = ((tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("seen", "unseen"))
-    assert seen == unseen
+@pytest.mark.parametrize(
+    ("architecture", "changes"),
+    [
+        ("llama", {}),
+        ("gemma2", {}),
+        ("qwen3", {"variant": "dora"}),
+        ("llama", {"method": "full"}),
+        ("llama", {"method": "prefix_tuning", "virtual_tokens": 4}),
+    ],
+)
+def test_watching_does_not_change_the_training(architecture: str, changes: dict[str, Any], tmp_path: Path) -> None:
+    model = tiny_models.build(architecture, tmp_path / "base")
+    config = TrainingConfig(epochs=3, batch_size=2, rank=4, learning_rate=1e-2, dropout=0.2, **changes)
+    train(model, tmp_path / "seen", config, [probe([0.0, 0.1, 0.2, 0.3])])
+    train(model, tmp_path / "unseen", config)
+    name = "model.safetensors" if config.method == "full" else "adapter_model.safetensors"
+    assert (tmp_path / "seen" / name).read_bytes() == (tmp_path / "unseen" / name).read_bytes()
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma3", "qwen3"])
+def test_a_model_in_training_answers_as_it_will_at_the_exam(architecture: str, tmp_path: Path) -> None:
+    model = tiny_models.build(architecture, tmp_path / "base")
+    prompts = [Prompt(row.target, row.messages) for row in ROWS]
+    answers: list[list[str]] = []
+
+    def mark(given: Sequence[Completion]) -> list[float | None]:
+        answers.append([answer.text for answer in given])
+        return [float(len(answers))] * len(given)  # the last is the best
+
+    asked = Probe("validation", prompts, [row.target for row in ROWS], mark, 8)
+    result = train(model, tmp_path / "out", QUICK, [asked])
+    examined = load(result.spec).generate(prompts, Generation(8))
+    assert answers[-1] == [answer.text for answer in examined]
+    assert answers[-1] != answers[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "n"),
+    [
+        ({"epochs": 3}, 100),  # one in 32 of the 3,200 rows of an epoch
+        ({"epochs": 20}, 400),  # of which four lie between two evaluations
+        ({"epochs": 3, "evaluate_every": 100, "batch_size": 16, "gradient_accumulation": 2}, 100),
+        ({"epochs": 3, "evaluate_every": 1}, 32),
+    ],
+)
+def test_validation_loss_is_measured_on_as_many_rows_as_the_training_can_pay_for(
+    settings: dict[str, Any], n: int
+) -> None:
+    rows, config = list(range(1000)), TrainingConfig(**settings)
+    found = running.sample(rows, 3200, config)
+    assert len(set(found)) == n
+    assert found == sorted(found)
+    assert found == running.sample(rows, 3200, config)
+    assert running.sample(rows[:32], 3200, config) == rows[:32]
 
 
 def test_overfitting_stops_the_run_and_restores_the_best_weights(base: Path, tmp_path: Path) -> None:

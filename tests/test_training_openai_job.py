@@ -15,6 +15,8 @@ import yaml
 from fine_tuning_api import Api, serving
 from workspaces import run, verdict, write_jsonl
 
+from harness.cli import main
+from harness.sections import TrainingConfig
 from harness.training import TrainingData, TrainingResult, TrainRow, openai_job
 from suites.errors import UserError
 from suites.types import ModelSpec
@@ -99,22 +101,55 @@ def _nowhere() -> Api:
     return api
 
 
-def test_the_tuned_endpoint_takes_the_exam(tmp_path: Path) -> None:
+def hosted(tmp_path: Path, api: Api, **settings: Any) -> Path:
+    """An experiment whose base and fine-tune are both at the API."""
     for split, count in (("train", 6), ("test", 40)):
         rows = [{"id": f"{split}{i}", "input": f"{split} {i}", "target": "order"} for i in range(count)]
         write_jsonl(tmp_path / f"{split}.jsonl", rows)
+    job = {"endpoint": api.url, "model": "tiny", "poll_seconds": 0.01, "price_per_million": 3.0}
+    content = {
+        "experiment": "hosted",
+        "model": {"endpoint": api.url, "name": "tiny"},
+        "data": {"train": "train.jsonl", "test": "test.jsonl"},
+        "baselines": ["zero_shot"],
+        "training": {"openai_job": job},
+        "regression": [],
+        "policy": {"suspicious_gain": 1.0},
+        **settings,
+    }
+    path = tmp_path / "experiment.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_the_tuned_endpoint_takes_the_exam(tmp_path: Path) -> None:
     with serving(Api()) as api:
-        content = {
-            "experiment": "hosted",
-            "model": {"endpoint": api.url, "name": "tiny"},
-            "data": {"train": "train.jsonl", "test": "test.jsonl"},
-            "baselines": ["zero_shot"],
-            "training": {"openai_job": {"endpoint": api.url, "model": "tiny", "poll_seconds": 0.01}},
-            "regression": [],
-            "policy": {"suspicious_gain": 1.0},
-        }
-        path = tmp_path / "experiment.yaml"
-        path.write_text(yaml.safe_dump(content))
-        session = run(path)
+        session = run(hosted(tmp_path, api))
     assert verdict(session) == "deploy"
     assert api.asked == {"tiny", "ft:tiny:1"}
+
+
+@pytest.mark.parametrize(("costs", "cost"), [({}, 6.0), ({"training": 60}, 60.0)])
+def test_what_the_api_charged_is_what_the_training_cost_unless_the_file_says_otherwise(
+    costs: dict[str, Any], cost: float, tmp_path: Path
+) -> None:
+    prices = {"baseline": {"input": 4, "output": 16}, "candidate": {"input": 1, "output": 4}, **costs}
+    with serving(Api()) as api:
+        session = run(hosted(tmp_path, api, costs=prices))
+    [row] = session.store.rows("select training_cost, upkeep from v_break_even")
+    assert (row["training_cost"], row["upkeep"]) == pytest.approx((cost, cost / 6))
+
+
+def test_no_tokenizer_of_ours_is_looked_for_where_the_api_reads_the_rows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(Api()) as api:
+        assert main(["check", str(hosted(tmp_path, api))]) == 0
+    assert "tiny" not in capsys.readouterr().err
+
+
+def test_every_share_of_a_learning_curve_would_be_another_bill(tmp_path: Path) -> None:
+    job = {"endpoint": "http://localhost:1/v1", "model": "tiny"}
+    for setting in ({"learning_curve": [0.5, 1.0]}, {"seeds": 2}, {"sweep": {"space": {"rank": [4, 8]}}}):
+        with pytest.raises(ValueError, match=f"{next(iter(setting))}`"):
+            TrainingConfig.model_validate({"openai_job": job, **setting})

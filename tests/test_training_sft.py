@@ -45,7 +45,8 @@ def test_memorises_a_small_set(method: str, base: Path, tmp_path: Path) -> None:
     result = train(base, tmp_path / "out", config, validation=ROWS[:1])
     losses = [value for _, name, value in result.loss_curve if name == "loss"]
     assert losses[-1] < losses[0] / 5  # a frozen random head keeps LoRA from going lower
-    assert [step for step, name, _ in result.loss_curve if name == "eval_loss"] == list(range(1, 31))
+    looks = [step for step, name, _ in result.loss_curve if name == "eval_loss"]
+    assert looks == [6, 12, 18, 24, 30]  # five times, as there are more epochs than that
     answers = HFModel(result.spec).generate([Prompt(row.target, row.messages) for row in ROWS], Generation(8))
     assert [(answer.text, answer.finish) for answer in answers] == [(row.target, "stop") for row in ROWS]
     assert (result.steps, result.train_rows) == (30, 3)

@@ -1,39 +1,57 @@
-"""Answers of a model that is being trained: greedy, in one batch after another, and without a trace on the training."""
+"""Answers of a model that is being trained: greedy, by the engine of the exams, and without a trace on the training."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
-import torch
-import transformers
-
+from harness.models import hf_support
+from harness.models.hf_engine import Engine, Row
+from harness.models.hf_plain import Plain
 from harness.models.hf_text import ChatTokenizer
-from suites.types import Completion, Prompt
-
-BATCH = 16
+from suites.types import Completion, Generation, Message, Prompt
 
 
-def ask(
-    model: Any, chat: ChatTokenizer, prompts: Sequence[Prompt], stops: Sequence[int], room: int, max_new_tokens: int
-) -> list[Completion]:
-    """Answers in the order of `prompts`. `room` is the context length in tokens; what does not fit it is an error.
+class Asker:
+    """Asks one model again and again. `room` is the context length in tokens; what does not fit it is an error.
 
     Nothing random is drawn and dropout is off meanwhile, so a training that is watched takes the same way.
     """
-    encoded = [chat.encode(chat.render(prompt.messages)) for prompt in prompts]
-    fitting = [i for i, ids in enumerate(encoded) if len(ids) + max_new_tokens <= room]
-    order = sorted(fitting, key=lambda i: len(encoded[i]))
-    answers: dict[int, Completion] = {}
-    with _at_rest(model):
-        for start in range(0, len(order), BATCH):
-            batch = order[start : start + BATCH]
-            rows = _generate(model, [encoded[i] for i in batch], stops, max_new_tokens)
-            for i, new in zip(batch, rows, strict=True):
-                answers[i] = _completion(chat, new, stops)
-    cut = Completion("", "error", error="the prompt does not fit the context")
-    return [answers.get(i, cut) for i in range(len(prompts))]
+
+    def __init__(self, chat: ChatTokenizer, stops: Sequence[int], room: int) -> None:
+        self._chat, self._stops, self._room = chat, stops, room
+        self._engine = lru_cache(maxsize=1)(hf_support.engine)  # which checks itself against the model: once
+        self._encoded: dict[str, list[int]] = {}
+
+    def __call__(self, model: Any, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Completion]:
+        """Answers in the order of `prompts`."""
+        encoded = [self._ids(prompt.messages) for prompt in prompts]
+        fitting = [i for i, ids in enumerate(encoded) if len(ids) + max_new_tokens <= self._room]
+        answers: dict[int, Completion] = {}
+        with _at_rest(model):
+            way = self._way(model, max((len(encoded[i]) for i in fitting), default=0) + max_new_tokens)
+            for batch in way.generate([encoded[i] for i in fitting], Generation(max_new_tokens)):
+                answers |= {fitting[i]: self._completion(row) for i, row in batch}
+        cut = Completion("", "error", error="the prompt does not fit the context")
+        return [answers.get(i, cut) for i in range(len(prompts))]
+
+    def _ids(self, messages: Sequence[Message] | str) -> list[int]:
+        text = self._chat.render(messages)
+        if text not in self._encoded:
+            self._encoded[text] = self._chat.encode(text)
+        return self._encoded[text]
+
+    def _way(self, model: Any, longest: int) -> Engine | Plain:
+        device = next(model.parameters()).device.type
+        engine = self._engine(model, device, tuple(self._stops))
+        return engine if engine and longest <= engine.longest else Plain(model, device, self._stops)
+
+    def _completion(self, row: Row) -> Completion:
+        stopped = row.new[-1] in self._stops
+        new = row.new[:-1] if stopped else row.new
+        return Completion(self._chat.decode(new), "stop" if stopped else "length", tokens_out=len(new))
 
 
 @contextmanager
@@ -41,28 +59,6 @@ def _at_rest(model: Any) -> Iterator[None]:
     training = model.training
     model.eval()
     try:
-        with torch.no_grad():
-            yield
+        yield
     finally:
         model.train(training)
-
-
-def _generate(model: Any, encoded: list[list[int]], stops: Sequence[int], max_new_tokens: int) -> list[list[int]]:
-    width, device = max(len(ids) for ids in encoded), next(model.parameters()).device
-    pad = (list(stops) or [0])[0]  # masked, so any token will do
-    settings = transformers.GenerationConfig(
-        eos_token_id=list(stops) or None, pad_token_id=pad, do_sample=False, max_new_tokens=max_new_tokens
-    )
-    output = model.generate(
-        input_ids=torch.tensor([[pad] * (width - len(ids)) + ids for ids in encoded], device=device),
-        attention_mask=torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in encoded], device=device),
-        generation_config=settings,
-        use_cache=True,
-    )
-    rows: list[list[int]] = output[:, width:].tolist()
-    return rows
-
-
-def _completion(chat: ChatTokenizer, new: list[int], stops: Sequence[int]) -> Completion:
-    end = next((i for i, token in enumerate(new) if token in stops), None)
-    return Completion(chat.decode(new[:end]), "length" if end is None else "stop", tokens_out=len(new[:end]))

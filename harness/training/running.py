@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
+import random
 import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import transformers
 from safetensors import SafetensorError
@@ -28,13 +29,23 @@ FULL_WORDS = re.compile(
 )
 
 
+EVALUATIONS = 5
+"""How often a run of more epochs than this is evaluated, unless the settings say otherwise."""
+
+LOSS_SHARE, LEAST_ROWS = 1 / 32, 32
+"""Validation loss is measured on so many rows for each that is learnt from between two evaluations, and on so many at
+least. A row costs a third of what learning from it does, so this is about one percent of the training."""
+
+T = TypeVar("T")
+
+
 def arguments(config: TrainingConfig, validated: bool, resumable: bool) -> dict[str, Any]:
     """Settings of a trainer that is watched; one that is `resumable` is saved where it is evaluated, the best kept.
 
     Two checkpoints stay, the best and the last: while one is written there is always a complete one. Where rewards are
     learnt the loss does not say which step was the best, so the last one counts.
     """
-    every = config.evaluate_every
+    every = config.evaluate_every or (1 / EVALUATIONS if config.epochs > EVALUATIONS else None)  # below 1 a share
     strategy = "steps" if every else "epoch"
     evaluated = {"eval_strategy": strategy if validated else "no", **({"eval_steps": every} if every else {})}
     if not resumable:
@@ -48,6 +59,17 @@ def arguments(config: TrainingConfig, validated: bool, resumable: bool) -> dict[
         "metric_for_best_model": JUDGED if validated else None,
         "greater_is_better": True if validated else None,
     }
+
+
+def sample(validation: list[T], learnt: int, config: TrainingConfig) -> list[T]:
+    """The validation rows whose loss is looked at in a training on `learnt` rows, in the order they had."""
+    between = learnt * max(1.0, config.epochs / EVALUATIONS)
+    if config.evaluate_every:
+        between = config.evaluate_every * config.batch_size * config.gradient_accumulation
+    most = max(LEAST_ROWS, round(between * LOSS_SHARE))
+    if len(validation) <= most:
+        return validation
+    return [validation[i] for i in sorted(random.Random(config.seed).sample(range(len(validation)), most))]
 
 
 def prepare(partial: Path, made_from: Mapping[str, Any]) -> None:

@@ -23,7 +23,7 @@ from harness.models import hf_files, hf_loading
 from harness.models.hf_text import ChatTokenizer
 from harness.models.spec import NonFiniteWeights
 from harness.training import adapters, forgetting, record, running
-from harness.training.asking import ask
+from harness.training.asking import Asker
 from harness.training.rows import IGNORED, Tokens, check_rows, tokenize_all
 from harness.training.types import (
     OnLog,
@@ -147,13 +147,7 @@ def train(
 def _watch(
     start: Start, data: TrainingData, config: TrainingConfig, probes: Sequence[Probe], on_log: OnLog | None
 ) -> Watch:
-    return Watch(
-        lambda model, prompts, most: ask(model, start.chat, prompts, start.stops, start.room, most),
-        probes,
-        data.train,
-        config.patience,
-        on_log,
-    )
+    return Watch(Asker(start.chat, start.stops, start.room), probes, data.train, config.patience, on_log)
 
 
 def _start(spec: ModelSpec, base: Path, config: TrainingConfig) -> Start:
@@ -184,6 +178,7 @@ def supervised(start: Start, data: TrainingData, config: TrainingConfig, out: Pa
     validation = tokens(start, data.validation, "validation") if data.validation else []
     general = tokens(start, data.general, "general") if config.replay or config.ewc else []
     learnt = forgetting.mix(rows, general, config.replay, config.seed) if config.replay else rows
+    validation = running.sample(validation, len(learnt), config)
     model = adapters.load(start.spec, start.base, config)
     anchor = None
     if config.ewc:

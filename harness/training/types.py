@@ -78,8 +78,9 @@ class TrainingConfig:
     of `suites.metrics`, or "model" for the reward model of an earlier stage; an online method draws `completions`
     answers of up to `max_new_tokens` per prompt. `after` are the stages that come before this one, in order.
 
-    `evaluate_every` counts steps, None means after every epoch; `patience` is how many evaluations in a row may look
-    like overfitting. `judged_by` says what the first probe measures, empty where it is the loss on the validation rows.
+    `evaluate_every` counts steps, None means after every epoch, or five times where there are more epochs; `patience`
+    is how many evaluations in a row may look like overfitting. `judged_by` says what the first probe measures, empty
+    where it is the loss on the validation rows.
     """
 
     method: str = "lora"

@@ -120,10 +120,10 @@ class Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformers
         return monitors.copying(monitors.memorised(answers, known, self._lessons), len(answers))
 
     def _forgotten(self, probe: Probe, marks: list[float | None], args: Any, state: Any) -> str | None:
-        before, every = self._before.get(probe.name), args.eval_steps or 0
+        before = self._before.get(probe.name)
         if before is None or probe.margin is None:
             return None
-        looks = state.max_steps // every if every >= 1 else state.num_train_epochs
+        looks = state.max_steps / state.eval_steps if args.eval_steps else state.num_train_epochs
         return monitors.forgetting(probe.name, before, marks, probe.margin, max(1, round(looks)))
 
     def _remark(self, alarm: str, state: Any, sentence: str | None) -> None:

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -29,11 +29,13 @@ import transformers
 import trl
 
 from baselines.arm import Prompter
-from harness import judging, stats
+from harness import judging, stats, trainings
+from harness.config import load_experiment
 from harness.demo.skills import SKILLS
 from harness.lessons import reward_accuracy
 from harness.models import load
 from harness.models.hf_loading import load_base, quiet
+from harness.session import open_session
 from harness.training import PairRow, TrainingConfig, TrainingData, TrainRow, train
 from harness.training.adapters import load as load_for_training
 from harness.training.adapters import peft_config
@@ -260,18 +262,30 @@ def four_bits() -> str:
 
 
 def overhead(work: Path, rounds: int = 3) -> str:
-    """Wall and processor time of the harness over those of the bare trainer, paired, in turn."""
-    config = replace(LORA, epochs=1)
-    walls, cpus = [], []
-    for number in range(rounds):
-        ours = timed(lambda at=work / f"ours{number}": train(ModelSpec(str(MODEL)), plain_data(), config, at))
-        bare = timed(lambda at=work / f"bare{number}": bare_trl(config, at))
-        walls.append(ours[0] / bare[0])
-        cpus.append(ours[1] / bare[1])
-    wall, cpu = statistics.median(walls), statistics.median(cpus)
-    every = ", ".join(f"{ratio:.3f}" for ratio in sorted(walls))
+    """Wall and processor time of the harness over those of the bare trainer, on the demo's own training; in turn."""
+    asked = trainings.lesson(open_session(load_experiment(DEMO / "experiment.yaml"), work / "harness.duckdb"))
+    unwatched = replace(asked.data, validation=())
+    ways: dict[str, Callable[[Path], object]] = {
+        "bare": lambda at: bare_trl(asked.settings, at),
+        "The harness": lambda at: train(ModelSpec(str(MODEL)), unwatched, asked.settings, at),
+        "With its default watching it": lambda at: train(
+            ModelSpec(str(MODEL)), asked.data, asked.settings, at, None, asked.probes
+        ),
+    }
+    took: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for i in range(rounds):
+        for name, way in ways.items():
+            took[name].append(timed(lambda way=way, at=work / f"{name} {i}": way(at)))
+    bare = took.pop("bare")
+    return "\n".join(f"{name} takes {times_bare(each, bare)}" for name, each in took.items())
+
+
+def times_bare(took: Sequence[tuple[float, float]], bare: Sequence[tuple[float, float]]) -> str:
+    walls, cpus = ([ours[i] / its[i] for ours, its in zip(took, bare, strict=True)] for i in (0, 1))
+    every = ", ".join(f"{ratio:.3f}" for ratio in sorted(cpus))
     return (
-        f"The harness takes {wall:.3f} times the wall time of the bare trainer ({every}), {cpu:.3f} in processor time."
+        f"{statistics.median(walls):.3f} times the wall time of the bare trainer, {statistics.median(cpus):.3f} times "
+        f"({every}) its processor time."
     )
 
 
@@ -279,10 +293,6 @@ def timed(work: Any) -> tuple[float, float]:
     wall, cpu = time.perf_counter(), time.process_time()
     work()
     return time.perf_counter() - wall, time.process_time() - cpu
-
-
-def plain_data() -> TrainingData:
-    return TrainingData([TrainRow(TASK.messages(example), example.target) for example in examples("train")])
 
 
 def bare_trl(config: TrainingConfig, out: Path) -> None:
