@@ -72,6 +72,13 @@ def sample(validation: list[T], learnt: int, config: TrainingConfig) -> list[T]:
     return [validation[i] for i in sorted(random.Random(config.seed).sample(range(len(validation)), most))]
 
 
+@contextmanager
+def main_first(trainer: Any) -> Iterator[bool]:
+    """Whether this process is the main one; in the end all wait for each other."""
+    yield trainer.accelerator.is_main_process
+    trainer.accelerator.wait_for_everyone()
+
+
 def prepare(partial: Path, made_from: Mapping[str, Any]) -> None:
     """The folder a training works in, with what an interrupted one left there if it was made from the same."""
     origin = json.loads(json.dumps(made_from))
