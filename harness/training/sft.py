@@ -96,7 +96,7 @@ def train(
     """Train as `config.method` says. `out` becomes the adapter's or the model's folder, with tokenizer and template.
 
     The work is done in `out` + ".partial" and renamed at the end, so an interrupted training leaves no `out`, and one
-    that finished is not done again. A supervised one goes on from its last checkpoint, and keeps its best weights.
+    that finished is not done again. It goes on from its last checkpoint; a supervised one keeps its best weights.
     """
     hf_loading.quiet()
     if spec.adapter and config.method not in PREFERENCES:
@@ -235,7 +235,7 @@ def arguments(config: TrainingConfig, out: Path, validate: bool) -> dict[str, An
         "weight_decay": config.weight_decay,
         "seed": config.seed,
         "data_seed": config.seed,
-        **running.arguments(config, validate, resumable=config.method not in PREFERENCES),
+        **running.arguments(config, validate, judged=config.method not in PREFERENCES),
         "prediction_loss_only": True,
         "logging_steps": 1,
         "logging_nan_inf_filter": False,  # by default a loss of NaN is logged as 0
