@@ -43,6 +43,9 @@ def init(options: argparse.Namespace) -> int:
 
 def _open(options: argparse.Namespace) -> Session:
     """The experiment, read before the slow imports so that a mistake in the file is told at once."""
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        fix = "run `harness` alone, and give the config to its training: `training: {accelerate: config.yaml}`"
+        raise UserError("the harness is one process, and was started as several", "WORLD_SIZE", fix)
     from harness.config import load_experiment
 
     experiment = load_experiment(options.experiment)

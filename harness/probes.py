@@ -22,9 +22,12 @@ from suites.types import Completion, Example, Suite
 
 
 def build(session: Session) -> list[Probe]:
-    """The probes of an experiment, the one on validation first; none where `training.probe` is 0."""
+    """The probes of an experiment, the one on validation first; none where `training.probe` is 0.
+
+    None either where the training has several processes: each may hold a part of the weights only.
+    """
     experiment, config = session.experiment, session.experiment.config.training
-    if config is None or config.command or config.openai_job or not config.probe:
+    if config is None or config.elsewhere or config.accelerate or not config.probe:
         return []
     found: list[Probe] = []
     if session.splits.get("validation"):

@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from harness import prices
 from harness.models import hf_files
 from harness.sections import ExperimentConfig
+from harness.training import external
 from harness.yaml_lines import Location
 from suites import datasets_bridge, lm_eval_bridge
 from suites.errors import UserError
@@ -63,6 +64,7 @@ def _references(config: ExperimentConfig) -> Iterator[Reference]:
         if name := getattr(config.data, part):
             yield ("data", part), name, _data
     yield from _models(config)
+    yield from _training(config)
     yield from _exams(config)
     yield from _prices(config)
 
@@ -76,6 +78,13 @@ def _models(config: ExperimentConfig) -> Iterator[Reference]:
         yield ("judge", "rubric"), config.judge.rubric, _rubric
         if not config.judge.model.endpoint:
             yield ("judge", "model"), config.judge.model.name, _model
+
+
+def _training(config: ExperimentConfig) -> Iterator[Reference]:
+    if config.training and config.training.accelerate:
+        yield ("training", "accelerate"), config.training.accelerate, _file
+    if config.training and config.training.command:
+        yield ("training", "command"), config.training.command, command_files
 
 
 def _exams(config: ExperimentConfig) -> Iterator[Reference]:
@@ -109,6 +118,18 @@ def _data(name: str, folder: Path) -> dict[str, str]:
         return _file(name, folder)
     digests = [_file(file.name, file.parent)[file.name] for file in datasets_bridge.files(source)]
     return {name: hashlib.sha256("\n".join(digests).encode()).hexdigest()}
+
+
+def command_files(command: str, folder: Path) -> dict[str, str]:
+    """The files among the words of a command: its scripts and settings. A program named by its full path is none.
+
+    `--name=file` counts as the file. Raises UserError for a command that cannot be read.
+    """
+    program, *words = external.words_of(command, dict.fromkeys(external.PLACES, ""))
+    named = [word.partition("=")[2] or word for word in words]
+    if not Path(program).is_absolute():
+        named.append(program)
+    return {name: _file(name, folder)[name] for name in named if (folder / name).is_file()}
 
 
 def _suite(name: str, folder: Path) -> dict[str, str]:

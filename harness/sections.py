@@ -211,7 +211,7 @@ class OpenAIJobConfig(Section):
     """A fine-tuning API that speaks OpenAI's protocol: files, jobs, and the tuned model at the same address.
 
     `model` is what the API calls the base; `hyperparameters` go with the job as they are. `price_per_million` is what a
-    million trained tokens cost there.
+    million trained tokens cost there, in the currency of `costs`.
     """
 
     endpoint: str
@@ -247,8 +247,11 @@ class WatchConfig(ElsewhereConfig):
 
     Left out, `evaluate_every` is after every epoch, or five times in a training of more epochs than that.
     `patience` is how many evaluations in a row may look like overfitting before the run is stopped.
+    `accelerate` is a config file of accelerate (DDP, FSDP, DeepSpeed) to train with in several processes; no questions
+    are asked then, and validation loss alone judges.
     """
 
+    accelerate: FilePath | None = None
     evaluate_every: Annotated[int, Field(ge=1)] | None = None
     patience: Annotated[int, Field(ge=1)] = 2
     probe: Annotated[int, Field(ge=0)] = 32

@@ -42,6 +42,7 @@ def sweep(session: Session) -> None:
             study.tell(trial, state=_optuna().trial.TrialState.PRUNED)
         else:
             study.tell(trial, value)
+            trainings.keep_best(session)
     best = trainings.swept(session)
     if not best:
         raise UserError("every trial of the sweep diverged or was cut short", "training: sweep", "Narrow its space.")

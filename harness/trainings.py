@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import arms as setup
-from harness import lessons, probes
+from harness import lessons, probes, references
 from harness.progress import Phase, phase, say
 from harness.sections import ElsewhereConfig
 from harness.session import Session
@@ -21,6 +22,7 @@ from harness.training import (
     TrainingData,
     TrainingResult,
     external,
+    launching,
     openai_job,
     tuned_spec,
 )
@@ -61,24 +63,40 @@ def lesson(session: Session, what: str = MAIN, *, seed: int | None = None, **cha
 
 def swept(session: Session) -> dict[str, Any]:
     """The settings of the best trial on record; none without a sweep."""
-    sql = """select settings from v_repeats where experiment_id = ? and kind = 'trial' and state = 'done'
-             order by value desc, position limit 1"""
-    return {
-        name: value
-        for row in session.store.rows(sql, [session.id])
-        for name, value in json.loads(row["settings"]).items()
-    }
+    trials = _trials(session)
+    return dict(json.loads(trials[0]["settings"])) if trials else {}
+
+
+def _trials(session: Session) -> list[dict[str, Any]]:
+    """The finished trials of the sweep, the best first."""
+    sql = """select settings, training_id from v_repeats where experiment_id = ? and kind = 'trial' and state = 'done'
+             order by value desc, position"""
+    return session.store.rows(sql, [session.id])
+
+
+def keep_best(session: Session) -> None:
+    """Of the trials so far only the best keeps its weights; all stay on record. What others go by is left alone."""
+    ids = [trial["training_id"] for trial in _trials(session)]
+    sql = """select folder from training where training_id = ?
+                and training_id not in (select training_id from experiment_training)
+                and training_id not in (select training_id from repeats where kind <> 'trial')"""
+    for loser in set(ids) - set(ids[:1]):
+        for row in session.store.rows(sql, [loser]):
+            folder = Path(row["folder"])
+            for place in (folder, *folder.parent.glob(f"{folder.name}-*")):  # with the stages before it
+                shutil.rmtree(place, ignore_errors=True)
 
 
 def train_once(session: Session, asked: Lesson, report: OnLog | None = None) -> str:
-    """The id of this training, which is on record afterwards. Raises TrainingDiverged; nothing is on record then."""
+    """The id of this training, which is on record afterwards. Raises TrainingDiverged; nothing is on record then.
+
+    One on record whose folder is gone is done again.
+    """
     spec = setup.base_spec(session.experiment)
-    config = session.experiment.config.training
-    elsewhere = config.model_dump(include={"command", "format", "output", "openai_job"}) if config else {}
-    own = [elsewhere] if elsewhere.get("command") or elsewhere.get("openai_job") else []
     weights = session.model(spec).identity.weights
-    training_id = sha256_json([weights, asdict(asked.settings), asdict(asked.data), *own])
-    if not session.store.rows("select 1 from training where training_id = ?", [training_id]):
+    training_id = sha256_json([weights, asdict(asked.settings), asdict(asked.data), *_means(session)])
+    known = session.store.rows("select folder from training where training_id = ?", [training_id])
+    if not known or not Path(known[0]["folder"]).is_dir():
         folder = session.out / f"model-{training_id[:12]}"
         folder.parent.mkdir(parents=True, exist_ok=True)
         session.release()
@@ -88,6 +106,16 @@ def train_once(session: Session, asked: Lesson, report: OnLog | None = None) -> 
             say(f"{asked.what}: {remark}")
         _put(session, training_id, spec, asked, result, folder)
     return training_id
+
+
+def _means(session: Session) -> list[dict[str, Any]]:
+    """What else a training depends on where it is not done in this process: settings, and the files they name."""
+    experiment, config = session.experiment, session.experiment.config.training
+    if config and config.elsewhere:
+        files = references.command_files(config.command, experiment.folder) if config.command else {}
+        settings = config.model_dump(include={"command", "format", "output", "openai_job"})
+        return [settings, *([{"files": files}] if files else [])]
+    return [{"accelerate": experiment.files[config.accelerate]}] if config and config.accelerate else []
 
 
 def _train(session: Session, spec: ModelSpec, asked: Lesson, folder: Path, report: OnLog | None) -> TrainingResult:
@@ -112,7 +140,12 @@ def _train(session: Session, spec: ModelSpec, asked: Lesson, folder: Path, repor
             if report:
                 report(step, total, found)
 
-        return train_stages(spec, asked.data, settings, folder, _Teller(progress, all_told), asked.probes)
+        told = _Teller(progress, all_told)
+        if config and config.accelerate:
+            say("several processes: no questions are asked while they train, validation loss alone judges their steps")
+            accelerate = session.experiment.resolve(config.accelerate)
+            return launching.run(spec, asked.data, settings, folder, accelerate, told)
+        return train_stages(spec, asked.data, settings, folder, told, asked.probes)
 
 
 @contextmanager
@@ -154,6 +187,9 @@ def _put(
         "spec": {name: value for name, value in after.items() if value != before[name]},
     }  # fmt: skip
     curve = [{"training_id": training_id, "step": s, "name": n, "value": v} for s, n, v in result.loss_curve]
+    with session.store.connect() as con:
+        for table in ("training_log", "training"):
+            con.execute(f"delete from {table} where training_id = ?", [training_id])
     session.store.insert("training_log", curve)
     session.store.insert("training", [row])
 

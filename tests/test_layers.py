@@ -16,6 +16,7 @@ HOMES = {
     "torch": ("harness/models/hf", "harness/training/", "harness/demo/", "harness/tracking.py"),
     "transformers": ("harness/models/hf", "harness/training/", "harness/demo/"),
     "peft": ("harness/models/hf", "harness/training/"),
+    "accelerate": ("harness/training/",),
     "trl": ("harness/training/",),
     "lm_eval": ("suites/lm_eval_bridge.py",),
     "datasets": ("suites/datasets_bridge.py", "harness/training/"),

@@ -46,6 +46,22 @@ def test_the_best_trial_is_what_is_trained(base: Path, tmp_path: Path) -> None:
     assert all(1e-6 <= json.loads(row["settings"])["learning_rate"] <= 2e-2 for row in rows)
     experiment.do(opened(path), "train")
     assert len(session.store.rows("select 1 from training")) == len({row["training_id"] for row in rows})
+    [folder] = session.out.glob("model-*")  # of the losers the record is kept, not the weights
+    assert folder.name == f"model-{best['training_id'][:12]}"
+
+
+def test_a_trial_that_lost_is_trained_again_when_it_is_what_is_asked_for(base: Path, tmp_path: Path) -> None:
+    path = workspace(tmp_path, base, epochs=1, sweep={"trials": 3, "space": SPACE})
+    session = opened(path)
+    for stage in ("check", "baseline", "train"):
+        experiment.do(session, stage)
+    sql = "select training_id, settings from v_repeats where kind = 'trial' order by value, position desc limit 1"
+    [worst] = session.store.rows(sql)
+    again = run(workspace(tmp_path, base, epochs=1, **json.loads(worst["settings"])))
+    [used] = again.store.rows("select distinct training_id, folder from v_training where experiment_id = ?", [again.id])
+    assert used["training_id"] == worst["training_id"]
+    assert (Path(used["folder"]) / "adapter_model.safetensors").is_file()
+    assert verdict(again)
 
 
 def test_an_interrupted_sweep_goes_on_after_its_last_trial(

@@ -19,6 +19,7 @@ import torch
 from workspaces import decided, opened, run, verdict, write_jsonl
 
 from harness import experiment
+from harness.references import command_files
 from harness.training import METHODS, TrainingConfig, TrainingData, TrainingResult, TrainRow, external
 from reports import markdown
 from suites.errors import UserError
@@ -221,6 +222,21 @@ def test_an_experiment_trained_by_a_command_is_decided_like_any_other(
     stamp = (Path(row["folder"]) / "training.log").stat().st_mtime_ns
     experiment.do(opened(tmp_path / "experiment.yaml"), "train")
     assert (Path(row["folder"]) / "training.log").stat().st_mtime_ns == stamp  # not done again
+    script(tmp_path, copying(adapter) + "print('once more')\n")
+    again = run(tmp_path / "experiment.yaml")  # another trainer is another experiment
+    [row] = again.store.rows("select distinct folder from v_training where experiment_id = ?", [again.id])
+    assert (Path(row["folder"]) / "training.log").read_text() == "copied\nonce more\n"
+
+
+def test_the_files_a_command_names_belong_to_the_experiment(tmp_path: Path) -> None:
+    for name in ("train.py", "settings.yaml", "my data.txt", "run.sh"):
+        (tmp_path / name).write_text(name)
+    command = "python3 train.py --config=settings.yaml 'my data.txt' {train} --out {out} no-such.py -x"
+    assert set(command_files(command, tmp_path)) == {"train.py", "settings.yaml", "my data.txt"}
+    assert set(command_files("./run.sh {train}", tmp_path)) == {"./run.sh"}
+    assert command_files(f"{sys.executable} -m trainer {{train}}", tmp_path) == {}  # a program of the machine
+    with pytest.raises(UserError, match="cannot be read"):
+        command_files("python 'train.py", tmp_path)
 
 
 def test_settings_of_ours_do_not_go_with_a_command(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import tiny_models
 import torch
 from training_child import CONFIG, DATA
 
-from harness.training import METHODS, TrainingConfig, TrainingResult, checkpoints
+from harness.training import METHODS, PairRow, TrainingConfig, TrainingData, TrainingResult, checkpoints
 from harness.training.types import OnLog
 from suites.errors import UserError
 from suites.types import ModelSpec
@@ -75,6 +76,32 @@ def test_an_interrupted_training_ends_in_the_same_weights(at: int, base: Path, w
     assert curve(tmp_path / "out", *names) == curve(whole, *names)
     assert not partial.exists()
     assert not list((tmp_path / "out").glob("checkpoint-*"))
+
+
+PAIRS = [
+    PairRow(row.messages, row.target, other.target) for row, other in zip(DATA.train, DATA.train[1:], strict=False)
+]
+COMPARED = TrainingData(DATA.train, pairs=PAIRS, held_out=PAIRS[:3])
+
+
+@pytest.mark.parametrize("method", ["dpo", "kto", "reward", "rloo", "grpo"])
+def test_learning_from_preferences_goes_on_too(method: str, base: Path, tmp_path: Path) -> None:
+    earlier = train(base, tmp_path / "earlier").spec
+    start = ModelSpec(str(base)) if method == "reward" else earlier
+    config = replace(CONFIG, method=method, batch_size=4, completions=2, learning_rate=1e-3, max_new_tokens=4)
+    whole = METHODS[method](start, COMPARED, config, tmp_path / "whole")
+
+    def stop(step: int, total: int, logs: Mapping[str, float]) -> None:
+        if step == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        METHODS[method](start, COMPARED, config, tmp_path / "out", stop)
+    seen: list[int] = []
+    result = METHODS[method](start, COMPARED, config, tmp_path / "out", lambda step, *_: seen.append(step))
+    assert (seen[0], result.steps) == (4, whole.steps)
+    assert result.best_step == whole.steps  # which step was the best, their loss does not say
+    assert weights(tmp_path / "out") == weights(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "rng_state.pth", "adapter_model.safetensors"])

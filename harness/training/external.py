@@ -6,15 +6,11 @@ row holds can be taken for a command. It gets the frozen rows as files, and what
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import os
 import re
 import shlex
 import shutil
-import signal
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,15 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.models import hf_files
+from harness.training import program
 from harness.training.types import TrainingData, TrainingResult, TrainRow
 from suites.errors import UserError
 from suites.types import Generation, ModelSpec, Prompt
 
 PLACES = ("train", "validation", "out", "base", "seed")
 LOG = "training.log"
-LAST_LINES = 5
 ONE = Generation(max_new_tokens=1)
-GRACE_S = 10.0  # between asking a program to end and ending it
 
 
 def run(
@@ -60,7 +55,10 @@ def run(
     places = {**{name: str(file) for name, file in files.items()}, "out": str(made), "seed": str(seed)}
     words = words_of(command, {**places, "base": str(hf_files.base_folder(spec.base, spec.revision))})
     started = time.monotonic()
-    _watch_over(words, partial / LOG, cwd, timeout_s)
+    code = program.run(words, partial / LOG, cwd=cwd, setting="training: command", timeout_s=timeout_s)
+    if code:
+        fix = f"See the log. {program.last_lines(partial / LOG)}"
+        raise UserError(f"the command ended {program.ended(code)}", str(partial / LOG), fix)
     trained = _check(made, spec, output, partial / LOG)
     for file in (*files.values(), partial / LOG):
         shutil.move(file, made / file.name)
@@ -131,45 +129,7 @@ def write_rows(file: Path, rows: Sequence[TrainRow], form: str) -> None:
             stream.write(json.dumps(FORMS[form](row)) + "\n")
 
 
-# --- the program
-
-
-def _watch_over(words: list[str], log: Path, cwd: Path, timeout_s: float) -> None:
-    """Run a program to its end in a process group of its own, which ends with us."""
-    with log.open("wb") as stream:
-        try:
-            process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, cwd=cwd,
-                start_new_session=True,
-            )  # fmt: skip
-        except OSError as error:
-            what = f"the command cannot be started: {error.strerror}"
-            raise UserError(what, f"training: command ({words[0]})", "Check the program's name.") from None
-        try:
-            code = process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            what = f"the command was still running after {timeout_s / 3600:g} hours and was ended"
-            raise UserError(what, str(log), f"Raise training.timeout_hours. {_last_lines(log)}") from None
-        finally:
-            _end(process)
-    if code:
-        ended = f"with exit code {code}" if code > 0 else f"by signal {-code}"
-        raise UserError(f"the command ended {ended}", str(log), f"See the log. {_last_lines(log)}")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a program and all it started: first kindly, so that it can tidy up, then for good."""
-    for kind, wait in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, 0.0)):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, kind)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(wait)
-    process.wait()
-
-
-def _last_lines(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
-    return "It ended in: " + " | ".join(line.strip()[:200] for line in lines) if lines else "It printed nothing."
+# --- what it left
 
 
 def _check(made: Path, spec: ModelSpec, output: str, log: Path) -> int:

@@ -39,25 +39,22 @@ least. A row costs a third of what learning from it does, so this is about one p
 T = TypeVar("T")
 
 
-def arguments(config: TrainingConfig, validated: bool, resumable: bool) -> dict[str, Any]:
-    """Settings of a trainer that is watched; one that is `resumable` is saved where it is evaluated, the best kept.
+def arguments(config: TrainingConfig, validated: bool, judged: bool) -> dict[str, Any]:
+    """Settings of a trainer that is watched, and saved where it is evaluated.
 
-    Two checkpoints stay, the best and the last: while one is written there is always a complete one. Where rewards are
-    learnt the loss does not say which step was the best, so the last one counts.
+    Two checkpoints stay, the best and the last: while one is written there is always a complete one. Where steps are
+    not `judged` the last one counts: where rewards are learnt the loss does not say which was the best.
     """
     every = config.evaluate_every or (1 / EVALUATIONS if config.epochs > EVALUATIONS else None)  # below 1 a share
-    strategy = "steps" if every else "epoch"
-    evaluated = {"eval_strategy": strategy if validated else "no", **({"eval_steps": every} if every else {})}
-    if not resumable:
-        return {**evaluated, "save_strategy": "no"}
+    strategy, best = "steps" if every else "epoch", validated and judged
     return {
-        **evaluated,
+        "eval_strategy": strategy if validated else "no",
         "save_strategy": strategy,
-        **({"save_steps": every} if every else {}),
+        **({"eval_steps": every, "save_steps": every} if every else {}),
         "save_total_limit": 2,
-        "load_best_model_at_end": validated,
-        "metric_for_best_model": JUDGED if validated else None,
-        "greater_is_better": True if validated else None,
+        "load_best_model_at_end": best,
+        "metric_for_best_model": JUDGED if best else None,
+        "greater_is_better": True if best else None,
     }
 
 
@@ -70,6 +67,13 @@ def sample(validation: list[T], learnt: int, config: TrainingConfig) -> list[T]:
     if len(validation) <= most:
         return validation
     return [validation[i] for i in sorted(random.Random(config.seed).sample(range(len(validation)), most))]
+
+
+@contextmanager
+def main_first(trainer: Any) -> Iterator[bool]:
+    """Whether this process is the main one; in the end all wait for each other."""
+    yield trainer.accelerator.is_main_process
+    trainer.accelerator.wait_for_everyone()
 
 
 def prepare(partial: Path, made_from: Mapping[str, Any]) -> None:

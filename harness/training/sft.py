@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ def train(
     """Train as `config.method` says. `out` becomes the adapter's or the model's folder, with tokenizer and template.
 
     The work is done in `out` + ".partial" and renamed at the end, so an interrupted training leaves no `out`, and one
-    that finished is not done again. A supervised one goes on from its last checkpoint, and keeps its best weights.
+    that finished is not done again. It goes on from its last checkpoint; a supervised one keeps its best weights.
     """
     hf_loading.quiet()
     if spec.adapter and config.method not in PREFERENCES:
@@ -115,20 +115,22 @@ def train(
     start = _start(spec, base, config)
     watch = _watch(start, data, config, probes, on_log)
     job = _build(build or supervised, start, data, config, partial)
-    running.prepare(partial, made_from)  # now that nothing was refused
-    trainer = job.trainer
+    trainer, trained = job.trainer, sum(p.numel() for p in job.trainer.model.parameters() if p.requires_grad)
+    with running.main_first(trainer) as main:
+        if main:
+            running.prepare(partial, made_from)  # now that nothing was refused
     try:
         with running.told_when_full(partial):
             best = running.run(trainer, watch, partial)
-            _save(trainer.model, start, partial)
+            _save(trainer, start, partial)
     except (TrainingDiverged, TrainingPruned):
-        shutil.rmtree(partial)
+        shutil.rmtree(partial, ignore_errors=True)
         raise
     result = TrainingResult(
         spec=left_by(spec, config.method, out),
         seconds=watch.seconds,
         steps=trainer.state.global_step,
-        trained_parameters=sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+        trained_parameters=trained,
         train_rows=job.train_rows,
         loss_tokens=job.loss_tokens,
         best_step=best,
@@ -136,12 +138,18 @@ def train(
         remarks=watch.remarks,
         preferred=job.preferred(),
     )
+    with running.main_first(trainer) as main:
+        if main:
+            _finish(partial, out, made_from, result)
+    return result
+
+
+def _finish(partial: Path, out: Path, made_from: Mapping[str, Any], result: TrainingResult) -> None:
     versions = {module.__name__: str(module.__version__) for module in (torch, transformers, trl, peft)}
     with running.told_when_full(partial):
         record.write(partial, made_from, result, versions)
     running.clear(partial)
     partial.rename(out)
-    return result
 
 
 def _watch(
@@ -216,20 +224,20 @@ def tokens(start: Start, rows: Sequence[TrainRow], what: str) -> list[Tokens]:
 
 def arguments(config: TrainingConfig, out: Path, validate: bool) -> dict[str, Any]:
     """What every trainer is told alike."""
-    device = hf_loading.pick_device()
+    device, rows = hf_loading.pick_device(), _rows_each(config.batch_size)
     return {
         "output_dir": str(out),
         "num_train_epochs": config.epochs,
         "learning_rate": LEARNING_RATES[config.method] if config.learning_rate is None else config.learning_rate,
-        "per_device_train_batch_size": config.batch_size,
-        "per_device_eval_batch_size": config.batch_size,
+        "per_device_train_batch_size": rows,
+        "per_device_eval_batch_size": rows,
         "gradient_accumulation_steps": config.gradient_accumulation,
         "lr_scheduler_type": "cosine",
         "warmup_steps": config.warmup_share,  # a share of all steps when below 1
         "weight_decay": config.weight_decay,
         "seed": config.seed,
         "data_seed": config.seed,
-        **running.arguments(config, validate, resumable=config.method not in PREFERENCES),
+        **running.arguments(config, validate, judged=config.method not in PREFERENCES),
         "prediction_loss_only": True,
         "logging_steps": 1,
         "logging_nan_inf_filter": False,  # by default a loss of NaN is logged as 0
@@ -242,9 +250,26 @@ def arguments(config: TrainingConfig, out: Path, validate: bool) -> dict[str, An
     }
 
 
-def _save(model: Any, start: Start, out: Path) -> None:
+def _rows_each(batch_size: int) -> int:
+    """What each process takes of a batch: the recipe is the same however many there are."""
+    processes = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
+    if batch_size % processes:
+        what = f"A batch of {batch_size} rows does not divide among {processes} processes."
+        raise UserError(what, "training: batch_size", f"Give a multiple of {processes}, or use fewer processes.")
+    return batch_size // processes
+
+
+def _save(trainer: Any, start: Start, out: Path) -> None:
+    """Leave the weights in `out`; where they are spread over processes, all take part and the main one writes."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if not isinstance(model, peft.PeftModel):
+        model.to(hf_loading.stored_dtype(start.base))
+    state = trainer.accelerator.get_state_dict(trainer.model_wrapped if trainer.is_deepspeed_enabled else trainer.model)
+    if not trainer.accelerator.is_main_process:
+        return
     try:
-        hf_loading.check_finite([p for p in model.named_parameters() if p[1].requires_grad], "the trained model")
+        names = [name for name, parameter in model.named_parameters() if parameter.requires_grad and name in state]
+        hf_loading.check_finite([(name, state[name]) for name in names], "the trained model")
     except NonFiniteWeights as error:
         raise TrainingDiverged(f"Training diverged: {error}") from error
     if isinstance(model, peft.PeftModel):
@@ -252,10 +277,10 @@ def _save(model: Any, start: Start, out: Path) -> None:
         model.peft_config["default"].base_model_name_or_path = str(start.base) if Path(name).is_dir() else name
         # Beside "default" there may be a copy of where the training began.
         # False: the embeddings were not trained, and deciding it automatically asks the Hub.
-        model.save_pretrained(out, selected_adapters=["default"], save_embedding_layers=False)
+        model.save_pretrained(out, state_dict=state, selected_adapters=["default"], save_embedding_layers=False)
         (out / "README.md").unlink(missing_ok=True)  # a form with nothing filled in
     else:
-        model.to(hf_loading.stored_dtype(start.base)).save_pretrained(out)
+        model.save_pretrained(out, state_dict=state)
         if (start.base / "generation_config.json").is_file():
             shutil.copyfile(start.base / "generation_config.json", out / "generation_config.json")
     start.chat.save(out)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import accelerate
 import torch
 import transformers
 
@@ -93,6 +94,7 @@ class Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformers
             self.stopped = control.should_training_stop = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        accelerate.PartialState().wait_for_everyone()  # each process has a file of its own in there
         if state.is_world_process_zero:
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             known = {"curve": self.curve, "remarks": self.remarks, "stopped": self.stopped, "before": self._before}

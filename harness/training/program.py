@@ -1,0 +1,93 @@
+"""Another program at work: in a process group of its own that ends with us, what it prints in a log."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from suites.errors import UserError
+
+LAST_LINES = 5
+RULE = re.compile(r"\W*")
+GRACE_S = 10.0  # between asking a program to end and ending it
+POLL_S = 0.2
+
+
+def run(
+    words: Sequence[str],
+    log: Path,
+    *,
+    cwd: Path,
+    setting: str,
+    timeout_s: float | None = None,
+    meanwhile: Callable[[], None] | None = None,
+) -> int:
+    """Run a program to its end and return its exit code; `meanwhile` is called a few times a second.
+
+    `setting` is what asked for it. Raises UserError when it cannot be started or takes longer than `timeout_s`. All it
+    started ends with it, also when `meanwhile` raises or the harness is interrupted.
+    """
+    _give_memory_back()
+    with log.open("wb") as stream:
+        try:
+            process = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, cwd=cwd,
+                start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            what = f"the command cannot be started: {error.strerror}"
+            raise UserError(what, f"{setting} ({words[0]})", "Check the program's name.") from None
+        try:
+            return _wait(process, log, timeout_s, meanwhile)
+        finally:
+            _end(process)
+
+
+def _wait(
+    process: subprocess.Popen[bytes], log: Path, timeout_s: float | None, meanwhile: Callable[[], None] | None
+) -> int:
+    until = None if timeout_s is None else time.monotonic() + timeout_s
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(POLL_S)
+        if meanwhile:
+            meanwhile()
+        if until is not None and timeout_s is not None and time.monotonic() > until:
+            what = f"the command was still running after {timeout_s / 3600:g} hours and was ended"
+            raise UserError(what, str(log), f"Raise training.timeout_hours. {last_lines(log)}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a program and all it started: first kindly, so that it can tidy up, then for good."""
+    for kind, wait in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, 0.0)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, kind)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(wait)
+    process.wait()
+
+
+def _give_memory_back() -> None:
+    """What PyTorch keeps of a GPU for itself is needed by the program, if torch was loaded at all."""
+    torch = sys.modules.get("torch")
+    if torch and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def ended(code: int) -> str:
+    """How a program ended, in words."""
+    return f"with exit code {code}" if code >= 0 else f"by signal {-code}"
+
+
+def last_lines(log: Path) -> str:
+    """What a program printed last, in a sentence; lines that are only drawn are left out."""
+    text = log.read_text(encoding="utf-8", errors="replace")
+    last = [line.strip()[:200] for line in text.splitlines() if not RULE.fullmatch(line)][-LAST_LINES:]
+    return "It ended in: " + " | ".join(last) if last else "It printed nothing."
