@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness import arms as setup
-from harness import experiment
+from harness import examining, experiment
 from harness.comparisons import distrust
 from harness.decide import Verdict
 from harness.evaluate import on_record
@@ -52,7 +52,7 @@ def identical_answers(session: Session) -> Planted:
         if source := base_run(session, arm["run_id"]):
             copy_answers(session, source, arm["run_id"])
             run = on_record(session.store, arm["run_id"])
-            experiment.put_arm(session, "candidate", arm["arm"], run, chosen=arm["chosen"])
+            examining.put_arm(session, "candidate", arm["arm"], run, chosen=arm["chosen"])
     return Planted("the candidate's answers are the base's", (Verdict.INVALID,), ("candidate",))
 
 
@@ -141,7 +141,7 @@ def adapter_without_effect(session: Session) -> Planted:
         done = "a fresh LoRA on the base, its B matrices zero"
     spec = replace(base, adapter=str(folder))
     arms = setup.candidate_arms(session.experiment, spec, setup.base_arms(session.experiment, session.splits))
-    experiment.measure_effect(session, arms[0])
+    examining.measure_effect(session, arms[0])
     return Planted(done, (Verdict.INVALID,), ("adapter",))
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from harness import arms as setup
-from harness import experiment
+from harness import examining
 from harness.comparisons import FINISHED
 from harness.config import MetricRule, read_margin
 from harness.decide import Verdict
@@ -159,7 +159,7 @@ def rewrite(
     run = on_record(session.store, chosen["run_id"])
     [row] = session.store.rows("select prompter_id, seconds from runs where run_id = ?", [run.id])
     record(session.store, run, suite.kind, row["prompter_id"], marked, row["seconds"])
-    experiment.put_arm(session, side, chosen["arm"], run, chosen=True)
+    examining.put_arm(session, side, chosen["arm"], run, chosen=True)
 
 
 def _marked(run_id: str, example: Example, answer: Completion, marks: Mapping[str, Metric]) -> Marked:

@@ -17,16 +17,19 @@ from scipy.special import stdtrit
 
 from baselines.arm import Arm, Prompter
 from harness import arms as setup
-from harness import corpus, lessons, stats, trainings
+from harness import examining, lessons, stats, trainings
 from harness.config import read_margin
 from harness.decide import Gate, Status
-from harness.evaluate import Run, evaluate
+from harness.evaluate import Run
 from harness.score_statistic import Interval
 from harness.session import Session
 from harness.training import TrainingDiverged
 from harness.variance import VarianceSplit, split_variance
 from suites.corpus import CORPUS
 from suites.types import Example, Suite
+
+Measured = tuple[Run, dict[str, Any]]
+"""A run and its `examining.summary`."""
 
 SEEDS_GATE = "gain over training seeds"
 
@@ -62,15 +65,14 @@ def put(
     training_id: str,
     settings: Mapping[str, Any],
     state: str,
-    measured: tuple[Run, int, float, Interval | None] | None = None,
+    measured: Measured | None = None,
 ) -> None:
     """One further training on record, with its score once there is one."""
-    run, n, value, interval = measured or (None, 0, None, None)
+    run, found = measured or (None, {"n": 0, "mean": None, "low": None, "high": None})
     row = {
         "experiment_id": session.id, "kind": kind, "position": position, "training_id": training_id,
         "settings": dict(settings), "run_id": run.id if run else "", "metric": run.metrics[0] if run else "",
-        "n": n, "value": value, "low": interval.low if interval else None, "high": interval.high if interval else None,
-        "state": state,
+        "n": found["n"], "value": found["mean"], "low": found["low"], "high": found["high"], "state": state,
     }  # fmt: skip
     session.store.insert("repeats", [row], replace=True)
 
@@ -89,27 +91,11 @@ def examine_seeds(session: Session, prompter: Prompter, suite: Suite) -> None:
             put(session, "seed", row["position"], row["training_id"], row["settings"], "done", measured)
 
 
-def measure(
-    session: Session, what: str, training_id: str, prompter: Prompter, suite: Suite
-) -> tuple[Run, int, float, Interval | None]:
-    """A trained model on a suite: its run, how many answers have a score, the score and its interval."""
-    config = session.experiment.config
-    spec = trainings.trained_spec(session, training_id)
-    arm = Arm(f"{setup.candidate_label(session.experiment)}, {what}", spec, prompter)
-    done = evaluate(arm, suite, session.model(spec), session.store, config.seed)
-    clusters = {example.id: example.cluster for example in suite.examples}
-    if suite.primary in CORPUS:
-        answers = session.store.answers(done.id, suite.primary)
-        return (
-            done,
-            len(answers),
-            *corpus.value_and_interval(suite.primary, answers, clusters, config.policy.confidence),
-        )
-    scores = session.store.scores(done.id, suite.primary)
-    marks = {i: score.value for i, score in scores.items() if score.value is not None}
-    values = list(marks.values())
-    interval = stats.mean_interval(values, [clusters[i] for i in marks], config.policy.confidence)
-    return done, len(values), float(np.mean(values)), interval
+def measure(session: Session, what: str, training_id: str, prompter: Prompter, suite: Suite) -> Measured:
+    """A trained model on a suite, by the metric that decides."""
+    name = f"{setup.candidate_label(session.experiment)}, {what}"
+    done = examining.take(session, Arm(name, trainings.trained_spec(session, training_id), prompter), suite)
+    return done, examining.summary(session, done, suite.primary)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,8 @@ def _try(session: Session, trial: optuna.Trial, position: int, settings: Mapping
     prompter = setup.task_prompter(session.experiment)
     measured = repeats.measure(session, f"trial {position + 1}", training_id, prompter, rehearsal)
     repeats.put(session, "trial", position, training_id, settings, "done", measured)
-    return measured[2]
+    value: float | None = measured[1]["mean"]
+    return value
 
 
 def _pruner(trial: optuna.Trial) -> OnLog:
