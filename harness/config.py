@@ -15,23 +15,11 @@ from pydantic import ValidationError
 
 from harness.prices import LIST_CURRENCY
 from harness.references import is_prompt_file, look_up
-from harness.sections import (
-    BaselineConfig,
-    CostsConfig,
-    Endpoint,
-    ExperimentConfig,
-    MetricRule,
-    ModelConfig,
-    Policy,
-    RegressionConfig,
-    RepeatConfig,
-    Section,
-    SweepRange,
-    Tier,
-    TrainingConfig,
-    json_schema,
-    read_margin,
-)
+from harness.sections import ExperimentConfig, json_schema
+from harness.sections.base import Section, Tier, read_margin
+from harness.sections.exam import BaselineConfig, Endpoint, ModelConfig, RegressionConfig
+from harness.sections.policy import CostsConfig, MetricRule, Policy
+from harness.sections.training import RepeatConfig, SweepRange, TrainingConfig
 from harness.yaml_lines import Location, line_of, load
 from suites import metrics
 from suites.corpus import CORPUS

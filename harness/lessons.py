@@ -13,7 +13,7 @@ from baselines.arm import Prompter
 from harness import arms, stats
 from harness.config import Experiment
 from harness.judging import Evidence
-from harness.sections import TrainingConfig as Settings
+from harness.sections.training import TrainingConfig as Settings
 from harness.training import PairRow, RatedRow, TrainingConfig, TrainingData, TrainRow
 from suites.data import read_examples
 from suites.datasets_bridge import locate

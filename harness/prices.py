@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from harness.sections import PriceConfig
+from harness.sections.policy import PriceConfig
 from suites.data import sha256_json
 from suites.errors import UserError
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness import arms as setup
 from harness import repeats, trainings
 from harness.progress import say
-from harness.sections import SweepConfig, SweepRange
+from harness.sections.training import SweepConfig, SweepRange
 from harness.session import Session
 from harness.training import TrainingDiverged, TrainingPruned
 from harness.training.types import OnLog

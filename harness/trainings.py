@@ -13,7 +13,7 @@ from typing import Any
 from harness import arms as setup
 from harness import lessons, probes, references
 from harness.progress import Phase, phase, say
-from harness.sections import ElsewhereConfig
+from harness.sections.training import ElsewhereConfig
 from harness.session import Session
 from harness.tracking import Tracking
 from harness.training import (

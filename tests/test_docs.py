@@ -13,7 +13,7 @@ import yaml
 from harness.cli import STAGES, _parser
 from harness.config import ExperimentConfig
 from harness.decide import Verdict
-from harness.sections import MethodName
+from harness.sections.training import MethodName
 from suites.metrics import METRICS
 
 ROOT = Path(__file__).parent.parent

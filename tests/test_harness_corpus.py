@@ -15,7 +15,7 @@ from harness import power
 from harness.compare import Comparison, Question
 from harness.corpus import compare_corpus, planned_sd
 from harness.decide import gain_gate, harm_gates
-from harness.sections import Policy
+from harness.sections.policy import Policy
 from harness.session import Session
 from reports import markdown
 from suites.errors import UserError

@@ -15,7 +15,7 @@ from test_repeats import workspace
 from workspaces import decided, opened, run, verdict
 
 from harness import experiment, sweep
-from harness.sections import TrainingConfig
+from harness.sections.training import TrainingConfig
 from harness.training import TrainingPruned
 from reports import markdown
 

@@ -16,7 +16,7 @@ from fine_tuning_api import Api, serving
 from workspaces import run, verdict, write_jsonl
 
 from harness.cli import main
-from harness.sections import TrainingConfig
+from harness.sections.training import TrainingConfig
 from harness.training import TrainingData, TrainingResult, TrainRow, openai_job
 from suites.errors import UserError
 from suites.types import ModelSpec

@@ -15,7 +15,8 @@ from typing import Any, get_args
 
 import yaml
 
-from harness.sections import ExperimentConfig, MethodName, TrackerName, TrainingConfig
+from harness.sections import ExperimentConfig
+from harness.sections.training import MethodName, TrackerName, TrainingConfig
 from suites.errors import UserError
 
 TRACKERS = get_args(TrackerName)

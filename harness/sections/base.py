@@ -1,0 +1,68 @@
+"""What every section of experiment.yaml is made of: unknown settings refused, shorthands, margins."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Tier = Literal["critical", "supporting", "advisory"]
+Share = Annotated[float, Field(ge=0, le=1)]
+FilePath = Annotated[str, Field(json_schema_extra={"format": "path"})]
+
+
+def read_margin(margin: float | str) -> tuple[float, bool]:
+    """A margin as (amount, whether it is a share of the baseline's score): `"5%"` is (0.05, True)."""
+    return (float(margin[:-1]) / 100, True) if isinstance(margin, str) else (margin, False)
+
+
+def _gain(value: Any) -> float | str:
+    """A margin as the user wrote it, checked."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1:
+        return float(value)
+    if isinstance(value, str) and re.fullmatch(PERCENT, value):
+        return value
+    raise ValueError("is a difference of scores from 0 to 1, or a share of the baseline's score such as 5%")
+
+
+def _margin(value: Any) -> float | str:
+    if read_margin(checked := _gain(value))[0] == 0:
+        raise ValueError("is more than 0: no exam can show that nothing at all was lost")
+    return checked
+
+
+PERCENT = r"\d{1,2}(\.\d+)?%"
+_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"type": "number", "minimum": 0, "exclusiveMaximum": 1}, {"type": "string", "pattern": f"^{PERCENT}$"}]}
+)
+Gain = Annotated[float | str, PlainValidator(_gain), _SCHEMA]
+Margin = Annotated[float | str, PlainValidator(_margin), _SCHEMA]
+
+
+class Section(BaseModel):
+    """A part of the experiment file. `shorthand` names the field that a bare string or number stands for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    shorthand: ClassVar[str | None] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, value: Any) -> Any:
+        return {cls.shorthand: value} if cls.shorthand and isinstance(value, str | int | float) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler.resolve_ref_schema(handler(core))
+        return {"anyOf": [schema["properties"][cls.shorthand], schema]} if cls.shorthand else schema
