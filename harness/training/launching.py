@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.training import program
-from harness.training.types import OnLog, TrainingConfig, TrainingData, TrainingDiverged, TrainingResult
+from harness.training.types import OnLog, TrainingConfig, TrainingData, TrainingDiverged, TrainingPruned, TrainingResult
 from suites.errors import UserError
 from suites.types import ModelSpec
 
@@ -40,7 +40,12 @@ def run(
     words = [*launch, "-m", "harness.training.worker", str(folder)]
     with (folder / PROGRESS).open(encoding="utf-8") as progress:
         told = _Told(progress, on_log)
-        code = program.run(words, folder / LOG, cwd=Path.cwd(), setting="training: accelerate", meanwhile=told)
+        try:
+            code = program.run(words, folder / LOG, cwd=Path.cwd(), setting="training: accelerate", meanwhile=told)
+        except TrainingPruned:
+            for place in (folder, out.with_name(out.name + ".partial")):
+                shutil.rmtree(place, ignore_errors=True)
+            raise
         told()
     if code or not (folder / RESULT).is_file():
         raise _failure(folder, code)

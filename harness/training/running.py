@@ -70,7 +70,7 @@ def sample(validation: list[T], learnt: int, config: TrainingConfig) -> list[T]:
 
 
 @contextmanager
-def main_first(trainer: Any) -> Iterator[bool]:
+def on_main(trainer: Any) -> Iterator[bool]:
     """Whether this process is the main one; in the end all wait for each other."""
     yield trainer.accelerator.is_main_process
     trainer.accelerator.wait_for_everyone()

@@ -116,7 +116,7 @@ def train(
     watch = _watch(start, data, config, probes, on_log)
     job = _build(build or supervised, start, data, config, partial)
     trainer, trained = job.trainer, sum(p.numel() for p in job.trainer.model.parameters() if p.requires_grad)
-    with running.main_first(trainer) as main:
+    with running.on_main(trainer) as main:
         if main:
             running.prepare(partial, made_from)  # now that nothing was refused
     try:
@@ -138,7 +138,7 @@ def train(
         remarks=watch.remarks,
         preferred=job.preferred(),
     )
-    with running.main_first(trainer) as main:
+    with running.on_main(trainer) as main:
         if main:
             _finish(partial, out, made_from, result)
     return result
@@ -268,7 +268,7 @@ def _save(trainer: Any, start: Start, out: Path) -> None:
     if not trainer.accelerator.is_main_process:
         return
     try:
-        names = [name for name, parameter in model.named_parameters() if parameter.requires_grad and name in state]
+        names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
         hf_loading.check_finite([(name, state[name]) for name in names], "the trained model")
     except NonFiniteWeights as error:
         raise TrainingDiverged(f"Training diverged: {error}") from error
