@@ -41,9 +41,11 @@ class Phase:
         return self.done / max(time.monotonic() - self.started, 1e-9)
 
     def __str__(self) -> str:
+        took = f"{time.monotonic() - self.started:.1f} s"
+        if self.total == 1:  # one piece, or nobody said how many
+            return f"{self.name}: {took} {self.note}".rstrip()
         left = f", {(self.total - self.done) / self.rate:.0f} s left" if 0 < self.done < self.total else ""
-        took = f"{time.monotonic() - self.started:.1f} s ({self.rate:.1f}/s)"
-        return f"{self.name}: {self.done}/{self.total} in {took}{left} {self.note}".rstrip()
+        return f"{self.name}: {self.done}/{self.total} in {took} ({self.rate:.1f}/s){left} {self.note}".rstrip()
 
 
 @contextlib.contextmanager

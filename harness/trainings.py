@@ -121,11 +121,11 @@ def _means(session: Session) -> list[dict[str, Any]]:
 def _train(session: Session, spec: ModelSpec, asked: Lesson, folder: Path, report: OnLog | None) -> TrainingResult:
     settings, config = asked.settings, session.experiment.config.training
     if config and config.command:
-        with phase(f"{asked.what} (command)"):
+        with phase(f"{asked.what} (command)") as progress:
             return external.run(
                 spec, asked.data, command=config.command, form=config.format, output=config.output,
                 timeout_s=config.timeout_hours * 3600, seed=settings.seed, folder=folder,
-                cwd=session.experiment.folder,
+                cwd=session.experiment.folder, tell=lambda line: progress.at(0, 1, line),
             )  # fmt: skip
     if config and config.openai_job:
         job = openai_job.Job(**config.openai_job.model_dump())

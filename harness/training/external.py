@@ -39,9 +39,11 @@ def run(
     seed: int,
     folder: Path,
     cwd: Path,
+    tell: Callable[[str], None],
 ) -> TrainingResult:
     """Train by `command`, run in `cwd`; `folder` becomes what it left, with the rows it was given and its log.
 
+    `tell` is called with the last line of the log, a few times a second.
     Raises UserError when it fails, takes longer than `timeout_s` seconds, or leaves nothing usable; the log stays in
     `folder` + ".partial". Its programs are ended with it, and when the harness is interrupted.
     """
@@ -55,7 +57,10 @@ def run(
     places = {**{name: str(file) for name, file in files.items()}, "out": str(made), "seed": str(seed)}
     words = words_of(command, {**places, "base": str(hf_files.base_folder(spec.base, spec.revision))})
     started = time.monotonic()
-    code = program.run(words, partial / LOG, cwd=cwd, setting="training: command", timeout_s=timeout_s)
+    code = program.run(
+        words, partial / LOG, cwd=cwd, setting="training: command", timeout_s=timeout_s,
+        meanwhile=lambda: tell(program.last_line(partial / LOG)),
+    )  # fmt: skip
     if code:
         fix = f"See the log. {program.last_lines(partial / LOG)}"
         raise UserError(f"the command ended {program.ended(code)}", str(partial / LOG), fix)

@@ -15,6 +15,7 @@ from pathlib import Path
 from suites.errors import UserError
 
 LAST_LINES = 5
+TAIL_BYTES = 8192  # where those are looked for
 RULE = re.compile(r"\W*")
 GRACE_S = 10.0  # between asking a program to end and ending it
 POLL_S = 0.2
@@ -87,7 +88,19 @@ def ended(code: int) -> str:
 
 
 def last_lines(log: Path) -> str:
-    """What a program printed last, in a sentence; lines that are only drawn are left out."""
-    text = log.read_text(encoding="utf-8", errors="replace")
-    last = [line.strip()[:200] for line in text.splitlines() if not RULE.fullmatch(line)][-LAST_LINES:]
+    """What a program printed last, in a sentence."""
+    last = _printed(log)[-LAST_LINES:]
     return "It ended in: " + " | ".join(last) if last else "It printed nothing."
+
+
+def last_line(log: Path) -> str:
+    """What a program printed last, as it is; empty before it has printed anything."""
+    return (_printed(log) or [""])[-1]
+
+
+def _printed(log: Path) -> list[str]:
+    """The end of a log, line by line, without lines that are only drawn."""
+    with log.open("rb") as stream:
+        stream.seek(max(0, log.stat().st_size - TAIL_BYTES))
+        text = stream.read().decode("utf-8", errors="replace")
+    return [line.strip()[:200] for line in text.splitlines() if not RULE.fullmatch(line)]
