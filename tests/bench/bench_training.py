@@ -78,8 +78,9 @@ AFTER = {
 CHOSEN = f"""\
 What comes after the short LoRA starts from its weights (the reward model from the base). Pairs are of answers that the
 short LoRA gives: of {DRAWN} drawn at temperature 1 for each training row, every different wrong one is rejected, the
-row's target chosen; those of the first {HELD_OUT} rows are held out. Learning rates, betas, epochs and where the short
-LoRA stops were chosen on the validation rows and the held-out pairs, before the test rows were asked."""
+row's target chosen; those of the first {HELD_OUT} rows are held out. Where the short LoRA stops and the learning rates,
+betas and epochs of DPO and RLOO were chosen on the validation rows, never on the test rows; KTO takes those of DPO,
+GRPO those of RLOO, and the reward model those of the LoRA."""
 
 
 def examples(name: str) -> tuple[Example, ...]:
@@ -261,6 +262,7 @@ def four_bits() -> str:
     return f"Linear weights: {half:,} bytes in bfloat16, {four:,} in four bits with their scales: {four / half:.3f}."
 
 
+<<<<<<< HEAD
 def overhead(work: Path, rounds: int = 3) -> str:
     """Wall and processor time of the harness over those of the bare trainer, on the demo's own training; in turn."""
     asked = trainings.lesson(open_session(load_experiment(DEMO / "experiment.yaml"), work / "harness.duckdb"))
@@ -286,12 +288,32 @@ def times_bare(took: Sequence[tuple[float, float]], bare: Sequence[tuple[float, 
     return (
         f"{statistics.median(walls):.3f} times the wall time of the bare trainer, {statistics.median(cpus):.3f} times "
         f"({every}) its processor time."
+=======
+def overhead(rounds: int = 6) -> str:
+    """Wall and processor time of the harness over those of the bare trainer, paired; each goes first in turn."""
+    config = replace(LORA, epochs=1)
+    ways: dict[str, Callable[[Path], Any]] = {
+        "ours": lambda out: train(ModelSpec(str(MODEL)), plain_data(), config, out),
+        "bare": lambda out: bare_trl(config, out),
+    }
+    ratios = []
+    with tempfile.TemporaryDirectory() as work:
+        for number in range(rounds):
+            order = list(ways) if number % 2 else list(reversed(ways))
+            took = {way: timed(ways[way], Path(work) / f"{way}{number}") for way in order}
+            ratios.append([ours / bare for ours, bare in zip(took["ours"], took["bare"], strict=True)])
+    walls, cpus = zip(*ratios, strict=True)
+    every = ", ".join(f"{ratio:.3f}" for ratio in sorted(walls))
+    return (
+        f"The harness takes {statistics.median(walls):.3f} times the wall time of the bare trainer ({every}),"
+        f" {statistics.median(cpus):.3f} times its processor time; medians of {rounds} pairs, each first in turn."
+>>>>>>> prefs
     )
 
 
-def timed(work: Any) -> tuple[float, float]:
+def timed(way: Callable[[Path], Any], out: Path) -> tuple[float, float]:
     wall, cpu = time.perf_counter(), time.process_time()
-    work()
+    way(out)
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
@@ -334,7 +356,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = options.work or Path(folder)
         found = {name: apart(name, work) for name in ("base", *ARMS, *AFTER)}
-        parts = [table(found), win_rate(found), four_bits(), overhead(work)]
+        parts = [table(found), win_rate(found), four_bits(), overhead()]
     spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     minutes = (time.monotonic() - started) / 60, sum(each.ru_utime + each.ru_stime for each in spent) / 60
     versions = f"torch {torch.__version__}, transformers {transformers.__version__}, trl {trl.__version__}"
