@@ -262,22 +262,19 @@ def four_bits() -> str:
     return f"Linear weights: {half:,} bytes in bfloat16, {four:,} in four bits with their scales: {four / half:.3f}."
 
 
-<<<<<<< HEAD
 def overhead(work: Path, rounds: int = 3) -> str:
-    """Wall and processor time of the harness over those of the bare trainer, on the demo's own training; in turn."""
+    """Wall and processor time of the harness over those of the bare trainer, on the demo's own training."""
     asked = trainings.lesson(open_session(load_experiment(DEMO / "experiment.yaml"), work / "harness.duckdb"))
-    unwatched = replace(asked.data, validation=())
+    spec, unwatched = ModelSpec(str(MODEL)), replace(asked.data, validation=())
     ways: dict[str, Callable[[Path], object]] = {
         "bare": lambda at: bare_trl(asked.settings, at),
-        "The harness": lambda at: train(ModelSpec(str(MODEL)), unwatched, asked.settings, at),
-        "With its default watching it": lambda at: train(
-            ModelSpec(str(MODEL)), asked.data, asked.settings, at, None, asked.probes
-        ),
+        "The harness": lambda at: train(spec, unwatched, asked.settings, at),
+        "With its default watching it": lambda at: train(spec, asked.data, asked.settings, at, None, asked.probes),
     }
     took: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for i in range(rounds):
-        for name, way in ways.items():
-            took[name].append(timed(lambda way=way, at=work / f"{name} {i}": way(at)))
+        for name in [*ways][i % 3 :] + [*ways][: i % 3]:  # each goes first in turn
+            took[name].append(timed(ways[name], work / f"{name} {i}"))
     bare = took.pop("bare")
     return "\n".join(f"{name} takes {times_bare(each, bare)}" for name, each in took.items())
 
@@ -288,26 +285,6 @@ def times_bare(took: Sequence[tuple[float, float]], bare: Sequence[tuple[float, 
     return (
         f"{statistics.median(walls):.3f} times the wall time of the bare trainer, {statistics.median(cpus):.3f} times "
         f"({every}) its processor time."
-=======
-def overhead(rounds: int = 6) -> str:
-    """Wall and processor time of the harness over those of the bare trainer, paired; each goes first in turn."""
-    config = replace(LORA, epochs=1)
-    ways: dict[str, Callable[[Path], Any]] = {
-        "ours": lambda out: train(ModelSpec(str(MODEL)), plain_data(), config, out),
-        "bare": lambda out: bare_trl(config, out),
-    }
-    ratios = []
-    with tempfile.TemporaryDirectory() as work:
-        for number in range(rounds):
-            order = list(ways) if number % 2 else list(reversed(ways))
-            took = {way: timed(ways[way], Path(work) / f"{way}{number}") for way in order}
-            ratios.append([ours / bare for ours, bare in zip(took["ours"], took["bare"], strict=True)])
-    walls, cpus = zip(*ratios, strict=True)
-    every = ", ".join(f"{ratio:.3f}" for ratio in sorted(walls))
-    return (
-        f"The harness takes {statistics.median(walls):.3f} times the wall time of the bare trainer ({every}),"
-        f" {statistics.median(cpus):.3f} times its processor time; medians of {rounds} pairs, each first in turn."
->>>>>>> prefs
     )
 
 
@@ -356,7 +333,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = options.work or Path(folder)
         found = {name: apart(name, work) for name in ("base", *ARMS, *AFTER)}
-        parts = [table(found), win_rate(found), four_bits(), overhead()]
+        parts = [table(found), win_rate(found), four_bits(), overhead(work)]
     spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     minutes = (time.monotonic() - started) / 60, sum(each.ru_utime + each.ru_stime for each in spent) / 60
     versions = f"torch {torch.__version__}, transformers {transformers.__version__}, trl {trl.__version__}"
