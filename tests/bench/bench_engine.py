@@ -19,8 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 import transformers
-from engine_rivals import PAGE, PASS_TOKENS, ROWS, Rivals
+from engine_rivals import PAGE, PASS_TOKENS, ROWS, Rivals, Way
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
@@ -53,10 +53,17 @@ Answers = list[Any]
 
 @dataclass(frozen=True)
 class Contest:
-    """One model and its three ways to be asked; `batch` is HFLM's."""
+    """One model, its requests and its three ways to be asked; `batch` is HFLM's."""
 
+    label: str
     model: HFModel
-    batch: int
+    name: str
+    requests: list[Any]
+    batch: int = BATCHES[0]
+
+    @property
+    def heading(self) -> str:
+        return f"{self.label} | {WORKLOADS[self.name]}"
 
     def ours(self, requests: Sequence[Any]) -> Answers:
         if isinstance(requests[0], str):
@@ -112,67 +119,73 @@ def workload(name: str, model: HFModel, n: int, seed: int) -> list[Any]:
     return [text(draw.randrange(20, 600)) for _ in range(n)]
 
 
-def timed(work: Callable[[Sequence[Any]], Answers], requests: Sequence[Any]) -> tuple[Answers, float, float]:
+def timed(work: Way, requests: Sequence[Any]) -> tuple[Answers, float, float]:
     """Answers, wall seconds, processor seconds."""
     wall, processor = time.perf_counter(), time.process_time()
     answers = work(requests)
     return answers, time.perf_counter() - wall, time.process_time() - processor
 
 
-def best_batch(model: HFModel, requests: Sequence[Any]) -> int:
-    """HFLM's fastest batch size on the first sixteen requests, by processor time."""
-    taken = {batch: timed(Contest(model, batch).hflm, requests[:16])[2] for batch in BATCHES}
-    return min(taken, key=lambda batch: taken[batch])
+def with_best_batch(contest: Contest) -> Contest:
+    """The contest with HFLM's fastest batch size on the first sixteen requests, by processor time."""
+    tried = [replace(contest, batch=batch) for batch in BATCHES]
+    return min(tried, key=lambda each: timed(each.hflm, each.requests[:16])[2])
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one way took: seconds of the first time beyond the median of the rounds, and the medians."""
+    """What one way answered, and the seconds it took: the first round's, the median round's, and the processor's."""
 
     answers: Answers
-    start: float
+    first: float
     wall: float
     processor: float
 
 
-def compete(ways: dict[str, Callable[[Sequence[Any]], Answers]], requests: Sequence[Any], n: int) -> dict[str, Result]:
-    """Each way once to get ready, then `n` rounds in which they take turns."""
-    first = {way: timed(work, requests) for way, work in ways.items()}
-    rounds = [{way: timed(work, requests) for way, work in ways.items()} for _ in range(n)]
+def compete(ways: dict[str, Way], requests: Sequence[Any], n: int) -> dict[str, Result]:
+    """`n` rounds in which the ways take turns, after one to get ready."""
+    rounds = [{way: timed(work, requests) for way, work in ways.items()} for _ in range(n + 1)]
     results = {}
     for way in ways:
-        wall = statistics.median(each[way][1] for each in rounds)
-        processor = statistics.median(each[way][2] for each in rounds)
-        results[way] = Result(rounds[-1][way][0], first[way][1] - wall, wall, processor)
+        _, walls, processors = zip(*(each[way] for each in rounds[1:]), strict=True)
+        medians = statistics.median(walls), statistics.median(processors)
+        results[way] = Result(rounds[-1][way][0], rounds[0][way][1], *medians)
     return results
 
 
-def compare(model: HFModel, name: str, measured: bool, arguments: argparse.Namespace) -> tuple[list[str], list[str]]:
-    """A workload's row of the first table, its memory too if that is to be `measured`, and its rows of the second."""
-    requests = workload(name, model, arguments.requests, arguments.seed)
-    contest = Contest(model, best_batch(model, requests))
-    rivals = Rivals(model, contest.batch, NEW_TOKENS)
-    own = rivals.scoring() if name == "b" else rivals.generating(requests[:16])
-    ways = {"ours": contest.ours, "hflm": contest.hflm} | ({} if name == "b" else {"pipeline": contest.pipeline})
-    results = compete(ways | own, requests, arguments.rounds)
+def compare(contest: Contest, measured: bool, arguments: argparse.Namespace) -> str:
+    """A row of the first table, its memory too if that is to be `measured`."""
+    ways: dict[str, Way] = {"ours": contest.ours, "hflm": contest.hflm}
+    if contest.name != "b":
+        ways["pipeline"] = contest.pipeline
+    results = compete(ways, contest.requests, arguments.rounds)
     ours, hflm, pipeline = results["ours"], results["hflm"], results.get("pipeline")
-    rates = [f"{len(requests) / each.wall:.1f}" if each else "" for each in (ours, hflm, pipeline)]
+    rates = [f"{len(contest.requests) / each.wall:.1f}" if each else "" for each in (ours, hflm, pipeline)]
     ratio, spent = hflm.wall / ours.wall, hflm.processor / ours.processor
     over = f"{pipeline.wall / ours.wall:.1f}" if pipeline else ""
-    peaks = [peak(model, way, name, contest.batch, arguments) for way in ("ours", "hflm")] if measured else []
-    row = [
-        WORKLOADS[name], *rates, str(contest.batch), f"**{ratio:.1f}**", f"{spent:.1f}", over,
-        equal({way: results[way].answers for way in ways}), f"{peaks[0]:.0f} / {peaks[1]:.0f} MB" if peaks else "",
+    peaks = [peak(contest, way, arguments) for way in ("ours", "hflm")] if measured else []
+    cells = [
+        contest.heading, *rates, str(contest.batch), f"**{ratio:.1f}**", f"{spent:.1f}", over,
+        equal({way: result.answers for way, result in results.items()}),
+        f"{peaks[0]:.0f} / {peaks[1]:.0f} MB" if peaks else "",
     ]  # fmt: skip
-    return row, [beside(way, results[way], ours, len(requests), WORKLOADS[name]) for way in own]
+    return f"| {' | '.join(cells)} |"
 
 
-def beside(way: str, rival: Result, ours: Result, n: int, workload: str) -> str:
-    """A rival's row of the second table."""
-    compiling = f"{rival.start:.0f}" if "compiled" in way else ""
-    cells = [workload, way, f"{n / rival.wall:.1f}", f"{n / ours.wall:.1f}", f"{rival.wall / ours.wall:.1f}"]
-    cells += [f"**{rival.processor / ours.processor:.1f}**", compiling]
-    return " | ".join([*cells, equal({"ours": ours.answers, way: rival.answers})])
+def beside_transformers(contest: Contest, n: int) -> list[str]:
+    """The rows of the second table, one for each of transformers' own ways."""
+    rivals = Rivals(contest.model, contest.batch, NEW_TOKENS)
+    ways = rivals.scoring() if contest.name == "b" else rivals.generating(contest.requests[:16])
+    results = compete({"ours": contest.ours} | ways, contest.requests, n)
+    ours, rows = results["ours"], []
+    for way in ways:
+        rival = results[way]
+        rates = [f"{len(contest.requests) / each.wall:.1f}" for each in (rival, ours)]
+        ratios = [f"{rival.wall / ours.wall:.1f}", f"**{rival.processor / ours.processor:.1f}**"]
+        compiling = f"{max(0, rival.first - rival.wall):.0f}" if "compiled" in way else ""
+        same = equal({"ours": ours.answers, way: rival.answers})
+        rows.append(f"| {' | '.join([contest.heading, way, *rates, *ratios, compiling, same])} |")
+    return rows
 
 
 def equal(answers: dict[str, Answers]) -> str:
@@ -189,9 +202,10 @@ def equal(answers: dict[str, Answers]) -> str:
     return f"within {apart:.0e}, {same} of {len(picks[0])} choices"
 
 
-def peak(model: HFModel, way: str, name: str, batch: int, arguments: argparse.Namespace) -> float:
+def peak(contest: Contest, way: str, arguments: argparse.Namespace) -> float:
     """How many MB the peak of a process that does only this lies above the loaded model, at HFLM's batch size."""
-    asked = json.dumps([str(model.base), way, name, batch, arguments.requests, arguments.seed])
+    base = str(contest.model.base)
+    asked = json.dumps([base, way, contest.name, contest.batch, arguments.requests, arguments.seed])
     done = subprocess.run([sys.executable, __file__, "--peak", asked], check=True, capture_output=True, text=True)
     return float(done.stdout.splitlines()[-1])
 
@@ -203,7 +217,7 @@ def print_peak(folder: str, way: str, name: str, batch: int, requests: int, seed
         model._engine._rows = batch
     asked = workload(name, model, requests, seed)
     before = start_of_peak(model.device)
-    getattr(Contest(model, batch), way)(asked)
+    getattr(Contest("", model, name, asked, batch), way)(asked)
     print((end_of_peak(model.device) - before) / 1e6)
 
 
@@ -248,27 +262,35 @@ def main() -> None:
         print_peak(*json.loads(arguments.peak))
         return
     logging.disable(logging.WARNING)
-    lines, others = [], []
     with tempfile.TemporaryDirectory() as folder:
         # What an earlier run has compiled would be found again.
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(folder) / "compiled")
-        for label, base in {
-            "random, 19 million": random_model(Path(folder)),
-            "embedded, 0.9 million": EMBEDDED,
-        }.items():
-            model = HFModel(ModelSpec(str(base)))
-            assert model._engine
-            torch.set_num_threads(THREADS)
-            # All are to stop at the same tokens.
-            stops = {"eos_token_id": model.stop, "pad_token_id": model.stop[0]}
-            model._model.generation_config = transformers.GenerationConfig(**stops)
+        bases = {"random, 19 million": random_model(Path(folder)), "embedded, 0.9 million": EMBEDDED}
+        models = {label: HFModel(ModelSpec(str(base))) for label, base in bases.items()}
+        contests = []
+        for label, model in models.items():
+            get_ready(model)
             for name in WORKLOADS:
-                row, more = compare(model, name, base != EMBEDDED, arguments)
-                lines.append(f"| {label} | {' | '.join(row)} |")
-                others += [f"| {label} | {line} |" for line in more]
-                print(lines[-1], *others[-len(more) :], sep="\n", flush=True)
+                requests = workload(name, model, arguments.requests, arguments.seed)
+                contests.append(with_best_batch(Contest(label, model, name, requests)))
+        lines, others = [], []
+        for contest in contests:
+            lines.append(compare(contest, contest.model.base != EMBEDDED, arguments))
+            print(lines[-1], flush=True)
+        # Later, so that compiling and what it keeps disturb none of the first table.
+        for contest in contests:
+            others.append("\n".join(beside_transformers(contest, arguments.rounds)))
+            print(others[-1], flush=True)
     out = Path(__file__).with_suffix(".md").with_name("engine.md")
     out.write_text(report(arguments, model, lines, others), encoding="utf-8")
+
+
+def get_ready(model: HFModel) -> None:
+    """All are to stop at the same tokens, with as many threads."""
+    assert model._engine
+    torch.set_num_threads(THREADS)
+    stops = {"eos_token_id": model.stop, "pad_token_id": model.stop[0]}
+    model._model.generation_config = transformers.GenerationConfig(**stops)
 
 
 def report(arguments: argparse.Namespace, model: HFModel, lines: Sequence[str], others: Sequence[str]) -> str:
@@ -295,8 +317,9 @@ def rivals_report(lines: Sequence[str]) -> list[str]:
     columns = ["model", "workload", "transformers' way", "its requests/s", "ours", "times its speed"]
     columns += ["in processor time", "seconds to compile", "equal answers"]
     told = (
-        "The same run: batches as large as HFLM's, sorted by length; the static cache compiled by `generate` itself,"
-        " the forward pass by `torch.compile(dynamic=True)`. Compiling is the first time beyond the median round."
+        "The same run, ours once more in turn with them: batches as large as HFLM's, sorted by length; the static cache"
+        " compiled by `generate` itself, the forward pass by `torch.compile(dynamic=True)`. Compiling is what the first"
+        " round took beyond the median one; a second workload finds what the first had compiled."
         f" `generate_batch` (continuous batching) has {ROWS} requests at once in pages of {PAGE} tokens and its fastest"
         f" pass of {', '.join(map(str, PASS_TOKENS))} tokens. Where a ratio is above 1, ours is faster."
     )

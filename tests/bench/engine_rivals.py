@@ -84,7 +84,7 @@ class Rivals:
 
         return way
 
-    def _score(self, inside: Any, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, bool]]:
+    def _score(self, inside: Any, pairs: Sequence[tuple[str, str]]) -> list[Any]:
         asked = self.model.chat.encode_pairs(pairs)
         scores = dict(each for done in self._plain(inside).loglikelihood(asked) for each in done)
         return [tuple(scores[i]) for i in range(len(pairs))]
