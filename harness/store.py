@@ -36,6 +36,7 @@ LOCKED_DOWN = {
     "enable_external_access": "false",
     "python_enable_replacements": "false",
     "lock_configuration": "true",
+    "threads": "1",  # with more of them a long query does not notice Ctrl-C
 }
 
 
