@@ -96,6 +96,13 @@ def test_rows_to_learn_from_that_are_asked_in_an_exam_block(base: Path, tmp_path
     assert "1 of the 41" in found.message
 
 
+def test_fewer_rows_than_an_online_batch_asks_at_once_block(base: Path, tmp_path: Path) -> None:
+    session = experiment(tmp_path, base, {"method": "rloo", "batch_size": 640, "completions": 2})
+    [found] = lessons.findings(session.experiment, session.splits)
+    assert (found.level, found.check) == ("block", "too_few_rows")
+    assert "rloo asks 320 prompts at once and there are 12 training rows" in found.message
+
+
 @pytest.mark.parametrize(
     ("training", "told"),
     [
@@ -108,6 +115,7 @@ def test_rows_to_learn_from_that_are_asked_in_an_exam_block(base: Path, tmp_path
         ({"method": "dpo", "after": [{"method": "lora", "after": ["full"]}]}, "no stages of its own"),
         ({"method": "dpo", "replay": 0.2}, "`replay` and `ewc` go with a supervised method"),
         ({"method": "qlora", "ewc": 100}, "`ewc` knows what full fine-tuning and LoRA change"),
+        ({"method": "prompt_tuning", "packing": True}, "`packing` goes with full, lora, qlora or ia3"),
         ({"method": "kto", "batch_size": 1}, "2 or more for KTO"),
         ({"method": "ppo"}, "'ppo'"),
         ({"method": "dpo", "after": [{"method": "lora", "seeds": 3}]}, "`seeds` is said of the whole training"),

@@ -153,6 +153,8 @@ class TrainingConfig(RepeatConfig):
             raise ValueError("`ewc` knows what full fine-tuning and LoRA change, not what other methods do")
         if (self.replay or self.ewc) and self.method in ("dpo", "kto", "reward", "rloo", "grpo"):
             raise ValueError("`replay` and `ewc` go with a supervised method")
+        if self.packing and self.method not in ("full", "lora", "qlora", "ia3"):
+            raise ValueError("`packing` goes with full, lora, qlora or ia3; rows of other methods cannot share one")
         if self.method in ("rloo", "grpo") and self.batch_size % self.completions:
             raise ValueError("`batch_size` counts answers here, a multiple of `completions`")
         if self.method == "kto" and self.batch_size < 2:

@@ -110,6 +110,11 @@ class TrainingConfig:
     patience: int = 2
     judged_by: str = ""
 
+    @property
+    def prompts_at_once(self) -> int:
+        """How many prompts an online method draws answers to before it learns from them."""
+        return self.batch_size * self.gradient_accumulation // self.completions
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:
