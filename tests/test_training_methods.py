@@ -46,7 +46,7 @@ def losses(result: Any) -> list[float]:
 
 @pytest.mark.parametrize("method", list(METHOD_RATES))
 def test_each_method_learns_and_its_result_answers_differently_from_the_base(
-    method: str, base: Path, tmp_path: Path
+    method: str, base: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
     config = replace(LESSON, method=method, learning_rate=METHOD_RATES[method])
     result = train(base, tmp_path / "out", config)
@@ -57,6 +57,7 @@ def test_each_method_learns_and_its_result_answers_differently_from_the_base(
     assert load(result.spec).identity != load(ModelSpec(str(base))).identity
     effect = HFModel(result.spec).effect(PROMPTS)
     assert effect is None if method == "full" else effect > 1
+    assert [str(each.message) for each in recwarn if each.category is UserWarning] == []  # a user would see them
 
 
 @pytest.mark.parametrize("method", list(METHOD_RATES))

@@ -43,6 +43,8 @@ def quiet() -> None:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")  # said to PEFT and TRL
+    # Said of virtual tokens, whose prompts `Plain` asks without padding: their positions are the ordinary ones.
+    warnings.filterwarnings("ignore", message="Position ids are not supported")
 
 
 def pick_device() -> str:
