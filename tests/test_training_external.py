@@ -202,6 +202,36 @@ def test_ctrl_c_ends_the_command_too(base: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+KILLED = """
+import sys
+from pathlib import Path
+from harness.training import program
+folder = Path(sys.argv[1])
+program.run([sys.executable, str(folder / "hangs.py"), str(folder / "rows" / "train")], folder / "log", cwd=folder,
+            setting="training: command")
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+def test_a_command_ends_with_a_harness_that_is_killed(tmp_path: Path) -> None:
+    """Or it would go on beside the one that the next run starts, and write to the same folder."""
+    (tmp_path / "hangs.py").write_text("import sys\ntrain = sys.argv[1]\n" + HANGS)
+    (tmp_path / "rows").mkdir()
+    harness = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], cwd=Path(__file__).parents[1])
+    until, pids = time.monotonic() + 60, list[int]()
+    while len(pids) < 2 and time.monotonic() < until:
+        time.sleep(0.05)
+        pids = [int(pid) for file in tmp_path.glob("pids") for pid in file.read_text().split()]
+    harness.kill()
+    harness.wait()
+    try:
+        assert len(pids) == 2
+        assert gone(pids)
+    finally:
+        for pid in filter(alive, pids):
+            os.kill(pid, signal.SIGKILL)
+
+
 def test_an_experiment_trained_by_a_command_is_decided_like_any_other(
     base: Path, adapter: Path, tmp_path: Path
 ) -> None:

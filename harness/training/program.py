@@ -1,4 +1,4 @@
-"""Another program at work: in a process group of its own that ends with us, what it prints in a log."""
+"""Another program at work: in a process group of its own that ends with us, even killed; what it prints in a log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from suites.errors import UserError
@@ -33,7 +33,7 @@ def run(
     """Run a program to its end and return its exit code; `meanwhile` is called a few times a second.
 
     `setting` is what asked for it. Raises UserError when it cannot be started or takes longer than `timeout_s`. All it
-    started ends with it, also when `meanwhile` raises or the harness is interrupted.
+    started ends with it, also when `meanwhile` raises or the harness is interrupted or killed.
     """
     _give_memory_back()
     with log.open("wb") as stream:
@@ -45,10 +45,25 @@ def run(
         except OSError as error:
             what = f"the command cannot be started: {error.strerror}"
             raise UserError(what, f"{setting} ({words[0]})", "Check the program's name.") from None
-        try:
-            return _wait(process, log, timeout_s, meanwhile)
-        finally:
-            _end(process)
+        with _guarded(process.pid):
+            try:
+                return _wait(process, log, timeout_s, meanwhile)
+            finally:
+                _end(process)
+
+
+@contextlib.contextmanager
+def _guarded(group: int) -> Iterator[None]:
+    """A shell that ends the process group when our end of its input closes with us, which no signal can prevent."""
+    ends = f"read nothing; kill -s TERM -- -{group}; sleep {GRACE_S:g}; kill -s KILL -- -{group}"
+    guard = subprocess.Popen(
+        ["/bin/sh", "-c", ends], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        yield
+    finally:
+        guard.kill()  # before its input is closed
+        guard.communicate()
 
 
 def _wait(
