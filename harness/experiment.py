@@ -50,6 +50,7 @@ def _cross_validate(session: Session, name: str) -> None:
 
 def check(session: Session) -> None:
     """Is the data fit to teach and to examine? Findings go to the store; a blocking one stops the experiment."""
+    lessons.check(session.experiment, session.splits)
     findings = data_gate.look(data_gate.of_experiment(session), session.experiment.config.data.findings)
     findings += data_gate.of_tokens(session) + data_gate.of_folds(session)
     findings += lessons.findings(session.experiment, session.splits)

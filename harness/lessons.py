@@ -63,8 +63,16 @@ def rows(experiment: Experiment, splits: arms.Splits) -> TrainingData:
     )
 
 
+def check(experiment: Experiment, splits: arms.Splits) -> None:
+    """Raises UserError when there are too few rows for the training's settings."""
+    if experiment.config.training:
+        whole = settings(experiment)
+        for stage in (*whole.after, whole):
+            stage.check_rows(len(splits.get("train", ())))
+
+
 def findings(experiment: Experiment, splits: arms.Splits) -> list[Finding]:
-    """Rows to learn from that are asked in an exam, and too few of them for an online method's batch."""
+    """Rows to learn from that are asked in an exam."""
     suites = [exam for exam in arms.regression_exams(experiment) if not isinstance(exam, LmEvalTask)]
     asked = {normalise(example.input) for suite in suites for example in suite.examples}
     asked |= {normalise(example.input) for example in splits.get("test", ())}
@@ -80,17 +88,7 @@ def findings(experiment: Experiment, splits: arms.Splits) -> list[Finding]:
         if leaked:
             text = f"{len(leaked):,} of the {len(texts):,} {name} rows are asked in an exam, first {leaked[0]}"
             found.append(Finding("block", f"{name}_overlap", text, leaked))
-    return found + _too_few(experiment, len(splits.get("train", ())))
-
-
-def _too_few(experiment: Experiment, n: int) -> list[Finding]:
-    if not experiment.config.training:
-        return []
-    whole = settings(experiment)
-    online = [stage for stage in (*whole.after, whole) if stage.method in ("rloo", "grpo")]
-    text = "{} asks {} prompts at once and there are {} training rows: a smaller `batch_size`, or more `completions`"
-    told = [text.format(stage.method, stage.prompts_at_once, n) for stage in online if n < stage.prompts_at_once]
-    return [Finding("block", "too_few_rows", each) for each in told]
+    return found
 
 
 def reward_accuracy(preferred: Sequence[tuple[str, float]], confidence: float) -> Evidence | None:

@@ -96,11 +96,11 @@ def test_rows_to_learn_from_that_are_asked_in_an_exam_block(base: Path, tmp_path
     assert "1 of the 41" in found.message
 
 
-def test_fewer_rows_than_an_online_batch_asks_at_once_block(base: Path, tmp_path: Path) -> None:
+def test_fewer_rows_than_an_online_batch_asks_at_once_are_told_first(base: Path, tmp_path: Path) -> None:
     session = experiment(tmp_path, base, {"method": "rloo", "batch_size": 640, "completions": 2})
-    [found] = lessons.findings(session.experiment, session.splits)
-    assert (found.level, found.check) == ("block", "too_few_rows")
-    assert "rloo asks 320 prompts at once and there are 12 training rows" in found.message
+    with pytest.raises(UserError, match="rloo asks 320 prompts at once, and there are 12 training rows"):
+        run(session)
+    assert not session.findings()
 
 
 @pytest.mark.parametrize(

@@ -271,7 +271,7 @@ def test_online_settings_that_cannot_work_are_named(base: Path, tmp_path: Path) 
     with pytest.raises(UserError, match="12 answers does not divide"):
         METHODS["grpo"](ModelSpec(str(base)), DATA, config, tmp_path / "out")
     config = replace(QUICK, method="grpo", batch_size=32, completions=8)
-    with pytest.raises(UserError, match="4 prompts are asked at once, and there are 3 training rows"):
+    with pytest.raises(UserError, match="grpo asks 4 prompts at once, and there are 3 training rows"):
         METHODS["grpo"](ModelSpec(str(base)), DATA, config, tmp_path / "out")
     config = replace(QUICK, method="grpo", batch_size=16, reward="model")
     with pytest.raises(UserError, match="no reward model"):

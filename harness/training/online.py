@@ -57,12 +57,7 @@ def build(start: Start, data: TrainingData, config: TrainingConfig, out: Path) -
             "training: batch_size",
             "Give a multiple of `completions`, which is at least 2.",
         )
-    if len(data.train) < config.prompts_at_once:
-        raise UserError(
-            f"{config.prompts_at_once} prompts are asked at once, and there are {len(data.train)} training rows.",
-            "training: batch_size",
-            "Give a smaller `batch_size`, less `gradient_accumulation` or more `completions`.",
-        )
+    config.check_rows(len(data.train))
     tokens(start, data.train, "training")  # refuses what does not fit
     trainer_kind, config_kind = KINDS[config.method]
     reward = _by_model(start, data) if config.reward == "model" else _by_metric(start, data, config.reward)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from suites.errors import UserError
 from suites.types import Completion, Message, ModelSpec, Prompt
 
 OnLog = Callable[[int, int, Mapping[str, float]], None]
@@ -110,10 +111,12 @@ class TrainingConfig:
     patience: int = 2
     judged_by: str = ""
 
-    @property
-    def prompts_at_once(self) -> int:
-        """How many prompts an online method draws answers to before it learns from them."""
-        return self.batch_size * self.gradient_accumulation // self.completions
+    def check_rows(self, n: int) -> None:
+        """Raises UserError when there are fewer training rows than an online method asks in one batch."""
+        at_once = self.batch_size * self.gradient_accumulation // self.completions
+        if self.method in ("rloo", "grpo") and n < at_once:
+            what = f"{self.method} asks {at_once} prompts at once, and there are {n} training rows."
+            raise UserError(what, "training: batch_size", "Give a smaller `batch_size` or more `completions`.")
 
 
 @dataclass(frozen=True, slots=True)
