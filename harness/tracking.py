@@ -7,8 +7,10 @@ trackio]
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -87,13 +89,14 @@ class _Trackio:
     def __init__(self, project: str, run_id: str, folder: Path) -> None:
         import trackio
 
-        self._run: Any = trackio.init(project="finetune-harness", name=f"{project}-{run_id[:8]}", resume="allow")
+        self._trackio: Any = trackio
+        trackio.init(project="finetune-harness", name=f"{project}-{run_id[:8]}", resume="allow")
 
     def log(self, numbers: Numbers, step: int | None) -> None:
-        self._run.log(dict(numbers), step=step)
+        self._trackio.log(dict(numbers), step=step)
 
     def close(self) -> None:
-        self._run.finish()
+        self._trackio.finish()  # the run's own would be called and told once more at the end
 
 
 TRACKERS: dict[str, Callable[[str, str, Path], Tracker]] = {
@@ -126,7 +129,8 @@ class Tracking:
 
     def _guard(self, name: str, work: Callable[[], object]) -> None:
         try:
-            work()
+            with contextlib.redirect_stdout(sys.stderr):  # where the decision goes, nobody else has a word
+                work()
         except ImportError:
             say(f"warning: {name} is not installed, so nothing is reported to it (pip install {name})")
         except Exception as error:  # noqa: BLE001  # its errors are of its own making; none may cost a training

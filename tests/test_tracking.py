@@ -48,6 +48,29 @@ def test_a_tracker_that_cannot_write_is_a_warning(tmp_path: Path, capsys: pytest
     assert capsys.readouterr().err.count("warning: tensorboard failed") == 1
 
 
+REPORT = """
+import sys
+from pathlib import Path
+from harness.tracking import Tracking
+for numbers, step in (({"loss": 1.0, "probe general": 0.5}, 1), ({"decision/gain": 0.18}, None)):
+    tracking = Tracking([sys.argv[1]], "my experiment", "0" * 64, Path(sys.argv[2]))
+    tracking.log(numbers, step)
+    tracking.close()
+"""
+
+
+@pytest.mark.parametrize("name", ["tensorboard", "wandb", "mlflow", "trackio"])
+def test_what_a_tracker_says_stays_off_stdout(name: str, tmp_path: Path) -> None:
+    """The training is told, and later the decision, to the same run; the decision alone is on stdout."""
+    pytest.importorskip(name)
+    here = {"WANDB_MODE": "offline", "HOME": str(tmp_path), "HF_HOME": str(tmp_path)}
+    path = {**os.environ, **here, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    words = [sys.executable, "-c", REPORT, name, str(tmp_path)]
+    done = subprocess.run(words, env=path, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "warning" not in done.stderr.lower()
+
+
 def test_a_tracker_that_is_not_installed_is_a_warning(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['wandb'] = None\n"
