@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -136,6 +138,28 @@ def test_a_process_that_is_killed_ends_the_training_and_is_told(base: Path, tmp_
     assert "Signal 9 (SIGKILL) received" in told.value.fix
     assert gone(tmp_path)
     assert (tmp_path / "out.processes" / "training.log").is_file()
+
+
+KILLS_ITSELF = """
+import os, signal, sys
+from pathlib import Path
+import test_training_processes as here
+def kill(step, total, found):
+    print(*here.workers(Path(sys.argv[2])), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+here.launch(Path(sys.argv[1]), Path(sys.argv[2]), here.DDP, here.TrainingConfig(epochs=5000, batch_size=4), kill)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks into /proc")
+def test_every_process_ends_with_a_harness_that_is_killed(base: Path, tmp_path: Path) -> None:
+    paths = os.pathsep.join(str(each) for each in (Path(__file__).parent, Path(__file__).parents[1]))
+    words = [sys.executable, "-c", KILLS_ITSELF, str(base), str(tmp_path)]
+    done = subprocess.run(words, env={**os.environ, "PYTHONPATH": paths}, stdout=subprocess.PIPE, text=True)
+    assert done.returncode == -signal.SIGKILL
+    assert len(done.stdout.split()) == 2  # workers, at their first step
+    assert gone(tmp_path)
 
 
 @pytest.mark.slow
