@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,18 @@ FSDP2: dict[str, Any] = {
 }
 
 
+def deepspeed(stage: int) -> dict[str, Any]:
+    its_own = {"zero_stage": stage, "zero3_init_flag": False, "zero3_save_16bit_model": True}
+    return {**DDP, "distributed_type": "DEEPSPEED", "mixed_precision": "no", "deepspeed_config": its_own}
+
+
+def available(how: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skips where DeepSpeed is asked for and not installed."""
+    if how["distributed_type"] == "DEEPSPEED":
+        monkeypatch.setenv("DS_ACCELERATOR", "cpu")
+        pytest.importorskip("deepspeed")
+
+
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_models.build("llama", tmp_path_factory.mktemp("base"))
@@ -90,8 +103,19 @@ def gone(folder: Path) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("how", "method"), [(DDP, "lora"), (FSDP2, "lora"), (FSDP2, "full")])
-def test_two_processes_take_the_steps_of_one(how: dict[str, Any], method: str, base: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("how", "method"),
+    [
+        (DDP, "lora"),
+        (FSDP2, "lora"),
+        (FSDP2, "full"),
+        *((deepspeed(stage), method) for stage in (2, 3) for method in ("lora", "full")),
+    ],
+)
+def test_two_processes_take_the_steps_of_one(
+    how: dict[str, Any], method: str, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    available(how, monkeypatch)
     config = TrainingConfig(method=method, epochs=3, batch_size=4, rank=4, alpha=8, learning_rate=1e-2)
     alone = train(ModelSpec(str(base)), DATA, config, tmp_path / "alone")
     seen: list[int] = []
@@ -110,20 +134,27 @@ def test_two_processes_take_the_steps_of_one(how: dict[str, Any], method: str, b
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks into /proc")
-def test_ctrl_c_ends_every_process_and_the_same_command_goes_on(base: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [DDP, FSDP2, deepspeed(2), deepspeed(3)])
+def test_ctrl_c_ends_every_process_and_the_same_command_goes_on(
+    how: dict[str, Any], base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    available(how, monkeypatch)
+    config = replace(CONFIG, epochs=30)  # long enough to be going on when the interruption is seen
+
     def interrupt(step: int, total: int, found: Mapping[str, float]) -> None:
-        if step == 7:
+        if step == 40:
             assert len(workers(tmp_path)) == 2
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        launch(base, tmp_path, DDP, on_log=interrupt)
+        launch(base, tmp_path, how, config, interrupt)
     assert gone(tmp_path)
     assert not (tmp_path / "out").exists()
     seen: list[int] = []
-    result = launch(base, tmp_path, DDP, on_log=lambda step, total, found: seen.append(step))
-    assert min(seen) in (4, 7)  # after the checkpoint of the first epoch, or of the second
-    assert losses(result) == pytest.approx(losses(train(ModelSpec(str(base)), DATA, CONFIG, tmp_path / "x")), abs=1e-3)
+    result = launch(base, tmp_path, how, config, lambda step, total, found: seen.append(step))
+    assert min(seen) in (37, 55, 73)  # after a checkpoint, of which there are five
+    alone = train(ModelSpec(str(base)), DATA, config, tmp_path / "alone")
+    assert losses(result) == pytest.approx(losses(alone), abs=1e-3)
 
 
 @pytest.mark.slow
