@@ -95,6 +95,23 @@ def test_a_llama_factory_file_finds_its_data(tmp_path: Path) -> None:
     assert any("only the first of 2 datasets" in remark for remark in found.remarks)
 
 
+def test_a_setting_that_cannot_be_here_is_left_out_with_its_reason(tmp_path: Path) -> None:
+    theirs = {"model_name_or_path": "x/y", "dataset": "mine", "stage": "dpo", "packing": True, "lora_rank": 0}
+    (tmp_path / "dpo.yaml").write_text(yaml.safe_dump({**theirs, "cutoff_len": 512}))
+    found = convert.convert(tmp_path / "dpo.yaml")
+    assert found.experiment["training"] == {"method": "dpo", "max_length": 512}
+    told = [remark for remark in found.remarks if remark.startswith("left out: ")]
+    assert any(remark.startswith("left out: packing: true: `packing` goes with full") for remark in told)
+    assert any(remark.startswith("left out: lora_rank: 0: ") for remark in told)
+
+
+def test_a_file_that_makes_no_experiment_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.yaml").write_text("base_model: x/y\ndatasets: [{path: a.jsonl, type: alpaca}]\nseed: -3\n")
+    assert main(["convert", str(tmp_path / "a.yaml"), "--out", str(tmp_path / "out.yaml")]) == 2
+    assert "seed: Input should be greater than or equal to 0" in capsys.readouterr().err
+    assert not (tmp_path / "out.yaml").exists()
+
+
 def test_a_dataset_of_the_hub_is_told_from_a_folder(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("base_model: x/y\ndatasets: [{path: mhenrichsen/alpaca_2k_test, type: alpaca}]\n")
     assert convert.convert(tmp_path / "a.yaml").experiment["data"]["train"] == "hf:mhenrichsen/alpaca_2k_test/train"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
+from pydantic import ValidationError
 
 from harness.sections import ExperimentConfig
 from harness.sections.training import MethodName, TrackerName, TrainingConfig
@@ -94,7 +95,10 @@ def convert(path: Path) -> Conversion:
         found.experiment["seed"] = seed
     found.take("output_dir")  # the harness has places of its own
     found.remarks += [f"left out: {name}: {json.dumps(value, default=str)}" for name, value in found.left.items()]
-    ExperimentConfig.model_validate(found.experiment)
+    try:
+        ExperimentConfig.model_validate(found.experiment)
+    except ValidationError as error:
+        raise UserError(f"makes no experiment: {_reason(error)}", str(path), "Mend the value there.") from None
     return found
 
 
@@ -185,9 +189,24 @@ def _place(name: Any, folder: Path) -> Any:
 
 
 def _training(found: Conversion, names: Mapping[str, str]) -> None:
+    """Their settings under our names; one that cannot be here is left out, with the reason."""
+    settings = found.experiment["training"]
     for theirs, ours in names.items():
-        if theirs in found.left and ours in TrainingConfig.model_fields:
-            found.experiment["training"][ours] = _number(found.take(theirs))
+        if theirs not in found.left:
+            continue
+        value = _number(found.take(theirs))
+        try:
+            TrainingConfig.model_validate({**settings, ours: value})
+        except ValidationError as error:
+            found.remarks.append(f"left out: {theirs}: {json.dumps(value, default=str)}: {_reason(error)}")
+        else:
+            settings[ours] = value
+
+
+def _reason(error: ValidationError) -> str:
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: {first['msg']}" if place else first["msg"].removeprefix("Value error, ")
 
 
 def _trackers(found: Conversion) -> None:
