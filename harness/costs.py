@@ -279,6 +279,3 @@ def cheaper(costs: Costs) -> str:
         return ""
     here = f", and you expect {expected:,}" if expected is not None else ""
     return f"The prompt is also cheaper below {volume(least)} requests a month{here}."
-
-
-# --- budgets ---------------------------------------------------------------------------------------------------------

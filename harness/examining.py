@@ -32,9 +32,7 @@ def choose_arm(session: Session, side: Side, arms: Sequence[Arm]) -> Arm:
     if len(arms) == 1:
         return arms[0]
     suite = setup.task_suite(session.experiment, session.splits, "validation")
-    runs = [
-        evaluate(arm, suite, session.model(arm.model), session.store, session.experiment.config.seed) for arm in arms
-    ]
+    runs = [take(session, arm, suite) for arm in arms]
     best = choose([_trial(session, done) for done in runs], session.experiment.config.policy.max_unscored)
     chosen = arms[[done.arm for done in runs].index(best.arm)]
     for arm, done in zip(arms, runs, strict=True):

@@ -68,7 +68,7 @@ def check(experiment: Experiment, splits: arms.Splits) -> None:
     if experiment.config.training:
         whole = settings(experiment)
         for stage in (*whole.after, whole):
-            stage.check_rows(len(splits.get("train", ())))
+            stage.check_enough(len(splits.get("train", ())))
 
 
 def findings(experiment: Experiment, splits: arms.Splits) -> list[Finding]:

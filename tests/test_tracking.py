@@ -71,6 +71,17 @@ def test_what_a_tracker_says_stays_off_stdout(name: str, tmp_path: Path) -> None
     assert "warning" not in done.stderr.lower()
 
 
+def test_a_tracker_that_prints_does_not_print_where_the_decision_goes(tmp_path: Path) -> None:
+    """As trackio does, here one that prints with every call."""
+    printing = "def init(**_): print('init')\ndef log(*_, **__): print('log')\ndef finish(): print('finish')\n"
+    (tmp_path / "trackio.py").write_text(printing)
+    path = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(__file__).parent.parent}"}
+    words = [sys.executable, "-c", REPORT, "trackio", str(tmp_path)]
+    done = subprocess.run(words, env=path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.split() == ["init", "log", "finish"] * 2
+
+
 def test_a_tracker_that_is_not_installed_is_a_warning(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['wandb'] = None\n"

@@ -168,11 +168,11 @@ class TrainingConfig(RepeatConfig):
         given = sorted(self.model_fields_set & (ours | watched))
         if self.command and self.openai_job:
             raise ValueError("a training is by a command or by an API, not by both")
-        if (self.command or self.openai_job) and given:
+        if self.elsewhere and given:
             raise ValueError(f"training elsewhere has its own settings; leave out {', '.join(given)}")
         if not self.command and self.model_fields_set & {"format", "output", "timeout_hours"}:
             raise ValueError("`format`, `output` and `timeout_hours` belong to a `command`")
-        if self.sweep and (self.command or self.openai_job):
+        if self.sweep and self.elsewhere:
             raise ValueError("a `sweep` is over settings of our own methods")
         swept = ours - {"after"}
         if self.sweep and (unknown := sorted(set(self.sweep.space) - swept)):

@@ -57,7 +57,7 @@ def build(start: Start, data: TrainingData, config: TrainingConfig, out: Path) -
             "training: batch_size",
             "Give a multiple of `completions`, which is at least 2.",
         )
-    config.check_rows(len(data.train))
+    config.check_enough(len(data.train))
     tokens(start, data.train, "training")  # refuses what does not fit
     trainer_kind, config_kind = KINDS[config.method]
     reward = _by_model(start, data) if config.reward == "model" else _by_metric(start, data, config.reward)

@@ -111,7 +111,7 @@ class TrainingConfig:
     patience: int = 2
     judged_by: str = ""
 
-    def check_rows(self, n: int) -> None:
+    def check_enough(self, n: int) -> None:
         """Raises UserError when there are fewer training rows than an online method asks in one batch."""
         at_once = self.batch_size * self.gradient_accumulation // self.completions
         if self.method in ("rloo", "grpo") and n < at_once:
