@@ -162,7 +162,7 @@ def test_ewc_holds_a_lora_too(base: Path, tmp_path: Path) -> None:
     assert tiny_models.answer_nats(held.spec, GENERAL) < tiny_models.answer_nats(plain.spec, GENERAL) / 2
 
 
-@pytest.mark.parametrize("changes", [{"method": "ia3"}, {"method": "lora", "variant": "dora"}])
+@pytest.mark.parametrize("changes", [{"method": "ia3"}, {"variant": "dora"}, {"variant": "loha"}])
 def test_ewc_is_refused_where_it_would_do_nothing(changes: dict[str, str], base: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Elastic weight consolidation knows"):
         train(base, tmp_path / "out", replace(NEW, ewc=1e5, **changes))

@@ -128,7 +128,7 @@ class TrainingConfig(RepeatConfig):
     rank: Annotated[int, Field(ge=1)] = 16
     alpha: Annotated[int, Field(ge=1)] = 32
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    variant: Literal["rslora", "dora"] | None = None
+    variant: Literal["rslora", "dora", "loha", "lokr"] | None = None
     target_modules: str | list[str] = "all-linear"
     virtual_tokens: Annotated[int, Field(ge=1)] = 20
     max_length: Annotated[int, Field(ge=8)] = 1024
@@ -149,7 +149,9 @@ class TrainingConfig(RepeatConfig):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.ewc and (self.method not in ("full", "lora") or self.variant == "dora"):
+        if self.variant in ("loha", "lokr") and self.method == "qlora":
+            raise ValueError(f"`variant: {self.variant}` takes a base in full, not one in four bits")
+        if self.ewc and (self.method not in ("full", "lora") or self.variant not in (None, "rslora")):
             raise ValueError("`ewc` knows what full fine-tuning and LoRA change, not what other methods do")
         if (self.replay or self.ewc) and self.method in ("dpo", "kto", "reward", "rloo", "grpo"):
             raise ValueError("`replay` and `ewc` go with a supervised method")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,17 @@ from harness.training.types import TrainingConfig
 from suites.errors import UserError
 from suites.types import ModelSpec
 
-VARIANTS: dict[str, dict[str, Any]] = {"rslora": {"use_rslora": True}, "dora": {"use_dora": True}}
-"""Settings of PEFT's LoraConfig by name.
+VARIANTS: dict[str, Callable[..., peft.PeftConfig]] = {
+    "rslora": partial(peft.LoraConfig, use_rslora=True),
+    "dora": partial(peft.LoraConfig, use_dora=True),
+    "loha": peft.LoHaConfig,
+    "lokr": peft.LoKrConfig,
+}
+"""What PEFT makes of a variant's name.
 
 rsLoRA scales by alpha / sqrt(rank), for high ranks (Kalajdzievski 2023, arXiv:2312.03732); DoRA trains magnitude and
-direction apart (Liu et al. 2024, arXiv:2402.09353).
+direction apart (Liu et al. 2024, arXiv:2402.09353). LoHa and LoKr make a change of higher rank from as few numbers, by
+Hadamard and by Kronecker products (Yeh et al. 2023, arXiv:2309.14859, section 3).
 """
 
 VIRTUAL = ("prompt_tuning", "prefix_tuning")
@@ -57,19 +64,16 @@ def _check_lengths(model: Any) -> None:
         raise UserError(what, "training: variant", "Use rslora or plain LoRA.")
 
 
-def _lora(config: TrainingConfig, task: str) -> peft.LoraConfig:
+def _lora(config: TrainingConfig, task: str) -> peft.PeftConfig:
     if config.variant is not None and config.variant not in VARIANTS:
         fix = f"Use one of {', '.join(VARIANTS)}."
         raise UserError(f"Unknown LoRA variant {config.variant!r}.", "training: variant", fix)
-    targets = config.target_modules
-    return peft.LoraConfig(
-        task_type=task,
-        r=config.rank,
-        lora_alpha=config.alpha,
-        lora_dropout=config.dropout,
-        target_modules=targets if isinstance(targets, str) else list(targets),
-        **VARIANTS.get(config.variant or "", {}),
-    )
+    targets = config.target_modules if isinstance(config.target_modules, str) else list(config.target_modules)
+    shared = {"task_type": task, "r": config.rank, "target_modules": targets}
+    if config.variant in ("loha", "lokr"):
+        return VARIANTS[config.variant](**shared, alpha=config.alpha, rank_dropout=config.dropout)
+    kind = VARIANTS.get(config.variant or "", peft.LoraConfig)
+    return kind(**shared, lora_alpha=config.alpha, lora_dropout=config.dropout)
 
 
 def _prompt_tuning(config: TrainingConfig, task: str) -> peft.PromptTuningConfig:

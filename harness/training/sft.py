@@ -210,7 +210,7 @@ def supervised(start: Start, data: TrainingData, config: TrainingConfig, out: Pa
 
 
 def _check_ewc(config: TrainingConfig) -> None:
-    if config.method not in ("full", "lora") or config.variant == "dora":
+    if config.method not in ("full", "lora") or config.variant not in (None, "rslora"):
         what = "Elastic weight consolidation knows what full fine-tuning and LoRA change, not what other methods do."
         raise UserError(what, "training: ewc", "Use method lora or full, or `replay`.")
 
