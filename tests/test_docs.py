@@ -10,11 +10,11 @@ from typing import get_args
 import pytest
 import yaml
 
-from harness.cli import STAGES, _parser
-from harness.config import ExperimentConfig
-from harness.decide import Verdict
-from harness.sections.training import MethodName
-from suites.metrics import METRICS
+from harness.cli.main import STAGES, _parser
+from harness.config.training import MethodName
+from harness.decision.decide import Verdict
+from harness.experiment.load import ExperimentConfig
+from suites.metrics.table import METRICS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -68,7 +68,7 @@ def test_every_method_is_named() -> None:
 
 
 def test_every_view_is_named_and_no_other() -> None:
-    schema = (ROOT / "harness" / "schema" / "views.sql").read_text(encoding="utf-8")
+    schema = (ROOT / "harness" / "store" / "schema" / "views.sql").read_text(encoding="utf-8")
     assert set(re.findall(r"create or replace view (v_\w+)", schema)) == set(re.findall(r"`(v_\w+)`", README))
 
 

@@ -13,20 +13,20 @@ from workspaces import recorded_experiment, run
 ROOT = Path(__file__).parent.parent
 ORDER = ("suites", "baselines", "reports", "harness")
 HOMES = {
-    "torch": ("harness/models/hf", "harness/training/", "harness/demo/", "harness/tracking.py"),
-    "transformers": ("harness/models/hf", "harness/training/", "harness/demo/"),
-    "peft": ("harness/models/hf", "harness/training/"),
+    "torch": ("harness/models/hf/", "harness/training/", "harness/demo/", "harness/observe/trackers.py"),
+    "transformers": ("harness/models/hf/", "harness/training/", "harness/demo/"),
+    "peft": ("harness/models/hf/", "harness/training/"),
     "accelerate": ("harness/training/",),
     "trl": ("harness/training/",),
-    "lm_eval": ("suites/lm_eval_bridge.py",),
-    "datasets": ("suites/datasets_bridge.py", "harness/training/"),
-    "evaluate": ("suites/evaluate_bridge.py",),
-    "sacrebleu": ("suites/bleu.py",),
-    "wandb": ("harness/tracking.py",),
-    "mlflow": ("harness/tracking.py",),
-    "trackio": ("harness/tracking.py",),
-    "optuna": ("harness/sweep.py",),
-    "matplotlib": ("reports/plots.py",),
+    "lm_eval": ("suites/benchmarks/lm_eval.py",),
+    "datasets": ("suites/data/hub.py", "harness/training/"),
+    "evaluate": ("suites/metrics/evaluate_bridge.py",),
+    "sacrebleu": ("suites/metrics/bleu.py",),
+    "wandb": ("harness/observe/trackers.py",),
+    "mlflow": ("harness/observe/trackers.py",),
+    "trackio": ("harness/observe/trackers.py",),
+    "optuna": ("harness/pipeline/sweep.py",),
+    "matplotlib": ("reports/outputs/plots.py",),
 }
 FILES = [path for package in ORDER for path in sorted((ROOT / package).rglob("*.py"))]
 

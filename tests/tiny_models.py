@@ -10,9 +10,9 @@ import torch
 import transformers
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from harness.models.hf import HFModel
+from harness.models.hf.model import HFModel
 from harness.training import TrainRow
-from harness.training.rows import IGNORED, tokenize_all
+from harness.training.data.tokens import IGNORED, tokenize_all
 from suites.types import ModelSpec
 
 TEXT = [

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import torch
 
-from harness.training import METHODS, TrainingConfig, TrainingData, TrainRow, checkpoints, sft
+from harness.training import METHODS, TrainingConfig, TrainingData, TrainRow
+from harness.training.loop import checkpoints
+from harness.training.methods import sft
 from suites.errors import UserError
 from suites.types import ModelSpec
 

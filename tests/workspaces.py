@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from harness import experiment
-from harness.config import load_experiment
-from harness.session import Session, open_session
+from harness.experiment.load import load_experiment
+from harness.experiment.session import Session, open_session
+from harness.pipeline import order
 from reports import data
 from reports.data import ReportData
 
@@ -70,7 +70,7 @@ def decided(session: Session, name: str | None = None) -> ReportData:
 def run(path: Path) -> Session:
     """Run an experiment in this process; the decision is in the session's store."""
     session = opened(path)
-    experiment.run(session)
+    order.run(session)
     return session
 
 

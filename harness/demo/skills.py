@@ -11,15 +11,7 @@ from dataclasses import dataclass
 from random import Random
 
 from harness.demo.messages import as_json, draw_message
-from harness.demo.phrases import (
-    ANIMALS,
-    CITIES,
-    COLOURS,
-    COUNTRIES,
-    FRUITS,
-    NAMES,
-    QUESTIONS,
-)
+from harness.demo.phrases import ANIMALS, CITIES, COLOURS, COUNTRIES, FRUITS, NAMES, QUESTIONS
 
 WORDS = ANIMALS + FRUITS + COLOURS
 Draw = Callable[[Random], tuple[str, str]]

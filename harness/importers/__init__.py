@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.importers import folder, inspect_ai, lm_eval, nemo, pairing, promptfoo
+from harness.importers import experiment_folder, inspect_ai, lm_eval, nemo, pairing, promptfoo
 from harness.importers.log import Answer, Log, Source, open_source
 from suites.errors import UserError
 
@@ -39,8 +39,8 @@ def import_logs(base: str, tuned: str, out: Path, metric: str | None = None, tas
     """
     logs = [read(base), read(tuned)]
     exams = pairing.pair(*logs)
-    chosen = folder.plan(exams, task, metric)
-    path = folder.write(chosen, logs[0].format, (base, tuned), out)
+    chosen = experiment_folder.plan(exams, task, metric)
+    path = experiment_folder.write(chosen, logs[0].format, (base, tuned), out)
     count = sum(len(exam.items) for exam in exams)
     name = f" on {chosen.deciding.task}" if chosen.deciding.task else ""
     others = [chosen.names[exam.task] for exam in chosen.others]

@@ -25,7 +25,7 @@ from harness.importers.log import (
     parts,
     seconds,
 )
-from suites.data import sha256_json
+from suites.data.examples import sha256_json
 from suites.errors import UserError
 
 HEADER, START, SAMPLES = "header.json", "_journal/start.json", "samples/"

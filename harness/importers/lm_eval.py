@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.importers.log import Answer, Row, Source, as_text, each, field, json_value, marks, part, rows
-from suites.data import sha256_json
+from suites.data.examples import sha256_json
+from suites.data.readers import refuse_rows
 from suites.errors import UserError
-from suites.rows import refuse_rows
 
 SAMPLES = re.compile(r"samples_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl")
 FIX = "give the folder or a samples_TASK_DATE.jsonl file that `lm_eval --log_samples` wrote"

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from suites.data.readers import BOM, refuse_rows
 from suites.errors import UserError
-from suites.rows import BOM, refuse_rows
 
 LARGEST = sys.float_info.max
 Row = tuple[str, dict[str, Any]]

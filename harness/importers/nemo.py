@@ -25,7 +25,7 @@ from harness.importers.log import (
     rows,
     seconds,
 )
-from suites.data import sha256_json
+from suites.data.examples import sha256_json
 from suites.errors import UserError
 
 RESULTS = "results.jsonl"

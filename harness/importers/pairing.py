@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.importers.log import Answer, Log
-from suites.data import grouped
+from suites.data.examples import grouped
+from suites.data.readers import SHOWN
 from suites.errors import UserError
-from suites.rows import SHOWN
 
 Side = Mapping[str, Answer]
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.importers.log import Answer, Row, Source, as_text, count, each, field, kind, marks, part, parts, seconds
-from suites.data import sha256_json
+from suites.data.examples import sha256_json
+from suites.data.readers import refuse_rows
 from suites.errors import UserError
-from suites.rows import refuse_rows
 
 FAILED = 2  # failureReason: 1 says that an assertion did not hold, 2 that something went wrong
 COLUMN = "promptIdx"

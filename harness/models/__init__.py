@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from harness.models.spec import NonFiniteWeights
+from harness.models.errors import NonFiniteWeights
 from suites.types import Model, ModelSpec
 
 __all__ = ["NonFiniteWeights", "load"]
@@ -15,7 +15,7 @@ logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def _hf(spec: ModelSpec) -> Model:
-    from harness.models.hf import HFModel
+    from harness.models.hf.model import HFModel
 
     return HFModel(spec)
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from harness.store import Store, completion_row
+from harness.store.database import Store, completion_row
 from suites.types import Completion, Generation, Identity, LogLikelihood, Model, OnProgress, Prompt
 
 # A server may finish dozens of answers a second, and a transaction takes as long as one of them.

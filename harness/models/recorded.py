@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from harness.models.hf_files import files_hash
+from harness.models.files import files_hash
 from suites.errors import UserError
 from suites.types import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
 

@@ -12,9 +12,10 @@ from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
 from typing import Any
 
-from harness.models import hf_files, hf_loading
-from harness.models.hf import HFModel
-from harness.models.spec import NonFiniteWeights
+from harness.models import files as hf_files
+from harness.models.errors import NonFiniteWeights
+from harness.models.hf import loading
+from harness.models.hf.model import HFModel
 from suites.errors import UserError
 from suites.types import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
 
@@ -41,7 +42,7 @@ class VLLMModel:
         self.spec = spec
         self.files = HFModel(spec)  # what it reads, not what answers: its weights are never loaded
         if self.files.adapter:
-            hf_loading.check_base(self.files.adapter, spec, self.files.base)
+            loading.check_base(self.files.adapter, spec, self.files.base)
 
     @cached_property
     def identity(self) -> Identity:

@@ -46,7 +46,7 @@ def _sft(
     on_log: OnLog | None = None,
     probes: Sequence[Probe] = (),
 ) -> TrainingResult:
-    from harness.training import sft
+    from harness.training.methods import sft
 
     return sft.train(spec, data, config, out, on_log, probes)
 
@@ -59,9 +59,9 @@ def _dpo(
     on_log: OnLog | None = None,
     probes: Sequence[Probe] = (),
 ) -> TrainingResult:
-    from harness.training import preferences, sft
+    from harness.training.methods import preference, sft
 
-    return sft.train(spec, data, config, out, on_log, probes, preferences.dpo)
+    return sft.train(spec, data, config, out, on_log, probes, preference.dpo)
 
 
 def _kto(
@@ -72,9 +72,9 @@ def _kto(
     on_log: OnLog | None = None,
     probes: Sequence[Probe] = (),
 ) -> TrainingResult:
-    from harness.training import preferences, sft
+    from harness.training.methods import preference, sft
 
-    return sft.train(spec, data, config, out, on_log, probes, preferences.kto)
+    return sft.train(spec, data, config, out, on_log, probes, preference.kto)
 
 
 def _reward(
@@ -85,9 +85,9 @@ def _reward(
     on_log: OnLog | None = None,
     probes: Sequence[Probe] = (),
 ) -> TrainingResult:
-    from harness.training import reward, sft
+    from harness.training.methods import reward_model, sft
 
-    return sft.train(spec, data, config, out, on_log, probes, reward.build)
+    return sft.train(spec, data, config, out, on_log, probes, reward_model.build)
 
 
 def _online(
@@ -98,7 +98,7 @@ def _online(
     on_log: OnLog | None = None,
     probes: Sequence[Probe] = (),
 ) -> TrainingResult:
-    from harness.training import online, sft
+    from harness.training.methods import online, sft
 
     return sft.train(spec, data, config, out, on_log, probes, online.build)
 

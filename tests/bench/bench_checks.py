@@ -25,10 +25,10 @@ from typing import Any
 
 import numpy as np
 
-from suites.checks import check
-from suites.material import Material
-from suites.near import near_matches
-from suites.text import normalise
+from suites.checks.material import Material
+from suites.checks.table import check
+from suites.normalise import normalise
+from suites.similarity.near_duplicates import near_matches
 from suites.types import Example
 
 WORDS, VOCABULARY, FOLLOWERS = 60, 50_000, 40

@@ -34,12 +34,12 @@ from simulated import (
     true_f1_difference,
 )
 
-from harness import power, relative, resample, stats
-from harness.compare import Comparison, Kind, Question, compare
-from harness.config import Policy
-from harness.decide import Verdict, decide
-from harness.score_statistic import Sample, normal_quantile, score_statistic
-from harness.sequential import critical_values, planned_looks
+from harness.decision.compare import Comparison, Kind, Question, compare
+from harness.decision.decide import Verdict, decide
+from harness.experiment.load import Policy
+from harness.stats import corpus_level, paired, power, relative
+from harness.stats.score_test import Sample, normal_quantile, score_statistic
+from harness.stats.sequential import critical_values, planned_looks
 from suites.types import Score
 
 SIZES = (50, 100, 400, 1000)
@@ -109,7 +109,7 @@ def coverage(experiments: int, seed: int, sizes: Sequence[int] = SIZES) -> Itera
     for name, draw in draws.items():
         for n in sizes:
             rng = np.random.default_rng(seed)
-            p = [stats.one_sided_p(*draw(rng, n, 0.0), null=0.0, alternative="greater") for _ in range(experiments)]
+            p = [paired.one_sided_p(*draw(rng, n, 0.0), null=0.0, alternative="greater") for _ in range(experiments)]
             yield name, n, *holds(p)
     for n in sizes:  # a gain of 0.04 on a baseline of 0.08 + 0.8 * 0.7
         rng, test = np.random.default_rng(seed), partial(relative.relative_one_sided_p, null=0.04 / 0.64)
@@ -136,7 +136,7 @@ def corpus_coverage(experiments: int, seed: int, sizes: Sequence[int] = SIZES) -
                 for experiment in range(experiments):
                     gold, *answers = labelled(rng, n, labels, changed)
                     arms = [outcomes(gold, said, labels) for said in answers]
-                    p = resample.corpus_one_sided_p(*arms, macro_f1, null=true, alternative="greater")
+                    p = corpus_level.corpus_one_sided_p(*arms, macro_f1, null=true, alternative="greater")
                     assert p is not None
                     hits[0], tried[0] = hits[0] + (ALPHA / 2 <= p <= 1 - ALPHA / 2), tried[0] + 1
                     if n <= 400 and experiment % 16 == 0:
@@ -206,7 +206,7 @@ def plans(experiments: int, seed: int) -> Iterator[Row]:
         n = power.required_n_from(before, after, clusters, limit=float(np.mean(after - before)) - distance)
         assert n is not None
         tests = [
-            stats.one_sided_p(*draw(rng, n, 0.0), null=-distance, alternative="greater") for _ in range(experiments)
+            paired.one_sided_p(*draw(rng, n, 0.0), null=-distance, alternative="greater") for _ in range(experiments)
         ]
         share = float(np.mean(np.array(tests, dtype=float) < ALPHA / 2))
         yield f"required_n_from(100,000 of {name}), {distance} away", n, percent(share), reached(share, experiments)
@@ -369,7 +369,7 @@ TABLES: tuple[tuple[str, str, tuple[str, ...], Callable[[int, int], Iterable[Row
 
 
 def table(number: int, experiments: int, seed: int) -> str:
-    stats.RESAMPLES = 99  # the permutation p-value is reported, never decided by
+    paired.RESAMPLES = 99  # the permutation p-value is reported, never decided by
     title, told, columns, rows = TABLES[number]
     start = time.perf_counter()
     lines = [f"| {' | '.join(str(cell) for cell in row)} |" for row in rows(experiments, seed)]

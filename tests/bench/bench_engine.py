@@ -34,7 +34,7 @@ from engine_rivals import PAGE, PASS_TOKENS, ROWS, Rivals, Way
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
-from harness.models.hf import HFModel
+from harness.models.hf.model import HFModel
 from suites.types import Generation, ModelSpec, Prompt
 
 THREADS = 2

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from harness import stats
+from harness.stats import paired
 
 Array = npt.NDArray[np.float64]
 
@@ -66,7 +66,7 @@ def rows(experiments: int, seed: int) -> Iterator[tuple[object, ...]]:
         held: list[tuple[bool, bool, bool]] = []
         for _ in range(experiments):
             old, new, own = experiment(rng, truth, prompt, n, folds)
-            found = stats.paired_difference(old, new, confidence=CONFIDENCE).interval
+            found = paired.paired_difference(old, new, confidence=CONFIDENCE).interval
             assert found
             gain = recipe - before
             held.append((found.low <= own - before <= found.high, found.low <= gain <= found.high, found.low > gain))

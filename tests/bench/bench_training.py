@@ -29,20 +29,22 @@ import transformers
 import trl
 
 from baselines.arm import Prompter
-from harness import judging, stats, trainings
-from harness.config import load_experiment
 from harness.demo.skills import SKILLS
-from harness.lessons import reward_accuracy
+from harness.experiment.load import load_experiment
+from harness.experiment.session import open_session
+from harness.experiment.training_data import reward_accuracy
+from harness.judge import audit
 from harness.models import load
-from harness.models.hf_loading import load_base, quiet
-from harness.session import open_session
+from harness.models.hf.loading import load_base, quiet
+from harness.pipeline import train as trainings
+from harness.stats import paired
 from harness.training import PairRow, TrainingConfig, TrainingData, TrainRow, train
-from harness.training.adapters import load as load_for_training
-from harness.training.adapters import peft_config
-from suites.data import read_examples
-from suites.folders import load_suite
-from suites.judge import Pair, load_rubric
-from suites.metrics import build
+from harness.training.methods.adapters import load as load_for_training
+from harness.training.methods.adapters import peft_config
+from suites.catalog import load_suite
+from suites.data.examples import read_examples
+from suites.judges.pairwise import Pair, load_rubric
+from suites.metrics.table import build
 from suites.types import Example, Generation, Message, ModelSpec
 
 DEMO = Path(__file__).parents[2] / "harness" / "demo"
@@ -187,13 +189,13 @@ def apart(name: str, work: Path) -> dict[str, Any]:
 
 
 def shown(values: Sequence[float]) -> str:
-    interval = stats.mean_interval(values)
+    interval = paired.mean_interval(values)
     mean = sum(values) / len(values)
     return f"{mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]" if interval else f"{mean:.3f}"
 
 
 def difference(after: dict[str, Any], before: dict[str, Any], exam_name: str) -> str:
-    found = stats.paired_difference(before[exam_name], after[exam_name])
+    found = paired.paired_difference(before[exam_name], after[exam_name])
     interval = f" [{found.interval.low:+.3f}, {found.interval.high:+.3f}]" if found.interval else ""
     return f"{found.difference:+.3f}{interval}"
 
@@ -243,7 +245,7 @@ def win_rate(found: dict[str, dict[str, Any]]) -> str:
     answers = zip(examples("test"), *both, strict=True)
     shown_pairs = [Pair(example.id, example.input, ours, theirs) for example, ours, theirs in answers]
     judge = load(ModelSpec(str(DEMO / "judge")))
-    judged = judging.judge_all(judge, load_rubric("rubric.md", DEMO), shown_pairs, Generation(56), "DPO")
+    judged = audit.judge_all(judge, load_rubric("rubric.md", DEMO), shown_pairs, Generation(56), "DPO")
     told = [{"first": 1.0, "tie": 0.5, "second": 0.0}[each.choice] for each in judged if each.choice]
     return f"The judge prefers DPO's answer to its start's: {shown(told)} of {len(told)}, ties as one half."
 

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 import transformers
 
-from harness.models.hf import HFModel
-from harness.models.hf_plain import Plain
+from harness.models.hf.model import HFModel
+from harness.models.hf.padded import Plain
 from suites.types import Generation
 
 PAGE, PAGES, ROWS = 64, 256, 8

@@ -1,0 +1,1 @@
+"""Ways to prompt, one a file."""

@@ -1,0 +1,1 @@
+"""experiment.yaml as typed settings."""

@@ -1,0 +1,193 @@
+"""What is asked, of whom: model, data, task, prompts, candidate, regression suites, judge."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    Field,
+    GetJsonSchemaHandler,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from harness.config.base import FilePath, Margin, Name, Section, Share, Tier
+from suites.checks.table import CheckName, Level
+
+PARTS = r"\d{1,2}/\d{1,2}/\d{1,2}"
+
+
+class Endpoint(Section):
+    """An OpenAI-compatible URL, its limits, and the environment variable that holds its key.
+
+    `token_budget` is what one command may spend there, tokens in and out; what is then missing can be asked later.
+    """
+
+    endpoint: str | None = None
+    api_key_env: str | None = None
+    concurrency: Annotated[int, Field(ge=1, le=1024)] = 8
+    timeout_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120
+    token_budget: Annotated[int, Field(ge=1)] | None = None
+
+
+class ModelConfig(Endpoint):
+    """A Hub id, a folder, `embedded` (the model that ships with the harness), or a name at an OpenAI-compatible URL.
+
+    `load_in: 4bit` reads the weights quantised, for a quarter of the memory; it needs bitsandbytes.
+    `engine: vllm` answers through vLLM in this process; what is trained is trained as ever.
+    """
+
+    shorthand = "name"
+    name: str
+    revision: str | None = None
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    load_in: Literal["4bit"] | None = None
+    engine: Literal["transformers", "vllm"] = "transformers"
+
+
+class SplitConfig(Section):
+    """Shares of the training file to set aside, never dividing a group of rows with the same `by` column.
+
+    `80/10/10` is short for the percentages of train, validation and test. `folds` is for small data: every fold is the
+    test set of a fine-tune that never saw it, the next one its validation set, and the rest trains it.
+    """
+
+    validation: Share = 0.0
+    test: Share = 0.0
+    folds: Annotated[int, Field(ge=3, le=20)] | None = None  # of two, none would be left to train with
+    by: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        parts = [int(part) for part in value.split("/")] if re.fullmatch(PARTS, value) else []
+        if sum(parts) != 100:
+            raise ValueError("is train/validation/test in percent, together 100, such as 80/10/10")
+        return {"validation": parts[1] / 100, "test": parts[2] / 100}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler.resolve_ref_schema(handler(core))
+        return {"anyOf": [{"type": "string", "pattern": f"^{PARTS}$"}, schema]}
+
+
+class DataConfig(Section):
+    """Files of examples (JSONL, JSON, CSV, TSV, Parquet), folders saved by datasets, or `hf:owner/name/split`.
+
+    `columns` maps our names to theirs: `{input: text}`. `preferences` are pairs of a better and a worse answer, or
+    answers rated good or bad; `general` shows what the base can do and must keep.
+    """
+
+    train: FilePath | None = None
+    validation: FilePath | None = None
+    test: FilePath | None = None
+    preferences: FilePath | None = None
+    general: FilePath | None = None
+    split: SplitConfig | None = None
+    columns: dict[Literal["id", "input", "target", "cluster", "messages", "text"], str] = {}
+    findings: dict[CheckName, Level] = {}
+
+
+class TaskConfig(Section):
+    """What is asked and how it is marked. `prompt` is a .md or .txt file, or the instruction itself."""
+
+    prompt: str = ""
+    metrics: Annotated[list[str], Field(min_length=1)] = ["exact_match"]
+    primary: str | None = None
+    schema_file: FilePath | None = Field(default=None, alias="schema")
+    slices: list[str] = []
+    max_new_tokens: Annotated[int, Field(ge=1)] = 64
+
+    @property
+    def ordered_metrics(self) -> tuple[str, ...]:
+        """The metrics, the primary one first."""
+        primary = self.primary or self.metrics[0]
+        return (primary, *(name for name in self.metrics if name != primary))
+
+
+class ZeroShotConfig(Section):
+    """The instruction alone; `prompt` replaces the task's own."""
+
+    shorthand = "prompt"
+    prompt: str | None = None
+
+
+class FewShotConfig(Section):
+    """The instruction and `shots` training examples as earlier turns."""
+
+    shots: Annotated[int, Field(ge=1, le=256)] = 8
+    prompt: str | None = None
+
+
+class BaselineConfig(Section):
+    """One way to prompt the base model, or `recorded` answers of one; `name` labels it in the report."""
+
+    name: Name | None = None
+    zero_shot: ZeroShotConfig | None = None
+    few_shot: FewShotConfig | None = None
+    recorded: FilePath | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {value: {}}
+        return {key: {} if item is None else item for key, item in value.items()} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if sum(kind is not None for kind in (self.zero_shot, self.few_shot, self.recorded)) != 1:
+            raise ValueError("a baseline is exactly one of zero_shot, few_shot, recorded")
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler.resolve_ref_schema(handler(core))
+        return {"anyOf": [{"enum": ["zero_shot", "few_shot"]}, schema]}
+
+
+class CandidateConfig(Endpoint):
+    """What others trained: a `path` (adapter or model folder), an endpoint, or a file of `recorded` answers."""
+
+    shorthand = "path"
+    path: FilePath | None = None
+    recorded: FilePath | None = None
+    name: str | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if sum(kind is not None for kind in (self.path, self.recorded, self.endpoint)) != 1:
+            raise ValueError("a candidate is exactly one of a folder, recorded answers, or an endpoint")
+        if self.endpoint and not self.name:
+            raise ValueError("an endpoint needs the `name` it serves the candidate under")
+        return self
+
+
+class RegressionConfig(Section):
+    """Something the base could do before: a built-in or own suite (folder), or an lm-eval task (name or YAML file)."""
+
+    shorthand = "suite"
+    suite: str | None = None
+    lm_eval: str | None = None
+    limit: Annotated[int, Field(ge=1)] | None = None
+    margin: Margin | None = None
+    tier: Tier = "critical"
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.suite is None) == (self.lm_eval is None):
+            raise ValueError("a regression entry is either a suite or an lm_eval task")
+        return self
+
+
+class JudgeConfig(Section):
+    """A model that compares two answers in both orders, and the pairs people labelled to check it against."""
+
+    model: ModelConfig
+    rubric: str = "helpful"
+    calibration: FilePath | None = None
+    max_new_tokens: Annotated[int, Field(ge=1)] = 256

@@ -1,0 +1,162 @@
+"""Pairs two runs by example id -> Comparison. A pair without a score on either side is counted, never dropped."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import compress
+from typing import Literal
+
+import numpy as np
+
+from harness.experiment.load import Tier
+from harness.stats import paired, power
+from harness.stats.relative import RelativeChange, relative_change, relative_one_sided_p
+from harness.stats.score_test import Numbers, numbered
+from suites.types import Example, Score
+
+UNSCORED = Score(None)
+
+Kind = Literal["task", "metric", "slice", "regression", "judge"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is compared: which suite and metric, on which slice, between which arms, and what would be too little.
+
+    `margin` is the gain asked for when `kind` is "task", and the loss tolerated otherwise; both are positive
+    differences of scores in [0, 1], or shares of the baseline's score where `relative`. `tier` says what hangs on it.
+    """
+
+    suite: str
+    kind: Kind
+    metric: str
+    baseline_arm: str
+    candidate_arm: str
+    margin: float
+    relative: bool = False
+    tier: Tier = "critical"
+    slice: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison(Question):
+    """The answer, over the `n` examples both arms have a score for; `None` where fewer than two clusters allow none.
+
+    `low` and `high` are the two-sided interval at `confidence`; for a tolerated loss its level is 2 * confidence - 1,
+    so that each end is a one-sided bound at `confidence`, as a test of non-inferiority asks. `p_value` is two-sided,
+    against no difference; `p_harm` one-sided, against "no worse than the margin"; `p_equal` that of two one-sided tests
+    for a difference within the gain asked for (task only). `sd` is that of one example's
+    difference, clusters allowed for (standard error times root n), and `detectable` the smallest true difference that
+    an exam like this tells from none in four of five tries (METHODS d1), the power planned for everywhere.
+    """
+
+    n: int
+    n_clusters: int
+    n_unscored: int
+    confidence: float
+    baseline: float | None = None
+    candidate: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    p_harm: float | None = None
+    p_equal: float | None = None
+    sd: float | None = None
+    detectable: float | None = None
+    method: str = "no scored pairs"
+
+
+def compare(
+    question: Question,
+    examples: Iterable[tuple[str, str]],
+    baseline: Mapping[str, Score],
+    candidate: Mapping[str, Score],
+    *,
+    confidence: float = 0.95,
+    level: float | None = None,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two arms' scores over `examples`, (id, cluster) pairs that define what should have been answered.
+
+    `level` is that of the interval where it has to be stricter than `confidence` alone asks, as in an early look.
+    """
+    pairs = sorted(examples)
+    arms = [[arm.get(i, UNSCORED).value for i, _ in pairs] for arm in (baseline, candidate)]
+    both = [old is not None and new is not None for old, new in zip(*arms, strict=True)]
+    clusters = numbered([cluster for (_, cluster), scored in zip(pairs, both, strict=True) if scored])
+    open_ = not_answered(question, clusters, len(pairs), confidence)
+    if not open_.n:
+        return open_
+    before, after = (np.array(list(compress(arm, both)), dtype=np.float64) for arm in arms)
+    level = level or interval_level(open_)
+    found = paired.paired_difference(before, after, clusters, confidence=level, seed=seed)
+    harm_test = relative_one_sided_p if question.relative else paired.one_sided_p
+    harm = None
+    if question.kind != "task":
+        harm = harm_test(before, after, clusters, null=-question.margin, alternative="less")
+    elif question.margin and not question.relative:
+        open_ = replace(open_, p_equal=paired.equivalence_p(before, after, clusters, margin=question.margin))
+    if not question.relative:
+        return answered(open_, found, harm)
+    return answered_relative(open_, found, relative_change(before, after, clusters, confidence=level), harm)
+
+
+def not_answered(question: Question, clusters: Numbers, n_examples: int, confidence: float) -> Comparison:
+    """A comparison over the pairs of these clusters, out of `n_examples`, before anything is measured."""
+    return Comparison(
+        **asdict(question),
+        n=len(clusters),
+        n_clusters=int(clusters.max(initial=-1)) + 1,
+        n_unscored=n_examples - len(clusters),
+        confidence=confidence,
+    )
+
+
+def interval_level(c: Comparison) -> float:
+    """The level of the two-sided interval: for a tolerated loss, that of which each end is a one-sided bound."""
+    return c.confidence if c.kind == "task" else 2 * c.confidence - 1
+
+
+def answered(c: Comparison, found: paired.PairedDifference, p_harm: float | None) -> Comparison:
+    """The comparison with what was measured."""
+    sd = None if found.standard_error is None else found.standard_error * math.sqrt(found.n)
+    return replace(
+        c,
+        baseline=found.baseline,
+        candidate=found.candidate,
+        difference=found.difference,
+        low=found.interval.low if found.interval else None,
+        high=found.interval.high if found.interval else None,
+        p_value=found.p_value,
+        p_harm=p_harm,
+        sd=sd,
+        detectable=None if sd is None else power.minimum_detectable(found.n, sd, confidence=interval_level(c)),
+        method=found.method,
+    )
+
+
+def answered_relative(
+    c: Comparison, found: paired.PairedDifference, relative: RelativeChange, p_harm: float | None
+) -> Comparison:
+    """The comparison in shares of the baseline's score. No difference is no relative change: that test stays."""
+    sd = None if relative.standard_error is None else relative.standard_error * math.sqrt(found.n)
+    return replace(
+        answered(c, found, p_harm),
+        difference=relative.change,
+        low=relative.low,
+        high=relative.high,
+        sd=sd,
+        detectable=None if sd is None else power.minimum_detectable(found.n, sd, confidence=interval_level(c)),
+    )
+
+
+def slices_of(examples: Sequence[Example]) -> dict[str, list[Example]]:
+    """Examples by `column=value` for every slice column."""
+    found: dict[str, list[Example]] = {}
+    for example in examples:
+        for column, value in example.slices.items():
+            found.setdefault(f"{column}={value}", []).append(example)
+    return dict(sorted(found.items()))

@@ -1,0 +1,281 @@
+"""What answering and training cost, and from which volume on the fine-tune pays. Pure: tokens and seconds to money.
+
+At prices per million tokens a request costs `(tokens_in input + tokens_out output) / 10^6`; on a machine it costs
+`seconds per_hour / 3600`, as if the machine never waited. The fine-tune has to earn its training again every
+`retrain_months`, and its hosting, from what it saves per request:
+
+    break-even = (training / retrain_months + hosting) / (mean cost of the prompt - mean cost of the fine-tune)
+
+in requests a month. Prices and the training's cost are taken as known; what varies is the requests. At prices per token
+the saving is a mean of differences per example, as both sides answered the same ones. Time is measured by the batch, so
+a batch is one piece of evidence about it, and where a side is paid by time the two sides' intervals are combined as if
+they were independent (Zou and Donner 2008, Stat Med 27:1693). That is cautious: the same long requests slow both down.
+
+The break-even falls as the saving grows, so its interval is the saving's turned round, with the same coverage; only a
+ratio of two estimates would need Fieller's theorem. A saving that may be nothing leaves the upper end open.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+import numpy as np
+
+from harness.decision.prices import HOUR, Rate
+from harness.experiment.load import CostsConfig
+from harness.stats import unbounded
+from reports.format.numbers import amount, span, volume
+
+PER = 1000  # costs are told per 1,000 requests
+TAIL = 0.95  # the share of requests that are faster than the latency told
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one answered request took; 0 tokens in or 0 seconds: not measured.
+
+    `batch` names the measurement of time: requests answered together were timed together, and share its seconds.
+    """
+
+    example_id: str
+    cluster: str
+    batch: str
+    tokens_in: int
+    tokens_out: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value, its interval and n. An end that is None could not be shown; so could neither, with one cluster."""
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmCost:
+    """One arm on the task's exam: `cost` per 1,000 requests and the 95th percentile of seconds, None if not known.
+
+    `unpriced` says why there is no cost, where a price was given.
+    """
+
+    run_id: str
+    side: str
+    arm: str
+    chosen: bool
+    cost: Estimate | None
+    latency: Estimate | None
+    unpriced: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakEven:
+    """From how many requests a month on the candidate is cheaper than the best prompt.
+
+    `fixed` is what the candidate takes a month before its first request: `upkeep` and `hosting`. `saving` is per 1,000
+    requests. `requests` is None for never, unless `unknown` says why it is not known.
+    """
+
+    baseline: ArmCost
+    candidate: ArmCost
+    training: float | None
+    upkeep: float | None
+    hosting: float
+    fixed: float | None
+    saving: Estimate | None
+    requests: Estimate | None
+    unknown: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """The costs of an experiment: every arm's, and the break-even of the chosen two if anything is priced."""
+
+    currency: str
+    arms: Sequence[ArmCost] = ()
+    break_even: BreakEven | None = None
+    requests_per_month: int | None = None
+
+
+# --- one arm ---------------------------------------------------------------------------------------------------------
+
+
+def arm_cost(
+    usages: Sequence[Usage], rate: Rate | None, confidence: float, *, run_id: str, side: str, arm: str, chosen: bool
+) -> ArmCost:
+    """Cost per 1,000 requests (t interval) and latency (order statistics) of one arm's answered requests."""
+    priced = _priced(usages, rate)
+    unpriced = f"no answer came with its {'seconds' if rate.by_time else 'tokens'}" if rate and not priced else ""
+    cost = None
+    if rate and priced:
+        known = [usage for usage in usages if usage.example_id in priced]
+        cost = _mean(list(priced.values()), _evidence(known, rate.by_time), confidence)
+        cost = replace(cost, low=None if cost.low is None else max(0.0, cost.low))
+    latency = _latency([usage for usage in usages if usage.seconds > 0], confidence)
+    return ArmCost(run_id=run_id, side=side, arm=arm, chosen=chosen, cost=cost, latency=latency, unpriced=unpriced)
+
+
+def _priced(usages: Sequence[Usage], rate: Rate | None) -> dict[str, float]:
+    """What 1,000 such requests cost, by example id, where what is charged for was measured."""
+    if rate is None:
+        return {}
+    costs = {u.example_id: rate.of(u.tokens_in, u.tokens_out, u.seconds) for u in usages}
+    return {key: PER * cost for key, cost in costs.items() if cost is not None}
+
+
+def _evidence(usages: Sequence[Usage], by_time: bool) -> Sequence[Hashable]:
+    """Clusters of requests; for what is measured in seconds, clusters that share a batch are one."""
+    clusters = [usage.cluster for usage in usages]
+    return unbounded.joined(clusters, [usage.batch for usage in usages]) if by_time else clusters
+
+
+def _mean(values: Sequence[float], clusters: Sequence[Hashable], confidence: float) -> Estimate:
+    interval = unbounded.t_interval(values, clusters, confidence)
+    low, high = (interval.low, interval.high) if interval else (None, None)
+    return Estimate(fmean(values), low, high, len(values))
+
+
+def _latency(usages: Sequence[Usage], confidence: float) -> Estimate | None:
+    if not usages:
+        return None
+    values = [usage.seconds for usage in usages]
+    low, high = unbounded.quantile_interval(values, TAIL, _evidence(usages, True), confidence) or (None, None)
+    return Estimate(float(np.quantile(values, TAIL)), low, high, len(values))
+
+
+# --- both sides ------------------------------------------------------------------------------------------------------
+
+
+def training_cost(costs: CostsConfig, seconds_trained: float | None, charged: float | None = None) -> float | None:
+    """What the training cost, in the experiment's currency; None when it has no price or was not measured.
+
+    What an API has `charged` counts unless the experiment gives a price of its own.
+    """
+    if costs.training is None:
+        return charged
+    if costs.training.per_hour is None:
+        return costs.training.amount
+    return None if seconds_trained is None else costs.training.per_hour * seconds_trained / HOUR
+
+
+def break_even(
+    arms: tuple[ArmCost, ArmCost],
+    usages: tuple[Sequence[Usage], Sequence[Usage]],
+    rates: tuple[Rate | None, Rate | None],
+    costs: CostsConfig,
+    training: float | None,
+    confidence: float,
+) -> BreakEven:
+    """The volume from which the candidate (second of each pair) is cheaper than the best prompt (first)."""
+    saving = _saving(arms, usages, rates, confidence)
+    upkeep = None if training is None else training / costs.retrain_months
+    fixed = None if upkeep is None else upkeep + costs.hosting_per_month
+    return BreakEven(
+        baseline=arms[0],
+        candidate=arms[1],
+        training=training,
+        upkeep=upkeep,
+        hosting=costs.hosting_per_month,
+        fixed=fixed,
+        saving=saving,
+        requests=volume_needed(fixed, saving) if saving and fixed is not None else None,
+        unknown=_unknown(arms, rates, saving, training),
+    )
+
+
+def _saving(
+    arms: tuple[ArmCost, ArmCost],
+    usages: tuple[Sequence[Usage], Sequence[Usage]],
+    rates: tuple[Rate | None, Rate | None],
+    confidence: float,
+) -> Estimate | None:
+    """What the candidate saves per 1,000 requests."""
+    one, other = arms[0].cost, arms[1].cost
+    if one is None or other is None:
+        return None
+    if any(rate.by_time for rate in rates if rate):
+        return _difference(one, other)
+    before, after = (_priced(part, rate) for part, rate in zip(usages, rates, strict=True))
+    shared = [usage for usage in usages[0] if usage.example_id in before.keys() & after.keys()]
+    differences = [before[usage.example_id] - after[usage.example_id] for usage in shared]
+    return _mean(differences, [usage.cluster for usage in shared], confidence) if shared else None
+
+
+def _difference(one: Estimate, other: Estimate) -> Estimate:
+    """Zou and Donner's interval for the difference of two means from the interval of each."""
+    value, n = one.value - other.value, min(one.n, other.n)
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return Estimate(value, None, None, n)
+    down = math.hypot(one.value - one.low, other.high - other.value)
+    up = math.hypot(one.high - one.value, other.value - other.low)
+    return Estimate(value, value - down, value + up, n)
+
+
+def volume_needed(fixed: float, saving: Estimate) -> Estimate | None:
+    """Requests a month whose `saving` (per 1,000) pays `fixed` a month; None for a saving of nothing or less: never.
+
+    The upper end is None where the saving may be nothing; both are, where the saving has no interval.
+    """
+
+    def requests(per_thousand: float | None) -> float | None:
+        return PER * fixed / per_thousand if per_thousand is not None and per_thousand > 0 else None
+
+    needed = requests(saving.value)
+    return needed if needed is None else Estimate(needed, requests(saving.high), requests(saving.low), saving.n)
+
+
+def _unknown(
+    arms: Sequence[ArmCost], rates: Sequence[Rate | None], saving: Estimate | None, training: float | None
+) -> str:
+    """Why the break-even is not known; empty when it is."""
+    for arm, rate, setting in zip(arms, rates, ("baseline", "candidate"), strict=True):
+        if rate is None:
+            return f"{arm.arm} has no price (`costs.{setting}`)"
+        if arm.unpriced:
+            return f"{arm.arm}: {arm.unpriced}"
+    if saving is None:
+        return "no example has a cost on both sides"
+    priced = training is not None or saving.value <= 0  # who saves nothing never pays, whatever the training cost
+    return "" if priced else "the training has no price (`costs.training`)"
+
+
+# --- in words --------------------------------------------------------------------------------------------------------
+
+
+def pays(found: BreakEven, currency: str) -> str:
+    """The break-even as one sentence for the first screen."""
+    name = found.candidate.arm
+    if found.unknown or found.saving is None:
+        return f"From which volume on {name} would pay is not known: {found.unknown}."
+    saved = f"{amount(found.saving.value)}{span(found.saving.low, found.saving.high, amount)} {currency}"
+    if found.requests is None:
+        doubt = " if the saving is what it looks like" if (found.saving.high or 0) > 0 else ""
+        return f"{name} would never pay for its training{doubt}: it saves {saved} per 1,000 requests."
+    if not found.fixed:
+        return f"{name} is cheaper than the best prompt from the first request on: it saves {saved} per 1,000 requests."
+    purpose = "its training and hosting" if found.hosting else "its training"
+    needed = found.requests
+    interval = span(needed.low, needed.high, volume).replace("not shown", "never shown")
+    return f"{name} would pay for {purpose} after {volume(needed.value)} requests a month{interval}."
+
+
+def cheaper(costs: Costs) -> str:
+    """Where the prompt is shown to be the cheaper side, as one sentence; empty where it is not."""
+    found = costs.break_even
+    if found is None or found.unknown or found.saving is None or found.saving.high is None:
+        return ""
+    if found.saving.high <= 0:
+        each = [amount(arm.cost.value) for arm in (found.baseline, found.candidate) if arm.cost]
+        told = f"{' against '.join(each)} {costs.currency} per 1,000 requests"
+        return f"The prompt is also cheaper at any volume: {told}."
+    least, expected = PER * (found.fixed or 0) / found.saving.high, costs.requests_per_month
+    if not least or (expected is not None and expected >= least):
+        return ""
+    here = f", and you expect {expected:,}" if expected is not None else ""
+    return f"The prompt is also cheaper below {volume(least)} requests a month{here}."

@@ -1,0 +1,228 @@
+"""Comparisons + Policy -> Gates -> Decision. Pure: no files, no clock, no model.
+
+Superior to the best prompt on the task, and not worse than the base on every regression suite, and the numbers are
+comparable. Every gate must pass to deploy, so the false-deploy rate stays at or below alpha without correction
+(intersection-union test, Berger 1982); claims of harm over several suites or slices are Holm-adjusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+from harness.decision.compare import Comparison
+from harness.decision.wording import amount, lost, measured, points, settle, told
+from harness.experiment.load import Policy, Tier
+from harness.stats import paired
+
+Status = Literal["pass", "fail", "unknown"]
+GAIN = "gain over the best prompt"
+
+
+class Verdict(Enum):
+    """The five answers; each has one exit code, so text and code cannot disagree."""
+
+    DEPLOY = ("deploy", 0)
+    KEEP_PROMPTING = ("keep_prompting", 3)
+    REJECT = ("reject", 4)
+    INCONCLUSIVE = ("inconclusive", 5)
+    INVALID = ("invalid", 6)
+
+    def __init__(self, text: str, exit_code: int) -> None:
+        self.text = text
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One rule: what it asks, what was measured, and whether it holds."""
+
+    kind: Literal["validity", "gain", "harm", "budget"]
+    name: str
+    rule: str
+    measured: str
+    status: Status
+    tier: Tier = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict, the gates that made it, and the sentences that say so."""
+
+    verdict: Verdict
+    gates: tuple[Gate, ...]
+    headline: str
+    reason: str
+    next_step: str
+
+
+def decide(
+    validity: Sequence[Gate],
+    comparisons: Sequence[Comparison],
+    policy: Policy,
+    *,
+    budgets: Sequence[Gate] = (),
+    regression_declared: bool = True,
+) -> Decision:
+    """The first of invalid, reject, keep_prompting, inconclusive, deploy that applies.
+
+    `budgets` are gates on what the candidate may cost. `regression_declared` says whether the experiment named its
+    regression suites, or named that it has none.
+    """
+    tasks = [c for c in comparisons if c.kind == "task"]
+    gates = [*validity, *(gain_gate(c) for c in tasks), *harm_gates(comparisons, policy), *budgets]
+    if not tasks:
+        gates.append(Gate("gain", GAIN, "a task suite decides", "no task suite", "unknown"))
+    if not regression_declared:
+        rule = "every regression suite is no worse than its margin"
+        measured = "none was named; list suites under `regression`, or write `regression: []` to go without"
+        gates.append(Gate("harm", "regression", rule, measured, "unknown"))
+    return _decision(tuple(gates), comparisons)
+
+
+def gain_gate(comparison: Comparison) -> Gate:
+    """The candidate's gain over the best prompt, against the gain that was asked for."""
+    c = comparison
+    shown, excluded = c.low is not None and c.low > c.margin, c.high is not None and c.high <= c.margin
+    status: Status = "pass" if shown else "fail" if excluded else "unknown"
+    told = f"{measured(c)}; {settle(c)}" if status == "unknown" else measured(c)
+    return Gate("gain", GAIN, f"more than {amount(c, c.margin)}", told, status)
+
+
+def harm_gates(comparisons: Sequence[Comparison], policy: Policy) -> list[Gate]:
+    """One gate per tolerated loss. Harm is a claim, so its p-values are Holm-adjusted (suites, then slices)."""
+    whole = [c for c in comparisons if c.kind in ("metric", "regression", "judge")]
+    decisive = [c for c in whole if c.tier != "advisory"]
+    slices = [c for c in comparisons if c.kind == "slice"]
+    alpha = 1 - policy.confidence
+    advisory = [c for c in whole if c.tier == "advisory"]
+    harmed = {c for family in (decisive, advisory, slices) for c in _harmed(family, alpha)}
+    gates = [_harm_gate(c, c in harmed) for c in whole]
+    return [*gates, _slice_gate(slices, [c for c in slices if c in harmed])] if slices else gates
+
+
+def _harmed(comparisons: Sequence[Comparison], alpha: float) -> list[Comparison]:
+    """Those shown to be worse than their margin."""
+    p_values = [1.0 if c.p_harm is None else c.p_harm for c in comparisons]
+    return [c for c, p in zip(comparisons, paired.holm(p_values), strict=True) if p <= alpha]
+
+
+def _kept(c: Comparison) -> bool:
+    return c.low is not None and c.low >= -c.margin
+
+
+def rule_name(c: Comparison) -> str:
+    """What the rule about a comparison is called."""
+    return {"metric": c.metric, "judge": "judge"}.get(c.kind, c.suite)
+
+
+def _harm_gate(c: Comparison, harmed: bool) -> Gate:
+    """Critical and advisory rules ask for proof that nothing was lost; supporting ones for no proof that it was."""
+    name = rule_name(c)
+    if c.tier == "supporting":
+        rule = f"not shown worse than {amount(c, -c.margin)}"
+        return Gate("harm", name, rule, measured(c), "fail" if harmed else "pass", c.tier)
+    status: Status = "fail" if harmed else "pass" if _kept(c) else "unknown"
+    told = f"{measured(c)}; {settle(c)}" if status == "unknown" else measured(c)
+    return Gate("harm", name, f"no worse than {amount(c, -c.margin)}", told, status, c.tier)
+
+
+def _slice_gate(slices: Sequence[Comparison], bad: Sequence[Comparison]) -> Gate:
+    """All slices as one rule; the tier says whether one that is merely uncertain may block."""
+    tier = slices[0].tier
+    open_ = [] if tier == "supporting" else [c for c in slices if not _kept(c) and c not in bad]
+    worst = min(slices, key=lambda c: c.difference if c.difference is not None else 0.0)
+    text = "; ".join(f"{c.slice}: {measured(c)}" for c in bad) or f"worst is {worst.slice}: {measured(worst)}"
+    if open_ and not bad:
+        text = "; ".join(f"{c.slice}: {measured(c)}; {settle(c)}" for c in open_)
+    shown = "shown worse" if tier == "supporting" else "worse"
+    rule = f"none of {len(slices)} {shown} than {amount(slices[0], -slices[0].margin)}"
+    return Gate("harm", "slices", rule, text, "fail" if bad else "unknown" if open_ else "pass", tier)
+
+
+def _verdict(gates: Sequence[Gate]) -> Verdict:
+    deciding = [gate for gate in gates if gate.tier != "advisory"]
+    failed = {gate.kind for gate in deciding if gate.status == "fail"}
+    if "validity" in failed:
+        return Verdict.INVALID
+    if failed & {"harm", "budget"}:
+        return Verdict.REJECT
+    if "gain" in failed:
+        return Verdict.KEEP_PROMPTING
+    if any(gate.status == "unknown" for gate in deciding):
+        return Verdict.INCONCLUSIVE
+    return Verdict.DEPLOY
+
+
+HEADLINES = {
+    Verdict.DEPLOY: "Deploy: the fine-tune beats the best prompt and loses nothing beyond what you allow.",
+    Verdict.KEEP_PROMPTING: "Keep prompting: the fine-tune is not worth replacing the prompt.",
+    Verdict.REJECT: "Do not deploy: the fine-tune does harm.",
+    Verdict.INCONCLUSIVE: "Do not deploy yet: inconclusive.",
+    Verdict.INVALID: "No verdict: these numbers cannot be compared.",
+}
+OVER_BUDGET = "Do not deploy: the fine-tune is over budget."
+
+NEXT_STEPS = {
+    Verdict.DEPLOY: "Ship the candidate; keep this report beside it.",
+    Verdict.KEEP_PROMPTING: "Ship the chosen prompt. A better fine-tune needs more or better data, not another run.",
+    Verdict.REJECT: "Lower the learning rate, train for fewer epochs, or mix in general data; then run again.",
+    Verdict.INCONCLUSIVE: "Add test examples as said above and run the same command again; finished work is kept.",
+    Verdict.INVALID: "Mend what the failed gate names and run the same command again.",
+}
+CHEAPER = "Serve it on something faster or cheaper, or raise the budget in `policy`; then run again."
+
+
+def _decision(gates: tuple[Gate, ...], comparisons: Sequence[Comparison]) -> Decision:
+    verdict = _verdict(gates)
+    headline, next_step = HEADLINES[verdict], NEXT_STEPS[verdict]
+    if verdict is Verdict.REJECT and not _failed(gates, "harm"):
+        headline, next_step = OVER_BUDGET, CHEAPER
+    return Decision(verdict, gates, headline, _reason(verdict, gates, comparisons), next_step)
+
+
+def _failed(gates: Sequence[Gate], kind: str) -> list[Gate]:
+    return [gate for gate in gates if gate.kind == kind and gate.status == "fail" and gate.tier != "advisory"]
+
+
+def _reason(verdict: Verdict, gates: Sequence[Gate], comparisons: Sequence[Comparison]) -> str:
+    """The numbers behind the verdict in plain words."""
+    task = next((c for c in comparisons if c.kind == "task"), None)
+    if verdict is Verdict.INVALID:
+        return "; ".join(f"{gate.name}: {gate.measured} (rule: {gate.rule})" for gate in _failed(gates, "validity"))
+    if verdict is Verdict.REJECT:
+        return " ".join([*_harm(gates, comparisons), *([told(task)] if task else [])])
+    if task is None:
+        return "There is no task suite, so nothing can be better than the prompt."
+    if verdict is Verdict.KEEP_PROMPTING and task.high is not None:
+        shown = task.p_equal is not None and task.p_equal <= 1 - task.confidence
+        same = " The two are equivalent within that." if shown else ""
+        asked = f"At best that is {points(task, task.high)}; you asked for more than {_asked(task)}.{same}"
+        return f"{told(task)} {asked}"
+    return f"{told(task)} {_open(task, gates)}" if verdict is Verdict.INCONCLUSIVE else told(task)
+
+
+def _harm(gates: Sequence[Gate], comparisons: Sequence[Comparison]) -> list[str]:
+    """A sentence for what is lost and one for every budget that is broken."""
+    by_gate = {rule_name(c): lost(c) for c in comparisons if c.kind in ("metric", "regression", "judge")}
+    losses = [by_gate.get(gate.name, f"on {gate.measured}") for gate in _failed(gates, "harm")]
+    over = [f"{gate.name}: {gate.measured} (rule: {gate.rule})." for gate in _failed(gates, "budget")]
+    return [*([f"It loses {'; '.join(losses)}."] if losses else []), *over]
+
+
+def _open(task: Comparison, gates: Sequence[Gate]) -> str:
+    """What is still open; the gates themselves say what would close them."""
+    names = [gate.name for gate in gates if gate.status == "unknown" and gate.tier != "advisory"]
+    text = f"Still open: {', '.join(names)}."
+    if GAIN in names:
+        text += f" You asked for more than {_asked(task)}; {settle(task)}."
+    kept = [gate.status == "pass" for gate in gates if gate.kind == "harm"]
+    if kept and all(kept):
+        text += " Nothing it could do before got worse beyond what you allow."
+    return text
+
+
+def _asked(task: Comparison) -> str:
+    return points(task, task.margin)

@@ -1,0 +1,1 @@
+"""One arm on one exam: asked, marked, chosen on validation, stopped early."""

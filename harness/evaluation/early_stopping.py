@@ -1,0 +1,58 @@
+"""Stops the candidate's exam at one of a few planned looks, as soon as the verdict on the gain stands.
+
+Clusters come in a seeded random order, and both sides are compared on the part that was asked. Whether the gain clears
+the policy's limit at a look is told by an interval that holds over all looks together (see `sequential`).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from baselines.arm import Arm
+from harness.evaluation.evaluate import answer
+from harness.experiment.load import read_margin
+from harness.experiment.session import Session
+from harness.observe.progress import say
+from harness.stats.sequential import interval_at_look, planned_looks
+from suites.metrics import table
+from suites.types import Example, Score, Suite
+
+
+def shortened(session: Session, arm: Arm, suite: Suite, base: Mapping[str, Score]) -> Suite:
+    """The part of the task's exam on which the gain is settled; all of it when it is not settled before the end.
+
+    `base` has the chosen prompt's scores on the primary metric, by example id.
+    """
+    policy = session.experiment.config.policy
+    limit, _ = read_margin(policy.min_gain)
+    mark = table.build(suite.primary, suite.schema)
+    looks = planned_looks(len({example.cluster for example in suite.examples}))
+    for part in _parts(suite, looks[:-1], session.experiment.config.seed):
+        answers = answer(arm, part, session.model(arm.model), session.experiment.config.seed)
+        after = {e.id: mark(e, found).value for e, found in zip(part.examples, answers, strict=True)}
+        scored = [(base[e.id].value, after[e.id], e.cluster) for e in part.examples if e.id in base]
+        pairs = [(b, c, cluster) for b, c, cluster in scored if b is not None and c is not None]
+        if not pairs:
+            continue
+        before, now, clusters = zip(*pairs, strict=True)
+        interval = interval_at_look(before, now, clusters, looks=looks, confidence=policy.confidence)
+        if interval and (interval.low > limit or interval.high <= limit):
+            asked = f"{len(part.examples):,} of {len(suite.examples):,} examples"
+            say(f"stopped early: the verdict on the gain stands after {asked}")
+            return part
+    return suite
+
+
+def _parts(suite: Suite, looks: Sequence[int], seed: int) -> Iterator[Suite]:
+    """The suite as far as it is asked at each look, in clusters."""
+    clusters = sorted({example.cluster for example in suite.examples})
+    random.Random(seed).shuffle(clusters)
+    place = {cluster: number for number, cluster in enumerate(clusters)}
+    for size in looks:
+        yield replace(suite, examples=tuple(e for e in suite.examples if _is_in(e, place, size)))
+
+
+def _is_in(example: Example, place: Mapping[str, int], size: int) -> bool:
+    return place[example.cluster] < size

@@ -1,0 +1,1 @@
+"""One frozen experiment: its file, its arms and exams, its data, its place in the store."""

@@ -1,0 +1,56 @@
+"""What an exam can tell at all, said before anything is spent on it. Findings for the data check."""
+
+from __future__ import annotations
+
+from harness.decision import compare_corpus
+from harness.experiment import arms
+from harness.experiment.load import read_margin
+from harness.experiment.session import Session
+from harness.stats import power
+from suites.benchmarks.lm_eval import LmEvalTask
+from suites.metrics.corpus_level import LABELS
+from suites.types import Finding
+
+# The share of examples on which base and fine-tune are taken to disagree when an exam's power is told in advance, and
+# the power below which that is worth a warning. Discordance drives both (Connor 1987).
+DISCORDANCE, ENOUGH_POWER = 0.1, 0.8
+
+
+def exam_power(session: Session) -> list[Finding]:
+    """What these exams can tell at all, before anything is spent on them."""
+    policy, found = session.experiment.config.policy, []
+    targets = [example.target for example in session.splits["test"]]
+    if n := len(targets):
+        metric = session.experiment.config.task.ordered_metrics[0]
+        sd = compare_corpus.planned_sd(metric, targets, 2 * DISCORDANCE)
+        least = power.minimum_detectable(n, sd, confidence=policy.confidence)
+        text = (
+            f"{n:,} test rows tell a gain of about {least:.3f} from none, if the arms disagree on {2 * DISCORDANCE:.0%}"
+        )
+        found.append(Finding("info", "exam_power", text))
+    rules = arms.regression_rules(session.experiment)
+    for exam in arms.regression_exams(session.experiment):
+        margin, relative = read_margin(rules[exam.name][0])
+        if isinstance(exam, LmEvalTask) or relative:
+            continue
+        sd = compare_corpus.planned_sd(exam.primary, [example.target for example in exam.examples], DISCORDANCE)
+        chance = power.power_noninferiority(len(exam.examples), min(1.0, sd**2), margin, policy.confidence)
+        if chance < ENOUGH_POWER:
+            text = (
+                f"{exam.name}: with {len(exam.examples):,} examples an equal model passes its margin of {margin} "
+                f"in only {chance:.0%} of experiments, if it answers {DISCORDANCE:.0%} differently"
+            )
+            found.append(Finding("warn", "regression_power", text))
+    return found
+
+
+def label_floors(session: Session) -> list[Finding]:
+    """Where accuracy would mislead: what a metric of labels gives to one answer for all, and to guessing."""
+    suites = [arms.task_suite(session.experiment, session.splits, "test"), *arms.regression_exams(session.experiment)]
+    return [
+        Finding("info", "floor", compare_corpus.floor_sentence(metric, suite.name, [e.target for e in suite.examples]))
+        for suite in suites
+        if not isinstance(suite, LmEvalTask) and suite.examples
+        for metric in suite.metrics
+        if metric in LABELS
+    ]

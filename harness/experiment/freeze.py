@@ -1,0 +1,177 @@
+"""Everything an experiment file points at: is it there, and what is its hash?"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePath
+
+from harness.config.schema import ExperimentConfig
+from harness.config.yaml_lines import Location
+from harness.decision import prices
+from harness.models import files as hf_files
+from harness.training.elsewhere import command as external
+from suites.benchmarks import lm_eval
+from suites.catalog import load_suite, suite_folder
+from suites.data import hub
+from suites.errors import UserError
+from suites.judges.pairwise import load_rubric
+
+# Hashes of one thing by the name the experiment file has for it, given that name and the file's folder.
+Look = Callable[[str, Path], dict[str, str]]
+Reference = tuple[Location, str, Look]
+
+
+def look_up(config: ExperimentConfig, folder: Path) -> tuple[dict[str, str], list[tuple[Location, str]]]:
+    """The sha256 of everything `config` points at, by name, and what is wrong with any of it, by setting."""
+    hashes: dict[str, str] = {}
+    problems: list[tuple[Location, str]] = []
+    for setting, name, look in _references(config):
+        shown = f"`{'.'.join(map(str, setting))}`"
+        try:
+            hashes |= look(name, folder)
+        except FileNotFoundError as error:
+            problems.append((setting, f"{shown} no such file: {error.filename}"))
+        except OSError as error:
+            problems.append((setting, f"{shown} cannot be read ({error.strerror}): {error.filename}"))
+        except UserError as error:
+            fix = f"; {error.fix}" if error.fix else ""
+            problems.append((setting, f"{shown} {error.what} ({error.where}){fix}"))
+    return hashes, problems
+
+
+def is_prompt_file(prompt: str) -> bool:
+    """A prompt setting is a file when it ends like one, and the instruction itself otherwise."""
+    return prompt.endswith((".md", ".txt")) and "\n" not in prompt
+
+
+def _references(config: ExperimentConfig) -> Iterator[Reference]:
+    files: list[tuple[Location, str | None]] = [
+        (("task", "schema"), config.task.schema_file),
+        (("task", "prompt"), _file_only(config.task.prompt)),
+    ]
+    for position, baseline in enumerate(config.baselines):
+        here: Location = ("baselines", position)
+        files.append(((*here, "recorded"), baseline.recorded))
+        for kind in ("zero_shot", "few_shot"):
+            if arm := getattr(baseline, kind):
+                files.append(((*here, kind, "prompt"), _file_only(arm.prompt or "")))
+    if config.candidate:
+        files.append((("candidate", "recorded"), config.candidate.recorded))
+    if config.judge:
+        files.append((("judge", "calibration"), config.judge.calibration))
+    yield from ((setting, name, _file) for setting, name in files if name)
+    for part in ("train", "validation", "test", "preferences", "general"):
+        if name := getattr(config.data, part):
+            yield ("data", part), name, _data
+    yield from _models(config)
+    yield from _training(config)
+    yield from _exams(config)
+    yield from _prices(config)
+
+
+def _models(config: ExperimentConfig) -> Iterator[Reference]:
+    if config.model and not config.model.endpoint:
+        yield ("model",), config.model.name, _model
+    if config.candidate and config.candidate.path:
+        yield ("candidate", "path"), config.candidate.path, _candidate
+    if config.judge:
+        yield ("judge", "rubric"), config.judge.rubric, _rubric
+        if not config.judge.model.endpoint:
+            yield ("judge", "model"), config.judge.model.name, _model
+
+
+def _training(config: ExperimentConfig) -> Iterator[Reference]:
+    if config.training and config.training.accelerate:
+        yield ("training", "accelerate"), config.training.accelerate, _file
+    if config.training and config.training.command:
+        yield ("training", "command"), config.training.command, command_files
+
+
+def _exams(config: ExperimentConfig) -> Iterator[Reference]:
+    for position, entry in enumerate(config.regression or []):
+        if entry.suite:
+            yield ("regression", position, "suite"), entry.suite, _suite
+        elif entry.lm_eval and entry.lm_eval.endswith((".yaml", ".yml")):
+            yield ("regression", position, "lm_eval"), entry.lm_eval, _task
+
+
+def _prices(config: ExperimentConfig) -> Iterator[Reference]:
+    for side in ("baseline", "candidate"):
+        price = getattr(config.costs, side)
+        if price and price.name:
+            yield ("costs", side), price.name, _price
+
+
+def _file_only(prompt: str) -> str | None:
+    return prompt if is_prompt_file(prompt) else None
+
+
+def _file(name: str, folder: Path) -> dict[str, str]:
+    with (folder / name).open("rb") as file:
+        return {name: hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _data(name: str, folder: Path) -> dict[str, str]:
+    """A data file, or the files that hold a dataset's rows on this machine."""
+    source = hub.locate(name, folder)
+    if not hub.is_dataset(source):
+        return _file(name, folder)
+    digests = [_file(file.name, file.parent)[file.name] for file in hub.files(source)]
+    return {name: hashlib.sha256("\n".join(digests).encode()).hexdigest()}
+
+
+def command_files(command: str, folder: Path) -> dict[str, str]:
+    """The files among the words of a command: its scripts and settings. A program named by its full path is none.
+
+    `--name=file` counts as the file. Raises UserError for a command that cannot be read.
+    """
+    program, *words = external.words_of(command, dict.fromkeys(external.PLACES, ""))
+    named = [word.partition("=")[2] or word for word in words]
+    if not Path(program).is_absolute():
+        named.append(program)
+    return {name: _file(name, folder)[name] for name in named if (folder / name).is_file()}
+
+
+def _suite(name: str, folder: Path) -> dict[str, str]:
+    """A suite's own files. It is read whole: a bad row in it is better known now than after the baseline."""
+    load_suite(name, folder)
+    place = suite_folder(name, folder)
+    return {f"{name}/{part}": _file(part, place)[part] for part in ("suite.yaml", "examples.jsonl")}
+
+
+def _task(name: str, folder: Path) -> dict[str, str]:
+    """The task file and its data files, which it names relative to itself."""
+    near = PurePath(name).parent
+    data = lm_eval.data_files(folder / name)
+    return _file(name, folder) | {str(near / file): _file(str(near / file), folder)[str(near / file)] for file in data}
+
+
+def _rubric(name: str, folder: Path) -> dict[str, str]:
+    return {name: load_rubric(name, folder).digest}
+
+
+def _model(name: str, folder: Path) -> dict[str, str]:
+    """The weights of a model in a folder. A Hub id is looked for when the model is loaded, not here."""
+    place = folder / name
+    if place.is_dir():
+        return {name: hf_files.weights_hash(hf_files.base_folder(str(place), None))}
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise UserError("no such folder", str(place), "give a folder that save_pretrained wrote, or a Hub id")
+    return {}
+
+
+def _candidate(name: str, folder: Path) -> dict[str, str]:
+    place = folder / name
+    if not place.is_dir():
+        raise UserError("no such folder", str(place))
+    if (place / hf_files.ADAPTER_CONFIG).is_file():
+        return {name: hf_files.adapter_hash(hf_files.adapter_folder(str(place)))}
+    if (place / "config.json").is_file():
+        return {name: hf_files.weights_hash(hf_files.base_folder(str(place), None))}
+    fix = "give a PEFT folder (adapter_config.json, adapter_model.safetensors) or a model folder (config.json, ...)"
+    raise UserError("is neither an adapter nor a model", str(place), fix)
+
+
+def _price(name: str, folder: Path) -> dict[str, str]:
+    return {f"price of {name}": prices.digest(name)}

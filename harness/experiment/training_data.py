@@ -1,0 +1,144 @@
+"""What an experiment teaches: its training settings as a training takes them, and the rows each method learns from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from baselines.arm import Prompter
+from harness.config.training import TrainingConfig as Settings
+from harness.experiment import arms
+from harness.experiment.load import Experiment
+from harness.judge.audit import Evidence
+from harness.stats import paired
+from harness.training import PairRow, RatedRow, TrainingConfig, TrainingData, TrainRow
+from suites.benchmarks.lm_eval import LmEvalTask
+from suites.data.examples import read_examples
+from suites.data.formats import RATED, recognise
+from suites.data.hub import locate
+from suites.data.preferences import read_preferences, read_rated
+from suites.data.readers import read_rows
+from suites.normalise import normalise
+from suites.types import Example, Finding, Preference, Rated
+
+HELD_OUT = 0.2
+"""The share of the prompts with preferences that no method learns from: what a reward model is checked on."""
+
+
+def settings(experiment: Experiment) -> TrainingConfig:
+    """The training of an experiment, with the stages that come before it."""
+    config = experiment.config.training
+    assert config is not None
+    return _settings(config, experiment)
+
+
+def _settings(config: Settings, experiment: Experiment) -> TrainingConfig:
+    given = {name: value for name, value in config.model_dump().items() if name in TrainingConfig.__dataclass_fields__}
+    task = experiment.config.task
+    known: dict[str, Any] = {
+        "reward": config.reward or task.ordered_metrics[0],
+        "max_new_tokens": task.max_new_tokens,
+        "seed": experiment.config.seed,
+        "after": tuple(_settings(stage, experiment) for stage in config.after),
+    }
+    return TrainingConfig(**{**given, **known})
+
+
+def rows(experiment: Experiment, splits: arms.Splits) -> TrainingData:
+    """What there is to learn from, each question asked as the task asks it."""
+    prompter = arms.task_prompter(experiment)
+    preferred, rated = _preferences(experiment)
+    schema = arms.task_suite(experiment, splits, "test").schema
+    return TrainingData(
+        train=as_rows(prompter, splits.get("train", ())),
+        validation=as_rows(prompter, splits.get("validation", ())),
+        general=as_rows(Prompter("general"), _general(experiment)),
+        pairs=[_pair(prompter, pair) for pair in preferred if not _is_held_out(pair)],
+        held_out=[_pair(prompter, pair) for pair in preferred if _is_held_out(pair)],
+        rated=[RatedRow(prompter.messages(_asked(row)), row.completion, row.label) for row in rated],
+        schema=schema,
+    )
+
+
+def check(experiment: Experiment, splits: arms.Splits) -> None:
+    """Raises UserError when there are too few rows for the training's settings."""
+    if experiment.config.training:
+        whole = settings(experiment)
+        for stage in (*whole.after, whole):
+            stage.check_enough(len(splits.get("train", ())))
+
+
+def findings(experiment: Experiment, splits: arms.Splits) -> list[Finding]:
+    """Rows to learn from that are asked in an exam."""
+    suites = [exam for exam in arms.regression_exams(experiment) if not isinstance(exam, LmEvalTask)]
+    asked = {normalise(example.input) for suite in suites for example in suite.examples}
+    asked |= {normalise(example.input) for example in splits.get("test", ())}
+    preferred, rated = _preferences(experiment)
+    compared: Sequence[Preference | Rated] = [*preferred, *rated]
+    learnt = {
+        "general": [(row.id, row.input) for row in _general(experiment)],
+        "preferences": [(row.id, _asked(row).input) for row in compared],
+    }
+    found = []
+    for name, texts in learnt.items():
+        leaked = tuple(row_id for row_id, text in texts if normalise(text) in asked)
+        if leaked:
+            text = f"{len(leaked):,} of the {len(texts):,} {name} rows are asked in an exam, first {leaked[0]}"
+            found.append(Finding("block", f"{name}_overlap", text, leaked))
+    return found
+
+
+def reward_accuracy(preferred: Sequence[tuple[str, float]], confidence: float) -> Evidence | None:
+    """On how many held-out pairs the reward model prefers the chosen answer; None where none was trained.
+
+    `preferred` are those of a TrainingResult.
+    """
+    if not preferred:
+        return None
+    values = [value for _, value in preferred]
+    interval = paired.mean_interval(values, [prompt for prompt, _ in preferred], confidence)
+    low, high = (interval.low, interval.high) if interval else (None, None)
+    note = "held-out pairs on which the reward model prefers the chosen answer"
+    return Evidence("reward_accuracy", sum(values) / len(values), low, high, len(values), note)
+
+
+def as_rows(prompter: Prompter, examples: Sequence[Example]) -> list[TrainRow]:
+    """Examples as lessons, each with its id."""
+    return [replace(arms.training_row(prompter, example), id=example.id) for example in examples]
+
+
+def _general(experiment: Experiment) -> Sequence[Example]:
+    file = experiment.config.data.general
+    return read_examples(locate(file, experiment.folder), {}) if file else ()
+
+
+def _preferences(experiment: Experiment) -> tuple[Sequence[Preference], Sequence[Rated]]:
+    """The pairs, or the single rated answers, of `data.preferences`."""
+    file = experiment.config.data.preferences
+    if not file:
+        return (), ()
+    source: Path | str = locate(file, experiment.folder)
+    first = next((row for _, row in read_rows(source)), {})
+    if recognise(first, {}) is RATED:
+        return (), read_rated(source)
+    return read_preferences(source), ()
+
+
+def _is_held_out(pair: Preference) -> bool:
+    """By the prompt, so that no held-out one is learnt from, and rows that are added move none."""
+    digest = hashlib.sha256(json.dumps(pair.prompt, sort_keys=True).encode()).digest()
+    return int.from_bytes(digest[:8]) / 2**64 < HELD_OUT
+
+
+def _pair(prompter: Prompter, pair: Preference) -> PairRow:
+    return PairRow(prompter.messages(_asked(pair)), pair.chosen, pair.rejected)
+
+
+def _asked(row: Preference | Rated) -> Example:
+    """The prompt of a preference as an example, which the task's prompter can ask."""
+    last = row.prompt[-1]["content"] if row.prompt else ""
+    return Example(row.id, {**row.columns, "input": last, "target": ""}, "", row.id, turns=row.prompt)

@@ -1,0 +1,1 @@
+"""The judge at work: asked in both orders, checked against people, trusted as far as that goes."""

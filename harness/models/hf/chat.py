@@ -1,0 +1,212 @@
+"""Between chat messages and token ids: the chat template, the beginning-of-sequence token, the stop tokens."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import transformers
+from jinja2 import TemplateError
+
+from harness.models.files import TOKENIZER_FILES, files_hash, first_line
+from suites.errors import UserError
+from suites.types import Message
+
+FALLBACK_TEMPLATE = (
+    "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}"
+    "{% if loop.last and not add_generation_prompt %}{{ eos_token }}{% else %}{{ '\\n' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}assistant:{% endif %}"
+)
+"""For a model without a chat template: one "role: content" line per message."""
+
+# Hybrid reasoning models (Qwen3) otherwise think aloud before the answer, in training and at test differently.
+# Llama 3 otherwise writes today's date, so that the same experiment asks something else tomorrow; this is its default.
+TEMPLATE_SETTINGS = {"enable_thinking": False, "date_string": "26 Jul 2024"}
+
+AT_ONCE = 256
+"""How many texts are encoded together; the tokenizer keeps much about each until it has read them all."""
+
+
+class ChatTokenizer:
+    """A tokenizer that turns messages into exactly the ids the model reads, the same way everywhere."""
+
+    def __init__(self, base: Path, adapter: Path | None = None) -> None:
+        self.folder = adapter if adapter and (adapter / "tokenizer_config.json").is_file() else base
+        self.tokenizer = _load(self.folder, base)
+        if not self.tokenizer.chat_template and self.folder != base:
+            self.tokenizer.chat_template = _load(base, base).chat_template
+        if not self.tokenizer.chat_template:
+            self.tokenizer.chat_template = FALLBACK_TEMPLATE
+        bos = self.tokenizer.bos_token_id
+        self._bos: list[int] = [bos] if bos is not None and self.tokenizer("x")["input_ids"][:1] == [bos] else []
+
+    @property
+    def hash(self) -> str:
+        """What the template and the tokenizer do, not how their files are laid out: saving them again keeps it."""
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            files = [self.folder / name for name in TOKENIZER_FILES]
+            vocabulary: Any = files_hash([file for file in files if file.is_file()])
+        else:
+            vocabulary = json.loads(backend.to_str())
+            # Encoding a batch changes these two; they say nothing about the text.
+            vocabulary["padding"] = vocabulary["truncation"] = None
+        parts = [self.tokenizer.chat_template, TEMPLATE_SETTINGS, self._bos, self.tokenizer.eos_token, vocabulary]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
+
+    def render(self, messages: Sequence[Message] | str) -> str:
+        """The exact text of a prompt. Where the template has no place for a system message, the first user turn has."""
+        if isinstance(messages, str):
+            return messages
+        turns = list(messages)
+        system = turns[0]["content"] if turns and turns[0]["role"] == "system" else None
+        try:
+            text = self._apply(turns)
+        except UserError:
+            if system is None:
+                raise
+            return self._apply(_merge_system(turns))
+        if system is not None and system.strip() not in text:  # some templates drop it without a word
+            return self._apply(_merge_system(turns))
+        return text
+
+    def render_answer(self, messages: Sequence[Message], answer: str) -> str:
+        """What follows the rendered prompt when the model gives `answer`: the answer and the end of its turn."""
+        return self.cut_answer(self.render(messages), self.render_whole(messages, answer), answer)
+
+    def cut_answer(self, prompt: str, whole: str, answer: str) -> str:
+        """`render_answer` from texts that are rendered already, of the prompt and of the whole conversation."""
+        if whole.startswith(prompt):
+            return whole[len(prompt) :]
+        # The template writes this prompt differently once it is answered; what the model reads at test time counts.
+        start = whole.rfind(answer.strip())
+        if start < 0:
+            raise UserError("The chat template does not show the assistant's answer.", str(self.folder), "Mend it.")
+        return whole[start:]
+
+    def render_whole(self, messages: Sequence[Message], answer: str) -> str:
+        """The conversation with its answer as the template writes it, which need not begin as the prompt does."""
+        turns = list(messages)
+        reply: Message = {"role": "assistant", "content": answer}
+        try:
+            return self._apply([*turns, reply], prompt=False)
+        except UserError:
+            return self._apply([*_merge_system(turns), reply], prompt=False)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of rendered text, with one beginning-of-sequence token if the tokenizer uses one."""
+        [ids] = self.encode_prompts([text])
+        return ids
+
+    def encode_prompts(self, texts: Sequence[str]) -> list[list[int]]:
+        """Like `encode` for many texts at once, which is faster."""
+        found = self.encode_all(texts)
+        if any(self.count_bos(ids) > 1 for ids in found):
+            raise UserError(
+                "The prompt begins with two beginning-of-sequence tokens.",
+                str(self.folder),
+                "Take the token out of the prompt text or out of the chat template.",
+            )
+        return found
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """Like `encode_prompts`, but a second beginning-of-sequence token is left in."""
+        found: list[list[int]] = []
+        for start in range(0, len(texts), AT_ONCE):
+            found += self.tokenizer(list(texts[start : start + AT_ONCE]), add_special_tokens=False)["input_ids"]
+        return [ids if ids[:1] == self._bos else self._bos + ids for ids in found]
+
+    def count_bos(self, ids: Sequence[int]) -> int:
+        """How many beginning-of-sequence tokens the ids begin with; 0 for a tokenizer that uses none."""
+        return next((i for i, token in enumerate(ids) if [token] != self._bos), len(ids))
+
+    @property
+    def special_tokens(self) -> list[str]:
+        """The texts that are read as one control token, in whatever text they stand."""
+        added = self.tokenizer.added_tokens_decoder.values()
+        return sorted({token.content for token in added if token.special})
+
+    def encode_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
+        """Ids of contexts and continuations, cut where lm-evaluation-harness cuts them; each text is read once.
+
+        Where there is no context, the beginning of the text is one: the beginning- or end-of-sequence token.
+        """
+        # White space at a context's end belongs to the word after it.
+        cut = [(context.rstrip(), context + continuation) for context, continuation in pairs]
+        texts = list(dict.fromkeys(text for both in cut for text in both))
+        ids = dict(zip(texts, self.encode_prompts(texts), strict=True))
+        return [
+            (ids[context], ids[whole][len(ids[context]) :]) if context else self._no_context(ids[whole])
+            for context, whole in cut
+        ]
+
+    def _no_context(self, ids: list[int]) -> tuple[list[int], list[int]]:
+        first = self.tokenizer.bos_token_id
+        start = [self.tokenizer.eos_token_id if first is None else first]
+        return start, ids[1:] if ids[:1] == start else ids
+
+    def decode(self, ids: list[int]) -> str:
+        text: str = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return text
+
+    def save(self, folder: Path) -> None:
+        """Put the tokenizer and the chat template into a trained model's folder, byte for byte."""
+        for name in TOKENIZER_FILES:
+            if (self.folder / name).is_file():
+                shutil.copyfile(self.folder / name, folder / name)
+        if self.tokenizer.chat_template == FALLBACK_TEMPLATE:
+            (folder / "chat_template.jinja").write_text(FALLBACK_TEMPLATE, encoding="utf-8")
+
+    def _apply(self, messages: list[Message], prompt: bool = True) -> str:
+        try:
+            text: str = self.tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=prompt, **TEMPLATE_SETTINGS
+            )
+        except (TemplateError, TypeError, ValueError) as error:
+            roles = ", ".join(message["role"] for message in messages)
+            raise UserError(
+                f"The model's chat template refuses the messages ({roles}): {error}",
+                str(self.folder),
+                "Use the roles and the order that the template allows.",
+            ) from error
+        return text
+
+
+def load_config(folder: Path) -> Any:
+    try:
+        return transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"The model's config cannot be used: {first_line(error)}", str(folder), "Check config.json."
+        ) from error
+
+
+def _load(folder: Path, base: Path) -> Any:
+    # The class of a tokenizer, and with it how words are split, depends on the model type. An adapter's folder has
+    # no config, so without the base's it would be read differently from the very same files beside the base.
+    config = load_config(base)
+    try:
+        return transformers.AutoTokenizer.from_pretrained(
+            folder, config=config, trust_remote_code=False, local_files_only=True
+        )
+    except Exception as error:  # the tokenizers library raises bare Exceptions
+        raise UserError(
+            f"The tokenizer cannot be loaded: {first_line(error)}",
+            str(folder),
+            "Copy the tokenizer's files (tokenizer.json, tokenizer_config.json) into the folder.",
+        ) from error
+
+
+def _merge_system(messages: list[Message]) -> list[Message]:
+    if not messages or messages[0]["role"] != "system":
+        return messages
+    system, *rest = messages
+    for i, message in enumerate(rest):
+        if message["role"] == "user":
+            merged: Message = {"role": "user", "content": f"{system['content']}\n\n{message['content']}"}
+            return [*rest[:i], merged, *rest[i + 1 :]]
+    return [{"role": "user", "content": system["content"]}, *rest]

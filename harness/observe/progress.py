@@ -1,0 +1,89 @@
+"""Progress on stderr: a bar per phase on a terminal, a plain line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from reports.format.text import clean
+
+LINE_SECONDS = 5.0
+
+
+def say(text: str) -> None:
+    """Plain text on stderr; what a data file holds cannot steer the terminal."""
+    print(clean(text), file=sys.stderr, flush=True)
+
+
+class Phase:
+    """Work in progress: how much is done of how much, shown by `draw(self)` whenever it moves."""
+
+    def __init__(self, name: str, total: int, draw: Callable[[Phase], None]) -> None:
+        self.name, self.total, self.done, self.note, self.errors = name, total, 0, "", 0
+        self.started = time.monotonic()
+        self._draw = draw
+
+    def advance(self, count: int, errors: int = 0) -> None:
+        """`count` more are done, `errors` of them without success."""
+        self.errors += errors
+        self.at(self.done + count, self.total, f"{self.errors:,} failed" if self.errors else "")
+
+    def at(self, done: int, total: int, note: str = "") -> None:
+        """`done` of `total` are done; `note` is anything worth seeing beside it."""
+        self.done, self.total, self.note = done, total, note
+        self._draw(self)
+
+    @property
+    def rate(self) -> float:
+        """Done per second so far."""
+        return self.done / max(time.monotonic() - self.started, 1e-9)
+
+    def __str__(self) -> str:
+        took = f"{time.monotonic() - self.started:.1f} s"
+        if self.total == 1:  # one piece, or nobody said how many
+            return f"{self.name}: {took} {self.note}".rstrip()
+        left = f", {(self.total - self.done) / self.rate:.0f} s left" if 0 < self.done < self.total else ""
+        return f"{self.name}: {self.done}/{self.total} in {took} ({self.rate:.1f}/s){left} {self.note}".rstrip()
+
+
+@contextlib.contextmanager
+def phase(name: str, total: int = 1) -> Iterator[Phase]:
+    """Show `total` steps of work called `name` while the block runs."""
+    with _bar() if sys.stderr.isatty() else _lines() as draw:
+        current = Phase(name, total, draw)
+        draw(current)
+        yield current
+    say(str(current))
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[Phase], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    text = "{task.description}"
+    columns = (TextColumn(text, markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    fields = [TextColumn(f"{{task.fields[{name}]}}", markup=False) for name in ("rate", "note")]
+    with Progress(*columns, *fields, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", note="", rate="")
+
+        def draw(at: Phase) -> None:
+            rate = f"{at.rate:.1f}/s" if at.done else ""
+            progress.update(task, description=at.name, completed=at.done, total=at.total, note=at.note, rate=rate)
+
+        yield draw
+
+
+@contextlib.contextmanager
+def _lines() -> Iterator[Callable[[Phase], None]]:
+    shown = time.monotonic()
+
+    def draw(at: Phase) -> None:
+        nonlocal shown
+        if time.monotonic() - shown >= LINE_SECONDS and at.done < at.total:
+            shown = time.monotonic()
+            say(str(at))
+
+    yield draw

@@ -1,0 +1,1 @@
+"""The stages of an experiment, one a module, and their order."""

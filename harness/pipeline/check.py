@@ -1,0 +1,140 @@
+"""`harness check`: what the checks look at, from an experiment or from bare files, and how findings are told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from harness.experiment import arms
+from harness.judge import audit
+from harness.observe.progress import phase, say
+from suites.benchmarks.lm_eval import LmEvalTask
+from suites.checks.fix import LOG, mend, removals, summary
+from suites.checks.labels import unseen_labels
+from suites.checks.leaks import overlaps
+from suites.checks.material import CALIBRATION, Material
+from suites.checks.preferences import preference_findings
+from suites.checks.table import CHECKS, CheckName, Level, at_levels, check
+from suites.data.examples import DataFile, read_data, read_examples
+from suites.data.formats import transcript
+from suites.data.preferences import read_preferences
+from suites.types import Example, Finding
+
+if TYPE_CHECKING:
+    from harness.experiment.session import Session
+
+
+def of_experiment(session: Session) -> Material:
+    """The splits, the regression suites and the labelled pairs of an experiment.
+
+    An lm-eval task reads its questions only when it is run; they are not searched.
+    """
+    experiment = session.experiment
+    exams: dict[str, Sequence[Example]] = {
+        f"{exam.name} suite": exam.examples
+        for exam in arms.regression_exams(experiment)
+        if not isinstance(exam, LmEvalTask)
+    }
+    if experiment.config.judge and (calibration := experiment.config.judge.calibration):
+        pairs = audit.read_calibration(experiment.resolve(calibration))
+        exams[CALIBRATION] = [Example(p.id, {"input": p.input}, label, p.id) for p, label in pairs]
+    suite = arms.task_suite(experiment, session.splits, "test")
+    # With folds every row is both trained on and tested, though never by one model; see `of_folds`.
+    splits = {"train": session.splits["train"]} if session.folds else session.splits
+    return Material(splits, exams, suite.metrics, suite.schema, experiment.config.task.slices)
+
+
+def of_folds(session: Session) -> list[Finding]:
+    """What is wrong between the parts of a fold. Inputs that are (nearly) the same never come apart, others may."""
+    found = []
+    for fold in session.folds:
+        material = Material(fold.splits)
+        between = [finding for finding in overlaps(material) if finding.check.startswith(BETWEEN)]
+        for finding in [*between, *unseen_labels(material)]:
+            found.append(replace(finding, message=f"fold {fold.experiment.fold}: {finding.message}"))
+    return at_levels(found, session.experiment.config.data.findings)
+
+
+BETWEEN = ("train_validation", "train_test", "validation_test")
+
+
+def of_tokens(session: Session) -> list[Finding]:
+    """What the base model's tokenizer finds in the training rows; nothing when nothing is trained here."""
+    config, train = session.experiment.config.training, session.splits.get("train")
+    if config is None or config.elsewhere or not train:
+        return []
+    from harness.training.data.checks import reader, tokenizer_findings  # loads torch
+
+    chat, stops, context = reader(arms.base_spec(session.experiment))
+    prompter = arms.task_prompter(session.experiment)
+    rows = {example.id: arms.training_row(prompter, example) for example in train}
+    found = tokenizer_findings(rows, chat, min(config.max_length, context), stops)
+    return at_levels(found, session.experiment.config.data.findings)
+
+
+def show_row(session: Session) -> None:
+    """A training row as the model will see it, on stderr; nothing when nothing is trained here."""
+    config, train = session.experiment.config.training, session.splits.get("train")
+    if config is None or config.elsewhere or not train:
+        return
+    from rich.console import Console
+
+    from harness.training.data.checks import reader
+    from harness.training.data.preview import coloured, plain, preview
+
+    read = reader(arms.base_spec(session.experiment))
+    shown = preview(train[0], read.chat, arms.task_prompter(session.experiment), read.stops)
+    say(str(shown))
+    console = Console(stderr=True, soft_wrap=True)
+    console.print(coloured(shown) if console.is_terminal else plain(shown), markup=False, highlight=False)
+
+
+def of_preferences(path: Path) -> list[Finding]:
+    """What is wrong with a file of preference pairs."""
+    pairs = read_preferences(path)
+    say(f"{path.name}: preference pairs, {len(pairs):,}")
+    texts = [(transcript(pair.prompt), pair.chosen, pair.rejected) for pair in pairs]
+    return preference_findings(texts, [pair.id for pair in pairs])
+
+
+def of_files(files: Mapping[str, Path | None], columns: Mapping[str, str]) -> Material:
+    """The rows of bare files, by split; each format is told."""
+    found = {name: read_data(path, columns) for name, path in files.items() if path}
+    tell(found.values())
+    return Material({name: file.examples for name, file in found.items()})
+
+
+def tell(files: Iterable[DataFile]) -> None:
+    """What each file was taken for, on stderr."""
+    for file in files:
+        say(str(file))
+
+
+def look(material: Material, levels: Mapping[CheckName, Level] | None = None) -> list[Finding]:
+    """Every finding, with progress on stderr."""
+    with phase("checking the data", len(CHECKS)) as progress:
+        return check(material, levels, lambda: progress.advance(1))
+
+
+def write_mended(material: Material, path: Path, columns: Mapping[str, str], folder: Path) -> None:
+    """A copy of the training file without the rows that harm, and the log of what was left out."""
+    left_out = removals(material)
+    target = mend(path, read_examples(path, columns), left_out, folder)
+    counts = ", ".join(f"{count:,} {reason}" for reason, count in summary(left_out).items())
+    say(f"wrote {target} without {len(left_out):,} rows{f' ({counts})' if counts else ''}; see {folder / LOG}")
+
+
+def show(findings: Sequence[Finding], *, as_json: bool) -> None:
+    """Findings on stdout: for machines with all rows and the setting that changes the level."""
+    from harness.view.terminal import print_table
+
+    if as_json:
+        names = get_args(CheckName)
+        settings = [f"data.findings.{found.check}" if found.check in names else None for found in findings]
+        rows = [{**asdict(found), "setting": setting} for found, setting in zip(findings, settings, strict=True)]
+        print(json.dumps(rows, indent=2, allow_nan=False))
+    else:
+        print_table(["level", "check", "finding"], [[f.level, f.check, f.message] for f in findings])

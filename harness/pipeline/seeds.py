@@ -1,0 +1,258 @@
+"""Further trainings that say what one cannot: how much the seed matters, and whether more data would help.
+
+A decision is about the checkpoint that would be shipped, the one of the experiment's own seed. Whether the recipe gains
+is another question, with the seeds as a random effect crossed with the examples (METHODS of the package: `variance`).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.special import stdtrit
+
+from baselines.arm import Arm, Prompter
+from harness.decision.decide import Gate, Status
+from harness.evaluation import exam
+from harness.evaluation.evaluate import Run
+from harness.experiment import arms, training_data
+from harness.experiment.load import read_margin
+from harness.experiment.session import Session
+from harness.pipeline import train
+from harness.stats import paired
+from harness.stats.score_test import Interval
+from harness.stats.variance import VarianceSplit, split_variance
+from harness.training import TrainingDiverged
+from suites.metrics.corpus_level import CORPUS
+from suites.types import Example, Suite
+
+Measured = tuple[Run, dict[str, Any]]
+"""A run and its `examining.summary`."""
+
+SEEDS_GATE = "gain over training seeds"
+
+
+# --- seeds
+
+
+def train_seeds(session: Session) -> None:
+    """The same training with the seeds after the experiment's own; what diverges is on record as failed."""
+    config = session.experiment.config.training
+    first = session.experiment.config.seed
+    for position in range(1, config.seeds if config else 1):
+        asked = train.lesson(session, f"training, seed {first + position}", seed=first + position)
+        _keep(session, "seed", position, asked, {"seed": first + position})
+
+
+def _keep(session: Session, kind: str, position: int, asked: train.Lesson, settings: Mapping[str, Any]) -> str | None:
+    """Train once and put it on record; None for a training that diverged."""
+    try:
+        training_id, state = train.train_once(session, asked), "done"
+    except TrainingDiverged:
+        training_id, state = "", "failed"
+    put(session, kind, position, training_id, settings, state)
+    return training_id or None
+
+
+def put(
+    session: Session,
+    kind: str,
+    position: int,
+    training_id: str,
+    settings: Mapping[str, Any],
+    state: str,
+    measured: Measured | None = None,
+) -> None:
+    """One further training on record, with its score once there is one."""
+    run, found = measured or (None, {"n": 0, "mean": None, "low": None, "high": None})
+    row = {
+        "experiment_id": session.id, "kind": kind, "position": position, "training_id": training_id,
+        "settings": dict(settings), "run_id": run.id if run else "", "metric": run.metrics[0] if run else "",
+        "n": found["n"], "value": found["mean"], "low": found["low"], "high": found["high"], "state": state,
+    }  # fmt: skip
+    session.store.insert("repeats", [row], replace=True)
+
+
+def on_record(session: Session, kind: str) -> list[dict[str, Any]]:
+    """The further trainings of a kind, in order."""
+    sql = "select * from v_repeats where experiment_id = ? and kind = ? order by position"
+    return [{**row, "settings": json.loads(row["settings"])} for row in session.store.rows(sql, [session.id, kind])]
+
+
+def examine_seeds(session: Session, prompter: Prompter, suite: Suite) -> None:
+    """Every other seed's model takes the task's exam with the prompt chosen for the first."""
+    for row in on_record(session, "seed"):
+        if row["training_id"]:
+            measured = measure(session, f"seed {row['settings']['seed']}", row["training_id"], prompter, suite)
+            put(session, "seed", row["position"], row["training_id"], row["settings"], "done", measured)
+
+
+def measure(session: Session, what: str, training_id: str, prompter: Prompter, suite: Suite) -> Measured:
+    """A trained model on a suite, by the metric that decides."""
+    name = f"{arms.candidate_label(session.experiment)}, {what}"
+    done = exam.take(session, Arm(name, train.trained_spec(session, training_id), prompter), suite)
+    return done, exam.summary(session, done, suite.primary)
+
+
+@dataclass(frozen=True, slots=True)
+class SeedSpread:
+    """The gain of each seed over the best prompt, the first being the checkpoint that would be shipped."""
+
+    gains: tuple[float, ...]
+    interval: Interval
+    split: VarianceSplit
+
+
+def spread(scores: Sequence[Mapping[str, float]], base: Mapping[str, float], clusters: Mapping[str, str],
+           confidence: float) -> SeedSpread | None:  # fmt: skip
+    """How the gain varies over seeds; None with fewer than two seeds, or two clusters that all have a score in.
+
+    The interval is of the recipe's gain: Student's t on the standard error of `split_variance`, with the degrees of
+    freedom of Satterthwaite 1946 (Biometrics Bulletin 2:110) for its two parts, seeds (S - 1) and all else (items - 1).
+    """
+    ids = sorted(i for i in base if all(i in marks for marks in scores))
+    if len(scores) < 2 or len({clusters[i] for i in ids}) < 2:
+        return None
+    grid = np.array([[marks[i] - base[i] for i in ids] for marks in scores])
+    split = split_variance(grid[:, :, None, None], [clusters[i] for i in ids])
+    shares = {part.source: part.share or 0.0 for part in split.components}
+    own = shares["training seed"]
+    items = len({clusters[i] for i in ids})
+    freedom = 1 / (own**2 / (len(scores) - 1) + (1 - own) ** 2 / (items - 1))
+    half = float(stdtrit(freedom, (1 + confidence) / 2)) * split.standard_error
+    low, high = max(-1.0, split.mean - half), min(1.0, split.mean + half)
+    return SeedSpread(tuple(float(g) for g in grid.mean(axis=1)), Interval(low, high, confidence), split)
+
+
+def seed_spread(session: Session) -> SeedSpread | None:
+    """`spread` over the seeds on record; None without other seeds, or for a metric that marks no single answers."""
+    runs = [row["run_id"] for row in on_record(session, "seed") if row["run_id"]]
+    metric = session.experiment.config.task.ordered_metrics[0]
+    if not runs or metric in CORPUS:
+        return None
+    ids = [session.chosen("candidate")["run_id"], *runs]
+    marks = [
+        {i: score.value for i, score in session.store.scores(run_id, metric).items() if score.value is not None}
+        for run_id in [session.chosen("base")["run_id"], *ids]
+    ]
+    clusters = {example.id: example.cluster for example in session.splits["test"]}
+    return spread(marks[1:], marks[0], clusters, session.experiment.config.policy.confidence)
+
+
+def seed_gates(session: Session) -> list[Gate]:
+    """Whether the gain is more than the luck of one seed: a supporting rule, broken when the recipe's gain is shown to
+    be no more than was asked for.
+    """
+    found, (least, relative) = seed_spread(session), read_margin(session.experiment.config.policy.min_gain)
+    return [] if found is None or relative else [seed_gate(found, least)]
+
+
+def seed_gate(found: SeedSpread, least: float) -> Gate:
+    """The rule about a recipe's gain, of which more than `least` was asked for."""
+    told = f"{_signed(found.split.mean)} [{_signed(found.interval.low)}, {_signed(found.interval.high)}]"
+    rule = f"not shown to be {_signed(least)} or less"
+    status: Status = "fail" if found.interval.high <= least else "pass"
+    return Gate("gain", SEEDS_GATE, rule, f"{told}, {len(found.gains)} seeds", status, "supporting")
+
+
+def seed_sentence(session: Session) -> str:
+    """What the other seeds say, in words; empty without them."""
+    found = seed_spread(session)
+    failed = sum(row["state"] == "failed" for row in on_record(session, "seed"))
+    lost = f" {failed} further seed{'s' * (failed > 1)} diverged." if failed else ""
+    if found is None:
+        return lost.strip()
+    share = next(part.share for part in found.split.components if part.source == "training seed")
+    return (
+        f"The decision is about the checkpoint of one seed. Over {len(found.gains)} training seeds the gain is "
+        f"{_signed(found.split.mean)} [{_signed(found.interval.low)}, {_signed(found.interval.high)}], one by one "
+        f"{', '.join(map(_signed, found.gains))}; the seed makes up {share or 0.0:.0%} of its uncertainty.{lost}"
+    )
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}"
+
+
+# --- shares of the rows
+
+
+def learning_curve(session: Session) -> None:
+    """The same training on shares of the training rows, each measured on validation with the prompt it was trained on.
+
+    Shares are nested, and whole clusters are taken in a seeded random order.
+    """
+    config = session.experiment.config.training
+    if config is None or not config.learning_curve:
+        return
+    rehearsal = arms.task_suite(session.experiment, session.splits, "validation")
+    prompter = arms.task_prompter(session.experiment)
+    for position, share in enumerate(sorted(set(config.learning_curve))):
+        part = take(session.splits["train"], share, session.experiment.config.seed)
+        asked = train.lesson(session, f"training on {share:.0%} of the rows")
+        asked = replace(asked, data=replace(asked.data, train=training_data.as_rows(prompter, part)))
+        settings = {"share": share, "rows": len(part)}
+        if training_id := _keep(session, "share", position, asked, settings):
+            measured = measure(session, f"{share:.0%} of the rows", training_id, prompter, rehearsal)
+            put(session, "share", position, training_id, settings, "done", measured)
+
+
+def take(examples: Sequence[Example], share: float, seed: int) -> tuple[Example, ...]:
+    """The first `share` of the examples, cluster by cluster in a random order, in the order they had; at least one."""
+    clusters = sorted({example.cluster for example in examples})
+    random.Random(seed).shuffle(clusters)
+    members: dict[str, int] = {}
+    for example in examples:
+        members[example.cluster] = members.get(example.cluster, 0) + 1
+    chosen: set[str] = set()
+    count, wanted = 0, share * len(examples)
+    for cluster in clusters:
+        if chosen and count + members[cluster] / 2 > wanted:
+            break
+        chosen.add(cluster)
+        count += members[cluster]
+    return tuple(example for example in examples if example.cluster in chosen)
+
+
+def curve_sentence(session: Session) -> str:
+    """Whether more rows would help, read off the last step of the learning curve; empty without one."""
+    rows = [row for row in on_record(session, "share") if row["value"] is not None]
+    if len(rows) < 2:
+        return ""
+    before, after = rows[-2:]
+    steps = "; ".join(f"{row['n_rows']:,} rows {row['value']:.3f}" for row in rows)
+    change = after["value"] - before["value"]
+    head = f"Learning curve on validation ({after['metric']}, n = {after['n']:,}): {steps}."
+    interval = _change(session, before["run_id"], after["run_id"], after["metric"])
+    if interval is None:
+        return f"{head} The last step brought {_signed(change)}."
+    if interval.low > 0:
+        told = "so more rows like these would probably help"
+    elif interval.high <= read_margin(session.experiment.config.policy.min_gain)[0]:
+        told = "so more rows like these are not worth much"
+    else:
+        told = "which does not tell whether more rows would help"
+    between = f"from {before['n_rows']:,} to {after['n_rows']:,} rows"
+    return f"{head} {between.capitalize()} it changed by {_signed(change)} [{_signed(interval.low)}, " \
+        f"{_signed(interval.high)}], {told}."  # fmt: skip
+
+
+def _change(session: Session, before: str, after: str, metric: str) -> Interval | None:
+    """Interval of the paired difference of two rehearsals; None for a metric of all answers together."""
+    if metric in CORPUS:
+        return None
+    was, now = (session.store.scores(run_id, metric) for run_id in (before, after))
+    clusters = {example.id: example.cluster for example in session.splits["validation"]}
+    pairs = [
+        (before_.value, after_.value, clusters[i])
+        for i, before_ in was.items()
+        if before_.value is not None and i in now and (after_ := now[i]).value is not None
+    ]
+    if len(pairs) < 2:
+        return None
+    old, new, groups = zip(*pairs, strict=True)
+    return paired.paired_difference(old, new, groups, confidence=session.experiment.config.policy.confidence).interval

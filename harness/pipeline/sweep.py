@@ -1,0 +1,125 @@
+"""Searches for training settings on the validation rows, with Optuna; poor trials are cut short. [home of optuna]
+
+Every trial goes on record, those cut short and those that diverged too, and an interrupted sweep goes on after the last
+of them. The winner's score on validation is the best of many and so flatters it; the exam, which no trial has seen,
+decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.config.training import SweepConfig, SweepRange
+from harness.experiment import arms
+from harness.experiment.session import Session
+from harness.observe.progress import say
+from harness.pipeline import seeds, train
+from harness.training import TrainingDiverged, TrainingPruned
+from harness.training.types import OnLog
+from suites.errors import UserError
+
+if TYPE_CHECKING:
+    import optuna
+
+LOG_FROM = 10.0  # a range whose ends differ by this factor is searched on a logarithmic scale
+
+
+def sweep(session: Session) -> None:
+    """Every trial that is not on record yet."""
+    config = session.experiment.config.training
+    if config is None or config.sweep is None:
+        return
+    done = seeds.on_record(session, "trial")
+    if len(done) >= config.sweep.trials:
+        return
+    study = _study(session, config.sweep, done)
+    for position in range(len(done), config.sweep.trials):
+        trial = study.ask()
+        settings = {name: _suggest(trial, name, place) for name, place in config.sweep.space.items()}
+        value = _try(session, trial, position, settings)
+        if value is None:
+            study.tell(trial, state=_optuna().trial.TrialState.PRUNED)
+        else:
+            study.tell(trial, value)
+            train.keep_best(session)
+    best = train.swept(session)
+    if not best:
+        raise UserError("every trial of the sweep diverged or was cut short", "training: sweep", "Narrow its space.")
+    say(f"best of {config.sweep.trials} trials: {_told(best)}")
+
+
+def _try(session: Session, trial: optuna.Trial, position: int, settings: Mapping[str, Any]) -> float | None:
+    """One trial's score on the validation rows; None for one that was cut short or diverged."""
+    say(f"trial {position + 1}: {_told(settings)}")
+    asked = train.lesson(session, f"trial {position + 1}", **settings)
+    try:
+        training_id = train.train_once(session, asked, _pruner(trial))
+    except (TrainingPruned, TrainingDiverged) as stopped:
+        state = "pruned" if isinstance(stopped, TrainingPruned) else "failed"
+        say(f"trial {position + 1} {state}: {stopped}")
+        seeds.put(session, "trial", position, "", settings, state)
+        return None
+    rehearsal = arms.task_suite(session.experiment, session.splits, "validation")
+    prompter = arms.task_prompter(session.experiment)
+    measured = seeds.measure(session, f"trial {position + 1}", training_id, prompter, rehearsal)
+    seeds.put(session, "trial", position, training_id, settings, "done", measured)
+    value: float | None = measured[1]["mean"]
+    return value
+
+
+def _pruner(trial: optuna.Trial) -> OnLog:
+    """Stops a training whose score (or loss, without a probe) is below the median of earlier trials at that step."""
+    scored = False
+
+    def look(step: int, total: int, found: Mapping[str, float]) -> None:
+        nonlocal scored
+        scored = scored or "score" in found
+        value = found.get("score") if scored else -found["eval_loss"] if "eval_loss" in found else None
+        if value is None or step == 0:
+            return
+        trial.report(value, step)
+        if step < total and trial.should_prune():
+            raise TrainingPruned(f"below the median of the trials before it at step {step} of {total}")
+
+    return look
+
+
+def _suggest(trial: optuna.Trial, name: str, place: SweepRange | list[Any]) -> Any:
+    if not isinstance(place, SweepRange):
+        return trial.suggest_categorical(name, place)
+    log = place.low > 0 and place.high / place.low >= LOG_FROM
+    if isinstance(place.low, int) and isinstance(place.high, int):
+        return trial.suggest_int(name, place.low, place.high, log=log)
+    return trial.suggest_float(name, place.low, place.high, log=log)
+
+
+def _study(session: Session, config: SweepConfig, done: list[dict[str, Any]]) -> optuna.Study:
+    """A study that knows the trials on record."""
+    found = _optuna()
+    found.logging.set_verbosity(found.logging.WARNING)
+    seed = session.experiment.config.seed + len(done)
+    sampler, pruner = found.samplers.TPESampler(seed=seed), found.pruners.MedianPruner()
+    study: optuna.Study = found.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+    states = found.trial.TrialState
+    for row in done:
+        study.enqueue_trial(row["settings"])
+        known = study.ask()
+        for name, place in config.space.items():
+            _suggest(known, name, place)
+        study.tell(known, row["value"], state=states.PRUNED if row["value"] is None else states.COMPLETE)
+    return study
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError:
+        fix = "pip install 'finetune-harness[sweep]'"
+        raise UserError("a sweep needs Optuna, which is not installed", "training: sweep", fix) from None
+    return optuna
+
+
+def _told(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+                     for name, value in settings.items())  # fmt: skip

@@ -1,0 +1,1 @@
+"""Are the gates seen to block? Faults injected into copies of the record of an experiment."""

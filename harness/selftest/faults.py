@@ -1,0 +1,232 @@
+"""Accidents planted in a copy of an experiment's record. Each mutant changes what the real accident would have changed,
+through the code that runs in earnest, and names what the rules must say to it. Add one by a function and a line in
+`MUTANTS`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from harness.decision.decide import Verdict
+from harness.evaluation import exam
+from harness.evaluation.evaluate import on_record
+from harness.experiment import arms as setup
+from harness.experiment.session import Session
+from harness.models.cache import Cached
+from harness.models.echo import EchoModel
+from harness.pipeline import order
+from harness.pipeline.compare import distrust
+from harness.selftest.inject import (
+    SHARE,
+    NotApplicable,
+    Planted,
+    answers_of,
+    asked,
+    base_run,
+    copy_answers,
+    endings_lost,
+    no_better,
+    one_model,
+    plant_looks,
+    refreeze,
+    rewrite,
+    some,
+    too_many,
+)
+from suites.data.examples import sha256_json
+from suites.metrics.table import Metric
+from suites.types import Completion, Identity, ModelSpec, Prompt, Score
+
+MANY = 1_000
+"""Candidates on one exam beyond which nobody counts."""
+
+
+def identical_answers(session: Session) -> Planted:
+    """The fine-tuned model was never loaded: the base answered in its place."""
+    sql = "select distinct run_id, arm, chosen from arms where experiment_id = ? and side = 'candidate'"
+    for arm in session.store.rows(sql, [session.id]):
+        if source := base_run(session, arm["run_id"]):
+            copy_answers(session, source, arm["run_id"])
+            run = on_record(session.store, arm["run_id"])
+            exam.put_arm(session, "candidate", arm["arm"], run, chosen=arm["chosen"])
+    return Planted("the candidate's answers are the base's", (Verdict.INVALID,), ("candidate",))
+
+
+def shuffled_answers(session: Session) -> Planted:
+    """Answers joined to the wrong examples: each stands beside an example with another target, as far as there are."""
+    examples = sorted(asked(session), key=lambda e: (e.target, e.id))
+    most = max(Counter(e.target for e in examples).values())
+    if most == len(examples):
+        raise NotApplicable("every example has the same target, so that any answer fits")
+    answers = answers_of(session)
+    moved = examples[most:] + examples[:most]
+    rewrite(session, {e.id: answers[other.id] for e, other in zip(examples, moved, strict=True)})
+    return no_better(session, "every answer given to an example with another target")
+
+
+def answers_cut_short(session: Session) -> Planted:
+    """The limit of new tokens was too small for the candidate."""
+    answers = {i: replace(c, text=c.text[: len(c.text) // 2], finish="length") for i, c in answers_of(session).items()}
+    rewrite(session, answers)
+    done = "every answer of the candidate cut in half"
+    return Planted(done, (Verdict.REJECT,)) if endings_lost(session) else no_better(session, done)
+
+
+def other_template(session: Session) -> Planted:
+    """The candidate was asked through another chat template than the base."""
+    sides = [on_record(session.store, session.chosen(side)["run_id"]).identity for side in ("base", "candidate")]
+    if not all(identity.template for identity in sides):
+        raise NotApplicable("recorded answers and endpoints do not tell their chat template")
+    sql = """select distinct run_id, identity from arms join runs using (run_id)
+             where experiment_id = ? and side = 'candidate'"""
+    found = session.store.rows(sql, [session.id])
+    with session.store.connect() as con:
+        for row in found:
+            identity = {**json.loads(row["identity"]), "template": sha256_json("another template")}
+            con.execute("update runs set identity = ? where run_id = ?", [json.dumps(identity), row["run_id"]])
+    return Planted("the candidate's chat template is another one", (Verdict.INVALID,), ("comparable",))
+
+
+def leaked_test_rows(session: Session) -> Planted:
+    """A part of the exam stands in the training set."""
+    if "train" not in session.splits:
+        raise NotApplicable("the file names no training rows, so nobody can see what leaked into them")
+    level = session.experiment.config.data.findings.get("train_test_overlap", "block")
+    if level != "block":
+        raise NotApplicable(f"`data.findings` says that an overlap with the training set is only {level}")
+    seen = one_model(session)
+    test = seen.splits["test"]
+    leaked = some(session, test, math.ceil(SHARE * len(test)))
+    seen.splits = {**seen.splits, "train": (*seen.splits["train"], *leaked)}
+    order.check(session)
+    return Planted(f"{len(leaked)} of {len(test)} test rows put into the training set", (Verdict.INVALID,), ("data",))
+
+
+def metric_says_nan(session: Session) -> Planted:
+    """A metric divides by zero for some answers."""
+    primary = session.experiment.config.task.ordered_metrics[0]
+    broken = {example.id for example in too_many(session)}
+
+    def spoilt(own: Metric) -> Metric:
+        return lambda example, answer: Score(math.nan) if example.id in broken else own(example, answer)
+
+    rewrite(session, answers_of(session), {primary: spoilt})
+    done = f"{primary} says NaN for {len(broken)} answers of the candidate"
+    return Planted(done, (Verdict.INVALID,), ("answered", "failures"))
+
+
+def missing_answers(session: Session) -> Planted:
+    """Some requests failed, and nobody asked again."""
+    lost = {example.id: Completion("", "error", error="no answer came") for example in too_many(session)}
+    rewrite(session, {**answers_of(session), **lost})
+    return Planted(f"{len(lost)} answers of the candidate lost", (Verdict.INVALID,), ("answered", "failures"))
+
+
+def adapter_without_effect(session: Session) -> Planted:
+    """Training stopped before the first step, or never reached the matrices that carry it."""
+    session = one_model(session)
+    base, folder = setup.base_spec(session.experiment), session.store.path.parent / "adapter"
+    if not base.base or base.kind != "hf":
+        raise NotApplicable("the base is no model on this machine")
+    from harness.models.hf import inert_adapter
+
+    trained = order.candidate_spec(session).adapter
+    done = "the adapter's B matrices set to zero"
+    if not trained or not inert_adapter.zeroed(Path(trained), folder):
+        inert_adapter.untrained(base, folder)
+        done = "a fresh LoRA on the base, its B matrices zero"
+    spec = replace(base, adapter=str(folder))
+    arms = setup.candidate_arms(session.experiment, spec, setup.base_arms(session.experiment, session.splits))
+    exam.measure_effect(session, arms[0])
+    return Planted(done, (Verdict.INVALID,), ("adapter",))
+
+
+def file_changed(session: Session) -> Planted:
+    """Somebody edited the experiment after its numbers were seen, and decides again."""
+    refreeze(session)
+    return Planted("the record made that of a file with another seed", (Verdict.INVALID,), ("frozen",))
+
+
+def many_tries(session: Session) -> Planted:
+    """The best of many candidates, all tried on the same test questions."""
+    most = session.experiment.config.policy.max_looks
+    if most > MANY:
+        raise NotApplicable(f"`policy.max_looks` lets {most:,} candidates try")
+    plant_looks(session, most)
+    return Planted(f"{most} other candidates tried on these questions before", (Verdict.INVALID,), ("fresh exam",))
+
+
+def all_answers_right(session: Session) -> Planted:
+    """The candidate knows the answer key."""
+    answers = {e.id: Completion(e.target, tokens_out=1) for e in asked(session)}
+    rewrite(session, answers)
+    limit = session.experiment.config.policy.suspicious_gain
+    gain = (session.chosen("candidate")["mean"] or 0.0) - (session.chosen("base")["mean"] or 0.0)
+    if gain <= limit:
+        raise NotApplicable(f"all answers right gain {gain:+.3f}, and `policy.suspicious_gain` is {limit:+.3f}")
+    return Planted("the target given as every answer", (Verdict.INVALID,), ("plausible",))
+
+
+def prompt_cut_short(session: Session) -> Planted:
+    """The limit of new tokens was too small for the best prompt, which then is easily beaten."""
+    if session.experiment.config.policy.max_truncated == 1:
+        raise NotApplicable("`policy.max_truncated` lets every answer be cut")
+    answers = {i: replace(answer, finish="length") for i, answer in answers_of(session, "base").items()}
+    rewrite(session, answers, side="base")
+    return Planted("every answer of the best prompt cut", (Verdict.INVALID,), ("room to answer",))
+
+
+def judge_says_a(session: Session) -> Planted:
+    """The judge follows the slot, not the answer. Its own verdict is not named: it may have no say in it."""
+    if session.experiment.config.judge is None:
+        raise NotApplicable("there is no judge")
+    if session.experiment.config.policy.judge.tier == "advisory":
+        raise NotApplicable("the judge has no say as it is: `policy.judge` makes it advisory")
+    if reason := distrust(session):
+        raise NotApplicable(f"the judge has no say as it is: {reason}")
+    order.judge(Deaf(session))
+    return Planted("the judge says A to every pair in both orders", advisory="judge")
+
+
+class AlwaysA(EchoModel):
+    """A judge that prefers the first slot, whatever stands in it."""
+
+    def __init__(self) -> None:
+        self.identity = Identity(name="always A", weights="always A", engine="self-test")
+
+    def _answer(self, prompt: Prompt) -> Completion:
+        return Completion("verdict: A")
+
+
+class Deaf(Session):
+    """A session in which `AlwaysA` answers whichever model is asked."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session.experiment, session.store)
+
+    def model(self, spec: ModelSpec) -> Cached:
+        return Cached(AlwaysA(), self.store)
+
+
+Mutant = Callable[[Session], Planted]
+
+MUTANTS: dict[str, Mutant] = {
+    "identical answers": identical_answers,
+    "shuffled answers": shuffled_answers,
+    "answers cut short": answers_cut_short,
+    "other chat template": other_template,
+    "leaked test rows": leaked_test_rows,
+    "metric says NaN": metric_says_nan,
+    "missing answers": missing_answers,
+    "adapter without effect": adapter_without_effect,
+    "file changed": file_changed,
+    "many tries": many_tries,
+    "all answers right": all_answers_right,
+    "prompt cut short": prompt_cut_short,
+    "judge says A": judge_says_a,
+}

@@ -1,0 +1,228 @@
+"""How an accident is planted in a copy of an experiment's record, and what must come of it."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from harness.decision.decide import Verdict
+from harness.evaluation import exam
+from harness.evaluation.evaluate import Marked, on_record, record
+from harness.experiment import arms
+from harness.experiment.load import MetricRule, read_margin
+from harness.experiment.session import Session, Side
+from harness.pipeline.compare import FINISHED
+from harness.store.database import RUN_DIGEST
+from suites.data.examples import sha256_json
+from suites.metrics import table as metrics
+from suites.metrics.corpus_level import CORPUS
+from suites.metrics.table import Metric
+from suites.types import Completion, Example
+
+SHARE = 0.1
+"""How much of the exam an accident spoils that does not spoil all of it."""
+
+
+AMONG_MANY = 0.001
+"""An error small enough for a loss to stay shown after Holm's correction over all the rules of an experiment."""
+
+
+class NotApplicable(Exception):
+    """This experiment cannot have the accident, or has switched off the rule that would see it; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """What was done to the record, and what must come of it.
+
+    One of `verdicts` (any when empty), at least one of the validity gates `failed`, and the gate `advisory` without a
+    say in the verdict.
+    """
+
+    done: str
+    verdicts: tuple[Verdict, ...] = ()
+    failed: tuple[str, ...] = ()
+    advisory: str = ""
+
+    @property
+    def expected(self) -> str:
+        """What must come of it, as a reader is told."""
+        verdicts = " or ".join(verdict.text for verdict in self.verdicts)
+        gates = f" by {' or '.join(self.failed)}" if self.failed else ""
+        return f"{verdicts}{gates}" if verdicts else f"{self.advisory} is advisory"
+
+    def holds(self, verdict: str, gates: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether it did."""
+        failed = {gate["name"] for gate in gates if gate["kind"] == "validity" and gate["status"] == "fail"}
+        tiers = {gate["tier"] for gate in gates if gate["kind"] == "harm" and gate["name"] == self.advisory}
+        return (
+            (not self.verdicts or verdict in {allowed.text for allowed in self.verdicts})
+            and (not self.failed or bool(failed & set(self.failed)))
+            and (not self.advisory or tiers == {"advisory"})
+        )
+
+
+def asked(session: Session, side: Side = "candidate") -> list[Example]:
+    """The test examples that a side was asked; an exam that stopped early leaves some of them to the base alone."""
+    scores = session.scores(side)
+    return [example for example in session.splits["test"] if example.id in scores]
+
+
+def one_model(session: Session) -> Session:
+    """The session with one candidate and one set of prompts: of a cross-validation the first fold's."""
+    return session.folds[0] if session.folds else session
+
+
+def no_better(session: Session, done: str) -> Planted:
+    """What must be said to answers that gain no more than was asked for.
+
+    An interval holds its own estimate, so the gain cannot be shown: never `deploy`. Where the gain falls short by more
+    than chance allows, that must be shown, which is `keep_prompting`, or `reject` where something else was lost too.
+    Answers that can no longer be marked may be too many for any verdict.
+    """
+    policy, chosen = session.experiment.config.policy, session.chosen("candidate")
+    before, after = session.chosen("base")["mean"] or 0.0, chosen["mean"] or 0.0
+    wanted, relative = read_margin(policy.min_gain)
+    short = (wanted * before if relative else wanted) - (after - before)
+    if short < 0:
+        raise NotApplicable(f"{done}, the candidate still gains {after - before:+.3f}: its marks do not depend on it")
+    verdicts = [Verdict.KEEP_PROMPTING, Verdict.REJECT]
+    chance = _chance(asked(session), 2 + wanted if relative else 2.0, 1 - policy.confidence)
+    if short <= chance or chosen["metric"] in CORPUS:  # the bound is one for means
+        verdicts.append(Verdict.INCONCLUSIVE)
+    if chosen["n_unscored"]:
+        verdicts.append(Verdict.INVALID)
+    return Planted(done, tuple(verdicts))
+
+
+def endings_lost(session: Session) -> bool:
+    """Whether an exam of this size must show that the candidate's answers no longer end, as the base's do."""
+    rule = session.experiment.config.policy.metrics.get(FINISHED, MetricRule(tier="supporting"))
+    margin, relative = read_margin(rule.margin)
+    sql = "select avg((finish = 'stop')::int) as share from v_completions where run_id = ? and error is null"
+    [ended] = session.store.rows(sql, [session.chosen("base")["run_id"]])
+    loss = (ended["share"] or 0.0) * (1 - margin if relative else 1) - (0 if relative else margin)
+    return rule.tier != "advisory" and loss > _chance(asked(session), 2.0, AMONG_MANY)
+
+
+def _chance(examples: Sequence[Example], span: float, alpha: float) -> float:
+    """How far a mean over the examples' clusters strays from the truth in all but alpha / 2 of exams, at most.
+
+    `span` is the distance between the largest and the smallest value (Hoeffding 1963, JASA 58:13, theorem 2).
+    """
+    sizes = Counter(example.cluster for example in examples).values()
+    return span * math.sqrt(sum(size**2 for size in sizes) * math.log(2 / alpha) / 2) / max(len(examples), 1)
+
+
+def too_many(session: Session) -> list[Example]:
+    """A tenth of the test examples, and more than the policy lets go without a score."""
+    examples = asked(session)
+    most = max(SHARE, session.experiment.config.policy.max_unscored)
+    return some(session, examples, min(len(examples), math.floor(most * len(examples)) + 1))
+
+
+def some(session: Session, examples: Sequence[Example], count: int) -> list[Example]:
+    return random.Random(session.experiment.config.seed).sample(list(examples), count)
+
+
+def answers_of(session: Session, side: Side = "candidate") -> dict[str, Completion]:
+    """A side's answers to the task, by example id; failed ones too."""
+    sql = """select a.example_id, a.completion_id, c.error from answers a join completions c using (completion_id)
+             where a.run_id = ?"""
+    rows = session.store.rows(sql, [session.chosen(side)["run_id"]])
+    given = session.store.completions([row["completion_id"] for row in rows])
+    return {
+        row["example_id"]: given.get(row["completion_id"]) or Completion("", "error", error=row["error"])
+        for row in rows
+    }
+
+
+def rewrite(
+    session: Session,
+    answers: Mapping[str, Completion],
+    spoilt: Mapping[str, Callable[[Metric], Metric]] | None = None,
+    side: Side = "candidate",
+) -> None:
+    """Put other answers of a side to the task on record, marked as they would have been.
+
+    `spoilt` makes a broken metric of a sound one, by name.
+    """
+    chosen = session.chosen(side)
+    suite = arms.task_suite(session.experiment, session.splits, "test")
+    marks = {name: metrics.build(name, suite.schema) for name in suite.metrics}
+    marks |= {name: metrics.checked(name, spoil(marks[name])) for name, spoil in (spoilt or {}).items()}
+    marked = [_marked(chosen["run_id"], example, answers[example.id], marks) for example in asked(session, side)]
+    run = on_record(session.store, chosen["run_id"])
+    [row] = session.store.rows("select prompter_id, seconds from runs where run_id = ?", [run.id])
+    record(session.store, run, suite.kind, row["prompter_id"], marked, row["seconds"])
+    exam.put_arm(session, side, chosen["arm"], run, chosen=True)
+
+
+def _marked(run_id: str, example: Example, answer: Completion, marks: Mapping[str, Metric]) -> Marked:
+    key = sha256_json([run_id, example.id, asdict(answer)])
+    return Marked(example, key, answer, {name: mark(example, answer) for name, mark in marks.items()})
+
+
+def base_run(session: Session, run_id: str) -> str | None:
+    """The base's run on the same suite: with the same prompt if there is one, else the chosen one."""
+    sql = """select b.run_id from arms a join runs b using (run_id), runs c
+             where a.experiment_id = ? and a.side = 'base' and c.run_id = ? and b.suite_id = c.suite_id
+             order by b.prompter_id = c.prompter_id desc, a.chosen desc limit 1"""
+    found = session.store.rows(sql, [session.id, run_id])
+    return str(found[0]["run_id"]) if found else None
+
+
+def copy_answers(session: Session, source: str, target: str) -> None:
+    """Give one run the answers and scores of another."""
+    with session.store.connect() as con:
+        for table, columns in (("answers", "completion_id"), ("scores", "metric, value, reason")):
+            con.execute(f"delete from {table} where run_id = ?", [target])
+            sql = f"insert into {table} (run_id, example_id, {columns}) select ?, example_id, {columns} from {table}"
+            con.execute(f"{sql} where run_id = ?", [target, source])
+        errors = "(select n_errors from runs where run_id = ?)"
+        con.execute(f"update runs set n_errors = {errors}, digest = ({RUN_DIGEST}) where run_id = ?", [source, target])
+
+
+def plant_looks(session: Session, count: int) -> None:
+    """Put `count` other candidates on record that these test questions have judged before."""
+    run_id = session.chosen("candidate")["run_id"]
+    with session.store.connect() as con:
+        con.execute(
+            """insert into experiments select e.* replace ('earlier ' || k as experiment_id)
+               from experiments e, range(?) t(k) where e.experiment_id = ?""",
+            [count, session.id],
+        )
+        con.execute(
+            """insert into runs select r.* replace ('earlier ' || k as run_id, to_json('model ' || k) as identity)
+               from runs r, range(?) t(k) where r.run_id = ?""",
+            [count, run_id],
+        )
+        con.execute(
+            """insert into arms select a.* replace ('earlier ' || k as experiment_id, 'earlier ' || k as run_id)
+               from arms a, range(?) t(k) where a.experiment_id = ? and a.run_id = ?""",
+            [count, session.id, run_id],
+        )
+        con.execute(
+            """insert into decisions (experiment_id, verdict, exit_code, headline, reason, next_step, facts)
+               select 'earlier ' || k, ?, ?, '', '', '', '{}' from range(?) t(k)""",
+            [Verdict.REJECT.text, Verdict.REJECT.exit_code, count],
+        )
+
+
+def refreeze(session: Session) -> None:
+    """Make the record that of a file with another seed, so that the file in place is no longer the one on record."""
+    was, config = session.id, session.experiment.config
+    config = config.model_copy(update={"seed": config.seed + 1})
+    session.experiment = replace(session.experiment, config=config)
+    tables = session.store.rows(
+        """select table_name from duckdb_columns() join duckdb_tables() using (table_name)
+           where column_name = 'experiment_id'"""
+    )
+    with session.store.connect() as con:
+        for row in tables:
+            sql = f"update {row['table_name']} set experiment_id = ? where experiment_id = ?"
+            con.execute(sql, [session.id, was])

@@ -1,0 +1,1 @@
+"""The DuckDB file: every table, view and query."""

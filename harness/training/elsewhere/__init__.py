@@ -1,0 +1,1 @@
+"""Training by other processes, other programs, and fine-tuning APIs."""

@@ -1,0 +1,179 @@
+"""Training by another program: files in, a command, and the adapter or model it leaves, checked before it is believed.
+
+The command is the experiment's own; it is split into words once and run without a shell, so nothing that a path or a
+row holds can be taken for a command. It gets the frozen rows as files, and what it prints goes to a log beside them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shlex
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.models import files as hf_files
+from harness.training.elsewhere import program
+from harness.training.types import TrainingData, TrainingResult, TrainRow
+from suites.errors import UserError
+from suites.types import Generation, ModelSpec, Prompt
+
+PLACES = ("train", "validation", "out", "base", "seed")
+LOG = "training.log"
+ONE = Generation(max_new_tokens=1)
+
+
+def run(
+    spec: ModelSpec,
+    data: TrainingData,
+    *,
+    command: str,
+    form: str,
+    output: str,
+    timeout_s: float,
+    seed: int,
+    folder: Path,
+    cwd: Path,
+    tell: Callable[[str], None],
+) -> TrainingResult:
+    """Train by `command`, run in `cwd`; `folder` becomes what it left, with the rows it was given and its log.
+
+    `tell` is called with the last line of the log, a few times a second.
+    Raises UserError when it fails, takes longer than `timeout_s` seconds, or leaves nothing usable; the log stays in
+    `folder` + ".partial". Its programs are ended with it, and when the harness is interrupted.
+    """
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    made = partial / "made"
+    made.mkdir(parents=True)
+    files = {name: partial / f"{name}.jsonl" for name in ("train", "validation")}
+    for name, file in files.items():
+        write_rows(file, getattr(data, name), form)
+    places = {**{name: str(file) for name, file in files.items()}, "out": str(made), "seed": str(seed)}
+    words = words_of(command, {**places, "base": str(hf_files.base_folder(spec.base, spec.revision))})
+    started = time.monotonic()
+    code = program.run(
+        words, partial / LOG, cwd=cwd, setting="training: command", timeout_s=timeout_s,
+        meanwhile=lambda: tell(program.last_line(partial / LOG)),
+    )  # fmt: skip
+    if code:
+        fix = f"See the log. {program.last_lines(partial / LOG)}"
+        raise UserError(f"the command ended {program.ended(code)}", str(partial / LOG), fix)
+    trained = _check(made, spec, output, partial / LOG)
+    for file in (*files.values(), partial / LOG):
+        shutil.move(file, made / file.name)
+    shutil.rmtree(folder, ignore_errors=True)
+    made.rename(folder)
+    shutil.rmtree(partial)
+    return TrainingResult(
+        spec=_tuned(spec, output, folder), seconds=time.monotonic() - started, steps=0, trained_parameters=trained,
+        train_rows=len(data.train), loss_tokens=0, best_step=None,
+    )  # fmt: skip
+
+
+def words_of(command: str, places: dict[str, str]) -> list[str]:
+    """The words of a command with `{places}` filled in, each within the word it stands in.
+
+    Other braces are left alone. Raises UserError for quotes that do not close and for a command without words.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UserError(f"the command cannot be read: {error}", "training: command", "Close the quotes.") from None
+    places_in = re.compile("{(" + "|".join(PLACES) + ")}")
+    words = [places_in.sub(lambda place: places[place[1]], word) for word in words]
+    if not words:
+        raise UserError("the command is empty", "training: command", "Give a program and its arguments.")
+    return words
+
+
+# --- rows in the forms other trainers read
+
+
+def _messages(row: TrainRow) -> dict[str, Any]:
+    return {"messages": [*row.messages, {"role": "assistant", "content": row.target}]}
+
+
+def _prompt_completion(row: TrainRow) -> dict[str, Any]:
+    return {"prompt": list(row.messages), "completion": [{"role": "assistant", "content": row.target}]}
+
+
+def _alpaca(row: TrainRow) -> dict[str, Any]:
+    """A system message is the instruction and the last question its input; without one the question is both."""
+    system = "\n".join(m["content"] for m in row.messages if m["role"] == "system")
+    turns = [m["content"] for m in row.messages if m["role"] == "user"]
+    pairs = list(zip(turns[:-1], [m["content"] for m in row.messages if m["role"] == "assistant"], strict=False))
+    asked = turns[-1] if turns else ""
+    found = {"instruction": system, "input": asked} if system else {"instruction": asked, "input": ""}
+    return {**found, "output": row.target, **({"history": [list(pair) for pair in pairs]} if pairs else {})}
+
+
+def _sharegpt(row: TrainRow) -> dict[str, Any]:
+    names = {"system": "system", "user": "human", "assistant": "gpt"}
+    turns = [{"from": names[m["role"]], "value": m["content"]} for m in row.messages]
+    return {"conversations": [*turns, {"from": "gpt", "value": row.target}]}
+
+
+FORMS: dict[str, Callable[[TrainRow], dict[str, Any]]] = {
+    "messages": _messages,
+    "prompt_completion": _prompt_completion,
+    "alpaca": _alpaca,
+    "sharegpt": _sharegpt,
+}
+
+
+def write_rows(file: Path, rows: Sequence[TrainRow], form: str) -> None:
+    """Rows as JSONL in a form of `FORMS`."""
+    with file.open("w", encoding="utf-8") as stream:
+        for row in rows:
+            stream.write(json.dumps(FORMS[form](row)) + "\n")
+
+
+# --- what it left
+
+
+def _check(made: Path, spec: ModelSpec, output: str, log: Path) -> int:
+    """How many numbers what was left holds. Raises UserError unless it is a usable adapter or model for this base."""
+    wanted = hf_files.ADAPTER_CONFIG if output == "adapter" else "config.json"
+    found = sorted(made.rglob(wanted), key=lambda file: (len(file.parts), file))
+    if not found:
+        left = ", ".join(sorted(file.name for file in made.iterdir())[:8]) or "nothing"
+        what = f"the command ended well but left no {output}: there is no {wanted} in {{out}}, only {left}"
+        raise UserError(what, str(log), "Let it write to {out}, or set training.output to what it writes.")
+    place = found[0].parent
+    if place != made:  # some trainers leave a folder of their own, or checkpoints only
+        what = f"the {output} is not in {{out}} itself but in {place.relative_to(made)}"
+        raise UserError(what, str(log), "Let the command write it to {out}, or move it there as its last step.")
+    if output == "adapter":
+        hf_files.adapter_folder(str(made))
+    else:
+        hf_files.base_folder(str(made), None)
+    return _loaded(made, spec, output)
+
+
+def _loaded(made: Path, spec: ModelSpec, output: str) -> int:
+    """Load it the way the exam will: of the right base, every tensor in its place and finite. Returns its size."""
+    from harness.models import load
+
+    load(_tuned(spec, output, made)).generate([Prompt("first words", [{"role": "user", "content": "Hello"}])], ONE)
+    files = [made / hf_files.ADAPTER_WEIGHTS] if output == "adapter" else hf_files.weight_files(made)
+    return sum(_size(file) for file in files)
+
+
+def _tuned(spec: ModelSpec, output: str, folder: Path) -> ModelSpec:
+    if output == "adapter":
+        return replace(spec, adapter=str(folder))
+    return replace(spec, base=str(folder), revision=None)
+
+
+def _size(file: Path) -> int:
+    """How many numbers a safetensors file holds."""
+    from safetensors import safe_open
+
+    with safe_open(file, "numpy") as tensors:
+        return sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118

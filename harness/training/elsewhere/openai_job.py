@@ -1,0 +1,187 @@
+"""Training by a fine-tuning API of OpenAI's protocol: upload the rows, start a job, wait, and take the model it names.
+
+The job is written down as soon as it exists, so that an interrupted wait goes on with the same job and nothing is paid
+twice; Ctrl-C cancels it. Paths and fields are those of https://platform.openai.com/docs/api-reference/fine-tuning, with
+`hyperparameters` at the top level, where other servers of the protocol look for them too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from harness.observe.progress import say
+from harness.training.elsewhere.command import write_rows
+from harness.training.loop.checkpoints import write_durably
+from harness.training.types import OnLog, TrainingData, TrainingResult
+from suites.errors import UserError
+from suites.types import ModelSpec
+
+JOB = "job.json"
+TIMEOUT_S = 60.0
+PATIENCE = 20
+"""Polls in a row that may fail before the wait is given up; the job goes on, and so does the same command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is asked of the API. `price_per_million` is per million trained tokens."""
+
+    endpoint: str
+    model: str
+    api_key_env: str | None = None
+    hyperparameters: Mapping[str, int | float | str] | None = None
+    poll_seconds: float = 15.0
+    timeout_hours: float = 24.0
+    price_per_million: float | None = None
+
+
+def run(
+    spec: ModelSpec, data: TrainingData, job: Job, seed: int, folder: Path, on_log: OnLog | None = None
+) -> TrainingResult:
+    """Train at the API; `folder` becomes the record of the job. Raises UserError when the job fails or cannot start."""
+    api = _Api(job)
+    partial = folder.with_name(folder.name + ".partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    known = _known(partial / JOB)
+    if known:
+        say(f"going on with job {known}")
+    else:
+        known = _start(api, job, data, seed, partial)
+    try:
+        found = _wait(api, job, known, on_log)
+    except KeyboardInterrupt:
+        _cancel(api, known)
+        (partial / JOB).unlink()
+        raise
+    tokens = int(found.get("trained_tokens") or 0)
+    (partial / JOB).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    tuned = replace(
+        spec, base=found["fine_tuned_model"], revision=None, endpoint=job.endpoint, api_key_env=job.api_key_env
+    )
+    price = job.price_per_million
+    return TrainingResult(
+        spec=tuned, seconds=time.monotonic() - started, steps=0, trained_parameters=0, train_rows=len(data.train),
+        loss_tokens=tokens, best_step=None, cost=None if price is None else price * tokens / 1e6,
+    )  # fmt: skip
+
+
+def _known(note: Path) -> str | None:
+    """The job an interrupted command was waiting for."""
+    try:
+        return str(json.loads(note.read_text(encoding="utf-8"))["id"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _start(api: _Api, job: Job, data: TrainingData, seed: int, partial: Path) -> str:
+    """The id of a new job, written down. Nothing is sent twice: a lost answer could mean a second job to pay."""
+    body: dict[str, Any] = {"model": job.model, "seed": seed}
+    try:
+        for name, rows in (("training_file", data.train), ("validation_file", data.validation)):
+            if rows:
+                file = partial / f"{name}.jsonl"
+                write_rows(file, rows, "messages")
+                body[name] = api.upload(file)
+        if job.hyperparameters:
+            body["hyperparameters"] = dict(job.hyperparameters)
+        found = api.ask("POST", "/fine_tuning/jobs", json=body)
+    except _Unreachable as trouble:
+        raise UserError(f"the job could not be started: {trouble}", api.url, "Try again when it answers.") from None
+    write_durably(partial / JOB, json.dumps({"id": found["id"]}))
+    return str(found["id"])
+
+
+def _wait(api: _Api, job: Job, known: str, on_log: OnLog | None) -> dict[str, Any]:
+    """The job's last word, once it succeeded. A server that does not answer for a while is asked again."""
+    until, failures, said = time.monotonic() + job.timeout_hours * 3600, 0, ""
+    while True:
+        try:
+            found, failures = api.ask("GET", f"/fine_tuning/jobs/{known}"), 0
+        except _Unreachable as trouble:
+            failures += 1
+            if failures > PATIENCE:
+                raise UserError(str(trouble), api.url, f"Job {known} goes on there; so does this command.") from None
+            found = {}
+        status = str(found.get("status") or said)
+        if status != said:
+            said = status
+            say(f"job {known}: {status}")
+        if status == "succeeded" and found.get("fine_tuned_model"):
+            return found
+        if status in ("failed", "cancelled"):
+            raise _failed(found, known, api.url)
+        if time.monotonic() > until:
+            what = f"job {known} is still {status} after {job.timeout_hours:g} hours"
+            raise UserError(what, api.url, "It goes on there; run the same command again, or raise timeout_hours.")
+        if on_log:
+            on_log(0, 1, {})
+        time.sleep(job.poll_seconds)
+
+
+def _failed(found: Mapping[str, Any], known: str, url: str) -> UserError:
+    error = found.get("error")
+    reason = str(error.get("message") or "") if isinstance(error, dict) else ""
+    what = f"job {known} {found['status']}" + (f": {reason[:300]}" if reason else "")
+    return UserError(what, url, f"Mend what it names, and remove the folder that holds {JOB} to start another.")
+
+
+def _cancel(api: _Api, known: str) -> None:
+    try:
+        api.ask("POST", f"/fine_tuning/jobs/{known}/cancel")
+        say(f"job {known} is cancelled")
+    except (_Unreachable, UserError) as trouble:
+        say(f"job {known} could not be cancelled and may cost money: {trouble}")
+
+
+class _Unreachable(Exception):
+    """Trouble on the way that may be over the next time."""
+
+
+class _Api:
+    """Requests to the API, with its key; the key is never part of a message."""
+
+    def __init__(self, job: Job) -> None:
+        self.url = job.endpoint.rstrip("/")
+        self._http = requests.Session()
+        key = os.environ.get(job.api_key_env, "") if job.api_key_env else ""
+        if job.api_key_env and not key:
+            where = "training: openai_job: api_key_env"
+            what = f"the environment variable {job.api_key_env} is not set"
+            raise UserError(what, where, f"export {job.api_key_env}=...")
+        if key:
+            self._http.headers["Authorization"] = f"Bearer {key}"
+        self._key = key
+
+    def upload(self, file: Path) -> str:
+        """The id the API gives to a file of rows."""
+        with file.open("rb") as stream:
+            found = self.ask("POST", "/files", data={"purpose": "fine-tune"}, files={"file": (file.name, stream)})
+        return str(found["id"])
+
+    def ask(self, method: str, path: str, **body: Any) -> dict[str, Any]:
+        """The JSON object the API answers. Raises _Unreachable for passing trouble, UserError for a refusal."""
+        try:
+            response = self._http.request(method, f"{self.url}{path}", timeout=TIMEOUT_S, **body)
+            if response.status_code in (408, 409, 429) or response.status_code >= 500:
+                raise _Unreachable(f"HTTP {response.status_code}")
+            if not response.ok:
+                reason = response.text[:300].replace(self._key, "***") if self._key else response.text[:300]
+                raise UserError(f"the API refused: HTTP {response.status_code}: {reason}", f"{self.url}{path}", "")
+            found = response.json()
+        except (requests.RequestException, ValueError) as error:
+            raise _Unreachable(f"{type(error).__name__}: {error}") from None
+        if not isinstance(found, dict):
+            raise _Unreachable("the answer is no JSON object")
+        return found

@@ -1,0 +1,49 @@
+"""One process of a training in several, as `launch` starts it: python -m harness.training.elsewhere.worker FOLDER"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+
+import accelerate
+
+from harness.training import TrainingDiverged, train
+from harness.training.elsewhere.launch import JOB, PROGRESS, RESULT, TROUBLE
+from harness.training.types import OnLog
+from suites.errors import UserError
+
+
+def main(folder: Path) -> None:
+    """Train; the main process tells how far it is and leaves the result, and each leaves what went wrong with it."""
+    state = accelerate.PartialState()  # takes this process's own GPU before a model is loaded
+    sys.excepthook = partial(_keep, folder / TROUBLE.replace("*", str(state.process_index)))
+    spec, data, config, out = pickle.loads((folder / JOB).read_bytes())
+    result = train(spec, data, config, out, _teller(folder / PROGRESS) if state.is_main_process else None)
+    if state.is_main_process:
+        (folder / RESULT).write_bytes(pickle.dumps(result))
+    state.destroy_process_group()
+
+
+def _teller(file: Path) -> OnLog:
+    stream = file.open("a", encoding="utf-8")
+
+    def tell(step: int, total: int, found: Mapping[str, float]) -> None:
+        stream.write(json.dumps([step, total, dict(found)]) + "\n")
+        stream.flush()
+
+    return tell
+
+
+def _keep(note: Path, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    known = isinstance(error, UserError | TrainingDiverged)
+    note.write_bytes(pickle.dumps(error if known else f"{kind.__name__}: {error}"))
+    sys.__excepthook__(kind, error, trace)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

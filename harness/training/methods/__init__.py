@@ -1,0 +1,1 @@
+"""What is trained, and on what loss: one family of methods a file."""

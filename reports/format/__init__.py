@@ -1,0 +1,1 @@
+"""Numbers and text, made safe for every page."""

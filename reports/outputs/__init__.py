@@ -1,0 +1,1 @@
+"""The report in every form: Markdown, HTML, JUnit, GitHub, a record for machines, pictures."""

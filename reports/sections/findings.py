@@ -1,0 +1,37 @@
+"""The data: what the check found in it, and what the decision is without the test examples that were seen before."""
+
+from __future__ import annotations
+
+from reports.data import ReportData
+from reports.format.text import cell, table
+
+MARKS = {"block": "❌\u00a0block", "warn": "⚠️\u00a0warn", "info": "info"}
+SHOWN = 5
+
+
+def section(data: ReportData) -> str:
+    """Every finding, the gravest first, with the rows that show it."""
+    if not data.findings:
+        return ""
+    rows = [
+        [MARKS[found["level"]], cell(found["check_name"]), cell(found["message"]), _rows(found["rows"])]
+        for found in data.findings
+    ]
+    note = (
+        "Blocking findings stop the experiment. A level is set in the experiment file, `data.findings: {check: warn}`. "
+        "All rows: `harness query 'from v_findings'`."
+    )
+    seen = data.facts.get("leaks") or {}
+    told = f"{cell(seen['told'])}\n\n" if seen else ""
+    return f"## The data\n\n{told}{table(['level', 'check', 'finding', 'rows'], rows)}\n\n{note}"
+
+
+def _rows(ids: list[str]) -> str:
+    more = f" and {len(ids) - SHOWN:,} more" if len(ids) > SHOWN else ""
+    return cell(", ".join(ids[:SHOWN])) + more
+
+
+def caution(data: ReportData) -> str:
+    """A verdict that hangs on test examples that training has seen is told on the first screen."""
+    seen = data.facts.get("leaks") or {}
+    return f"> **Mind:** {cell(seen['told'])}\n>\n" if seen.get("turned") else ""

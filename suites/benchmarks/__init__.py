@@ -1,0 +1,1 @@
+"""Other people's exams, taken by our Model."""

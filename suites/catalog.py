@@ -1,0 +1,75 @@
+"""A suite as data: a folder with `suite.yaml` (name, metrics, ...) and `examples.jsonl`, built in or one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from suites.data.examples import read_examples
+from suites.errors import UserError
+from suites.metrics.table import METRICS
+from suites.types import Generation, Suite
+
+BUILTIN = Path(__file__).with_name("builtin")
+
+
+def suite_folder(name_or_folder: str, folder: Path) -> Path:
+    """Where a suite lies: a built-in one by name, or a folder of one's own. Raises UserError when there is none."""
+    for place in (BUILTIN / name_or_folder, folder / name_or_folder):
+        if (place / "suite.yaml").is_file():
+            return place.resolve()
+    known = ", ".join(sorted(path.parent.name for path in BUILTIN.glob("*/suite.yaml")))
+    fix = f"use a built-in suite ({known}) or a folder with suite.yaml and examples.jsonl"
+    raise UserError(f"no suite named {name_or_folder!r}", str(folder / name_or_folder), fix)
+
+
+def load_suite(name_or_folder: str, folder: Path, *, limit: int | None = None) -> Suite:
+    """A suite by built-in name, or from a folder holding `suite.yaml` and `examples.jsonl`."""
+    place = suite_folder(name_or_folder, folder)
+    settings = _suite_settings(place / "suite.yaml")
+    examples = read_examples(place / "examples.jsonl", settings.get("columns") or {}, settings.get("slices") or [])
+    if not examples:
+        raise UserError("the suite has no examples", str(place / "examples.jsonl"))
+    return Suite(
+        name=str(settings["name"]),
+        kind="regression",
+        examples=examples[:limit],
+        metrics=tuple(settings["metrics"]),
+        prompt=str(settings.get("prompt") or ""),
+        margin=settings.get("margin", 0.03),
+        generation=Generation(max_new_tokens=settings.get("max_new_tokens", 64)),
+    )
+
+
+SUITE_SETTINGS: dict[str, Callable[[Any], bool]] = {
+    "name": lambda value: isinstance(value, str),
+    "metrics": lambda value: isinstance(value, list) and bool(value) and all(_is_metric(str(name)) for name in value),
+    "description": lambda value: isinstance(value, str),
+    "prompt": lambda value: isinstance(value, str),
+    "margin": lambda value: isinstance(value, float) and 0 < value < 1,
+    "max_new_tokens": lambda value: isinstance(value, int) and value >= 1,
+    "columns": lambda value: isinstance(value, dict),
+    "slices": lambda value: isinstance(value, list),
+}
+
+
+def _is_metric(name: str) -> bool:
+    return name in METRICS or name.startswith("recorded:")
+
+
+def _suite_settings(path: Path) -> dict[str, Any]:
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"cannot read the suite: {error}", str(path)) from None
+    if not isinstance(settings, dict) or not {"name", "metrics"} <= settings.keys():
+        raise UserError("a suite needs a name and metrics", str(path), "see the suite.yaml of a built-in suite")
+    wrong = [key for key, value in settings.items() if key not in SUITE_SETTINGS or not SUITE_SETTINGS[key](value)]
+    if wrong:
+        shown = ", ".join(f"`{key}: {settings[key]}`" for key in wrong)
+        fix = f"a suite has {', '.join(SUITE_SETTINGS)}; its metrics are among {', '.join(METRICS)}, recorded:NAME"
+        raise UserError(f"the suite cannot use {shown}", str(path), fix)
+    return settings

@@ -1,0 +1,1 @@
+"""What is wrong with the data -> Findings, and a mended copy of the training rows."""

@@ -1,0 +1,125 @@
+"""Writes a training file again without the rows that harm: copies, contradictions, and rows of a later exam."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from suites.checks.leaks import find_alike, questions
+from suites.checks.material import Material
+from suites.data.examples import grouped
+from suites.data.readers import BOM
+from suites.errors import UserError
+from suites.types import Example
+
+LOG = "removed.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A training row that is left out, why, and the row that shows it."""
+
+    id: str
+    reason: str
+    like: str
+    input: str
+    target: str
+
+
+def removals(material: Material) -> list[Removal]:
+    """The training rows to leave out, in their order, each with the first reason that applies.
+
+    Of rows with the same input and target the first is kept. Of rows with the same input and different targets none is:
+    which of them is right is not known. Rows that are only nearly the same as another training row are kept.
+    """
+    train = material.splits.get("train", ())
+    found: dict[int, tuple[str, str]] = {}
+    alike = find_alike(material)
+    for before, exam in questions(material):
+        if before == "train":
+            for at, other in alike.seen(exam, "train").items():
+                found.setdefault(at, (f"seen in {exam}", material.sources[exam][other].id))
+    rows = [(text, at) for at, text in enumerate(material.plain.get("train", ())) if text]
+    groups = grouped((text, str(at)) for text, at in rows)
+    for group in ([int(at) for at in places] for _, places in groups if len(places) > 1):
+        first = train[group[0]]
+        clash = len({train[at].target.strip() for at in group}) > 1
+        for at in group if clash else group[1:]:
+            like = next(other for other in group if other != at)
+            reason = "same input, another target" if clash else "same input and target"
+            found.setdefault(at, (reason, train[like].id if clash else first.id))
+    return [Removal(train[at].id, *found[at], train[at].input, train[at].target) for at in sorted(found)]
+
+
+def mend(path: Path, examples: Sequence[Example], left_out: Sequence[Removal], folder: Path) -> Path:
+    """Write the file into `folder` without the rows of `left_out`, and `removed.jsonl`, which says why.
+
+    `examples` are those of the whole file, a row each. What is kept keeps its bytes; the original is only read. Raises
+    UserError when the folder has such files already, and for files other than JSONL, CSV, TSV and Parquet.
+    """
+    target, log = folder / path.name, folder / LOG
+    for file in (target, log):
+        if file.exists():
+            raise UserError("the file is there already; nothing is written over", str(file), "name a new folder")
+    gone = {removal.id for removal in left_out}
+    keep = [example.id not in gone for example in examples]
+    content = _parquet(path, keep) if path.suffix == ".parquet" else _text(path, keep)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        log.write_text("".join(json.dumps(asdict(row)) + "\n" for row in left_out), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot be written ({error.strerror})", str(error.filename)) from None
+    return target
+
+
+def _text(path: Path, keep: Sequence[bool]) -> bytes:
+    content = path.read_bytes()
+    parts = {".jsonl": _lines, ".json": _lines, ".csv": _records, ".tsv": _records}
+    if path.suffix not in parts:
+        raise UserError(f"cannot mend this kind of file: {path.name}", str(path), "save it as JSONL, CSV or Parquet")
+    mark = BOM if content.startswith(BOM) else b""
+    pieces = parts[path.suffix](content.removeprefix(BOM), path)
+    if sum(is_row for _, is_row in pieces) != len(keep):
+        raise UserError("a row of this file is more than a line", str(path), "save it as JSON lines, a row a line")
+    wanted = iter(keep)
+    return mark + b"".join(piece for piece, is_row in pieces if not is_row or next(wanted))
+
+
+Pieces = Sequence[tuple[bytes, bool]]
+
+
+def _lines(content: bytes, _: Path) -> Pieces:
+    """The lines of a JSONL file; a blank one is no row."""
+    lines = io.BytesIO(content).readlines()
+    return [(line, bool(line.strip())) for line in lines]
+
+
+def _records(content: bytes, path: Path) -> Pieces:
+    """The header, and the rows as they stand in the file, which may be several lines long each."""
+    lines = io.StringIO(content.decode(), newline="").readlines()
+    reader = csv.reader(lines, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
+    pieces: list[tuple[bytes, bool]] = []
+    start = 0
+    for number, row in enumerate(reader):
+        pieces.append(("".join(lines[start : reader.line_num]).encode(), bool(row) and number > 0))
+        start = reader.line_num
+    return pieces
+
+
+def _parquet(path: Path, keep: Sequence[bool]) -> bytes:
+    import pyarrow
+    import pyarrow.parquet
+
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(pyarrow.parquet.read_table(path).filter(pyarrow.array(keep)), sink)
+    return bytes(sink.getvalue())
+
+
+def summary(left_out: Sequence[Removal]) -> Mapping[str, int]:
+    """How many rows are left out for each reason."""
+    return {reason: len(ids) for reason, ids in grouped((row.reason, row.id) for row in left_out)}

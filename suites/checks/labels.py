@@ -1,0 +1,110 @@
+"""What the targets are: whether they obey the task, and what a model could score by ignoring the input."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from suites.checks.material import Material, Splits
+from suites.metrics import table
+from suites.types import Completion, Finding
+
+FEW_SHOT_BELOW = 100
+COMPLEX_FROM, BEST_FROM = 500, 2000
+SMALL_EXAM = 200
+# Targets are labels where there are few of them, and each is used several times.
+MOST_LABELS, LEAST_USES = 200, 5
+IMBALANCE, RARE = 20, 5
+
+
+def sizes(material: Material) -> list[Finding]:
+    """Too little to teach with, or too little to decide with."""
+    found = []
+    train, test = len(material.splits.get("train", ())), len(material.splits.get("test", ()))
+    if "train" in material.splits and train < BEST_FROM:
+        text = f"{train:,} training rows; "
+        if train < FEW_SHOT_BELOW:
+            text += f"below {FEW_SHOT_BELOW} few-shot prompting is usually the better use of them"
+        elif train < COMPLEX_FROM:
+            text += f"a complex task usually asks for {COMPLEX_FROM:,} to 1,000, and {BEST_FROM:,} or more is best"
+        else:
+            text += f"{BEST_FROM:,} or more is best"
+        found.append(Finding("warn" if train < FEW_SHOT_BELOW else "info", "small_train", text))
+    if 0 < test < SMALL_EXAM:
+        text = f"{test} test rows; an exam this small decides only large differences"
+        found.append(Finding("warn", "small_test", text))
+    return found
+
+
+def label_counts(splits: Splits) -> Counter[str] | None:
+    """How often each label stands in the training set; `None` where targets are free text, or there is none."""
+    train = splits.get("train", ())
+    counts = Counter(example.target.strip() for example in train)
+    return counts if 2 <= len(counts) <= MOST_LABELS and len(train) >= LEAST_USES * len(counts) else None
+
+
+def majority(material: Material) -> list[Finding]:
+    """The floor every score is read against: always giving the most common target of the training set."""
+    train, test = material.splits.get("train", ()), material.splits.get("test", ())
+    if not train or not test:
+        return []
+    counts = Counter(example.target.strip() for example in train)
+    common = min(counts, key=lambda target: (-counts[target], target))
+    share = sum(example.target.strip() == common for example in test) / len(test)
+    text = f"always answering {shown(common)}, the most common training target, would be right on {share:.1%} of the "
+    return [Finding("info", "majority", f"{text}test set")]
+
+
+def imbalance(material: Material) -> list[Finding]:
+    """Labels that training hardly shows beside others that it shows all the time."""
+    counts = label_counts(material.splits)
+    if not counts:
+        return []
+    (most, n_most), (least, n_least) = counts.most_common()[0], counts.most_common()[-1]
+    if n_most < IMBALANCE * n_least:
+        return []
+    rare = [label for label, count in counts.items() if count < RARE]
+    text = (
+        f"the {len(counts)} training labels are uneven: {shown(most)} has {n_most:,} rows, {shown(least)} {n_least:,}"
+    )
+    if rare:
+        text += f"; {len(rare)} of them have fewer than {RARE}"
+    rows = tuple(e.id for e in material.splits["train"] if e.target.strip() in set(rare or [least]))
+    return [Finding("warn", "imbalance", text, rows)]
+
+
+def unseen_labels(material: Material) -> list[Finding]:
+    """Labels an exam asks for and training never shows: nobody can learn them."""
+    counts = label_counts(material.splits)
+    found = []
+    for name in ("validation", "test") if counts else ():
+        examples = material.splits.get(name, ())
+        unseen = {e.id: e.target.strip() for e in examples if e.target.strip() not in (counts or ())}
+        if unseen:
+            first = next(iter(unseen.values()))
+            which = len(set(unseen.values()))
+            labels = f"the label {shown(first)}" if which == 1 else f"{which} labels, such as {shown(first)}"
+            text = f"{len(unseen):,} of the {len(examples):,} {name} rows ask for {labels} that training never shows"
+            found.append(Finding("warn", "unseen_labels", text, tuple(unseen)))
+    return found
+
+
+def broken_targets(material: Material) -> list[Finding]:
+    """Targets that, given as the answer, would not get full marks from the task's own metrics."""
+    found = []
+    for metric in material.metrics:
+        if metric not in table.METRICS and metric != "json_schema":
+            continue  # marks of other tools, and of the whole exam
+        mark = table.build(metric, material.schema)
+        for name, examples in material.splits.items():
+            scored = ((e, mark(e, Completion(e.target))) for e in examples if e.target.strip())
+            failed = {e.id: score.reason for e, score in scored if score.value is None or score.value < 1}
+            if failed:
+                why = next(filter(None, failed.values()), "")
+                text = f"{len(failed):,} of the {len(examples):,} {name} targets do not pass the task's own {metric}"
+                found.append(Finding("block", "broken_targets", f"{text}{f': {why}' if why else ''}", tuple(failed)))
+    return found
+
+
+def shown(text: str) -> str:
+    """A target as a sentence can quote it."""
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")

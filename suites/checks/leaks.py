@@ -1,0 +1,187 @@
+"""Which inputs stand in more than one place: copies within a split, and exams that were seen in training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Literal
+
+import numpy as np
+
+from suites.checks.labels import shown
+from suites.checks.material import CALIBRATION, Material, ids
+from suites.data.examples import grouped
+from suites.similarity.near_duplicates import near_pairs
+from suites.similarity.shared_runs import WORDS, Texts, without_templates
+from suites.types import Example, Finding
+
+THRESHOLD = 0.8
+How = Literal["same", "near", "words"]
+SEEN: Mapping[How, str] = {
+    "same": "stand in",
+    "near": "are nearly the same as an input of",
+    "words": f"share {WORDS} words in a row with",
+}
+
+Hits = Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """What is alike among the inputs of all sources.
+
+    `hits[how, a, b]` has the positions in `b` of inputs that are like one of `a`, each with a position in `a`. Near and
+    word-run hits leave out what is the same already, word-run hits also what is near.
+    """
+
+    hits: Mapping[tuple[How, str, str], Hits]
+    n_templated: int
+    too_short: Mapping[str, int]
+
+    def seen(self, a: str, b: str) -> dict[int, int]:
+        """Positions in `b` of inputs that are like one of `a` in any way."""
+        return {b_at: a_at for how in SEEN for b_at, a_at in self.hits.get((how, a, b), {}).items()}
+
+
+def questions(material: Material) -> Iterator[tuple[str, str]]:
+    """The (seen before, exam) pairs that must have nothing in common."""
+    if "train" in material.splits:
+        yield from (("train", name) for name in material.sources if name != "train")
+    if "validation" in material.splits and "test" in material.splits:
+        yield "validation", "test"
+
+
+def find_alike(material: Material) -> Alike:
+    """Search all sources once. Inputs are compared without the templates that they share, unless wholly the same."""
+    asked = list(questions(material))
+    pairs = [pair for a, b in asked for pair in ((a, b), (b, a))]
+    bare, runs = without_templates(material.plain)
+    near = _near(bare, [*pairs, *((name, name) for name in material.splits)])
+    hits: dict[tuple[How, str, str], Hits] = {}
+    for (a, b), found in near.items():
+        same = hits["same", a, b] = {} if a == b else _same(material.plain[a], material.plain[b])
+        hits["near", a, b] = {at: other for at, other in found.items() if at not in same}
+    for a, b in pairs:
+        known = hits["same", a, b].keys() | hits["near", a, b].keys()
+        hits["words", a, b] = {at: other for at, other in runs.shared(a, b).items() if at not in known}
+    short = {name: sum(text.count(" ") < WORDS - 1 for text in texts) for name, texts in material.plain.items()}
+    changed = sum(x != y for name in bare for x, y in zip(bare[name], material.plain[name], strict=True))
+    return Alike(hits, changed, short)
+
+
+def _same(before: Sequence[str], exam: Sequence[str]) -> dict[int, int]:
+    first: dict[str, int] = {}
+    for at, text in enumerate(before):
+        first.setdefault(text, at)
+    return {at: first[text] for at, text in enumerate(exam) if text in first and text}
+
+
+def _near(bare: Texts, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[int, int]]:
+    """Near-duplicates by (source, source); each distinct text is compared once, for all of them."""
+    distinct: dict[str, int] = {}
+    text = {name: [distinct.setdefault(plain, len(distinct)) for plain in texts] for name, texts in bare.items()}
+    first = {name: np.full(len(distinct), -1) for name in bare}
+    for name, numbers in text.items():
+        first[name][numbers[::-1]] = np.arange(len(numbers))[::-1]
+    found: dict[tuple[str, str], dict[int, int]] = {}
+    for a, b in wanted:  # what is the same once its template is gone
+        both = np.flatnonzero((first[a] >= 0) & (first[b] >= 0)).tolist() if a != b else []
+        found[a, b] = {number: int(first[a][number]) for number in both if number != distinct.get("")}
+    for one, other in near_pairs(list(distinct), THRESHOLD):
+        for a, b in wanted:
+            for left, right in ((one, other), (other, one)):
+                there = (first[a][left] >= 0) & (first[b][right] >= 0)
+                found[a, b] |= dict(zip(right[there].tolist(), first[a][left[there]].tolist(), strict=True))
+    return {(a, b): _by_row(text[b], partner) for (a, b), partner in found.items()}
+
+
+def _by_row(numbers: Sequence[int], partner: Mapping[int, int]) -> dict[int, int]:
+    """From distinct texts to all the rows that hold them."""
+    return {at: partner[which] for at, which in enumerate(numbers) if which in partner}
+
+
+def overlaps(material: Material) -> list[Finding]:
+    """Duplicates within a split, and rows of one exam that training, or the choice of the prompt, has seen."""
+    alike = find_alike(material)
+    found = [*_duplicates(material, alike), *_conflicts(material)]
+    for before, exam in questions(material):
+        kind = exam if exam in material.splits else "calibration" if exam == CALIBRATION else "exam"
+        for how in SEEN:
+            if hits := alike.hits[how, before, exam]:
+                name = f"{before}_{kind}_{'overlap' if how == 'same' else how}"
+                found.append(_seen(material, before, exam, name, how, hits))
+    return [*found, *_limits(material, alike)]
+
+
+def _seen(material: Material, before: str, exam: str, check: str, how: How, hits: Hits) -> Finding:
+    examples = material.sources[exam]
+    at, other = min(hits.items())
+    pair = f"{_named(examples[at])} and {before} row {_named(material.sources[before][other])}"
+    where = "the training set" if before == "train" else f"the {before} set"
+    text = f"{len(hits):,} of the {len(examples):,} {exam} inputs {SEEN[how]} {where}, for example {pair}"
+    # Labelled pairs only check the judge, which is not trained.
+    level: Literal["block", "warn"] = "block" if how == "same" and exam != CALIBRATION else "warn"
+    return Finding(level, check, text, ids(examples, list(hits)))
+
+
+def _duplicates(material: Material, alike: Alike) -> list[Finding]:
+    """The same input twice in one split: a training set counts it double, a test set is smaller than it looks."""
+    found = []
+    for name, examples in material.splits.items():
+        groups = [rows for _, rows in grouped(zip(material.plain[name], (e.id for e in examples), strict=True))]
+        groups = [rows for rows in groups if len(rows) > 1]
+        if groups:
+            extra = sum(len(rows) - 1 for rows in groups)
+            text = f"{extra:,} of the {len(examples):,} {name} rows repeat another row's input"
+            found.append(Finding("warn", "duplicates", text, tuple(chain(*groups))))
+        if near := alike.hits["near", name, name]:
+            at, other = min(near.items())
+            pair = f"{_named(examples[at])} and {_named(examples[other])}"
+            text = f"{len(near):,} of the {len(examples):,} {name} rows are nearly the same as another, such as {pair}"
+            found.append(
+                Finding("info" if name == "train" else "warn", "near_duplicates", text, ids(examples, [*near]))
+            )
+    return found
+
+
+def _named(example: Example) -> str:
+    return f"{example.id} ({shown(example.input)})"
+
+
+def _conflicts(material: Material) -> list[Finding]:
+    """The same input with different targets: one of them teaches the wrong answer."""
+    found = []
+    for name, examples in material.splits.items():
+        plain = material.plain[name]
+        targets = grouped((text, e.target.strip()) for text, e in zip(plain, examples, strict=True))
+        clashing = {text for text, answers in targets if len(set(answers)) > 1}
+        rows = tuple(e.id for text, e in zip(plain, examples, strict=True) if text in clashing)
+        if rows:
+            inputs = "1 input" if len(clashing) == 1 else f"{len(clashing):,} inputs"
+            text = f"{inputs} of the {name} set, {len(rows):,} rows, with different targets"
+            found.append(Finding("warn", "conflicts", text, rows))
+    return found
+
+
+def _limits(material: Material, alike: Alike) -> list[Finding]:
+    """What the search for leaks could not see."""
+    if not list(questions(material)):
+        return []
+    total = sum(len(rows) for rows in material.sources.values())
+    found = []
+    if alike.n_templated:
+        text = (
+            f"{alike.n_templated:,} of {total:,} inputs share a run of {WORDS} words with more than 1% of all; it is "
+            "taken for a template and left out of the search for near-duplicates and shared words"
+        )
+        found.append(Finding("info", "template", text))
+    exam = "test" if "test" in material.splits else "validation"
+    short = alike.too_short.get(exam, 0)
+    if short:
+        text = (
+            f"{short:,} of the {len(material.splits[exam]):,} {exam} inputs have fewer than {WORDS} words; a copy of "
+            "one inside a longer training text goes unnoticed, as do paraphrases and translations of any"
+        )
+        found.append(Finding("info", "unseen_leaks", text))
+    return found

@@ -1,0 +1,169 @@
+"""Rows to examples: the format is recognised and named, a bad row is named by file and line and never skipped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from suites.data.formats import FORMATS, PLAIN, Fields, Format, recognise
+from suites.data.readers import is_whole, refuse_rows, scan
+from suites.errors import UserError
+from suites.metrics import table
+from suites.types import Example, Suite
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """The examples of a file, and the name of the format they came in."""
+
+    name: str
+    format: str
+    examples: tuple[Example, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.format}, {len(self.examples):,} row{'s' * (len(self.examples) != 1)}"
+
+
+def read_examples(source: Path | str, columns: Mapping[str, str], slices: Sequence[str] = ()) -> tuple[Example, ...]:
+    """The examples of a data file, see `read_data`."""
+    return read_data(source, columns, slices).examples
+
+
+def read_data(source: Path | str, columns: Mapping[str, str], slices: Sequence[str] = ()) -> DataFile:
+    """Examples of a file, a folder saved by `datasets`, or `hf:owner/name/split`, in any of `formats.FORMATS`.
+
+    `columns` maps our names, such as `id`, `input`, `target`, `cluster`, to those of the file. Without an id column the
+    id is a hash of what is asked and answered, stable when rows move; without a cluster column every example is its own
+    cluster. Raises UserError for missing columns, preference data, and a list of all bad rows: values that are no text,
+    rows in another format than the first, repeated ids.
+    """
+    name = Path(source).name
+    form: Format | None = None
+    rows: list[tuple[str, dict[str, Any]]] = []
+    examples: list[Example] = []
+    bad: list[str] = []
+    for where, row in scan(source):
+        if isinstance(row, str):
+            bad.append(f"{where}: {row}")
+            continue
+        form = form or _format(source, row, columns, slices)
+        try:
+            examples.append(_example(form, row, columns, slices))
+            rows.append((where, row))
+        except ValueError as error:
+            bad.append(f"{where}: {error}")
+    refuse_rows(bad, source)
+    return DataFile(name, form.name if form else "nothing", _unique_ids(examples, source, rows, columns))
+
+
+def _format(source: Path | str, row: Mapping[str, Any], columns: Mapping[str, str], slices: Sequence[str]) -> Format:
+    """The format of a file by its first row. Raises UserError when there is none, or a column is missing."""
+    form = recognise(row, columns)
+    if form and form.read is None:
+        what = f"these are {form.name}, which say what is better, not what to answer"
+        raise UserError(what, str(source), "give a file of examples, or map `columns: {input: ..., target: ...}`")
+    wanted = {} if form else {name: columns.get(name, name) for name in PLAIN.needs}
+    wanted |= {name: columns[name] for name in ("id", "cluster") if name in columns}
+    wanted |= {name: name for name in slices}
+    missing = [f"`{theirs}`" for theirs in wanted.values() if theirs not in row]
+    if form is None or missing:
+        known = "; ".join(f"{' and '.join(f.needs)} ({f.name})" for f in FORMATS if f.read and f is not PLAIN)
+        fix = "map them in the experiment file, e.g. `data: {columns: {input: text, target: label}}`"
+        fix += "" if form else f"; or give {known}"
+        raise UserError(f"no column {', '.join(missing)}; the file has {', '.join(map(str, row))}", f"{source}:1", fix)
+    return form
+
+
+def _example(form: Format, row: dict[str, Any], columns: Mapping[str, str], slices: Sequence[str]) -> Example:
+    """The example in a row. Raises ValueError with the sentence that says why it is none."""
+    if missing := [columns.get(name, name) for name in form.needs if columns.get(name, name) not in row]:
+        other = recognise(row, columns)
+        raise ValueError(f"{other.name}, the file began with {form.name}" if other else f"no column `{missing[0]}`")
+    assert form.read is not None
+    asked = form.read(Fields(row, columns))
+    if missing := [name for name in slices if name not in row]:
+        raise ValueError(f"no column `{missing[0]}`")
+    for name in (columns.get("id", "id"), columns.get("cluster", "cluster"), *slices):
+        if not is_whole(str(row.get(name))):
+            raise ValueError(f"column `{name}` is text with half a character (a lone surrogate)")
+    identity = row.get(columns.get("id", "id"))
+    if identity is None or str(identity) == "":
+        identity = _content_id(asked.input, asked.target, asked.turns)
+    cluster = row.get(columns.get("cluster", "cluster"))
+    return Example(
+        id=str(identity),
+        columns={**row, "input": asked.input, "target": asked.target},
+        target=asked.target,
+        cluster=str(identity) if cluster is None else str(cluster),
+        slices={name: "" if row[name] is None else str(row[name]) for name in slices},
+        turns=asked.turns,
+    )
+
+
+def _content_id(question: str, answer: str, turns: Sequence[Mapping[str, Any]] | None) -> str:
+    content: dict[str, Any] = {"input": question, "target": answer}
+    if turns and (len(turns) > 1 or turns[0]["content"] != question):
+        content["turns"] = turns
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _unique_ids(
+    examples: Sequence[Example],
+    source: Path | str,
+    rows: Sequence[tuple[str, dict[str, Any]]],
+    columns: Mapping[str, str],
+) -> tuple[Example, ...]:
+    """Refuse repeated ids. Rows without an id that are equal in every way are told apart by a count instead."""
+    seen: dict[str, str] = {}
+    bad: list[str] = []
+    unique: list[Example] = []
+    for (where, row), example in zip(rows, examples, strict=True):
+        if example.id in seen:
+            if row.get(columns.get("id", "id")) not in (None, ""):
+                bad.append(f"{where}: id {example.id!r} stands already in {seen[example.id]}")
+                continue
+            example = _numbered(example, seen)
+        seen[example.id] = where
+        unique.append(example)
+    refuse_rows(bad, source)
+    return tuple(unique)
+
+
+def _numbered(example: Example, seen: Mapping[str, str]) -> Example:
+    count = 2
+    while f"{example.id}-{count}" in seen:
+        count += 1
+    return replace(example, id=f"{example.id}-{count}")
+
+
+def digest(suite: Suite) -> str:
+    """sha256 of everything that makes two exams the same exam: examples, prompt, schema, metrics and how they mark.
+
+    A rehearsal is not the exam, though its rows be the same: those of one fold's validation are another fold's test.
+    """
+    parts = [suite.prompt, list(suite.metrics), table.code_digest(), suite.schema, asdict(suite.generation)]
+    parts += [suite.kind] if suite.kind == "validation" else []
+    rows = [[e.id, dict(e.columns), e.target, e.cluster, dict(e.slices)] for e in suite.examples]
+    return sha256_json([parts, rows])
+
+
+def items_digest(examples: Iterable[Example]) -> str:
+    """sha256 of inputs and targets alone: the same questions, in any order and however they are marked."""
+    return sha256_json(sorted([example.input, example.target] for example in examples))
+
+
+def sha256_json(value: Any) -> str:
+    """sha256 of a value's canonical JSON; what is no JSON enters as text."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def grouped(items: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
+    """(key, value) pairs collected by key, in the order keys first appear."""
+    groups: dict[str, list[str]] = {}
+    for key, value in items:
+        groups.setdefault(key, []).append(value)
+    yield from groups.items()

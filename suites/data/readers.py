@@ -1,0 +1,239 @@
+"""Files to rows: JSONL, JSON, CSV, TSV, Parquet and Hugging Face datasets. A bad row is named, and never skipped."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from suites.data import hub
+from suites.errors import UserError
+
+SHOWN = 20
+BOM = b"\xef\xbb\xbf"
+
+# First bytes of what people have under the name of a text file.
+MAGIC = {
+    b"\x1f\x8b": ("compressed (gzip)", "unpack it first: gunzip"),
+    b"\x28\xb5\x2f\xfd": ("compressed (zstd)", "unpack it first: unzstd"),
+    b"PK\x03\x04": ("a zip archive or a spreadsheet", "unpack it, or save the sheet as CSV"),
+    b"PAR1": ("a Parquet file", "name it .parquet"),
+    b"\xff\xfe": ("not UTF-8 text but UTF-16", "save the file as UTF-8"),
+    b"\xfe\xff": ("not UTF-8 text but UTF-16", "save the file as UTF-8"),
+}
+
+Row = tuple[str, dict[str, Any]]
+Scanned = tuple[str, dict[str, Any] | str]
+"""(`file:line`, the columns of the row), or the reason why there is none."""
+
+
+def read_rows(source: Path | str) -> list[Row]:
+    """All rows of a file, a folder saved by `datasets`, or `hf:owner/name/split`, as (`file:line`, columns).
+
+    Raises UserError that counts every unreadable row and shows the first twenty.
+    """
+    rows: list[Row] = []
+    bad: list[str] = []
+    for where, row in scan(source):
+        if isinstance(row, str):
+            bad.append(f"{where}: {row}")
+        else:
+            rows.append((where, row))
+    refuse_rows(bad, source)
+    return rows
+
+
+def scan(source: Path | str) -> list[Scanned]:
+    """Like `read_rows`, with the reason in place of a row that cannot be read. Raises UserError for a bad file."""
+    if hub.is_dataset(source):
+        rows = hub.rows(source)
+        return [(f"{Path(source).name}: row {number}", row) for number, row in enumerate(rows, 1)]
+    path = Path(source)
+    readers = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".tsv": _csv, ".parquet": _parquet}
+    try:
+        if path.suffix not in readers:
+            raise UserError(f"unknown kind of data file: {path.name}", str(path), f"use one of {', '.join(readers)}")
+        return list(readers[path.suffix](path))
+    except FileNotFoundError:
+        raise UserError("no such file", str(path), "check the path; it is relative to the experiment file") from None
+    except OSError as error:
+        raise UserError(f"cannot read the file: {error.strerror}", str(path)) from None
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of what should be UTF-8 text."""
+    content = path.read_bytes()
+    for magic, (what, fix) in MAGIC.items():
+        if content.startswith(magic):
+            raise UserError(f"the file is {what}", str(path), fix)
+    return content.removeprefix(BOM)
+
+
+def _jsonl(path: Path) -> Iterator[Scanned]:
+    return _lines(path, _content(path))
+
+
+def _lines(path: Path, content: bytes) -> Iterator[Scanned]:
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            yield f"{path.name}:{number}", parse_object(line)
+        except ValueError as error:
+            yield f"{path.name}:{number}", str(error)
+
+
+def _json(path: Path) -> Iterator[Scanned]:
+    """One array of objects, or an object per line."""
+    content = _content(path)
+    if not content.lstrip().startswith(b"["):
+        yield from _lines(path, content)
+        return
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path, content, error) from None
+    yield from _array(path, text)
+
+
+def _array(path: Path, text: str) -> Iterator[Scanned]:
+    """The items of a JSON array, each with the line it begins on; reading ends at the first that is not JSON."""
+    place, line, seen = text.index("[") + 1, 1, 0
+    while True:
+        place = _skip(text, place, " \t\r\n,")
+        line, seen = line + text.count("\n", seen, place), place
+        where = f"{path.name}:{line}"
+        if text[place : place + 1] == "]":
+            if _skip(text, place + 1, " \t\r\n") < len(text):
+                yield where, "more text after the end of the list"
+            return
+        try:
+            item, place = _DECODER.raw_decode(text, place)
+            yield where, _object(item)
+        except json.JSONDecodeError as error:
+            yield where, f"not JSON ({error.msg} at line {error.lineno}); nothing after it can be read"
+            return
+        except RecursionError:
+            yield where, "nested too deeply; nothing after it can be read"
+            return
+        except ValueError as error:
+            yield where, f"{error}"
+            if place == seen:  # the item itself could not be read, so its end is not known
+                return
+
+
+def _skip(text: str, place: int, what: str) -> int:
+    while place < len(text) and text[place] in what:
+        place += 1
+    return place
+
+
+def parse_object(line: bytes) -> dict[str, Any]:
+    """The JSON object in a line. Raises ValueError with the reason when there is none."""
+    try:
+        return _object(_DECODER.decode(line.decode()))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 text (byte {error.start + 1} of the line)") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON ({error.msg} at character {error.colno})") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _object(item: Any) -> dict[str, Any]:
+    if not isinstance(item, dict):
+        raise ValueError(f'found {kind(item)}, expected an object like {{"input": ...}}')
+    return item
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"`{next(key for key in keys if keys.count(key) > 1)}` is given twice")
+    return row
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeats)
+
+
+def kind(value: object) -> str:
+    """What a value is, in words, for a sentence about a bad row."""
+    if isinstance(value, str) and not is_whole(value):
+        return "text with half a character (a lone surrogate)"
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null", bytes: "bytes"}
+    return names.get(type(value), f"{value!s:.60}")
+
+
+def is_whole(text: str) -> bool:
+    """Whether the text is free of lone surrogates, which no file or store can hold."""
+    return text.isascii() or text.encode("utf-8", "ignore").decode() == text
+
+
+def _csv(path: Path) -> Iterator[Scanned]:
+    content = _content(path)
+    try:
+        text = io.StringIO(content.decode(), newline="")
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path, content, error) from None
+    # Python's own limit is shorter than many a prompt; it holds for the whole process, so it is only ever raised.
+    csv.field_size_limit(max(csv.field_size_limit(), len(content)))
+    reader = csv.reader(text, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
+    try:
+        header = next(reader, [])
+        for name in sorted({name for name in header if header.count(name) > 1}):
+            yield f"{path.name}:1", f"the header names `{name}` twice"
+        for row in reader:
+            where = f"{path.name}:{reader.line_num}"
+            if row and len(row) != len(header):
+                yield where, f"{len(row)} columns, the header has {len(header)}"
+            elif row:
+                yield where, dict(zip(header, row, strict=True))
+    except csv.Error as error:
+        yield f"{path.name}:{reader.line_num}", str(error)
+
+
+def _not_utf8(path: Path, content: bytes, error: UnicodeDecodeError) -> UserError:
+    where = f"{path}:{content[: error.start].count(10) + 1}"
+    return UserError(f"not UTF-8 text: {error.reason}", where, "save the file as UTF-8")
+
+
+def _parquet(path: Path) -> Iterator[Scanned]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.ParquetFile(path).read()
+    except pyarrow.ArrowException as error:
+        raise UserError(f"not a Parquet file: {error}", str(path)) from None
+    if twice := sorted({name for name in table.column_names if table.column_names.count(name) > 1}):
+        raise UserError(f"the column `{twice[0]}` is there twice", str(path), "rename one of them")
+    where = (f"{path.name}: row {number}" for number in range(1, table.num_rows + 1))
+    try:
+        return iter(list(zip(where, table.to_pylist(), strict=True)))
+    except ValueError:  # text that is no UTF-8, or a date that Python has no value for
+        return (_parquet_row(f"{path.name}: row {i + 1}", table.slice(i, 1)) for i in range(table.num_rows))
+
+
+def _parquet_row(where: str, table: Any) -> Scanned:
+    try:
+        [row] = table.to_pylist()
+        return where, row
+    except ValueError as error:
+        return where, f"cannot be read ({error})"
+
+
+def refuse_rows(bad: Sequence[str], source: Path | str) -> None:
+    """Raise a UserError that lists the first twenty bad rows and counts all of them; nothing when there are none."""
+    if bad:
+        shown = "\n".join(f"  {row}" for row in bad[:SHOWN])
+        more = f"\n  ... and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+        rows = "1 bad row" if len(bad) == 1 else f"{len(bad)} bad rows"
+        raise UserError(f"{rows}\n{shown}{more}", str(source), "mend these rows; none is skipped silently")

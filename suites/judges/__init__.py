@@ -1,0 +1,1 @@
+"""A rubric and a Model -> JudgeVerdicts on pairs of answers."""

@@ -1,0 +1,1 @@
+"""(Example, Completion) -> Score, and metrics of a whole exam."""

@@ -1,0 +1,125 @@
+"""Metrics of a whole exam, which no mean of marks can give. `CORPUS` is the table; add two functions and a line.
+
+Macro-F1 is no mean over examples, so it has no mark for one answer. Each answer has `statistics` instead, and `value`
+turns their sum over any set of answers into a number in [0, 1]. What stands beside one example in the store is the
+mark of the same name in `suites.metrics.METRICS`: right or wrong for metrics of labels, sentence BLEU for BLEU. It
+shows which answers changed and which never arrived; the value is always made anew from targets and answers.
+
+Labels are compared as `exact_match` compares answers. The labels are those that occur as targets: an answer that is
+none of them misses the right label and is charged to no other, however many ways of being wrong there are (HELM's
+`classification_macro_f1` does the same; scikit-learn would count each as a label of its own unless told `labels`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suites.errors import UserError
+from suites.metrics import bleu
+
+MOST_LABELS = 500  # every answer has a column for each
+
+Array = NDArray[np.float64]
+Statistics = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusMetric:
+    """`statistics`: equally long targets and answers -> [answers, k]; `value`: their sums [..., k] -> [...] in [0, 1].
+
+    The value does not change when all sums are multiplied by one factor. Statistics of two arms belong together when
+    they were made from the same targets.
+    """
+
+    title: str
+    statistics: Callable[[Sequence[str], Sequence[str]], Statistics]
+    value: Callable[[Array], Array]
+
+
+def label_counts(targets: Sequence[str], answers: Sequence[str]) -> Statistics:
+    """[answers, 3 L] zeros and ones for the L labels: the answer is right; it is given; it is wanted."""
+    labels = sorted({target.strip() for target in targets})
+    place = {label: column for column, label in enumerate(labels)}
+    wanted = np.array([place[target.strip()] for target in targets], dtype=np.intp)
+    given = np.array([place.get(answer.strip(), -1) for answer in answers], dtype=np.intp)
+    counts = np.zeros((len(wanted), 3, len(labels)), dtype=np.uint8)
+    rows, known = np.arange(len(wanted)), given >= 0
+    counts[rows, 0, wanted] = given == wanted
+    counts[rows[known], 1, given[known]] = 1
+    counts[rows, 2, wanted] = 1
+    return counts.reshape(len(wanted), -1)
+
+
+def macro_f1(sums: Array) -> Array:
+    """Mean over labels of the harmonic mean of precision and recall, 2 right / (given + wanted).
+
+    A label never given has an F1 of 0. One that is never wanted in these sums (a part of the exam, a resample) is left
+    out of the mean. This is the mean of F1s, not the F1 of means (Opitz and Burst 2019, arXiv:1911.03347).
+    """
+    right, given, wanted = _by_label(sums)
+    return _label_mean(2 * right, given + wanted, wanted)
+
+
+def balanced_accuracy(sums: Array) -> Array:
+    """Mean over the labels wanted of recall, right / wanted (scikit-learn's `balanced_accuracy_score`)."""
+    right, _, wanted = _by_label(sums)
+    return _label_mean(right, wanted, wanted)
+
+
+def _by_label(sums: Array) -> Array:
+    """[..., 3 L] as three arrays [..., L]."""
+    return np.moveaxis(sums.reshape(*sums.shape[:-1], 3, -1), -2, 0)
+
+
+def _label_mean(part: Array, whole: Array, wanted: Array) -> Array:
+    shares = np.divide(part, whole, out=np.zeros_like(part, dtype=np.float64), where=whole > 0)
+    return np.average(shares, axis=-1, weights=wanted > 0)
+
+
+LABELS: dict[str, CorpusMetric] = {
+    "macro_f1": CorpusMetric("macro-F1", label_counts, macro_f1),
+    "balanced_accuracy": CorpusMetric("balanced accuracy", label_counts, balanced_accuracy),
+}
+CORPUS: dict[str, CorpusMetric] = {**LABELS, "bleu": CorpusMetric("BLEU", bleu.statistics, bleu.value)}
+
+
+@dataclass(frozen=True, slots=True)
+class Floors:
+    """How many labels an exam has, how often the rarest is wanted, and what two ways of knowing nothing score."""
+
+    labels: int
+    rarest: int
+    constant: float
+    guessing: float
+
+
+def floors(metric: str, suite: str, targets: Sequence[str]) -> Floors:
+    """`constant`: the best that one label for all examples scores; `guessing`: every label equally often, by chance.
+
+    UserError: the targets of the suite are no labels, there are more than MOST_LABELS of them.
+    """
+    counts = Counter(target.strip() for target in targets)
+    if len(counts) > MOST_LABELS:
+        what = f"{metric} needs labels, and the targets are {len(counts):,} different texts"
+        raise UserError(what, f"the suite {suite}", "mark free text with token_f1 or bleu")
+    labels, chosen = list(counts), LABELS[metric]
+    sizes = np.array(list(counts.values()), dtype=np.float64)
+    sums = np.array([sizes @ chosen.statistics(labels, [label] * len(labels)) for label in labels])
+    guessing = chosen.value(sums.mean(axis=0))
+    return Floors(len(labels), min(counts.values()), float(chosen.value(sums).max()), float(guessing))
+
+
+def imbalance(targets: Sequence[str]) -> float:
+    """How much more a mean over labels varies than a mean over examples, where errors are as common in every label.
+
+    Each label's share varies with 1 / its count, so the variances stand to each other as the arithmetic to the harmonic
+    mean of the counts: 1 for labels equally often wanted, more otherwise. Errors that gather in rare labels add to it.
+    """
+    counts = np.array(list(Counter(target.strip() for target in targets).values()), dtype=np.float64)
+    return float(counts.mean() * (1 / counts).mean())

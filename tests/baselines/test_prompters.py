@@ -1,0 +1,166 @@
+"""What the bar asks of a model: the shape of each prompt, which examples are shown, and which prompt is chosen."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from baselines.arm import Prompter
+from baselines.prompters.few_shot import choose_shots, few_shot
+from baselines.prompters.zero_shot import zero_shot
+from baselines.selection import Trial, choose
+from suites.errors import UserError
+from suites.types import Example
+
+
+def example(name, text="What is it?", target="It", **columns):
+    return Example(name, {"input": text, "target": target, **columns}, target, name)
+
+
+TRAIN = [example(f"t{i}", f"question {i}", f"answer {i % 5}") for i in range(50)]
+
+
+def turns(prompter, asked):
+    return [(message["role"], message["content"]) for message in prompter.messages(asked)]
+
+
+# --- shapes ----------------------------------------------------------------------------------------------------------
+
+
+def test_without_an_instruction_the_input_is_all_there_is():
+    assert turns(zero_shot("bare", " \n"), example("e")) == [("user", "What is it?")]
+
+
+def test_an_instruction_is_the_system_message_and_columns_are_its_variables():
+    prompter = zero_shot("z", "Answer a {{ plan }} customer.\n")
+    assert turns(prompter, example("e", plan="gold")) == [
+        ("system", "Answer a gold customer."),
+        ("user", "What is it?"),
+    ]
+
+
+@pytest.mark.parametrize("template", ["Q: {{ input }}\nA:", "Q: {{input}}\nA:", "Q: {{- ' ' ~ input | trim }}\nA:\n"])
+def test_a_template_that_shows_the_input_is_the_whole_user_message(template):
+    assert turns(zero_shot("z", template), example("e")) == [("user", "Q: What is it?\nA:")]
+
+
+def test_a_template_that_only_speaks_of_input_is_an_instruction():
+    assert turns(zero_shot("z", "The input follows: {{ plan }}"), example("e", plan="gold"))[0][0] == "system"
+
+
+def test_shots_are_earlier_turns_and_take_the_shape_of_the_question():
+    shots = (example("a", "one?", "1"), example("b", "two?", "2"))
+    assert turns(Prompter("f", "Count.", shots), example("e")) == [
+        ("system", "Count."),
+        ("user", "one?"),
+        ("assistant", "1"),
+        ("user", "two?"),
+        ("assistant", "2"),
+        ("user", "What is it?"),
+    ]
+    assert turns(Prompter("f", "Q: {{ input }}", shots[:1]), example("e")) == [
+        ("user", "Q: one?"),
+        ("assistant", "1"),
+        ("user", "Q: What is it?"),
+    ]
+
+
+def test_an_example_is_never_shown_its_own_answer():
+    for asked in TRAIN:
+        shown = turns(Prompter("all", "", tuple(TRAIN)), asked)
+        assert shown.count(("user", asked.input)) == 1
+        assert len(shown) == 2 * len(TRAIN) - 1
+
+
+def test_the_target_is_only_in_the_prompt_if_the_template_asks_for_it():
+    assert "secret" not in str(turns(zero_shot("z", "Be brief."), example("e", target="secret")))
+
+
+# --- templates are templates, columns are data -----------------------------------------------------------------------
+
+
+def test_a_template_that_needs_a_column_the_example_lacks_is_refused_naming_those_it_has():
+    with pytest.raises(UserError, match="'plan' is undefined") as caught:
+        zero_shot("z", "{{ plan }}").prompt(example("e", lang="en"))
+    assert caught.value.where == "prompt of z"
+    assert caught.value.fix == "the columns are input, target, lang"
+
+
+@pytest.mark.parametrize("template", ["{% if %}", "{{ input", "{{ input + 1 }}", "{{ 1 / 0 }}", "{{ plan[0] }}"])
+def test_a_template_that_cannot_work_is_refused(template):
+    with pytest.raises(UserError, match="the prompt"):
+        zero_shot("z", template).prompt(example("e", plan=3))
+
+
+def test_text_in_columns_is_never_run_as_a_template():
+    hostile = "{{ 7 * 7 }}{% for i in range(10**9) %}{% endfor %}{{ ''.__class__ }}"
+    assert turns(zero_shot("z", "{{ input }}"), example("e", hostile)) == [("user", hostile)]
+    assert turns(Prompter("z", "", (example("s", hostile, hostile),)), example("e"))[:2] == [
+        ("user", hostile),
+        ("assistant", hostile),
+    ]
+
+
+def test_a_template_cannot_reach_out_of_its_sandbox():
+    for escape in ("{{ input.__class__.__mro__[1].__subclasses__() }}", "{{ cycler.__init__.__globals__.os }}"):
+        with pytest.raises(UserError, match="the prompt cannot be filled in"):
+            zero_shot("z", escape).prompt(example("e"))
+
+
+def test_a_column_may_have_any_name():
+    assert turns(zero_shot("z", "{{ self_ }}"), example("e", self_="x", **{"self": "y", "a b": "z"}))[0][1] == "x"
+
+
+# --- shots -----------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=30), st.integers(1, 12), st.integers(0, 3))
+@settings(max_examples=60, deadline=None)
+def test_shots_are_distinct_and_show_as_many_different_targets_as_possible(targets, shots, seed):
+    train = [example(f"t{i}", f"q{i}", target) for i, target in enumerate(targets)]
+    shots = min(shots, len(train))
+    chosen = choose_shots(train, shots, seed)
+    assert len({shot.id for shot in chosen}) == shots
+    assert len({shot.target for shot in chosen}) == min(shots, len(set(targets)))
+    assert chosen == choose_shots(train, shots, seed)
+
+
+def test_another_seed_shows_other_examples():
+    assert choose_shots(TRAIN, 5, seed=1) != choose_shots(TRAIN, 5, seed=2)
+
+
+def test_more_shots_than_rows_are_refused():
+    with pytest.raises(UserError, match="8 shots from 3 training rows"):
+        few_shot("few-shot 8", "", TRAIN[:3], 8)
+
+
+def test_prompters_that_ask_the_same_have_one_digest_whatever_they_are_called():
+    one = few_shot("one", "Do it.", TRAIN, 3)
+    assert one.digest == few_shot("another name", "Do it.", TRAIN, 3).digest
+    assert len({one.digest, zero_shot("z", "Do it.").digest, few_shot("one", "Do it!", TRAIN, 3).digest}) == 3
+
+
+# --- the choice ------------------------------------------------------------------------------------------------------
+
+
+def trial(arm, score, unscored=0, tokens=100.0, n=100):
+    return Trial(arm, score, n, unscored, tokens)
+
+
+def test_the_best_score_on_validation_wins():
+    assert choose([trial("a", 0.5), trial("b", 0.7), trial("c", 0.6)], 0.02).arm == "b"
+
+
+def test_of_equals_the_shorter_prompt_wins_then_the_first_listed():
+    assert choose([trial("long", 0.7, tokens=900), trial("short", 0.7, tokens=90)], 0.02).arm == "short"
+    assert choose([trial("first", 0.7), trial("second", 0.7)], 0.02).arm == "first"
+
+
+def test_a_prompt_that_fails_too_often_is_not_chosen_however_well_it_does_otherwise():
+    trials = [trial("flaky", 0.99, unscored=3), trial("sound", 0.5, unscored=2)]
+    assert choose(trials, 0.02).arm == "sound"
+    assert choose([trial("never", None, unscored=100), trial("zero", 0.0)], 0.02).arm == "zero"
+
+
+def test_no_usable_prompt_is_an_error_that_says_how_each_failed():
+    with pytest.raises(UserError, match="a: 50 of 100 validation examples without a score; b: 100 of 100"):
+        choose([trial("a", 0.9, unscored=50), trial("b", None, unscored=100)], 0.02)

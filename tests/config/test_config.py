@@ -1,0 +1,368 @@
+"""The experiment file: what may be left out, what is refused and where, and what the id covers."""
+
+import json
+import shutil
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from harness.experiment.load import json_schema, load_experiment
+from suites.errors import UserError
+
+MARGIN = "is a difference of scores from 0 to 1, or a share of the baseline's score such as 5%"
+SMALLEST = """\
+experiment: smallest
+model: some-org/some-model
+data: {train: train.jsonl, validation: validation.jsonl, test: test.jsonl}
+training: lora
+"""
+FULL = """\
+experiment: ticket-routing
+model: {name: qwen, endpoint: "http://localhost:8000/v1", api_key_env: OPENAI_API_KEY}
+data:
+  train: train.jsonl
+  test: test.jsonl
+  split: {validation: 0.1, by: customer_id}
+  columns: {input: text, target: label}
+  findings: {duplicates: block, small_test: info}
+task:
+  prompt: route.md
+  metrics: [exact_match, json_schema]
+  primary: exact_match
+  schema: routing.schema.json
+  slices: [language, plan]
+  max_new_tokens: 32
+baselines: [zero_shot, {few_shot: {shots: 4}}, {name: long, zero_shot: "Answer at length."}, {recorded: answers.jsonl}]
+candidate: {recorded: answers.jsonl}
+regression:
+  - own-suite
+  - {suite: own-suite, limit: 50, margin: 0.01}
+  - {lm_eval: task.yaml, limit: 500, margin: 0.03}
+  - lm_eval: arc_easy
+judge:
+  model: {endpoint: "http://localhost:11434/v1", name: judge}
+  rubric: rubric.md
+  calibration: labels.jsonl
+policy: {min_gain: 0.02, confidence: 0.9}
+seed: 7
+"""
+FILES = {
+    "own-suite/suite.yaml": "name: own\nmetrics: [exact_match]\n",
+    "own-suite/examples.jsonl": '{"input": "1 + 1", "target": "2"}\n',
+    "task.yaml": "task: t\ndataset_path: json\ndataset_kwargs: {data_files: {test: task-data.jsonl}}\n",
+    "task-data.jsonl": '{"question": "1 + 1"}\n',
+    "rubric.md": "{{ input }} {{ first }} {{ second }}",
+    "route.md": "Route the ticket.",
+    "routing.schema.json": "{}",
+}
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Write an experiment file among the files it may point at, and load it."""
+
+    def write(text):
+        for name in ("train", "validation", "test", "answers", "labels"):
+            (tmp_path / f"{name}.jsonl").write_text("{}\n")
+        for name, content in FILES.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(content)
+        (tmp_path / "experiment.yaml").write_bytes(text.encode() if isinstance(text, str) else text)
+        return load_experiment(tmp_path / "experiment.yaml")
+
+    return write
+
+
+@pytest.fixture
+def refusal(load):
+    """The message for an experiment file that is refused."""
+
+    def refused(text):
+        with pytest.raises(UserError) as caught:
+            load(text)
+        return str(caught.value)
+
+    return refused
+
+
+def problems(message):
+    return [line.strip() for line in message.splitlines() if line.startswith("  line ")]
+
+
+# --- what may be written ---------------------------------------------------------------------------------------------
+
+
+def test_the_smallest_experiment_has_careful_defaults(load):
+    config = load(SMALLEST.replace("training: lora\n", "")).config
+    assert (config.training.method, config.training.rank, config.seed) == ("lora", 16, 0)
+    assert config.baselines[0].zero_shot
+    assert config.baselines[1].few_shot.shots == 8
+    assert config.task.ordered_metrics == ("exact_match",)
+    assert config.regression is None
+
+
+def test_the_full_experiment_keeps_every_setting(load):
+    config = load(FULL).config
+    assert config.model.endpoint == "http://localhost:8000/v1"
+    assert config.task.schema_file == "routing.schema.json"
+    assert [entry.suite or entry.lm_eval for entry in config.regression] == [
+        "own-suite", "own-suite", "task.yaml", "arc_easy",
+    ]  # fmt: skip
+    assert config.data.findings == {"duplicates": "block", "small_test": "info"}
+    assert config.judge.model.name == "judge"
+
+
+def test_a_bare_word_stands_for_the_main_setting_of_its_section(load):
+    text = SMALLEST.replace("training: lora", "training: full") + "baselines: [zero_shot]\nregression: [own-suite]\n"
+    config = load(text).config
+    assert config.model.name == "some-org/some-model"
+    assert config.training.method == "full"
+    assert config.baselines[0].zero_shot.prompt is None
+    assert config.regression[0].suite == "own-suite"
+
+
+def test_the_primary_metric_comes_first_and_need_not_be_listed_twice(load):
+    task = "task: {metrics: [contains, exact_match], primary: token_f1}\n"
+    assert load(SMALLEST + task).config.task.ordered_metrics == ("token_f1", "contains", "exact_match")
+
+
+# --- what is refused, and where --------------------------------------------------------------------------------------
+
+
+def test_every_problem_is_listed_at_once_with_its_line(refusal):
+    message = refusal(
+        "experiment: ../evil\n"
+        "model: x/y\n"
+        "data:\n"
+        "  trian: train.jsonl\n"
+        "  test: test.jsonl\n"
+        "  findings: {duplicate: block}\n"
+        "baselines:\n"
+        "  - zero_shot\n"
+        "  - few_shot: {shot: 4}\n"
+        "policy: {min_gain: 2}\n"
+        "seed: -1\n"
+    )
+    assert message.startswith("6 problems in the experiment file")
+    lines = problems(message)
+    assert lines[0].startswith("line 1: `experiment` string should match pattern")
+    assert lines[0].endswith("not '../evil'")
+    assert lines[1:] == [
+        "line 4: `data.trian` unknown setting; did you mean `train`?",
+        "line 6: `data.findings.duplicate` unknown name; did you mean `duplicates`?",
+        "line 9: `baselines.1.few_shot.shot` unknown setting; did you mean `shots`?",
+        f"line 10: `policy.min_gain` {MARGIN}",
+        "line 11: `seed` input should be greater than or equal to 0, not -1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        ("modle: x", "line 5: `modle` unknown setting; did you mean `model`?"),
+        ("baselines: [zero_shoot]", "line 5: `baselines.0.zero_shoot` unknown setting; did you mean `zero_shot`?"),
+        ("baselines: []", "line 5: `baselines` list should have at least 1 item"),
+        ("baselines: [few_shot: 8]", "line 5: `baselines.0.few_shot` is a mapping of settings, not 8"),
+        ("baselines: [{zero_shot: , few_shot: }]", "`baselines.0` a baseline is exactly one of zero_shot, few_shot"),
+        ("regression: [{margin: 0.1}]", "`regression.0` a regression entry is either a suite or an lm_eval task"),
+        ("judge: {rubric: helpful}", "line 5: `judge.model` is required"),
+        ("policy: high", "line 5: `policy` is a mapping of settings, not 'high'"),
+        ("policy: {min_gain: .nan}", f"line 5: `policy.min_gain` {MARGIN}"),
+        ("task: {metrics: [exact]}", "line 5: `exact`: unknown metric; did you mean `exact_match`?"),
+        ("task: {primary: rouge}", "line 5: `rouge`: unknown metric; use one of exact_match, "),
+        ("task: {metrics: ['recorded:acc']}", "line 5: `recorded:acc` is a mark of recorded answers; a model that is"),
+        ("task: {metrics: [json_schema]}", "line 5: the metric json_schema needs `task.schema`"),
+        ("candidate: {path: own-suite}", "an experiment has either `training:` or `candidate:`"),
+        ("candidate: {path: a, recorded: b}", "`candidate` a candidate is exactly one of a folder, recorded answers"),
+        ("candidate: {endpoint: 'http://x/v1'}", "`candidate` an endpoint needs the `name` it serves"),
+        ("1: x", "keys should be strings"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_is_named_with_its_line(refusal, wrong, expected):
+    assert expected in refusal(SMALLEST + wrong + "\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (", validation: validation.jsonl", "", "line 3: `data.validation` is required: the best of several baselines"),
+        (", test: test.jsonl", "", "line 3: `data.test` is required"),
+        ("train: train.jsonl, ", "", "line 3: `data.train` is required for training"),
+        ("model: some-org/some-model\n", "", "line 1: `model` is required unless"),
+        ("training: lora", "training: null", "line 4: an experiment has either `training:` or `candidate:`"),
+        ("some-org/some-model", "{name: x, endpoint: 'http://x/v1'}", "line 4: a model behind an endpoint cannot"),
+        ("test: test.jsonl", "test: test.jsonl, split: {test: 0.1}", "`data.test` names a file and `data.split.test`"),
+        ("validation: validation.jsonl", "split: {validation: 0.5, test: 0.5}", "leaves nothing to train with"),
+        ("some-org/some-model", "./models/base", "line 2: `model` no such folder"),
+        ("some-org/some-model", "own-suite", "is not a model: it has no config.json."),
+    ],
+)  # fmt: skip
+def test_settings_that_make_no_experiment_together_are_refused(refusal, old, new, expected):
+    assert expected in refusal(SMALLEST.replace(old, new))
+
+
+def test_missing_files_are_listed_with_the_line_that_names_them(refusal, tmp_path):
+    message = refusal(
+        "experiment: e\n"
+        "data:\n"
+        "  test: tset.jsonl\n"
+        "task: {prompt: promt.md}\n"
+        "baselines: [{recorded: base.jsonl}]\n"
+        "candidate: own-suite\n"
+        "regression:\n"
+        "  - genral\n"
+        "  - lm_eval: nope.yaml\n"
+        "judge: {model: judges/mine/x, rubric: helpfull}\n"
+    )
+    lines = problems(message)
+    assert f"line 3: `data.test` no such file: {tmp_path}/tset.jsonl" in lines
+    assert f"line 4: `task.prompt` no such file: {tmp_path}/promt.md" in lines
+    assert f"line 5: `baselines.0.recorded` no such file: {tmp_path}/base.jsonl" in lines
+    for beginning in (
+        "line 6: `candidate.path` is neither an adapter nor a model",
+        "line 8: `regression.0.suite` no suite named 'genral'",
+        "line 9: `regression.1.lm_eval` no such file",
+        "line 10: `judge.rubric` no rubric named 'helpfull'",
+        "line 10: `judge.model` no such folder",
+    ):
+        assert any(line.startswith(beginning) for line in lines), beginning
+    assert "line 1: `model` is required" in message, "a candidate folder may be an adapter, which needs its base"
+
+
+def test_a_folder_in_place_of_a_file_and_a_task_whose_data_is_gone_are_named(refusal, tmp_path):
+    (tmp_path / "broken.yaml").write_text(FILES["task.yaml"].replace("task-data", "gone"))
+    message = refusal(SMALLEST.replace("test: test.jsonl", "test: own-suite") + "regression: [lm_eval: broken.yaml]\n")
+    assert "line 3: `data.test` cannot be read (Is a directory)" in message
+    assert "line 5: `regression.0.lm_eval` no such file" in message
+    assert "gone.jsonl" in message
+
+
+# --- YAML and its traps ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "line"),
+    [
+        ("", "an experiment file is a mapping of settings", 1),
+        ("- a\n- b\n", "an experiment file is a mapping of settings", 1),
+        ("just words\n", "an experiment file is a mapping of settings", 1),
+        ("a: 1\nb:\n\tc: 2\n", "found character '\\t' that cannot start any token", 3),
+        ("a: [1, 2\nb: 3\n", "expected ',' or ']'", 2),
+        ("experiment: a\ndata: {}\nexperiment: b\n", "`experiment` is set twice", 3),
+        ("data:\n  test: a\n  test: b\n", "`test` is set twice", 3),
+        ("a: !!python/object/apply:os.system ['id']\n", "could not determine a constructor", 1),
+        ("? [a]\n: 1\n", "found unhashable key", 1),
+        ("a: *nowhere\n", "found undefined alias", 1),
+    ],
+)
+def test_yaml_that_cannot_be_read_is_refused_with_its_line(refusal, text, what, line):
+    message = refusal(text)
+    assert what in message
+    assert f"experiment.yaml:{line}\n" in message + "\n"
+
+
+def test_a_file_that_is_no_text_and_a_file_that_is_not_there_are_refused(refusal, tmp_path):
+    assert "cannot read the experiment file" in refusal(b"\xff\xfe\x00")
+    assert "not valid YAML" in refusal("a: \x07\n")
+    with pytest.raises(UserError, match=r"no such file: nope\.yaml"):
+        load_experiment(tmp_path / "nope.yaml")
+    with pytest.raises(UserError, match="cannot read the experiment file"):
+        load_experiment(tmp_path)
+
+
+def test_anchors_that_hold_themselves_or_explode_end_in_an_ordinary_refusal(refusal):
+    assert "unknown setting" in refusal("experiment: e\ndata: {test: test.jsonl}\nx: &x [*x]\n")
+    bomb = "a0: &a0 [1]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 40))
+    assert "unknown setting" in refusal(bomb)
+
+
+def test_a_learning_rate_without_a_point_is_a_number_though_yaml_reads_it_as_text(load):
+    assert yaml.safe_load("2e-4") == "2e-4"
+    assert load(SMALLEST.replace("lora", "{method: lora, learning_rate: 2e-4}")).config.training.learning_rate == 2e-4
+
+
+@pytest.mark.parametrize("value", ["yes", "on", "3", "null"])
+def test_a_name_that_yaml_does_not_read_as_text_is_refused(refusal, value):
+    assert "line 1: `experiment` input should be a valid string" in refusal(SMALLEST.replace("smallest", value))
+
+
+@pytest.mark.parametrize("value", [".inf", ".nan", "0", "fast"])
+def test_a_learning_rate_that_is_no_positive_number_is_refused(refusal, value):
+    assert "line 4: `training.learning_rate`" in refusal(SMALLEST.replace("lora", f"{{learning_rate: {value}}}"))
+
+
+# --- the id ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changed",
+    ["train.jsonl", "test.jsonl", "answers.jsonl", "labels.jsonl", *FILES],
+)
+def test_the_id_changes_with_the_content_of_every_file_pointed_at(load, tmp_path, changed):
+    before = load(FULL)
+    with (tmp_path / changed).open("a") as file:
+        file.write(" ")
+    after = load_experiment(tmp_path / "experiment.yaml")
+    assert after.id != before.id
+    different = {name for name in after.files if after.files[name] != before.files[name]}
+    assert different == {changed}
+
+
+def test_the_id_changes_with_the_weights_of_a_candidate_folder(load, tmp_path):
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text("{}")
+    (folder / "adapter_model.safetensors").write_bytes(b"one")
+    text = SMALLEST.replace("training: lora", "candidate: adapter")
+    before = load(text).id
+    (folder / "adapter_model.safetensors").write_bytes(b"other")
+    assert load(text).id != before
+
+
+def test_the_id_stays_when_the_folder_moves_and_when_only_comments_change(load, tmp_path):
+    before = load(FULL).id
+    moved = tmp_path.parent / f"{tmp_path.name}-moved"
+    shutil.copytree(tmp_path, moved)
+    assert load_experiment(moved / "experiment.yaml").id == before
+    assert load("# a comment\n" + FULL).id == before
+    assert load(FULL.replace("seed: 7", "seed: 8")).id != before
+
+
+def test_what_is_put_on_record_is_the_whole_experiment_as_json(load):
+    experiment = load(FULL)
+    frozen = json.loads(experiment.frozen())
+    assert frozen["config"]["task"]["schema"] == "routing.schema.json"
+    assert frozen["config"]["policy"]["confidence"] == 0.9
+    assert set(frozen["files"]) >= {"train.jsonl", "own-suite/suite.yaml", "task-data.jsonl", "rubric.md"}
+
+
+# --- the schema for editors ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", [SMALLEST, FULL])
+def test_the_schema_accepts_what_the_loader_accepts(text):
+    jsonschema.Draft202012Validator.check_schema(json_schema())
+    jsonschema.validate(yaml.safe_load(text), json_schema())
+
+
+@pytest.mark.parametrize(
+    "wrong", ["modle: x", "seed: -1", "baselines: [zero_shoot]", "data: {findings: {duplicate: block}, test: a}"]
+)
+def test_the_schema_refuses_what_the_loader_refuses(refusal, wrong):
+    text = "experiment: e\ndata: {test: test.jsonl}\n"
+    content = yaml.safe_load(text) | yaml.safe_load(wrong)
+    assert refusal(yaml.safe_dump(content))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(content, json_schema())
+
+
+def test_every_section_of_the_schema_says_what_it_is():
+    undocumented = [name for name, part in json_schema()["$defs"].items() if "description" not in json.dumps(part)]
+    assert not undocumented
+
+
+def test_paths_may_be_given_as_text_or_path(load, tmp_path):
+    load(SMALLEST)
+    assert load_experiment(str(tmp_path / "experiment.yaml")).folder == Path(tmp_path).resolve()

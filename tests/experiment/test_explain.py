@@ -1,0 +1,82 @@
+"""`harness policy explain`: each rule in words, and whether the exams are large enough for it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from workspaces import recorded_experiment, run
+
+from harness.cli.main import main
+from harness.experiment.explain import all_pass, explain, known
+from harness.experiment.load import load_experiment
+
+
+def rules(path: Path) -> dict[str, dict[str, object]]:
+    experiment = load_experiment(path)
+    return {rule.name: {"says": rule.says, "has": rule.has, "needs": rule.needs, "power": rule.power, "tier": rule.tier}
+            for rule in explain(experiment, known(experiment))}  # fmt: skip
+
+
+def test_an_empty_policy_has_a_rule_for_everything(tmp_path: Path) -> None:
+    found = rules(recorded_experiment(tmp_path, ["yes"] * 50 + ["no"] * 50, ["yes"] * 100))
+    assert list(found) == ["gain", "answered", "room to answer", "fresh exam", "plausible", "comparable", "frozen"]
+    assert "exact_match must be more than 2 points above the best prompt" in str(found["gain"]["says"])
+    assert found["gain"]["has"] == 100
+
+
+def test_a_larger_exam_passes_more_often_and_needs_the_same(tmp_path: Path) -> None:
+    task = {"metrics": ["exact_match", "contains"]}
+    small, large = (
+        rules(recorded_experiment(tmp_path / str(n), ["yes", "no"] * n, ["yes"] * 2 * n, task=task))["contains"]
+        for n in (100, 2000)
+    )
+    assert small["needs"] == large["needs"]
+    assert 0 < small["power"] < 0.8 < large["power"]  # type: ignore[operator]
+
+
+def test_what_an_earlier_decision_measured_takes_the_place_of_what_is_assumed(tmp_path: Path) -> None:
+    task = {"metrics": ["exact_match", "contains"]}
+    path = recorded_experiment(tmp_path, ["yes", "no"] * 200, ["yes"] * 400, task=task)
+    assumed = rules(path)["contains"]
+    run(path)
+    assert rules(path)["contains"]["needs"] > assumed["needs"]  # type: ignore[operator]
+
+
+def test_a_metric_of_labels_needs_more_examples_where_some_are_rare(tmp_path: Path) -> None:
+    for folder, metric in (("macro", "macro_f1"), ("mean", "contains")):
+        task = {"metrics": ["exact_match", metric]}
+        answers = ["fine"] * 360 + ["fraud"] * 40
+        recorded_experiment(tmp_path / folder, answers, answers, targets=answers, task=task)
+    macro, mean = (rules(tmp_path / name / "experiment.yaml") for name in ("macro", "mean"))
+    assert macro["macro_f1"]["needs"] > 2 * mean["contains"]["needs"]  # type: ignore[operator]
+    assert macro["gain"] == mean["gain"]
+
+
+def test_only_critical_rules_have_to_be_shown(tmp_path: Path) -> None:
+    settings = {
+        "task": {"metrics": ["exact_match", "contains", "json_valid"]},
+        "policy": {
+            "min_gain": "10%",
+            "metrics": {"contains": {"tier": "advisory"}, "json_valid": "5%"},
+            "max_seconds": 2,
+        },
+    }
+    experiment = load_experiment(recorded_experiment(tmp_path, ["yes"] * 100, ["yes"] * 100, **settings))
+    found = {rule.name: rule for rule in explain(experiment, known(experiment))}
+    assert "decides nothing" in found["contains"].says
+    assert "no more than 5% of the base's score" in found["json_valid"].says
+    assert "more than 10% of the base's score above" in found["gain"].says
+    assert found["latency"].says.endswith("within 2 seconds")
+    assert all_pass(list(found.values())) == 1.0
+
+
+def test_the_command_runs_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = recorded_experiment(tmp_path, ["yes"] * 100, ["yes"] * 100)
+    before = sorted(tmp_path.iterdir())
+    assert main(["policy", "explain", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["name"] == "gain"
+    assert main(["policy", "explain", str(path)]) == 0
+    assert "loses nothing at all" in capsys.readouterr().out
+    assert sorted(tmp_path.iterdir()) == before

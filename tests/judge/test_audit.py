@@ -1,0 +1,125 @@
+"""The judge: both orders, what a favourite slot comes to, and when its word counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from workspaces import write_jsonl
+
+from harness.experiment.load import Policy
+from harness.judge import audit
+from suites.errors import UserError
+from suites.judges.pairwise import Pair, Rubric
+from suites.types import Completion, Generation, Identity, LogLikelihood, OnProgress, Prompt, Score
+
+RUBRIC = Rubric("test", "{{ input }}|{{ first }}|{{ second }}")
+PAIRS = [Pair(f"p{i}", "question", "good", "bad") for i in range(100)]
+
+
+class Judge:
+    """A judge whose word is a function of the two answers, in the order shown."""
+
+    identity = Identity("judge", "w")
+
+    def __init__(self, word: Callable[[str, str], str]) -> None:
+        self.word = word
+        self.asked: list[str] = []
+
+    def render(self, prompt: Prompt) -> str:
+        return str(prompt.messages)
+
+    def generate(
+        self, prompts: Sequence[Prompt], generation: Generation, *, on_progress: OnProgress | None = None
+    ) -> list[Completion]:
+        shown = [str(prompt.messages[0]["content"]) for prompt in prompts]  # type: ignore[index]
+        self.asked += shown
+        return [Completion(self.word(*text.split("|")[1:])) for text in shown]
+
+    def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
+        raise NotImplementedError
+
+
+def always_a(first: str, second: str) -> str:
+    return "verdict: A"
+
+
+def fair(first: str, second: str) -> str:
+    return f"because. verdict: {'A' if first == 'good' else 'B' if second == 'good' else 'tie'}"
+
+
+def judged(word: Callable[[str, str], str], pairs: Sequence[Pair] = PAIRS) -> list[audit.Judged]:
+    return audit.judge_all(Judge(word), RUBRIC, pairs, Generation(), "pairs")
+
+
+def evidence(word: Callable[[str, str], str], labels: str = "first") -> dict[str, audit.Evidence]:
+    found = judged(word)
+    scores = [{p.id: Score(value) for p in PAIRS} for value in (0.0, 1.0)]
+    items = audit.calibration_evidence(found, [labels] * len(PAIRS), 0.95)  # type: ignore[list-item]
+    items += audit.exam_evidence(found, scores[0], scores[1], 0.95)
+    return {item.name: item for item in items}
+
+
+def test_a_fair_judge_is_trusted_and_its_wins_count() -> None:
+    assert audit.distrust(evidence(fair), Policy()) == ""
+    baseline, candidate = audit.preferences(judged(fair))
+    assert {s.value for s in candidate.values()} == {1.0}
+    assert {s.value for s in baseline.values()} == {0.0}
+
+
+def test_a_judge_that_always_says_a_has_said_tie_and_is_not_trusted() -> None:
+    found = evidence(always_a, labels="tie")
+    assert {item.choice for item in judged(always_a)} == {"tie"}
+    assert found["consistency"].value == 0.0
+    assert found["first_slot"].value == 1.0
+    assert "same in both orders" in audit.distrust(found, Policy())
+
+
+def test_a_judge_that_was_never_checked_is_advisory() -> None:
+    found = evidence(fair)
+    del found["agreement"]
+    assert "not checked" in audit.distrust(found, Policy())
+
+
+def test_a_judge_that_disagrees_with_people_is_advisory() -> None:
+    assert "agreement with labels" in audit.distrust(evidence(fair, labels="second"), Policy())
+
+
+def test_an_unreadable_judge_has_no_opinion_rather_than_a_tie() -> None:
+    baseline, candidate = audit.preferences(judged(lambda first, second: "I cannot say"))
+    assert {s.value for s in candidate.values()} == {None}
+    assert "could not be read" in next(iter(baseline.values())).reason
+    assert evidence(lambda first, second: "hm")["readable"].value == 0.0
+
+
+def test_equal_answers_are_a_tie_without_asking() -> None:
+    judge = Judge(always_a)
+    found = audit.judge_all(judge, RUBRIC, [Pair("p", "q", "same", "same")], Generation(), "pairs")
+    assert [item.choice for item in found] == ["tie"]
+    assert judge.asked == []
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"id": "a", "input": "q", "first": "x", "second": "y"}, "no text in label"),
+        ({"id": "a", "input": "q", "first": "x", "second": "y", "label": "A"}, "expected first, second or tie"),
+    ],
+)
+def test_calibration_rows_that_cannot_be_used_are_named(row: dict[str, str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        audit.read_calibration(write_jsonl(tmp_path / "labels.jsonl", [row]))
+
+
+def share_of_its_own(word: Callable[[str, str], str]) -> float | None:
+    """The share of the uncertainty that the judge adds itself, on pairs of which every other one is better."""
+    pairs = [Pair(f"p{i}", "question", *(("good", "bad") if i % 2 else ("bad", "good"))) for i in range(100)]
+    split = audit.contradiction(audit.judge_all(Judge(word), RUBRIC, pairs, Generation(), "test"))
+    assert split is not None
+    return next(part.share for part in split.components if part.source == "judging")
+
+
+def test_a_judge_that_follows_the_slot_adds_all_of_the_uncertainty_and_a_steady_one_none() -> None:
+    assert share_of_its_own(fair) == 0.0
+    assert share_of_its_own(always_a) == 1.0

@@ -1,0 +1,387 @@
+"""The self-test: every accident gets its named verdict, and a gate that blocks nothing is noticed."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny_models
+import torch
+import yaml
+from test_experiment import TRAINING, workspace
+from workspaces import decided, opened, recorded_experiment, run, verdict, write_jsonl
+
+from harness.cli.main import main
+from harness.decision import decide, validity
+from harness.decision.decide import Gate
+from harness.experiment.session import Session
+from harness.judge import audit
+from harness.pipeline import order
+from harness.selftest import run as selftest
+from harness.selftest.inject import NotApplicable
+from harness.selftest.run import Outcome
+from harness.store.database import RUN_DIGEST
+from reports.outputs import markdown
+from suites.errors import UserError
+
+COLOURS = ("red", "green", "blue")
+RUBRIC = """\
+{{ input }} | {{ first }} | {{ second }}
+{% if first == second %}verdict: tie{% elif first in input %}verdict: A{% else %}verdict: B{% endif %}
+"""
+
+
+def judged_experiment(folder: Path, n: int = 120, known: int = 8, **settings: Any) -> Path:
+    """Recorded answers, training rows, and a judge that can read: the base knows half, the tuned `known` in ten."""
+    colours = [COLOURS[i % 3] for i in range(n)]
+    write_jsonl(folder / "train.jsonl", [{"input": f"say red, row {i}", "target": "red"} for i in range(120)])
+    labelled = {"first": "red", "second": "dunno", "label": "first"}
+    write_jsonl(folder / "labels.jsonl", [{"id": f"l{i}", "input": f"say red {i}", **labelled} for i in range(80)])
+    (folder / "rubric.md").write_text(RUBRIC)
+    return recorded_experiment(
+        folder,
+        [colour if i % 10 < 5 else "dunno" for i, colour in enumerate(colours)],
+        [colour if i % 10 < known else "dunno" for i, colour in enumerate(colours)],
+        targets=colours,
+        inputs=[f"say {colour}, question {i}" for i, colour in enumerate(colours)],
+        data={"train": "train.jsonl", "test": "test.jsonl"},
+        **{"judge": {"model": "echo", "rubric": "rubric.md", "calibration": "labels.jsonl"}, **settings},
+    )
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    """A recorded experiment run to `deploy`."""
+    session = run(judged_experiment(tmp_path_factory.mktemp("recorded")))
+    assert verdict(session) == "deploy"
+    return session
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    return tiny_models.build("qwen2", tmp_path_factory.mktemp("models") / "base")
+
+
+@pytest.fixture(scope="module")
+def trained(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Session:
+    """A tiny model and the LoRA trained on it, run to `deploy`."""
+    session = run(workspace(tmp_path_factory.mktemp("trained"), base, training=TRAINING))
+    assert verdict(session) == "deploy"
+    return session
+
+
+def by_name(outcomes: list[Outcome]) -> dict[str, Outcome]:
+    return {outcome.name: outcome for outcome in outcomes}
+
+
+def named(outcomes: list[Outcome], status: str) -> set[str]:
+    return {outcome.name for outcome in outcomes if outcome.status == status}
+
+
+def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded: Session) -> None:
+    outcomes = selftest.run(recorded)
+    assert {name: outcome.got for name, outcome in by_name(outcomes).items() if outcome.status == "pass"} == {
+        "nothing changed": "deploy",
+        "arms swapped": by_name(outcomes)["arms swapped"].got,
+        "identical answers": "invalid by candidate",
+        "shuffled answers": "keep_prompting by gain over the best prompt",
+        "answers cut short": "reject by answers that end",
+        "leaked test rows": "invalid by data",
+        "metric says NaN": "invalid by answered, failures",
+        "missing answers": "invalid by answered, failures",
+        "file changed": "invalid by frozen",
+        "many tries": "invalid by fresh exam",
+        "prompt cut short": "invalid by room to answer",
+        "judge says A": "judge is advisory",
+    }
+    assert named(outcomes, "not_applicable") == {
+        "base asked again",
+        "other chat template",
+        "adapter without effect",
+        "all answers right",
+    }
+    assert selftest.passed(outcomes)
+
+
+def test_every_accident_of_a_trained_adapter_gets_its_named_verdict(trained: Session) -> None:
+    outcomes = by_name(selftest.run(trained))
+    assert named(list(outcomes.values()), "not_applicable") == {
+        "shuffled answers",
+        "judge says A",
+        "all answers right",
+        "prompt cut short",
+    }
+    assert named(list(outcomes.values()), "fail") == set()
+    assert outcomes["base asked again"].got == "0 of 30 answers differ"
+    assert outcomes["other chat template"].got == "invalid by comparable"
+    assert outcomes["identical answers"].got == "invalid by candidate"
+    assert outcomes["adapter without effect"].got == "invalid by adapter"
+    assert outcomes["adapter without effect"].done == "the adapter's B matrices set to zero"
+
+
+def test_a_candidate_that_is_no_adapter_lends_its_base_to_a_fresh_one(base: Path, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "tuned.jsonl", [{"id": f"test{i}", "completion": "order"} for i in range(120)])
+    settings = {"baselines": ["zero_shot"], "regression": []}
+    session = run(workspace(tmp_path, base, candidate={"recorded": "tuned.jsonl"}, **settings))
+    outcome = selftest.TESTS["adapter without effect"](session)
+    assert (outcome.got, outcome.status) == ("invalid by adapter", "pass")
+    assert outcome.done == "a fresh LoRA on the base, its B matrices zero"
+
+
+def only(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Leave the other tests out; each costs a copy of the store and a decision."""
+    monkeypatch.setattr(selftest, "TESTS", {name: selftest.TESTS[name] for name in names})
+
+
+# --- gates that block nothing ----------------------------------------------------------------------------------------
+
+
+def passing(kind: str, name: str) -> Callable[..., Gate]:
+    """A gate that is decoration."""
+    return lambda *_, **__: Gate(kind, name, "rule", "measured", "pass")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("module", "broken", "missed"),
+    [
+        (validity, {"difference_gate": passing("validity", "candidate")}, {"identical answers"}),
+        (validity, {"findings_gate": passing("validity", "data")}, {"leaked test rows"}),
+        (
+            validity,
+            {"answered_gate": passing("validity", "answered"), "same_share_gate": passing("validity", "failures")},
+            {"metric says NaN", "missing answers"},
+        ),
+        (
+            decide,
+            {"gain_gate": passing("gain", "gain over the best prompt")},
+            {"arms swapped", "shuffled answers"},
+        ),
+        (audit, {"distrust": lambda *_: ""}, {"judge says A"}),
+        (validity, {"frozen_gate": passing("validity", "frozen")}, {"file changed"}),
+        (validity, {"looks_gate": passing("validity", "fresh exam")}, {"many tries"}),
+        (validity, {"cut_gate": passing("validity", "room to answer")}, {"prompt cut short"}),
+    ],
+    ids=["identical to the base", "leak", "unscored", "gain", "judge", "frozen", "fresh exam", "room to answer"],
+)
+def test_a_gate_that_always_passes_makes_the_self_test_fail(
+    recorded: Session, module: Any, broken: Mapping[str, Any], missed: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, gate in broken.items():
+        monkeypatch.setattr(module, name, gate)
+    only(monkeypatch, "nothing changed", *missed)
+    assert named(selftest.run(recorded), "fail") == missed
+
+
+def test_the_command_exits_1_when_an_accident_is_not_stopped(
+    recorded: Session, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(validity, "difference_gate", passing("validity", "candidate"))
+    only(monkeypatch, "nothing changed", "identical answers", "missing answers")
+    assert main(["selftest", str(recorded.experiment.path)]) == 1
+    printed = capsys.readouterr().out
+    assert "MISSED" in printed
+    assert "2 of 3 as named" in printed
+
+
+def test_gates_on_adapter_and_template_that_always_pass_make_the_self_test_fail(
+    trained: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(validity, "effect_gate", passing("validity", "adapter"))
+    monkeypatch.setattr(validity, "comparable_gate", passing("validity", "comparable"))
+    only(monkeypatch, "adapter without effect", "other chat template")
+    assert named(selftest.run(trained), "fail") == {"adapter without effect", "other chat template"}
+
+
+def test_a_gate_that_blocks_everything_is_not_taken_for_a_good_one(
+    recorded: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    always = replace(passing("validity", "candidate")(), status="fail")
+    monkeypatch.setattr(validity, "difference_gate", lambda *_: always)
+    with pytest.raises(UserError, match="invalid as it is"):
+        selftest.run(recorded)
+
+
+def test_another_verdict_than_the_one_on_record_is_noticed(tmp_path: Path) -> None:
+    session = run(judged_experiment(tmp_path, judge=None))
+    with session.store.connect() as con:
+        con.execute("update decisions set verdict = 'reject', exit_code = 4")
+    assert selftest.nothing_changed(session).status == "fail"
+
+
+# --- base against base -----------------------------------------------------------------------------------------------
+
+
+def test_a_local_base_that_answers_otherwise_the_second_time_is_noticed(base: Path, tmp_path: Path) -> None:
+    session = run(workspace(tmp_path, base, training={**TRAINING, "epochs": 1}, baselines=["zero_shot"]))
+    run_id = session.chosen("base")["run_id"]
+    with session.store.connect() as con:
+        changed = "(select completion_id from answers where run_id = ? and example_id in ('test0', 'test4', 'test5'))"
+        con.execute(f"update completions set text = 'what it said before' where completion_id in {changed}", [run_id])
+        con.execute(f"update runs set digest = ({RUN_DIGEST}) where run_id = ?", [run_id])
+    outcome = selftest.base_asked_again(session)
+    assert (outcome.got, outcome.status) == ("2 of 30 answers differ", "fail")
+
+
+class Moody(BaseHTTPRequestHandler):
+    """An endpoint whose every third answer is another one than before."""
+
+    count = itertools.count()
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        text = f"mood {number}" if (number := next(self.count)) % 3 == 0 else "dunno"
+        answer = json.dumps({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def endpoint() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Moody)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/v1"
+    server.shutdown()
+    server.server_close()
+
+
+def test_how_much_an_endpoint_changes_its_mind_is_told(endpoint: str, tmp_path: Path) -> None:
+    path = judged_experiment(tmp_path, n=60, judge=None)
+    content = yaml.safe_load(path.read_text())
+    content |= {"model": {"name": "moody", "endpoint": endpoint}, "baselines": ["zero_shot"]}
+    path.write_text(yaml.safe_dump(content))
+    session = run(path)
+    outcome = selftest.base_asked_again(session)
+    assert outcome.status == "info"
+    assert outcome.done == "30 test examples asked again"
+    assert 10 <= int(outcome.got.split()[0]) <= 25
+    assert session.evidence("endpoint")["base"].note == "temperature yes, seed yes, logprobs no, json mode yes"
+    assert "server (base)" in markdown.render(decided(session), {})
+
+
+# --- what is expected, and where nothing can be --------------------------------------------------------------------
+
+
+def test_an_exam_too_small_to_show_a_loss_may_stay_inconclusive(tmp_path: Path) -> None:
+    outcome = selftest.TESTS["shuffled answers"](run(judged_experiment(tmp_path, n=20, known=6, judge=None)))
+    assert outcome.expected == "keep_prompting or reject or inconclusive"
+    assert outcome.status == "pass"
+
+
+def test_marks_that_do_not_depend_on_the_answers_are_no_mutant(tmp_path: Path) -> None:
+    """Every answer holds every colour twice, so that `contains` is right wherever it stands, and half of it too."""
+    path = recorded_experiment(
+        tmp_path,
+        ["dunno"] * 120,
+        ["red green blue red green blue"] * 90 + ["no"] * 30,
+        targets=[COLOURS[i % 3] for i in range(120)],
+        task={"metrics": ["contains"]},
+        policy={"suspicious_gain": 1.0},
+    )
+    session = run(path)
+    outcome = selftest.TESTS["answers cut short"](session)
+    assert (outcome.expected, outcome.got, outcome.status) == ("reject", "reject by answers that end", "pass")
+    with pytest.raises(NotApplicable, match="its marks do not depend on it"):
+        selftest.TESTS["shuffled answers"](session)
+
+
+@pytest.mark.parametrize(
+    ("settings", "apply"), [({"policy": {"stop_early": True}}, 12), ({"task": {"metrics": ["macro_f1"]}}, 11)]
+)
+def test_an_exam_that_stops_early_or_has_a_metric_of_its_own_is_tested_too(
+    settings: dict[str, Any], apply: int, tmp_path: Path
+) -> None:
+    outcomes = selftest.run(run(judged_experiment(tmp_path, n=300, judge=None, **settings)))
+    assert named(outcomes, "fail") == set()
+    assert len(named(outcomes, "pass")) == apply
+
+
+def test_a_candidate_that_knows_every_answer_is_taken_for_a_leak(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = run(judged_experiment(tmp_path, judge=None, policy={"suspicious_gain": 0.4}))
+    assert selftest.TESTS["all answers right"](session).got == "invalid by plausible"
+    monkeypatch.setattr(validity, "plausible_gate", passing("validity", "plausible"))
+    assert selftest.TESTS["all answers right"](session).status == "fail"
+
+
+def test_a_rule_that_the_file_switches_off_is_said_to_be(tmp_path: Path) -> None:
+    data = {"train": "train.jsonl", "test": "test.jsonl", "findings": {"train_test_overlap": "warn"}}
+    path = judged_experiment(tmp_path, judge=None)
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "data": data}))
+    with pytest.raises(NotApplicable, match="only warn"):
+        selftest.TESTS["leaked test rows"](run(path))
+
+
+def test_more_answers_go_missing_than_a_lenient_policy_lets_go(tmp_path: Path) -> None:
+    path = judged_experiment(tmp_path, policy={"max_unscored": 0.3}, judge=None)
+    outcome = selftest.TESTS["missing answers"](run(path))
+    assert outcome.done == "37 answers of the candidate lost"
+    assert outcome.status == "pass"
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+def test_nothing_of_the_users_is_touched_and_the_outcome_is_on_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = judged_experiment(tmp_path)
+    session = run(path)
+    files = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file() and file.suffix != ".duckdb"}
+    [*tables] = session.store.rows("select table_name from duckdb_tables() where table_name <> 'selftest'")
+
+    def content() -> list[Any]:
+        return [session.store.rows(f"from {table['table_name']} order by all") for table in tables]
+
+    before = content()
+    only(monkeypatch, "identical answers", "leaked test rows", "missing answers", "judge says A")
+    for _ in range(2):
+        outcomes = selftest.run(opened(path))
+    assert content() == before
+    assert {file: file.read_bytes() for file in files} == files
+    rows = session.store.rows("select name, got, status from v_selftest order by position")
+    assert [tuple(row.values()) for row in rows] == [(o.name, o.got, o.status) for o in outcomes]
+
+
+def test_the_command_prints_a_table_or_json_and_exits_0(
+    recorded: Session, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    only(monkeypatch, "nothing changed", "missing answers", "adapter without effect")
+    assert main(["selftest", str(recorded.experiment.path)]) == 0
+    printed = capsys.readouterr()
+    assert "2 of 2 as named, 1 not applicable, in " in printed.out
+    assert "self-test: missing answers" in printed.err
+    assert main(["selftest", str(recorded.experiment.path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["passed"] is True
+    assert {test["name"] for test in found["tests"]} == set(selftest.TESTS)
+
+
+def test_an_experiment_that_was_not_run_is_told_what_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = judged_experiment(tmp_path, n=20)
+    assert main(["selftest", str(path)]) == 2
+    assert "run `harness baseline experiment.yaml` first" in capsys.readouterr().err
+
+
+def test_baseline_and_exam_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = opened(judged_experiment(tmp_path))
+    for stage in ("check", "baseline", "exam"):
+        order.do(session, stage)
+    only(monkeypatch, "nothing changed", "identical answers", "judge says A")
+    outcomes = selftest.run(session)
+    assert outcomes[0].expected == "any verdict but invalid"
+    assert [outcome.status for outcome in outcomes] == ["pass", "pass", "not_applicable"]

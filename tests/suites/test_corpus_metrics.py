@@ -1,0 +1,94 @@
+"""Metrics of a whole exam: cases/corpus_metrics.json, scikit-learn and sacrebleu as peers, and what a sum may hide."""
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sacrebleu.metrics import BLEU
+from sklearn.metrics import balanced_accuracy_score, f1_score
+
+from suites.metrics.corpus_level import CORPUS, LABELS
+from suites.metrics.table import METRICS
+
+CASES = json.loads((Path(__file__).parents[1] / "cases" / "corpus_metrics.json").read_text())
+
+# Labels "a" to "e" may be wanted; answers may be none of them, and some labels are never given or never wanted.
+PAIRS = st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from("abcdefgh")), min_size=1, max_size=40)
+WORDS = st.lists(st.sampled_from(["the", "cat", "sat", "on", "a", "mat", "."]), max_size=9).map(" ".join)
+SENTENCES = st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=6)
+
+
+def measure(metric, targets, answers):
+    return float(metric.value(metric.statistics(targets, answers).sum(axis=0)))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c['metric']}: {c['why']}")
+def test_the_value_of_an_exam_is_what_the_case_says(case):
+    assert measure(CORPUS[case["metric"]], case["targets"], case["answers"]) == pytest.approx(case["value"])
+
+
+def test_every_corpus_metric_has_cases_and_a_mark_for_one_answer():
+    assert {case["metric"] for case in CASES} == CORPUS.keys()
+    assert CORPUS.keys() <= METRICS.keys()
+
+
+@given(PAIRS)
+@settings(max_examples=200, deadline=None)
+def test_macro_f1_is_scikit_learns_over_the_labels_that_are_wanted(pairs):
+    targets, answers = zip(*pairs, strict=True)
+    peer = f1_score(targets, answers, labels=sorted(set(targets)), average="macro", zero_division=0)
+    assert measure(CORPUS["macro_f1"], targets, answers) == pytest.approx(peer)
+
+
+@given(PAIRS)
+@settings(max_examples=100, deadline=None)
+def test_balanced_accuracy_is_scikit_learns(pairs):
+    targets, answers = zip(*pairs, strict=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that some answers are no label
+        peer = balanced_accuracy_score(targets, answers)
+    assert measure(CORPUS["balanced_accuracy"], targets, answers) == pytest.approx(peer)
+
+
+@given(SENTENCES)
+@settings(max_examples=100, deadline=None)
+def test_bleu_is_sacrebleus(pairs):
+    targets, answers = zip(*pairs, strict=True)
+    peer = BLEU().corpus_score(list(answers), [list(targets)]).score / 100
+    assert measure(CORPUS["bleu"], targets, answers) == pytest.approx(peer)
+
+
+@given(PAIRS, st.integers(1, 5))
+@settings(max_examples=50, deadline=None)
+def test_the_same_exam_several_times_over_has_the_same_value(pairs, times):
+    targets, answers = zip(*pairs, strict=True)
+    for metric in LABELS.values():
+        assert measure(metric, targets * times, answers * times) == pytest.approx(measure(metric, targets, answers))
+
+
+@given(PAIRS, st.data())
+@settings(max_examples=50, deadline=None)
+def test_a_part_of_an_exam_is_valued_as_if_it_were_the_whole(pairs, data):
+    """A label that no example of the part wants is left out, so there is no share of nothing."""
+    chosen = data.draw(st.lists(st.sampled_from(range(len(pairs))), min_size=1, unique=True))
+    targets, answers = zip(*pairs, strict=True)
+    part = [pairs[i] for i in chosen]
+    for metric in LABELS.values():
+        sums = metric.statistics(targets, answers)[chosen].sum(axis=0)
+        wanted = {target for target, _ in part}
+        alone = [answer if answer in wanted else "none" for _, answer in part]
+        assert metric.value(sums) == pytest.approx(measure(metric, [target for target, _ in part], alone))
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_many_sums_are_valued_at_once(name):
+    metric = CORPUS[name]
+    statistics = metric.statistics(["a b c d e", "b", "b"], ["a b c d f", "b", "a"])
+    sums = np.array([[statistics[:2].sum(axis=0)], [statistics.sum(axis=0)]])
+    values = metric.value(sums)
+    assert values.shape == (2, 1)
+    assert values.tolist() == [[metric.value(sums[0, 0])], [metric.value(sums[1, 0])]]
