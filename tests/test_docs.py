@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from harness.cli.main import STAGES, _parser
+from harness.config.schema import ExperimentConfig
 from harness.config.training import MethodName
 from harness.decision.decide import Verdict
-from harness.experiment.load import ExperimentConfig
 from suites.metrics.table import METRICS
 
 ROOT = Path(__file__).parent.parent

@@ -67,7 +67,7 @@ def test_every_module_says_what_it_is_and_no_function_is_longer_than_a_screen(pa
 @pytest.mark.parametrize("arguments", [["--help"], ["gate", "--help"]])
 def test_start_up_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
-        "import sys\nfrom harness.cli import main\n"
+        "import sys\nfrom harness.cli.main import main\n"
         f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
         "heavy = {'torch', 'transformers', 'pydantic', 'duckdb', 'scipy', 'numpy', 'rich', 'matplotlib', 'yaml'}\n"
         "found = heavy & set(sys.modules)\nassert not found, found"
@@ -85,7 +85,7 @@ def decided(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("command", [["report"], ["gate"], ["query", "from v_runs"], ["runs"]], ids=lambda c: c[0])
 def test_reading_an_old_decision_loads_no_torch(command: list[str], decided: Path) -> None:
     code = (
-        "import sys\nfrom harness.cli import main\n"
+        "import sys\nfrom harness.cli.main import main\n"
         f"code = main({[*command, '--store', str(decided)]!r})\n"
         "assert code not in (1, 2), code\nassert 'torch' not in sys.modules"
     )

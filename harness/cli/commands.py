@@ -315,10 +315,10 @@ def _json_value(value: Any) -> Any:
 
 def schema(options: argparse.Namespace) -> int:
     """The JSON Schema of the experiment file, or of the decision record."""
-    from harness.experiment import load
+    from harness.config import schema
     from reports.outputs import record
 
-    print(json.dumps(record.json_schema() if options.record else load.json_schema(), indent=2))
+    print(json.dumps(record.json_schema() if options.record else schema.json_schema(), indent=2))
     return 0
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
+from harness.config.policy import Policy
 from harness.decision.costs import TAIL, Costs, Estimate
 from harness.decision.decide import Gate, Status
 from harness.decision.wording import POWER, roughly
-from harness.experiment.load import Policy
 from reports.format.numbers import amount, span
 
 

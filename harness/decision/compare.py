@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from harness.experiment.load import Tier
+from harness.config.base import Tier
 from harness.stats import paired, power
 from harness.stats.relative import RelativeChange, relative_change, relative_one_sided_p
 from harness.stats.score_test import Numbers, numbered

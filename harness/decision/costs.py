@@ -24,8 +24,8 @@ from statistics import fmean
 
 import numpy as np
 
+from harness.config.policy import CostsConfig
 from harness.decision.prices import HOUR, Rate
-from harness.experiment.load import CostsConfig
 from harness.stats import unbounded
 from reports.format.numbers import amount, span, volume
 

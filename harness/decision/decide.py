@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+from harness.config.base import Tier
+from harness.config.policy import Policy
 from harness.decision.compare import Comparison
 from harness.decision.wording import amount, lost, measured, points, settle, told
-from harness.experiment.load import Policy, Tier
 from harness.stats import paired
 
 Status = Literal["pass", "fail", "unknown"]

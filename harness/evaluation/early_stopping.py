@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from baselines.arm import Arm
+from harness.config.base import read_margin
 from harness.evaluation.evaluate import answer
-from harness.experiment.load import read_margin
 from harness.experiment.session import Session
 from harness.observe.progress import say
 from harness.stats.sequential import interval_at_look, planned_looks

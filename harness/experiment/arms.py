@@ -11,15 +11,10 @@ from typing import Any
 from baselines.arm import Arm, Prompter
 from baselines.prompters.few_shot import few_shot
 from baselines.prompters.zero_shot import zero_shot
-from harness.experiment.load import (
-    BaselineConfig,
-    Endpoint,
-    Experiment,
-    ModelConfig,
-    RegressionConfig,
-    Tier,
-    is_prompt_file,
-)
+from harness.config.base import Tier
+from harness.config.exam import BaselineConfig, Endpoint, ModelConfig, RegressionConfig
+from harness.experiment.freeze import is_prompt_file
+from harness.experiment.load import Experiment
 from harness.training import TrainRow
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.catalog import load_suite

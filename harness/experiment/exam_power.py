@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from harness.config.base import read_margin
 from harness.decision import compare_corpus
 from harness.experiment import arms
-from harness.experiment.load import read_margin
 from harness.experiment.session import Session
 from harness.stats import power
 from suites.benchmarks.lm_eval import LmEvalTask

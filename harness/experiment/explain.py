@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.config.base import Tier, read_margin
+from harness.config.policy import MetricRule
 from harness.decision.compare_corpus import planned_sd
 from harness.experiment import arms
-from harness.experiment.load import Experiment, MetricRule, Tier, read_margin
+from harness.experiment.load import Experiment
 from harness.stats import power
 from harness.store.database import Store
 from suites.types import Example, Suite

@@ -13,34 +13,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.config.base import Section, Tier, read_margin
-from harness.config.exam import BaselineConfig, Endpoint, ModelConfig, RegressionConfig
-from harness.config.policy import CostsConfig, MetricRule, Policy
-from harness.config.schema import ExperimentConfig, json_schema
+from harness.config.base import Section, read_margin
+from harness.config.schema import ExperimentConfig
 from harness.config.training import RepeatConfig, SweepRange, TrainingConfig
 from harness.config.yaml_lines import Location, line_of, load
 from harness.decision.prices import LIST_CURRENCY
-from harness.experiment.freeze import is_prompt_file, look_up
+from harness.experiment.freeze import look_up
 from suites.errors import UserError
 from suites.metrics import table
 from suites.metrics.corpus_level import CORPUS
-
-__all__ = [
-    "BaselineConfig",
-    "CostsConfig",
-    "Endpoint",
-    "Experiment",
-    "ExperimentConfig",
-    "MetricRule",
-    "ModelConfig",
-    "Policy",
-    "RegressionConfig",
-    "Tier",
-    "is_prompt_file",
-    "json_schema",
-    "load_experiment",
-    "read_margin",
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.experiment.load import Policy
+from harness.config.policy import Policy
 from harness.observe.progress import phase
 from harness.stats import paired
 from harness.stats.variance import VarianceSplit, split_variance

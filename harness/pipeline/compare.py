@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.config.base import Tier, read_margin
+from harness.config.policy import MetricRule
 from harness.decision.compare import Comparison, Kind, Question, compare, slices_of
 from harness.decision.compare_corpus import compare_corpus
 from harness.experiment import arms
-from harness.experiment.load import MetricRule, Tier, read_margin
 from harness.experiment.session import Session
 from harness.judge import audit
 from harness.stats.sequential import level_at_look, planned_looks

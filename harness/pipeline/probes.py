@@ -10,8 +10,9 @@ import random
 from collections.abc import Callable, Sequence
 
 from baselines.arm import Prompter
+from harness.config.base import read_margin
 from harness.experiment import arms
-from harness.experiment.load import ONLINE_METHODS, PREFERENCE_METHODS, read_margin
+from harness.experiment.load import ONLINE_METHODS, PREFERENCE_METHODS
 from harness.experiment.session import Session
 from harness.stats.corpus_level import corpus_value
 from harness.training import Probe

@@ -16,11 +16,11 @@ import numpy as np
 from scipy.special import stdtrit
 
 from baselines.arm import Arm, Prompter
+from harness.config.base import read_margin
 from harness.decision.decide import Gate, Status
 from harness.evaluation import exam
 from harness.evaluation.evaluate import Run
 from harness.experiment import arms, training_data
-from harness.experiment.load import read_margin
 from harness.experiment.session import Session
 from harness.pipeline import train
 from harness.stats import paired

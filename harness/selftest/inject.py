@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from harness.config.base import read_margin
+from harness.config.policy import MetricRule
 from harness.decision.decide import Verdict
 from harness.evaluation import exam
 from harness.evaluation.evaluate import Marked, on_record, record
 from harness.experiment import arms
-from harness.experiment.load import MetricRule, read_margin
 from harness.experiment.session import Session, Side
 from harness.pipeline.compare import FINISHED
 from harness.store.database import RUN_DIGEST

@@ -15,11 +15,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.config.base import read_margin
 from harness.decision import decide
 from harness.decision.compare import Question
 from harness.evaluation.evaluate import on_record
 from harness.experiment import arms as setup
-from harness.experiment.load import read_margin
 from harness.experiment.session import Session
 from harness.observe.progress import phase, say
 from harness.pipeline.compare import answer, marks

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from harness.config.policy import Policy
 from harness.decision.compare import Comparison, Question, compare
 from harness.decision.compare_corpus import compare_corpus
 from harness.decision.decide import Gate, Verdict, harm_gates
-from harness.experiment.load import Policy
 from harness.store.database import Store
 from suites.errors import UserError
 from suites.metrics.corpus_level import CORPUS

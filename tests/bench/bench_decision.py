@@ -34,9 +34,9 @@ from simulated import (
     true_f1_difference,
 )
 
+from harness.config.policy import Policy
 from harness.decision.compare import Comparison, Kind, Question, compare
 from harness.decision.decide import Verdict, decide
-from harness.experiment.load import Policy
 from harness.stats import corpus_level, paired, power, relative
 from harness.stats.score_test import Sample, normal_quantile, score_statistic
 from harness.stats.sequential import critical_values, planned_looks

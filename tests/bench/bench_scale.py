@@ -20,10 +20,10 @@ import numpy as np
 from scipy.stats import bootstrap
 from simulated import binary, graded, labelled
 
+from harness.config.policy import Policy
 from harness.decision.compare import Comparison, Kind, Question, compare
 from harness.decision.compare_corpus import compare_corpus
 from harness.decision.decide import decide
-from harness.experiment.load import Policy
 from suites.types import Score
 
 LABELS = 20

@@ -8,7 +8,8 @@ import jsonschema
 import pytest
 import yaml
 
-from harness.experiment.load import json_schema, load_experiment
+from harness.config.schema import json_schema
+from harness.experiment.load import load_experiment
 from suites.errors import UserError
 
 MARGIN = "is a difference of scores from 0 to 1, or a share of the baseline's score such as 5%"

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from statsmodels.regression.linear_model import OLS
 from workspaces import decided, recorded_experiment, run, verdict, write_jsonl
 
+from harness.config.policy import CostsConfig, Policy
 from harness.decision import budgets, costs
 from harness.decision.costs import ArmCost, BreakEven, Costs, Estimate, Usage
 from harness.decision.prices import Rate, _price_list
-from harness.experiment.load import CostsConfig, Policy, load_experiment
+from harness.experiment.load import load_experiment
 from harness.experiment.session import Session
 from harness.stats import unbounded
 from reports.outputs import markdown

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.config.policy import Policy
 from harness.decision.compare import Comparison, Question, compare
 from harness.decision.decide import Gate, Verdict, decide
 from harness.decision.wording import roughly
-from harness.experiment.load import Policy
 from suites.types import Score
 
 OK = Gate("validity", "data", "no blocking finding", "0 findings", "pass")

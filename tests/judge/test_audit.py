@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from workspaces import write_jsonl
 
-from harness.experiment.load import Policy
+from harness.config.policy import Policy
 from harness.judge import audit
 from suites.errors import UserError
 from suites.judges.pairwise import Pair, Rubric

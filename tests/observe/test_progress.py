@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.observe import progress
 
 CODE = """
-from harness.progress import phase
+from harness.observe.progress import phase
 with phase("asking [red]x[/red]", 3) as current:
     for _ in range(3):
         current.advance(1)

@@ -51,7 +51,7 @@ def test_a_tracker_that_cannot_write_is_a_warning(tmp_path: Path, capsys: pytest
 REPORT = """
 import sys
 from pathlib import Path
-from harness.tracking import Tracking
+from harness.observe.trackers import Tracking
 for numbers, step in (({"loss": 1.0, "probe general": 0.5}, 1), ({"decision/gain": 0.18}, None)):
     tracking = Tracking([sys.argv[1]], "my experiment", "0" * 64, Path(sys.argv[2]))
     tracking.log(numbers, step)
@@ -85,7 +85,7 @@ def test_a_tracker_that_prints_does_not_print_where_the_decision_goes(tmp_path: 
 def test_a_tracker_that_is_not_installed_is_a_warning(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['wandb'] = None\n"
-        "from pathlib import Path\nfrom harness.tracking import Tracking\n"
+        "from pathlib import Path\nfrom harness.observe.trackers import Tracking\n"
         f"t = Tracking(['wandb'], 'name', 'id', Path({str(tmp_path)!r}))\nt.log({{'loss': 1.0}}, 1)\nt.close()\n"
     )
     path = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}

@@ -42,9 +42,7 @@ def completion(key, text="an answer", **changes):
 
 def child(tmp_path, code):
     """A real second process with the store of the test."""
-    script = (
-        "import sys, time\nfrom pathlib import Path\nfrom harness.store import *\nfrom suites.types import Completion\n"
-    )
+    script = "import sys, time\nfrom pathlib import Path\nfrom harness.store.database import *\nfrom suites.types import Completion\n"
     script += f"store = Store(Path({str(tmp_path / 'harness.duckdb')!r}))\n" + textwrap.dedent(code)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment)

@@ -10,7 +10,7 @@ import pytest
 from workspaces import recorded_experiment, run, write_jsonl
 
 from harness.cli.main import DEFAULT_MARGIN, main
-from harness.experiment.load import MetricRule
+from harness.config.policy import MetricRule
 from harness.store.database import Store
 from harness.view.run_diff import compare_runs, find_run
 from suites.errors import UserError
