@@ -11,7 +11,8 @@ from jinja2 import StrictUndefined, Template, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from suites.errors import UserError
-from suites.types import Example, Message, ModelSpec, Prompt
+from suites.model import Message, ModelSpec, Prompt
+from suites.types import Example
 
 _TEMPLATES = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False)
 

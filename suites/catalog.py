@@ -11,7 +11,8 @@ import yaml
 from suites.data.examples import read_examples
 from suites.errors import UserError
 from suites.metrics.table import METRICS
-from suites.types import Generation, Suite
+from suites.model import Generation
+from suites.types import Suite
 
 BUILTIN = Path(__file__).with_name("builtin")
 

@@ -13,7 +13,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 from harness.models.hf.model import HFModel
 from harness.training import TrainRow
 from harness.training.data.tokens import IGNORED, tokenize_all
-from suites.types import ModelSpec
+from suites.model import ModelSpec
 
 TEXT = [
     "the parcel for order 17 arrived late and the box was broken",

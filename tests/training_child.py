@@ -19,7 +19,7 @@ from harness.training import METHODS, TrainingConfig, TrainingData, TrainRow
 from harness.training.loop import checkpoints
 from harness.training.methods import sft
 from suites.errors import UserError
-from suites.types import ModelSpec
+from suites.model import ModelSpec
 
 WORDS = ("parcel", "order", "box", "ticket", "refund", "late", "broken", "delivery", "damaged", "billing")
 ROWS = [TrainRow([{"role": "user", "content": f"the {word} is here"}], word) for word in WORDS]

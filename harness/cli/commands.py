@@ -198,7 +198,7 @@ def explain(options: argparse.Namespace) -> int:
     """Every rule of an experiment in words; nothing is run or written."""
     from harness.experiment import explain
     from harness.experiment.load import load_experiment
-    from harness.view.terminal import print_table
+    from harness.observe.tables import print_table
 
     experiment = load_experiment(options.experiment)
     rules = explain.explain(experiment, explain.known(experiment, options.store))
@@ -290,8 +290,8 @@ def query(options: argparse.Namespace) -> int:
 
 
 def _print_rows(store: Path, sql: str, *, as_json: bool = False) -> int:
+    from harness.observe.tables import print_table
     from harness.store.database import query
-    from harness.view.terminal import print_table
 
     names, rows = query(store, sql)
     if as_json:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from harness.decision.compare import Comparison
 from harness.decision.decide import Gate, Status
-from harness.evaluation.evaluate import Run
 from harness.stats import paired
-from suites.types import Finding
+from suites.types import Finding, Run
 
 # Arms may differ in how often they fail by chance; beyond this p-value it is the arm.
 CHANCE = 0.01

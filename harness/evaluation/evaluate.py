@@ -14,20 +14,8 @@ from harness.store.database import RUN_DIGEST, Store, completion_row, example_ro
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.data.examples import digest, items_digest, sha256_json
 from suites.metrics import table as metrics
-from suites.types import Completion, Example, Generation, Identity, Model, Score, Suite
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One arm on one suite with one seed; the rows are in the store under `id`."""
-
-    id: str
-    arm: str
-    suite: str
-    suite_id: str
-    metrics: tuple[str, ...]
-    identity: Identity
-    generation: Generation
+from suites.model import Completion, Generation, Identity, Model
+from suites.types import Example, Run, Score, Suite
 
 
 @dataclass(frozen=True, slots=True)

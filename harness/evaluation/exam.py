@@ -9,7 +9,7 @@ from baselines.arm import Arm, Prompter
 from baselines.selection import Trial, choose
 from harness.decision import compare_corpus
 from harness.evaluation.early_stopping import shortened
-from harness.evaluation.evaluate import Run, evaluate, evaluate_lm_eval
+from harness.evaluation.evaluate import evaluate, evaluate_lm_eval
 from harness.experiment import arms as setup
 from harness.experiment.session import Session, Side
 from harness.judge import audit
@@ -18,7 +18,7 @@ from harness.stats import paired
 from harness.stats.score_test import Interval
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.metrics.corpus_level import CORPUS
-from suites.types import Suite
+from suites.types import Run, Suite
 
 # How many prompts show whether an adapter changes anything; one would do, a few are as cheap.
 EFFECT_PROMPTS = 4

@@ -15,7 +15,6 @@ from harness.config.base import Tier
 from harness.config.exam import BaselineConfig, Endpoint, ModelConfig, RegressionConfig
 from harness.experiment.freeze import is_prompt_file
 from harness.experiment.load import Experiment
-from harness.training import TrainRow
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.catalog import load_suite
 from suites.data import examples as data
@@ -23,8 +22,9 @@ from suites.data.examples import DataFile
 from suites.data.hub import locate
 from suites.data.splits import folds, split
 from suites.errors import UserError
+from suites.model import Generation, ModelSpec
 from suites.similarity.near_duplicates import near_duplicates
-from suites.types import Example, Generation, ModelSpec, Suite
+from suites.types import Example, Suite
 
 EMBEDDED = Path(__file__).parents[1] / "demo"
 LABELS = {
@@ -193,11 +193,6 @@ def _arm_name(kind: str, prompt: str | None) -> str:
 def task_prompter(experiment: Experiment) -> Prompter:
     """The task's own instruction without shots: what a fine-tune is trained on."""
     return zero_shot("zero-shot", instruction(experiment, None))
-
-
-def training_row(prompter: Prompter, example: Example) -> TrainRow:
-    """What is taught by an example: the answer to its prompt, or plain text as it is."""
-    return TrainRow(prompter.messages(example) if example.messages else (), example.target)
 
 
 def candidate_label(experiment: Experiment) -> str:

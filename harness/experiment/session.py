@@ -16,7 +16,8 @@ from harness.models.cache import Cached
 from harness.store.database import Store
 from suites.data.examples import DataFile
 from suites.errors import UserError
-from suites.types import Finding, ModelSpec, Score
+from suites.model import ModelSpec
+from suites.types import Finding, Score
 
 Side = Literal["base", "candidate"]
 Topic = Literal["judge", "candidate", "trouble", "endpoint"]

@@ -15,7 +15,7 @@ from harness.experiment import arms
 from harness.experiment.load import Experiment
 from harness.judge.audit import Evidence
 from harness.stats import paired
-from harness.training import PairRow, RatedRow, TrainingConfig, TrainingData, TrainRow
+from harness.training import PairRow, RatedRow, TrainingConfig, TrainingData, TrainRow, types
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.data.examples import read_examples
 from suites.data.formats import RATED, recognise
@@ -108,7 +108,7 @@ def reward_accuracy(preferred: Sequence[tuple[str, float]], confidence: float) -
 
 def as_rows(prompter: Prompter, examples: Sequence[Example]) -> list[TrainRow]:
     """Examples as lessons, each with its id."""
-    return [replace(arms.training_row(prompter, example), id=example.id) for example in examples]
+    return [replace(types.training_row(prompter, example), id=example.id) for example in examples]
 
 
 def _general(experiment: Experiment) -> Sequence[Example]:

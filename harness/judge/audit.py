@@ -15,7 +15,8 @@ from harness.store.database import Store
 from suites.data.readers import read_rows, refuse_rows
 from suites.errors import UserError
 from suites.judges.pairwise import Pair, Rubric, judge
-from suites.types import Generation, Model, Score, Verdict
+from suites.model import Generation, Model
+from suites.types import JudgeVerdict, Score
 
 Choice = Literal["first", "second", "tie"]
 
@@ -28,8 +29,8 @@ class Judged:
     """A pair, what the judge said in each order, and what that comes to; `None` when either could not be read."""
 
     pair: Pair
-    forward: Verdict
-    turned: Verdict
+    forward: JudgeVerdict
+    turned: JudgeVerdict
 
     @property
     def choice(self) -> Choice | None:
@@ -63,7 +64,7 @@ def judge_all(model: Model, rubric: Rubric, pairs: Sequence[Pair], generation: G
     with phase(f"judge on {what}", 2 * len(asked)) as progress:
         found = judge(model, rubric, asked, generation, lambda batch: progress.advance(len(batch)))
     verdicts = dict(zip((pair.id for pair in asked), found, strict=True))
-    same = Verdict("tie", "the answers are equal; not asked", rubric.digest)
+    same = JudgeVerdict("tie", "the answers are equal; not asked", rubric.digest)
     return [Judged(pair, *verdicts.get(pair.id, (same, same))) for pair in pairs]
 
 
@@ -199,8 +200,8 @@ def read_verdicts(store: Store, experiment_id: str) -> list[Judged]:
     return [
         Judged(
             Pair(row["example_id"], "", "", ""),
-            Verdict(row["forward"], "", row["rubric"]),
-            Verdict(row["turned"], "", row["rubric"]),
+            JudgeVerdict(row["forward"], "", row["rubric"]),
+            JudgeVerdict(row["turned"], "", row["rubric"]),
         )
         for row in store.rows(sql, [experiment_id])
     ]

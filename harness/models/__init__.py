@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from harness.models.errors import NonFiniteWeights
-from suites.types import Model, ModelSpec
+from suites.model import Model, ModelSpec
 
 __all__ = ["NonFiniteWeights", "load"]
 

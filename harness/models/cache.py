@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from harness.store.database import Store, completion_row
-from suites.types import Completion, Generation, Identity, LogLikelihood, Model, OnProgress, Prompt
+from suites.model import Completion, Generation, Identity, LogLikelihood, Model, OnProgress, Prompt
 
 # A server may finish dozens of answers a second, and a transaction takes as long as one of them.
 STORE_SECONDS = 0.5

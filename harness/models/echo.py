@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from suites.errors import UserError
-from suites.types import Completion, Generation, Identity, LogLikelihood, OnProgress, Prompt
+from suites.model import Completion, Generation, Identity, LogLikelihood, OnProgress, Prompt
 
 
 class EchoModel:

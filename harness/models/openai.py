@@ -22,7 +22,7 @@ from requests.adapters import HTTPAdapter
 
 from harness.models.parallel import Workers
 from suites.errors import UserError
-from suites.types import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
+from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
 
 ATTEMPTS = 5
 FIRST_WAIT_S = 1.0  # before the second attempt; doubled before each further one

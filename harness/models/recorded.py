@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from harness.models.files import files_hash
 from suites.errors import UserError
-from suites.types import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
+from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
 
 EXPECTED = '{"id": "...", "completion": "..."}, optionally with tokens_in, tokens_out, seconds, error, scores'
 KEYS = {"id", "completion", "tokens_in", "tokens_out", "seconds", "error", "scores"}

@@ -17,7 +17,7 @@ from harness.models.errors import NonFiniteWeights
 from harness.models.hf import loading
 from harness.models.hf.model import HFModel
 from suites.errors import UserError
-from suites.types import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
+from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
 
 TOLD = 256
 """Requests after which progress is told; vLLM batches these among themselves."""

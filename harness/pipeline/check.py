@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, get_args
 from harness.experiment import arms
 from harness.judge import audit
 from harness.observe.progress import phase, say
+from harness.training import types
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.checks.fix import LOG, mend, removals, summary
 from suites.checks.labels import unseen_labels
@@ -70,7 +71,7 @@ def of_tokens(session: Session) -> list[Finding]:
 
     chat, stops, context = reader(arms.base_spec(session.experiment))
     prompter = arms.task_prompter(session.experiment)
-    rows = {example.id: arms.training_row(prompter, example) for example in train}
+    rows = {example.id: types.training_row(prompter, example) for example in train}
     found = tokenizer_findings(rows, chat, min(config.max_length, context), stops)
     return at_levels(found, session.experiment.config.data.findings)
 
@@ -129,7 +130,7 @@ def write_mended(material: Material, path: Path, columns: Mapping[str, str], fol
 
 def show(findings: Sequence[Finding], *, as_json: bool) -> None:
     """Findings on stdout: for machines with all rows and the setting that changes the level."""
-    from harness.view.terminal import print_table
+    from harness.observe.tables import print_table
 
     if as_json:
         names = get_args(CheckName)

@@ -18,13 +18,14 @@ from dataclasses import asdict, replace
 from typing import Any, Literal
 
 from harness.decision.decide import Decision, Gate, Status, Verdict
-from harness.evaluation.evaluate import Marked, Run, on_record, record
+from harness.evaluation.evaluate import Marked, on_record, record
 from harness.experiment.session import Session, Side
 from harness.judge.audit import Evidence
 from harness.observe.progress import say
 from harness.store.database import Store
 from suites.data.examples import sha256_json
-from suites.types import Completion, Example, Identity, Score
+from suites.model import Completion, Identity
+from suites.types import Example, Run, Score
 
 Kind = Literal["task", "regression"]
 Row = Mapping[str, Any]

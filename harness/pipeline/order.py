@@ -20,7 +20,7 @@ from harness.pipeline.sweep import sweep
 from harness.training import TrainingDiverged
 from suites.errors import UserError
 from suites.judges.pairwise import Pair, load_rubric
-from suites.types import Generation, ModelSpec
+from suites.model import Generation, ModelSpec
 
 
 def run(session: Session) -> None:

@@ -19,7 +19,8 @@ from harness.training import Probe
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.metrics import table
 from suites.metrics.corpus_level import CORPUS
-from suites.types import Completion, Example, Suite
+from suites.model import Completion
+from suites.types import Example, Suite
 
 
 def build(session: Session) -> list[Probe]:

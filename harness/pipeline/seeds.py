@@ -19,7 +19,6 @@ from baselines.arm import Arm, Prompter
 from harness.config.base import read_margin
 from harness.decision.decide import Gate, Status
 from harness.evaluation import exam
-from harness.evaluation.evaluate import Run
 from harness.experiment import arms, training_data
 from harness.experiment.session import Session
 from harness.pipeline import train
@@ -28,7 +27,7 @@ from harness.stats.score_test import Interval
 from harness.stats.variance import VarianceSplit, split_variance
 from harness.training import TrainingDiverged
 from suites.metrics.corpus_level import CORPUS
-from suites.types import Example, Suite
+from suites.types import Example, Run, Suite
 
 Measured = tuple[Run, dict[str, Any]]
 """A run and its `examining.summary`."""

@@ -21,7 +21,7 @@ from harness.training import train as train_stages
 from harness.training.elsewhere import command, launch, openai_job
 from harness.training.types import OnLog
 from suites.data.examples import sha256_json
-from suites.types import ModelSpec
+from suites.model import ModelSpec
 
 MAIN = "training"  # the one that is decided about
 SHOWN = {

@@ -9,13 +9,13 @@ from typing import Any
 from harness.decision import validity
 from harness.decision.compare import Comparison
 from harness.decision.decide import Gate
-from harness.evaluation.evaluate import Run
 from harness.experiment.load import load_experiment
 from harness.experiment.session import Session, Side
 from harness.pipeline import cross_validation
 from harness.pipeline.compare import run_pairs
 from suites.errors import UserError
-from suites.types import Generation, Identity
+from suites.model import Generation, Identity
+from suites.types import Run
 
 
 def validity_gates(session: Session, gain: Comparison | None = None) -> list[Gate]:

@@ -40,7 +40,8 @@ from harness.selftest.inject import (
 )
 from suites.data.examples import sha256_json
 from suites.metrics.table import Metric
-from suites.types import Completion, Identity, ModelSpec, Prompt, Score
+from suites.model import Completion, Identity, ModelSpec, Prompt
+from suites.types import Score
 
 MANY = 1_000
 """Candidates on one exam beyond which nobody counts."""

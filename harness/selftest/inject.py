@@ -22,7 +22,8 @@ from suites.data.examples import sha256_json
 from suites.metrics import table as metrics
 from suites.metrics.corpus_level import CORPUS
 from suites.metrics.table import Metric
-from suites.types import Completion, Example
+from suites.model import Completion
+from suites.types import Example
 
 SHARE = 0.1
 """How much of the exam an accident spoils that does not spoil all of it."""

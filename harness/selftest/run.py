@@ -95,7 +95,7 @@ def show(outcomes: Sequence[Outcome], as_json: bool) -> None:
         found = {"passed": passed(outcomes), "seconds": seconds, "tests": [asdict(outcome) for outcome in outcomes]}
         print(json.dumps(found, indent=2, allow_nan=False))
         return
-    from harness.view.terminal import print_table
+    from harness.observe.tables import print_table
 
     rows = [(o.name, o.done, o.expected, o.got, SHOWN[o.status]) for o in outcomes]
     print_table(("mutant", "what was done", "expected", "got", ""), rows)

@@ -17,7 +17,8 @@ from typing import Any
 import duckdb
 
 from suites.errors import UserError
-from suites.types import Completion, Example, Finding, LogLikelihood, Score
+from suites.model import Completion, LogLikelihood
+from suites.types import Example, Finding, Score
 
 SCHEMA = Path(__file__).with_name("schema")
 STEPS = sorted(SCHEMA.glob("[0-9]*.sql"))  # step N brings a store from version N - 1 to N

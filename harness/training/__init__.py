@@ -20,7 +20,7 @@ from harness.training.types import (
     TrainRow,
     left_by,
 )
-from suites.types import ModelSpec
+from suites.model import ModelSpec
 
 __all__ = [
     "METHODS",

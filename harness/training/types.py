@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from baselines.arm import Prompter
 from suites.errors import UserError
-from suites.types import Completion, Message, ModelSpec, Prompt
+from suites.model import Completion, Message, ModelSpec, Prompt
+from suites.types import Example
 
 OnLog = Callable[[int, int, Mapping[str, float]], None]
 """Called as (step, total steps, what was measured)."""
@@ -180,3 +182,8 @@ class Method(Protocol):
         on_log: OnLog | None = None,
         probes: Sequence[Probe] = (),
     ) -> TrainingResult: ...
+
+
+def training_row(prompter: Prompter, example: Example) -> TrainRow:
+    """What is taught by an example: the answer to its prompt, or plain text as it is."""
+    return TrainRow(prompter.messages(example) if example.messages else (), example.target)

@@ -20,7 +20,8 @@ from jinja2 import TemplateError
 
 from suites.data.readers import read_rows
 from suites.errors import UserError
-from suites.types import Completion, Example, Generation, Model, Prompt, Score
+from suites.model import Completion, Generation, Model, Prompt
+from suites.types import Example, Score
 
 
 @dataclass(frozen=True, slots=True)

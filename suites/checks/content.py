@@ -10,7 +10,8 @@ from itertools import pairwise
 
 from suites.checks.material import Material
 from suites.data.formats import conversation_faults
-from suites.types import Example, Finding, Message
+from suites.model import Message
+from suites.types import Example, Finding
 
 # Special tokens of common chat templates. In a row's text they begin or end a turn that nobody meant.
 SPECIAL = re.compile(

@@ -6,7 +6,8 @@ from collections import Counter
 
 from suites.checks.material import Material, Splits
 from suites.metrics import table
-from suites.types import Completion, Finding
+from suites.model import Completion
+from suites.types import Finding
 
 FEW_SHOT_BELOW = 100
 COMPLEX_FROM, BEST_FROM = 500, 2000

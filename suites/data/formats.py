@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 from suites.data.readers import is_whole, kind
-from suites.types import Message
+from suites.model import Message
 
 ROLES = {
     **dict.fromkeys(("system", "developer"), "system"),

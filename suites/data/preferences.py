@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from suites.data.formats import PAIRS, RATED, Fields, Format, recognise
 from suites.data.readers import is_whole, kind, read_rows, refuse_rows
 from suites.errors import UserError
-from suites.types import Message, Preference, Rated, Vote
+from suites.model import Message
+from suites.types import Preference, Rated, Vote
 
 ANNOTATORS = ("annotator", "reviewer")
 VOTES: Mapping[str, Vote] = {"chosen": "chosen", "rejected": "rejected", "tie": "tie"}

@@ -1,4 +1,4 @@
-"""A judge compares two answers to one input: rubric + Model -> Verdict, always asked in both orders."""
+"""A judge compares two answers to one input: rubric + Model -> JudgeVerdict, always asked in both orders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from suites.errors import UserError
-from suites.types import Generation, Model, OnProgress, Prompt, Verdict
+from suites.model import Generation, Model, OnProgress, Prompt
+from suites.types import JudgeVerdict
 
 RUBRICS = Path(__file__).parent / "rubrics"
 _VERDICT = re.compile(r"verdict\W*:\W*(A|B|tie)\b", re.IGNORECASE)
@@ -71,7 +72,7 @@ def judge(
     pairs: Sequence[Pair],
     generation: Generation,
     on_progress: OnProgress | None = None,
-) -> list[tuple[Verdict, Verdict]]:
+) -> list[tuple[JudgeVerdict, JudgeVerdict]]:
     """For each pair the verdict on (first, second) and the verdict on (second, first), each about its own order.
 
     A judge that prefers a slot shows it by contradicting itself; callers count such pairs as ties
@@ -80,7 +81,7 @@ def judge(
     turned = [Pair(pair.id, pair.input, pair.second, pair.first) for pair in pairs]
     prompts = [ask(rubric, pair) for both in zip(pairs, turned, strict=True) for pair in both]
     answers = model.generate(prompts, generation, on_progress=on_progress)
-    verdicts = [Verdict(None if a.error else parse(a.text), a.error or a.text, rubric.digest) for a in answers]
+    verdicts = [JudgeVerdict(None if a.error else parse(a.text), a.error or a.text, rubric.digest) for a in answers]
     return list(zip(verdicts[::2], verdicts[1::2], strict=True))
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suites.types import Completion, Example, Score
+from suites.model import Completion
+from suites.types import Example, Score
 
 ORDERS = 4
 

@@ -7,7 +7,8 @@ from numbers import Real
 from pathlib import Path
 
 from suites.errors import UserError
-from suites.types import Completion, Example, Score
+from suites.model import Completion
+from suites.types import Example, Score
 
 
 def metric(name: str) -> Callable[[Example, Completion], Score]:

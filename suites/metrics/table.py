@@ -15,8 +15,9 @@ from typing import Any
 from suites import normalise as text
 from suites.errors import UserError
 from suites.metrics import bleu
+from suites.model import Completion
 from suites.normalise import normalise
-from suites.types import Completion, Example, Score
+from suites.types import Example, Score
 
 Metric = Callable[[Example, Completion], Score]
 

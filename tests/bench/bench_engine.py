@@ -35,7 +35,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
 from harness.models.hf.model import HFModel
-from suites.types import Generation, ModelSpec, Prompt
+from suites.model import Generation, ModelSpec, Prompt
 
 THREADS = 2
 NEW_TOKENS = 32

@@ -45,7 +45,8 @@ from suites.catalog import load_suite
 from suites.data.examples import read_examples
 from suites.judges.pairwise import Pair, load_rubric
 from suites.metrics.table import build
-from suites.types import Example, Generation, Message, ModelSpec
+from suites.model import Generation, Message, ModelSpec
+from suites.types import Example
 
 DEMO = Path(__file__).parents[2] / "harness" / "demo"
 MODEL = DEMO / "model"

@@ -15,7 +15,7 @@ import transformers
 
 from harness.models.hf.model import HFModel
 from harness.models.hf.padded import Plain
-from suites.types import Generation
+from suites.model import Generation
 
 PAGE, PAGES, ROWS = 64, 256, 8
 """Continuous batching: tokens of a page, pages of the cache, requests at once; measured by hand, on two cores."""

@@ -10,10 +10,10 @@ import pytest
 from workspaces import opened, recorded_experiment, run, verdict, write_jsonl
 
 from harness.decision import validity
-from harness.evaluation.evaluate import Run
 from harness.experiment.session import Session
 from harness.pipeline import order
-from suites.types import Generation, Identity
+from suites.model import Generation, Identity
+from suites.types import Run
 
 BEFORE, AFTER = ["yes"] * 150 + ["no"] * 150, ["yes"] * 240 + ["no"] * 60
 

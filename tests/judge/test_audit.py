@@ -12,7 +12,8 @@ from harness.config.policy import Policy
 from harness.judge import audit
 from suites.errors import UserError
 from suites.judges.pairwise import Pair, Rubric
-from suites.types import Completion, Generation, Identity, LogLikelihood, OnProgress, Prompt, Score
+from suites.model import Completion, Generation, Identity, LogLikelihood, OnProgress, Prompt
+from suites.types import Score
 
 RUBRIC = Rubric("test", "{{ input }}|{{ first }}|{{ second }}")
 PAIRS = [Pair(f"p{i}", "question", "good", "bad") for i in range(100)]

@@ -22,7 +22,7 @@ from harness.models.hf.model import HFModel
 from harness.training import METHODS
 from harness.training.types import TrainingConfig, TrainingData, TrainRow
 from suites.errors import UserError
-from suites.types import Completion, Generation, Message, ModelSpec, Prompt
+from suites.model import Completion, Generation, Message, ModelSpec, Prompt
 
 torch.set_num_threads(1)
 

@@ -21,7 +21,7 @@ from harness.models.hf.engine import Engine
 from harness.models.hf.model import HFModel
 from harness.models.hf.padded import Plain
 from harness.models.hf.prefix_groups import common, group
-from suites.types import Generation, LogLikelihood, ModelSpec
+from suites.model import Generation, LogLikelihood, ModelSpec
 
 torch.set_num_threads(1)
 

@@ -14,7 +14,7 @@ import pytest
 from harness.models import openai
 from harness.models.openai import PROBE, OpenAIModel
 from suites.errors import UserError
-from suites.types import Completion, Generation, ModelSpec, Prompt
+from suites.model import Completion, Generation, ModelSpec, Prompt
 
 Reply = tuple[int, dict[str, str], bytes] | None
 """Status, headers, body; None drops the connection."""

@@ -10,7 +10,7 @@ import pytest
 from harness.models import load
 from harness.models.recorded import read_answers
 from suites.errors import UserError
-from suites.types import Completion, Generation, Message, ModelSpec, Prompt
+from suites.model import Completion, Generation, Message, ModelSpec, Prompt
 
 
 def write(tmp_path: Path, *lines: str | bytes | dict[str, object]) -> Path:

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM
 from harness.experiment.arms import EMBEDDED
 from harness.models import load
 from suites.errors import UserError
-from suites.types import Generation, ModelSpec, Prompt
+from suites.model import Generation, ModelSpec, Prompt
 
 PROMPTS = [Prompt(str(i), [{"role": "user", "content": f"question {i} " * (1 + i % 4)}]) for i in range(12)]
 needs_vllm = pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed")

@@ -20,7 +20,8 @@ from harness.models.cache import Cached, completion_id
 from harness.store import database
 from harness.store.database import STEPS, VERSION, Store, completion_row, insert, query
 from suites.errors import UserError
-from suites.types import Completion, Example, Generation, Identity, LogLikelihood, ModelSpec, Prompt, Suite
+from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, Prompt
+from suites.types import Example, Suite
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +43,8 @@ def completion(key, text="an answer", **changes):
 
 def child(tmp_path, code):
     """A real second process with the store of the test."""
-    script = "import sys, time\nfrom pathlib import Path\nfrom harness.store.database import *\nfrom suites.types import Completion\n"
+    names = "from pathlib import Path\nfrom harness.store.database import *\nfrom suites.model import Completion\n"
+    script = f"import sys, time\n{names}"
     script += f"store = Store(Path({str(tmp_path / 'harness.duckdb')!r}))\n" + textwrap.dedent(code)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment)

@@ -6,7 +6,7 @@ import pytest
 
 from suites.errors import UserError
 from suites.judges.pairwise import Pair, Rubric, ask, judge, load_rubric, parse
-from suites.types import Completion, Generation, Identity
+from suites.model import Completion, Generation, Identity
 
 PLAIN = Rubric("plain", "Q: {{ input }}\nA: {{ first }}\nB: {{ second }}")
 

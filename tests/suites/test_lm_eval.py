@@ -6,7 +6,7 @@ import pytest
 
 from suites.benchmarks.lm_eval import LmEvalTask, run
 from suites.errors import UserError
-from suites.types import Completion, Identity, LogLikelihood
+from suites.model import Completion, Identity, LogLikelihood
 
 QUESTIONS = [
     ("What is red?", ["a tomato", "the sea"], 0),

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from suites.errors import UserError
 from suites.metrics.table import METRICS, NO_JSON, build, parse_json
-from suites.types import Completion, Example, Score
+from suites.model import Completion
+from suites.types import Example, Score
 
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "metrics.json").read_text())
 SCHEMA = {

@@ -24,7 +24,7 @@ from harness.training import METHODS, TrainingConfig, TrainingData, TrainingResu
 from harness.training.elsewhere import command as external
 from reports.outputs import markdown
 from suites.errors import UserError
-from suites.types import ModelSpec
+from suites.model import ModelSpec
 
 torch.set_num_threads(1)
 ROWS = [TrainRow([{"role": "system", "content": "Answer."}, {"role": "user", "content": w}], w) for w in ("a", "b")]

@@ -10,15 +10,15 @@ import pytest
 import tiny_models
 
 from baselines.prompters.zero_shot import zero_shot
-from harness.experiment.arms import training_row
 from harness.models.hf.chat import ChatTokenizer
 from harness.models.hf.loading import stop_ids
 from harness.training.data.checks import reader, tokenizer_findings
 from harness.training.data.preview import Preview, coloured, plain, preview
 from harness.training.data.tokens import IGNORED, encode, render, tokenize, tokenize_all
-from harness.training.types import TrainRow
+from harness.training.types import TrainRow, training_row
 from suites.errors import UserError
-from suites.types import Example, Finding, ModelSpec
+from suites.model import ModelSpec
+from suites.types import Example, Finding
 
 
 @pytest.fixture(scope="module", params=list(tiny_models.ARCHITECTURES))

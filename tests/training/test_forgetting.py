@@ -20,7 +20,7 @@ from harness.training import METHODS, TrainingConfig, TrainingData, TrainingResu
 from harness.training.data.tokens import IGNORED, Tokens, tokenize_all
 from harness.training.methods.forgetting import Anchor, fisher, mix
 from suites.errors import UserError
-from suites.types import Generation, ModelSpec, Prompt
+from suites.model import Generation, ModelSpec, Prompt
 
 torch.set_num_threads(1)
 

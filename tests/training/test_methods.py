@@ -21,7 +21,7 @@ from harness.training import METHODS, TrainingConfig, TrainingData, TrainRow
 from harness.training.methods import adapters
 from harness.training.methods.sft import LEARNING_RATES, Start, supervised
 from suites.errors import UserError
-from suites.types import Generation, ModelSpec, Prompt
+from suites.model import Generation, ModelSpec, Prompt
 
 torch.set_num_threads(1)
 

@@ -20,7 +20,7 @@ from harness.training.data.tokens import IGNORED, check_rows
 from harness.training.loop import monitors, run
 from harness.training.methods import adapters
 from suites.errors import UserError
-from suites.types import Completion, Generation, ModelSpec, Prompt
+from suites.model import Completion, Generation, ModelSpec, Prompt
 
 torch.set_num_threads(1)
 LESSON = "please send the parcel back to the depot in the old town before the end of may"

@@ -20,7 +20,7 @@ from harness.config.training import TrainingConfig
 from harness.training import TrainingData, TrainingResult, TrainRow
 from harness.training.elsewhere import openai_job
 from suites.errors import UserError
-from suites.types import ModelSpec
+from suites.model import ModelSpec
 
 ROWS = [TrainRow([{"role": "user", "content": w}], w) for w in ("a", "b", "c")]
 

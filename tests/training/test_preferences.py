@@ -32,7 +32,8 @@ from harness.training.methods.sft import Start
 from harness.training.types import OnLog
 from suites.errors import UserError
 from suites.metrics import table
-from suites.types import Completion, Example, Generation, Message, ModelSpec, Prompt
+from suites.model import Completion, Generation, Message, ModelSpec, Prompt
+from suites.types import Example
 
 torch.set_num_threads(1)
 

@@ -26,7 +26,7 @@ from harness.training import TrainingConfig, TrainingData, TrainingResult, Train
 from harness.training.elsewhere import launch as launching
 from harness.training.types import OnLog
 from suites.errors import UserError
-from suites.types import Generation, ModelSpec, Prompt
+from suites.model import Generation, ModelSpec, Prompt
 
 torch.set_num_threads(1)
 WORDS = ("parcel", "order", "box", "ticket", "refund", "late", "broken", "delivery", "damaged", "billing", "one", "two")

@@ -20,7 +20,7 @@ from harness.training import METHODS, PairRow, TrainingConfig, TrainingData, Tra
 from harness.training.loop import checkpoints
 from harness.training.types import OnLog
 from suites.errors import UserError
-from suites.types import ModelSpec
+from suites.model import ModelSpec
 
 torch.set_num_threads(1)
 TESTS = Path(__file__).parents[1]

@@ -20,7 +20,7 @@ from harness.models.hf.padded import Plain
 from harness.training import METHODS, TrainingConfig, TrainingData, TrainingDiverged, TrainingResult, TrainRow
 from harness.training.data.tokens import IGNORED, check_rows, tokenize
 from suites.errors import UserError
-from suites.types import Generation, ModelSpec, Prompt
+from suites.model import Generation, ModelSpec, Prompt
 
 torch.set_num_threads(1)
 

@@ -14,7 +14,7 @@ from jinja2 import TemplateError
 
 from harness.models.files import TOKENIZER_FILES, files_hash, first_line
 from suites.errors import UserError
-from suites.types import Message
+from suites.model import Message
 
 FALLBACK_TEMPLATE = (
     "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}"

@@ -12,7 +12,7 @@ import torch
 
 from harness.models.hf.engine import Engine
 from harness.models.hf.padded import Plain
-from suites.types import LogLikelihood
+from suites.model import LogLikelihood
 
 LAYERS = {"full_attention", "sliding_attention"}
 

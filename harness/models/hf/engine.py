@@ -16,7 +16,7 @@ import torch
 
 from harness.models.hf.attention import NAME, KeyValues, Layers, Pass, branching_rows, next_tokens, whole_rows
 from harness.models.hf.prefix_groups import group
-from suites.types import Generation, LogLikelihood
+from suites.model import Generation, LogLikelihood
 
 PASS_TOKENS = {"cpu": 1_024, "mps": 4_096, "cuda": 16_384}
 """How many prompt tokens one forward pass may hold. On a CPU half as many take up to a fifth longer, twice as many

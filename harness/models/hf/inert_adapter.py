@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from harness.models import files
 from harness.models.hf import loading
-from suites.types import ModelSpec
+from suites.model import ModelSpec
 
 RANK = 4
 

@@ -20,7 +20,7 @@ from harness.models.errors import NonFiniteWeights
 from harness.models.files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, TRAINING_RECORD, first_line, read_json, tensors_hash
 from harness.models.hf.chat import load_config
 from suites.errors import UserError
-from suites.types import ModelSpec
+from suites.model import ModelSpec
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

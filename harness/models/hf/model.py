@@ -20,7 +20,7 @@ from harness.models.hf.engine import Engine, Row
 from harness.models.hf.padded import Plain
 from harness.models.hf.shared_base import Base
 from suites.errors import UserError
-from suites.types import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
+from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
 
 T = TypeVar("T")
 

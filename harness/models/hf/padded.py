@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from harness.models.hf.engine import Pair, Row, in_memory
-from suites.types import Generation, LogLikelihood
+from suites.model import Generation, LogLikelihood
 
 BATCH_TOKENS = {"cpu": 2_048, "mps": 8_192, "cuda": 65_536}
 """How many tokens, padding and room for the answer included, one batch may hold."""

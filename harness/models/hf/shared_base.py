@@ -14,7 +14,7 @@ import transformers
 
 from harness.models import files
 from harness.models.hf import loading
-from suites.types import ModelSpec
+from suites.model import ModelSpec
 
 _NUMBERS = itertools.count()
 

@@ -13,7 +13,8 @@ from harness.models.hf.chat import ChatTokenizer
 from harness.training.data.tokens import IGNORED, Both, Rendered, Tokens, encode_both, label, render
 from harness.training.types import TrainRow
 from suites.errors import UserError
-from suites.types import Finding, ModelSpec
+from suites.model import ModelSpec
+from suites.types import Finding
 
 SHOWN = 60  # characters of a text in a sentence
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from baselines.arm import Prompter
-from harness.experiment.arms import training_row
 from harness.models.hf.chat import ChatTokenizer
 from harness.training.data.tokens import IGNORED, encode, render
+from harness.training.types import training_row
 from reports.format.text import clean, shorten
 from suites.types import Example
 

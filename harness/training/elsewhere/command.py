@@ -21,7 +21,7 @@ from harness.models import files as hf_files
 from harness.training.elsewhere import program
 from harness.training.types import TrainingData, TrainingResult, TrainRow
 from suites.errors import UserError
-from suites.types import Generation, ModelSpec, Prompt
+from suites.model import Generation, ModelSpec, Prompt
 
 PLACES = ("train", "validation", "out", "base", "seed")
 LOG = "training.log"

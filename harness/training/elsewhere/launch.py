@@ -17,7 +17,7 @@ from pathlib import Path
 from harness.training.elsewhere import program
 from harness.training.types import OnLog, TrainingConfig, TrainingData, TrainingDiverged, TrainingPruned, TrainingResult
 from suites.errors import UserError
-from suites.types import ModelSpec
+from suites.model import ModelSpec
 
 JOB, PROGRESS, RESULT, LOG = "job.pickle", "progress.jsonl", "result.pickle", "training.log"
 TROUBLE = "trouble-*.pickle"  # of each process that failed

@@ -23,7 +23,7 @@ from harness.training.elsewhere.command import write_rows
 from harness.training.loop.checkpoints import write_durably
 from harness.training.types import OnLog, TrainingData, TrainingResult
 from suites.errors import UserError
-from suites.types import ModelSpec
+from suites.model import ModelSpec
 
 JOB = "job.json"
 TIMEOUT_S = 60.0

@@ -11,7 +11,7 @@ from harness.models.hf import compatibility
 from harness.models.hf.chat import ChatTokenizer
 from harness.models.hf.engine import Engine, Row
 from harness.models.hf.padded import Plain
-from suites.types import Completion, Generation, Message, Prompt
+from suites.model import Completion, Generation, Message, Prompt
 
 
 class Asker:

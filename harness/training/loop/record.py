@@ -13,7 +13,7 @@ from harness.models.files import TRAINING_RECORD, adapter_folder, adapter_hash, 
 from harness.training.loop.checkpoints import write_durably
 from harness.training.types import TrainingConfig, TrainingData, TrainingResult, left_by
 from suites.errors import UserError
-from suites.types import ModelSpec
+from suites.model import ModelSpec
 
 NUMBERS = ("seconds", "steps", "trained_parameters", "train_rows", "loss_tokens", "best_step")
 

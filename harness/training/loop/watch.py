@@ -16,7 +16,7 @@ import transformers
 
 from harness.training.loop import checkpoints, monitors
 from harness.training.types import OnLog, Probe, TrainRow
-from suites.types import Completion, Prompt
+from suites.model import Completion, Prompt
 
 CURVES = (
     "loss", "eval_loss", "grad_norm", "learning_rate",

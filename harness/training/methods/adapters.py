@@ -15,7 +15,7 @@ from harness.models import files
 from harness.models.hf import loading
 from harness.training.types import TrainingConfig
 from suites.errors import UserError
-from suites.types import ModelSpec
+from suites.model import ModelSpec
 
 VARIANTS: dict[str, Callable[..., peft.PeftConfig]] = {
     "rslora": partial(peft.LoraConfig, use_rslora=True),

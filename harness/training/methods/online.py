@@ -20,7 +20,8 @@ from harness.training.methods.sft import Job, Start, arguments, tokens
 from harness.training.types import TrainingConfig, TrainingData, TrainRow
 from suites.errors import UserError
 from suites.metrics import table
-from suites.types import Completion, Example
+from suites.model import Completion
+from suites.types import Example
 
 BETA = {"rloo": 0.05, "grpo": 0.0}
 """How strongly the model is held to where it starts, as a penalty on the divergence from it; TRL's defaults."""

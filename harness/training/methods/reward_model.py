@@ -23,7 +23,7 @@ from harness.training.methods import adapters
 from harness.training.methods.preference import Ids, pair_ids
 from harness.training.methods.sft import Job, Start, arguments
 from harness.training.types import PairRow, TrainingConfig, TrainingData
-from suites.types import ModelSpec
+from suites.model import ModelSpec
 
 BATCH = 32
 

@@ -40,7 +40,7 @@ from harness.training.types import (
     left_by,
 )
 from suites.errors import UserError
-from suites.types import ModelSpec
+from suites.model import ModelSpec
 
 LEARNING_RATES = {
     "full": 2e-5,

@@ -1,0 +1,128 @@
+"""What a model is, what it is asked and what it answers. One path for every arm, judge and reward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol, TypedDict
+
+
+class Message(TypedDict):
+    """One chat turn."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """How an answer is produced. Greedy by default, so the same model gives the same answer."""
+
+    max_new_tokens: int = 64
+    temperature: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What one model is asked about one example: chat messages, or a string that is already rendered."""
+
+    example_id: str
+    messages: Sequence[Message] | str
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One answer. An error keeps its reason in `error` and has no text worth scoring.
+
+    `tokens_in` and `tokens_out` count tokens, `seconds` is this request's share of the wall time of its batch.
+    `scores` are marks that came with a recorded answer, by the name another tool gave them.
+    """
+
+    text: str
+    finish: Literal["stop", "length", "error"] = "stop"
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+    scores: Mapping[str, float] | None = None
+
+
+class LogLikelihood(NamedTuple):
+    """Summed log probability of a continuation (nats), and whether greedy decoding would have produced it."""
+
+    logprob: float
+    is_greedy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What answers: content hashes, not names, so that a changed adapter can never be served an old answer."""
+
+    name: str
+    weights: str
+    adapter: str = ""
+    template: str = ""
+    engine: str = ""
+    dtype: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What a model is, before anything is loaded.
+
+    `base` is a Hub id, a folder, or the model's name at `endpoint` (an OpenAI-compatible base URL whose key is in the
+    environment variable `api_key_env`, asked at most `concurrency` things at once, given `timeout_seconds` for each,
+    and `token_budget` tokens in and out in all); `adapter` is a PEFT folder on top of it. `recorded` is a file of
+    answers that is replayed instead. `load_in` "4bit" quantises the base's weights as they are read (NF4). `engine` is
+    what runs a local model.
+    """
+
+    base: str = ""
+    revision: str | None = None
+    adapter: str | None = None
+    dtype: str = "auto"
+    load_in: Literal["4bit"] | None = None
+    engine: Literal["transformers", "vllm"] = "transformers"
+    endpoint: str | None = None
+    api_key_env: str | None = None
+    concurrency: int = 8
+    timeout_seconds: float = 120.0
+    token_budget: int | None = None
+    recorded: str | None = None
+
+    @property
+    def kind(self) -> Literal["hf", "vllm", "openai", "recorded", "echo"]:
+        """Which backend answers; the base "echo" repeats the question."""
+        if self.recorded:
+            return "recorded"
+        if self.endpoint:
+            return "openai"
+        if self.base == "echo":
+            return "echo"
+        return "vllm" if self.engine == "vllm" else "hf"
+
+
+OnProgress = Callable[[list[tuple[int, Completion]]], None]
+
+
+class Model(Protocol):
+    """Something that answers. Arms, judges and lm-eval tasks all go through these four methods."""
+
+    @property
+    def identity(self) -> Identity:
+        """Hashes of what produces the answers; cheap, must not load weights onto a device."""
+
+    def render(self, prompt: Prompt) -> str:
+        """The exact text the model reads for `prompt`; part of the cache key."""
+
+    def generate(
+        self, prompts: Sequence[Prompt], generation: Generation, *, on_progress: OnProgress | None = None
+    ) -> list[Completion]:
+        """One completion per prompt, in order. A request that fails becomes `Completion(error=...)`.
+
+        `on_progress` receives each finished batch as (position in `prompts`, completion), so nothing done is lost.
+        """
+
+    def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
+        """Log-likelihood of each (context, continuation), both already rendered text."""
