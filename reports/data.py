@@ -12,6 +12,8 @@ import duckdb
 from suites.errors import UserError
 
 Row = dict[str, Any]
+Pictures = dict[str, str]
+"""Files beside the report, by the name of the plot."""
 
 FLIPS_SHOWN = {"task": 5, "regression": 3}
 

@@ -78,3 +78,72 @@ def verdict(session: Session) -> str:
     """The verdict on record."""
     [row] = session.store.rows("select verdict from v_decisions where experiment_id = ?", [session.id])
     return str(row["verdict"])
+
+
+TRAINING = {"method": "lora", "epochs": 12, "learning_rate": 0.02, "batch_size": 8}
+SHORT_TRAINING = {"method": "lora", "epochs": 8, "learning_rate": 0.02, "batch_size": 8, "probe": 8}
+
+
+def tiny_experiment(folder: Path, base: Path, **settings: Any) -> Path:
+    """A task a random model cannot do and a few steps of training can: always answer "order"."""
+    for split, count in (("train", 48), ("validation", 20), ("test", 120)):
+        rows = [{"id": f"{split}{i}", "input": f"ticket {split} {i}", "target": "order"} for i in range(count)]
+        write_jsonl(folder / f"{split}.jsonl", rows)
+    write_jsonl(
+        folder / "old" / "examples.jsonl", [{"id": f"o{i}", "input": f"{i}", "target": "x"} for i in range(150)]
+    )
+    (folder / "old" / "suite.yaml").write_text("name: old\nmetrics: [exact_match]\nmax_new_tokens: 4\n")
+    content = {
+        "experiment": "tiny",
+        "model": str(base),
+        "data": {split: f"{split}.jsonl" for split in ("train", "validation", "test")},
+        "task": {"prompt": "Answer.", "max_new_tokens": 6},
+        "baselines": ["zero_shot", {"few_shot": {"shots": 2}}],
+        "regression": ["old"],
+        # A random model never stops talking, and anything is a great gain over it.
+        "policy": {"max_truncated": 1.0, "suspicious_gain": 1.0},
+        **settings,
+    }
+    path = folder / "experiment.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
+
+
+def tiny_training(folder: Path, base: Path, **training: Any) -> Path:
+    """A training of seconds on a task that any model learns: always answer "order"."""
+    for split, count in (("train", 32), ("validation", 12), ("test", 40)):
+        rows = [{"id": f"{split}{i}", "input": f"ticket {split} {i}", "target": "order"} for i in range(count)]
+        write_jsonl(folder / f"{split}.jsonl", rows)
+    content = {
+        "experiment": "tiny",
+        "model": str(base),
+        "data": {split: f"{split}.jsonl" for split in ("train", "validation", "test")},
+        "task": {"prompt": "Answer.", "max_new_tokens": 4},
+        "baselines": ["zero_shot"],
+        "regression": [],
+        "policy": {"max_truncated": 1.0, "suspicious_gain": 1.0},
+        "training": {**SHORT_TRAINING, **training},
+    }
+    path = folder / "experiment.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
+
+
+# What a model may write to be obeyed instead of shown.
+HOSTILE = [
+    "a | b | c",
+    "```\nfence\n```",
+    "`````` six",
+    "<script>alert(1)</script><img src=x onerror=y>",
+    "![beacon](http://example.org/x.png) [link](javascript:alert(1))",
+    "\x1b[2J\x1b]0;title\x07 escape",
+    "[/foo] [bold]rich[/bold]",
+    "nul \x00 and \u202eright to left",
+    "# heading\n\n* list\n| t |\n|---|",
+    "$x^2$ ~~gone~~ **bold** &amp; &lt;b&gt;",
+    "{{ 7 * 7 }} {% raw %}",
+    "'; drop table runs; --",
+    "=cmd|'/C calc'!A0",
+    "x" * 1_000_000,
+    "lone \ud800 surrogate",
+]

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__
-from harness.cli import commands
+from harness.cli import begin, experiment, read
+from harness.cli import check as checking
 from harness.observe.progress import say
 from suites.errors import UserError
 
@@ -67,12 +68,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"harness {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    init = _command(
-        subparsers, "init", "write a commented experiment with small data that runs as it is", commands.init
-    )
+    init = _command(subparsers, "init", "write a commented experiment with small data that runs as it is", begin.init)
     init.add_argument("folder", type=Path)
     for name, text in STAGES.items():
-        stage = _command(subparsers, name, text, commands.run if name == "run" else commands.stage)
+        stage = _command(subparsers, name, text, experiment.run if name == "run" else experiment.stage)
         stage.add_argument("experiment", type=Path, help="the experiment file")
         stage.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE} beside the experiment)")
         stage.set_defaults(stage=name)
@@ -82,18 +81,16 @@ def _parser() -> argparse.ArgumentParser:
     policy = subparsers.add_parser("policy", help="what must hold to deploy").add_subparsers(
         metavar="WHAT", required=True
     )
-    explain = _command(policy, "explain", "each rule in words, with the examples it needs", commands.explain)
+    explain = _command(policy, "explain", "each rule in words, with the examples it needs", experiment.explain)
     explain.add_argument("experiment", type=Path, help="the experiment file")
     explain.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE} beside the experiment)")
     explain.add_argument("--json", action="store_true", help="JSON on stdout")
     text = "plant accidents in copies of an experiment's record: is each of them stopped?"
-    selftest = _command(subparsers, "selftest", text, commands.selftest)
+    selftest = _command(subparsers, "selftest", text, experiment.selftest)
     selftest.add_argument("experiment", type=Path, help="the file of an experiment that was run")
     selftest.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE} beside the experiment)")
     selftest.add_argument("--json", action="store_true", help="JSON on stdout")
-    schema = _command(
-        subparsers, "schema", "print the JSON Schema of the experiment file, for editors", commands.schema
-    )
+    schema = _command(subparsers, "schema", "print the JSON Schema of the experiment file, for editors", begin.schema)
     schema.add_argument("--record", action="store_true", help="that of decision.json instead")
     return parser
 
@@ -101,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_check(subparsers: Any) -> None:
     """The command that looks at data, of an experiment or without one."""
     text = "can this data teach the task, and can this exam be trusted?"
-    check = _command(subparsers, "check", text, commands.check)
+    check = _command(subparsers, "check", text, checking.check)
     check.add_argument("experiment", type=Path, nargs="?", help="the experiment file")
     for name in ("train", "validation", "test"):
         check.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"a bare {name} file, without an experiment")
@@ -129,11 +126,11 @@ def _add_importer(subparsers: Any) -> None:
     """The command that reads what other tools wrote."""
     text = "two logs of another tool's evaluation become an experiment that decides"
     converter = _command(
-        subparsers, "convert", "a config of Axolotl or LLaMA-Factory becomes an experiment", commands.convert
+        subparsers, "convert", "a config of Axolotl or LLaMA-Factory becomes an experiment", begin.convert
     )
     converter.add_argument("config", type=Path, help="the YAML file of the other trainer")
     converter.add_argument("--out", type=Path, default=Path("experiment.yaml"), help="the experiment to write")
-    importer = _command(subparsers, "import", text, commands.import_logs)
+    importer = _command(subparsers, "import", text, begin.import_logs)
     importer.add_argument("base", help="the log of the prompted base model (a promptfoo column: FILE::COLUMN)")
     importer.add_argument("tuned", help="the log of the fine-tuned model on the same exam")
     importer.add_argument("--out", type=Path, required=True, help="a new folder for the experiment")
@@ -145,16 +142,16 @@ def _add_importer(subparsers: Any) -> None:
 
 def _add_readers(subparsers: Any) -> None:
     """The commands that read a store."""
-    report = _reader(subparsers, "report", "write the report of a decided experiment again", commands.report)
-    gate = _reader(subparsers, "gate", "nothing but the verdict, as exit code", commands.gate)
+    report = _reader(subparsers, "report", "write the report of a decided experiment again", read.report)
+    gate = _reader(subparsers, "gate", "nothing but the verdict, as exit code", read.gate)
     for reader in (report, gate):
         reader.add_argument("experiment", nargs="?", help="name or id; the latest when left out")
-    runs = _reader(subparsers, "runs", "the experiments in the store", commands.runs)
-    query = _reader(subparsers, "query", "read-only SQL on the store", commands.query)
+    runs = _reader(subparsers, "runs", "the experiments in the store", read.runs)
+    query = _reader(subparsers, "query", "read-only SQL on the store", read.query)
     query.add_argument("sql", help="a query on the v_* views, e.g. 'from v_runs'")
     gate.add_argument("--junit", type=Path, metavar="FILE", help="the gates as JUnit XML, too")
     gate.add_argument("--github", action="store_true", help="annotations, step summary and outputs of GitHub Actions")
-    compare = _reader(subparsers, "compare", "two runs on the same exam, example by example", commands.compare)
+    compare = _reader(subparsers, "compare", "two runs on the same exam, example by example", read.compare)
     compare.add_argument("baseline", metavar="RUN", help="EXPERIMENT/ARM, EXPERIMENT/ARM/SUITE, or a run's id")
     compare.add_argument("candidate", metavar="RUN", help="the run compared with it")
     compare.add_argument(

@@ -107,3 +107,6 @@ class CostsConfig(Section):
     retrain_months: Annotated[float, Field(gt=0)] = 6
     hosting_per_month: Amount = 0.0
     requests_per_month: Annotated[int, Field(ge=1)] | None = None
+
+
+LIST_CURRENCY = "USD"

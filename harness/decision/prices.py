@@ -14,7 +14,6 @@ from suites.data.examples import sha256_json
 from suites.errors import UserError
 
 PRICE_LIST = Path(__file__).with_name("prices.yaml")
-LIST_CURRENCY = "USD"
 MILLION, HOUR = 1_000_000, 3600
 
 

@@ -10,7 +10,8 @@ from baselines.selection import Trial, choose
 from harness.decision import compare_corpus
 from harness.evaluation.early_stopping import shortened
 from harness.evaluation.evaluate import evaluate, evaluate_lm_eval
-from harness.experiment import arms as setup
+from harness.experiment import exams
+from harness.experiment.arms import base_arms, candidate_label
 from harness.experiment.session import Session, Side
 from harness.judge import audit
 from harness.models.cache import Cached
@@ -33,7 +34,7 @@ def choose_arm(session: Session, side: Side, arms: Sequence[Arm]) -> Arm:
     """The arm with the best primary score on validation; an only arm needs no rehearsal."""
     if len(arms) == 1:
         return arms[0]
-    suite = setup.task_suite(session.experiment, session.splits, "validation")
+    suite = exams.task_suite(session.experiment, session.splits, "validation")
     runs = [take(session, arm, suite) for arm in arms]
     best = choose([_trial(session, done) for done in runs], session.experiment.config.policy.max_unscored)
     chosen = arms[[done.arm for done in runs].index(best.arm)]
@@ -53,7 +54,7 @@ def _trial(session: Session, done: Run) -> Trial:
 def shorten(session: Session, arm: Arm, suite: Suite) -> Suite:
     """The part of the exam that settles the gain; the best prompt then meets the candidate on that part."""
     name = session.chosen("base")["arm"]
-    [prompted] = [arm for arm in setup.base_arms(session.experiment, session.splits) if arm.name == name]
+    [prompted] = [arm for arm in base_arms(session.experiment, session.splits) if arm.name == name]
     whole = take(session, prompted, suite)
     part = shortened(session, arm, suite, session.store.scores(whole.id, suite.primary))
     session.forget_chosen("base", "task")
@@ -67,9 +68,9 @@ def examine(session: Session, side: Side, arms: Sequence[Arm], chosen: Arm, suit
     for arm in arms:
         done = take(session, arm, suite)
         put_arm(session, side, arm.name, done, chosen=arm is chosen)
-    name = "base" if side == "base" else setup.candidate_label(session.experiment)
+    name = "base" if side == "base" else candidate_label(session.experiment)
     model = session.model(chosen.model)
-    for examination in setup.regression_exams(session.experiment):
+    for examination in exams.regression_exams(session.experiment):
         if isinstance(examination, LmEvalTask):
             done = evaluate_lm_eval(name, examination, model, session.store, session.experiment.config.seed)
         else:

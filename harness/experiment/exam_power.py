@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.config.base import read_margin
 from harness.decision import compare_corpus
-from harness.experiment import arms
+from harness.experiment import exams
 from harness.experiment.session import Session
 from harness.stats import power
 from suites.benchmarks.lm_eval import LmEvalTask
@@ -28,8 +28,8 @@ def exam_power(session: Session) -> list[Finding]:
             f"{n:,} test rows tell a gain of about {least:.3f} from none, if the arms disagree on {2 * DISCORDANCE:.0%}"
         )
         found.append(Finding("info", "exam_power", text))
-    rules = arms.regression_rules(session.experiment)
-    for exam in arms.regression_exams(session.experiment):
+    rules = exams.regression_rules(session.experiment)
+    for exam in exams.regression_exams(session.experiment):
         margin, relative = read_margin(rules[exam.name][0])
         if isinstance(exam, LmEvalTask) or relative:
             continue
@@ -46,7 +46,7 @@ def exam_power(session: Session) -> list[Finding]:
 
 def label_floors(session: Session) -> list[Finding]:
     """Where accuracy would mislead: what a metric of labels gives to one answer for all, and to guessing."""
-    suites = [arms.task_suite(session.experiment, session.splits, "test"), *arms.regression_exams(session.experiment)]
+    suites = [exams.task_suite(session.experiment, session.splits, "test"), *exams.regression_exams(session.experiment)]
     return [
         Finding("info", "floor", compare_corpus.floor_sentence(metric, suite.name, [e.target for e in suite.examples]))
         for suite in suites

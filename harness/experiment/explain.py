@@ -10,7 +10,8 @@ from pathlib import Path
 from harness.config.base import Tier, read_margin
 from harness.config.policy import MetricRule
 from harness.decision.compare_corpus import planned_sd
-from harness.experiment import arms
+from harness.experiment import splits
+from harness.experiment.exams import regression_exams, regression_rules
 from harness.experiment.load import Experiment
 from harness.stats import power
 from harness.store.database import Store
@@ -50,10 +51,10 @@ class Known:
 
 def known(experiment: Experiment, store: Path | None = None) -> Known:
     """The sizes of the exams as files, and what an earlier decision of this experiment's name measured."""
-    test = arms.read_splits(experiment, arms.read_files(experiment))["test"]
+    test = splits.read_splits(experiment, splits.read_files(experiment))["test"]
     primary, *others = experiment.config.task.ordered_metrics
     sizes = {"gain": len(test), **dict.fromkeys(["judge", *others], len(test))}
-    exams = [exam for exam in arms.regression_exams(experiment) if isinstance(exam, Suite)]
+    exams = [exam for exam in regression_exams(experiment) if isinstance(exam, Suite)]
     sizes |= {exam.name: len(exam.examples) for exam in exams}
     spreads = {"gain": _planned(primary, test, TASK_DISCORDANCE)}
     spreads |= {metric: _planned(metric, test, OTHER_DISCORDANCE) for metric in others}
@@ -106,7 +107,7 @@ def _losses(experiment: Experiment, known: Known) -> Iterator[Rule]:
     for metric in config.task.ordered_metrics[1:]:
         rule = policy.metrics.get(metric, MetricRule())
         yield _loss(metric, metric, rule.margin, rule.tier, policy.confidence, known)
-    for suite, (margin, tier) in arms.regression_rules(experiment).items():
+    for suite, (margin, tier) in regression_rules(experiment).items():
         yield _loss(suite, f"the regression suite {suite}", margin, tier, policy.confidence, known)
     if config.task.slices:
         subject = f"every slice by {', '.join(config.task.slices)}"

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.experiment import arms
 from harness.experiment.load import Experiment
+from harness.experiment.splits import Splits, read_files, read_folds, read_splits, split_recipe
 from harness.judge.audit import Evidence
 from harness.models import load
 from harness.models.cache import Cached
@@ -43,16 +43,16 @@ class Session:
     @cached_property
     def files(self) -> dict[str, DataFile]:
         """The data files, read."""
-        return arms.read_files(self.experiment)
+        return read_files(self.experiment)
 
     @cached_property
-    def splits(self) -> arms.Splits:
+    def splits(self) -> Splits:
         """The examples of each split. Rows of the training file stay where an earlier run has put them."""
         settings = self.experiment.config.data.split
         if not settings or settings.folds:
-            return arms.read_splits(self.experiment, self.files)
-        recipe = arms.split_recipe(self.experiment)
-        splits = arms.read_splits(self.experiment, self.files, self.store.earlier_split(self.id, recipe))
+            return read_splits(self.experiment, self.files)
+        recipe = split_recipe(self.experiment)
+        splits = read_splits(self.experiment, self.files, self.store.earlier_split(self.id, recipe))
         files = {name for name in splits if getattr(self.experiment.config.data, name) and name != "train"}
         sides = {e.id: name for name, part in splits.items() if name not in files for e in part}
         self.store.put_split(self.id, recipe, sides)
@@ -63,13 +63,13 @@ class Session:
         """The sessions of the folds of a cross-validation, on this store and with its model; else none."""
         if self.experiment.fold:
             return ()
-        parts = list(enumerate(arms.read_folds(self.experiment, self.files), 1))
+        parts = list(enumerate(read_folds(self.experiment, self.files), 1))
         if parts:
             sides = {example.id: f"fold {number}" for number, splits in parts for example in splits["test"]}
-            self.store.put_split(self.id, arms.split_recipe(self.experiment), sides)
+            self.store.put_split(self.id, split_recipe(self.experiment), sides)
         return tuple(self._fold(number, splits) for number, splits in parts)
 
-    def _fold(self, number: int, splits: arms.Splits) -> Session:
+    def _fold(self, number: int, splits: Splits) -> Session:
         experiment = replace(self.experiment, fold=number)
         _register(experiment, self.store)
         self.store.insert("folds", [{"fold_id": experiment.id, "experiment_id": self.id, "fold": number}])

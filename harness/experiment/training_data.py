@@ -11,8 +11,9 @@ from typing import Any
 
 from baselines.arm import Prompter
 from harness.config.training import TrainingConfig as Settings
-from harness.experiment import arms
+from harness.experiment import arms, exams
 from harness.experiment.load import Experiment
+from harness.experiment.splits import Splits
 from harness.judge.audit import Evidence
 from harness.stats import paired
 from harness.training import PairRow, RatedRow, TrainingConfig, TrainingData, TrainRow, types
@@ -48,11 +49,11 @@ def _settings(config: Settings, experiment: Experiment) -> TrainingConfig:
     return TrainingConfig(**{**given, **known})
 
 
-def rows(experiment: Experiment, splits: arms.Splits) -> TrainingData:
+def rows(experiment: Experiment, splits: Splits) -> TrainingData:
     """What there is to learn from, each question asked as the task asks it."""
     prompter = arms.task_prompter(experiment)
     preferred, rated = _preferences(experiment)
-    schema = arms.task_suite(experiment, splits, "test").schema
+    schema = exams.task_suite(experiment, splits, "test").schema
     return TrainingData(
         train=as_rows(prompter, splits.get("train", ())),
         validation=as_rows(prompter, splits.get("validation", ())),
@@ -64,7 +65,7 @@ def rows(experiment: Experiment, splits: arms.Splits) -> TrainingData:
     )
 
 
-def check(experiment: Experiment, splits: arms.Splits) -> None:
+def check(experiment: Experiment, splits: Splits) -> None:
     """Raises UserError when there are too few rows for the training's settings."""
     if experiment.config.training:
         whole = settings(experiment)
@@ -72,9 +73,9 @@ def check(experiment: Experiment, splits: arms.Splits) -> None:
             stage.check_enough(len(splits.get("train", ())))
 
 
-def findings(experiment: Experiment, splits: arms.Splits) -> list[Finding]:
+def findings(experiment: Experiment, splits: Splits) -> list[Finding]:
     """Rows to learn from that are asked in an exam."""
-    suites = [exam for exam in arms.regression_exams(experiment) if not isinstance(exam, LmEvalTask)]
+    suites = [exam for exam in exams.regression_exams(experiment) if not isinstance(exam, LmEvalTask)]
     asked = {normalise(example.input) for suite in suites for example in suite.examples}
     asked |= {normalise(example.input) for example in splits.get("test", ())}
     preferred, rated = _preferences(experiment)

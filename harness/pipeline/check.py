@@ -8,8 +8,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from harness.experiment import arms
-from harness.judge import audit
+from harness.experiment import arms, specs
+from harness.experiment.exams import regression_exams, task_suite
+from harness.judge.calibration import read_calibration
 from harness.observe.progress import phase, say
 from harness.training import types
 from suites.benchmarks.lm_eval import LmEvalTask
@@ -35,14 +36,12 @@ def of_experiment(session: Session) -> Material:
     """
     experiment = session.experiment
     exams: dict[str, Sequence[Example]] = {
-        f"{exam.name} suite": exam.examples
-        for exam in arms.regression_exams(experiment)
-        if not isinstance(exam, LmEvalTask)
+        f"{exam.name} suite": exam.examples for exam in regression_exams(experiment) if not isinstance(exam, LmEvalTask)
     }
     if experiment.config.judge and (calibration := experiment.config.judge.calibration):
-        pairs = audit.read_calibration(experiment.resolve(calibration))
+        pairs = read_calibration(experiment.resolve(calibration))
         exams[CALIBRATION] = [Example(p.id, {"input": p.input}, label, p.id) for p, label in pairs]
-    suite = arms.task_suite(experiment, session.splits, "test")
+    suite = task_suite(experiment, session.splits, "test")
     # With folds every row is both trained on and tested, though never by one model; see `of_folds`.
     splits = {"train": session.splits["train"]} if session.folds else session.splits
     return Material(splits, exams, suite.metrics, suite.schema, experiment.config.task.slices)
@@ -69,7 +68,7 @@ def of_tokens(session: Session) -> list[Finding]:
         return []
     from harness.training.data.checks import reader, tokenizer_findings  # loads torch
 
-    chat, stops, context = reader(arms.base_spec(session.experiment))
+    chat, stops, context = reader(specs.base_spec(session.experiment))
     prompter = arms.task_prompter(session.experiment)
     rows = {example.id: types.training_row(prompter, example) for example in train}
     found = tokenizer_findings(rows, chat, min(config.max_length, context), stops)
@@ -86,7 +85,7 @@ def show_row(session: Session) -> None:
     from harness.training.data.checks import reader
     from harness.training.data.preview import coloured, plain, preview
 
-    read = reader(arms.base_spec(session.experiment))
+    read = reader(specs.base_spec(session.experiment))
     shown = preview(train[0], read.chat, arms.task_prompter(session.experiment), read.stops)
     say(str(shown))
     console = Console(stderr=True, soft_wrap=True)

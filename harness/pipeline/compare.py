@@ -9,9 +9,9 @@ from harness.config.base import Tier, read_margin
 from harness.config.policy import MetricRule
 from harness.decision.compare import Comparison, Kind, Question, compare, slices_of
 from harness.decision.compare_corpus import compare_corpus
-from harness.experiment import arms
+from harness.experiment import exams
 from harness.experiment.session import Session
-from harness.judge import audit
+from harness.judge import ask, trust
 from harness.stats.sequential import level_at_look, planned_looks
 from suites.errors import UserError
 from suites.metrics.corpus_level import CORPUS
@@ -33,7 +33,7 @@ def compare_all(session: Session) -> list[Comparison]:
     for name, examples in slices_of(session.splits["test"]).items():
         margin, tier, ids = policy.slices.margin, policy.slices.tier, {example.id for example in examples}
         found.append(compare_runs(session, "slice", base, candidate, primary, margin, tier, name, ids))
-    rules = arms.regression_rules(session.experiment)
+    rules = exams.regression_rules(session.experiment)
     for before, after in run_pairs(session)[1:]:
         margin, tier = rules[before["suite"]]
         found.append(compare_runs(session, "regression", before, after, before["metric"], margin, tier))
@@ -79,7 +79,7 @@ def _compare_judged(session: Session, base: Mapping[str, Any], candidate: Mappin
     rule = session.experiment.config.policy.judge
     tier: Tier = "advisory" if distrust(session) else rule.tier
     question = _question("judge", base, candidate, "preference", rule.margin, tier)
-    before, after = audit.preferences(audit.read_verdicts(session.store, session.id))
+    before, after = ask.preferences(ask.read_verdicts(session.store, session.id))
     return answer(session, question, _clusters(session, base["suite_id"]), before, after)
 
 
@@ -140,7 +140,7 @@ def _clusters(session: Session, suite_id: str) -> list[tuple[str, str]]:
 
 def distrust(session: Session) -> str:
     """Why the judge may not decide; empty when it may."""
-    return audit.distrust(session.evidence("judge"), session.experiment.config.policy)
+    return trust.distrust(session.evidence("judge"), session.experiment.config.policy)
 
 
 def run_pairs(session: Session) -> list[tuple[dict[str, Any], dict[str, Any]]]:

@@ -16,7 +16,7 @@ from harness.decision.costs import cheaper
 from harness.decision.decide import Decision, Gate, Verdict, decide
 from harness.decision.wording import measured
 from harness.experiment.session import Session
-from harness.judge import audit
+from harness.judge import ask, audit
 from harness.pipeline import costs as accounts
 from harness.pipeline import cross_validation
 from harness.pipeline import seeds as repeats
@@ -127,7 +127,7 @@ def _uncertainty(session: Session) -> str:
         seeds = "" if session.stopped() else repeats.seed_sentence(session)
         seen = f"One decoding was seen; another may differ. {seeds}" if seeds else SEEN_ONCE
         told = f"Intervals cover the choice of examples. {seen}"
-    split = audit.contradiction(audit.read_verdicts(session.store, session.id))
+    split = audit.contradiction(ask.read_verdicts(session.store, session.id))
     own = next((part.share for part in split.components if part.source == "judging"), None) if split else None
     return (
         told if own is None else f"{told} Of the judge's uncertainty {own:.0%} is its own contradiction between orders."

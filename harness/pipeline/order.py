@@ -6,10 +6,10 @@ import time
 from typing import Any
 
 from harness.evaluation import exam as examining
-from harness.experiment import arms as setup
-from harness.experiment import exam_power, training_data
+from harness.experiment import exam_power, exams, specs, training_data
+from harness.experiment.arms import base_arms, candidate_arms
 from harness.experiment.session import Session, Side, Stage
-from harness.judge import audit
+from harness.judge import ask, audit, calibration
 from harness.models import NonFiniteWeights
 from harness.observe.progress import say
 from harness.pipeline import check as data_gate
@@ -66,9 +66,9 @@ def baseline(session: Session) -> None:
     """The base model with every prompt: the best is chosen on validation, all meet the exam."""
     session.forget("arms", "side", "base")
     session.forget("evidence", "topic", "trouble")
-    arms = setup.base_arms(session.experiment, session.splits)
+    arms = base_arms(session.experiment, session.splits)
     try:
-        suite = setup.task_suite(session.experiment, session.splits, "test")
+        suite = exams.task_suite(session.experiment, session.splits, "test")
         examining.examine(session, "base", arms, examining.choose_arm(session, "base", arms), suite)
     except NonFiniteWeights as trouble:
         _report_trouble(session, "base", str(trouble))
@@ -100,11 +100,11 @@ def exam(session: Session) -> None:
     session.forget("arms", "side", "candidate")
     session.forget("evidence", "topic", "trouble")
     spec = candidate_spec(session)
-    arms = setup.candidate_arms(session.experiment, spec, setup.base_arms(session.experiment, session.splits))
+    arms = candidate_arms(session.experiment, spec, base_arms(session.experiment, session.splits))
     try:
         examining.measure_effect(session, arms[0])
         chosen = examining.choose_arm(session, "candidate", arms)
-        suite = setup.task_suite(session.experiment, session.splits, "test")
+        suite = exams.task_suite(session.experiment, session.splits, "test")
         if session.experiment.config.policy.stop_early:
             suite = examining.shorten(session, chosen, suite)
         examining.examine(session, "candidate", [chosen], chosen, suite)
@@ -120,18 +120,18 @@ def judge(session: Session) -> None:
         return
     rubric = load_rubric(config.rubric, session.experiment.folder)
     generation = Generation(max_new_tokens=config.max_new_tokens)
-    model = session.model(setup.model_spec(session.experiment, config.model))
+    model = session.model(specs.model_spec(session.experiment, config.model))
     confidence = session.experiment.config.policy.confidence
     rows: list[dict[str, Any]] = []
     evidence: list[audit.Evidence] = []
     if config.calibration:
-        labelled = audit.read_calibration(session.experiment.resolve(config.calibration))
+        labelled = calibration.read_calibration(session.experiment.resolve(config.calibration))
         labels = [label for _, label in labelled]
-        judged = audit.judge_all(model, rubric, [pair for pair, _ in labelled], generation, "labelled pairs")
-        rows += audit.verdict_rows(judged, "calibration", model, labels)
-        evidence += audit.calibration_evidence(judged, labels, confidence)
-    judged = audit.judge_all(model, rubric, _pairs(session), generation, "the exam")
-    rows += audit.verdict_rows(judged, "exam", model)
+        judged = ask.judge_all(model, rubric, [pair for pair, _ in labelled], generation, "labelled pairs")
+        rows += ask.verdict_rows(judged, "calibration", model, labels)
+        evidence += calibration.calibration_evidence(judged, labels, confidence)
+    judged = ask.judge_all(model, rubric, _pairs(session), generation, "the exam")
+    rows += ask.verdict_rows(judged, "exam", model)
     evidence += audit.exam_evidence(judged, session.scores("base"), session.scores("candidate"), confidence)
     session.store.replace_all("verdicts", session.id, rows)
     for item in evidence:
@@ -152,7 +152,7 @@ STAGES: dict[str, Stage] = {
 def candidate_spec(session: Session) -> ModelSpec:
     """The model under examination: the one this experiment trained, or the one it was given."""
     if session.experiment.config.training is None:
-        return setup.candidate_spec(session.experiment)
+        return specs.candidate_spec(session.experiment)
     sql = "select training_id from experiment_training where experiment_id = ?"
     trained = session.store.rows(sql, [session.id])
     if not trained:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 
 from baselines.arm import Prompter
 from harness.config.base import read_margin
-from harness.experiment import arms
-from harness.experiment.load import ONLINE_METHODS, PREFERENCE_METHODS
+from harness.config.contradictions import ONLINE_METHODS, PREFERENCE_METHODS
+from harness.experiment import arms, exams
 from harness.experiment.session import Session
 from harness.stats.corpus_level import corpus_value
 from harness.training import Probe
@@ -33,10 +33,10 @@ def build(session: Session) -> list[Probe]:
         return []
     found: list[Probe] = []
     if session.splits.get("validation"):
-        rehearsal = arms.task_suite(experiment, session.splits, "validation")
+        rehearsal = exams.task_suite(experiment, session.splits, "validation")
         found.append(_probe(session, rehearsal, arms.task_prompter(experiment), None))
-    rules = arms.regression_rules(experiment)
-    for exam in arms.regression_exams(experiment):
+    rules = exams.regression_rules(experiment)
+    for exam in exams.regression_exams(experiment):
         if not isinstance(exam, LmEvalTask) and exam.primary not in CORPUS:
             margin, _ = read_margin(rules[exam.name][0])  # a share of the base's score is at most so many points
             found.append(_probe(session, exam, Prompter(exam.name, exam.prompt), margin))

@@ -19,7 +19,7 @@ from baselines.arm import Arm, Prompter
 from harness.config.base import read_margin
 from harness.decision.decide import Gate, Status
 from harness.evaluation import exam
-from harness.experiment import arms, training_data
+from harness.experiment import arms, exams, training_data
 from harness.experiment.session import Session
 from harness.pipeline import train
 from harness.stats import paired
@@ -188,7 +188,7 @@ def learning_curve(session: Session) -> None:
     config = session.experiment.config.training
     if config is None or not config.learning_curve:
         return
-    rehearsal = arms.task_suite(session.experiment, session.splits, "validation")
+    rehearsal = exams.task_suite(session.experiment, session.splits, "validation")
     prompter = arms.task_prompter(session.experiment)
     for position, share in enumerate(sorted(set(config.learning_curve))):
         part = take(session.splits["train"], share, session.experiment.config.seed)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.config.training import SweepConfig, SweepRange
-from harness.experiment import arms
+from harness.experiment import arms, exams
 from harness.experiment.session import Session
 from harness.observe.progress import say
 from harness.pipeline import seeds, train
@@ -60,7 +60,7 @@ def _try(session: Session, trial: optuna.Trial, position: int, settings: Mapping
         say(f"trial {position + 1} {state}: {stopped}")
         seeds.put(session, "trial", position, "", settings, state)
         return None
-    rehearsal = arms.task_suite(session.experiment, session.splits, "validation")
+    rehearsal = exams.task_suite(session.experiment, session.splits, "validation")
     prompter = arms.task_prompter(session.experiment)
     measured = seeds.measure(session, f"trial {position + 1}", training_id, prompter, rehearsal)
     seeds.put(session, "trial", position, training_id, settings, "done", measured)

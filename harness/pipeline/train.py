@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.config.training import ElsewhereConfig
-from harness.experiment import arms, freeze, training_data
+from harness.experiment import freeze, specs, training_data
 from harness.experiment.session import Session
 from harness.observe.progress import Phase, phase, say
 from harness.observe.trackers import Tracking
@@ -84,7 +84,7 @@ def train_once(session: Session, asked: Lesson, report: OnLog | None = None) -> 
 
     One on record whose folder is gone is done again.
     """
-    spec = arms.base_spec(session.experiment)
+    spec = specs.base_spec(session.experiment)
     weights = session.model(spec).identity.weights
     training_id = sha256_json([weights, asdict(asked.settings), asdict(asked.data), *_means(session)])
     known = session.store.rows("select folder from training where training_id = ?", [training_id])
@@ -213,7 +213,7 @@ def put_reward_accuracy(session: Session, training_id: str) -> None:
 def trained_spec(session: Session, training_id: str) -> ModelSpec:
     """The model that a training on record made."""
     [row] = session.store.rows("select folder, spec from training where training_id = ?", [training_id])
-    spec = arms.base_spec(session.experiment)
+    spec = specs.base_spec(session.experiment)
     if row["spec"]:
         return replace(spec, **json.loads(row["spec"]))
     # Trained before version 9 of the store.

@@ -15,7 +15,8 @@ from pathlib import Path
 from harness.decision.decide import Verdict
 from harness.evaluation import exam
 from harness.evaluation.evaluate import on_record
-from harness.experiment import arms as setup
+from harness.experiment import specs
+from harness.experiment.arms import base_arms, candidate_arms
 from harness.experiment.session import Session
 from harness.models.cache import Cached
 from harness.models.echo import EchoModel
@@ -131,7 +132,7 @@ def missing_answers(session: Session) -> Planted:
 def adapter_without_effect(session: Session) -> Planted:
     """Training stopped before the first step, or never reached the matrices that carry it."""
     session = one_model(session)
-    base, folder = setup.base_spec(session.experiment), session.store.path.parent / "adapter"
+    base, folder = specs.base_spec(session.experiment), session.store.path.parent / "adapter"
     if not base.base or base.kind != "hf":
         raise NotApplicable("the base is no model on this machine")
     from harness.models.hf import inert_adapter
@@ -142,7 +143,7 @@ def adapter_without_effect(session: Session) -> Planted:
         inert_adapter.untrained(base, folder)
         done = "a fresh LoRA on the base, its B matrices zero"
     spec = replace(base, adapter=str(folder))
-    arms = setup.candidate_arms(session.experiment, spec, setup.base_arms(session.experiment, session.splits))
+    arms = candidate_arms(session.experiment, spec, base_arms(session.experiment, session.splits))
     exam.measure_effect(session, arms[0])
     return Planted(done, (Verdict.INVALID,), ("adapter",))
 

@@ -14,7 +14,7 @@ from harness.config.policy import MetricRule
 from harness.decision.decide import Verdict
 from harness.evaluation import exam
 from harness.evaluation.evaluate import Marked, on_record, record
-from harness.experiment import arms
+from harness.experiment import exams
 from harness.experiment.session import Session, Side
 from harness.pipeline.compare import FINISHED
 from harness.store.database import RUN_DIGEST
@@ -154,7 +154,7 @@ def rewrite(
     `spoilt` makes a broken metric of a sound one, by name.
     """
     chosen = session.chosen(side)
-    suite = arms.task_suite(session.experiment, session.splits, "test")
+    suite = exams.task_suite(session.experiment, session.splits, "test")
     marks = {name: metrics.build(name, suite.schema) for name in suite.metrics}
     marks |= {name: metrics.checked(name, spoil(marks[name])) for name, spoil in (spoilt or {}).items()}
     marked = [_marked(chosen["run_id"], example, answers[example.id], marks) for example in asked(session, side)]

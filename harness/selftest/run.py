@@ -19,7 +19,7 @@ from harness.config.base import read_margin
 from harness.decision import decide
 from harness.decision.compare import Question
 from harness.evaluation.evaluate import on_record
-from harness.experiment import arms as setup
+from harness.experiment.arms import base_arms
 from harness.experiment.session import Session
 from harness.observe.progress import phase, say
 from harness.pipeline.compare import answer, marks
@@ -141,7 +141,7 @@ def base_asked_again(session: Session) -> Outcome:
     session = one_model(session)
     chosen = session.chosen("base")
     run = on_record(session.store, chosen["run_id"])
-    arms = setup.base_arms(session.experiment, session.splits)
+    arms = base_arms(session.experiment, session.splits)
     arm = next(arm for arm in arms if arm.name == chosen["arm"])
     if arm.model.recorded:
         raise NotApplicable("the base's answers are recorded, there is no model to ask")

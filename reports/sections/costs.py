@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from reports.data import ReportData, Row
+from reports.data import Pictures, ReportData, Row
 from reports.format.numbers import amount, span, volume
 from reports.format.text import cell, table
 
 
-def section(data: ReportData, pictures: dict[str, str]) -> str:
+def section(data: ReportData, pictures: Pictures) -> str:
     """What training, hosting and answering cost, from which volume on the candidate pays, and at which prices."""
     found = data.break_even
     if found is None:

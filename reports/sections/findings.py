@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from reports.data import ReportData
+from reports.data import Pictures, ReportData
 from reports.format.text import cell, table
 
 MARKS = {"block": "❌\u00a0block", "warn": "⚠️\u00a0warn", "info": "info"}
 SHOWN = 5
 
 
-def section(data: ReportData) -> str:
+def section(data: ReportData, pictures: Pictures) -> str:
     """Every finding, the gravest first, with the rows that show it."""
     if not data.findings:
         return ""

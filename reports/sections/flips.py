@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from reports.data import ReportData, Row
+from reports.data import Pictures, ReportData, Row
 from reports.format.text import block, cell, contrast, table
 
 LONGEST_PROMPT, SHORT_PROMPT, OVERLAP = 1200, 200, 60  # characters
 
 
-def section(data: ReportData) -> str:
+def section(data: ReportData, pictures: Pictures) -> str:
     """How many answers changed on each exam, and the clearest of them."""
     if not data.flips:
         return ""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 
-from reports.data import ReportData, Row
+from reports.data import Pictures, ReportData, Row
 from reports.format.numbers import span
 from reports.format.text import block, cell, table
 
 WHAT = {"seed": "seed", "share": "share of the rows", "trial": "trial of the sweep"}
 
 
-def section(data: ReportData, pictures: dict[str, str]) -> str:
+def section(data: ReportData, pictures: Pictures) -> str:
     """The training of the candidate; empty where others trained it."""
     if not data.training:
         return ""

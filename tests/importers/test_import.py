@@ -318,7 +318,7 @@ def test_logs_that_lm_eval_itself_wrote(tmp_path: Path, monkeypatch: pytest.Monk
     from lm_eval.evaluator import evaluate
     from lm_eval.loggers import EvaluationTracker
     from lm_eval.tasks import TaskManager
-    from test_lm_eval_bridge import Table
+    from table_model import Table
 
     from suites.benchmarks.lm_eval import _adapt
 

@@ -9,7 +9,7 @@ import pytest
 from workspaces import write_jsonl
 
 from harness.config.policy import Policy
-from harness.judge import audit
+from harness.judge import ask, audit, calibration, trust
 from suites.errors import UserError
 from suites.judges.pairwise import Pair, Rubric
 from suites.model import Completion, Generation, Identity, LogLikelihood, OnProgress, Prompt
@@ -50,21 +50,21 @@ def fair(first: str, second: str) -> str:
     return f"because. verdict: {'A' if first == 'good' else 'B' if second == 'good' else 'tie'}"
 
 
-def judged(word: Callable[[str, str], str], pairs: Sequence[Pair] = PAIRS) -> list[audit.Judged]:
-    return audit.judge_all(Judge(word), RUBRIC, pairs, Generation(), "pairs")
+def judged(word: Callable[[str, str], str], pairs: Sequence[Pair] = PAIRS) -> list[ask.Judged]:
+    return ask.judge_all(Judge(word), RUBRIC, pairs, Generation(), "pairs")
 
 
 def evidence(word: Callable[[str, str], str], labels: str = "first") -> dict[str, audit.Evidence]:
     found = judged(word)
     scores = [{p.id: Score(value) for p in PAIRS} for value in (0.0, 1.0)]
-    items = audit.calibration_evidence(found, [labels] * len(PAIRS), 0.95)  # type: ignore[list-item]
+    items = calibration.calibration_evidence(found, [labels] * len(PAIRS), 0.95)  # type: ignore[list-item]
     items += audit.exam_evidence(found, scores[0], scores[1], 0.95)
     return {item.name: item for item in items}
 
 
 def test_a_fair_judge_is_trusted_and_its_wins_count() -> None:
-    assert audit.distrust(evidence(fair), Policy()) == ""
-    baseline, candidate = audit.preferences(judged(fair))
+    assert trust.distrust(evidence(fair), Policy()) == ""
+    baseline, candidate = ask.preferences(judged(fair))
     assert {s.value for s in candidate.values()} == {1.0}
     assert {s.value for s in baseline.values()} == {0.0}
 
@@ -74,21 +74,21 @@ def test_a_judge_that_always_says_a_has_said_tie_and_is_not_trusted() -> None:
     assert {item.choice for item in judged(always_a)} == {"tie"}
     assert found["consistency"].value == 0.0
     assert found["first_slot"].value == 1.0
-    assert "same in both orders" in audit.distrust(found, Policy())
+    assert "same in both orders" in trust.distrust(found, Policy())
 
 
 def test_a_judge_that_was_never_checked_is_advisory() -> None:
     found = evidence(fair)
     del found["agreement"]
-    assert "not checked" in audit.distrust(found, Policy())
+    assert "not checked" in trust.distrust(found, Policy())
 
 
 def test_a_judge_that_disagrees_with_people_is_advisory() -> None:
-    assert "agreement with labels" in audit.distrust(evidence(fair, labels="second"), Policy())
+    assert "agreement with labels" in trust.distrust(evidence(fair, labels="second"), Policy())
 
 
 def test_an_unreadable_judge_has_no_opinion_rather_than_a_tie() -> None:
-    baseline, candidate = audit.preferences(judged(lambda first, second: "I cannot say"))
+    baseline, candidate = ask.preferences(judged(lambda first, second: "I cannot say"))
     assert {s.value for s in candidate.values()} == {None}
     assert "could not be read" in next(iter(baseline.values())).reason
     assert evidence(lambda first, second: "hm")["readable"].value == 0.0
@@ -96,7 +96,7 @@ def test_an_unreadable_judge_has_no_opinion_rather_than_a_tie() -> None:
 
 def test_equal_answers_are_a_tie_without_asking() -> None:
     judge = Judge(always_a)
-    found = audit.judge_all(judge, RUBRIC, [Pair("p", "q", "same", "same")], Generation(), "pairs")
+    found = ask.judge_all(judge, RUBRIC, [Pair("p", "q", "same", "same")], Generation(), "pairs")
     assert [item.choice for item in found] == ["tie"]
     assert judge.asked == []
 
@@ -110,13 +110,13 @@ def test_equal_answers_are_a_tie_without_asking() -> None:
 )
 def test_calibration_rows_that_cannot_be_used_are_named(row: dict[str, str], message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
-        audit.read_calibration(write_jsonl(tmp_path / "labels.jsonl", [row]))
+        calibration.read_calibration(write_jsonl(tmp_path / "labels.jsonl", [row]))
 
 
 def share_of_its_own(word: Callable[[str, str], str]) -> float | None:
     """The share of the uncertainty that the judge adds itself, on pairs of which every other one is better."""
     pairs = [Pair(f"p{i}", "question", *(("good", "bad") if i % 2 else ("bad", "good"))) for i in range(100)]
-    split = audit.contradiction(audit.judge_all(Judge(word), RUBRIC, pairs, Generation(), "test"))
+    split = audit.contradiction(ask.judge_all(Judge(word), RUBRIC, pairs, Generation(), "test"))
     assert split is not None
     return next(part.share for part in split.components if part.source == "judging")
 

@@ -11,7 +11,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from harness.experiment.arms import EMBEDDED
+from harness.experiment.specs import EMBEDDED
 from harness.models import load
 from suites.errors import UserError
 from suites.model import Generation, ModelSpec, Prompt

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 import tiny_models
 import torch
-from test_repeats import workspace
-from workspaces import run, verdict
+from workspaces import run, tiny_training, verdict
 
 from harness.observe.trackers import Tracking
 
@@ -28,7 +27,7 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
 def test_curves_and_decision_reach_the_tracker(tmp_path: Path) -> None:
     torch.set_num_threads(1)
     base = tiny_models.build("qwen2", tmp_path / "base")
-    session = run(workspace(tmp_path, base, epochs=2, seeds=2, report_to=["tensorboard"]))
+    session = run(tiny_training(tmp_path, base, epochs=2, seeds=2, report_to=["tensorboard"]))
     assert verdict(session)
     found = scalars(session.out)
     assert len(found["loss"]) == 8

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 import tiny_models
 import torch
 import yaml
 from safetensors.torch import load_file, save_file
-from workspaces import opened, run, verdict, write_jsonl
+from workspaces import TRAINING, opened, run, tiny_experiment, verdict, write_jsonl
 
 from harness.experiment.session import Session
 from harness.pipeline import order
 from suites.errors import UserError
-
-TRAINING = {"method": "lora", "epochs": 12, "learning_rate": 0.02, "batch_size": 8}
 
 
 @pytest.fixture(scope="module")
@@ -26,35 +23,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_models.build("qwen2", tmp_path_factory.mktemp("models") / "base")
 
 
-def workspace(folder: Path, base: Path, **settings: Any) -> Path:
-    """A task a random model cannot do and a few steps of training can: always answer "order"."""
-    for split, count in (("train", 48), ("validation", 20), ("test", 120)):
-        rows = [{"id": f"{split}{i}", "input": f"ticket {split} {i}", "target": "order"} for i in range(count)]
-        write_jsonl(folder / f"{split}.jsonl", rows)
-    write_jsonl(
-        folder / "old" / "examples.jsonl", [{"id": f"o{i}", "input": f"{i}", "target": "x"} for i in range(150)]
-    )
-    (folder / "old" / "suite.yaml").write_text("name: old\nmetrics: [exact_match]\nmax_new_tokens: 4\n")
-    content = {
-        "experiment": "tiny",
-        "model": str(base),
-        "data": {split: f"{split}.jsonl" for split in ("train", "validation", "test")},
-        "task": {"prompt": "Answer.", "max_new_tokens": 6},
-        "baselines": ["zero_shot", {"few_shot": {"shots": 2}}],
-        "regression": ["old"],
-        # A random model never stops talking, and anything is a great gain over it.
-        "policy": {"max_truncated": 1.0, "suspicious_gain": 1.0},
-        **settings,
-    }
-    path = folder / "experiment.yaml"
-    path.write_text(yaml.safe_dump(content), encoding="utf-8")
-    return path
-
-
 @pytest.fixture(scope="module")
 def finished(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Session:
     """An experiment that trained a LoRA, run to the end."""
-    return run(workspace(tmp_path_factory.mktemp("work"), base, training=TRAINING))
+    return run(tiny_experiment(tmp_path_factory.mktemp("work"), base, training=TRAINING))
 
 
 def adapter(session: Session) -> Path:
@@ -94,7 +66,7 @@ def test_a_second_training_asks_the_base_nothing(finished: Session, base: Path) 
 
 
 def test_training_is_refused_before_the_baseline(base: Path, tmp_path: Path) -> None:
-    session = opened(workspace(tmp_path, base, training=TRAINING))
+    session = opened(tiny_experiment(tmp_path, base, training=TRAINING))
     order.do(session, "check")
     with pytest.raises(UserError, match="training comes after the baseline"):
         order.do(session, "train")
@@ -102,14 +74,14 @@ def test_training_is_refused_before_the_baseline(base: Path, tmp_path: Path) -> 
 
 
 def test_the_exam_needs_a_trained_candidate(base: Path, tmp_path: Path) -> None:
-    session = opened(workspace(tmp_path, base, training=TRAINING))
+    session = opened(tiny_experiment(tmp_path, base, training=TRAINING))
     with pytest.raises(UserError, match="nothing is trained yet"):
         order.do(session, "exam")
 
 
 def test_an_adapter_from_elsewhere_takes_the_same_exam(finished: Session, base: Path, tmp_path: Path) -> None:
     shutil.copytree(adapter(finished), tmp_path / "theirs")
-    assert verdict(run(workspace(tmp_path, base, candidate="theirs"))) == "deploy"
+    assert verdict(run(tiny_experiment(tmp_path, base, candidate="theirs"))) == "deploy"
 
 
 def changed(finished: Session, folder: Path, factor: float) -> Path:
@@ -122,7 +94,7 @@ def changed(finished: Session, folder: Path, factor: float) -> Path:
 
 def test_an_adapter_without_effect_is_invalid(finished: Session, base: Path, tmp_path: Path) -> None:
     changed(finished, tmp_path / "zero", 0.0)
-    session = run(workspace(tmp_path, base, candidate="zero"))
+    session = run(tiny_experiment(tmp_path, base, candidate="zero"))
     assert verdict(session) == "invalid"
     failed = {row["name"] for row in session.store.rows("select name from v_gates where status = 'fail'")}
     assert {"adapter", "candidate"} <= failed
@@ -130,34 +102,34 @@ def test_an_adapter_without_effect_is_invalid(finished: Session, base: Path, tmp
 
 def test_weights_that_are_no_numbers_are_invalid(finished: Session, base: Path, tmp_path: Path) -> None:
     changed(finished, tmp_path / "nan", float("nan"))
-    session = run(workspace(tmp_path, base, candidate="nan"))
+    session = run(tiny_experiment(tmp_path, base, candidate="nan"))
     assert verdict(session) == "invalid"
     [gate] = session.store.rows("select measured from v_gates where name = 'weights'")
     assert "candidate" in gate["measured"]
 
 
 def test_training_that_diverges_is_invalid_and_leaves_no_model(base: Path, tmp_path: Path) -> None:
-    session = run(workspace(tmp_path, base, training={"method": "full", "learning_rate": 1e30, "epochs": 2}))
+    session = run(tiny_experiment(tmp_path, base, training={"method": "full", "learning_rate": 1e30, "epochs": 2}))
     assert verdict(session) == "invalid"
     assert not list(session.out.glob("model-*"))
 
 
 def test_the_base_as_its_own_candidate_is_invalid(base: Path, tmp_path: Path) -> None:
     shutil.copytree(base, tmp_path / "copy")
-    session = run(workspace(tmp_path, base, candidate="copy"))
+    session = run(tiny_experiment(tmp_path, base, candidate="copy"))
     assert verdict(session) == "invalid"
 
 
 def test_recorded_answers_are_refereed_against_a_live_few_shot_prompt(base: Path, tmp_path: Path) -> None:
     write_jsonl(tmp_path / "tuned.jsonl", [{"id": f"test{i}", "completion": "order"} for i in range(120)])
-    path = workspace(
+    path = tiny_experiment(
         tmp_path, base, candidate={"recorded": "tuned.jsonl"}, baselines=[{"few_shot": {"shots": 2}}], regression=[]
     )
     assert verdict(run(path)) == "deploy"
 
 
 def test_a_blocking_finding_stops_before_any_model_is_asked(base: Path, tmp_path: Path) -> None:
-    path = workspace(tmp_path, base, training=TRAINING)
+    path = tiny_experiment(tmp_path, base, training=TRAINING)
     shutil.copyfile(tmp_path / "train.jsonl", tmp_path / "test.jsonl")
     session = run(path)
     assert verdict(session) == "invalid"
@@ -167,18 +139,18 @@ def test_a_blocking_finding_stops_before_any_model_is_asked(base: Path, tmp_path
 @pytest.mark.parametrize("candidate", ["missing", "old"])
 def test_a_folder_that_is_no_model_is_named(base: Path, tmp_path: Path, candidate: str) -> None:
     with pytest.raises(UserError, match=r"no such|neither an adapter nor a model"):
-        run(workspace(tmp_path, base, candidate=candidate))
+        run(tiny_experiment(tmp_path, base, candidate=candidate))
 
 
 def test_an_adapter_for_another_base_is_refused(finished: Session, tmp_path: Path) -> None:
     other = tiny_models.build("qwen2", tmp_path / "other", seed=7)
     shutil.copytree(adapter(finished), tmp_path / "theirs")
     with pytest.raises(UserError, match="another base"):
-        run(workspace(tmp_path, other, candidate="theirs"))
+        run(tiny_experiment(tmp_path, other, candidate="theirs"))
 
 
 @pytest.mark.parametrize("architecture", ["llama", "qwen3", "gemma2", "phi3"])
 def test_every_family_goes_from_prompt_to_decision(architecture: str, tmp_path: Path) -> None:
     model = tiny_models.build(architecture, tmp_path / "model")
-    path = workspace(tmp_path, model, training={**TRAINING, "epochs": 1, "learning_rate": 0.001})
+    path = tiny_experiment(tmp_path, model, training={**TRAINING, "epochs": 1, "learning_rate": 0.001})
     assert verdict(run(path)) in ("keep_prompting", "inconclusive", "deploy", "reject")

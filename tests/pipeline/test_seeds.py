@@ -10,13 +10,11 @@ import pytest
 import tiny_models
 import torch
 import yaml
-from workspaces import decided, run, verdict, write_jsonl
+from workspaces import decided, run, tiny_training, verdict
 
 from harness.pipeline import seeds as repeats
 from reports.outputs import markdown
 from suites.types import Example
-
-TRAINING = {"method": "lora", "epochs": 8, "learning_rate": 0.02, "batch_size": 8, "probe": 8}
 
 
 def marks(values: Any) -> dict[str, float]:
@@ -75,27 +73,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_models.build("qwen2", tmp_path_factory.mktemp("models") / "base")
 
 
-def workspace(folder: Path, base: Path, **training: Any) -> Path:
-    for split, count in (("train", 32), ("validation", 12), ("test", 40)):
-        rows = [{"id": f"{split}{i}", "input": f"ticket {split} {i}", "target": "order"} for i in range(count)]
-        write_jsonl(folder / f"{split}.jsonl", rows)
-    content = {
-        "experiment": "tiny",
-        "model": str(base),
-        "data": {split: f"{split}.jsonl" for split in ("train", "validation", "test")},
-        "task": {"prompt": "Answer.", "max_new_tokens": 4},
-        "baselines": ["zero_shot"],
-        "regression": [],
-        "policy": {"max_truncated": 1.0, "suspicious_gain": 1.0},
-        "training": {**TRAINING, **training},
-    }
-    path = folder / "experiment.yaml"
-    path.write_text(yaml.safe_dump(content), encoding="utf-8")
-    return path
-
-
 def test_seeds_and_shares_go_into_decision_and_report(base: Path, tmp_path: Path) -> None:
-    session = run(workspace(tmp_path, base, seeds=2, learning_curve=[0.25, 1.0]))
+    session = run(tiny_training(tmp_path, base, seeds=2, learning_curve=[0.25, 1.0]))
     assert verdict(session) == "deploy"
     rows = session.store.rows("select kind, n, value, settings, run_id from v_repeats order by kind, position")
     assert [(row["kind"], row["n"]) for row in rows] == [("seed", 40), ("share", 12), ("share", 12)]
@@ -127,7 +106,7 @@ def test_a_recipe_shown_to_gain_too_little_keeps_the_prompt_whatever_one_seed_di
 
 
 def test_a_learning_curve_needs_validation_rows(base: Path, tmp_path: Path) -> None:
-    path = workspace(tmp_path, base, learning_curve=[0.5, 1.0])
+    path = tiny_training(tmp_path, base, learning_curve=[0.5, 1.0])
     content = yaml.safe_load(path.read_text())
     del content["data"]["validation"]
     path.write_text(yaml.safe_dump(content))

@@ -11,8 +11,7 @@ import optuna
 import pytest
 import tiny_models
 import torch
-from test_repeats import workspace
-from workspaces import decided, opened, run, verdict
+from workspaces import decided, opened, run, tiny_training, verdict
 
 from harness.config.training import TrainingConfig
 from harness.pipeline import order, sweep
@@ -29,7 +28,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_best_trial_is_what_is_trained(base: Path, tmp_path: Path) -> None:
-    path = workspace(tmp_path, base, epochs=4, sweep={"trials": 3, "space": SPACE})
+    path = tiny_training(tmp_path, base, epochs=4, sweep={"trials": 3, "space": SPACE})
     session = run(path)
     assert verdict(session)
     rows = session.store.rows("select * from v_repeats where kind = 'trial' order by position")
@@ -51,13 +50,13 @@ def test_the_best_trial_is_what_is_trained(base: Path, tmp_path: Path) -> None:
 
 
 def test_a_trial_that_lost_is_trained_again_when_it_is_what_is_asked_for(base: Path, tmp_path: Path) -> None:
-    path = workspace(tmp_path, base, epochs=1, sweep={"trials": 3, "space": SPACE})
+    path = tiny_training(tmp_path, base, epochs=1, sweep={"trials": 3, "space": SPACE})
     session = opened(path)
     for stage in ("check", "baseline", "train"):
         order.do(session, stage)
     sql = "select training_id, settings from v_repeats where kind = 'trial' order by value, position desc limit 1"
     [worst] = session.store.rows(sql)
-    again = run(workspace(tmp_path, base, epochs=1, **json.loads(worst["settings"])))
+    again = run(tiny_training(tmp_path, base, epochs=1, **json.loads(worst["settings"])))
     [used] = again.store.rows("select distinct training_id, folder from v_training where experiment_id = ?", [again.id])
     assert used["training_id"] == worst["training_id"]
     assert (Path(used["folder"]) / "adapter_model.safetensors").is_file()
@@ -67,7 +66,7 @@ def test_a_trial_that_lost_is_trained_again_when_it_is_what_is_asked_for(base: P
 def test_an_interrupted_sweep_goes_on_after_its_last_trial(
     base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = workspace(tmp_path, base, epochs=1, sweep={"trials": 3, "space": SPACE})
+    path = tiny_training(tmp_path, base, epochs=1, sweep={"trials": 3, "space": SPACE})
     session = opened(path)
     for stage in ("check", "baseline", "train"):
         order.do(session, stage)

@@ -14,8 +14,7 @@ from typing import Any
 import jsonschema
 import pytest
 from markdown_it import MarkdownIt
-from test_reports import HOSTILE
-from workspaces import decided, recorded_experiment, run, write_jsonl
+from workspaces import HOSTILE, decided, recorded_experiment, run, write_jsonl
 
 from harness.view.terminal import show
 from reports.data import ReportData

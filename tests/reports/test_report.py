@@ -10,30 +10,12 @@ from pathlib import Path
 import duckdb
 import pytest
 from markdown_it import MarkdownIt
-from workspaces import decided, recorded_experiment, run, write_jsonl
+from workspaces import HOSTILE, decided, recorded_experiment, run, write_jsonl
 
 from harness.store.database import SCHEMA, Store
 from reports import data
 from reports.format.text import block, cell, clean
 from reports.outputs import html, junit, markdown, record
-
-HOSTILE = [
-    "a | b | c",
-    "```\nfence\n```",
-    "`````` six",
-    "<script>alert(1)</script><img src=x onerror=y>",
-    "![beacon](http://example.org/x.png) [link](javascript:alert(1))",
-    "\x1b[2J\x1b]0;title\x07 escape",
-    "[/foo] [bold]rich[/bold]",
-    "nul \x00 and \u202eright to left",
-    "# heading\n\n* list\n| t |\n|---|",
-    "$x^2$ ~~gone~~ **bold** &amp; &lt;b&gt;",
-    "{{ 7 * 7 }} {% raw %}",
-    "'; drop table runs; --",
-    "=cmd|'/C calc'!A0",
-    "x" * 1_000_000,
-    "lone \ud800 surrogate",
-]
 
 
 def rendered(folder: Path) -> str:

@@ -15,8 +15,7 @@ import pytest
 import tiny_models
 import torch
 import yaml
-from test_experiment import TRAINING, workspace
-from workspaces import decided, opened, recorded_experiment, run, verdict, write_jsonl
+from workspaces import TRAINING, decided, opened, recorded_experiment, run, tiny_experiment, verdict, write_jsonl
 
 from harness.cli.main import main
 from harness.decision import decide, validity
@@ -73,7 +72,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Session:
     """A tiny model and the LoRA trained on it, run to `deploy`."""
-    session = run(workspace(tmp_path_factory.mktemp("trained"), base, training=TRAINING))
+    session = run(tiny_experiment(tmp_path_factory.mktemp("trained"), base, training=TRAINING))
     assert verdict(session) == "deploy"
     return session
 
@@ -130,7 +129,7 @@ def test_every_accident_of_a_trained_adapter_gets_its_named_verdict(trained: Ses
 def test_a_candidate_that_is_no_adapter_lends_its_base_to_a_fresh_one(base: Path, tmp_path: Path) -> None:
     write_jsonl(tmp_path / "tuned.jsonl", [{"id": f"test{i}", "completion": "order"} for i in range(120)])
     settings = {"baselines": ["zero_shot"], "regression": []}
-    session = run(workspace(tmp_path, base, candidate={"recorded": "tuned.jsonl"}, **settings))
+    session = run(tiny_experiment(tmp_path, base, candidate={"recorded": "tuned.jsonl"}, **settings))
     outcome = selftest.TESTS["adapter without effect"](session)
     assert (outcome.got, outcome.status) == ("invalid by adapter", "pass")
     assert outcome.done == "a fresh LoRA on the base, its B matrices zero"
@@ -220,7 +219,7 @@ def test_another_verdict_than_the_one_on_record_is_noticed(tmp_path: Path) -> No
 
 
 def test_a_local_base_that_answers_otherwise_the_second_time_is_noticed(base: Path, tmp_path: Path) -> None:
-    session = run(workspace(tmp_path, base, training={**TRAINING, "epochs": 1}, baselines=["zero_shot"]))
+    session = run(tiny_experiment(tmp_path, base, training={**TRAINING, "epochs": 1}, baselines=["zero_shot"]))
     run_id = session.chosen("base")["run_id"]
     with session.store.connect() as con:
         changed = "(select completion_id from answers where run_id = ? and example_id in ('test0', 'test4', 'test5'))"

@@ -16,8 +16,7 @@ import pytest
 import tiny_models
 import torch
 import yaml
-from test_repeats import workspace
-from workspaces import run, verdict
+from workspaces import run, tiny_training, verdict
 
 from harness.cli.main import main
 from harness.experiment.load import load_experiment
@@ -175,7 +174,7 @@ def test_a_process_that_is_killed_ends_the_training_and_is_told(base: Path, tmp_
 KILLS_ITSELF = """
 import os, signal, sys
 from pathlib import Path
-import test_training_processes as here
+import test_processes as here
 def kill(step, total, found):
     print(*here.workers(Path(sys.argv[2])), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -186,7 +185,7 @@ here.launch(Path(sys.argv[1]), Path(sys.argv[2]), here.DDP, here.TrainingConfig(
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks into /proc")
 def test_every_process_ends_with_a_harness_that_is_killed(base: Path, tmp_path: Path) -> None:
-    paths = os.pathsep.join(str(each) for each in (Path(__file__).parents[1], Path(__file__).parents[2]))
+    paths = os.pathsep.join(str(each) for each in Path(__file__).parents[:3])
     words = [sys.executable, "-c", KILLS_ITSELF, str(base), str(tmp_path)]
     done = subprocess.run(words, env={**os.environ, "PYTHONPATH": paths}, stdout=subprocess.PIPE, text=True)
     assert done.returncode == -signal.SIGKILL
@@ -208,7 +207,7 @@ def test_an_experiment_is_trained_in_two_processes_and_examined_in_one(
 ) -> None:
     (tmp_path / "two.yaml").write_text(yaml.safe_dump({"compute_environment": "LOCAL_MACHINE", **DDP}))
     model = tiny_models.build("qwen2", tmp_path / "base")
-    session = run(workspace(tmp_path, model, accelerate="two.yaml"))
+    session = run(tiny_training(tmp_path, model, accelerate="two.yaml"))
     assert verdict(session) == "deploy"
     assert "validation loss alone judges their steps" in capsys.readouterr().err
     names = session.store.rows("select distinct name from training_log")
@@ -217,13 +216,13 @@ def test_an_experiment_is_trained_in_two_processes_and_examined_in_one(
 
 
 def test_a_config_that_is_not_there_is_told_before_anything_runs(base: Path, tmp_path: Path) -> None:
-    path = workspace(tmp_path, base, accelerate="no-such.yaml")
+    path = tiny_training(tmp_path, base, accelerate="no-such.yaml")
     with pytest.raises(UserError, match=r"training.accelerate` no such file: .*no-such.yaml"):
         load_experiment(path)
 
 
 def test_a_command_has_its_own_way_to_use_many_processes(base: Path, tmp_path: Path) -> None:
-    path = workspace(tmp_path, base)
+    path = tiny_training(tmp_path, base)
     content = yaml.safe_load(path.read_text())
     content["training"] = {"command": "accelerate launch train.py", "accelerate": "two.yaml"}
     path.write_text(yaml.safe_dump(content))
@@ -235,6 +234,6 @@ def test_the_harness_itself_is_one_process(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert main(["run", str(workspace(tmp_path, base))]) == 2
+    assert main(["run", str(tiny_training(tmp_path, base))]) == 2
     assert "training: {accelerate: config.yaml}" in capsys.readouterr().err
     assert not (tmp_path / "harness.duckdb").exists()

@@ -1,0 +1,62 @@
+"""Commands that write an experiment or say how one is written: init, import, convert, schema."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.observe.progress import say
+from suites.errors import UserError
+
+if TYPE_CHECKING:
+    pass
+
+
+def init(options: argparse.Namespace) -> int:
+    """A folder with an experiment that runs as it is."""
+    demo = Path(__file__).parents[1] / "demo"
+    folder: Path = options.folder
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError("the folder is not empty", str(folder), "name a new one")
+    for name in ("experiment.yaml", "overtrained.yaml", "rubric.md"):
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(demo / name, folder / name)
+    for name in ("data", "prompts", "tasks"):
+        shutil.copytree(demo / name, folder / name)
+    print(f"wrote {folder / 'experiment.yaml'} and its data\nnext: harness run {folder / 'experiment.yaml'}")
+    return 0
+
+
+def import_logs(options: argparse.Namespace) -> int:
+    """An experiment folder made of two logs of another tool."""
+    from harness.importers import import_logs
+
+    found = import_logs(options.base, options.tuned, options.out, options.metric, options.task)
+    for remark in found.remarks:
+        say(f"note: {remark}")
+    print(f"{found.summary}\nwrote {found.experiment}\nnext: harness run {found.experiment}")
+    return 0
+
+
+def convert(options: argparse.Namespace) -> int:
+    """An experiment made of another trainer's config, and what of it could not be carried over."""
+    from harness.importers import trainer_config as convert
+
+    found = convert.convert(options.config)
+    convert.write(found, options.out)
+    for remark in found.remarks:
+        say(f"note: {remark}")
+    print(f"wrote {options.out}\nnext: harness check {options.out}")
+    return 0
+
+
+def schema(options: argparse.Namespace) -> int:
+    """The JSON Schema of the experiment file, or of the decision record."""
+    from harness.config import schema
+    from reports.outputs import record
+
+    print(json.dumps(record.json_schema() if options.record else schema.json_schema(), indent=2))
+    return 0

@@ -1,0 +1,127 @@
+"""Commands that read a store: report, gate, compare, runs, query."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from harness.observe.progress import say
+from suites.errors import UserError
+
+if TYPE_CHECKING:
+    from reports.data import ReportData
+
+
+def write_report(found: ReportData, out: Path) -> Path:
+    """The report in every form; the path of the Markdown, which the others lie beside."""
+    from reports.outputs import html, markdown, record
+
+    path = markdown.write(found, out)
+    html.write(path, found)
+    record.write(found, out)
+    return path
+
+
+def report(options: argparse.Namespace) -> int:
+    """The report of a decided experiment, written again."""
+    found = decided(options.store, options.experiment)
+    print(write_report(found, Path(found.decision["file"]).parent / "out" / found.decision["name"]))
+    return 0
+
+
+def gate(options: argparse.Namespace) -> int:
+    """The verdict alone, as exit code; and where it is wanted, in the forms that CI systems show."""
+    found = decided(options.store, options.experiment)
+    try:
+        if options.junit:
+            from reports.outputs import junit
+
+            junit.write(found, options.junit)
+        if options.github:
+            _tell_github(found, sys.stderr if options.json else sys.stdout)
+    except OSError as error:
+        raise UserError(f"cannot be written ({error.strerror})", str(error.filename)) from None
+    decision = {key: found.decision[key] for key in ("name", "verdict", "exit_code", "headline", "reason", "next_step")}
+    if options.json:
+        print(json.dumps({**decision, "gates": found.gates}, indent=2, default=str, allow_nan=False))
+    else:
+        print(f"{decision['headline']} (verdict {decision['verdict']}, exit {decision['exit_code']})")
+    return int(decision["exit_code"])
+
+
+def _tell_github(found: ReportData, stream: TextIO) -> None:
+    """Annotations to the step's output; summary and outputs to the files GitHub Actions names."""
+    from reports.outputs import github
+
+    print("\n".join(github.commands(found)), file=stream)
+    for name, text in (("GITHUB_STEP_SUMMARY", github.summary(found)), ("GITHUB_OUTPUT", github.outputs(found))):
+        if not (file := os.environ.get(name)):
+            say(f"{name} is not set: --github is for a step of a GitHub Actions workflow")
+            continue
+        with Path(file).open("a", encoding="utf-8") as opened:
+            opened.write(text)
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Two runs on one exam, side by side; the exit code speaks of a loss only when asked."""
+    from harness.store.database import Store
+    from harness.view.run_diff import compare_runs
+    from harness.view.terminal import show_two_runs
+
+    store = Store(options.store, create=False)
+    found = compare_runs(store, options.baseline, options.candidate, margin=options.fail_on_regression)
+    if options.json:
+        print(json.dumps(found.as_json(), indent=2, allow_nan=False))
+    else:
+        show_two_runs(found)
+    return found.exit_code
+
+
+def runs(options: argparse.Namespace) -> int:
+    """The experiments of a store."""
+    sql = """select name, verdict, exit_code, created_at, experiment_id[:12] as id from v_experiments
+             where part_of is null order by created_at desc"""
+    return print_rows(options.store, sql, as_json=options.json)
+
+
+def query(options: argparse.Namespace) -> int:
+    """A query of the user's own."""
+    return print_rows(options.store, options.sql, as_json=options.json)
+
+
+def print_rows(store: Path, sql: str, *, as_json: bool = False) -> int:
+    from harness.observe.tables import print_table
+    from harness.store.database import query
+
+    names, rows = query(store, sql)
+    if as_json:
+        found = [dict(zip(names, map(_json_value, row), strict=True)) for row in rows]
+        print(json.dumps(found, indent=2, default=str, allow_nan=False))
+    else:
+        print_table(names, rows)
+    return 0
+
+
+def _json_value(value: Any) -> Any:
+    """A DuckDB value as JSON can say it: decimals are numbers, and what is no number is null."""
+    if isinstance(value, list | tuple):
+        return [_json_value(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _json_value(item) for key, item in value.items()}
+    if isinstance(value, float | Decimal):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def decided(store: Path, experiment: str | None) -> ReportData:
+    from harness.store.database import Store
+    from reports import data
+
+    with Store(store, create=False).connect(read_only=True) as con:
+        return data.load(con, experiment)

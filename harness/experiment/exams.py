@@ -1,0 +1,65 @@
+"""Suites and lm-eval tasks: the task's exam, its rehearsal, and what the base could do before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from harness.config.base import Tier
+from harness.config.exam import RegressionConfig
+from harness.experiment.load import Experiment
+from harness.experiment.splits import Splits
+from suites.benchmarks.lm_eval import LmEvalTask
+from suites.catalog import load_suite
+from suites.errors import UserError
+from suites.model import Generation
+from suites.types import Suite
+
+DEFAULT_MARGIN = 0.03
+
+
+def task_suite(experiment: Experiment, splits: Splits, split: str) -> Suite:
+    """The task's exam over `test`, or its rehearsal over `validation`."""
+    task = experiment.config.task
+    schema: dict[str, Any] | None = None
+    if task.schema_file:
+        try:
+            schema = json.loads(experiment.resolve(task.schema_file).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(f"not JSON: {error}", str(experiment.resolve(task.schema_file))) from None
+    return Suite(
+        name=Path(getattr(experiment.config.data, split) or split).stem,
+        kind="task" if split == "test" else "validation",
+        examples=splits[split],
+        metrics=task.ordered_metrics,
+        schema=schema,
+        generation=Generation(max_new_tokens=task.max_new_tokens),
+    )
+
+
+def regression_exams(experiment: Experiment) -> list[Suite | LmEvalTask]:
+    """What the base could do before: the suites the file names, or `general` for a model that can be asked."""
+    config = experiment.config
+    if config.regression is None:
+        return [load_suite("general", experiment.folder)] if config.model else []
+    exams: list[Suite | LmEvalTask] = []
+    for entry in config.regression:
+        if entry.suite:
+            exams.append(load_suite(entry.suite, experiment.folder, limit=entry.limit))
+        elif entry.lm_eval:
+            is_file = entry.lm_eval.endswith((".yaml", ".yml"))
+            task = str(experiment.resolve(entry.lm_eval)) if is_file else entry.lm_eval
+            name = Path(task).stem if is_file else task
+            exams.append(LmEvalTask(name, task, entry.limit))
+    return exams
+
+
+def regression_rules(experiment: Experiment) -> dict[str, tuple[float | str, Tier]]:
+    """By suite name what may be lost: as the experiment says, else as the suite itself says; and what hangs on it."""
+    exams = regression_exams(experiment)
+    entries = experiment.config.regression or [RegressionConfig(suite=exam.name) for exam in exams]
+    own = [exam.margin if isinstance(exam, Suite) else DEFAULT_MARGIN for exam in exams]
+    return {
+        exam.name: (entry.margin or margin, entry.tier) for exam, entry, margin in zip(exams, entries, own, strict=True)
+    }

@@ -1,0 +1,53 @@
+"""What a model setting means: ModelSpecs of the base, the candidate and the judge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.config.exam import Endpoint, ModelConfig
+from harness.experiment.load import Experiment
+from suites.errors import UserError
+from suites.model import ModelSpec
+
+EMBEDDED = Path(__file__).parents[1] / "demo"
+
+
+def base_spec(experiment: Experiment) -> ModelSpec:
+    """The base model; an empty spec when every arm is recorded."""
+    return model_spec(experiment, experiment.config.model) if experiment.config.model else ModelSpec()
+
+
+def model_spec(experiment: Experiment, config: ModelConfig) -> ModelSpec:
+    """A model setting as a ModelSpec: `embedded` and `embedded-judge` ship with the harness, folders are resolved."""
+    embedded = {"embedded": EMBEDDED / "model", "embedded-judge": EMBEDDED / "judge"}.get(config.name)
+    folder = experiment.resolve(config.name)
+    base = str(embedded or (folder if folder.is_dir() else config.name))
+    return ModelSpec(
+        base=base if not config.endpoint else config.name,
+        revision=config.revision,
+        dtype=config.dtype,
+        load_in=config.load_in,
+        engine=config.engine,
+        **_endpoint(config),
+    )
+
+
+def _endpoint(config: Endpoint) -> dict[str, Any]:
+    return {name: getattr(config, name) for name in Endpoint.model_fields}
+
+
+def candidate_spec(experiment: Experiment) -> ModelSpec:
+    """What `candidate:` names: an adapter on the base, a whole model, an endpoint, or recorded answers."""
+    config = experiment.config.candidate
+    if config is None:
+        raise UserError("no candidate in this experiment", str(experiment.path), "run `harness train` first")
+    if config.recorded:
+        return ModelSpec(recorded=str(experiment.resolve(config.recorded)))
+    if config.endpoint:
+        return ModelSpec(base=config.name or "", **_endpoint(config))
+    folder = experiment.resolve(config.path or "")
+    if (folder / "adapter_config.json").is_file():
+        return replace(base_spec(experiment), adapter=str(folder))
+    return replace(base_spec(experiment), base=str(folder), revision=None)

@@ -1,0 +1,88 @@
+"""The examples of each split, from files, shares or folds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from harness.experiment.load import Experiment
+from suites.data import examples as data
+from suites.data.examples import DataFile
+from suites.data.hub import locate
+from suites.data.splits import folds, split
+from suites.errors import UserError
+from suites.similarity.near_duplicates import near_duplicates
+from suites.types import Example
+
+Splits = Mapping[str, tuple[Example, ...]]
+
+
+def read_files(experiment: Experiment) -> dict[str, DataFile]:
+    """The data files that the experiment names, by split."""
+    settings = experiment.config.data
+    columns: dict[str, str] = {str(ours): theirs for ours, theirs in settings.columns.items()}
+    exam = "test" if settings.test else "train"
+    found = {}
+    for name in ("train", "validation", "test"):
+        if file := getattr(settings, name):
+            slices = experiment.config.task.slices if name == exam else ()
+            found[name] = data.read_data(locate(file, experiment.folder), columns, slices)
+    return found
+
+
+def read_splits(experiment: Experiment, files: Mapping[str, DataFile], keep: Mapping[str, str] | None = None) -> Splits:
+    """The examples of `train`, `validation` and `test`, as in the files or split as the experiment says.
+
+    `keep` has the sides of an earlier split by example id. Absent splits are left out. With folds all rows train, and
+    all are tested; see `read_folds`.
+    """
+    found = {name: file.examples for name, file in files.items()}
+    settings = experiment.config.data.split
+    if settings and settings.folds:
+        found["test"] = found["train"]
+    elif settings:
+        shares = {name: getattr(settings, name) for name in ("validation", "test") if name not in found}
+        shares = {name: share for name, share in shares.items() if share}
+        links = _near(found["train"], keep or {})
+        found |= split(found["train"], shares, settings.by, experiment.config.seed, links=links, keep=keep)
+    for name in ("validation", "test"):
+        if any(not example.messages for example in found.get(name, ())):
+            fix = "give rows with an input and a target"
+            raise UserError(f"plain text asks nothing, and the {name} set is asked", f"data: {name}", fix)
+    return found
+
+
+def read_folds(experiment: Experiment, files: Mapping[str, DataFile]) -> list[Splits]:
+    """The splits of each fold: itself to test, the next one to choose the prompt on, the others to train.
+
+    None without `data.split.folds`. Raises UserError when a fold comes out empty.
+    """
+    settings = experiment.config.data.split
+    if settings is None or settings.folds is None:
+        return []
+    examples = files["train"].examples
+    parts = folds(examples, settings.folds, settings.by, experiment.config.seed, links=_near(examples, {}))
+    if empty := [number for number, part in enumerate(parts, 1) if not part]:
+        what = f"fold {empty[0]} of {settings.folds} has no rows: rows of one group or nearly the same stay together"
+        raise UserError(what, "data.split.folds", "ask for fewer folds, or give more rows that differ")
+    place = {example.id: number for number, part in enumerate(parts) for example in part}
+    found: list[Splits] = []
+    for number, part in enumerate(parts):
+        following = (number + 1) % settings.folds
+        train = tuple(example for example in examples if place[example.id] not in (number, following))
+        found.append({"train": train, "validation": parts[following], "test": part})
+    return found
+
+
+def _near(examples: Sequence[Example], keep: Mapping[str, str]) -> list[tuple[int, int]]:
+    """Near-duplicates, which belong on one side; not looked for again when every row has its side."""
+    if all(example.id in keep for example in examples):
+        return []
+    return near_duplicates([example.input or example.target for example in examples])
+
+
+def split_recipe(experiment: Experiment) -> str:
+    """sha256 of what a split is made by, whatever the rows: the file's place and the settings."""
+    settings = experiment.config.data
+    place = locate(settings.train or "", experiment.folder)
+    parts = settings.split.model_dump(exclude=None if settings.split.folds else {"folds"}) if settings.split else None
+    return data.sha256_json([str(place), parts, experiment.config.seed])

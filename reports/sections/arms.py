@@ -1,0 +1,31 @@
+"""The arms side by side on the task's test set."""
+
+from __future__ import annotations
+
+from reports.data import Pictures, ReportData, Row
+from reports.format.cells import arm_name, count, percent, seconds, tokens, with_interval
+from reports.format.text import cell, table
+from reports.sections import costs
+
+
+def section(data: ReportData, pictures: Pictures) -> str:
+    """Every arm on the task's test set: score with interval, other metrics, tokens and seconds per answer."""
+    arms = data.arms_on("task")
+    if not arms:
+        return ""
+    primary = arms[0]["metric"]
+    metrics = [m for m in data.config["task"]["metrics"] if m != primary]
+    priced = any(arm["cost"] is not None for arm in arms)
+    header = ["arm", primary, *metrics, "n", "tokens in / out", "p95 seconds", *(["per 1,000 requests"] * priced)]
+    rows = []
+    for arm in arms:
+        others = [percent(data.score(arm["run_id"], metric)["mean"]) for metric in metrics]
+        effort = [tokens(arm), seconds(arm), *([_cost(arm)] * priced)]
+        rows.append([arm_name(arm), with_interval(arm), *others, count(arm), *effort])
+    legend = "Bold: each side's prompt, chosen on validation. Seconds are a request's share of its batch."
+    told = f"\n\n{cell(data.break_even['told'])}" if data.break_even else ""
+    return f"{table([cell(h) for h in header], rows)}\n\n{legend}{told}"
+
+
+def _cost(arm: Row) -> str:
+    return costs.money(arm, "cost") or "—"
