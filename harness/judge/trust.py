@@ -15,7 +15,7 @@ def distrust(evidence: Mapping[str, Evidence], policy: Policy) -> str:
     """Why the judge may not decide; empty when it may.
 
     It needs labelled pairs it agrees with (lower bound at the policy's agreement), both orders alike in four of five
-    pairs, and readable answers (METHODS c: a judge that was never checked is advisory).
+    pairs, and readable answers (docs/explanation/statistics.md, c7); one that was never checked is advisory.
     """
     agreement = evidence.get("agreement")
     if agreement is None or agreement.low is None:

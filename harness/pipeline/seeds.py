@@ -1,7 +1,7 @@
 """Further trainings that say what one cannot: how much the seed matters, and whether more data would help.
 
 A decision is about the checkpoint that would be shipped, the one of the experiment's own seed. Whether the recipe gains
-is another question, with the seeds as a random effect crossed with the examples (METHODS of the package: `variance`).
+is another question, with the seeds as a random effect crossed with the examples (docs/explanation/statistics.md, a6).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from suites.normalise import normalise
 from suites.types import Finding
 
-# People prefer the longer answer in about two of three pairs (METHODS c4: .675 PandaLM, .685 Arena).
+# People prefer the longer answer in about two of three pairs (docs/explanation/statistics.md, c4).
 LONGER = 0.7
 
 
