@@ -33,11 +33,11 @@ Json = dict[str, Any]
 
 def main(folder: Path = FOLDER) -> None:
     """Every page, and nothing else, in `folder`."""
+    pages = {name: "\n".join([f"# {title}", "", NOTE, "", *lines()]) for name, (title, lines) in PAGES.items()}
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.glob("*.md"):
         path.unlink()
-    for name, (title, lines) in PAGES.items():
-        text = "\n".join([f"# {title}", "", NOTE, "", *lines()])
+    for name, text in pages.items():
         (folder / f"{name}.md").write_text(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", encoding="utf-8")
 
 
@@ -134,7 +134,7 @@ def with_properties(part: Json) -> Json | None:
 
 
 def heading(name: str) -> str:
-    return name.removesuffix("Config").removesuffix("Record")
+    return re.sub(r"(Config|Record|Section)$", "", name)
 
 
 def section(title: str, part: Json) -> list[str]:
@@ -153,7 +153,7 @@ def kind(field: Json) -> str:
         name = heading(field["$ref"].rpartition("/")[2])
         return "anything" if name == "JsonValue" else f"[{name}](#{name.lower()})"
     if "const" in field or "enum" in field:
-        return " or ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
+        return " or ".join(choices(field.get("enum", [field.get("const")])))
     if "anyOf" in field or "oneOf" in field:
         kinds = [kind(part) for part in field.get("anyOf", field.get("oneOf")) if part.get("type") != "null"]
         return " or ".join(dict.fromkeys(kinds))
@@ -164,6 +164,17 @@ def kind(field: Json) -> str:
         return f"by name: {kind(values)}" if isinstance(values, dict) and values else "by name"
     words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true` or `false`"}
     return "path" if field.get("format") == "path" else words.get(str(field.get("type")), "anything")
+
+
+LISTED = {"exact_match": "[a metric](metrics.md)", "lora": "[a method](methods.md)"}  # by the first of each table
+
+
+def choices(names: Sequence[object]) -> list[str]:
+    """Names as a cell shows them; those of a table that has a page of its own are a link to it."""
+    for first, link in LISTED.items():
+        if first in names:
+            return [*(f"`{name}`" for name in names[: names.index(first)]), link]
+    return [f"`{name}`" for name in names]
 
 
 def default(field: Json, required: bool) -> str:
