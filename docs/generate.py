@@ -83,7 +83,7 @@ def listing(table: Mapping[str, object] | Sequence[object], *columns: str) -> li
 
 
 def cell(value: object) -> str:
-    """A plain value as a cell shows it."""
+    """A plain value as a cell shows it; a whole number without a point, however it was written."""
     return (
         ", ".join(map(str, value))
         if isinstance(value, list | tuple)
@@ -206,7 +206,7 @@ LIMITS = {
 def limits(field: Json) -> str:
     """The limits of a setting, those of its parts too."""
     nested = [*field.get("anyOf", []), *([field["items"]] if isinstance(field.get("items"), dict) else [])]
-    own = [text.format(field[name]) for name, text in LIMITS.items() if name in field]
+    own = [text.format(cell(field[name])) for name, text in LIMITS.items() if name in field]
     return ", ".join(dict.fromkeys([*own, *filter(None, map(limits, nested))]))
 
 
