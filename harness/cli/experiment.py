@@ -84,7 +84,7 @@ def _conclude(store: Path, experiment_id: str, out: Path) -> int:
 
     found = decided(store, experiment_id)
     show(found, write_report(found, out), store)
-    return int(found.decision["exit_code"])
+    return found.decision.exit_code
 
 
 def explain(options: argparse.Namespace) -> int:
