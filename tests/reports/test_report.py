@@ -226,6 +226,12 @@ def as_first_version(store: Path, old: Path) -> Path:
     return old
 
 
+def test_facts_that_an_older_version_did_not_keep_are_empty() -> None:
+    facts = data.Facts.parse('{"seed": 7, "judge": "never checked", "leaks": {}}')
+    assert (facts.judge, facts.uncertainty, facts.learning_curve, facts.leaks) == ("never checked", "", "", None)
+    assert facts.others == {"seed": "7"}
+
+
 def test_a_store_of_the_first_version_renders_in_every_form(tmp_path: Path) -> None:
     session = run(recorded_experiment(tmp_path, ["yes"] * 60 + ["no"] * 40, ["yes"] * 70 + ["no"] * 30))
     now = decided(session)
