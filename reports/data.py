@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -180,8 +180,24 @@ class ReportData:
 def _one_line(held: Sequence[GateRow], count: int) -> GateRow:
     """Validity rules that hold, as one; `count` is of those that do not, too."""
     measured = f"{len(held)} of {count} checks hold: {', '.join(gate.name for gate in held)}"
-    rule = "the numbers can be compared"
-    return replace(held[0], tier="critical", name="validity", rule=rule, measured=measured)
+    return GateRow(
+        experiment_id=held[0].experiment_id,
+        position=held[0].position,
+        gate_id="validity",
+        kind="validity",
+        tier="critical",
+        name="validity",
+        status="pass",
+        rule="the numbers can be compared",
+        measured=measured,
+        unit="",
+        threshold=None,
+        value=None,
+        low=None,
+        high=None,
+        n=None,
+        comparison=None,
+    )
 
 
 def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> ReportData:
