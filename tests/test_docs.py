@@ -23,6 +23,7 @@ import pytest
 import yaml
 
 from harness.cli.main import _parser, main
+from harness.config.contradictions import contradictions
 from harness.config.schema import ExperimentConfig
 from harness.decision.decide import Verdict
 
@@ -166,7 +167,9 @@ def test_every_experiment_and_section_validates(page: Path, block: Block) -> Non
     if Path(block.title).name in OTHER:
         return
     smallest = {"experiment": "smallest", "model": "some-org/some-model", "data": {"train": "a", "test": "b"}}
-    ExperimentConfig.model_validate(settings if "experiment" in settings else {**smallest, **settings})
+    config = ExperimentConfig.model_validate(settings if "experiment" in settings else {**smallest, **settings})
+    if "experiment" in settings:
+        assert not contradictions(config)
 
 
 @pytest.mark.parametrize("file", ["experiment.yaml", "overtrained.yaml"])
