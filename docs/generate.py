@@ -84,13 +84,9 @@ def listing(table: Mapping[str, object] | Sequence[object], *columns: str) -> li
 
 def cell(value: object) -> str:
     """A plain value as a cell shows it; a whole number without a point, however it was written."""
-    return (
-        ", ".join(map(str, value))
-        if isinstance(value, list | tuple)
-        else f"{value:g}"
-        if isinstance(value, float)
-        else str(value)
-    )
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def grid(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
