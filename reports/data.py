@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from reports.rows import AdapterEffectRow, EndpointRow, JudgeMeasureRow, TroubleRow, fetch
 from suites.errors import UserError
 
 Row = dict[str, Any]
@@ -30,7 +31,10 @@ class ReportData:
     arms: Sequence[Row]
     comparisons: Sequence[Row]
     findings: Sequence[Row]
-    evidence: Sequence[Row]
+    judge_measures: Sequence[JudgeMeasureRow]
+    trouble: Sequence[TroubleRow]
+    endpoints: Sequence[EndpointRow]
+    effect: AdapterEffectRow | None
     training: Sequence[Row]
     repeats: Sequence[Row]
     stages: Sequence[Row]
@@ -94,7 +98,10 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
         arms=_rows(con, arms, key),
         comparisons=_rows(con, "from v_comparisons where experiment_id = ? order by position", key),
         findings=_rows(con, "from v_findings where experiment_id = ? order by position", key),
-        evidence=_rows(con, "from v_evidence where experiment_id = ? order by topic, name", key),
+        judge_measures=fetch(con, JudgeMeasureRow, "from v_judge_measures where experiment_id = ? order by name", key),
+        trouble=fetch(con, TroubleRow, "from v_trouble where experiment_id = ? order by fold, stage", key),
+        endpoints=fetch(con, EndpointRow, "from v_endpoints where experiment_id = ? order by model", key),
+        effect=next(iter(fetch(con, AdapterEffectRow, "from v_adapter_effects where experiment_id = ?", key)), None),
         training=_rows(con, "from v_training where experiment_id = ? order by step, name", key),
         repeats=_rows(con, "from v_repeats where experiment_id = ? order by kind, position", key),
         stages=_rows(con, "from v_stages where experiment_id = ? order by finished_at", key),

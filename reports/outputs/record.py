@@ -236,7 +236,7 @@ def record(data: ReportData) -> Record:
             "prices": data.prices,
             "costs": data.break_even,
             "flips": data.flips,
-            "evidence": data.evidence,
+            "evidence": _evidence(data),
             "findings": data.findings,
             "training": _training(data.training),
             "folds": data.folds,
@@ -246,6 +246,36 @@ def record(data: ReportData) -> Record:
             "files": data.files,
         }
     )
+
+
+def _evidence(data: ReportData) -> list[EvidenceRecord]:
+    """What was measured about candidate, servers and judge, and what stopped the experiment, by topic and name."""
+    found = []
+    if effect := data.effect:
+        found.append(_note("candidate", "effect", effect.adapter, effect.effect, n=effect.n))
+    if data.training and (share := data.training[0]["reward_accuracy"]) is not None:
+        run = data.training[0]
+        found.append(
+            _note("candidate", "reward_accuracy", REWARD, share, run["reward_low"], run["reward_high"], run["reward_n"])
+        )
+    found += [_note("endpoint", server.model, server.abilities) for server in data.endpoints]
+    found += [_note("judge", m.name, m.note, m.value, m.low, m.high, m.n) for m in data.judge_measures]
+    return found + [_note("trouble", row.name, row.note) for row in data.trouble]
+
+
+REWARD = "held-out pairs on which the reward model prefers the chosen answer"
+
+
+def _note(
+    topic: str,
+    name: str,
+    note: str,
+    value: float | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    n: int = 0,
+) -> EvidenceRecord:
+    return EvidenceRecord(topic=topic, name=name, value=value, low=low, high=high, n=n, note=note)
 
 
 def json_schema() -> dict[str, Any]:

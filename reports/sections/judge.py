@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from reports.data import Pictures, ReportData, Row
+from reports.data import Pictures, ReportData
 from reports.format.text import cell, table
+from reports.rows import JudgeMeasureRow
 
 
 def section(data: ReportData, pictures: Pictures) -> str:
     """What the judge's word rests on."""
-    evidence = [row for row in data.evidence if row["topic"] == "judge"]
-    if not evidence:
+    if not data.judge_measures:
         return ""
     distrust = data.facts["judge"]
     trust = f"The judge is **advisory**: {cell(distrust)}." if distrust else "The judge is **trusted** to veto."
-    rows = [[cell(JUDGE_NAMES[e["name"]]), _evidence(e), f"{e['n']:,}"] for e in evidence]
+    rows = [[cell(JUDGE_NAMES[m.name]), _value(m), f"{m.n:,}"] for m in data.judge_measures]
     asked = (
         "Every pair is shown in both orders; a judge that contradicts itself when the order is turned has said "
         "tie. Equal answers are a tie without asking."
@@ -31,8 +31,8 @@ JUDGE_NAMES = {
 }
 
 
-def _evidence(row: Row) -> str:
-    if row["value"] is None:
+def _value(measure: JudgeMeasureRow) -> str:
+    if measure.value is None:
         return "nothing to measure"
-    interval = "" if row["low"] is None else f" [{row['low']:.3f}, {row['high']:.3f}]"
-    return f"{row['value']:.3f}{interval}"
+    interval = "" if measure.low is None else f" [{measure.low:.3f}, {measure.high:.3f}]"
+    return f"{measure.value:.3f}{interval}"

@@ -57,11 +57,11 @@ def _remarks(run: Row) -> str:
 
 def _reward_model(data: ReportData) -> str:
     """How far the reward model can be believed, whose marks a later stage may have learnt from."""
-    found = next((row for row in data.evidence if row["name"] == "reward_accuracy"), None)
-    if found is None:
+    run = data.training[0]
+    if run["reward_accuracy"] is None:
         return ""
-    value = f"{found['value']:.3f}{span(found['low'], found['high'], '{:.3f}'.format)}"
-    held_out = f"{found['n']:,} held-out pairs"
+    value = f"{run['reward_accuracy']:.3f}{span(run['reward_low'], run['reward_high'], '{:.3f}'.format)}"
+    held_out = f"{run['reward_n']:,} held-out pairs"
     return f"Its reward model prefers the chosen answer on {value} of {held_out}; guessing would be 0.500."
 
 

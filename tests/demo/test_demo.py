@@ -46,9 +46,9 @@ def decision(folder: Path, name: str) -> data.ReportData:
 def test_the_gentle_lora_is_deployed_and_the_judge_is_trusted(demo: Path) -> None:
     assert harness("run", demo / "experiment.yaml") == 0
     found = decision(demo, "support-routing")
-    evidence = {row["name"]: row["value"] for row in found.evidence if row["topic"] == "judge"}
+    measures = {row.name: row.value for row in found.judge_measures}
     assert found.facts["judge"] == ""
-    assert min(evidence["agreement"], evidence["metric_agreement"], evidence["consistency"]) >= 0.9
+    assert min(measures["agreement"], measures["metric_agreement"], measures["consistency"]) >= 0.9
 
 
 @pytest.mark.slow
