@@ -271,6 +271,14 @@ class GateRow:
     rule: str
     measured: str
     status: Status
+    gate_id: str
+    threshold: float | None
+    unit: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int | None
+    comparison: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,9 @@ from harness.decision import validity
 from harness.decision.budgets import budget_gates
 from harness.decision.compare import Comparison
 from harness.decision.costs import cheaper
-from harness.decision.decide import Decision, Gate, Verdict, decide
-from harness.decision.wording import measured
+from harness.decision.decide import Decision, Verdict, decide
+from harness.decision.gates import Gate
+from harness.decision.wording import in_words, measured
 from harness.experiment.session import Session
 from harness.judge import ask, audit
 from harness.pipeline import costs as accounts
@@ -104,9 +105,9 @@ def _report(session: Session, comparisons: Sequence[Comparison], decision: Decis
 
 def _store(session: Session, comparisons: Sequence[Comparison], decision: Decision, leaks: WithoutLeaks | None) -> None:
     rows = [_comparison(session.id, position, c) for position, c in enumerate(comparisons)]
+    places: dict[Comparison | None, int] = {c: position for position, c in enumerate(comparisons)}
     gates = [
-        GateRow(experiment_id=session.id, position=position, **asdict(gate))
-        for position, gate in enumerate(decision.gates)
+        _gate(session.id, position, gate, places.get(gate.comparison)) for position, gate in enumerate(decision.gates)
     ]
     decided = Decided(
         experiment_id=session.id,
@@ -118,6 +119,11 @@ def _store(session: Session, comparisons: Sequence[Comparison], decision: Decisi
         facts={**_facts(session), "leaks": asdict(leaks) if leaks else {}},
     )
     decisions.put(session.store, decided, rows, gates)
+
+
+def _gate(experiment_id: str, position: int, gate: Gate, comparison: int | None) -> GateRow:
+    words = asdict(in_words(gate))
+    return GateRow(experiment_id=experiment_id, position=position, **{**words, "comparison": comparison})
 
 
 def _comparison(experiment_id: str, position: int, c: Comparison) -> ComparisonRow:

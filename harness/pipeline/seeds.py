@@ -16,7 +16,7 @@ from scipy.special import stdtrit
 
 from baselines.arm import Arm, Prompter
 from harness.config.base import read_margin
-from harness.decision.decide import Gate, Status
+from harness.decision.gates import Gate, Measured, Rule, Status
 from harness.experiment import arms, exams, training_data
 from harness.experiment.session import Session
 from harness.pipeline.examiner import examiner
@@ -33,10 +33,8 @@ from reports.rows import Side
 from suites.metrics.corpus_level import CORPUS
 from suites.types import Example, Run, Suite
 
-Measured = tuple[Run, Summary]
+Examined = tuple[Run, Summary]
 """A run and its score by the metric that decides."""
-
-SEEDS_GATE = "gain over training seeds"
 
 
 # --- seeds
@@ -68,7 +66,7 @@ def put(
     training_id: str,
     settings: Mapping[str, object],
     state: State,
-    measured: Measured | None = None,
+    measured: Examined | None = None,
 ) -> None:
     """One further training on record, with its score once there is one."""
     run, score = measured or (None, Summary(0, 0, None, None, None))
@@ -89,7 +87,7 @@ def examine_seeds(session: Session, prompter: Prompter, suite: Suite) -> None:
             put(session, "seed", row.position, row.training_id, settings, "done", measured)
 
 
-def measure(session: Session, what: str, training_id: str, prompter: Prompter, suite: Suite) -> Measured:
+def measure(session: Session, what: str, training_id: str, prompter: Prompter, suite: Suite) -> Examined:
     """A trained model on a suite, by the metric that decides."""
     name, giver = f"{arms.candidate_label(session.experiment)}, {what}", examiner(session)
     run = giver.take(Arm(name, trained_spec(session, training_id), prompter), suite)
@@ -155,10 +153,11 @@ def seed_gates(session: Session) -> list[Gate]:
 
 def seed_gate(found: SeedSpread, least: float) -> Gate:
     """The rule about a recipe's gain, of which more than `least` was asked for."""
-    told = f"{_signed(found.split.mean)} [{_signed(found.interval.low)}, {_signed(found.interval.high)}]"
-    rule = f"not shown to be {_signed(least)} or less"
-    status: Status = "fail" if found.interval.high <= least else "pass"
-    return Gate("gain", SEEDS_GATE, rule, f"{told}, {len(found.gains)} seeds", status, "supporting")
+    mean, (low, high) = found.split.mean, (found.interval.low, found.interval.high)
+    words = f"{_signed(mean)} [{_signed(low)}, {_signed(high)}], {len(found.gains)} seeds"
+    status: Status = "fail" if high <= least else "pass"
+    spread = Measured(mean, low, high, len(found.gains), words)
+    return Gate("seeds", "gain", status, Rule("seeds", least, "score"), spread, "supporting")
 
 
 def seed_sentence(session: Session) -> str:

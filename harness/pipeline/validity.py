@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from harness.decision import validity
 from harness.decision.compare import Comparison
-from harness.decision.decide import Gate
+from harness.decision.gates import Gate
 from harness.experiment.load import load_experiment
 from harness.experiment.session import Session
 from harness.pipeline import cross_validation

@@ -42,17 +42,18 @@ def gates(store: Store, experiment_id: str) -> list[GateRow]:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """What an earlier decision measured by a rule: on how many examples, and the standard deviation of differences."""
+    """What an earlier decision measured by a gate: on how many examples, and the standard deviation of differences."""
 
-    rule: str
+    gate_id: str
     n: int
     sd: float
 
 
 def spreads(store: Store, name: str) -> list[Spread]:
     """What decisions of the experiments of a name have measured, the latest last."""
-    sql = """select case kind when 'task' then 'gain' when 'judge' then kind when 'metric' then metric else suite end
-                as rule, n, sd from v_comparisons join v_experiments using (experiment_id)
+    sql = """select case kind when 'task' then 'gain' when 'judge' then kind
+                when 'metric' then concat('metric/', metric) else concat('regression/', suite) end as gate_id, n, sd
+             from v_comparisons join v_experiments using (experiment_id)
              where kind <> 'slice' and sd is not null and name = ? order by created_at"""
     return store.fetch(Spread, sql, [name])
 

@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 from harness.config.policy import Policy
 from harness.decision.compare import Comparison, Question, compare
 from harness.decision.compare_corpus import compare_corpus
-from harness.decision.decide import Gate, Verdict, harm_gates
+from harness.decision.decide import Verdict, harm_gates
+from harness.decision.gates import Gate
+from harness.decision.wording import in_words
 from harness.store import pairs, runs
 from harness.store.database import Store
 from harness.store.pairs import Flip, NamedRun, find_run
@@ -52,7 +54,7 @@ class TwoRuns:
             "candidate": asdict(self.candidate),
             "metrics": [asdict(c) for c in self.comparisons],
             "flips": {"better": len(self.better), "worse": len(self.worse), "first": first},
-            "gates": [asdict(gate) for gate in self.gates],
+            "gates": [asdict(in_words(gate)) for gate in self.gates],
             "exit_code": self.exit_code,
         }
 

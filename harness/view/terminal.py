@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from harness.decision.wording import in_words
 from harness.observe import tables
 from harness.observe.tables import plain, print_table
 from reports.data import ReportData
@@ -63,7 +64,7 @@ def show_two_runs(found: TwoRuns) -> None:
                 repr(clean(shorten(text, LONGEST_ANSWER))) for text in (flip.baseline_text, flip.candidate_text)
             )
             console.print(plain(f"{word:6} {flip.example_id}: {was} -> {became}"))
-    for gate in found.gates:
+    for gate in map(in_words, found.gates):
         console.print(plain(f"{gate.name}: {gate.measured} ({gate.rule})"), Text(gate.status, STYLES[gate.status]))
 
 
