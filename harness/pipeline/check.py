@@ -34,9 +34,10 @@ if TYPE_CHECKING:
 def check(session: Session) -> None:
     """Is the data fit to teach and to examine? Findings go to the store; a blocking one stops the experiment."""
     experiment, splits = session.experiment, session.splits
+    levels = experiment.config.data.findings
     training_data.check(experiment, splits)
-    findings = look(of_experiment(session), experiment.config.data.findings)
-    findings += of_tokens(session) + of_folds(session)
+    findings = look(of_experiment(session), levels)
+    findings += at_levels([*of_tokens(session), *of_folds(session)], levels)
     findings += training_data.findings(experiment, splits)
     findings += exam_power.exam_power(experiment, splits) + exam_power.label_floors(experiment, splits)
     experiments.put_findings(session.store, session.id, findings)
@@ -47,7 +48,8 @@ def of_experiment(session: Session) -> Material:
 
     An lm-eval task reads its questions only when it is run; they are not searched.
     """
-    experiment, config = session.experiment, session.experiment.config
+    experiment = session.experiment
+    config = experiment.config
     exams: dict[str, Sequence[Example]] = {
         f"{exam.name} suite": exam.examples for exam in regression_exams(experiment) if not isinstance(exam, LmEvalTask)
     }
@@ -68,7 +70,7 @@ def of_folds(session: Session) -> list[Finding]:
         between = [finding for finding in overlaps(material) if finding.check.startswith(BETWEEN)]
         for finding in [*between, *unseen_labels(material)]:
             findings.append(replace(finding, message=f"fold {fold.experiment.fold}: {finding.message}"))
-    return at_levels(findings, session.experiment.config.data.findings)
+    return findings
 
 
 BETWEEN = ("train_validation", "train_test", "validation_test")
@@ -76,21 +78,22 @@ BETWEEN = ("train_validation", "train_test", "validation_test")
 
 def of_tokens(session: Session) -> list[Finding]:
     """What the base model's tokenizer finds in the training rows; nothing when nothing is trained here."""
-    config, train = session.experiment.config, session.splits.get("train")
-    if config.training is None or config.training.elsewhere or not train:
+    experiment, train = session.experiment, session.splits.get("train")
+    config = experiment.config.training
+    if config is None or config.elsewhere or not train:
         return []
     from harness.training.data.checks import reader, tokenizer_findings  # loads torch
 
-    chat, stops, context = reader(specs.base_spec(session.experiment))
-    prompter = arms.task_prompter(session.experiment)
+    chat, stops, context = reader(specs.base_spec(experiment))
+    prompter = arms.task_prompter(experiment)
     rows = {example.id: types.training_row(prompter, example) for example in train}
-    findings = tokenizer_findings(rows, chat, min(config.training.max_length, context), stops)
-    return at_levels(findings, config.data.findings)
+    return tokenizer_findings(rows, chat, min(config.max_length, context), stops)
 
 
 def show_row(session: Session) -> None:
     """A training row as the model will see it, on stderr; nothing when nothing is trained here."""
-    config, train = session.experiment.config.training, session.splits.get("train")
+    experiment, train = session.experiment, session.splits.get("train")
+    config = experiment.config.training
     if config is None or config.elsewhere or not train:
         return
     from rich.console import Console
@@ -98,8 +101,8 @@ def show_row(session: Session) -> None:
     from harness.training.data.checks import reader
     from harness.training.data.preview import coloured, plain, preview
 
-    read = reader(specs.base_spec(session.experiment))
-    shown = preview(train[0], read.chat, arms.task_prompter(session.experiment), read.stops)
+    read = reader(specs.base_spec(experiment))
+    shown = preview(train[0], read.chat, arms.task_prompter(experiment), read.stops)
     say(str(shown))
     console = Console(stderr=True, soft_wrap=True)
     console.print(coloured(shown) if console.is_terminal else plain(shown), markup=False, highlight=False)

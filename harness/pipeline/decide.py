@@ -20,7 +20,7 @@ from harness.judge import ask, audit
 from harness.pipeline import costs as accounts
 from harness.pipeline import cross_validation
 from harness.pipeline import seeds as repeats
-from harness.pipeline.compare import chosen_runs, compare_all, compare_runs, distrust
+from harness.pipeline.compare import chosen_runs, compare_all, comparer, distrust
 from harness.pipeline.lesson import tracked
 from harness.pipeline.validity import validity_gates
 from harness.store import decisions, experiments
@@ -38,7 +38,9 @@ def conclude(session: Session) -> None:
     gates = validity_gates(session, comparisons[0] if comparisons else None)
     declared = config.regression is not None or config.model is not None
     costs = accounts.keep(session)
-    others = budget_gates(costs, config.policy) + (repeats.seed_gates(session) if comparisons else [])
+    others = budget_gates(costs, config.policy) + (
+        repeats.seed_gates(session, config.policy.min_gain) if comparisons else []
+    )
     decision = decide(gates, comparisons, config.policy, budgets=others, regression_declared=declared)
     if decision.verdict is Verdict.KEEP_PROMPTING and (price := cheaper(costs)):
         decision = replace(decision, reason=f"{decision.reason} {price}")
@@ -84,7 +86,7 @@ def _without_leaks(
         return WithoutLeaks(f"{count}. An exam that may stop early is decided with them only.", turned=False)
     task, (base, candidate) = comparisons[0], chosen_runs(session)
     kept = {example.id for example in examples} - seen
-    clean = compare_runs(session, "task", base, candidate, task.metric, policy.min_gain, ids=kept)
+    clean = comparer(session).compare("task", base, candidate, task.metric, policy.min_gain, ids=kept)
     other = decide(gates, [clean, *comparisons[1:]], policy, budgets=others, regression_declared=declared)
     told = (
         f"{count}. With them the gain is {measured(task)}, verdict {decision.verdict.text}; without them "
@@ -158,8 +160,8 @@ def _facts(session: Session) -> dict[str, object]:
         "experiment_id": session.id,
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "judge": distrust(session) if config.judge else "",
+        "judge": distrust(session, config.policy) if config.judge else "",
         "uncertainty": _uncertainty(session),
-        "learning_curve": repeats.curve_sentence(session),
+        "learning_curve": repeats.curve_sentence(session, config.policy),
         **{name: version(name) for name in PACKAGES},
     }

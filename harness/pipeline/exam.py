@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from baselines.arm import Arm
 from harness.config.base import read_margin
+from harness.config.policy import Policy
 from harness.evaluation.early_stopping import shortened
 from harness.experiment import exams, specs
 from harness.experiment.arms import base_arms, candidate_arms, candidate_label
@@ -31,7 +32,7 @@ def exam(session: Session) -> None:
         chosen = choose(session, "candidate", arms)
         suite = exams.task_suite(experiment, session.splits, "test")
         if experiment.config.policy.stop_early:
-            suite = shorten(session, chosen, suite)
+            suite = shorten(session, chosen, suite, experiment.config.policy)
         giver.examine("candidate", [chosen], chosen, suite)
         name = candidate_label(experiment)
         giver.examine_regression("candidate", name, chosen.model, exams.regression_exams(experiment))
@@ -42,17 +43,18 @@ def exam(session: Session) -> None:
 
 def candidate_spec(session: Session) -> ModelSpec:
     """The model under examination: the one this experiment trained, or the one it was given."""
-    if session.experiment.config.training is None:
-        return specs.candidate_spec(session.experiment)
+    experiment = session.experiment
+    if experiment.config.training is None:
+        return specs.candidate_spec(experiment)
     training_id = training.linked(session.store, session.id)
     if training_id is None:
         raise UserError("nothing is trained yet", "training", session.fix("train"))
     return trained_spec(session, training_id)
 
 
-def shorten(session: Session, arm: Arm, suite: Suite) -> Suite:
+def shorten(session: Session, arm: Arm, suite: Suite, policy: Policy) -> Suite:
     """The part of the exam that settles the gain; the best prompt then meets the candidate on that part."""
-    policy, giver = session.experiment.config.policy, examiner(session)
+    giver = examiner(session)
     name = places.chosen(session.store, session.id, "base").arm
     [prompted] = [arm for arm in base_arms(session.experiment, session.splits) if arm.name == name]
     whole = giver.take(prompted, suite)

@@ -24,8 +24,9 @@ def choose(session: Session, side: Side, arms: Sequence[Arm]) -> Arm:
     """The best arm of a side on validation; an only arm needs no rehearsal."""
     if len(arms) == 1:
         return arms[0]
-    rehearsal = exams.task_suite(session.experiment, session.splits, "validation")
-    return examiner(session).choose(side, arms, rehearsal, session.experiment.config.policy.max_unscored)
+    experiment = session.experiment
+    rehearsal = exams.task_suite(experiment, session.splits, "validation")
+    return examiner(session).choose(side, arms, rehearsal, experiment.config.policy.max_unscored)
 
 
 def report_trouble(session: Session, stage: StageName, side: Side, trouble: Exception) -> None:

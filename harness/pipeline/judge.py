@@ -15,7 +15,8 @@ from suites.model import Generation
 
 def judge(session: Session) -> None:
     """Ask the judge, and measure how far it can be trusted; nothing without one."""
-    experiment, config = session.experiment, session.experiment.config.judge
+    experiment = session.experiment
+    config = experiment.config.judge
     if config is None:
         return
     rubric = load_rubric(config.rubric, experiment.folder)

@@ -79,7 +79,8 @@ def train_once(session: Session, asked: Lesson, report: OnLog | None = None) -> 
 
     One on record whose folder is gone is done again.
     """
-    experiment, config = session.experiment, session.experiment.config.training
+    experiment = session.experiment
+    config = experiment.config.training
     assert config is not None
     spec = specs.base_spec(experiment)
     weights = session.model(spec).identity.weights
@@ -142,9 +143,9 @@ def _train(
 @contextmanager
 def tracked(session: Session) -> Iterator[Tracking]:
     """The experiment's trackers, open while the block runs."""
-    config = session.experiment.config.training
-    names = config.report_to if config else []
-    tracking = Tracking(names, session.experiment.name, session.id, session.out)
+    experiment = session.experiment
+    names = experiment.config.training.report_to if experiment.config.training else []
+    tracking = Tracking(names, experiment.name, session.id, session.out)
     try:
         yield tracking
     finally:

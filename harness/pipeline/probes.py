@@ -28,8 +28,8 @@ def build(session: Session) -> list[Probe]:
 
     None either where the training has several processes: each may hold a part of the weights only.
     """
-    experiment, config = session.experiment, session.experiment.config
-    settings, seed = config.training, config.seed
+    experiment = session.experiment
+    settings, seed = experiment.config.training, experiment.config.seed
     if settings is None or settings.elsewhere or settings.accelerate or not settings.probe:
         return []
     found: list[Probe] = []

@@ -16,6 +16,7 @@ from scipy.special import stdtrit
 
 from baselines.arm import Arm, Prompter
 from harness.config.base import read_margin
+from harness.config.policy import Policy
 from harness.decision.gates import Gate, Measured, Rule, Status
 from harness.experiment import arms, exams, training_data
 from harness.experiment.session import Session
@@ -143,11 +144,11 @@ def seed_spread(session: Session) -> SeedSpread | None:
 SIDES: tuple[Side, Side] = ("base", "candidate")
 
 
-def seed_gates(session: Session) -> list[Gate]:
+def seed_gates(session: Session, min_gain: float | str) -> list[Gate]:
     """Whether the gain is more than the luck of one seed: a supporting rule, broken when the recipe's gain is shown to
     be no more than was asked for.
     """
-    found, (least, relative) = seed_spread(session), read_margin(session.experiment.config.policy.min_gain)
+    found, (least, relative) = seed_spread(session), read_margin(min_gain)
     return [] if found is None or relative else [seed_gate(found, least)]
 
 
@@ -187,19 +188,20 @@ def learning_curve(session: Session) -> None:
 
     Shares are nested, and whole clusters are taken in a seeded random order.
     """
-    experiment, config = session.experiment, session.experiment.config
-    if config.training is None or not config.training.learning_curve:
+    experiment = session.experiment
+    seed, settings = experiment.config.seed, experiment.config.training
+    if settings is None or not settings.learning_curve:
         return
     rehearsal = exams.task_suite(experiment, session.splits, "validation")
     prompter = arms.task_prompter(experiment)
-    for position, share in enumerate(sorted(set(config.training.learning_curve))):
-        part = take(session.splits["train"], share, config.seed)
+    for position, share in enumerate(sorted(set(settings.learning_curve))):
+        part = take(session.splits["train"], share, seed)
         asked = lesson(session, f"training on {share:.0%} of the rows")
         asked = replace(asked, data=replace(asked.data, train=training_data.as_rows(prompter, part)))
-        settings = {"share": share, "rows": len(part)}
-        if training_id := _keep(session, "share", position, asked, settings):
+        size = {"share": share, "rows": len(part)}
+        if training_id := _keep(session, "share", position, asked, size):
             measured = measure(session, f"{share:.0%} of the rows", training_id, prompter, rehearsal)
-            put(session, "share", position, training_id, settings, "done", measured)
+            put(session, "share", position, training_id, size, "done", measured)
 
 
 def take(examples: Sequence[Example], share: float, seed: int) -> tuple[Example, ...]:
@@ -219,7 +221,7 @@ def take(examples: Sequence[Example], share: float, seed: int) -> tuple[Example,
     return tuple(example for example in examples if example.cluster in chosen)
 
 
-def curve_sentence(session: Session) -> str:
+def curve_sentence(session: Session, policy: Policy) -> str:
     """Whether more rows would help, read off the last step of the learning curve; empty without one."""
     repeats = training.repeats(session.store, session.id, "share")
     points = [(row, row.value) for row in repeats if row.value is not None]
@@ -228,7 +230,6 @@ def curve_sentence(session: Session) -> str:
     (before, was), (after, now) = points[-2:]
     steps = "; ".join(f"{row.n_rows:,} rows {value:.3f}" for row, value in points)
     head = f"Learning curve on validation ({after.metric}, n = {after.n:,}): {steps}."
-    policy = session.experiment.config.policy
     interval = _change(session, before.run_id, after.run_id, after.metric, policy.confidence)
     if interval is None:
         return f"{head} The last step brought {_signed(now - was)}."

@@ -94,12 +94,13 @@ def leaked_test_rows(session: Session) -> Planted:
     """A part of the exam stands in the training set."""
     if "train" not in session.splits:
         raise NotApplicable("the file names no training rows, so nobody can see what leaked into them")
-    level = session.experiment.config.data.findings.get("train_test_overlap", "block")
+    config = session.experiment.config
+    level = config.data.findings.get("train_test_overlap", "block")
     if level != "block":
         raise NotApplicable(f"`data.findings` says that an overlap with the training set is only {level}")
     seen = one_model(session)
     test = seen.splits["test"]
-    leaked = some(session, test, math.ceil(SHARE * len(test)))
+    leaked = some(test, math.ceil(SHARE * len(test)), config.seed)
     seen.splits = {**seen.splits, "train": (*seen.splits["train"], *leaked)}
     check(session)
     return Planted(f"{len(leaked)} of {len(test)} test rows put into the training set", (Verdict.INVALID,), ("data",))
@@ -187,7 +188,7 @@ def judge_says_a(session: Session) -> Planted:
         raise NotApplicable("there is no judge")
     if config.policy.judge.tier == "advisory":
         raise NotApplicable("the judge has no say as it is: `policy.judge` makes it advisory")
-    if reason := distrust(session):
+    if reason := distrust(session, config.policy):
         raise NotApplicable(f"the judge has no say as it is: {reason}")
     judge(Deaf(session))
     return Planted("the judge says A to every pair in both orders", advisory="judge")

@@ -125,13 +125,14 @@ def _chance(examples: Sequence[Example], span: float, alpha: float) -> float:
 
 def too_many(session: Session) -> list[Example]:
     """A tenth of the test examples, and more than the policy lets go without a score."""
-    examples = asked(session)
-    most = max(SHARE, session.experiment.config.policy.max_unscored)
-    return some(session, examples, min(len(examples), math.floor(most * len(examples)) + 1))
+    examples, config = asked(session), session.experiment.config
+    most = max(SHARE, config.policy.max_unscored)
+    return some(examples, min(len(examples), math.floor(most * len(examples)) + 1), config.seed)
 
 
-def some(session: Session, examples: Sequence[Example], count: int) -> list[Example]:
-    return random.Random(session.experiment.config.seed).sample(list(examples), count)
+def some(examples: Sequence[Example], count: int, seed: int) -> list[Example]:
+    """A part of the examples, at random."""
+    return random.Random(seed).sample(list(examples), count)
 
 
 @dataclass(frozen=True, slots=True)

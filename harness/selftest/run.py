@@ -21,14 +21,14 @@ from harness.decision.compare import Question
 from harness.experiment.arms import base_arms
 from harness.experiment.session import Session
 from harness.observe.progress import phase, say
-from harness.pipeline.compare import Marks, answer, chosen_runs, marks
+from harness.pipeline.compare import Comparer, Marks, chosen_runs, comparer, marks
 from harness.pipeline.decide import conclude
 from harness.selftest.faults import MUTANTS, Mutant
 from harness.selftest.inject import NotApplicable, asked, one_model
 from harness.store import decisions, runs
 from harness.store.database import Store
 from harness.store.decisions import SelfTested
-from reports.rows import GateRow
+from reports.rows import GateRow, RunRow
 from suites.errors import UserError
 from suites.metrics.corpus_level import CORPUS
 from suites.types import Example
@@ -172,14 +172,15 @@ def arms_swapped(session: Session) -> Outcome:
     from scipy.stats import binom
 
     config = session.experiment.config
-    question, examples, chosen = _question(session), asked(session), chosen_runs(session)
+    chosen, examples, ours = chosen_runs(session), asked(session), comparer(session)
+    question = _question(chosen[0], config.policy.min_gain)
     sides = [marks(session.store, run.run_id, question.metric) for run in chosen]
     scores = [score.value for run in chosen for score in runs.scores(session.store, run.run_id, run.metric).values()]
     swaps = SWAPS if question.metric not in CORPUS and {*scores} <= {0, 1, None} else FEW_SWAPS
     rng, shown = random.Random(config.seed), 0
     with phase("arms swapped at random", swaps) as progress:
         for _ in range(swaps):
-            shown += _gain_shown(session, question, examples, _swapped(examples, sides, rng))
+            shown += _gain_shown(ours, question, examples, _swapped(examples, sides, rng))
             progress.advance(1)
     alpha = 1 - config.policy.confidence
     most = int(binom.ppf(SURE, swaps, alpha / 2))
@@ -202,10 +203,9 @@ def _swapped(examples: Sequence[Example], sides: Sides, rng: random.Random) -> S
     ]
 
 
-def _question(session: Session) -> Question:
+def _question(chosen: RunRow, min_gain: float | str) -> Question:
     """The task's, as the decision asks it."""
-    chosen, _ = chosen_runs(session)
-    wanted, relative = read_margin(session.experiment.config.policy.min_gain)
+    wanted, relative = read_margin(min_gain)
     return Question(
         suite=chosen.suite,
         kind="task",
@@ -217,9 +217,9 @@ def _question(session: Session) -> Question:
     )
 
 
-def _gain_shown(session: Session, question: Question, examples: Sequence[Example], sides: Sides) -> bool:
+def _gain_shown(ours: Comparer, question: Question, examples: Sequence[Example], sides: Sides) -> bool:
     clusters = [(example.id, example.cluster) for example in examples]
-    return decide.gain_gate(answer(session, question, clusters, *sides)).status == "pass"
+    return decide.gain_gate(ours.answer(question, clusters, *sides)).status == "pass"
 
 
 def _planted(mutant: Mutant) -> Test:
