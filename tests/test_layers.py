@@ -114,7 +114,8 @@ def test_sql_stays_home(path: Path) -> None:
 def test_sql_is_seen_wherever_it_stands() -> None:
     seen = (
         '"select a, b from v_runs"', 'f"delete from {table}"', '"""\n  with x as (select 1) from x"""',
-        "con.execute(x)", '"from v_runs where experiment_id = ?"', '"update runs set digest = 1"', '"insert or replace into runs"',
+        "con.execute(x)", '"from v_runs where experiment_id = ?"', '"update runs set digest = 1"',
+        '"insert or replace into runs"',
     )  # fmt: skip
     told = ('"with folds each row is tested once"', '"from 3 to 4 rows it changed"', '"select one of these"')
     counts = [len(statements(ast.parse(f"x = {text}"))) for text in (*seen, *told)]
