@@ -83,9 +83,9 @@ def _conclude(store: Path, experiment_id: str, out: Path) -> int:
     """Write the report and say the verdict, with the exit code that belongs to it."""
     from harness.view.terminal import show
 
-    found = decided(store, experiment_id)
-    show(found, write_report(found, out), store)
-    return int(found.decision["exit_code"])
+    data = decided(store, experiment_id)
+    show(data, write_report(data, out), store)
+    return data.decision.exit_code
 
 
 def explain(options: argparse.Namespace) -> int:

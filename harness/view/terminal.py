@@ -30,18 +30,18 @@ def show(data: ReportData, report: Path, store: Path) -> None:
     for name in ("gate", "rule", "measured", ""):
         table.add_column(name, overflow="fold")
     for gate in data.first_gates():
-        status = Text(gate["status"], style=STYLES[gate["status"]])
-        table.add_row(*(plain(gate[key]) for key in ("name", "rule", "measured")), status)
+        status = Text(gate.status, style=STYLES[gate.status])
+        table.add_row(plain(gate.name), plain(gate.rule), plain(gate.measured), status)
     decision = data.decision
-    console.print(plain(decision["headline"], "bold"))
-    console.print(plain(decision["reason"]))
-    if (leaks := data.facts.get("leaks") or {}).get("turned"):
-        console.print(plain(f"Mind: {leaks['told']}", "yellow"))
+    console.print(plain(decision.headline, "bold"))
+    console.print(plain(decision.reason))
+    if data.facts.leaks and data.facts.leaks.turned:
+        console.print(plain(f"Mind: {data.facts.leaks.sentence}", "yellow"))
     console.print()
     console.print(table)
     console.print()
-    console.print(Text(f"verdict: {decision['verdict']} (exit {decision['exit_code']})"))
-    console.print(plain(f"next:    {decision['next_step']}"))
+    console.print(Text(f"verdict: {decision.verdict} (exit {decision.exit_code})"))
+    console.print(plain(f"next:    {decision.next_step}"))
     console.print(Text(f"report:  {report}"), soft_wrap=True)
     console.print(Text(f"browser: {report.with_suffix('.html')}"), soft_wrap=True)
     console.print(Text(f"more:    harness query 'from v_flips' --store {store}"), soft_wrap=True)

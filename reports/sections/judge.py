@@ -6,22 +6,7 @@ from reports.data import Pictures, ReportData
 from reports.format.text import cell, table
 from reports.rows import JudgeMeasureRow
 
-
-def section(data: ReportData, pictures: Pictures) -> str:
-    """What the judge's word rests on."""
-    if not data.judge_measures:
-        return ""
-    distrust = data.facts["judge"]
-    trust = f"The judge is **advisory**: {cell(distrust)}." if distrust else "The judge is **trusted** to veto."
-    rows = [[cell(JUDGE_NAMES[m.name]), _value(m), f"{m.n:,}"] for m in data.judge_measures]
-    asked = (
-        "Every pair is shown in both orders; a judge that contradicts itself when the order is turned has said "
-        "tie. Equal answers are a tie without asking."
-    )
-    return f"## The judge\n\n{trust} {asked}\n\n{table(['measured', 'value', 'n'], rows)}"
-
-
-JUDGE_NAMES = {
+MEASURES = {
     "agreement": "agrees with the labelled pairs",
     "kappa": "the same beyond chance (Cohen's kappa)",
     "consistency": "says the same in both orders",
@@ -29,6 +14,20 @@ JUDGE_NAMES = {
     "metric_agreement": "is right where the task's own metric tells the answers apart",
     "readable": "verdicts that could be read",
 }
+
+
+def section(data: ReportData, pictures: Pictures) -> str:
+    """What the judge's word rests on."""
+    if not data.judge_measures:
+        return ""
+    distrust = data.facts.judge
+    trust = f"The judge is **advisory**: {cell(distrust)}." if distrust else "The judge is **trusted** to veto."
+    rows = [[cell(MEASURES[measure.name]), _value(measure), f"{measure.n:,}"] for measure in data.judge_measures]
+    note = (
+        "Every pair is shown in both orders; a judge that contradicts itself when the order is turned has said "
+        "tie. Equal answers are a tie without asking."
+    )
+    return f"## The judge\n\n{trust} {note}\n\n{table(['measured', 'value', 'n'], rows)}"
 
 
 def _value(measure: JudgeMeasureRow) -> str:
