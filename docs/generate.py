@@ -136,7 +136,13 @@ def heading(name: str) -> str:
 def section(title: str, part: Json) -> list[str]:
     required = part.get("required", [])
     rows = [
-        [f"`{name}`", kind(field), default(field, name in required), limits(field), field.get("description", "")]
+        [
+            f"`{name}`",
+            kind(field),
+            default(field, name in required),
+            limits(field),
+            description(field, name in required),
+        ]
         for name, field in part["properties"].items()
     ]
     told = " ".join(part.get("description", "").split())
@@ -191,6 +197,12 @@ def filled(value: object) -> object:
     if isinstance(value, dict):
         return {key: filled(item) for key, item in value.items() if item is not None}
     return [filled(item) for item in value] if isinstance(value, list) else value
+
+
+def description(field: Json, required: bool) -> str:
+    """What the schema says of a field, and whether one that is always there may be empty."""
+    empty = required and {"type": "null"} in field.get("anyOf", [])
+    return "; ".join(filter(None, [field.get("description", ""), "null where there is none" if empty else ""]))
 
 
 LIMITS = {
