@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     PlainValidator,
     WithJsonSchema,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Tier = Literal["critical", "supporting", "advisory"]
@@ -49,6 +52,25 @@ _SCHEMA = WithJsonSchema(
 )
 Gain = Annotated[float | str, PlainValidator(_gain), _SCHEMA]
 Margin = Annotated[float | str, PlainValidator(_margin), _SCHEMA]
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """A name that stands in `table`: in the table as it is when a name is read, and when the schema is written."""
+
+    table: Mapping[str, object]
+
+    def __get_pydantic_core_schema__(self, source: type[str], handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._known)
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string", "enum": list(self.table)}
+
+    def _known(self, name: object) -> str:
+        if isinstance(name, str) and name in self.table:
+            return name
+        *others, last = map(repr, self.table)
+        raise PydanticKnownError("literal_error", {"expected": f"{', '.join(others)} or {last}"})
 
 
 class Section(BaseModel):

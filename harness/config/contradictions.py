@@ -11,7 +11,7 @@ from harness.config.schema import ExperimentConfig
 from harness.config.training import RepeatConfig, SweepRange, TrainingConfig
 from harness.config.yaml_lines import Location
 from suites.metrics import table
-from suites.metrics.corpus_level import CORPUS
+from suites.metrics.table import CORPUS
 
 Problem = tuple[Location, str]
 
@@ -75,8 +75,8 @@ def _tried(stage: TrainingConfig) -> Iterator[TrainingConfig]:
 def _reward_problem(stage: TrainingConfig, before: Sequence[str]) -> str | None:
     if stage.reward == "model" and "reward" not in before:
         return "a reward model needs a stage before it: `after: [lora, reward]`"
-    if stage.reward and stage.reward not in ("model", *table.METRICS, "json_schema"):
-        return f"`{stage.reward}`: {unknown('metric', stage.reward, list(table.METRICS))}"
+    if stage.reward and stage.reward not in ("model", *table.plain(), "json_schema"):
+        return f"`{stage.reward}`: {unknown('metric', stage.reward, table.plain())}"
     return None
 
 
@@ -158,8 +158,8 @@ def _metric_problems(config: ExperimentConfig) -> list[Problem]:
     named: list[tuple[Location, str]] = [(("task", "metrics", i), name) for i, name in enumerate(config.task.metrics)]
     named += [(("task", "primary"), config.task.primary)] if config.task.primary else []
     for location, name in named:
-        if name not in table.KINDS and not name.startswith(table.PREFIXES):
-            found.append((location, f"`{name}`: {unknown('metric', name, list(table.KINDS))}"))
+        if table.find(name) is None:
+            found.append((location, f"`{name}`: {unknown('metric', name, list(table.METRICS))}"))
         elif name.startswith("recorded:") and not all_recorded:
             found.append((location, f"`{name}` is a mark of recorded answers; a model that is asked now has none"))
     if "json_schema" in config.task.ordered_metrics and not config.task.schema_file:

@@ -13,8 +13,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from harness.config.base import FilePath, Margin, Name, Section, Share, Tier
-from suites.checks.table import CheckName, Level
+from harness.config.base import FilePath, Margin, Name, OneOf, Section, Share, Tier
+from suites.checks.table import CHECKS, Level
 
 PARTS = r"\d{1,2}/\d{1,2}/\d{1,2}"
 
@@ -89,7 +89,7 @@ class DataConfig(Section):
     general: FilePath | None = None
     split: SplitConfig | None = None
     columns: dict[Literal["id", "input", "target", "cluster", "messages", "text"], str] = {}
-    findings: dict[CheckName, Level] = {}
+    findings: dict[Annotated[str, OneOf(CHECKS)], Level] = {}
 
 
 class TaskConfig(Section):

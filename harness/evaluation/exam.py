@@ -18,7 +18,7 @@ from harness.models.cache import Cached
 from harness.stats import paired
 from harness.stats.score_test import Interval
 from suites.benchmarks.lm_eval import LmEvalTask
-from suites.metrics.corpus_level import CORPUS
+from suites.metrics.table import CORPUS
 from suites.types import Run, Suite
 
 # How many prompts show whether an adapter changes anything; one would do, a few are as cheap.

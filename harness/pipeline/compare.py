@@ -14,7 +14,7 @@ from harness.experiment.session import Session
 from harness.judge import ask, trust
 from harness.stats.sequential import level_at_look, planned_looks
 from suites.errors import UserError
-from suites.metrics.corpus_level import CORPUS
+from suites.metrics.table import CORPUS
 from suites.types import Score
 
 FINISHED = "answers that end"

@@ -18,7 +18,7 @@ from harness.stats.corpus_level import corpus_value
 from harness.training import Probe
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.metrics import table
-from suites.metrics.corpus_level import CORPUS
+from suites.metrics.table import CORPUS
 from suites.model import Completion
 from suites.types import Example, Suite
 

@@ -26,7 +26,7 @@ from harness.stats import paired
 from harness.stats.score_test import Interval
 from harness.stats.variance import VarianceSplit, split_variance
 from harness.training import TrainingDiverged
-from suites.metrics.corpus_level import CORPUS
+from suites.metrics.table import CORPUS
 from suites.types import Example, Run, Suite
 
 Measured = tuple[Run, dict[str, Any]]

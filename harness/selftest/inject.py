@@ -20,10 +20,9 @@ from harness.pipeline.compare import FINISHED
 from harness.store.database import RUN_DIGEST
 from suites.data.examples import sha256_json
 from suites.metrics import table as metrics
-from suites.metrics.corpus_level import CORPUS
-from suites.metrics.table import Metric
+from suites.metrics.table import CORPUS
 from suites.model import Completion
-from suites.types import Example
+from suites.types import Example, Mark
 
 SHARE = 0.1
 """How much of the exam an accident spoils that does not spoil all of it."""
@@ -146,7 +145,7 @@ def answers_of(session: Session, side: Side = "candidate") -> dict[str, Completi
 def rewrite(
     session: Session,
     answers: Mapping[str, Completion],
-    spoilt: Mapping[str, Callable[[Metric], Metric]] | None = None,
+    spoilt: Mapping[str, Callable[[Mark], Mark]] | None = None,
     side: Side = "candidate",
 ) -> None:
     """Put other answers of a side to the task on record, marked as they would have been.
@@ -164,7 +163,7 @@ def rewrite(
     exam.put_arm(session, side, chosen["arm"], run, chosen=True)
 
 
-def _marked(run_id: str, example: Example, answer: Completion, marks: Mapping[str, Metric]) -> Marked:
+def _marked(run_id: str, example: Example, answer: Completion, marks: Mapping[str, Mark]) -> Marked:
     key = sha256_json([run_id, example.id, asdict(answer)])
     return Marked(example, key, answer, {name: mark(example, answer) for name, mark in marks.items()})
 

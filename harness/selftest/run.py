@@ -28,7 +28,7 @@ from harness.selftest.faults import MUTANTS, Mutant
 from harness.selftest.inject import NotApplicable, asked, one_model
 from harness.store.database import Store
 from suites.errors import UserError
-from suites.metrics.corpus_level import CORPUS
+from suites.metrics.table import CORPUS
 from suites.types import Example
 
 # How many test examples the base is asked again.

@@ -12,7 +12,7 @@ from harness.decision.compare_corpus import compare_corpus
 from harness.decision.decide import Gate, Verdict, harm_gates
 from harness.store.database import Store
 from suites.errors import UserError
-from suites.metrics.corpus_level import CORPUS
+from suites.metrics.table import CORPUS
 
 Row = dict[str, Any]
 
