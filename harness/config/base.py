@@ -1,22 +1,13 @@
-"""What every section of experiment.yaml is made of: unknown settings refused, shorthands, margins."""
+"""What settings of experiment.yaml are made of: names, paths, shares, margins, names of a table."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    PlainValidator,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainValidator, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
@@ -71,20 +62,3 @@ class OneOf:
             return name
         *others, last = map(repr, self.table)
         raise PydanticKnownError("literal_error", {"expected": f"{', '.join(others)} or {last}"})
-
-
-class Section(BaseModel):
-    """A part of the experiment file. `shorthand` names the field that a bare string or number stands for."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-    shorthand: ClassVar[str | None] = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _expand(cls, value: Any) -> Any:
-        return {cls.shorthand: value} if cls.shorthand and isinstance(value, str | int | float) else value
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        schema = handler.resolve_ref_schema(handler(core))
-        return {"anyOf": [schema["properties"][cls.shorthand], schema]} if cls.shorthand else schema

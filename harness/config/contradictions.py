@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Sequence
 
+from baselines.prompters.table import PROMPTERS
 from harness.config.base import read_margin
 from harness.config.policy import LIST_CURRENCY
 from harness.config.schema import ExperimentConfig
@@ -30,7 +31,9 @@ def contradictions(config: ExperimentConfig) -> list[Problem]:
         found.append((("training",), "an experiment has either `training:` or `candidate:`"))
     if config.model is None and (live or config.training or (candidate and candidate.path)):
         found.append(((), "`model` is required unless baselines and candidate are all recorded or endpoints"))
-    if not data.train and (config.training or data.split or any(b.few_shot for b in live)):
+    if not data.train and (
+        config.training or data.split or any(PROMPTERS[b.prompter].shows_rows for b in live if b.prompter)
+    ):
         found.append((("data",), "`data.train` is required for training, few-shot prompts and splits"))
     if config.model and config.model.endpoint and config.training and not config.training.openai_job:
         found.append((("training",), "a model behind an endpoint cannot be trained here; give a Hub id or a folder"))

@@ -11,7 +11,8 @@ from pydantic import (
     model_validator,
 )
 
-from harness.config.base import FilePath, Section
+from harness.config.base import FilePath
+from suites.settings import Section
 
 Shares = Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=2)]
 

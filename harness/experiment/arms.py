@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from baselines.arm import Arm, Prompter
-from baselines.prompters.few_shot import few_shot
+from baselines.prompters.table import PROMPTERS
+from baselines.prompters.types import Given
 from baselines.prompters.zero_shot import zero_shot
 from harness.config.exam import BaselineConfig
 from harness.experiment.freeze import is_prompt_file
@@ -53,13 +54,11 @@ def _base_arm(experiment: Experiment, entry: BaselineConfig, train: Sequence[Exa
         spec = ModelSpec(recorded=str(experiment.resolve(entry.recorded)))
         name = entry.name or Path(entry.recorded).stem
         return Arm(name, spec, zero_shot(name, instruction(experiment, None)))
-    if entry.few_shot:
-        name = entry.name or _arm_name(f"few-shot {entry.few_shot.shots}", entry.few_shot.prompt)
-        template = instruction(experiment, entry.few_shot.prompt)
-        return Arm(name, spec, few_shot(name, template, train, entry.few_shot.shots, experiment.config.seed))
-    prompt = entry.zero_shot.prompt if entry.zero_shot else None
-    name = entry.name or _arm_name("zero-shot", prompt)
-    return Arm(name, spec, zero_shot(name, instruction(experiment, prompt)))
+    assert entry.prompter
+    kind, settings = PROMPTERS[entry.prompter], entry.settings
+    name = entry.name or _arm_name(kind.label(settings), settings.prompt)
+    given = Given(name, instruction(experiment, settings.prompt), train, experiment.config.seed)
+    return Arm(name, spec, kind.build(settings, given))
 
 
 def _arm_name(kind: str, prompt: str | None) -> str:

@@ -17,8 +17,8 @@ from suites.errors import UserError
 
 @dataclass(frozen=True, slots=True)
 class Importer:
-    """`recognise` says whether a source is a log of the tool; `read` gives its answers and what one should know of them.
-    `give` says what to give `harness import`."""
+    """`recognise` says whether a source is a log of the tool; `read` gives its answers and what one should know of
+    them. `give` says what to give `harness import`."""
 
     about: str
     give: str
