@@ -17,7 +17,7 @@ from harness.config.exam import (
     TaskConfig,
 )
 from harness.config.policy import CostsConfig, Policy
-from harness.config.training import TrainingConfig
+from harness.config.training import TrainingSection
 from suites.settings import Section
 
 
@@ -32,7 +32,7 @@ class ExperimentConfig(Section):
         BaselineConfig.model_validate("zero_shot"),
         BaselineConfig.model_validate("few_shot"),
     ]
-    training: TrainingConfig | None = None
+    training: TrainingSection | None = None
     candidate: CandidateConfig | None = None
     regression: list[RegressionConfig] | None = None
     judge: JudgeConfig | None = None

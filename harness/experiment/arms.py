@@ -10,6 +10,7 @@ from baselines.prompters.table import PROMPTERS
 from baselines.prompters.types import Given
 from baselines.prompters.zero_shot import zero_shot
 from harness.config.exam import BaselineConfig
+from harness.config.methods import METHODS
 from harness.experiment.freeze import is_prompt_file
 from harness.experiment.load import Experiment
 from harness.experiment.specs import base_spec
@@ -17,16 +18,6 @@ from harness.experiment.splits import Splits
 from suites.errors import UserError
 from suites.model import ModelSpec
 from suites.types import Example
-
-LABELS = {
-    "lora": "LoRA",
-    "qlora": "QLoRA",
-    "full": "full fine-tune",
-    "prompt_tuning": "prompt tuning",
-    "prefix_tuning": "prefix tuning",
-    "ia3": "IA3",
-    **{name: name.upper() for name in ("dpo", "kto", "rloo", "grpo")},
-}
 
 
 def instruction(experiment: Experiment, setting: str | None) -> str:
@@ -75,7 +66,7 @@ def candidate_label(experiment: Experiment) -> str:
     training = experiment.config.training
     if training and training.elsewhere:
         return "fine-tune"
-    return LABELS[training.method] if training else "candidate"
+    return METHODS[training.method].label if training else "candidate"
 
 
 def candidate_arms(experiment: Experiment, spec: ModelSpec, arms: Sequence[Arm]) -> list[Arm]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from baselines.arm import Prompter
 from harness.config.base import read_margin
-from harness.config.contradictions import ONLINE_METHODS, PREFERENCE_METHODS
+from harness.config.recipe import TrainingConfig
 from harness.experiment import arms, exams
 from harness.experiment.session import Session
 from harness.stats.corpus_level import corpus_value
@@ -43,9 +43,9 @@ def build(session: Session) -> list[Probe]:
     return found
 
 
-def told(session: Session, probes: Sequence[Probe], method: str) -> str:
+def told(session: Session, probes: Sequence[Probe], config: TrainingConfig) -> str:
     """What judges the best step, in words; empty where it is the loss, or where the last step counts."""
-    if not probes or probes[0].margin is not None or method in (*PREFERENCE_METHODS, *ONLINE_METHODS):
+    if not probes or probes[0].margin is not None or config.kind.learns_from != "rows":
         return ""
     metric = session.experiment.config.task.ordered_metrics[0]
     return f"{metric} on {len(probes[0].prompts)} validation rows, at most {probes[0].max_new_tokens} tokens each"

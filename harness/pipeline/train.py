@@ -10,13 +10,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness.config.recipe import TrainingConfig
 from harness.config.training import ElsewhereConfig
 from harness.experiment import freeze, specs, training_data
 from harness.experiment.session import Session
 from harness.observe.progress import Phase, phase, say
 from harness.observe.trackers import Tracking
 from harness.pipeline import probes
-from harness.training import Probe, TrainingConfig, TrainingData, TrainingResult, tuned_spec
+from harness.training import Probe, TrainingData, TrainingResult, tuned_spec
 from harness.training import train as train_stages
 from harness.training.elsewhere import command, launch, openai_job
 from harness.training.types import OnLog
@@ -47,9 +48,9 @@ def lesson(session: Session, what: str = MAIN, *, seed: int | None = None, **cha
     """The training that the experiment file asks for, with another seed or other settings where given."""
     asked, settings = probes.build(session), training_data.settings(session.experiment)
     if seed is not None:
-        settings = replace(settings, seed=seed, after=tuple(replace(stage, seed=seed) for stage in settings.after))
-    settings = replace(settings, **{**swept(session), **changes})
-    settings = replace(settings, judged_by=probes.told(session, asked, settings.method))
+        settings = settings.changed(seed=seed, after=tuple(stage.changed(seed=seed) for stage in settings.after))
+    settings = settings.changed(**{**swept(session), **changes})
+    settings = settings.changed(judged_by=probes.told(session, asked, settings))
     return Lesson(what, settings, training_data.rows(session.experiment, session.splits), asked)
 
 
@@ -86,7 +87,7 @@ def train_once(session: Session, asked: Lesson, report: OnLog | None = None) -> 
     """
     spec = specs.base_spec(session.experiment)
     weights = session.model(spec).identity.weights
-    training_id = sha256_json([weights, asdict(asked.settings), asdict(asked.data), *_means(session)])
+    training_id = sha256_json([weights, asked.settings.model_dump(), asdict(asked.data), *_means(session)])
     known = session.store.rows("select folder from training where training_id = ?", [training_id])
     if not known or not Path(known[0]["folder"]).is_dir():
         folder = session.out / f"model-{training_id[:12]}"
@@ -190,7 +191,7 @@ def _used(session: Session, settings: TrainingConfig) -> dict[str, Any]:
     """The settings that made the training: ours, or what another program or an API was asked for."""
     config = session.experiment.config.training
     if config is None or not config.elsewhere:
-        return asdict(settings)
+        return settings.model_dump()
     asked = config.model_dump(include=set(ElsewhereConfig.model_fields), exclude_none=True)
     return {**asked, "seed": settings.seed}
 

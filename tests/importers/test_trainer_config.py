@@ -101,7 +101,7 @@ def test_a_setting_that_cannot_be_here_is_left_out_with_its_reason(tmp_path: Pat
     found = trainer_config.convert(tmp_path / "dpo.yaml")
     assert found.experiment["training"] == {"method": "dpo", "max_length": 512}
     told = [remark for remark in found.remarks if remark.startswith("left out: ")]
-    assert any(remark.startswith("left out: packing: true: `packing` goes with full") for remark in told)
+    assert any(remark.startswith("left out: packing: true: `packing` goes with lora") for remark in told)
     assert any(remark.startswith("left out: lora_rank: 0: ") for remark in told)
 
 
