@@ -7,6 +7,7 @@ import json
 import math
 import os
 import sys
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -18,49 +19,52 @@ if TYPE_CHECKING:
     from reports.data import ReportData
 
 
-def write_report(found: ReportData, out: Path) -> Path:
+def write_report(data: ReportData, out: Path) -> Path:
     """The report in every form; the path of the Markdown, which the others lie beside."""
     from reports.outputs import html, markdown, record
 
-    path = markdown.write(found, out)
-    html.write(path, found)
-    record.write(found, out)
+    path = markdown.write(data, out)
+    html.write(path, data)
+    record.write(data, out)
     return path
 
 
 def report(options: argparse.Namespace) -> int:
     """The report of a decided experiment, written again."""
-    found = decided(options.store, options.experiment)
-    print(write_report(found, Path(found.decision["file"]).parent / "out" / found.decision["name"]))
+    data = decided(options.store, options.experiment)
+    print(write_report(data, Path(data.decision.file).parent / "out" / data.decision.name))
     return 0
 
 
 def gate(options: argparse.Namespace) -> int:
     """The verdict alone, as exit code; and where it is wanted, in the forms that CI systems show."""
-    found = decided(options.store, options.experiment)
+    data = decided(options.store, options.experiment)
     try:
         if options.junit:
             from reports.outputs import junit
 
-            junit.write(found, options.junit)
+            junit.write(data, options.junit)
         if options.github:
-            _tell_github(found, sys.stderr if options.json else sys.stdout)
+            _tell_github(data, sys.stderr if options.json else sys.stdout)
     except OSError as error:
         raise UserError(f"cannot be written ({error.strerror})", str(error.filename)) from None
-    decision = {key: found.decision[key] for key in ("name", "verdict", "exit_code", "headline", "reason", "next_step")}
+    decision = data.decision
     if options.json:
-        print(json.dumps({**decision, "gates": found.gates}, indent=2, default=str, allow_nan=False))
+        row = asdict(decision)
+        shown = {key: row[key] for key in ("name", "verdict", "exit_code", "headline", "reason", "next_step")}
+        gates = [asdict(gate) for gate in data.gates]
+        print(json.dumps({**shown, "gates": gates}, indent=2, default=str, allow_nan=False))
     else:
-        print(f"{decision['headline']} (verdict {decision['verdict']}, exit {decision['exit_code']})")
-    return int(decision["exit_code"])
+        print(f"{decision.headline} (verdict {decision.verdict}, exit {decision.exit_code})")
+    return decision.exit_code
 
 
-def _tell_github(found: ReportData, stream: TextIO) -> None:
+def _tell_github(data: ReportData, stream: TextIO) -> None:
     """Annotations to the step's output; summary and outputs to the files GitHub Actions names."""
     from reports.outputs import github
 
-    print("\n".join(github.commands(found)), file=stream)
-    for name, text in (("GITHUB_STEP_SUMMARY", github.summary(found)), ("GITHUB_OUTPUT", github.outputs(found))):
+    print("\n".join(github.commands(data)), file=stream)
+    for name, text in (("GITHUB_STEP_SUMMARY", github.summary(data)), ("GITHUB_OUTPUT", github.outputs(data))):
         if not (file := os.environ.get(name)):
             say(f"{name} is not set: --github is for a step of a GitHub Actions workflow")
             continue

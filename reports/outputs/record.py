@@ -7,19 +7,22 @@ Schema is printed by `harness schema --record`.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from reports.data import ReportData, Row
+from reports.data import ArmRow, ReportData
+from reports.rows import TrainingRow
 
 
 class Part(BaseModel):
     """Rows of a view: what a record does not name is left out, and a number is finite."""
 
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(extra="ignore", from_attributes=True, allow_inf_nan=False)
 
 
 class Decided(Part):
@@ -227,12 +230,12 @@ def record(data: ReportData) -> Record:
     """What a report shows, as a record."""
     return Record.model_validate(
         {
-            "experiment": data.decision["name"],
-            "experiment_id": data.decision["experiment_id"],
+            "experiment": data.decision.name,
+            "experiment_id": data.decision.experiment_id,
             "decision": data.decision,
             "gates": data.gates,
             "comparisons": data.comparisons,
-            "arms": [{**arm, "identity": _hashes(arm)} for arm in data.arms],
+            "arms": [_arm(arm) for arm in data.arms],
             "prices": data.prices,
             "costs": data.break_even,
             "flips": data.flips,
@@ -240,15 +243,15 @@ def record(data: ReportData) -> Record:
             "findings": data.findings,
             "training": _training(data.training),
             "folds": data.folds,
-            "stages": {row["stage"]: row["seconds"] for row in data.stages},
-            "facts": data.facts,
-            "config": data.config,
-            "files": data.files,
+            "stages": {row.stage: row.seconds for row in data.stages},
+            "facts": data.facts.kept,
+            "config": data.frozen.config,
+            "files": data.frozen.files,
         }
     )
 
 
-def json_schema() -> dict[str, Any]:
+def json_schema() -> dict[str, object]:
     """JSON Schema of the record."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -256,13 +259,14 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _hashes(arm: Row) -> dict[str, str]:
-    """What answered, by content; its name may be a path of the machine."""
-    return {key: value for key, value in json.loads(arm["identity"]).items() if key != "name"}
+def _arm(arm: ArmRow) -> dict[str, object]:
+    """With what answered, by content; its name may be a path of the machine."""
+    hashes = {name: value for name, value in json.loads(arm.identity).items() if name != "name"}
+    return {**asdict(arm), "identity": hashes}
 
 
-def _training(rows: Any) -> Row | None:
+def _training(rows: Sequence[TrainingRow]) -> dict[str, object] | None:
     if not rows:
         return None
-    remarks = json.loads(rows[0]["remarks"] or "{}")
-    return {**rows[0], "config": json.loads(rows[0]["config"]), "remarks": remarks}
+    remarks = json.loads(rows[0].remarks or "{}")
+    return {**asdict(rows[0]), "config": json.loads(rows[0].config), "remarks": remarks}
