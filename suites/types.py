@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from suites.model import Generation, Identity, Message
+from suites.model import Completion, Generation, Identity, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,9 @@ class Score:
 
     value: float | None
     reason: str = ""
+
+
+Mark = Callable[[Example, Completion], Score]
 
 
 @dataclass(frozen=True, slots=True)
