@@ -15,17 +15,23 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 
 import pytest
 import yaml
 
+from baselines.prompters.table import PROMPTERS
 from harness.cli.main import _parser, main
 from harness.config.contradictions import contradictions
+from harness.config.methods import METHODS
 from harness.config.schema import ExperimentConfig
 from harness.decision.decide import Verdict
+from harness.importers import IMPORTERS
+from suites.checks.table import CHECKS
+from suites.data.formats import FORMATS
+from suites.metrics.table import METRICS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -80,6 +86,20 @@ def test_the_reference_is_what_the_code_says(tmp_path: Path) -> None:
     kept = {path.name: path.read_text(encoding="utf-8") for path in REFERENCE.iterdir()}
     stale = sorted(name for name in fresh.keys() | kept.keys() if fresh.get(name) != kept.get(name))
     assert not stale, f"run `make docs`: {', '.join(stale)}"
+
+
+TABLES = {
+    "metrics": METRICS, "checks": CHECKS, "formats": FORMATS, "prompters": PROMPTERS, "methods": METHODS,
+    "importers": IMPORTERS,
+}  # fmt: skip
+
+
+def test_a_new_entry_of_a_table_stands_in_its_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for table in TABLES.values():
+        monkeypatch.setitem(table, "toy", replace(next(iter(table.values())), about="for play"))
+    runpy.run_path(str(DOCS / "generate.py"))["main"](tmp_path)
+    for page in TABLES:
+        assert re.search(r"\| `toy` \|.* for play \|", (tmp_path / f"{page}.md").read_text(encoding="utf-8")), page
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------
