@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.read import decided, print_records, write_report
+from harness.cli.read import decided, from_here, print_records, write_report
 from suites.errors import UserError
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _conclude(store: Path, experiment_id: str, out: Path) -> int:
     from harness.view.terminal import show
 
     data = decided(store, experiment_id)
-    show(data, write_report(data, out), store)
+    show(data, from_here(write_report(data, out)), from_here(store))
     return data.decision.exit_code
 
 

@@ -39,6 +39,11 @@ def report(options: argparse.Namespace) -> int:
     return 0
 
 
+def from_here(path: Path) -> Path:
+    """A path as it is typed from the folder one stands in."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def gate(options: argparse.Namespace) -> int:
     """The verdict alone, as exit code; and where it is wanted, in the forms that CI systems show."""
     data = decided(options.store, options.experiment)

@@ -115,6 +115,13 @@ def test_a_run_ends_with_the_verdict_on_stdout_and_its_progress_on_stderr(decide
     }  # fmt: skip
 
 
+def test_paths_are_told_as_one_would_type_them(tmp_path):
+    write_experiment(tmp_path / "below", "deploy", n=60)
+    _, out, _ = harness("run", "below/experiment.yaml", folder=tmp_path)
+    assert re.search(r"report: +below/out/", out)
+    assert "--store below/harness.duckdb" in out
+
+
 @pytest.mark.parametrize("verdict", [name for name in KNOWS if name != "deploy"])
 def test_each_verdict_has_its_exit_code(typed, tmp_path, verdict):
     code, out, err = typed("run", write_experiment(tmp_path / "x", verdict))
