@@ -10,20 +10,23 @@ from typing import Any
 import duckdb
 
 from reports.rows import (
+    AdapterEffectRow,
     BreakEvenRow,
     ComparisonRow,
     DecisionRow,
     EarlierRow,
-    EvidenceRow,
+    EndpointRow,
     FindingRow,
     FlipRow,
     FoldRow,
     GateRow,
+    JudgeMeasureRow,
     PriceRow,
     RepeatRow,
     RunRow,
     StageRow,
     TrainingRow,
+    TroubleRow,
     fetch,
 )
 from suites.errors import UserError
@@ -134,7 +137,10 @@ class ReportData:
     arms: Sequence[ArmRow]
     comparisons: Sequence[ComparisonRow]
     findings: Sequence[FindingRow]
-    evidence: Sequence[EvidenceRow]
+    judge_measures: Sequence[JudgeMeasureRow]
+    trouble: Sequence[TroubleRow]
+    endpoints: Sequence[EndpointRow]
+    effect: AdapterEffectRow | None
     training: Sequence[TrainingRow]
     repeats: Sequence[RepeatRow]
     stages: Sequence[StageRow]
@@ -153,10 +159,6 @@ class ReportData:
     def arms_on(self, kind: str) -> list[ArmRow]:
         """Arms on suites of a kind, primary metric only."""
         return [row for row in self.arms if row.kind == kind and row.is_primary]
-
-    def about(self, topic: str) -> list[EvidenceRow]:
-        """Evidence on a topic."""
-        return [row for row in self.evidence if row.topic == topic]
 
     def first_gates(self) -> list[GateRow]:
         """What the first screen shows: every rule about gain and harm, and validity rules that do not hold.
@@ -215,7 +217,10 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
         arms=fetch(con, ArmRow, ARMS, key),
         comparisons=fetch(con, ComparisonRow, "from v_comparisons where experiment_id = ? order by position", key),
         findings=fetch(con, FindingRow, "from v_findings where experiment_id = ? order by position", key),
-        evidence=fetch(con, EvidenceRow, "from v_evidence where experiment_id = ? order by topic, name", key),
+        judge_measures=fetch(con, JudgeMeasureRow, "from v_judge_measures where experiment_id = ? order by name", key),
+        trouble=fetch(con, TroubleRow, "from v_trouble where experiment_id = ? order by fold, stage", key),
+        endpoints=fetch(con, EndpointRow, "from v_endpoints where experiment_id = ? order by model", key),
+        effect=next(iter(fetch(con, AdapterEffectRow, "from v_adapter_effects where experiment_id = ?", key)), None),
         training=fetch(con, TrainingRow, "from v_training where experiment_id = ? order by step, name", key),
         repeats=fetch(con, RepeatRow, "from v_repeats where experiment_id = ? order by kind, position", key),
         stages=fetch(con, StageRow, "from v_stages where experiment_id = ? order by finished_at", key),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,60 @@ def test_heavy_dependencies_stay_home(path: Path) -> None:
     names = {name.split(".")[0] for name in imported(path)}
     for dependency in names & HOMES.keys():
         assert place_of(path).startswith(HOMES[dependency]), f"{dependency} is at home in {HOMES[dependency]}"
+
+
+# How a statement begins, and what no sentence of ours looks like.
+SQL = re.compile(
+    r"\s*(select\b.*\bfrom\b|select 1\b|insert (into|or)\b|update \w+ set\b|delete from\b|with \w+ as \(|copy \("
+    r"|from \w+( [a-z])?( where| order| join| left join|;|$)|(create|alter|drop) (table|view)\b)",
+    re.DOTALL,
+)
+SPEAKS_SQL = ("harness/store/", "reports/data.py", "reports/rows.py", "harness/selftest/inject.py")
+
+
+def statements(tree: ast.Module) -> list[str]:
+    """Texts of a module that are SQL, and the calls that would run some; docstrings are no statements."""
+    told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told
+    ]
+    calls = [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    return [text for text in texts if SQL.match(text)] + [name for name in calls if name in ("execute", "fetchall")]
+
+
+@pytest.mark.parametrize("path", FILES, ids=place_of)
+def test_sql_stays_home(path: Path) -> None:
+    if not place_of(path).startswith(SPEAKS_SQL):
+        assert not statements(ast.parse(path.read_text(encoding="utf-8"))), f"SQL is at home in {SPEAKS_SQL}"
+
+
+def test_sql_is_seen_wherever_it_stands() -> None:
+    seen = (
+        '"select a, b from v_runs"', 'f"delete from {table}"', '"""\n  with x as (select 1) from x"""',
+        "con.execute(x)", '"from v_runs where experiment_id = ?"', '"update runs set digest = 1"',
+        '"insert or replace into runs"',
+    )  # fmt: skip
+    told = ('"with folds each row is tested once"', '"from 3 to 4 rows it changed"', '"select one of these"')
+    counts = [len(statements(ast.parse(f"x = {text}"))) for text in (*seen, *told)]
+    assert counts == [1] * len(seen) + [0] * len(told)
+
+
+def test_what_the_store_gives_is_a_record_or_a_plain_value_and_never_a_row_by_names() -> None:
+    for path in FILES:
+        if place_of(path).startswith("harness/store/"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.FunctionDef) and node.returns:
+                    result = ast.unparse(node.returns)
+                    assert not re.search(r"\b(dict|Mapping)\[str, (Any|object)\]", result), f"{path.name}: {node.name}"
+
+
+def test_only_those_who_take_an_experiment_a_step_on_know_the_session() -> None:
+    knowing = ("experiment.session", "pipeline", "selftest", "cli")
+    for path in FILES:
+        if any(name.startswith("harness.experiment.session.Session") for name in imported(path)):
+            assert place_of(path).startswith(tuple(f"harness/{name.replace('.', '/')}" for name in knowing)), path
 
 
 def test_every_room_is_in_the_line() -> None:

@@ -7,7 +7,8 @@ import json
 import math
 import os
 import sys
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, fields
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -16,6 +17,8 @@ from harness.observe.progress import say
 from suites.errors import UserError
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from reports.data import ReportData
 
 
@@ -89,21 +92,29 @@ def compare(options: argparse.Namespace) -> int:
 
 def runs(options: argparse.Namespace) -> int:
     """The experiments of a store."""
-    sql = """select name, verdict, exit_code, created_at, experiment_id[:12] as id from v_experiments
-             where part_of is null order by created_at desc"""
-    return print_rows(options.store, sql, as_json=options.json)
+    from harness.store import experiments
+    from harness.store.database import Store
+
+    listed = experiments.listed(Store(options.store, create=False))
+    return print_records(experiments.Listed, listed, as_json=options.json)
 
 
 def query(options: argparse.Namespace) -> int:
     """A query of the user's own."""
-    return print_rows(options.store, options.sql, as_json=options.json)
-
-
-def print_rows(store: Path, sql: str, *, as_json: bool = False) -> int:
-    from harness.observe.tables import print_table
     from harness.store.database import query
 
-    names, rows = query(store, sql)
+    return _print(*query(options.store, options.sql), as_json=options.json)
+
+
+def print_records(kind: type[DataclassInstance], records: Sequence[DataclassInstance], *, as_json: bool = False) -> int:
+    """Records of one kind on stdout, a column for each field."""
+    names = [field.name for field in fields(kind)]
+    return _print(names, [tuple(getattr(record, name) for name in names) for record in records], as_json=as_json)
+
+
+def _print(names: Sequence[str], rows: Sequence[tuple[Any, ...]], *, as_json: bool) -> int:
+    from harness.observe.tables import print_table
+
     if as_json:
         found = [dict(zip(names, map(_json_value, row), strict=True)) for row in rows]
         print(json.dumps(found, indent=2, default=str, allow_nan=False))

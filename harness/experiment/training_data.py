@@ -13,8 +13,8 @@ from harness.config.recipe import TrainingConfig
 from harness.experiment import arms, exams
 from harness.experiment.load import Experiment
 from harness.experiment.splits import Splits
-from harness.judge.audit import Evidence
 from harness.stats import paired
+from harness.store.training import RewardAccuracy
 from harness.training import PairRow, RatedRow, TrainingData, TrainRow, types
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.data.examples import read_examples
@@ -81,7 +81,7 @@ def findings(experiment: Experiment, splits: Splits) -> list[Finding]:
     return found
 
 
-def reward_accuracy(preferred: Sequence[tuple[str, float]], confidence: float) -> Evidence | None:
+def reward_accuracy(preferred: Sequence[tuple[str, float]], confidence: float) -> RewardAccuracy | None:
     """On how many held-out pairs the reward model prefers the chosen answer; None where none was trained.
 
     `preferred` are those of a TrainingResult.
@@ -91,8 +91,7 @@ def reward_accuracy(preferred: Sequence[tuple[str, float]], confidence: float) -
     values = [value for _, value in preferred]
     interval = paired.mean_interval(values, [prompt for prompt, _ in preferred], confidence)
     low, high = (interval.low, interval.high) if interval else (None, None)
-    note = "held-out pairs on which the reward model prefers the chosen answer"
-    return Evidence("reward_accuracy", sum(values) / len(values), low, high, len(values), note)
+    return RewardAccuracy(sum(values) / len(values), low, high, len(values))
 
 
 def as_rows(prompter: Prompter, examples: Sequence[Example]) -> list[TrainRow]:

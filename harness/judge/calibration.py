@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.judge.ask import Choice, Judged
-from harness.judge.audit import Evidence, _share
+from harness.judge.audit import share
 from harness.stats import paired
+from harness.store.judging import Measure
 from suites.data.readers import read_rows, refuse_rows
 from suites.errors import UserError
 from suites.judges.pairwise import Pair
@@ -31,13 +32,13 @@ def read_calibration(path: Path) -> list[tuple[Pair, Choice]]:
     return found
 
 
-def calibration_evidence(judged: Sequence[Judged], labels: Sequence[Choice], confidence: float) -> list[Evidence]:
+def calibration_measures(judged: Sequence[Judged], labels: Sequence[Choice], confidence: float) -> list[Measure]:
     """Agreement with people's labels, and Cohen's kappa. An unreadable verdict agrees with nobody."""
     choices = [item.choice or "unreadable" for item in judged]
     agreed = sum(choice == label for choice, label in zip(choices, labels, strict=True))
     kappa = paired.cohen_kappa(choices, list(labels))
     note = "with the labelled pairs"
     return [
-        _share("agreement", agreed, len(labels), confidence, note),
-        Evidence("kappa", kappa, None, None, len(labels), note),
+        share("agreement", agreed, len(labels), confidence, note),
+        Measure("kappa", kappa, None, None, len(labels), note),
     ]

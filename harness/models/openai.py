@@ -71,10 +71,6 @@ class Abilities:
     logprobs: bool
     json_mode: bool
 
-    def __str__(self) -> str:
-        found = {name: getattr(self, name) for name in ("temperature", "seed", "logprobs", "json_mode")}
-        return ", ".join(f"{name.replace('_', ' ')} {'yes' if has else 'no'}" for name, has in found.items())
-
 
 class OpenAIModel:
     """A model behind `spec.endpoint`. Its weights cannot be hashed: the identity is its address and its name."""

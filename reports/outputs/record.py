@@ -38,7 +38,9 @@ class Decided(Part):
 
 
 class GateRecord(Part):
-    """One rule and whether it holds."""
+    """One rule, its number and what was measured in the rule's unit, and whether it holds; and both in words."""
+
+    gate_id: str = Field(description="gain, metric/NAME, regression/SUITE, judge, slices, or the name of a rule")
 
     kind: Literal["validity", "gain", "harm", "budget"]
     tier: Literal["critical", "supporting", "advisory"]
@@ -46,6 +48,12 @@ class GateRecord(Part):
     rule: str
     measured: str
     status: Literal["pass", "fail", "unknown"]
+    threshold: float | None
+    unit: str = Field(description="score, relative, share, p, count, logit, s, or a currency's code, of 1,000 requests")
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int | None
 
 
 class ComparisonRecord(Part):
@@ -239,7 +247,7 @@ def record(data: ReportData) -> Record:
             "prices": data.prices,
             "costs": data.break_even,
             "flips": data.flips,
-            "evidence": data.evidence,
+            "evidence": _evidence(data),
             "findings": data.findings,
             "training": _training(data.training),
             "folds": data.folds,
@@ -249,6 +257,37 @@ def record(data: ReportData) -> Record:
             "files": data.frozen.files,
         }
     )
+
+
+def _evidence(data: ReportData) -> list[EvidenceRecord]:
+    """What was measured about candidate, servers and judge, and what stopped the experiment, by topic and name."""
+    found = []
+    if effect := data.effect:
+        found.append(_measured("candidate", "effect", effect.adapter, effect.effect, n=effect.n))
+    for run in data.training[:1]:
+        if run.reward_accuracy is not None:
+            ends = (run.reward_low, run.reward_high)
+            found.append(
+                _measured("candidate", "reward_accuracy", REWARD, run.reward_accuracy, *ends, run.reward_n or 0)
+            )
+    found += [_measured("endpoint", server.model, server.abilities) for server in data.endpoints]
+    found += [_measured("judge", m.name, m.note, m.value, m.low, m.high, m.n) for m in data.judge_measures]
+    return found + [_measured("trouble", row.name, row.note) for row in data.trouble]
+
+
+REWARD = "held-out pairs on which the reward model prefers the chosen answer"
+
+
+def _measured(
+    topic: str,
+    name: str,
+    note: str,
+    value: float | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    n: int = 0,
+) -> EvidenceRecord:
+    return EvidenceRecord(topic=topic, name=name, value=value, low=low, high=high, n=n, note=note)
 
 
 def json_schema() -> dict[str, object]:

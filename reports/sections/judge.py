@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reports.data import Pictures, ReportData
 from reports.format.text import cell, table
-from reports.rows import EvidenceRow
+from reports.rows import JudgeMeasureRow
 
 MEASURES = {
     "agreement": "agrees with the labelled pairs",
@@ -18,12 +18,11 @@ MEASURES = {
 
 def section(data: ReportData, pictures: Pictures) -> str:
     """What the judge's word rests on."""
-    measures = data.about("judge")
-    if not measures:
+    if not data.judge_measures:
         return ""
     distrust = data.facts.judge
     trust = f"The judge is **advisory**: {cell(distrust)}." if distrust else "The judge is **trusted** to veto."
-    rows = [[cell(MEASURES[measure.name]), _value(measure), f"{measure.n:,}"] for measure in measures]
+    rows = [[cell(MEASURES[measure.name]), _value(measure), f"{measure.n:,}"] for measure in data.judge_measures]
     note = (
         "Every pair is shown in both orders; a judge that contradicts itself when the order is turned has said "
         "tie. Equal answers are a tie without asking."
@@ -31,7 +30,7 @@ def section(data: ReportData, pictures: Pictures) -> str:
     return f"## The judge\n\n{trust} {note}\n\n{table(['measured', 'value', 'n'], rows)}"
 
 
-def _value(measure: EvidenceRow) -> str:
+def _value(measure: JudgeMeasureRow) -> str:
     if measure.value is None:
         return "nothing to measure"
     interval = "" if measure.low is None else f" [{measure.low:.3f}, {measure.high:.3f}]"

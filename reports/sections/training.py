@@ -58,11 +58,11 @@ def _remarks(run: TrainingRow) -> str:
 
 def _reward_model(data: ReportData) -> str:
     """How far the reward model can be believed, whose marks a later stage may have learnt from."""
-    accuracy = next((row for row in data.about("candidate") if row.name == "reward_accuracy"), None)
-    if accuracy is None:
+    run = data.training[0]
+    if run.reward_accuracy is None:
         return ""
-    share = f"{accuracy.value:.3f}{span(accuracy.low, accuracy.high, '{:.3f}'.format)}"
-    held_out = f"{accuracy.n:,} held-out pairs"
+    share = f"{run.reward_accuracy:.3f}{span(run.reward_low, run.reward_high, '{:.3f}'.format)}"
+    held_out = f"{run.reward_n:,} held-out pairs"
     return f"Its reward model prefers the chosen answer on {share} of {held_out}; guessing would be 0.500."
 
 

@@ -16,7 +16,7 @@ def section(data: ReportData, pictures: Pictures) -> str:
     models = sorted({(row.side, row.model_name) for row in data.arms})
     facts = [[cell(name), cell(value)] for name, value in data.facts.others.items()]
     facts += [[cell(f"model ({side})"), cell(Path(name).name)] for side, name in models]
-    facts += [[cell(f"server ({e.name})"), cell(e.note)] for e in data.about("endpoint")]
+    facts += [[cell(f"server ({server.model})"), cell(server.abilities)] for server in data.endpoints]
     facts += [[cell(name), cell(digest)] for name, digest in data.frozen.files.items()]
     again = block(f"harness run {Path(data.decision.file).name}")
     return f"## What was run\n\n{again}\n\n{_folds(data)}{stages}\n\n{table(['fact', 'value'], facts)}"

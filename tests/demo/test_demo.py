@@ -46,7 +46,7 @@ def decision(folder: Path, name: str) -> data.ReportData:
 def test_the_gentle_lora_is_deployed_and_the_judge_is_trusted(demo: Path) -> None:
     assert harness("run", demo / "experiment.yaml") == 0
     found = decision(demo, "support-routing")
-    shares = {row.name: row.value for row in found.about("judge")}
+    shares = {row.name: row.value for row in found.judge_measures}
     assert found.facts.judge == ""
     assert min(shares["agreement"], shares["metric_agreement"], shares["consistency"]) >= 0.9
 

@@ -217,6 +217,7 @@ def as_first_version(store: Path, old: Path) -> Path:
     with duckdb.connect(str(old)) as con:
         con.execute((SCHEMA / "001_first.sql").read_text(encoding="utf-8"))
         tables = [name for (name,) in con.execute("select table_name from duckdb_tables()").fetchall()]
+        tables.remove("evidence")  # in tables of their own today
         con.execute(f"attach '{store}' as new (read_only)")
         for table in tables:
             sql = "select column_name from duckdb_columns() where database_name <> 'new' and table_name = ?"
@@ -242,4 +243,9 @@ def test_a_store_of_the_first_version_renders_in_every_form(tmp_path: Path) -> N
     assert markdown.render(then, {}) == markdown.render(now, {})
     assert json.loads(record.render(then))["decision"]["verdict"] == now.decision.verdict
     assert html.write(markdown.write(then, tmp_path / "old"), then).is_file()
-    assert junit.render(then) == junit.render(now)
+    # An older store has the numbers of comparisons only, and those of its validity rules in words.
+    numbers = re.compile(r"<properties>.*?</properties>", re.DOTALL)
+    assert numbers.sub("", junit.render(then)) == numbers.sub("", junit.render(now))
+    assert [gate.value for gate in then.gates if gate.kind == "gain"] == [
+        gate.value for gate in now.gates if gate.kind == "gain"
+    ]

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import tiny_models
 import torch
-from workspaces import decided, opened, run, verdict, write_jsonl
+from workspaces import decided, opened, run, select, verdict, write_jsonl
 
 from harness.experiment.freeze import command_files
 from harness.pipeline import order
@@ -252,7 +252,7 @@ def test_an_experiment_trained_by_a_command_is_decided_like_any_other(
     (tmp_path / "experiment.yaml").write_text(json.dumps(content))
     session = run(tmp_path / "experiment.yaml")
     assert verdict(session) in ("keep_prompting", "inconclusive", "deploy", "invalid", "reject")
-    [row] = session.store.rows("select distinct method, n_rows, folder, config from v_training")
+    [row] = select(session.store, "select distinct method, n_rows, folder, config from v_training")
     assert (row["method"], row["n_rows"]) == ("command", 8)
     asked = json.loads(row["config"])
     assert (asked["command"], asked["format"]) == (command, "sharegpt")
@@ -264,7 +264,7 @@ def test_an_experiment_trained_by_a_command_is_decided_like_any_other(
     assert (Path(row["folder"]) / "training.log").stat().st_mtime_ns == stamp  # not done again
     script(tmp_path, copying(adapter) + "print('once more')\n")
     again = run(tmp_path / "experiment.yaml")  # another trainer is another experiment
-    [row] = again.store.rows("select distinct folder from v_training where experiment_id = ?", [again.id])
+    [row] = select(again.store, "select distinct folder from v_training where experiment_id = ?", [again.id])
     assert (Path(row["folder"]) / "training.log").read_text() == "copied\nonce more\n"
 
 

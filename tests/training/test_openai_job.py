@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from fine_tuning_api import Api, serving
-from workspaces import run, verdict, write_jsonl
+from workspaces import run, select, verdict, write_jsonl
 
 from harness.cli.main import main
 from harness.config.training import TrainingSection
@@ -137,7 +137,7 @@ def test_what_the_api_charged_is_what_the_training_cost_unless_the_file_says_oth
     prices = {"baseline": {"input": 4, "output": 16}, "candidate": {"input": 1, "output": 4}, **costs}
     with serving(Api()) as api:
         session = run(hosted(tmp_path, api, costs=prices))
-    [row] = session.store.rows("select training_cost, upkeep from v_break_even")
+    [row] = select(session.store, "select training_cost, upkeep from v_break_even")
     assert (row["training_cost"], row["upkeep"]) == pytest.approx((cost, cost / 6))
 
 
