@@ -135,7 +135,7 @@ class Baseline(Section):
     @property
     def prompter(self) -> str | None:
         """The name of its way to prompt; None for recorded answers."""
-        return next((name for name in self._kinds() if name != "recorded" and getattr(self, name) is not None), None)
+        return next((name for name in self._prompters() if getattr(self, name) is not None), None)
 
     @property
     def settings(self) -> PromptSettings:
@@ -144,8 +144,8 @@ class Baseline(Section):
         return settings
 
     @classmethod
-    def _kinds(cls) -> list[str]:
-        return [*(name for name in cls.model_fields if name not in Baseline.model_fields), "recorded"]
+    def _prompters(cls) -> list[str]:
+        return [name for name in cls.model_fields if name not in Baseline.model_fields]
 
     @model_validator(mode="before")
     @classmethod
@@ -156,8 +156,9 @@ class Baseline(Section):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if sum(getattr(self, kind) is not None for kind in self._kinds()) != 1:
-            raise ValueError(f"a baseline is exactly one of {', '.join(self._kinds())}")
+        kinds = [*self._prompters(), "recorded"]
+        if sum(getattr(self, kind) is not None for kind in kinds) != 1:
+            raise ValueError(f"a baseline is exactly one of {', '.join(kinds)}")
         return self
 
     @model_serializer(mode="wrap")
@@ -168,10 +169,10 @@ class Baseline(Section):
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         schema = handler.resolve_ref_schema(handler(core))
-        return {"anyOf": [{"enum": [name for name in cls._kinds() if name != "recorded"]}, schema]}
+        return {"anyOf": [{"enum": cls._prompters()}, schema]}
 
 
-ON_RECORD = ("name", "recorded", "zero_shot", "few_shot")  # written, as null, where they are not used, since ever
+ON_RECORD = ("name", "recorded", "zero_shot", "few_shot")  # always written, as null where not used
 
 if TYPE_CHECKING:
     BaselineConfig = Baseline

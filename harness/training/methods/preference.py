@@ -93,11 +93,11 @@ def pair_ids(start: Start, pairs: Sequence[PairRow], what: str) -> list[Ids]:
 
 def _split(start: Start, rows: Sequence[TrainRow], what: str) -> list[tuple[list[int], list[int]]]:
     """Prompt and answer as token ids."""
-    found = []
+    halves = []
     for row in tokens(start, rows, what):
         at = sum(label == IGNORED for label in row["labels"])
-        found.append((row["input_ids"][:at], row["input_ids"][at:]))
-    return found
+        halves.append((row["input_ids"][:at], row["input_ids"][at:]))
+    return halves
 
 
 def _unpaired(pair: PairRow) -> tuple[RatedRow, RatedRow]:

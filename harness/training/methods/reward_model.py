@@ -63,7 +63,7 @@ class RewardModel:
 def score(model: Any, rows: Sequence[list[int]]) -> list[float]:
     """The reward model's output at the last token of each row."""
     pad = model.config.get_text_config().pad_token_id
-    found: list[float] = []
+    rewards: list[float] = []
     model.eval()
     for at in range(0, len(rows), BATCH):
         part = [torch.tensor(row) for row in rows[at : at + BATCH]]
@@ -72,8 +72,8 @@ def score(model: Any, rows: Sequence[list[int]]) -> list[float]:
         mask = torch.arange(ids.shape[1]) < lengths[:, None]
         with torch.inference_mode():
             logits = model(input_ids=ids.to(model.device), attention_mask=mask.long().to(model.device)).logits
-        found += logits[:, 0].float().tolist()
-    return found
+        rewards += logits[:, 0].float().tolist()
+    return rewards
 
 
 def _preferred(model: Any, pairs: Sequence[PairRow], rows: Sequence[Ids]) -> list[tuple[str, float]]:
