@@ -109,7 +109,7 @@ def test_a_run_ends_with_the_verdict_on_stdout_and_its_progress_on_stderr(decide
     assert "base on test: 300/300" in err
     assert "base on test: 300/300" not in out
     report = Path(re.search(r"report: +(.*)", out).group(1))
-    assert report.is_file()
+    assert (folder / report).is_file()
     assert {path.name for path in folder.iterdir()} == {
         "experiment.yaml", "test.jsonl", "base.jsonl", "candidate.jsonl", "harness.duckdb", "out",
     }  # fmt: skip
