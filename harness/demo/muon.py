@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from suites.types import Json
+
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # coefficients of the quintic iteration, from the Muon reference code
 
 
@@ -31,7 +33,7 @@ class Muon(torch.optim.Optimizer):  # type: ignore[misc]
             for params in by_shape.values():
                 self._update(params, group)
 
-    def _update(self, params: list[Tensor], group: dict[str, Any]) -> None:
+    def _update(self, params: list[Tensor], group: Json) -> None:
         directions = orthogonalised(torch.stack([self._momentum(param, group["momentum"]) for param in params]))
         for param, direction in zip(params, directions, strict=True):
             rows, columns = param.shape

@@ -18,6 +18,7 @@ from harness.models.hf import loading
 from harness.models.hf.model import HFModel
 from suites.errors import UserError
 from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
+from suites.types import Json
 
 TOLD = 256
 """Requests after which progress is told; vLLM batches these among themselves."""
@@ -101,13 +102,13 @@ class VLLMModel:
             raise NonFiniteWeights(f"The log-probabilities of {self.identity.name} are not numbers.")
         return max((abs(one - other) for one, other in both), default=float("inf"))
 
-    def _expected(self, encoded: Sequence[list[int]], settings: dict[str, Any], worn: bool) -> list[dict[int, Any]]:
+    def _expected(self, encoded: Sequence[list[int]], settings: Json, worn: bool) -> list[dict[int, Any]]:
         """For each prompt the likeliest next tokens."""
         answers = self._ask(range(len(encoded)), encoded, settings, worn)
         return [out.outputs[0].logprobs[0] for _, outputs, _ in answers for out in outputs]
 
     def _ask(
-        self, indices: Sequence[int], encoded: Sequence[list[int]], settings: dict[str, Any], worn: bool = True
+        self, indices: Sequence[int], encoded: Sequence[list[int]], settings: Json, worn: bool = True
     ) -> Iterator[tuple[Sequence[int], list[Any], float]]:
         """Some of the indices, vLLM's outputs for them, and the seconds that each took."""
         from vllm import SamplingParams
@@ -144,7 +145,7 @@ class VLLMModel:
 
         logging.getLogger("vllm").setLevel(logging.ERROR)
         files = self.files
-        settings: dict[str, Any] = {"enforce_eager": files.device == "cpu"}
+        settings: dict[str, object] = {"enforce_eager": files.device == "cpu"}
         if files.adapter:
             config = hf_files.read_json(files.adapter / "adapter_config.json")
             targets, rank = config.get("target_modules"), int(config.get("r") or 0)

@@ -23,6 +23,7 @@ from harness.training import TrainingDiverged, TrainingPruned
 from harness.training.types import OnLog
 from reports.rows import RepeatRow
 from suites.errors import UserError
+from suites.types import Json
 
 if TYPE_CHECKING:
     import optuna
@@ -53,7 +54,7 @@ def sweep(session: Session) -> None:
     say(f"best of {plan.trials} trials: {_told(best)}")
 
 
-def _try(session: Session, trial: optuna.Trial, position: int, settings: Mapping[str, Any]) -> float | None:
+def _try(session: Session, trial: optuna.Trial, position: int, settings: Json) -> float | None:
     """One trial's score on the validation rows; None for one that was cut short or diverged."""
     say(f"trial {position + 1}: {_told(settings)}")
     asked = lesson(session, f"trial {position + 1}", **settings)
