@@ -25,7 +25,7 @@ def write(data: ReportData, path: Path) -> None:
 
 
 def render(data: ReportData) -> str:
-    """The gates of a decision as one test suite, with every compared number as a property."""
+    """The gates of a decision as one test suite; every number is a property, of its gate or of the suite."""
     suite = ET.Element("testsuite", name=_text(data.decision.name))
     properties = ET.SubElement(suite, "properties")
     for name, value in _properties(data):
@@ -47,6 +47,10 @@ def render(data: ReportData) -> str:
 
 def _case(suite: ET.Element, gate: GateRow) -> None:
     case = ET.SubElement(suite, "testcase", classname=gate.kind, name=_text(gate.name), time="0")
+    properties = ET.SubElement(case, "properties")
+    for name, value in _gate_numbers(gate).items():
+        if value not in (None, ""):
+            ET.SubElement(properties, "property", name=name, value=_text(str(value)))
     message = _text(f"{gate.measured} (rule: {gate.rule})")
     if gate.status == "unknown" or (gate.status == "fail" and gate.tier == "advisory"):
         state = "open" if gate.status == "unknown" else "broken, but advisory"
@@ -56,6 +60,19 @@ def _case(suite: ET.Element, gate: GateRow) -> None:
         ET.SubElement(case, kind, message=message, type=gate.kind).text = message
     else:
         ET.SubElement(case, "system-out").text = message
+
+
+def _gate_numbers(gate: GateRow) -> dict[str, float | str | None]:
+    """What a rule asks and what was measured, as values in the rule's unit."""
+    return {
+        "gate_id": gate.gate_id,
+        "threshold": gate.threshold,
+        "unit": gate.unit,
+        "value": gate.value,
+        "low": gate.low,
+        "high": gate.high,
+        "n": gate.n,
+    }
 
 
 def _properties(data: ReportData) -> Iterator[tuple[str, str]]:

@@ -38,7 +38,9 @@ class Decided(Part):
 
 
 class GateRecord(Part):
-    """One rule and whether it holds."""
+    """One rule, its number and what was measured in the rule's unit, and whether it holds; and both in words."""
+
+    gate_id: str = Field(description="gain, metric/NAME, regression/SUITE, judge, slices, or the name of a rule")
 
     kind: Literal["validity", "gain", "harm", "budget"]
     tier: Literal["critical", "supporting", "advisory"]
@@ -46,6 +48,12 @@ class GateRecord(Part):
     rule: str
     measured: str
     status: Literal["pass", "fail", "unknown"]
+    threshold: float | None
+    unit: str = Field(description="score, relative, share, p, count, logit, s, or a currency's code, of 1,000 requests")
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int | None
 
 
 class ComparisonRecord(Part):

@@ -146,7 +146,10 @@ def cases(data: ReportData) -> dict[str, list[str]]:
     assert int(suite.attrib["tests"]) == len(data.gates)
     for kind, name in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         assert int(suite.attrib[kind]) == len(suite.findall(f"testcase/{name}"))
-    return {case.attrib["name"]: [part.tag for part in case] for case in suite.findall("testcase")}
+    return {
+        case.attrib["name"]: [part.tag for part in case if part.tag != "properties"]
+        for case in suite.findall("testcase")
+    }
 
 
 def test_a_gate_that_holds_is_a_test_that_passes(deploy: ReportData) -> None:
@@ -180,6 +183,17 @@ def test_the_numbers_are_properties(deploy: ReportData) -> None:
     assert found["verdict"] == "deploy"
     assert float(found["task/test/exact_match: difference"]) == pytest.approx(0.4)
     assert int(found["task/test/exact_match: n"]) == 300
+
+
+def test_a_gate_has_its_numbers_beside_its_sentence(deploy: ReportData) -> None:
+    cases = ET.fromstring(junit.render(deploy)).iter("testcase")
+    [gain] = [case for case in cases if case.attrib["name"] == "gain over the best prompt"]
+    numbers = {p.attrib["name"]: p.attrib["value"] for p in gain.iter("property")}
+    assert (numbers["gate_id"], numbers["unit"], float(numbers["threshold"])) == ("gain", "score", 0.02)
+    assert float(numbers["value"]) == pytest.approx(0.4)
+    assert float(numbers["low"]) < 0.4 < float(numbers["high"])
+    [recorded] = [gate for gate in json.loads(record.render(deploy))["gates"] if gate["gate_id"] == "gain"]
+    assert (recorded["value"], recorded["n"]) == (pytest.approx(0.4), 300)
 
 
 # --- a decision before any answer ------------------------------------------------------------------------------------

@@ -243,4 +243,9 @@ def test_a_store_of_the_first_version_renders_in_every_form(tmp_path: Path) -> N
     assert markdown.render(then, {}) == markdown.render(now, {})
     assert json.loads(record.render(then))["decision"]["verdict"] == now.decision.verdict
     assert html.write(markdown.write(then, tmp_path / "old"), then).is_file()
-    assert junit.render(then) == junit.render(now)
+    # An older store has the numbers of comparisons only, and those of its validity rules in words.
+    numbers = re.compile(r"<properties>.*?</properties>", re.DOTALL)
+    assert numbers.sub("", junit.render(then)) == numbers.sub("", junit.render(now))
+    assert [gate.value for gate in then.gates if gate.kind == "gain"] == [
+        gate.value for gate in now.gates if gate.kind == "gain"
+    ]
