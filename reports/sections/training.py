@@ -40,7 +40,7 @@ def _summary(run: TrainingRow) -> str:
 
 def _methods(run: TrainingRow) -> str:
     """Every stage in order, the last as the store names it."""
-    before = [stage.method for stage in json.loads(run.config).get("after", [])]
+    before = [stage["method"] for stage in json.loads(run.config).get("after", [])]
     return ", then ".join([*before, run.method])
 
 
