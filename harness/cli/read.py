@@ -116,8 +116,8 @@ def _print(names: Sequence[str], rows: Sequence[tuple[object, ...]], *, as_json:
     from harness.observe.tables import print_table
 
     if as_json:
-        found = [dict(zip(names, map(_json_value, row), strict=True)) for row in rows]
-        print(json.dumps(found, indent=2, default=str, allow_nan=False))
+        content = [dict(zip(names, map(_json_value, row), strict=True)) for row in rows]
+        print(json.dumps(content, indent=2, default=str, allow_nan=False))
     else:
         print_table(names, rows)
     return 0

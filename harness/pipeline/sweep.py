@@ -100,11 +100,11 @@ def _suggest(trial: optuna.Trial, name: str, place: SweepRange | list[Any]) -> A
 
 def _study(config: SweepConfig, done: Sequence[RepeatRow], seed: int) -> optuna.Study:
     """A study that knows the trials on record."""
-    found = _optuna()
-    found.logging.set_verbosity(found.logging.WARNING)
-    sampler, pruner = found.samplers.TPESampler(seed=seed), found.pruners.MedianPruner()
-    study: optuna.Study = found.create_study(direction="maximize", sampler=sampler, pruner=pruner)
-    states = found.trial.TrialState
+    library = _optuna()
+    library.logging.set_verbosity(library.logging.WARNING)
+    sampler, pruner = library.samplers.TPESampler(seed=seed), library.pruners.MedianPruner()
+    study: optuna.Study = library.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+    states = library.trial.TrialState
     for row in done:
         study.enqueue_trial(json.loads(row.settings))
         known = study.ask()
