@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from suites.model import Generation, Identity, Message
+from suites.model import Completion, Generation, Identity, Message
 
 Json = Mapping[str, Any]
 """A JSON object, as a file, a server or another program gives it: its values are unknown until somebody looks."""
@@ -70,6 +70,9 @@ class Score:
 
     value: float | None
     reason: str = ""
+
+
+Mark = Callable[[Example, Completion], Score]
 
 
 @dataclass(frozen=True, slots=True)

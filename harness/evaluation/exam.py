@@ -20,7 +20,7 @@ from harness.store.database import Store
 from harness.store.runs import Mark
 from reports.rows import AdapterEffectRow, EndpointRow, Side
 from suites.benchmarks.lm_eval import LmEvalTask
-from suites.metrics.corpus_level import CORPUS
+from suites.metrics.table import CORPUS
 from suites.model import ModelSpec
 from suites.types import Example, Run, Suite
 

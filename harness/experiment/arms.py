@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from baselines.arm import Arm, Prompter
-from baselines.prompters.few_shot import few_shot
+from baselines.prompters.table import PROMPTERS
+from baselines.prompters.types import Given
 from baselines.prompters.zero_shot import zero_shot
 from harness.config.exam import BaselineConfig
+from harness.config.methods import METHODS
 from harness.experiment.freeze import is_prompt_file
 from harness.experiment.load import Experiment
 from harness.experiment.specs import base_spec
@@ -16,16 +18,6 @@ from harness.experiment.splits import Splits
 from suites.errors import UserError
 from suites.model import ModelSpec
 from suites.types import Example
-
-LABELS = {
-    "lora": "LoRA",
-    "qlora": "QLoRA",
-    "full": "full fine-tune",
-    "prompt_tuning": "prompt tuning",
-    "prefix_tuning": "prefix tuning",
-    "ia3": "IA3",
-    **{name: name.upper() for name in ("dpo", "kto", "rloo", "grpo")},
-}
 
 
 def instruction(experiment: Experiment, setting: str | None) -> str:
@@ -53,13 +45,11 @@ def _base_arm(experiment: Experiment, entry: BaselineConfig, train: Sequence[Exa
         spec = ModelSpec(recorded=str(experiment.resolve(entry.recorded)))
         name = entry.name or Path(entry.recorded).stem
         return Arm(name, spec, zero_shot(name, instruction(experiment, None)))
-    if entry.few_shot:
-        name = entry.name or _arm_name(f"few-shot {entry.few_shot.shots}", entry.few_shot.prompt)
-        template = instruction(experiment, entry.few_shot.prompt)
-        return Arm(name, spec, few_shot(name, template, train, entry.few_shot.shots, experiment.config.seed))
-    prompt = entry.zero_shot.prompt if entry.zero_shot else None
-    name = entry.name or _arm_name("zero-shot", prompt)
-    return Arm(name, spec, zero_shot(name, instruction(experiment, prompt)))
+    assert entry.prompter
+    kind, settings = PROMPTERS[entry.prompter], entry.settings
+    name = entry.name or _arm_name(kind.label(settings), settings.prompt)
+    given = Given(name, instruction(experiment, settings.prompt), train, experiment.config.seed)
+    return Arm(name, spec, kind.build(settings, given))
 
 
 def _arm_name(kind: str, prompt: str | None) -> str:
@@ -76,7 +66,7 @@ def candidate_label(experiment: Experiment) -> str:
     training = experiment.config.training
     if training and training.elsewhere:
         return "fine-tune"
-    return LABELS[training.method] if training else "candidate"
+    return METHODS[training.method].label if training else "candidate"
 
 
 def candidate_arms(experiment: Experiment, spec: ModelSpec, arms: Sequence[Arm]) -> list[Arm]:

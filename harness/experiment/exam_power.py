@@ -9,7 +9,7 @@ from harness.experiment.load import Experiment
 from harness.experiment.splits import Splits
 from harness.stats import power
 from suites.benchmarks.lm_eval import LmEvalTask
-from suites.metrics.corpus_level import LABELS
+from suites.metrics.table import LABELS
 from suites.types import Finding
 
 # The share of examples on which base and fine-tune are taken to disagree when an exam's power is told in advance, and

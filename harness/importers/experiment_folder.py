@@ -18,7 +18,7 @@ from harness.importers.log import Answer
 from harness.importers.pairing import Exam, Side
 from suites.catalog import BUILTIN
 from suites.errors import UserError
-from suites.metrics.table import METRICS
+from suites.metrics import table
 from suites.types import Json
 
 TEMPLATE = """\
@@ -87,9 +87,9 @@ def _metric(exam: Exam, named: str | None) -> str:
         return f"recorded:{exam.marks[0]}" if exam.marks else "exact_match"
     if named.removeprefix("recorded:") in exam.marks:
         return f"recorded:{named.removeprefix('recorded:')}"
-    if named in METRICS or named.startswith("evaluate:"):
+    if named in table.plain() or named.startswith("evaluate:"):
         return named
-    known = ", ".join([*exam.marks, *METRICS])
+    known = ", ".join([*exam.marks, *table.plain()])
     what = f"neither a mark in [0, 1] that both logs have nor a metric: {named!r}"
     raise UserError(what, "--metric", f"use one of {known}")
 

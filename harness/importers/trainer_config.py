@@ -16,8 +16,9 @@ from typing import Any, get_args
 import yaml
 from pydantic import ValidationError
 
+from harness.config.methods import METHODS
 from harness.config.schema import ExperimentConfig
-from harness.config.training import MethodName, TrackerName, TrainingConfig
+from harness.config.training import TrackerName, TrainingSection
 from suites.errors import UserError
 
 TRACKERS = get_args(TrackerName)
@@ -83,7 +84,7 @@ def convert(path: Path) -> Conversion:
         raise UserError(f"cannot be read: {error}", str(path)) from None
     if not isinstance(theirs, dict) or not {"base_model", "model_name_or_path"} & set(theirs):
         what = "is neither an Axolotl nor a LLaMA-Factory config: no base_model, no model_name_or_path"
-        raise UserError(what, str(path), "Give the YAML file that the other trainer takes.")
+        raise UserError(what, str(path), "give the YAML file that the other trainer takes")
     tool = "axolotl" if "base_model" in theirs else "llama-factory"
     found = Conversion({"experiment": _name(path)}, dict(theirs))
     READERS[tool](found, path.parent)
@@ -98,7 +99,7 @@ def convert(path: Path) -> Conversion:
     try:
         ExperimentConfig.model_validate(found.experiment)
     except ValidationError as error:
-        raise UserError(f"makes no experiment: {_reason(error)}", str(path), "Mend the value there.") from None
+        raise UserError(f"makes no experiment: {_reason(error)}", str(path), "mend the value there") from None
     return found
 
 
@@ -157,15 +158,14 @@ READERS: dict[str, Callable[[Conversion, Path], None]] = {"axolotl": _axolotl, "
 
 def _method(found: Conversion, method: str) -> None:
     """Their method where ours has it, else LoRA, and said."""
-    known = get_args(MethodName)
-    found.experiment["training"] = {"method": method if method in known else "lora"}
-    if method not in known:
-        found.remarks.append(f"the method {method} is not one of {', '.join(known)}; lora is taken instead")
+    found.experiment["training"] = {"method": method if method in METHODS else "lora"}
+    if method not in METHODS:
+        found.remarks.append(f"the method {method} is not one of {', '.join(METHODS)}; lora is taken instead")
 
 
 def _data(found: Conversion, file: Any, form: str, validation: Any) -> None:
     if not file:
-        raise UserError("names no data", "datasets", "Add the training data to the file.")
+        raise UserError("names no data", "datasets", "add the training data to the file")
     share = _number(validation) if validation is not None else 0.0
     split = {"test": EXAM_SHARE}
     if isinstance(share, float | int) and 0 < share < 1:
@@ -196,7 +196,7 @@ def _training(found: Conversion, names: Mapping[str, str]) -> None:
             continue
         value = _number(found.take(theirs))
         try:
-            TrainingConfig.model_validate({**settings, ours: value})
+            TrainingSection.model_validate({**settings, ours: value})
         except ValidationError as error:
             found.remarks.append(f"left out: {theirs}: {json.dumps(value, default=str)}: {_reason(error)}")
         else:

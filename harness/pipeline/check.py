@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from harness.experiment import arms, exam_power, specs, training_data
 from harness.experiment.exams import regression_exams, task_suite
@@ -21,7 +21,7 @@ from suites.checks.labels import unseen_labels
 from suites.checks.leaks import overlaps
 from suites.checks.material import CALIBRATION, Material
 from suites.checks.preferences import preference_findings
-from suites.checks.table import CHECKS, CheckName, Level, at_levels
+from suites.checks.table import CHECKS, Level, at_levels, looks
 from suites.data.examples import DataFile, read_data, read_examples
 from suites.data.formats import transcript
 from suites.data.preferences import read_preferences
@@ -129,9 +129,9 @@ def tell(files: Iterable[DataFile]) -> None:
         say(str(file))
 
 
-def look(material: Material, levels: Mapping[CheckName, Level] | None = None) -> list[Finding]:
+def look(material: Material, levels: Mapping[str, Level] | None = None) -> list[Finding]:
     """Every finding, with progress on stderr."""
-    with phase("checking the data", len(CHECKS)) as progress:
+    with phase("checking the data", len(looks())) as progress:
         return table.check(material, levels, lambda: progress.advance(1))
 
 
@@ -148,8 +148,7 @@ def show(findings: Sequence[Finding], *, as_json: bool) -> None:
     from harness.observe.tables import print_table
 
     if as_json:
-        names = get_args(CheckName)
-        settings = [f"data.findings.{found.check}" if found.check in names else None for found in findings]
+        settings = [f"data.findings.{found.check}" if found.check in CHECKS else None for found in findings]
         rows = [{**asdict(found), "setting": setting} for found, setting in zip(findings, settings, strict=True)]
         print(json.dumps(rows, indent=2, allow_nan=False))
     else:

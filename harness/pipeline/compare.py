@@ -19,7 +19,7 @@ from harness.store import arms, judging, runs
 from harness.store.database import Store
 from reports.rows import RunRow
 from suites.errors import UserError
-from suites.metrics.corpus_level import CORPUS
+from suites.metrics.table import CORPUS
 from suites.types import Score
 
 FINISHED = "answers that end"

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.config.training import ElsewhereConfig
-from harness.config.training import TrainingConfig as Settings
+from harness.config.recipe import TrainingConfig
+from harness.config.training import ElsewhereConfig, TrainingSection
 from harness.experiment import freeze, specs, training_data
 from harness.experiment.load import Experiment
 from harness.experiment.session import Session
@@ -20,7 +20,7 @@ from harness.observe.trackers import Tracking
 from harness.pipeline import probes
 from harness.store import training
 from harness.store.training import Training
-from harness.training import Probe, TrainingConfig, TrainingData, TrainingResult, tuned_spec
+from harness.training import Probe, TrainingData, TrainingResult, tuned_spec
 from harness.training import train as train_stages
 from harness.training.elsewhere import command, launch, openai_job
 from harness.training.types import OnLog
@@ -54,10 +54,10 @@ def lesson(session: Session, what: str = MAIN, *, seed: int | None = None, **cha
     experiment = session.experiment
     asked, settings = probes.build(session), training_data.settings(experiment)
     if seed is not None:
-        settings = replace(settings, seed=seed, after=tuple(replace(stage, seed=seed) for stage in settings.after))
-    settings = replace(settings, **{**swept(session), **changes})
+        settings = settings.changed(seed=seed, after=tuple(stage.changed(seed=seed) for stage in settings.after))
+    settings = settings.changed(**{**swept(session), **changes})
     metric = experiment.config.task.ordered_metrics[0]
-    settings = replace(settings, judged_by=probes.told(metric, asked, settings.method))
+    settings = settings.changed(judged_by=probes.told(metric, asked, settings))
     return Lesson(what, settings, training_data.rows(experiment, session.splits), asked)
 
 
@@ -85,7 +85,7 @@ def train_once(session: Session, asked: Lesson, report: OnLog | None = None) -> 
     assert config is not None
     spec = specs.base_spec(experiment)
     weights = session.model(spec).identity.weights
-    training_id = sha256_json([weights, asdict(asked.settings), asdict(asked.data), *_means(experiment, config)])
+    training_id = sha256_json([weights, asked.settings.model_dump(), asdict(asked.data), *_means(experiment, config)])
     known = training.left(session.store, training_id)
     if known is None or not known.folder.is_dir():
         folder = session.out / f"model-{training_id[:12]}"
@@ -100,7 +100,7 @@ def train_once(session: Session, asked: Lesson, report: OnLog | None = None) -> 
     return training_id
 
 
-def _means(experiment: Experiment, config: Settings) -> list[dict[str, object]]:
+def _means(experiment: Experiment, config: TrainingSection) -> list[dict[str, object]]:
     """What else a training depends on where it is not done in this process: settings, and the files they name."""
     if config.elsewhere:
         files = freeze.command_files(config.command, experiment.folder) if config.command else {}
@@ -110,7 +110,7 @@ def _means(experiment: Experiment, config: Settings) -> list[dict[str, object]]:
 
 
 def _train(
-    session: Session, config: Settings, spec: ModelSpec, asked: Lesson, folder: Path, report: OnLog | None
+    session: Session, config: TrainingSection, spec: ModelSpec, asked: Lesson, folder: Path, report: OnLog | None
 ) -> TrainingResult:
     settings, experiment = asked.settings, session.experiment
     if config.command:
@@ -170,7 +170,7 @@ class _Teller:
 
 def _row(
     training_id: str,
-    config: Settings,
+    config: TrainingSection,
     spec: ModelSpec,
     settings: TrainingConfig,
     result: TrainingResult,
@@ -195,10 +195,10 @@ def _row(
     )
 
 
-def _used(config: Settings, settings: TrainingConfig) -> dict[str, object]:
+def _used(config: TrainingSection, settings: TrainingConfig) -> dict[str, object]:
     """The settings that made the training: ours, or what another program or an API was asked for."""
     if not config.elsewhere:
-        return asdict(settings)
+        return settings.model_dump()
     asked = config.model_dump(include=set(ElsewhereConfig.model_fields), exclude_none=True)
     return {**asked, "seed": settings.seed}
 

@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 
 from baselines.arm import Prompter
 from harness.config.base import read_margin
-from harness.config.contradictions import ONLINE_METHODS, PREFERENCE_METHODS
+from harness.config.recipe import TrainingConfig
 from harness.experiment import arms, exams
 from harness.experiment.session import Session
 from harness.stats.corpus_level import corpus_value
 from harness.training import Probe
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.metrics import table
-from suites.metrics.corpus_level import CORPUS
+from suites.metrics.table import CORPUS
 from suites.model import Completion
 from suites.types import Example, Suite
 
@@ -44,9 +44,9 @@ def build(session: Session) -> list[Probe]:
     return found
 
 
-def told(metric: str, probes: Sequence[Probe], method: str) -> str:
+def told(metric: str, probes: Sequence[Probe], config: TrainingConfig) -> str:
     """What judges the best step by `metric`, in words; empty where it is the loss, or where the last step counts."""
-    if not probes or probes[0].margin is not None or method in (*PREFERENCE_METHODS, *ONLINE_METHODS):
+    if not probes or probes[0].margin is not None or config.kind.learns_from != "rows":
         return ""
     return f"{metric} on {len(probes[0].prompts)} validation rows, at most {probes[0].max_new_tokens} tokens each"
 

@@ -31,7 +31,7 @@ from harness.store.arms import Summary
 from harness.store.training import Kind, Repeat, State
 from harness.training import TrainingDiverged
 from reports.rows import Side
-from suites.metrics.corpus_level import CORPUS
+from suites.metrics.table import CORPUS
 from suites.types import Example, Run, Suite
 
 Examined = tuple[Run, Summary]

@@ -43,9 +43,8 @@ from harness.selftest.inject import (
 from harness.store import arms as places
 from harness.store import runs
 from suites.data.examples import sha256_json
-from suites.metrics.table import Metric
 from suites.model import Completion, Identity, ModelSpec, Prompt
-from suites.types import Score
+from suites.types import Mark, Score
 
 MANY = 1_000
 """Candidates on one exam beyond which nobody counts."""
@@ -111,7 +110,7 @@ def metric_says_nan(session: Session) -> Planted:
     primary = session.experiment.config.task.ordered_metrics[0]
     broken = {example.id for example in too_many(session)}
 
-    def spoilt(own: Metric) -> Metric:
+    def spoilt(own: Mark) -> Mark:
         return lambda example, answer: Score(math.nan) if example.id in broken else own(example, answer)
 
     rewrite(session, answers_of(session), {primary: spoilt})

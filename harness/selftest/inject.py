@@ -22,10 +22,9 @@ from harness.store.runs import Marked
 from reports.rows import GateRow, Side
 from suites.data.examples import sha256_json
 from suites.metrics import table as metrics
-from suites.metrics.corpus_level import CORPUS
-from suites.metrics.table import Metric
+from suites.metrics.table import CORPUS
 from suites.model import Completion
-from suites.types import Example
+from suites.types import Example, Mark
 
 SHARE = 0.1
 """How much of the exam an accident spoils that does not spoil all of it."""
@@ -154,7 +153,7 @@ def answers_of(session: Session, side: Side = "candidate") -> dict[str, Completi
 def rewrite(
     session: Session,
     answers: Mapping[str, Completion],
-    spoilt: Mapping[str, Callable[[Metric], Metric]] | None = None,
+    spoilt: Mapping[str, Callable[[Mark], Mark]] | None = None,
     side: Side = "candidate",
 ) -> None:
     """Put other answers of a side to the task on record, marked as they would have been.
@@ -171,7 +170,7 @@ def rewrite(
     examiner(session).put(side, chosen.arm, run, chosen=True)
 
 
-def _marked(run_id: str, example: Example, answer: Completion, marks: Mapping[str, Metric]) -> Marked:
+def _marked(run_id: str, example: Example, answer: Completion, marks: Mapping[str, Mark]) -> Marked:
     key = sha256_json([run_id, example.id, asdict(answer)])
     return Marked(example, key, answer, {name: mark(example, answer) for name, mark in marks.items()})
 

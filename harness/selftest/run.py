@@ -30,7 +30,7 @@ from harness.store.database import Store
 from harness.store.decisions import SelfTested
 from reports.rows import GateRow, RunRow
 from suites.errors import UserError
-from suites.metrics.corpus_level import CORPUS
+from suites.metrics.table import CORPUS
 from suites.types import Example
 
 # How many test examples the base is asked again.

@@ -15,7 +15,7 @@ from harness.store import pairs, runs
 from harness.store.database import Store
 from harness.store.pairs import Flip, NamedRun, find_run
 from suites.errors import UserError
-from suites.metrics.corpus_level import CORPUS
+from suites.metrics.table import CORPUS
 
 FLIPS_SHOWN = 3
 

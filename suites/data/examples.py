@@ -57,21 +57,21 @@ def read_data(source: Path | str, columns: Mapping[str, str], slices: Sequence[s
         except ValueError as error:
             bad.append(f"{where}: {error}")
     refuse_rows(bad, source)
-    return DataFile(name, form.name if form else "nothing", _unique_ids(examples, source, rows, columns))
+    return DataFile(name, form.title if form else "nothing", _unique_ids(examples, source, rows, columns))
 
 
 def _format(source: Path | str, row: Json, columns: Mapping[str, str], slices: Sequence[str]) -> Format:
     """The format of a file by its first row. Raises UserError when there is none, or a column is missing."""
     form = recognise(row, columns)
     if form and form.read is None:
-        what = f"these are {form.name}, which say what is better, not what to answer"
+        what = f"these are {form.title}, which say what is better, not what to answer"
         raise UserError(what, str(source), "give a file of examples, or map `columns: {input: ..., target: ...}`")
     wanted = {} if form else {name: columns.get(name, name) for name in PLAIN.needs}
     wanted |= {name: columns[name] for name in ("id", "cluster") if name in columns}
     wanted |= {name: name for name in slices}
     missing = [f"`{theirs}`" for theirs in wanted.values() if theirs not in row]
     if form is None or missing:
-        known = "; ".join(f"{' and '.join(f.needs)} ({f.name})" for f in FORMATS if f.read and f is not PLAIN)
+        known = "; ".join(f"{' and '.join(f.needs)} ({f.title})" for f in FORMATS.values() if f.read and f is not PLAIN)
         fix = "map them in the experiment file, e.g. `data: {columns: {input: text, target: label}}`"
         fix += "" if form else f"; or give {known}"
         raise UserError(f"no column {', '.join(missing)}; the file has {', '.join(map(str, row))}", f"{source}:1", fix)
@@ -82,7 +82,7 @@ def _example(form: Format, row: Json, columns: Mapping[str, str], slices: Sequen
     """The example in a row. Raises ValueError with the sentence that says why it is none."""
     if missing := [columns.get(name, name) for name in form.needs if columns.get(name, name) not in row]:
         other = recognise(row, columns)
-        raise ValueError(f"{other.name}, the file began with {form.name}" if other else f"no column `{missing[0]}`")
+        raise ValueError(f"{other.title}, the file began with {form.title}" if other else f"no column `{missing[0]}`")
     assert form.read is not None
     asked = form.read(Fields(row, columns))
     if missing := [name for name in slices if name not in row]:

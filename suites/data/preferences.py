@@ -53,8 +53,8 @@ def _expect(wanted: Format, rows: Sequence[tuple[str, Json]], source: Path | str
     """The first row says what a file is, as it does for examples."""
     form = recognise(rows[0][1], {}) if rows else None
     if rows and form is not wanted:
-        found = form.name if form else f"columns {', '.join(map(str, rows[0][1]))}"
-        raise UserError(f"no {wanted.name}: found {found}", f"{source}:1", f"name them {', '.join(wanted.needs)}")
+        given = form.title if form else f"columns {', '.join(map(str, rows[0][1]))}"
+        raise UserError(f"no {wanted.title}: found {given}", f"{source}:1", f"name them {', '.join(wanted.needs)}")
 
 
 def _read_each(

@@ -13,7 +13,7 @@ import tiny_models
 import torch
 from workspaces import decided, opened, run, select, tiny_training, verdict
 
-from harness.config.training import TrainingConfig
+from harness.config.training import TrainingSection
 from harness.pipeline import order, sweep
 from harness.training import TrainingPruned
 from reports.outputs import markdown
@@ -116,4 +116,4 @@ def test_a_trial_below_the_median_of_others_is_cut_short() -> None:
 )
 def test_a_space_that_cannot_be_searched_is_refused(space: Any, told: str) -> None:
     with pytest.raises(ValueError, match=told):
-        TrainingConfig.model_validate({"sweep": {"space": space}})
+        TrainingSection.model_validate({"sweep": {"space": space}})

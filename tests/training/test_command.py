@@ -20,7 +20,7 @@ from workspaces import decided, opened, run, select, verdict, write_jsonl
 
 from harness.experiment.freeze import command_files
 from harness.pipeline import order
-from harness.training import METHODS, TrainingConfig, TrainingData, TrainingResult, TrainRow
+from harness.training import TrainingConfig, TrainingData, TrainingResult, TrainRow, train_stage
 from harness.training.elsewhere import command as external
 from reports.outputs import markdown
 from suites.errors import UserError
@@ -40,7 +40,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def adapter(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An adapter that another trainer could have made: PEFT's two files and nothing of ours."""
     out = tmp_path_factory.mktemp("made") / "adapter"
-    METHODS["lora"](ModelSpec(str(base)), TrainingData(ROWS), TrainingConfig(epochs=2, learning_rate=1e-2), out)
+    train_stage(ModelSpec(str(base)), TrainingData(ROWS), TrainingConfig(epochs=2, learning_rate=1e-2), out)
     for file in out.iterdir():
         if file.name not in ("adapter_config.json", "adapter_model.safetensors"):
             file.unlink()
@@ -206,7 +206,7 @@ def test_ctrl_c_ends_the_command_too(base: Path, tmp_path: Path) -> None:
 KILLED = """
 import sys
 from pathlib import Path
-from harness.training import program
+from harness.training.elsewhere import program
 folder = Path(sys.argv[1])
 program.run([sys.executable, str(folder / "hangs.py"), str(folder / "rows" / "train")], folder / "log", cwd=folder,
             setting="training: command")

@@ -16,7 +16,7 @@ from fine_tuning_api import Api, serving
 from workspaces import run, select, verdict, write_jsonl
 
 from harness.cli.main import main
-from harness.config.training import TrainingConfig
+from harness.config.training import TrainingSection
 from harness.training import TrainingData, TrainingResult, TrainRow
 from harness.training.elsewhere import openai_job
 from suites.errors import UserError
@@ -153,4 +153,4 @@ def test_every_share_of_a_learning_curve_would_be_another_bill(tmp_path: Path) -
     job = {"endpoint": "http://localhost:1/v1", "model": "tiny"}
     for setting in ({"learning_curve": [0.5, 1.0]}, {"seeds": 2}, {"sweep": {"space": {"rank": [4, 8]}}}):
         with pytest.raises(ValueError, match=f"{next(iter(setting))}`"):
-            TrainingConfig.model_validate({"openai_job": job, **setting})
+            TrainingSection.model_validate({"openai_job": job, **setting})

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +138,7 @@ def test_ctrl_c_ends_every_process_and_the_same_command_goes_on(
     how: dict[str, Any], base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     available(how, monkeypatch)
-    config = replace(CONFIG, epochs=30)  # long enough to be going on when the interruption is seen
+    config = CONFIG.changed(epochs=30)  # long enough to be going on when the interruption is seen
 
     def interrupt(step: int, total: int, found: Mapping[str, float]) -> None:
         if step == 40:

@@ -9,9 +9,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from harness.config.recipe import TrainingConfig
 from harness.models.files import TRAINING_RECORD, adapter_folder, adapter_hash, read_json, tensors_hash
 from harness.training.loop.checkpoints import write_durably
-from harness.training.types import TrainingConfig, TrainingData, TrainingResult, left_by
+from harness.training.types import TrainingData, TrainingResult, left_by
 from suites.errors import UserError
 from suites.model import ModelSpec
 
@@ -28,7 +29,7 @@ def origin(spec: ModelSpec, base: Path, data: TrainingData, config: TrainingConf
     rows = json.dumps(lessons, sort_keys=True)
     made_from = {
         "base": {"name": spec.base, "revision": spec.revision, "weights": tensors_hash(base)},
-        "config": asdict(config),
+        "config": config.model_dump(),
         "data": hashlib.sha256(rows.encode()).hexdigest(),
     }
     found: dict[str, Any] = json.loads(json.dumps(made_from))  # as it will be read back: tuples are lists
@@ -50,9 +51,9 @@ def read(out: Path, made_from: Mapping[str, Any], spec: ModelSpec) -> TrainingRe
     # The name may change (a folder moves, a Hub id becomes a folder); the weights say what the base was.
     if not found or any(_weights_only(found).get(key) != value for key, value in _weights_only(made_from).items()):
         raise UserError(
-            f"The folder {out.name} holds something else than this training.",
+            f"the folder {out.name} holds something else than this training",
             str(out),
-            "Remove it, or choose another place for this training.",
+            "remove it, or choose another place for this training",
         )
     curve = [(int(step), str(name), float(value)) for step, name, value in found["loss_curve"]]
     tuned = left_by(spec, str(found["config"]["method"]), out)

@@ -16,13 +16,14 @@ import torch
 import transformers
 import trl
 
+from harness.config.recipe import TrainingConfig
 from harness.models import files
 from harness.models.hf import loading
 from harness.models.hf.chat import ChatTokenizer
 from harness.training.methods import adapters
 from harness.training.methods.preference import Ids, pair_ids
 from harness.training.methods.sft import Job, Start, arguments
-from harness.training.types import PairRow, TrainingConfig, TrainingData
+from harness.training.types import PairRow, TrainingData
 from suites.model import ModelSpec
 
 BATCH = 32
