@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from suites.data.formats import FORMATS, PLAIN, Fields, Format, recognise
 from suites.data.readers import is_whole, refuse_rows, scan
@@ -156,7 +155,7 @@ def items_digest(examples: Iterable[Example]) -> str:
     return sha256_json(sorted([example.input, example.target] for example in examples))
 
 
-def sha256_json(value: Any) -> str:
+def sha256_json(value: object) -> str:
     """sha256 of a value's canonical JSON; what is no JSON enters as text."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 

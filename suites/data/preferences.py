@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from suites.data.formats import PAIRS, RATED, Fields, Format, recognise
 from suites.data.readers import is_whole, kind, read_rows, refuse_rows
@@ -157,7 +157,7 @@ def _votes(row: Fields) -> dict[str, Vote]:
     return votes
 
 
-def _identity(row: Fields, *content: Any) -> str:
+def _identity(row: Fields, *content: object) -> str:
     """The row's own id, or a hash of what it says."""
     given = row.get("id")
     if given is not None and str(given) != "":
