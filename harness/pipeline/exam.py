@@ -7,7 +7,8 @@ from harness.config.base import read_margin
 from harness.config.policy import Policy
 from harness.evaluation.early_stopping import shortened
 from harness.experiment import exams, specs
-from harness.experiment.arms import base_arms, candidate_arms, candidate_label
+from harness.experiment.arms import base_arms, candidate_arms
+from harness.experiment.names import candidate_label
 from harness.experiment.session import Session
 from harness.models import NonFiniteWeights
 from harness.pipeline import seeds
@@ -34,7 +35,7 @@ def exam(session: Session) -> None:
         if experiment.config.policy.stop_early:
             suite = shorten(session, chosen, suite, experiment.config.policy)
         giver.examine("candidate", [chosen], chosen, suite)
-        name = candidate_label(experiment)
+        name = candidate_label(experiment.config)
         giver.examine_regression("candidate", name, chosen.model, exams.regression_exams(experiment))
         seeds.examine_seeds(session, chosen.prompter, suite)
     except NonFiniteWeights as trouble:

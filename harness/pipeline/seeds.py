@@ -19,6 +19,7 @@ from harness.config.base import read_margin
 from harness.config.policy import Policy
 from harness.decision.gates import Gate, Measured, Rule, Status
 from harness.experiment import arms, exams, training_data
+from harness.experiment.names import candidate_label
 from harness.experiment.session import Session
 from harness.pipeline.examiner import examiner
 from harness.pipeline.lesson import Lesson, lesson, train_once, trained_spec
@@ -90,7 +91,7 @@ def examine_seeds(session: Session, prompter: Prompter, suite: Suite) -> None:
 
 def measure(session: Session, what: str, training_id: str, prompter: Prompter, suite: Suite) -> Examined:
     """A trained model on a suite, by the metric that decides."""
-    name, giver = f"{arms.candidate_label(session.experiment)}, {what}", examiner(session)
+    name, giver = f"{candidate_label(session.experiment.config)}, {what}", examiner(session)
     run = giver.take(Arm(name, trained_spec(session, training_id), prompter), suite)
     return run, giver.summary(run, suite.primary)
 
