@@ -12,7 +12,7 @@ from suites.data.examples import read_examples
 from suites.errors import UserError
 from suites.metrics import table
 from suites.model import Generation
-from suites.types import Suite
+from suites.types import Json, Suite
 
 BUILTIN = Path(__file__).with_name("builtin")
 
@@ -66,7 +66,7 @@ def _is_metric(name: str) -> bool:
     return name in table.plain() or name.startswith("recorded:")
 
 
-def _suite_settings(path: Path) -> dict[str, Any]:
+def _suite_settings(path: Path) -> Json:
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

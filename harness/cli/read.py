@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from harness.observe.progress import say
 from suites.errors import UserError
@@ -117,18 +117,18 @@ def print_records(kind: type[DataclassInstance], records: Sequence[DataclassInst
     return _print(names, [tuple(getattr(record, name) for name in names) for record in records], as_json=as_json)
 
 
-def _print(names: Sequence[str], rows: Sequence[tuple[Any, ...]], *, as_json: bool) -> int:
+def _print(names: Sequence[str], rows: Sequence[tuple[object, ...]], *, as_json: bool) -> int:
     from harness.observe.tables import print_table
 
     if as_json:
-        found = [dict(zip(names, map(_json_value, row), strict=True)) for row in rows]
-        print(json.dumps(found, indent=2, default=str, allow_nan=False))
+        content = [dict(zip(names, map(_json_value, row), strict=True)) for row in rows]
+        print(json.dumps(content, indent=2, default=str, allow_nan=False))
     else:
         print_table(names, rows)
     return 0
 
 
-def _json_value(value: Any) -> Any:
+def _json_value(value: object) -> object:
     """A DuckDB value as JSON can say it: decimals are numbers, and what is no number is null."""
     if isinstance(value, list | tuple):
         return [_json_value(item) for item in value]

@@ -47,11 +47,11 @@ class Session:
         if not settings.split or settings.split.folds:
             return read_splits(self.experiment, self.files)
         recipe = split_recipe(self.experiment)
-        found = read_splits(self.experiment, self.files, splits.earlier(self.store, self.id, recipe))
-        files = {name for name in found if getattr(settings, name) and name != "train"}
-        sides = {e.id: name for name, part in found.items() if name not in files for e in part}
+        parts = read_splits(self.experiment, self.files, splits.earlier(self.store, self.id, recipe))
+        files = {name for name in parts if getattr(settings, name) and name != "train"}
+        sides = {e.id: name for name, part in parts.items() if name not in files for e in part}
         splits.put(self.store, self.id, recipe, sides)
-        return found
+        return parts
 
     @cached_property
     def folds(self) -> tuple[Session, ...]:

@@ -44,8 +44,8 @@ def judge_all(model: Model, rubric: Rubric, pairs: Sequence[Pair], generation: G
     """Both orders of every pair. Two equal answers are a tie without asking."""
     asked = [pair for pair in pairs if pair.first != pair.second]
     with phase(f"judge on {what}", 2 * len(asked)) as progress:
-        found = judge(model, rubric, asked, generation, lambda batch: progress.advance(len(batch)))
-    verdicts = dict(zip((pair.id for pair in asked), found, strict=True))
+        given = judge(model, rubric, asked, generation, lambda batch: progress.advance(len(batch)))
+    verdicts = dict(zip((pair.id for pair in asked), given, strict=True))
     same = JudgeVerdict("tie", "the answers are equal; not asked", rubric.digest)
     return [Judged(pair, *verdicts.get(pair.id, (same, same))) for pair in pairs]
 

@@ -16,7 +16,7 @@ from suites.judges.pairwise import Pair
 
 def read_calibration(path: Path) -> list[tuple[Pair, Choice]]:
     """Pairs people labelled: rows of `id, input, first, second, label` with label first, second or tie."""
-    found: list[tuple[Pair, Choice]] = []
+    pairs: list[tuple[Pair, Choice]] = []
     bad: list[str] = []
     for where, row in read_rows(path):
         missing = [name for name in ("id", "input", "first", "second", "label") if not isinstance(row.get(name), str)]
@@ -25,11 +25,11 @@ def read_calibration(path: Path) -> list[tuple[Pair, Choice]]:
         elif row["label"] not in ("first", "second", "tie"):
             bad.append(f"{where}: label {row['label']!r}, expected first, second or tie")
         else:
-            found.append((Pair(row["id"], row["input"], row["first"], row["second"]), row["label"]))
+            pairs.append((Pair(row["id"], row["input"], row["first"], row["second"]), row["label"]))
     refuse_rows(bad, path)
-    if len({pair.id for pair, _ in found}) < len(found):
+    if len({pair.id for pair, _ in pairs}) < len(pairs):
         raise UserError("two calibration rows have the same id", str(path))
-    return found
+    return pairs
 
 
 def calibration_measures(judged: Sequence[Judged], labels: Sequence[Choice], confidence: float) -> list[Measure]:

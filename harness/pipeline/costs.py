@@ -28,26 +28,26 @@ def keep(session: Session) -> Costs:
         "candidate": rate(settings.candidate) if settings.candidate else None,
     }
     took = _training_took(session)
-    found = Costs(currency=settings.currency)
+    counted = Costs(currency=settings.currency)
     if not experiments.stopped(session.store, session.id):
-        found = _count(session, rates, settings, confidence, took)
+        counted = _count(session, rates, settings, confidence, took)
     prices = [PriceRow(experiment_id=session.id, side=side, **asdict(price)) for side, price in rates.items() if price]
-    arms = [_arm_row(session.id, arm) for arm in found.arms]
-    even = found.break_even
+    arms = [_arm_row(session.id, arm) for arm in counted.arms]
+    even = counted.break_even
     row = _break_even_row(session.id, even, settings, confidence, took.seconds) if even else None
     record.put(session.store, session.id, prices, arms, row)
-    return found
+    return counted
 
 
 def _count(session: Session, rates: Rates, settings: CostsConfig, confidence: float, took: Took) -> Costs:
     rows = record.task_arms(session.store, session.id)
     usages = {row.run_id: record.usages(session.store, row.run_id) for row in rows}
     arms = [costs.arm_cost(usages[row.run_id], rates[row.side], confidence, **asdict(row)) for row in rows]
-    found = None
+    even = None
     if settings.training or took.cost is not None or any(rates.values()):
         [best] = [arm for arm in arms if arm.side == "base" and arm.chosen]
         [candidate] = [arm for arm in arms if arm.side == "candidate" and arm.chosen]
-        found = costs.break_even(
+        even = costs.break_even(
             (best, candidate),
             (usages[best.run_id], usages[candidate.run_id]),
             (rates["base"], rates["candidate"]),
@@ -55,9 +55,7 @@ def _count(session: Session, rates: Rates, settings: CostsConfig, confidence: fl
             costs.training_cost(settings, took.seconds, took.cost),
             confidence,
         )
-    return Costs(
-        currency=settings.currency, arms=arms, break_even=found, requests_per_month=settings.requests_per_month
-    )
+    return Costs(currency=settings.currency, arms=arms, break_even=even, requests_per_month=settings.requests_per_month)
 
 
 def _training_took(session: Session) -> Took:
@@ -86,32 +84,32 @@ def _arm_row(experiment_id: str, arm: ArmCost) -> PricedArm:
 
 
 def _break_even_row(
-    experiment_id: str, found: BreakEven, settings: CostsConfig, confidence: float, seconds: float | None
+    experiment_id: str, even: BreakEven, settings: CostsConfig, confidence: float, seconds: float | None
 ) -> StoredBreakEven:
-    saving, requests = _parts(found.saving), _parts(found.requests)
+    saving, requests = _parts(even.saving), _parts(even.requests)
     return StoredBreakEven(
         experiment_id=experiment_id,
         currency=settings.currency,
         confidence=confidence,
-        baseline_run=found.baseline.run_id,
-        candidate_run=found.candidate.run_id,
+        baseline_run=even.baseline.run_id,
+        candidate_run=even.candidate.run_id,
         training_seconds=seconds,
-        training_cost=found.training,
+        training_cost=even.training,
         retrain_months=settings.retrain_months,
-        upkeep=found.upkeep,
-        hosting=found.hosting,
+        upkeep=even.upkeep,
+        hosting=even.hosting,
         saving=saving[0],
         saving_low=saving[1],
         saving_high=saving[2],
-        n=found.saving.n if found.saving else 0,
+        n=even.saving.n if even.saving else 0,
         requests=requests[0],
         requests_low=requests[1],
         requests_high=requests[2],
         requests_per_month=settings.requests_per_month,
-        told=costs.pays(found, settings.currency),
+        told=costs.pays(even, settings.currency),
     )
 
 
-def _parts(found: Estimate | None) -> tuple[float | None, float | None, float | None]:
+def _parts(estimate: Estimate | None) -> tuple[float | None, float | None, float | None]:
     """A value and its ends."""
-    return (found.value, found.low, found.high) if found else (None, None, None)
+    return (estimate.value, estimate.low, estimate.high) if estimate else (None, None, None)

@@ -128,14 +128,14 @@ def of_recipe(session: Session, decision: Decision) -> Decision:
     """The decision, with what cross-validation makes it speak of."""
     if not session.folds or decision.verdict is Verdict.INVALID:
         return decision
-    told = (
+    sentence = (
         f"{len(session.folds)} fine-tunes were examined, each on the fold it never saw: this verdict is about the "
         "recipe, not about one checkpoint. What ships is one more training on all rows, which was not examined."
     )
     next_step = decision.next_step
     if decision.verdict is Verdict.DEPLOY:
         next_step = "Train once more with these settings, on all rows, and ship that; keep this report beside it."
-    return replace(decision, reason=f"{decision.reason} {told}", next_step=next_step)
+    return replace(decision, reason=f"{decision.reason} {sentence}", next_step=next_step)
 
 
 def uncertainty(session: Session) -> str:

@@ -88,11 +88,11 @@ def _without_leaks(
     kept = {example.id for example in examples} - seen
     clean = comparer(session).compare("task", base, candidate, task.metric, policy.min_gain, ids=kept)
     other = decide(gates, [clean, *comparisons[1:]], policy, budgets=others, regression_declared=declared)
-    told = (
+    sentence = (
         f"{count}. With them the gain is {measured(task)}, verdict {decision.verdict.text}; without them "
         f"{measured(clean)}, verdict {other.verdict.text}."
     )
-    return WithoutLeaks(told, other.verdict is not decision.verdict)
+    return WithoutLeaks(sentence, other.verdict is not decision.verdict)
 
 
 def _report(session: Session, comparisons: Sequence[Comparison], decision: Decision) -> None:
@@ -140,15 +140,17 @@ SEEN_ONCE = "One training and one decoding were seen; another may differ by more
 def _uncertainty(session: Session) -> str:
     """What the intervals cover, and what they cannot."""
     if session.folds:
-        told = cross_validation.uncertainty(session)
+        sentence = cross_validation.uncertainty(session)
     else:
         seeds = "" if experiments.stopped(session.store, session.id) else repeats.seed_sentence(session)
         seen = f"One decoding was seen; another may differ. {seeds}" if seeds else SEEN_ONCE
-        told = f"Intervals cover the choice of examples. {seen}"
+        sentence = f"Intervals cover the choice of examples. {seen}"
     split = audit.contradiction(ask.read_verdicts(session.store, session.id))
     own = next((part.share for part in split.components if part.source == "judging"), None) if split else None
     return (
-        told if own is None else f"{told} Of the judge's uncertainty {own:.0%} is its own contradiction between orders."
+        sentence
+        if own is None
+        else f"{sentence} Of the judge's uncertainty {own:.0%} is its own contradiction between orders."
     )
 
 

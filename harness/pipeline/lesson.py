@@ -27,6 +27,7 @@ from harness.training.types import OnLog
 from suites.data.examples import sha256_json
 from suites.errors import UserError
 from suites.model import ModelSpec
+from suites.types import Json
 
 MAIN = "training"  # the one that is decided about
 SHOWN = {
@@ -60,7 +61,7 @@ def lesson(session: Session, what: str = MAIN, *, seed: int | None = None, **cha
     return Lesson(what, settings, training_data.rows(experiment, session.splits), asked)
 
 
-def swept(session: Session) -> dict[str, Any]:
+def swept(session: Session) -> Json:
     """The settings of the best trial on record; none without a sweep."""
     trials = training.best_trials(session.store, session.id)
     return dict(json.loads(trials[0].settings)) if trials else {}

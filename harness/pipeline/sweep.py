@@ -23,6 +23,7 @@ from harness.training import TrainingDiverged, TrainingPruned
 from harness.training.types import OnLog
 from reports.rows import RepeatRow
 from suites.errors import UserError
+from suites.types import Json
 
 if TYPE_CHECKING:
     import optuna
@@ -53,7 +54,7 @@ def sweep(session: Session) -> None:
     say(f"best of {plan.trials} trials: {_told(best)}")
 
 
-def _try(session: Session, trial: optuna.Trial, position: int, settings: Mapping[str, Any]) -> float | None:
+def _try(session: Session, trial: optuna.Trial, position: int, settings: Json) -> float | None:
     """One trial's score on the validation rows; None for one that was cut short or diverged."""
     say(f"trial {position + 1}: {_told(settings)}")
     asked = lesson(session, f"trial {position + 1}", **settings)
@@ -99,11 +100,11 @@ def _suggest(trial: optuna.Trial, name: str, place: SweepRange | list[Any]) -> A
 
 def _study(config: SweepConfig, done: Sequence[RepeatRow], seed: int) -> optuna.Study:
     """A study that knows the trials on record."""
-    found = _optuna()
-    found.logging.set_verbosity(found.logging.WARNING)
-    sampler, pruner = found.samplers.TPESampler(seed=seed), found.pruners.MedianPruner()
-    study: optuna.Study = found.create_study(direction="maximize", sampler=sampler, pruner=pruner)
-    states = found.trial.TrialState
+    library = _optuna()
+    library.logging.set_verbosity(library.logging.WARNING)
+    sampler, pruner = library.samplers.TPESampler(seed=seed), library.pruners.MedianPruner()
+    study: optuna.Study = library.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+    states = library.trial.TrialState
     for row in done:
         study.enqueue_trial(json.loads(row.settings))
         known = study.ask()

@@ -96,8 +96,8 @@ def show(outcomes: Sequence[Outcome], as_json: bool) -> None:
     """The outcomes on stdout, as a table or as JSON."""
     seconds = sum(outcome.seconds for outcome in outcomes)
     if as_json:
-        found = {"passed": passed(outcomes), "seconds": seconds, "tests": [asdict(outcome) for outcome in outcomes]}
-        print(json.dumps(found, indent=2, allow_nan=False))
+        content = {"passed": passed(outcomes), "seconds": seconds, "tests": [asdict(outcome) for outcome in outcomes]}
+        print(json.dumps(content, indent=2, allow_nan=False))
         return
     from harness.observe.tables import print_table
 

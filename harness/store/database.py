@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -198,7 +198,7 @@ def _storable(value: object) -> object:
     return value
 
 
-def query(path: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+def query(path: Path, sql: str) -> tuple[list[str], list[tuple[object, ...]]]:
     """Column names and rows of a user's own query: read-only, and locked away from files, network and settings.
 
     Raises UserError for SQL that fails or is not allowed.

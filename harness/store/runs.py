@@ -237,10 +237,10 @@ class Mark:
 def marks(store: Store, run_id: str) -> dict[str, list[Mark]]:
     """A run's marks by metric, in the order of the examples' ids."""
     sql = "select example_id, cluster_id, metric, value from v_scores where run_id = ? order by metric, example_id"
-    found: dict[str, list[Mark]] = {}
+    by_metric: dict[str, list[Mark]] = {}
     for mark in store.fetch(Mark, sql, [run_id]):
-        found.setdefault(mark.metric, []).append(mark)
-    return found
+        by_metric.setdefault(mark.metric, []).append(mark)
+    return by_metric
 
 
 @dataclass(frozen=True, slots=True)

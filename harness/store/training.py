@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from harness.store.database import Store
 from reports.rows import RepeatRow
+from suites.types import Json
 
 Kind = Literal["seed", "share", "trial"]
 State = Literal["done", "pruned", "failed"]
@@ -60,7 +61,7 @@ class Left:
     """
 
     folder: Path
-    spec: Mapping[str, Any] | None
+    spec: Json | None
     preferred: Sequence[tuple[str, float]]
 
 

@@ -7,13 +7,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from suites.data.formats import FORMATS, PLAIN, Fields, Format, recognise
 from suites.data.readers import is_whole, refuse_rows, scan
 from suites.errors import UserError
 from suites.metrics import table
-from suites.types import Example, Suite
+from suites.types import Example, Json, Suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ def read_data(source: Path | str, columns: Mapping[str, str], slices: Sequence[s
     """
     name = Path(source).name
     form: Format | None = None
-    rows: list[tuple[str, dict[str, Any]]] = []
+    rows: list[tuple[str, Json]] = []
     examples: list[Example] = []
     bad: list[str] = []
     for where, row in scan(source):
@@ -60,7 +59,7 @@ def read_data(source: Path | str, columns: Mapping[str, str], slices: Sequence[s
     return DataFile(name, form.title if form else "nothing", _unique_ids(examples, source, rows, columns))
 
 
-def _format(source: Path | str, row: Mapping[str, Any], columns: Mapping[str, str], slices: Sequence[str]) -> Format:
+def _format(source: Path | str, row: Json, columns: Mapping[str, str], slices: Sequence[str]) -> Format:
     """The format of a file by its first row. Raises UserError when there is none, or a column is missing."""
     form = recognise(row, columns)
     if form and form.read is None:
@@ -78,7 +77,7 @@ def _format(source: Path | str, row: Mapping[str, Any], columns: Mapping[str, st
     return form
 
 
-def _example(form: Format, row: dict[str, Any], columns: Mapping[str, str], slices: Sequence[str]) -> Example:
+def _example(form: Format, row: Json, columns: Mapping[str, str], slices: Sequence[str]) -> Example:
     """The example in a row. Raises ValueError with the sentence that says why it is none."""
     if missing := [columns.get(name, name) for name in form.needs if columns.get(name, name) not in row]:
         other = recognise(row, columns)
@@ -104,8 +103,8 @@ def _example(form: Format, row: dict[str, Any], columns: Mapping[str, str], slic
     )
 
 
-def _content_id(question: str, answer: str, turns: Sequence[Mapping[str, Any]] | None) -> str:
-    content: dict[str, Any] = {"input": question, "target": answer}
+def _content_id(question: str, answer: str, turns: Sequence[Json] | None) -> str:
+    content: dict[str, object] = {"input": question, "target": answer}
     if turns and (len(turns) > 1 or turns[0]["content"] != question):
         content["turns"] = turns
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
@@ -114,7 +113,7 @@ def _content_id(question: str, answer: str, turns: Sequence[Mapping[str, Any]] |
 def _unique_ids(
     examples: Sequence[Example],
     source: Path | str,
-    rows: Sequence[tuple[str, dict[str, Any]]],
+    rows: Sequence[tuple[str, Json]],
     columns: Mapping[str, str],
 ) -> tuple[Example, ...]:
     """Refuse repeated ids. Rows without an id that are equal in every way are told apart by a count instead."""
@@ -156,7 +155,7 @@ def items_digest(examples: Iterable[Example]) -> str:
     return sha256_json(sorted([example.input, example.target] for example in examples))
 
 
-def sha256_json(value: Any) -> str:
+def sha256_json(value: object) -> str:
     """sha256 of a value's canonical JSON; what is no JSON enters as text."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, cast
 
 from suites.data.readers import is_whole, kind
 from suites.model import Message
+from suites.types import Json
 
 ROLES = {
     **dict.fromkeys(("system", "developer"), "system"),
@@ -38,7 +39,7 @@ class Lesson(NamedTuple):
 class Fields:
     """A row under our names for its columns."""
 
-    def __init__(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> None:
+    def __init__(self, row: Json, columns: Mapping[str, str]) -> None:
         self.row, self.columns = row, columns
 
     def get(self, name: str) -> Any:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from suites.errors import UserError
 from suites.model import Completion
-from suites.types import Example, Mark, Score
+from suites.types import Example, Json, Mark, Score
 
 NO_JSON: Any = object()
 
@@ -30,7 +29,7 @@ def json_valid(example: Example, completion: Completion) -> Score:
     return Score(float(isinstance(given, dict | list)))
 
 
-def json_schema(schema: Mapping[str, Any]) -> Mark:
+def json_schema(schema: Json) -> Mark:
     """1 when the answer is JSON that `schema` accepts. Raises UserError for what is no JSON Schema."""
     from jsonschema import Draft202012Validator, SchemaError
 
@@ -66,7 +65,7 @@ def _number(digits: str) -> int | float:
     return int(value) if value.is_integer() else value
 
 
-def _canonical(value: Any) -> str | None:
+def _canonical(value: object) -> str | None:
     """Equal for equal values only: Python's `==` would take `true` for 1."""
     try:
         return None if value is NO_JSON else json.dumps(value, sort_keys=True)
