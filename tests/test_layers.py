@@ -38,7 +38,7 @@ HOMES = {
     "trackio": ("harness/observe/",),
     "optuna": ("harness/pipeline/",),
     "matplotlib": ("reports/outputs/",),
-    "duckdb": ("harness/store/", "reports/data.py"),
+    "duckdb": ("harness/store/", "reports/data.py", "reports/rows.py"),
 }
 FILES = [path for package in ("suites", "baselines", "reports", "harness") for path in (ROOT / package).rglob("*.py")]
 

@@ -44,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
 def stage(options: argparse.Namespace) -> int:
     """One stage, and what it found."""
     opened = open_experiment(options)
+    from harness.decision.wording import measured_sentence
     from harness.pipeline import order
     from harness.pipeline.validity import validity_gates
 
@@ -56,7 +57,7 @@ def stage(options: argparse.Namespace) -> int:
         return _conclude(opened.store.path, opened.id, opened.out)
     print_rows(opened.store.path, RESULTS[options.stage].format(opened.id))
     if opened.stopped():
-        failed = [gate.measured for gate in validity_gates(opened) if gate.status == "fail"]
+        failed = [measured_sentence(gate) for gate in validity_gates(opened) if gate.status == "fail"]
         print(f"blocked: {'; '.join(failed)}", file=sys.stderr)
         return BLOCKED
     return 0

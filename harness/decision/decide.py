@@ -7,19 +7,27 @@ comparable. Every gate must pass to deploy, so the false-deploy rate stays at or
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Literal
 
-from harness.config.base import Tier
 from harness.config.policy import Policy
 from harness.decision.compare import Comparison
-from harness.decision.wording import amount, lost, measured, points, settle, told
+from harness.decision.gates import (
+    Gate,
+    Kind,
+    Measured,
+    Rule,
+    Status,
+    gain_rule,
+    gate_id,
+    loss_rule,
+    numbers,
+    slices_rule,
+)
+from harness.decision.wording import lost, measured, measured_sentence, points, result, rule_sentence, settle, title
 from harness.stats import paired
-
-Status = Literal["pass", "fail", "unknown"]
-GAIN = "gain over the best prompt"
 
 
 class Verdict(Enum):
@@ -34,18 +42,6 @@ class Verdict(Enum):
     def __init__(self, text: str, exit_code: int) -> None:
         self.text = text
         self.exit_code = exit_code
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """One rule: what it asks, what was measured, and whether it holds."""
-
-    kind: Literal["validity", "gain", "harm", "budget"]
-    name: str
-    rule: str
-    measured: str
-    status: Status
-    tier: Tier = "critical"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +66,19 @@ def decide(
     """The first of invalid, reject, keep_prompting, inconclusive, deploy that applies.
 
     `budgets` are gates on what the candidate may cost. `regression_declared` says whether the experiment named its
-    regression suites, or named that it has none.
+    regression suites, or named that it has none. Raises ValueError when two gates have one id: a rule could hide
+    behind another.
     """
     tasks = [c for c in comparisons if c.kind == "task"]
     gates = [*validity, *(gain_gate(c) for c in tasks), *harm_gates(comparisons, policy), *budgets]
     if not tasks:
-        gates.append(Gate("gain", GAIN, "a task suite decides", "no task suite", "unknown"))
+        gates.append(Gate("gain", "gain", "unknown", Rule("task_missing"), Measured(words="no task suite")))
     if not regression_declared:
-        rule = "every regression suite is no worse than its margin"
-        measured = "none was named; list suites under `regression`, or write `regression: []` to go without"
-        gates.append(Gate("harm", "regression", rule, measured, "unknown"))
-    return _decision(tuple(gates), comparisons)
+        words = "none was named; list suites under `regression`, or write `regression: []` to go without"
+        gates.append(Gate("regression", "harm", "unknown", Rule("regression_missing"), Measured(words=words)))
+    if twice := [name for name, count in Counter(gate.id for gate in gates).items() if count > 1]:
+        raise ValueError(f"several rules are called {', '.join(twice)}")
+    return _decision(tuple(gates))
 
 
 def gain_gate(comparison: Comparison) -> Gate:
@@ -88,8 +86,7 @@ def gain_gate(comparison: Comparison) -> Gate:
     c = comparison
     shown, excluded = c.low is not None and c.low > c.margin, c.high is not None and c.high <= c.margin
     status: Status = "pass" if shown else "fail" if excluded else "unknown"
-    told = f"{measured(c)}; {settle(c)}" if status == "unknown" else measured(c)
-    return Gate("gain", GAIN, f"more than {amount(c, c.margin)}", told, status)
+    return Gate("gain", "gain", status, gain_rule(c), numbers(c), comparison=c)
 
 
 def harm_gates(comparisons: Sequence[Comparison], policy: Policy) -> list[Gate]:
@@ -114,33 +111,23 @@ def _kept(c: Comparison) -> bool:
     return c.low is not None and c.low >= -c.margin
 
 
-def rule_name(c: Comparison) -> str:
-    """What the rule about a comparison is called."""
-    return {"metric": c.metric, "judge": "judge"}.get(c.kind, c.suite)
-
-
 def _harm_gate(c: Comparison, harmed: bool) -> Gate:
     """Critical and advisory rules ask for proof that nothing was lost; supporting ones for no proof that it was."""
-    name = rule_name(c)
-    if c.tier == "supporting":
-        rule = f"not shown worse than {amount(c, -c.margin)}"
-        return Gate("harm", name, rule, measured(c), "fail" if harmed else "pass", c.tier)
-    status: Status = "fail" if harmed else "pass" if _kept(c) else "unknown"
-    told = f"{measured(c)}; {settle(c)}" if status == "unknown" else measured(c)
-    return Gate("harm", name, f"no worse than {amount(c, -c.margin)}", told, status, c.tier)
+    status: Status = "fail" if harmed else "pass" if c.tier == "supporting" or _kept(c) else "unknown"
+    return Gate(gate_id(c), "harm", status, loss_rule(c), numbers(c), c.tier, c)
 
 
 def _slice_gate(slices: Sequence[Comparison], bad: Sequence[Comparison]) -> Gate:
-    """All slices as one rule; the tier says whether one that is merely uncertain may block."""
+    """All slices as one rule, with the numbers of the worst; the tier says whether one merely uncertain may block."""
     tier = slices[0].tier
     open_ = [] if tier == "supporting" else [c for c in slices if not _kept(c) and c not in bad]
     worst = min(slices, key=lambda c: c.difference if c.difference is not None else 0.0)
-    text = "; ".join(f"{c.slice}: {measured(c)}" for c in bad) or f"worst is {worst.slice}: {measured(worst)}"
+    words = "; ".join(f"{c.slice}: {measured(c)}" for c in bad) or f"worst is {worst.slice}: {measured(worst)}"
     if open_ and not bad:
-        text = "; ".join(f"{c.slice}: {measured(c)}; {settle(c)}" for c in open_)
-    shown = "shown worse" if tier == "supporting" else "worse"
-    rule = f"none of {len(slices)} {shown} than {amount(slices[0], -slices[0].margin)}"
-    return Gate("harm", "slices", rule, text, "fail" if bad else "unknown" if open_ else "pass", tier)
+        words = "; ".join(f"{c.slice}: {measured(c)}; {settle(c)}" for c in open_)
+    status: Status = "fail" if bad else "unknown" if open_ else "pass"
+    found = replace(numbers(worst), words=words)
+    return Gate("slices", "harm", status, slices_rule(worst, len(slices)), found, tier, worst)
 
 
 def _verdict(gates: Sequence[Gate]) -> Verdict:
@@ -176,48 +163,58 @@ NEXT_STEPS = {
 CHEAPER = "Serve it on something faster or cheaper, or raise the budget in `policy`; then run again."
 
 
-def _decision(gates: tuple[Gate, ...], comparisons: Sequence[Comparison]) -> Decision:
+def _decision(gates: tuple[Gate, ...]) -> Decision:
     verdict = _verdict(gates)
     headline, next_step = HEADLINES[verdict], NEXT_STEPS[verdict]
     if verdict is Verdict.REJECT and not _failed(gates, "harm"):
         headline, next_step = OVER_BUDGET, CHEAPER
-    return Decision(verdict, gates, headline, _reason(verdict, gates, comparisons), next_step)
+    return Decision(verdict, gates, headline, _reason(verdict, gates), next_step)
 
 
-def _failed(gates: Sequence[Gate], kind: str) -> list[Gate]:
+def _failed(gates: Sequence[Gate], kind: Kind) -> list[Gate]:
     return [gate for gate in gates if gate.kind == kind and gate.status == "fail" and gate.tier != "advisory"]
 
 
-def _reason(verdict: Verdict, gates: Sequence[Gate], comparisons: Sequence[Comparison]) -> str:
+def _reason(verdict: Verdict, gates: Sequence[Gate]) -> str:
     """The numbers behind the verdict in plain words."""
-    task = next((c for c in comparisons if c.kind == "task"), None)
+    task = next((gate.comparison for gate in gates if gate.id == "gain"), None)
     if verdict is Verdict.INVALID:
-        return "; ".join(f"{gate.name}: {gate.measured} (rule: {gate.rule})" for gate in _failed(gates, "validity"))
+        return "; ".join(_broken(gate) for gate in _failed(gates, "validity"))
     if verdict is Verdict.REJECT:
-        return " ".join([*_harm(gates, comparisons), *([told(task)] if task else [])])
+        return " ".join([*_harm(gates), *([result(task)] if task else [])])
     if task is None:
         return "There is no task suite, so nothing can be better than the prompt."
     if verdict is Verdict.KEEP_PROMPTING and task.high is not None:
         shown = task.p_equal is not None and task.p_equal <= 1 - task.confidence
         same = " The two are equivalent within that." if shown else ""
-        asked = f"At best that is {points(task, task.high)}; you asked for more than {_asked(task)}.{same}"
-        return f"{told(task)} {asked}"
-    return f"{told(task)} {_open(task, gates)}" if verdict is Verdict.INCONCLUSIVE else told(task)
+        at_best = f"At best that is {points(task, task.high)}; you asked for more than {_asked(task)}.{same}"
+        return f"{result(task)} {at_best}"
+    return f"{result(task)} {_open(task, gates)}" if verdict is Verdict.INCONCLUSIVE else result(task)
 
 
-def _harm(gates: Sequence[Gate], comparisons: Sequence[Comparison]) -> list[str]:
+def _broken(gate: Gate) -> str:
+    return f"{title(gate)}: {measured_sentence(gate)} (rule: {rule_sentence(gate.rule)})"
+
+
+def _harm(gates: Sequence[Gate]) -> list[str]:
     """A sentence for what is lost and one for every budget that is broken."""
-    by_gate = {rule_name(c): lost(c) for c in comparisons if c.kind in ("metric", "regression", "judge")}
-    losses = [by_gate.get(gate.name, f"on {gate.measured}") for gate in _failed(gates, "harm")]
-    over = [f"{gate.name}: {gate.measured} (rule: {gate.rule})." for gate in _failed(gates, "budget")]
+    losses = [_loss(gate) for gate in _failed(gates, "harm")]
+    over = [f"{_broken(gate)}." for gate in _failed(gates, "budget")]
     return [*([f"It loses {'; '.join(losses)}."] if losses else []), *over]
+
+
+def _loss(gate: Gate) -> str:
+    """What a broken rule about a loss says was lost, from its own numbers."""
+    if gate.comparison is None or gate.id == "slices":
+        return f"on {measured_sentence(gate)}"
+    return lost(gate.comparison)
 
 
 def _open(task: Comparison, gates: Sequence[Gate]) -> str:
     """What is still open; the gates themselves say what would close them."""
-    names = [gate.name for gate in gates if gate.status == "unknown" and gate.tier != "advisory"]
-    text = f"Still open: {', '.join(names)}."
-    if GAIN in names:
+    still = [gate for gate in gates if gate.status == "unknown" and gate.tier != "advisory"]
+    text = f"Still open: {', '.join(title(gate) for gate in still)}."
+    if any(gate.id == "gain" for gate in still):
         text += f" You asked for more than {_asked(task)}; {settle(task)}."
     kept = [gate.status == "pass" for gate in gates if gate.kind == "harm"]
     if kept and all(kept):

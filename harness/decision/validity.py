@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.decision.compare import Comparison
-from harness.decision.decide import Gate, Status
+from harness.decision.gates import Gate, Measured, Rule, Status
 from harness.stats import paired
 from suites.types import Finding, Run
 
@@ -34,27 +34,26 @@ def findings_gate(findings: Sequence[Finding]) -> Gate:
     """No blocking finding about the data."""
     blocking = [f for f in findings if f.level == "block"]
     count = f"{len(findings)} finding{'s' * (len(findings) != 1)}, none blocking"
-    measured = "; ".join(f"{f.message} [{f.check}]" for f in blocking)
+    words = "; ".join(f"{f.message} [{f.check}]" for f in blocking)
     if blocking:
         levels = ", ".join(sorted({f"{f.check}: warn" for f in blocking}))
-        measured += f". Mend the rows, or go on knowing it with `data: {{findings: {{{levels}}}}}`"
-    return Gate("validity", "data", "no blocking finding", measured or count, "fail" if blocking else "pass")
+        words += f". Mend the rows, or go on knowing it with `data: {{findings: {{{levels}}}}}`"
+    return _gate(Rule("data", 0, "count"), not blocking, Measured(len(blocking), words=words or count))
 
 
 def weights_gate(trouble: str | None) -> Gate:
     """Every weight of base and candidate is a finite number."""
-    return Gate("validity", "weights", "every weight is finite", trouble or "all finite", "fail" if trouble else "pass")
+    return _gate(Rule("weights"), not trouble, Measured(words=trouble or "all finite"))
 
 
 def effect_gate(difference: float | None) -> Gate | None:
     """An adapter changes what the model computes. `difference`: largest change of a logit; None: no adapter."""
     if difference is None:
         return None
-    measured = f"largest change of a logit: {difference:.3g}"
-    status: Status = "pass" if difference > 0 else "fail"
+    words = f"largest change of a logit: {difference:.3g}"
     if difference == 0:
-        measured += "; the adapter has no effect, it was probably not loaded or never trained"
-    return Gate("validity", "adapter", "the adapter changes the model's outputs", measured, status)
+        words += "; the adapter has no effect, it was probably not loaded or never trained"
+    return _gate(Rule("adapter", 0, "logit"), difference > 0, Measured(difference, words=words))
 
 
 def difference_gate(pairs: Sequence[tuple[Mapping[str, object], Mapping[str, object]]]) -> Gate:
@@ -64,12 +63,13 @@ def difference_gate(pairs: Sequence[tuple[Mapping[str, object], Mapping[str, obj
     """
     shared = [(base[i], candidate[i]) for base, candidate in pairs for i in base.keys() & candidate.keys()]
     changed = sum(base != candidate for base, candidate in shared)
-    measured = f"{changed:,} of {len(shared):,} answers differ"
     if not shared:
-        return Gate("validity", "candidate", "the candidate is not the base", "no answers to compare", "unknown")
+        words = "no answers to compare"
+        return Gate("candidate", "validity", "unknown", Rule("candidate", 0, "count"), Measured(words=words))
+    words = f"{changed:,} of {len(shared):,} answers differ"
     if not changed:
-        measured += "; the candidate is identical to the base, was the fine-tuned model loaded?"
-    return Gate("validity", "candidate", "the candidate is not the base", measured, "pass" if changed else "fail")
+        words += "; the candidate is identical to the base, was the fine-tuned model loaded?"
+    return _gate(Rule("candidate", 0, "count"), changed > 0, Measured(changed, n=len(shared), words=words))
 
 
 def answered_gate(health: Sequence[ArmHealth], max_unscored: float) -> Gate:
@@ -77,13 +77,12 @@ def answered_gate(health: Sequence[ArmHealth], max_unscored: float) -> Gate:
     bad = [h for h in health if h.unscored > max_unscored * h.n or not h.n]
     worst = max(health, key=lambda h: h.unscored / h.n if h.n else 1.0)
     shown = bad or [worst]
-    measured = "; ".join(
+    words = "; ".join(
         f"{h.arm} on {h.suite}: {h.unscored} of {h.n} without a score{f' ({h.reason})' if h.reason else ''}"
         for h in shown
     )
-    return Gate(
-        "validity", "answered", f"at most {max_unscored:.1%} without a score", measured, "fail" if bad else "pass"
-    )
+    share = worst.unscored / worst.n if worst.n else 1.0
+    return _gate(Rule("answered", max_unscored, "share"), not bad, Measured(share, n=worst.n, words=words))
 
 
 def same_share_gate(pairs: Sequence[tuple[ArmHealth, ArmHealth]]) -> Gate:
@@ -96,18 +95,17 @@ def same_share_gate(pairs: Sequence[tuple[ArmHealth, ArmHealth]]) -> Gate:
     place = min(range(len(pairs)), key=lambda i: adjusted[i])
     (base, candidate), p = pairs[place], adjusted[place]
     shown = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
-    measured = f"{base.suite}: {base.unscored} of {base.n} against {candidate.unscored} of {candidate.n}, {shown}"
-    rule = "both sides fail equally often, within chance"
-    return Gate("validity", "failures", rule, measured, "pass" if p >= CHANCE else "fail")
+    words = f"{base.suite}: {base.unscored} of {base.n} against {candidate.unscored} of {candidate.n}, {shown}"
+    return _gate(Rule("failures", CHANCE, "p"), p >= CHANCE, Measured(p, n=base.n, words=words))
 
 
 def cut_gate(base: ArmHealth, max_truncated: float) -> Gate:
     """The exam leaves room for the best prompt's answers; beating one that was cut short shows nothing."""
-    measured = f"{base.cut} of {base.n} answers of {base.arm} were cut"
+    words = f"{base.cut} of {base.n} answers of {base.arm} were cut"
     if too_many := base.cut > max_truncated * base.n:
-        measured += "; raise `task.max_new_tokens` or ask for shorter answers"
-    rule = f"at most {max_truncated:.0%} of the best prompt's answers are cut at the limit of new tokens"
-    return Gate("validity", "room to answer", rule, measured, "fail" if too_many else "pass")
+        words += "; raise `task.max_new_tokens` or ask for shorter answers"
+    share = base.cut / base.n if base.n else 0.0
+    return _gate(Rule("room_to_answer", max_truncated, "share"), not too_many, Measured(share, n=base.n, words=words))
 
 
 def comparable_gate(pairs: Sequence[tuple[Run, Run]]) -> Gate:
@@ -120,9 +118,8 @@ def comparable_gate(pairs: Sequence[tuple[Run, Run]]) -> Gate:
     ]
     recorded = any(_is_recorded(run) for pair in pairs for run in pair)
     same = "same examples and settings; how recorded answers were made is not known" if recorded else "same"
-    measured = f"different {'; '.join(different)}" if different else same
-    rule = "same examples, marking, settings, template, engine and dtype"
-    return Gate("validity", "comparable", rule, measured, "fail" if different else "pass")
+    words = f"different {'; '.join(different)}" if different else same
+    return _gate(Rule("comparable"), not different, Measured(len(different), n=len(pairs), words=words))
 
 
 def _differs(base: Run, candidate: Run) -> list[str]:
@@ -148,14 +145,12 @@ def frozen_gate(frozen_id: str, current_id: str | None) -> Gate:
     """What was put on record before anything ran still stands in the files. `current_id`: None when unreadable."""
     same = frozen_id == current_id
     changed = "the file or what it points at has changed since; the same command starts anew from what it says now"
-    rule = "the experiment file and its data are as they were frozen"
-    return Gate("validity", "frozen", rule, "unchanged" if same else changed, "pass" if same else "fail")
+    return _gate(Rule("frozen"), same, Measured(words="unchanged" if same else changed))
 
 
-def unseen_gate(told: str) -> Gate:
+def unseen_gate(sentence: str) -> Gate:
     """Fails: the candidate would be deployed only because of test examples that training has seen."""
-    rule = "a deploy stands without the test examples that training has seen"
-    return Gate("validity", "unseen exam", rule, told, "fail")
+    return _gate(Rule("unseen_exam"), False, Measured(words=sentence))
 
 
 def looks_gate(looks: int, max_looks: int) -> Gate:
@@ -163,22 +158,27 @@ def looks_gate(looks: int, max_looks: int) -> Gate:
 
     Choosing the best of 8 on the test set makes an error rate of .025 one of .165 (METHODS a7).
     """
-    measured = f"candidate number {looks:,} on these questions"
+    words = f"candidate number {looks:,} on these questions"
     if looks > max_looks:
-        measured += "; test on fresh rows, or allow more knowing it with `policy.max_looks`"
-    status: Status = "pass" if looks <= max_looks else "fail"
-    return Gate("validity", "fresh exam", f"a test set judges at most {max_looks} candidates", measured, status)
+        words += "; test on fresh rows, or allow more knowing it with `policy.max_looks`"
+    return _gate(Rule("fresh_exam", max_looks, "count"), looks <= max_looks, Measured(looks, words=words))
 
 
 def plausible_gate(gain: Comparison, limit: float) -> Gate:
     """A gain too good to be true is taken for a leak or a straw man until someone has looked."""
-    rule = f"a gain above {limit:+.3f} asks for a leak audit first"
+    rule = Rule("plausible", limit, "score")
     if gain.baseline is None or gain.candidate is None:
-        return Gate("validity", "plausible", rule, "no scored pairs", "pass")
-    measured, suspicious = f"{gain.candidate - gain.baseline:+.3f}", gain.candidate - gain.baseline > limit
-    if suspicious:
-        measured += (
+        return _gate(rule, True, Measured(words="no scored pairs"))
+    difference = gain.candidate - gain.baseline
+    words = f"{difference:+.3f}"
+    if difference > limit:
+        words += (
             f" over a best prompt that scores {gain.baseline:.1%}: look for test rows in what it was trained on, and "
             "for a prompt that no one would use; when it is real, say so with `policy.suspicious_gain`"
         )
-    return Gate("validity", "plausible", rule, measured, "fail" if suspicious else "pass")
+    return _gate(rule, difference <= limit, Measured(difference, n=gain.n, words=words))
+
+
+def _gate(rule: Rule, holds: bool, measured: Measured) -> Gate:
+    status: Status = "pass" if holds else "fail"
+    return Gate(rule.name, "validity", status, rule, measured)

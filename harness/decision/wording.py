@@ -1,11 +1,138 @@
-"""Says a comparison in words: the numbers for those who know them, a sentence for everyone else."""
+"""Says comparisons, rules and gates in words: the numbers for those who know them, a sentence for everyone else."""
 
 from __future__ import annotations
 
-from harness.decision.compare import Comparison, Question
-from harness.stats import power
+from dataclasses import dataclass
+from typing import NamedTuple
 
-POWER = 0.8
+from harness.config.base import Tier
+from harness.decision.compare import Comparison, Question
+from harness.decision.gates import Gate, Kind, Rule, RuleName, Status
+from harness.stats import power
+from reports.format import numbers
+from reports.format.numbers import span
+
+
+class Wording(NamedTuple):
+    """What a rule is called in tables (empty: by what it is about), and what it asks, its number at `{limit}`."""
+
+    title: str
+    asks: str
+
+
+RULES: dict[RuleName, Wording] = {
+    "gain": Wording("gain over the best prompt", "more than {limit}"),
+    "seeds": Wording("gain over training seeds", "not shown to be {limit} or less"),
+    "task_missing": Wording("gain over the best prompt", "a task suite decides"),
+    "loss": Wording("", "no worse than {limit}"),
+    "shown_loss": Wording("", "not shown worse than {limit}"),
+    "slices": Wording("slices", "none of {parts} worse than {limit}"),
+    "shown_slices": Wording("slices", "none of {parts} shown worse than {limit}"),
+    "regression_missing": Wording("regression", "every regression suite is no worse than its margin"),
+    "latency": Wording("latency", "95% of requests within {limit}"),
+    "cost": Wording("cost", "at most {limit} per 1,000 requests"),
+    "frozen": Wording("frozen", "the experiment file and its data are as they were frozen"),
+    "data": Wording("data", "no blocking finding"),
+    "weights": Wording("weights", "every weight is finite"),
+    "adapter": Wording("adapter", "the adapter changes the model's outputs"),
+    "candidate": Wording("candidate", "the candidate is not the base"),
+    "answered": Wording("answered", "at most {limit} without a score"),
+    "failures": Wording("failures", "both sides fail equally often, within chance"),
+    "room_to_answer": Wording(
+        "room to answer", "at most {limit} of the best prompt's answers are cut at the limit of new tokens"
+    ),
+    "comparable": Wording("comparable", "same examples, marking, settings, template, engine and dtype"),
+    "fresh_exam": Wording("fresh exam", "a test set judges at most {limit} candidates"),
+    "plausible": Wording("plausible", "a gain above {limit} asks for a leak audit first"),
+    "unseen_exam": Wording("unseen exam", "a deploy stands without the test examples that training has seen"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GateInWords:
+    """A gate as tables, records and the store have it: its sentences beside its numbers, in the rule's `unit`."""
+
+    gate_id: str
+    kind: Kind
+    tier: Tier
+    status: Status
+    name: str
+    rule: str
+    measured: str
+    threshold: float | None
+    unit: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int | None
+
+
+def in_words(gate: Gate) -> GateInWords:
+    """What a gate asks and what was measured, said."""
+    return GateInWords(
+        gate_id=gate.id,
+        kind=gate.kind,
+        tier=gate.tier,
+        status=gate.status,
+        name=title(gate),
+        rule=rule_sentence(gate.rule),
+        measured=measured_sentence(gate),
+        threshold=gate.rule.limit,
+        unit=gate.rule.unit,
+        value=gate.measured.value,
+        low=gate.measured.low,
+        high=gate.measured.high,
+        n=gate.measured.n,
+    )
+
+
+def title(gate: Gate) -> str:
+    """What a gate is called in tables and sentences: its rule, or the suite or metric that may not get worse."""
+    return RULES[gate.rule.name].title or (subject(gate.comparison) if gate.comparison else gate.id)
+
+
+def subject(question: Question) -> str:
+    """What a comparison is about, in a word."""
+    return {"metric": question.metric, "judge": "judge", "slice": question.slice}.get(question.kind, question.suite)
+
+
+def rule_sentence(rule: Rule) -> str:
+    """What a rule asks, with its number."""
+    limit = "" if rule.limit is None else _in_units(rule, rule.limit)
+    return RULES[rule.name].asks.format(limit=limit, parts=rule.parts)
+
+
+def _in_units(rule: Rule, value: float) -> str:
+    """A rule's number as people write it. A limit on a share is as exact as it needs to be to be seen."""
+    match rule.unit:
+        case "relative":
+            return f"{value:+.1%}"
+        case "score":
+            return f"{value:+.3f}"
+        case "share":
+            return f"{value:.0%}" if rule.name == "room_to_answer" else f"{value:.1%}"
+        case "count":
+            return f"{value:.0f}"
+        case "" | "p" | "logit":
+            return f"{value:g}"
+    return f"{value:g} {rule.unit}"
+
+
+def measured_sentence(gate: Gate) -> str:
+    """What was measured: value, interval and n, then what numbers do not say, or what would settle an open rule."""
+    if gate.kind == "budget" and gate.measured.value is not None:
+        return _budget(gate)
+    if gate.comparison is None or gate.measured.words:
+        return gate.measured.words
+    sentence = measured(gate.comparison)
+    return f"{sentence}; {settle(gate.comparison)}" if gate.status == "unknown" else sentence
+
+
+def _budget(gate: Gate) -> str:
+    found = gate.measured
+    interval = span(found.low, found.high, numbers.amount)
+    sentence = f"{numbers.amount(found.value or 0.0)} {gate.rule.unit}{interval}, n={found.n:,}"
+    return f"{sentence}; {found.words}" if found.words else sentence
 
 
 def measured(c: Comparison) -> str:
@@ -35,7 +162,7 @@ def settle(c: Comparison) -> str:
         return "a score near 0 allows no ratio; state the margin as a difference"
     task = c.kind == "task"
     limit = c.margin if task else -c.margin
-    needed = power.required_n(c.difference, limit, c.sd, confidence=c.confidence, power=POWER, one_sided=not task)
+    needed = power.required_n(c.difference, limit, c.sd, confidence=c.confidence, power=power.POWER, one_sided=not task)
     if needed is None:
         return "no number of examples settles a difference exactly at the limit"
     return f"about {roughly(needed - c.n):,} more examples would settle it if the difference is what it looks like"
@@ -47,13 +174,13 @@ def roughly(count: int) -> int:
     return max(-(-count // unit) * unit, 1)
 
 
-def told(task: Comparison) -> str:
+def result(task: Comparison) -> str:
     """The task's result as one sentence anyone can read."""
     if task.baseline is None or task.candidate is None:
         return "No test example has a score on both sides."
     interval = ""
     if task.low is not None or task.high is not None:
-        interval = f"{task.confidence:.0%} interval {span(task)}, "
+        interval = f"{task.confidence:.0%} interval {ends(task)}, "
     metric = task.metric.removeprefix("recorded:").replace("_", " ")
     sentence = (
         f"{task.candidate_arm} {_more(task.candidate - task.baseline)} the best prompt ({task.baseline_arm}) on "
@@ -66,7 +193,7 @@ def told(task: Comparison) -> str:
 
 def lost(c: Comparison) -> str:
     """A shown loss as one phrase anyone can read."""
-    name = {"metric": c.metric, "judge": "the judge's preference", "slice": c.slice}.get(c.kind, c.suite)
+    name = "the judge's preference" if c.kind == "judge" else subject(c)
     if c.baseline is None or c.candidate is None:
         return name
     return (
@@ -75,7 +202,7 @@ def lost(c: Comparison) -> str:
     )
 
 
-def span(c: Comparison) -> str:
+def ends(c: Comparison) -> str:
     """Both ends of the interval in points, or as shares of the baseline's score."""
     low, high = ("no limit" if end is None else points(c, end) for end in (c.low, c.high))
     return f"{low} to {high}"

@@ -10,6 +10,8 @@ from pathlib import Path
 from harness.config.base import Tier, read_margin
 from harness.config.policy import MetricRule
 from harness.decision.compare_corpus import planned_sd
+from harness.decision.gates import Rule
+from harness.decision.wording import RULES, rule_sentence
 from harness.experiment import splits
 from harness.experiment.exams import regression_exams, regression_rules
 from harness.experiment.load import Experiment
@@ -20,16 +22,16 @@ from suites.types import Example, Suite
 # The share of examples the two sides are taken to answer differently as long as nothing was measured: the task is what
 # training changes, everything else should hardly move. Both drive every number here (Connor 1987, Biometrics 43:207).
 TASK_DISCORDANCE, OTHER_DISCORDANCE = 0.2, 0.1
-POWER = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule in words: `has` examples are there, `needs` would pass it in four of five tries, `power` the chance now.
+class Explained:
+    """One rule in words, by the id of its gate: `has` examples are there, `needs` would pass it in four of five tries, `power` the chance now.
 
     None where it is not known yet, or where nothing has to be shown.
     """
 
+    gate_id: str
     name: str
     tier: Tier
     says: str
@@ -42,7 +44,7 @@ class Rule:
 class Known:
     """What is known before anything runs, or from an earlier decision.
 
-    `sizes` has the number of examples by rule name, `spreads` the standard deviation of the differences.
+    `sizes` has the number of examples by gate id, `spreads` the standard deviation of the differences.
     """
 
     sizes: Mapping[str, int]
@@ -53,17 +55,17 @@ def known(experiment: Experiment, store: Path | None = None) -> Known:
     """The sizes of the exams as files, and what an earlier decision of this experiment's name measured."""
     test = splits.read_splits(experiment, splits.read_files(experiment))["test"]
     primary, *others = experiment.config.task.ordered_metrics
-    sizes = {"gain": len(test), **dict.fromkeys(["judge", *others], len(test))}
+    sizes = dict.fromkeys(["gain", "judge", *(f"metric/{metric}" for metric in others)], len(test))
     exams = [exam for exam in regression_exams(experiment) if isinstance(exam, Suite)]
-    sizes |= {exam.name: len(exam.examples) for exam in exams}
+    sizes |= {f"regression/{exam.name}": len(exam.examples) for exam in exams}
     spreads = {"gain": _planned(primary, test, TASK_DISCORDANCE)}
-    spreads |= {metric: _planned(metric, test, OTHER_DISCORDANCE) for metric in others}
-    spreads |= {exam.name: _planned(exam.primary, exam.examples, OTHER_DISCORDANCE) for exam in exams}
+    spreads |= {f"metric/{metric}": _planned(metric, test, OTHER_DISCORDANCE) for metric in others}
+    spreads |= {f"regression/{exam.name}": _planned(exam.primary, exam.examples, OTHER_DISCORDANCE) for exam in exams}
     path = store or experiment.folder / "harness.duckdb"
     if not path.is_file():
         return Known(sizes, spreads)
-    sql = """select case kind when 'task' then 'gain' when 'judge' then kind when 'metric' then metric else suite end
-                as rule, n, sd from v_comparisons join v_experiments using (experiment_id)
+    sql = """select case kind when 'task' then 'gain' when 'judge' then kind when 'metric' then concat('metric/', metric)
+                else concat('regression/', suite) end as rule, n, sd from v_comparisons join v_experiments using (experiment_id)
              where kind <> 'slice' and sd is not null and name = ? order by created_at"""
     rows = Store(path, create=False).rows(sql, [experiment.name])
     return Known(sizes | {row["rule"]: row["n"] for row in rows}, spreads | {row["rule"]: row["sd"] for row in rows})
@@ -73,17 +75,17 @@ def _planned(metric: str, examples: Sequence[Example], discordance: float) -> fl
     return planned_sd(metric, [example.target for example in examples], discordance)
 
 
-def explain(experiment: Experiment, known: Known) -> list[Rule]:
+def explain(experiment: Experiment, known: Known) -> list[Explained]:
     """Every rule, the gain first; where a spread is not known it is assumed."""
     return [_gain(experiment, known), *_losses(experiment, known), *_budgets(experiment), *_validity(experiment)]
 
 
-def all_pass(rules: Sequence[Rule]) -> float:
+def all_pass(rules: Sequence[Explained]) -> float:
     """How often a candidate that lost nothing at all passes every rule about losses, as if they were independent."""
     return math.prod(rule.power for rule in rules if rule.power is not None)
 
 
-def _gain(experiment: Experiment, known: Known) -> Rule:
+def _gain(experiment: Experiment, known: Known) -> Explained:
     """What the fine-tune has to gain, and the smallest true gain this exam can show."""
     policy, metric = experiment.config.policy, experiment.config.task.ordered_metrics[0]
     margin, relative = read_margin(policy.min_gain)
@@ -93,28 +95,30 @@ def _gain(experiment: Experiment, known: Known) -> Rule:
     )
     has, spread = known.sizes.get("gain"), known.spreads.get("gain", math.sqrt(TASK_DISCORDANCE))
     if relative or not has:
-        return Rule("gain", "critical", says, has)
-    least = margin + power.minimum_detectable(has, spread, confidence=policy.confidence, power=POWER)
+        return Explained("gain", "gain", "critical", says, has)
+    least = margin + power.minimum_detectable(has, spread, confidence=policy.confidence, power=power.POWER)
     says += f"; these examples show a true gain of {least * 100:.1f} points in four of five tries"
     twice = max(2 * margin, 0.02)
-    needs = power.required_n(twice, margin, spread, confidence=policy.confidence, power=POWER)
-    return Rule("gain", "critical", f"{says}, the number needed one of {twice * 100:g}", has, needs)
+    needs = power.required_n(twice, margin, spread, confidence=policy.confidence, power=power.POWER)
+    return Explained("gain", "gain", "critical", f"{says}, the number needed one of {twice * 100:g}", has, needs)
 
 
-def _losses(experiment: Experiment, known: Known) -> Iterator[Rule]:
+def _losses(experiment: Experiment, known: Known) -> Iterator[Explained]:
     """What must not get worse: other metrics, regression suites, slices, the judge."""
     config, policy = experiment.config, experiment.config.policy
     for metric in config.task.ordered_metrics[1:]:
         rule = policy.metrics.get(metric, MetricRule())
-        yield _loss(metric, metric, rule.margin, rule.tier, policy.confidence, known)
+        yield _loss(f"metric/{metric}", metric, metric, rule.margin, rule.tier, policy.confidence, known)
     for suite, (margin, tier) in regression_rules(experiment).items():
-        yield _loss(suite, f"the regression suite {suite}", margin, tier, policy.confidence, known)
+        yield _loss(
+            f"regression/{suite}", suite, f"the regression suite {suite}", margin, tier, policy.confidence, known
+        )
     if config.task.slices:
         subject = f"every slice by {', '.join(config.task.slices)}"
-        yield _loss("slices", subject, policy.slices.margin, policy.slices.tier, policy.confidence, known)
+        yield _loss("slices", "slices", subject, policy.slices.margin, policy.slices.tier, policy.confidence, known)
     if config.judge:
         subject = f"the judge's preference, if it agrees with {policy.judge.agreement:.0%} of the labelled pairs,"
-        yield _loss("judge", subject, policy.judge.margin, policy.judge.tier, policy.confidence, known)
+        yield _loss("judge", "judge", subject, policy.judge.margin, policy.judge.tier, policy.confidence, known)
 
 
 TIERS: Mapping[Tier, str] = {
@@ -124,37 +128,45 @@ TIERS: Mapping[Tier, str] = {
 }
 
 
-def _loss(name: str, subject: str, margin: float | str, tier: Tier, confidence: float, known: Known) -> Rule:
+def _loss(
+    gate_id: str, name: str, subject: str, margin: float | str, tier: Tier, confidence: float, known: Known
+) -> Explained:
     says = f"{subject} {TIERS[tier].format(_amount(margin))}, one-sided at {confidence:.0%}"
-    (amount, relative), has = read_margin(margin), known.sizes.get(name)
+    (amount, relative), has = read_margin(margin), known.sizes.get(gate_id)
     if relative or tier != "critical":
-        return Rule(name, tier, says, has)
-    discordance = min(1.0, known.spreads[name] ** 2) if name in known.spreads else OTHER_DISCORDANCE
-    needs = power.noninferiority_n(discordance, amount, confidence=confidence, power=POWER)
+        return Explained(gate_id, name, tier, says, has)
+    discordance = min(1.0, known.spreads[gate_id] ** 2) if gate_id in known.spreads else OTHER_DISCORDANCE
+    needs = power.noninferiority_n(discordance, amount, confidence=confidence, power=power.POWER)
     chance = power.power_noninferiority(has, discordance, amount, confidence) if has else None
-    return Rule(name, tier, says, has, needs, chance)
+    return Explained(gate_id, name, tier, says, has, needs, chance)
 
 
-def _budgets(experiment: Experiment) -> Iterator[Rule]:
-    policy = experiment.config.policy
+def _budgets(experiment: Experiment) -> Iterator[Explained]:
+    policy, currency = experiment.config.policy, experiment.config.costs.currency
     if policy.max_seconds:
-        yield Rule("latency", "critical", f"19 of 20 requests must be answered within {policy.max_seconds:g} seconds")
+        yield _asked(Rule("latency", policy.max_seconds, "s"))
     if policy.max_cost:
-        yield Rule("cost", "critical", f"1,000 requests must cost at most {policy.max_cost:g}")
+        yield _asked(Rule("cost", policy.max_cost, currency))
 
 
-def _validity(experiment: Experiment) -> Iterator[Rule]:
+def _validity(experiment: Experiment) -> Iterator[Explained]:
     """What makes the numbers comparable; any of these broken, and there is no verdict."""
     policy = experiment.config.policy
-    for name, says in {
-        "answered": f"at most {policy.max_unscored:.1%} of the answers may be without a score, and both sides alike",
-        "room to answer": f"at most {policy.max_truncated:.0%} of the best prompt's answers may be cut short",
-        "fresh exam": f"these test questions may judge at most {policy.max_looks} candidates",
-        "plausible": f"a gain of more than {policy.suspicious_gain * 100:.0f} points asks for a leak audit first",
-        "comparable": "both sides: same examples, marking, settings, template, engine and dtype",
-        "frozen": "the file and its data must be as they were when the experiment began",
-    }.items():
-        yield Rule(name, "critical", says)
+    for rule in (
+        Rule("answered", policy.max_unscored, "share"),
+        Rule("failures"),
+        Rule("room_to_answer", policy.max_truncated, "share"),
+        Rule("fresh_exam", policy.max_looks, "count"),
+        Rule("plausible", policy.suspicious_gain, "score"),
+        Rule("comparable"),
+        Rule("frozen"),
+    ):
+        yield _asked(rule)
+
+
+def _asked(rule: Rule) -> Explained:
+    """A rule in the words of its gate."""
+    return Explained(rule.name, RULES[rule.name].title, "critical", rule_sentence(rule))
 
 
 def _amount(margin: float | str) -> str:

@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Literal
 
-from harness.decision.decide import Decision, Gate, Status, Verdict
+from harness.decision.decide import Decision, Verdict
+from harness.decision.gates import Gate, Status
 from harness.evaluation.evaluate import Marked, on_record, record
 from harness.experiment.session import Session, Side
 from harness.judge.audit import Evidence
@@ -146,7 +147,8 @@ def everywhere(session: Session, look: Callable[[Session], Gate | None]) -> list
     gates = [gate for gate in [look(session)] if gate]
     for fold in session.folds:
         if gate := look(fold):
-            gates.append(replace(gate, measured=f"fold {fold.experiment.fold}: {gate.measured}"))
+            words = f"fold {fold.experiment.fold}: {gate.measured.words}"
+            gates.append(replace(gate, measured=replace(gate.measured, words=words)))
     return sorted(gates, key=lambda gate: WORST_FIRST.index(gate.status))[:1]
 
 

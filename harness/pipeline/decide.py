@@ -13,8 +13,9 @@ from harness.decision import validity
 from harness.decision.budgets import budget_gates
 from harness.decision.compare import Comparison
 from harness.decision.costs import cheaper
-from harness.decision.decide import Decision, Gate, Verdict, decide
-from harness.decision.wording import measured
+from harness.decision.decide import Decision, Verdict, decide
+from harness.decision.gates import Gate
+from harness.decision.wording import in_words, measured
 from harness.experiment.session import Session
 from harness.judge import ask, audit
 from harness.pipeline import costs as accounts
@@ -99,7 +100,11 @@ def _report(session: Session, comparisons: Sequence[Comparison], decision: Decis
 def _store(session: Session, comparisons: Sequence[Comparison], decision: Decision, leaks: Mapping[str, Any]) -> None:
     rows = [{"position": i, **_without(asdict(c), "p_harm", "p_equal")} for i, c in enumerate(comparisons)]
     session.store.replace_all("comparisons", session.id, rows)
-    gates = [{"position": i, **asdict(gate)} for i, gate in enumerate(decision.gates)]
+    places: dict[Comparison | None, int] = {c: position for position, c in enumerate(comparisons)}
+    gates = [
+        {"position": i, **asdict(in_words(gate)), "comparison": places.get(gate.comparison)}
+        for i, gate in enumerate(decision.gates)
+    ]
     session.store.replace_all("gates", session.id, gates)
     row = {
         "verdict": decision.verdict.text,

@@ -17,7 +17,7 @@ from scipy.special import stdtrit
 
 from baselines.arm import Arm, Prompter
 from harness.config.base import read_margin
-from harness.decision.decide import Gate, Status
+from harness.decision.gates import Gate, Measured, Rule, Status
 from harness.evaluation import exam
 from harness.experiment import arms, exams, training_data
 from harness.experiment.session import Session
@@ -29,10 +29,8 @@ from harness.training import TrainingDiverged
 from suites.metrics.corpus_level import CORPUS
 from suites.types import Example, Run, Suite
 
-Measured = tuple[Run, dict[str, Any]]
+Examined = tuple[Run, dict[str, Any]]
 """A run and its `examining.summary`."""
-
-SEEDS_GATE = "gain over training seeds"
 
 
 # --- seeds
@@ -64,7 +62,7 @@ def put(
     training_id: str,
     settings: Mapping[str, Any],
     state: str,
-    measured: Measured | None = None,
+    measured: Examined | None = None,
 ) -> None:
     """One further training on record, with its score once there is one."""
     run, found = measured or (None, {"n": 0, "mean": None, "low": None, "high": None})
@@ -90,7 +88,7 @@ def examine_seeds(session: Session, prompter: Prompter, suite: Suite) -> None:
             put(session, "seed", row["position"], row["training_id"], row["settings"], "done", measured)
 
 
-def measure(session: Session, what: str, training_id: str, prompter: Prompter, suite: Suite) -> Measured:
+def measure(session: Session, what: str, training_id: str, prompter: Prompter, suite: Suite) -> Examined:
     """A trained model on a suite, by the metric that decides."""
     name = f"{arms.candidate_label(session.experiment)}, {what}"
     done = exam.take(session, Arm(name, train.trained_spec(session, training_id), prompter), suite)
@@ -152,10 +150,11 @@ def seed_gates(session: Session) -> list[Gate]:
 
 def seed_gate(found: SeedSpread, least: float) -> Gate:
     """The rule about a recipe's gain, of which more than `least` was asked for."""
-    told = f"{_signed(found.split.mean)} [{_signed(found.interval.low)}, {_signed(found.interval.high)}]"
-    rule = f"not shown to be {_signed(least)} or less"
-    status: Status = "fail" if found.interval.high <= least else "pass"
-    return Gate("gain", SEEDS_GATE, rule, f"{told}, {len(found.gains)} seeds", status, "supporting")
+    mean, (low, high) = found.split.mean, (found.interval.low, found.interval.high)
+    words = f"{_signed(mean)} [{_signed(low)}, {_signed(high)}], {len(found.gains)} seeds"
+    status: Status = "fail" if high <= least else "pass"
+    spread = Measured(mean, low, high, len(found.gains), words)
+    return Gate("seeds", "gain", status, Rule("seeds", least, "score"), spread, "supporting")
 
 
 def seed_sentence(session: Session) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.decision import validity
 from harness.decision.compare import Comparison
-from harness.decision.decide import Gate
+from harness.decision.gates import Gate
 from harness.experiment.load import load_experiment
 from harness.experiment.session import Session, Side
 from harness.pipeline import cross_validation

@@ -17,11 +17,20 @@ from scipy.special import ndtr
 from harness.stats import score_test
 from harness.stats.score_test import Clusters, Sample, check_open, normal_quantile
 
+POWER = 0.8
+"""The chance to show what is there that exams are planned for, everywhere."""
+
 POPULATION = 10**9  # pairs that stand for infinitely many
 
 
 def required_n(
-    difference: float, limit: float, sd: float, *, confidence: float = 0.95, power: float = 0.8, one_sided: bool = False
+    difference: float,
+    limit: float,
+    sd: float,
+    *,
+    confidence: float = 0.95,
+    power: float = POWER,
+    one_sided: bool = False,
 ) -> int | None:
     """Examples needed for the interval around `difference`, if it is what it looks like, to clear `limit` with `power`.
 
@@ -46,7 +55,7 @@ def required_n_from(
     *,
     limit: float,
     confidence: float = 0.95,
-    power: float = 0.8,
+    power: float = POWER,
     one_sided: bool = False,
 ) -> int | None:
     """Examples needed in all, if more of them look like these, for the interval to clear `limit` with `power`.
@@ -68,7 +77,7 @@ def required_n_from(
     return math.ceil(groups * sample.n / sample.groups)
 
 
-def noninferiority_n(discordance: float, margin: float, *, confidence: float = 0.95, power: float = 0.8) -> int:
+def noninferiority_n(discordance: float, margin: float, *, confidence: float = 0.95, power: float = POWER) -> int:
     """Pairs of 0/1 scores needed to show one-sidedly that a truly equal candidate is not worse by `margin`.
 
     `discordance` is the share of examples on which the arms disagree. For N suites that must all pass, ask for
@@ -86,7 +95,7 @@ def power_noninferiority(n: int, discordance: float, margin: float, confidence: 
     return float(ndtr(beyond / sd)) if sd else float(beyond >= 0)
 
 
-def minimum_detectable(n: int, sd: float, *, confidence: float = 0.95, power: float = 0.8) -> float:
+def minimum_detectable(n: int, sd: float, *, confidence: float = 0.95, power: float = POWER) -> float:
     """Smallest true difference whose two-sided interval on `n` examples clears 0 with `power`; inverts `required_n`."""
     check_open("power", power)
     _check_sd(sd)

@@ -9,7 +9,9 @@ from typing import Any
 from harness.config.policy import Policy
 from harness.decision.compare import Comparison, Question, compare
 from harness.decision.compare_corpus import compare_corpus
-from harness.decision.decide import Gate, Verdict, harm_gates
+from harness.decision.decide import Verdict, harm_gates
+from harness.decision.gates import Gate
+from harness.decision.wording import in_words
 from harness.store.database import Store
 from suites.errors import UserError
 from suites.metrics.corpus_level import CORPUS
@@ -52,7 +54,7 @@ class TwoRuns:
             "candidate": self.candidate,
             "metrics": [asdict(c) for c in self.comparisons],
             "flips": {"better": len(self.better), "worse": len(self.worse), "first": self.first()},
-            "gates": [asdict(gate) for gate in self.gates],
+            "gates": [asdict(in_words(gate)) for gate in self.gates],
             "exit_code": self.exit_code,
         }
 

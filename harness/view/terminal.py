@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from harness.decision.wording import in_words
 from harness.observe import tables
 from harness.observe.tables import plain, print_table
 from reports.data import ReportData
@@ -64,7 +65,7 @@ def show_two_runs(found: TwoRuns) -> None:
         for row in rows:
             texts = [repr(clean(shorten(row[key], LONGEST_ANSWER))) for key in ("baseline_text", "candidate_text")]
             console.print(plain(f"{word:6} {row['example_id']}: {texts[0]} -> {texts[1]}"))
-    for gate in found.gates:
+    for gate in map(in_words, found.gates):
         console.print(plain(f"{gate.name}: {gate.measured} ({gate.rule})"), Text(gate.status, STYLES[gate.status]))
 
 

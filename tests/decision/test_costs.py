@@ -18,6 +18,7 @@ from harness.config.policy import CostsConfig, Policy
 from harness.decision import budgets, costs
 from harness.decision.costs import ArmCost, BreakEven, Costs, Estimate, Usage
 from harness.decision.prices import Rate, _price_list
+from harness.decision.wording import measured_sentence
 from harness.experiment.load import load_experiment
 from harness.experiment.session import Session
 from harness.stats import unbounded
@@ -269,7 +270,7 @@ def test_a_budget_holds_when_the_whole_interval_is_within(
     candidate = replace(arm(usages(SHORT), API, "candidate"), latency=Estimate(value, low, high, 200))
     [gate] = budgets.budget_gates(Costs(currency="USD", arms=[candidate]), Policy(max_seconds=0.5))
     assert (gate.kind, gate.status) == ("budget", status)
-    assert ("settle" in gate.measured or "it takes" in gate.measured) is (status == "unknown")
+    assert ("settle" in measured_sentence(gate) or "it takes" in measured_sentence(gate)) is (status == "unknown")
 
 
 def test_an_open_budget_says_how_many_more_examples_would_settle_it() -> None:
@@ -283,7 +284,7 @@ def test_an_open_budget_says_how_many_more_examples_would_settle_it() -> None:
 def test_a_budget_without_measurements_is_open() -> None:
     candidate = arm(usages([(0, 0)] * 10, [0.0] * 10), API, "candidate")
     gates = budgets.budget_gates(Costs(currency="USD", arms=[candidate]), Policy(max_seconds=0.5, max_cost=1))
-    assert [(gate.status, gate.measured) for gate in gates] == [
+    assert [(gate.status, measured_sentence(gate)) for gate in gates] == [
         ("unknown", "no answer came with its seconds"),
         ("unknown", "no answer came with its tokens"),
     ]

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from harness.config.policy import Policy
 from harness.decision.compare import Comparison, Question, compare
-from harness.decision.decide import Gate, Verdict, decide
-from harness.decision.wording import roughly
+from harness.decision.decide import Verdict, decide
+from harness.decision.gates import Gate, Measured, Rule
+from harness.decision.wording import in_words, measured_sentence, roughly
 from suites.types import Score
 
-OK = Gate("validity", "data", "no blocking finding", "0 findings", "pass")
+OK = Gate("data", "validity", "pass", Rule("data"), Measured(words="0 findings"))
 BAD = replace(OK, status="fail")
 RANK = [Verdict.REJECT, Verdict.KEEP_PROMPTING, Verdict.INCONCLUSIVE, Verdict.DEPLOY]
 
@@ -102,7 +103,7 @@ def test_a_rules_tier_says_what_hangs_on_it(tier: str, regression: Comparison, v
 def test_a_critical_slice_must_be_shown_to_be_kept() -> None:
     decision = decide([OK], [BETTER, KEPT, replace(SLICE_OPEN, tier="critical")], Policy())
     assert decision.verdict is Verdict.INCONCLUSIVE
-    assert "plan=plus" in decision.gates[-1].measured
+    assert "plan=plus" in measured_sentence(decision.gates[-1])
 
 
 def test_an_advisory_loss_takes_nothing_from_the_others() -> None:
@@ -114,11 +115,11 @@ def test_an_advisory_loss_takes_nothing_from_the_others() -> None:
 
 
 def test_over_budget_is_not_deployed_and_not_called_harm() -> None:
-    budget = Gate("budget", "latency", "p95 at most 0.5 s", "0.9 s", "fail")
-    decision = decide([OK, budget], [BETTER, KEPT], Policy())
+    budget = Gate("latency", "budget", "fail", Rule("latency", 0.5, "s"), Measured(0.9, 0.8, 1.0, 200))
+    decision = decide([OK], [BETTER, KEPT], Policy(), budgets=[budget])
     assert decision.verdict is Verdict.REJECT
     assert "over budget" in decision.headline
-    assert "latency: 0.9 s" in decision.reason
+    assert "latency: 0.900 s [0.800, 1.00], n=200 (rule: 95% of requests within 0.5 s)." in decision.reason
 
 
 def test_equivalence_is_said_when_it_is_shown() -> None:
@@ -145,7 +146,7 @@ def test_one_value_holds_text_and_exit_code() -> None:
 def test_without_named_regression_suites_nothing_is_deployed() -> None:
     decision = decide([OK], [BETTER], Policy(), regression_declared=False)
     assert decision.verdict is Verdict.INCONCLUSIVE
-    assert "regression: []" in decision.gates[-1].measured
+    assert "regression: []" in measured_sentence(decision.gates[-1])
 
 
 def test_the_reason_carries_the_numbers() -> None:
@@ -172,9 +173,9 @@ def test_a_count_worked_out_from_an_estimate_is_no_more_exact_than_it(count: int
 
 
 def test_an_open_regression_suite_says_how_much_data_would_settle_it() -> None:
-    [gate] = [gate for gate in decide([OK], [BETTER, OPEN], Policy()).gates if gate.name == "suite"]
+    [gate] = [gate for gate in decide([OK], [BETTER, OPEN], Policy()).gates if gate.id == "regression/suite"]
     assert gate.status == "unknown"
-    assert "more examples would settle it" in gate.measured
+    assert "more examples would settle it" in measured_sentence(gate)
 
 
 def test_unscored_pairs_are_counted_and_not_taken_for_wrong() -> None:
@@ -219,7 +220,10 @@ def test_a_better_candidate_never_gets_a_worse_verdict(
 def test_the_order_of_rows_and_suites_changes_nothing(
     one: tuple[int, int, int], other: tuple[int, int, int], rng: random.Random
 ) -> None:
-    suites = [comparison("regression", *binary(sum(c), *c), margin=0.03) for c in (one, other)]
+    suites = [
+        replace(comparison("regression", *binary(sum(c), *c), margin=0.03), suite=name)
+        for name, c in (("one", one), ("other", other))
+    ]
     before, after = binary(sum(one), *one)
     order = rng.sample(range(len(before)), len(before))
     shuffled = comparison("task", [before[i] for i in order], [after[i] for i in order], margin=0.02)
@@ -233,7 +237,10 @@ def test_the_order_of_rows_and_suites_changes_nothing(
 @settings(max_examples=60, deadline=None)
 @given(st.lists(counts, max_size=4))
 def test_no_task_suite_never_deploys(suites: list[tuple[int, int, int]]) -> None:
-    comparisons = [comparison("regression", *binary(sum(c), *c), margin=0.03) for c in suites]
+    comparisons = [
+        replace(comparison("regression", *binary(sum(c), *c), margin=0.03), suite=f"suite {i}")
+        for i, c in enumerate(suites)
+    ]
     assert decide([OK], comparisons, Policy()).verdict is not Verdict.DEPLOY
 
 
@@ -251,13 +258,50 @@ def relative(kind: str, before: list[float], after: list[float], margin: float) 
     return compare(replace(ask(kind, margin), relative=True), examples, scores[0], scores[1])
 
 
+def test_a_metric_and_a_suite_of_one_name_are_told_apart() -> None:
+    """The reason quotes the rule that is broken, not one that is called the same."""
+    metric = replace(LOST, kind="metric", metric="general", suite="test")
+    suite = replace(KEPT, suite="general")
+    for order in ([metric, suite], [suite, metric]):
+        decision = decide([OK], [BETTER, *order], Policy())
+        assert {gate.id: gate.status for gate in decision.gates[2:]} == {
+            "metric/general": "fail",
+            "regression/general": "pass",
+        }
+        assert "It loses 14.5 points on general" in decision.reason
+
+
+def test_a_suite_may_be_called_like_a_rule() -> None:
+    names = ("judge", "slices", "gain over the best prompt", "gain", "data", "latency")
+    decision = decide([OK], [BETTER, *(replace(KEPT, suite=name) for name in names), SLICE_OPEN], Policy())
+    assert decision.verdict is Verdict.DEPLOY
+    decision = decide([OK], [UNSURE, *(replace(LOST, suite=name) for name in names), SLICE_LOST], Policy())
+    assert decision.reason.count("14.5 points on") == len(names)
+
+
+def test_two_rules_of_one_id_are_refused() -> None:
+    with pytest.raises(ValueError, match="several rules are called regression/suite"):
+        decide([OK], [BETTER, KEPT, LOST], Policy())
+
+
+def test_a_gate_carries_its_numbers_and_its_comparison() -> None:
+    gain = decide([OK], [BETTER, KEPT], Policy()).gates[1]
+    assert gain.comparison == BETTER
+    told = in_words(gain)
+    assert (told.threshold, told.value, told.low, told.high, told.n) == (
+        0.02, BETTER.difference, BETTER.low, BETTER.high, 500,
+    )  # fmt: skip
+
+
 def test_a_margin_may_be_a_share_of_the_baselines_score() -> None:
     """From 20 % to 17 % is three points and fifteen percent: too much where five percent may be lost."""
     counts = binary(2000, 330, 70, 10)
     assert decide([OK], [BETTER, comparison("regression", *counts, margin=0.05)], Policy()).verdict is Verdict.DEPLOY
     decision = decide([OK], [BETTER, relative("regression", *counts, margin=0.05)], Policy())
     assert decision.verdict is Verdict.REJECT
-    assert (decision.gates[-1].rule, decision.gates[-1].measured[:6]) == ("no worse than -5.0%", "-15.0%")
+    gate = in_words(decision.gates[-1])
+    assert (gate.rule, gate.measured[:6]) == ("no worse than -5.0%", "-15.0%")
+    assert (gate.unit, gate.threshold, gate.value) == ("relative", -0.05, pytest.approx(-0.15))
 
 
 def test_a_baseline_of_zero_has_no_ratio_and_no_number_that_is_none() -> None:
@@ -265,6 +309,6 @@ def test_a_baseline_of_zero_has_no_ratio_and_no_number_that_is_none() -> None:
     assert (gain.difference, gain.high) == (None, None)
     decision = decide([OK], [gain, KEPT], Policy())
     assert decision.verdict is Verdict.DEPLOY
-    assert "no ratio to a score of 0" in decision.gates[1].measured
+    assert "no ratio to a score of 0" in measured_sentence(decision.gates[1])
     nothing = decide([OK], [relative("task", *binary(500, 0, 0, 0), margin=0.1), KEPT], Policy())
     assert nothing.verdict is Verdict.INCONCLUSIVE

@@ -10,6 +10,7 @@ import pytest
 from workspaces import opened, recorded_experiment, run, verdict, write_jsonl
 
 from harness.decision import validity
+from harness.decision.wording import measured_sentence
 from harness.experiment.session import Session
 from harness.pipeline import order
 from suites.model import Generation, Identity
@@ -156,7 +157,7 @@ ONE = Run("r", "zero-shot", "exam", "suite-id", ("exact_match",), LIVE, Generati
 def test_any_difference_on_any_suite_makes_the_numbers_incomparable(other: Run, named: str) -> None:
     assert validity.comparable_gate([(ONE, ONE)]).status == "pass"
     gate = validity.comparable_gate([(ONE, ONE), (ONE, other)])
-    assert (gate.status, gate.measured) == ("fail", f"different {named}")
+    assert (gate.status, measured_sentence(gate)) == ("fail", f"different {named}")
 
 
 def test_one_of_many_suites_failing_on_one_side_only_is_found() -> None:
@@ -164,5 +165,5 @@ def test_one_of_many_suites_failing_on_one_side_only_is_found() -> None:
     broken = replace(fine, suite="b", unscored=20)
     gate = validity.same_share_gate([(fine, fine), (replace(fine, suite="b"), broken), (fine, fine)])
     assert gate.status == "fail"
-    assert gate.measured.startswith("b: 1 of 200 against 20 of 200")
+    assert measured_sentence(gate).startswith("b: 1 of 200 against 20 of 200")
     assert validity.same_share_gate([(fine, fine)] * 3).status == "pass"

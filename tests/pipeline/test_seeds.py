@@ -80,7 +80,7 @@ def test_seeds_and_shares_go_into_decision_and_report(base: Path, tmp_path: Path
     assert [(row["kind"], row["n"]) for row in rows] == [("seed", 40), ("share", 12), ("share", 12)]
     assert rows[0]["settings"] == '{"seed": 1}'
     data = decided(session)
-    [gate] = [g for g in data.gates if g["name"] == repeats.SEEDS_GATE]
+    [gate] = [g for g in data.gates if g["gate_id"] == "seeds"]
     assert (gate["status"], gate["tier"]) == ("pass", "supporting")
     assert "Over 2 training seeds the gain is" in data.facts["uncertainty"]
     assert "Learning curve on validation (exact_match, n = 12): 8 rows" in data.facts["learning_curve"]

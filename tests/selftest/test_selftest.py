@@ -19,7 +19,7 @@ from workspaces import TRAINING, decided, opened, recorded_experiment, run, tiny
 
 from harness.cli.main import main
 from harness.decision import decide, validity
-from harness.decision.decide import Gate
+from harness.decision.gates import Gate, Kind, Measured, Rule, RuleName
 from harness.experiment.session import Session
 from harness.judge import audit
 from harness.pipeline import order
@@ -143,9 +143,9 @@ def only(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
 # --- gates that block nothing ----------------------------------------------------------------------------------------
 
 
-def passing(kind: str, name: str) -> Callable[..., Gate]:
+def passing(kind: Kind, name: RuleName) -> Callable[..., Gate]:
     """A gate that is decoration."""
-    return lambda *_, **__: Gate(kind, name, "rule", "measured", "pass")  # type: ignore[arg-type]
+    return lambda *_, **__: Gate(name, kind, "pass", Rule(name), Measured())
 
 
 @pytest.mark.parametrize(
@@ -160,13 +160,13 @@ def passing(kind: str, name: str) -> Callable[..., Gate]:
         ),
         (
             decide,
-            {"gain_gate": passing("gain", "gain over the best prompt")},
+            {"gain_gate": passing("gain", "gain")},
             {"arms swapped", "shuffled answers"},
         ),
         (audit, {"distrust": lambda *_: ""}, {"judge says A"}),
         (validity, {"frozen_gate": passing("validity", "frozen")}, {"file changed"}),
-        (validity, {"looks_gate": passing("validity", "fresh exam")}, {"many tries"}),
-        (validity, {"cut_gate": passing("validity", "room to answer")}, {"prompt cut short"}),
+        (validity, {"looks_gate": passing("validity", "fresh_exam")}, {"many tries"}),
+        (validity, {"cut_gate": passing("validity", "room_to_answer")}, {"prompt cut short"}),
     ],
     ids=["identical to the base", "leak", "unscored", "gain", "judge", "frozen", "fresh exam", "room to answer"],
 )

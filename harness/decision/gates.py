@@ -1,0 +1,104 @@
+"""A gate: one rule with its number, what was measured, and whether it holds. Values only; `wording` makes sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.config.base import Tier
+from harness.decision.compare import Comparison, Question
+
+Kind = Literal["validity", "gain", "harm", "budget"]
+Status = Literal["pass", "fail", "unknown"]
+
+RuleName = Literal[
+    "gain", "seeds", "task_missing", "loss", "shown_loss", "slices", "shown_slices", "regression_missing",
+    "latency", "cost",
+    "frozen", "data", "weights", "adapter", "candidate", "answered", "failures", "room_to_answer", "comparable",
+    "fresh_exam", "plausible", "unseen_exam",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What is asked: a key of `wording.RULES`, and the number a measured value is held against, if there is one.
+
+    `unit` is that of `limit` and of what is measured: "score" (a difference of scores in [0, 1]), "relative" (a share
+    of the baseline's score), "share" (of examples, in [0, 1]), "p", "count", "logit", "s", or a currency's code, per
+    1,000 requests. `parts` is how many parts of the exam a rule about slices speaks of.
+    """
+
+    name: RuleName
+    limit: float | None = None
+    unit: str = ""
+    parts: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A value with its interval over `n` examples, in the rule's unit; `words` hold what numbers do not say."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One rule of an experiment, held or not.
+
+    `id` is unique among the gates of a decision, whatever suites and metrics are called: "gain", "metric/NAME",
+    "regression/SUITE", "judge", "slices", or the rule's own name. `comparison` is what a rule about a difference rests
+    on. A critical rule must be shown to hold, a supporting one not be shown to be broken, an advisory one is only told.
+    """
+
+    id: str
+    kind: Kind
+    status: Status
+    rule: Rule
+    measured: Measured
+    tier: Tier = "critical"
+    comparison: Comparison | None = None
+
+
+def gate_id(question: Question) -> str:
+    """The id of the gate that rests on a comparison. Slices share one."""
+    match question.kind:
+        case "task":
+            return "gain"
+        case "metric":
+            return f"metric/{question.metric}"
+        case "regression":
+            return f"regression/{question.suite}"
+        case "slice":
+            return "slices"
+        case "judge":
+            return "judge"
+
+
+def gain_rule(question: Question) -> Rule:
+    """The candidate gains more than was asked for."""
+    return Rule("gain", question.margin, unit(question))
+
+
+def loss_rule(question: Question) -> Rule:
+    """No more is lost than is tolerated: shown to hold, or with a supporting rule not shown to be broken."""
+    return Rule("shown_loss" if question.tier == "supporting" else "loss", -question.margin, unit(question))
+
+
+def slices_rule(question: Question, parts: int) -> Rule:
+    """The same of every slice."""
+    name: RuleName = "shown_slices" if question.tier == "supporting" else "slices"
+    return Rule(name, -question.margin, unit(question), parts)
+
+
+def unit(question: Question) -> str:
+    """That of a comparison's differences."""
+    return "relative" if question.relative else "score"
+
+
+def numbers(comparison: Comparison) -> Measured:
+    """What a comparison measured, as the numbers of a gate."""
+    return Measured(comparison.difference, comparison.low, comparison.high, comparison.n)
