@@ -27,6 +27,11 @@ def suite_folder(name_or_folder: str, folder: Path) -> Path:
     raise UserError(f"no suite named {name_or_folder!r}", str(folder / name_or_folder), fix)
 
 
+def suite_name(name_or_folder: str, folder: Path) -> str:
+    """What a suite calls itself. Raises UserError for settings that cannot be used."""
+    return str(_suite_settings(suite_folder(name_or_folder, folder) / "suite.yaml")["name"])
+
+
 def load_suite(name_or_folder: str, folder: Path, *, limit: int | None = None) -> Suite:
     """A suite by built-in name, or from a folder holding `suite.yaml` and `examples.jsonl`."""
     place = suite_folder(name_or_folder, folder)

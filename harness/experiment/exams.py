@@ -9,6 +9,7 @@ from typing import Any
 from harness.config.base import Tier
 from harness.config.exam import RegressionConfig
 from harness.experiment.load import Experiment
+from harness.experiment.names import exam_name
 from harness.experiment.splits import Splits
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.catalog import load_suite
@@ -50,8 +51,7 @@ def regression_exams(experiment: Experiment) -> list[Suite | LmEvalTask]:
         elif entry.lm_eval:
             is_file = entry.lm_eval.endswith((".yaml", ".yml"))
             task = str(experiment.resolve(entry.lm_eval)) if is_file else entry.lm_eval
-            name = Path(task).stem if is_file else task
-            exams.append(LmEvalTask(name, task, entry.limit))
+            exams.append(LmEvalTask(exam_name(entry, experiment.folder), task, entry.limit))
     return exams
 
 

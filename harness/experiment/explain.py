@@ -26,9 +26,10 @@ TASK_DISCORDANCE, OTHER_DISCORDANCE = 0.2, 0.1
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One rule in words, by the id of its gate: `has` examples are there, `needs` would pass it in four of five tries, `power` the chance now.
+    """One rule in words, by the id of its gate.
 
-    None where it is not known yet, or where nothing has to be shown.
+    `has` examples are there, `needs` would pass it in four of five tries, and `power` is the chance now: None where it
+    is not known yet, or where nothing has to be shown.
     """
 
     gate_id: str
@@ -64,8 +65,9 @@ def known(experiment: Experiment, store: Path | None = None) -> Known:
     path = store or experiment.folder / "harness.duckdb"
     if not path.is_file():
         return Known(sizes, spreads)
-    sql = """select case kind when 'task' then 'gain' when 'judge' then kind when 'metric' then concat('metric/', metric)
-                else concat('regression/', suite) end as rule, n, sd from v_comparisons join v_experiments using (experiment_id)
+    sql = """select case kind when 'task' then 'gain' when 'judge' then kind
+                when 'metric' then concat('metric/', metric) else concat('regression/', suite) end as rule, n, sd
+             from v_comparisons join v_experiments using (experiment_id)
              where kind <> 'slice' and sd is not null and name = ? order by created_at"""
     rows = Store(path, create=False).rows(sql, [experiment.name])
     return Known(sizes | {row["rule"]: row["n"] for row in rows}, spreads | {row["rule"]: row["sd"] for row in rows})
@@ -106,19 +108,18 @@ def _gain(experiment: Experiment, known: Known) -> Explained:
 def _losses(experiment: Experiment, known: Known) -> Iterator[Explained]:
     """What must not get worse: other metrics, regression suites, slices, the judge."""
     config, policy = experiment.config, experiment.config.policy
+    confidence = policy.confidence
     for metric in config.task.ordered_metrics[1:]:
         rule = policy.metrics.get(metric, MetricRule())
-        yield _loss(f"metric/{metric}", metric, metric, rule.margin, rule.tier, policy.confidence, known)
+        yield _loss(f"metric/{metric}", metric, rule.margin, rule.tier, confidence, known)
     for suite, (margin, tier) in regression_rules(experiment).items():
-        yield _loss(
-            f"regression/{suite}", suite, f"the regression suite {suite}", margin, tier, policy.confidence, known
-        )
+        yield _loss(f"regression/{suite}", f"the regression suite {suite}", margin, tier, confidence, known)
     if config.task.slices:
         subject = f"every slice by {', '.join(config.task.slices)}"
-        yield _loss("slices", "slices", subject, policy.slices.margin, policy.slices.tier, policy.confidence, known)
+        yield _loss("slices", subject, policy.slices.margin, policy.slices.tier, confidence, known)
     if config.judge:
         subject = f"the judge's preference, if it agrees with {policy.judge.agreement:.0%} of the labelled pairs,"
-        yield _loss("judge", "judge", subject, policy.judge.margin, policy.judge.tier, policy.confidence, known)
+        yield _loss("judge", subject, policy.judge.margin, policy.judge.tier, confidence, known)
 
 
 TIERS: Mapping[Tier, str] = {
@@ -128,9 +129,8 @@ TIERS: Mapping[Tier, str] = {
 }
 
 
-def _loss(
-    gate_id: str, name: str, subject: str, margin: float | str, tier: Tier, confidence: float, known: Known
-) -> Explained:
+def _loss(gate_id: str, subject: str, margin: float | str, tier: Tier, confidence: float, known: Known) -> Explained:
+    name = gate_id.partition("/")[2] or gate_id
     says = f"{subject} {TIERS[tier].format(_amount(margin))}, one-sided at {confidence:.0%}"
     (amount, relative), has = read_margin(margin), known.sizes.get(gate_id)
     if relative or tier != "critical":

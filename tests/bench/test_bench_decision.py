@@ -8,7 +8,7 @@ import simulated
 
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch):
-    monkeypatch.setattr(bench_decision.stats, "RESAMPLES", 99)  # the permutation p-value decides nothing
+    monkeypatch.setattr(bench_decision.paired, "RESAMPLES", 99)  # the permutation p-value decides nothing
 
 
 def missed(rows):

@@ -21,7 +21,7 @@ from harness.cli.main import main
 from harness.decision import decide, validity
 from harness.decision.gates import Gate, Kind, Measured, Rule, RuleName
 from harness.experiment.session import Session
-from harness.judge import audit
+from harness.judge import trust
 from harness.pipeline import order
 from harness.selftest import run as selftest
 from harness.selftest.inject import NotApplicable
@@ -163,7 +163,7 @@ def passing(kind: Kind, name: RuleName) -> Callable[..., Gate]:
             {"gain_gate": passing("gain", "gain")},
             {"arms swapped", "shuffled answers"},
         ),
-        (audit, {"distrust": lambda *_: ""}, {"judge says A"}),
+        (trust, {"distrust": lambda *_: ""}, {"judge says A"}),
         (validity, {"frozen_gate": passing("validity", "frozen")}, {"file changed"}),
         (validity, {"looks_gate": passing("validity", "fresh_exam")}, {"many tries"}),
         (validity, {"cut_gate": passing("validity", "room_to_answer")}, {"prompt cut short"}),
