@@ -42,7 +42,8 @@ def compared(kind: str = "task", **numbers: Any) -> Comparison:
 
 @pytest.mark.parametrize("case", CASES["comparisons"], ids=lambda case: case["shows"])
 def test_a_comparison_at_its_margin(case: dict[str, Any]) -> None:
-    decision = decide([], [compared(**numbers) for numbers in case["compared"]], Policy())
+    policy = Policy(confidence=case.get("confidence", 0.95))
+    decision = decide([], [compared(**numbers) for numbers in case["compared"]], policy)
     status = {gate.id: gate.status for gate in decision.gates}
     assert {name: status[name] for name in case["gates"]} == case["gates"]
     assert decision.verdict.text == case["verdict"]

@@ -130,6 +130,12 @@ def test_same_share(case):
     assert round(p, case["digits"]) == case["p"]
 
 
+@pytest.mark.parametrize(("errors_a", "errors_b", "p"), [(0, 0, 1), (3, 3, 1), (0, 3, 0.1), (3, 0, 0.1)])
+def test_arms_that_never_fail_and_arms_that_always_do_are_compared_too(errors_a, errors_b, p):
+    """Of the twenty ways in which three of six can fail, two are as uneven as all of one side."""
+    assert paired.same_share(errors_a, 3, errors_b, 3) == pytest.approx(p)
+
+
 def pairs_of(gained, lost, n):
     same = n - gained - lost
     return [0.0] * gained + [1.0] * lost + [1.0] * same, [1.0] * gained + [0.0] * lost + [1.0] * same
@@ -361,6 +367,9 @@ def test_examples_come_in_whole_clusters(gained, lost, same, limit):
         partial(power.required_n_from, [0, 1], [1, 1], limit=0.0, power=1.0),
         partial(paired.cohen_kappa, ["a"], ["a", "b"]),
         partial(paired.same_share, 3, 2, 0, 2),
+        partial(paired.same_share, 0, 2, 3, 2),
+        partial(paired.same_share, -1, 2, 0, 2),
+        partial(paired.same_share, 0, 2, -1, 2),
     ],
 )
 def test_nonsense_is_refused(call):
