@@ -11,7 +11,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-.PHONY: demo demo-rejected lint test test-slow test-wheel test-lowest mutants bench
+.PHONY: demo demo-rejected lint test test-slow test-wheel test-lowest mutants bench docs
 
 demo: .venv/.ready  ## the embedded model, prompted against fine-tuned, ending in a decision
 	test -d demo-run || $(BIN)/harness init demo-run
@@ -50,7 +50,7 @@ LOWEST_TESTS := $(addprefix tests/,baselines cli config decision importers judge
 .venv-lowest/.ready: pyproject.toml
 	rm -rf .venv-lowest && $(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/pip install --quiet uv
-	.venv-lowest/bin/uv pip compile --quiet --resolution lowest-direct pyproject.toml -o .venv-lowest/lowest.txt
+	.venv-lowest/bin/uv pip compile --quiet --resolution lowest-direct --extra 4bit pyproject.toml -o .venv-lowest/lowest.txt
 	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python -r .venv-lowest/lowest.txt \
 		pytest pytest-xdist hypothesis datasketch optuna
 	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --no-deps --editable .
@@ -63,3 +63,6 @@ mutants: .venv/.ready  ## changes to the code that marks and decides which no te
 
 bench: .venv/.ready  ## what the demo model can do, measured with trl, peft and transformers directly
 	for bench in tests/bench/bench_*.py; do $(BIN)/python $$bench || exit 1; done
+
+docs: .venv/.ready  ## the reference pages, from the code
+	$(BIN)/python docs/generate.py

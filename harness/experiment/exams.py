@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from harness.config.base import Tier
 from harness.config.exam import RegressionConfig
@@ -15,7 +14,7 @@ from suites.benchmarks.lm_eval import LmEvalTask
 from suites.catalog import load_suite
 from suites.errors import UserError
 from suites.model import Generation
-from suites.types import Suite
+from suites.types import Json, Suite
 
 DEFAULT_MARGIN = 0.03
 
@@ -23,7 +22,7 @@ DEFAULT_MARGIN = 0.03
 def task_suite(experiment: Experiment, splits: Splits, split: str) -> Suite:
     """The task's exam over `test`, or its rehearsal over `validation`."""
     task = experiment.config.task
-    schema: dict[str, Any] | None = None
+    schema: Json | None = None
     if task.schema_file:
         try:
             schema = json.loads(experiment.resolve(task.schema_file).read_text(encoding="utf-8"))

@@ -12,13 +12,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.config.base import Section
 from harness.config.contradictions import Problem, contradictions, unknown
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location, line_of, load
 from harness.experiment.freeze import look_up
 from harness.experiment.names import same_names
 from suites.errors import UserError
+from suites.settings import Section
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,6 +226,32 @@ def test_two_exams_of_one_name_are_refused_before_anything_is_paid_for(refusal, 
     assert f"line 5: `regression` lists two exams called {name!r}, entries 1 and 2" in message
 
 
+@pytest.mark.parametrize(
+    ("baselines", "sentence"),
+    [
+        ("[zero_shot, zero_shot]", "two baselines are called 'zero-shot'"),
+        ("[zero_shot, {zero_shot: route.md, name: zero-shot}]", "two baselines are called 'zero-shot'"),
+        ("[{few_shot: {shots: 8}}, {few_shot: {shots: 8, prompt: Other.}}]", "two baselines are called 'few-shot 8'"),
+        ("[{recorded: answers.jsonl}, {zero_shot: route.md, name: answers}]", "two baselines are called 'answers'"),
+        ("[zero_shot, {recorded: LoRA (zero-shot).jsonl}]", "'LoRA (zero-shot)', as the candidate is"),
+        ("[zero_shot, {few_shot: {shots: 8}, name: LoRA}]", "'LoRA', as the candidate is"),
+        ("[{zero_shot: Answer at length.}]", "what the task's own prompt is called, and this is another"),
+    ],
+)
+def test_a_name_that_two_arms_would_have_is_refused(refusal, tmp_path, baselines, sentence):
+    """The candidate takes every prompt of the bar and is called by it; an arm is chosen and compared by its name."""
+    (tmp_path / "LoRA (zero-shot).jsonl").write_text("{}\n")
+    assert sentence in refusal(SMALLEST + f"baselines: {baselines}\n")
+
+
+@pytest.mark.parametrize(
+    "baselines", ["[{recorded: zero-shot.jsonl}]", "[{zero_shot: Route it.}]", "[zero_shot, {zero_shot: route.md}]"]
+)
+def test_names_that_stand_for_one_thing_are_fine(load, tmp_path, baselines):
+    (tmp_path / "zero-shot.jsonl").write_text("{}\n")
+    assert load(SMALLEST + f"task: {{prompt: Route it.}}\nbaselines: {baselines}\n")
+
+
 def test_missing_files_are_listed_with_the_line_that_names_them(refusal, tmp_path):
     message = refusal(
         "experiment: e\n"

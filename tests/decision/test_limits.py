@@ -17,8 +17,8 @@ from harness.decision.costs import ArmCost, Costs, Estimate
 from harness.decision.decide import decide
 from harness.decision.gates import Gate
 from harness.decision.validity import ArmHealth
-from harness.judge.audit import Evidence
 from harness.judge.trust import distrust
+from harness.store.judging import Measure
 from suites.errors import UserError
 
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "decision.json").read_text())
@@ -82,13 +82,13 @@ def test_a_measured_value_at_its_limit(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", CASES["trust"], ids=str)
 def test_a_judge_at_the_limits_of_trust(case: dict[str, Any]) -> None:
-    evidence = {
-        "agreement": Evidence("agreement", 0.9, case["agreement_low"], 1.0, 50),
-        "consistency": Evidence("consistency", case["consistency"], None, None, 50),
-        "readable": Evidence("readable", case["readable"], None, None, 50),
+    measures = {
+        "agreement": Measure("agreement", 0.9, case["agreement_low"], 1.0, 50),
+        "consistency": Measure("consistency", case["consistency"], None, None, 50),
+        "readable": Measure("readable", case["readable"], None, None, 50),
     }
     policy = Policy(judge=JudgeRule(agreement=0.8), max_unscored=0.02)
-    assert (distrust(evidence, policy) == "") == case["trusted"]
+    assert (distrust(measures, policy) == "") == case["trusted"]
 
 
 @pytest.mark.parametrize(("unscored", "usable"), [(29, True), (30, False)])
