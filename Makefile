@@ -44,7 +44,7 @@ test-lowest: .venv-lowest/.ready  ## the lowest versions that pyproject.toml all
 	.venv-lowest/bin/python -m pytest -m 'not slow' $(LOWEST_TESTS)
 
 LOWEST_TESTS := $(addprefix tests/,baselines cli config decision importers judge models reports stats store suites view \
-	training/test_sft.py training/test_methods.py training/test_preferences.py)
+	training/test_sft.py training/test_methods.py training/test_preference_methods.py)
 
 # UV_TORCH_BACKEND=cpu spares Linux the gigabytes of CUDA that come with a plain torch.
 .venv-lowest/.ready: pyproject.toml
