@@ -147,18 +147,6 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
     return score_test.score_interval(_counted(n, {0.0: n - successes, 1.0: successes}, low=0.0), confidence)
 
 
-def tango_interval(gained: int, lost: int, n: int, confidence: float = 0.95) -> Interval:
-    """Score interval for (gained - lost) / n from the discordant counts of n pairs (Tango 1998, Stat Med 17:891).
-
-    ValueError: negative counts, n < 1 or gained + lost > n.
-    """
-    score_test.check_open("confidence", confidence)
-    if min(gained, lost) < 0 or n < max(1, gained + lost):
-        raise ValueError(f"need 0 <= gained + lost <= n and n >= 1, got {gained}, {lost}, {n}")
-    counts = {-1.0: lost, 0.0: n - gained - lost, 1.0: gained}
-    return score_test.score_interval(_counted(n, counts, low=-1.0), confidence)
-
-
 def mcnemar_exact_p(gained: int, lost: int) -> float:
     """Two-sided exact (conditional binomial) McNemar test (McNemar 1947, Psychometrika 12:153). Conservative: report
     it beside the mid-p, decide by neither alone. 1.0 without discordant pairs. ValueError: negative counts.
