@@ -25,7 +25,7 @@ from harness.pipeline.examiner import examiner
 from harness.pipeline.lesson import Lesson, lesson, train_once, trained_spec
 from harness.stats import paired
 from harness.stats.score_test import Interval
-from harness.stats.variance import VarianceSplit, split_variance
+from harness.stats.variance import SEED_BY_ITEM, VarianceSplit, split_variance
 from harness.store import arms as places
 from harness.store import runs, training
 from harness.store.arms import Summary
@@ -173,8 +173,29 @@ def seed_sentence(session: Session) -> str:
     return (
         f"The decision is about the checkpoint of one seed. Over {len(found.gains)} training seeds the gain is "
         f"{_signed(found.split.mean)} [{_signed(found.interval.low)}, {_signed(found.interval.high)}], one by one "
-        f"{', '.join(map(_signed, found.gains))}; the seed makes up {share or 0.0:.0%} of its uncertainty.{lost}"
+        f"{', '.join(map(_signed, found.gains))}; the seed makes up {share or 0.0:.0%} of its uncertainty."
+        f"{largest_noise(found.split)}{lost}"
     )
+
+
+LEAST_SHOWN = 0.0005  # a standard error that three decimals do not show
+
+# By source of noise what it is called, and the axis of which more would lessen it.
+NOISES = {
+    "training seed": ("the training seed", "training seed", "seeds"),
+    "item": ("the choice of examples", "item", "examples"),
+    SEED_BY_ITEM: ("that seeds differ on the same examples", "item", "examples"),
+}
+
+
+def largest_noise(split: VarianceSplit) -> str:
+    """Where most of the uncertainty comes from, and what twice as much of it would do; empty where nothing varies."""
+    if split.largest not in NOISES or split.standard_error < LEAST_SHOWN:
+        return ""
+    what, axis, more = NOISES[split.largest]
+    halved = split.if_doubled[axis]
+    aim = "" if halved is None else f": twice as many {more} would take {split.standard_error:.3f} to {halved:.3f}"
+    return f" Most of the standard error comes from {what}{aim}."
 
 
 def _signed(value: float) -> str:

@@ -52,6 +52,21 @@ def test_the_interval_covers_the_recipe_s_gain_as_often_as_it_says() -> None:
     assert 0.92 <= covered / tries <= 0.995
 
 
+def test_it_is_told_where_most_of_the_uncertainty_comes_from() -> None:
+    clusters = {f"e{i}": str(i) for i in range(400)}
+    apart = repeats.spread([marks([g] * 400) for g in (0.1, 0.2, 0.3)], marks([0.0] * 400), clusters, 0.95)
+    assert apart
+    assert repeats.largest_noise(apart.split).startswith(" Most of the standard error comes from the training seed: ")
+    assert "twice as many seeds would take 0.058 to 0.041" in repeats.largest_noise(apart.split)
+    gain = np.random.default_rng(0).random(400)
+    alike = repeats.spread([marks(gain)] * 3, marks([0.0] * 400), clusters, 0.95)
+    assert alike
+    assert "the choice of examples: twice as many examples" in repeats.largest_noise(alike.split)
+    still = repeats.spread([marks([0.1] * 400)] * 3, marks([0.0] * 400), clusters, 0.95)
+    assert still
+    assert repeats.largest_noise(still.split) == ""
+
+
 def test_one_seed_or_one_cluster_says_nothing() -> None:
     assert repeats.spread([marks([1, 0])], marks([0, 0]), {"e0": "a", "e1": "b"}, 0.95) is None
     assert repeats.spread([marks([1, 0])] * 2, marks([0, 0]), {"e0": "a", "e1": "a"}, 0.95) is None
