@@ -81,70 +81,94 @@ def grid(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 # --- JSON schemas ---------------------------------------------------------------------------------------------------
 
 
-def schema_page(schema: Json, top: str) -> list[str]:
-    """Every section of a JSON Schema, the whole one first."""
-    parts = schema.get("$defs", {})
-    names = references(schema, parts, [])
-    sections = [(top, schema), *((heading(name), parts[name]) for name in names)]
-    return [line for title, part in sections if (found := with_properties(part)) for line in section(title, found)]
+Places = dict[str, list[str]]
+"""Where each section of a schema stands, by its name in the schema: `data.split`; the first place heads it."""
+Row = Callable[[str, Json, Json, Places], dict[str, str]]
+"""The cells of a field by their heads, of its name, itself, its section, and the places to link to."""
 
 
-def references(part: Any, parts: Json, known: list[str]) -> list[str]:
-    """The sections that a part of a schema names, and those that they name, in order."""
-    items = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
-    for key, value in items:
-        if key == "$defs":
-            continue
-        if key == "$ref":
-            name = value.rpartition("/")[2]
-            if name not in known:
-                known.append(name)
-                references(parts[name], parts, known)
-        else:
-            references(value, parts, known)
-    return known
+def schema_page(schema: Json, top: str, row: Row) -> list[str]:
+    """Every section of a JSON Schema under its place, the whole one first; `row` makes a line of a field."""
+    places: Places = {}
+    find_places(schema, "", schema["$defs"], places)
+    lines = section(f"## {top}", schema, [], places, row)
+    for name, paths in places.items():
+        lines += section(f"## {paths[0]}", schema["$defs"][name], paths[1:], places, row)
+    return lines
 
 
-def with_properties(part: Json) -> Json | None:
-    """The section itself, where a shorthand may stand for it."""
-    return next((each for each in [part, *part.get("anyOf", [])] if "properties" in each), None)
+def find_places(part: Json, path: str, parts: Json, places: Places) -> None:
+    """Adds, by the name of each section that `part` leads to, where in the file it stands."""
+    for name, field in fields(part).items():
+        for reference in re.findall(r"#/\$defs/(\w+)", str(field)):
+            if fields(parts[reference]):
+                known = places.setdefault(reference, [])
+                known.append(f"{path}{name}")
+                if len(known) == 1:
+                    find_places(parts[reference], f"{path}{name}.", parts, places)
 
 
-def heading(name: str) -> str:
-    return re.sub(r"(Config|Record|Section)$", "", name)
+def fields(part: Json) -> Json:
+    """The fields of a section; first the one that a bare value stands for, then those that are required."""
+    whole = with_properties(part)
+    found: Json = whole.get("properties", {})
+    first = [shorthand(part), *whole.get("required", [])]
+    return {name: found[name] for name in sorted(found, key=lambda name: (name not in first[:1], name not in first))}
 
 
-def section(title: str, part: Json) -> list[str]:
-    required = part.get("required", [])
-    rows = [
-        [
-            f"`{name}`",
-            kind(field),
-            default(field, name in required),
-            limits(field),
-            description(field, name in required),
-        ]
-        for name, field in part["properties"].items()
-    ]
-    told = " ".join(part.get("description", "").split())
-    return [f"## {title}", "", told, "", *grid(["setting", "type", "default", "limits", "description"], rows)]
+def with_properties(part: Json) -> Json:
+    """The section itself, where something shorter may stand for it."""
+    return next((each for each in [part, *part.get("anyOf", [])] if "properties" in each), {})
 
 
-def kind(field: Json) -> str:
-    """The type of a setting in words, with links to the sections it may be."""
+def shorthand(part: Json) -> str:
+    """The name of the field that a bare value stands for; empty where there is none."""
+    shorter, properties = part.get("anyOf", [{}])[0], with_properties(part).get("properties", {})
+    return next((name for name, field in properties.items() if field == shorter), "")
+
+
+def section(head: str, part: Json, also: list[str], places: Places, row: Row) -> list[str]:
+    """A section as a heading, what is said of it as a whole, and a table."""
+    whole, bare = with_properties(part), shorthand(part)
+    told = [" ".join(whole.get("description", "").split())]
+    told += [f"A bare value is its `{bare}`."] if bare else []
+    told += [f"The same at {', '.join(f'`{path}`' for path in also)}."] if also else []
+    rows = [row(name, field, whole, places) for name, field in fields(part).items()]
+    return [head, "", " ".join(told), "", *grid(list(rows[0]), [list(cells.values()) for cells in rows])]
+
+
+def setting(name: str, field: Json, whole: Json, places: Places) -> dict[str, str]:
+    """A setting of the experiment file."""
+    return {
+        "setting": f"`{name}`",
+        "type": kind(field, places),
+        "default": default(field, name in whole.get("required", [])),
+        "limits": limits(field),
+        "description": field.get("description", ""),
+    }
+
+
+def record_field(name: str, field: Json, whole: Json, places: Places) -> dict[str, str]:
+    """A field of the decision record, which is always there and may be null."""
+    null = " or null" if {"type": "null"} in field.get("anyOf", []) else ""
+    return {"field": f"`{name}`", "type": kind(field, places) + null, "description": field.get("description", "")}
+
+
+def kind(field: Json, places: Places) -> str:
+    """The type of a field in words, with links to the sections it may be."""
     if "$ref" in field:
-        name = heading(field["$ref"].rpartition("/")[2])
-        return "anything" if name == "JsonValue" else f"[{name}](#{name.lower()})"
+        path = places.get(field["$ref"].rpartition("/")[2], [""])[0]
+        return f"[{path}](#{path.replace('.', '')})" if path else "anything"
     if "const" in field or "enum" in field:
         return " or ".join(choices(field.get("enum", [field.get("const")])))
     if "anyOf" in field or "oneOf" in field:
-        kinds = [kind(part) for part in field.get("anyOf", field.get("oneOf")) if part.get("type") != "null"]
+        kinds = [kind(part, places) for part in field.get("anyOf", field.get("oneOf")) if part.get("type") != "null"]
         return " or ".join(dict.fromkeys(kinds))
     if field.get("type") == "array":
-        return f"list of {kind(field['items'])}" if field.get("items") else "list"
+        return f"list of {kind(field['items'], places)}" if field.get("items") else "list"
     if field.get("type") == "object":
         values = field.get("additionalProperties")
-        return f"by name: {kind(values)}" if isinstance(values, dict) and values else "by name"
+        return f"by name: {kind(values, places)}" if isinstance(values, dict) and values else "by name"
     words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true` or `false`"}
     return "path" if field.get("format") == "path" else words.get(str(field.get("type")), "anything")
 
@@ -180,15 +204,9 @@ def filled(value: object) -> object:
     return [filled(item) for item in value] if isinstance(value, list) else value
 
 
-def description(field: Json, required: bool) -> str:
-    """What the schema says of a field, and whether one that is always there may be empty."""
-    empty = required and {"type": "null"} in field.get("anyOf", [])
-    return "; ".join(filter(None, [field.get("description", ""), "null where there is none" if empty else ""]))
-
-
 LIMITS = {
     "minimum": "at least {}", "exclusiveMinimum": "above {}", "maximum": "at most {}", "exclusiveMaximum": "below {}",
-    "minLength": "not empty", "minItems": "{} or more", "minProperties": "{} or more", "pattern": "like `{}`",
+    "minLength": "not empty", "minItems": "{} or more", "minProperties": "{} or more", "examples": "such as `{}`",
 }  # fmt: skip
 
 
@@ -201,19 +219,21 @@ def limits(field: Json) -> str:
 
 def settings() -> list[str]:
     """Every setting of experiment.yaml."""
-    told = (
-        "Every setting of `experiment.yaml`, by section. `harness schema` prints the same as JSON Schema for editors."
-    )
-    return [told, "", *schema_page(json_schema(), "The file")]
+    told = [
+        "Every setting of `experiment.yaml`. A section is headed by its place in the file: `by` under `data.split` is",
+        "`data: {split: {by: ...}}`. An unknown setting is refused. `harness schema` prints the same as JSON Schema,",
+        "for editors.",
+    ]
+    return [*told, "", *schema_page(json_schema(), "The file", setting)]
 
 
 def decision_record() -> list[str]:
     """Every field of decision.json."""
-    told = (
-        "Every field of `decision.json`, which stands beside each report. `harness schema --record` prints its schema."
-    )
-    lines = schema_page(record.json_schema(), "The record")
-    return [told, "", *(line.replace("| setting |", "| field |") for line in lines)]
+    told = [
+        "Every field of `decision.json`, which stands beside each report; none is ever left out. A section is headed",
+        "by its place in the record. `harness schema --record` prints its JSON Schema.",
+    ]
+    return [*told, "", *schema_page(record.json_schema(), "The record", record_field)]
 
 
 # --- the command line -----------------------------------------------------------------------------------------------
@@ -252,24 +272,21 @@ def arguments(parser: argparse.ArgumentParser) -> list[argparse.Action]:
 
 
 def usage(name: str, parser: argparse.ArgumentParser) -> str:
-    return " ".join([name, *(shown(action) for action in arguments(parser))])
+    """A command with all its arguments, those in brackets that can be left out."""
+    given = ((shown(action), action.option_strings and not action.required) for action in arguments(parser))
+    return " ".join([name, *(f"[{text}]" if optional else text for text, optional in given)])
 
 
 def shown(action: argparse.Action) -> str:
-    """An argument as a usage line has it."""
+    """An argument as one types it."""
     value = str(action.metavar or action.dest.upper()) if action.nargs != 0 else ""
     value = f"[{value}]" if action.nargs == "?" else value
-    option = " ".join(filter(None, [*action.option_strings[:1], value]))
-    return f"[{option}]" if action.option_strings and not action.required else option
+    return " ".join(filter(None, [*action.option_strings[:1], value]))
 
 
 def argument(action: argparse.Action) -> list[str]:
     known = None if action.default in (None, False, {}) or action.dest == "experiment" else f"`{action.default}`"
-    return [
-        f"`{shown(action).strip('[]') if action.option_strings else shown(action)}`",
-        known or "",
-        action.help or "",
-    ]
+    return [f"`{shown(action)}`", known or "", action.help or ""]
 
 
 # --- the store ------------------------------------------------------------------------------------------------------
@@ -285,9 +302,9 @@ def views() -> list[str]:
             names = con.execute("select view_name from duckdb_views() where not internal order by 1").fetchall()
             columns = {name: con.execute(f"describe {name}").fetchall() for (name,) in names}
     for name, rows in columns.items():
-        comment = re.search(rf"create or replace view {name} as(?: +-- *(.*))?", sql)
-        told = comment[1] if comment and comment[1] else ""
-        lines += [f"## {name}", "", f"{told[:1].upper()}{told[1:]}." if told else "", ""]
+        comment = re.search(rf"create or replace view {name} as +-- (.*)", sql)
+        told = comment[1] if comment else ""
+        lines += [f"## {name}", "", f"{told[:1].upper()}{told[1:]}.", ""]
         lines += grid(["column", "type"], ([f"`{row[0]}`", row[1]] for row in rows))
     return lines
 
@@ -306,8 +323,11 @@ def metric_page() -> list[str]:
 
 def check_page() -> list[str]:
     """The checks of the data, whose level can be set by name."""
-    told = "A finding is `block`, `warn` or `info`. `data.findings` sets another level by name, `off` included."
-    return [told, "", *listing(CHECKS)]
+    told = [
+        "A finding is `block`, which stops the experiment, `warn` or `info`, as grave as what was found;",
+        '`harness check` says which. `data.findings` sets another level by name, `"off"` included.',
+    ]
+    return [*told, "", *listing(CHECKS)]
 
 
 def method_page() -> list[str]:

@@ -10,9 +10,12 @@ from pydantic_core import CoreSchema
 
 
 class Section(BaseModel):
-    """A part of the experiment file. `shorthand` names the field that a bare string or number stands for."""
+    """A part of the experiment file. `shorthand` names the field that a bare string or number stands for.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    A docstring below a field describes it in the JSON Schema, for editors, and in the reference.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
     shorthand: ClassVar[str | None] = None
 
     @model_validator(mode="before")

@@ -27,8 +27,10 @@ from harness.cli.main import _parser, main
 from harness.config.contradictions import contradictions
 from harness.config.methods import METHODS
 from harness.config.schema import ExperimentConfig
+from harness.config.schema import json_schema as config_schema
 from harness.decision.decide import Verdict
 from harness.importers import IMPORTERS
+from reports.outputs.record import json_schema as record_schema
 from suites.checks.table import CHECKS
 from suites.data.formats import FORMATS
 from suites.metrics.table import METRICS
@@ -100,6 +102,31 @@ def test_a_new_entry_of_a_table_stands_in_its_page(tmp_path: Path, monkeypatch: 
     runpy.run_path(str(DOCS / "generate.py"))["main"](tmp_path)
     for page in TABLES:
         assert re.search(r"\| `toy` \|.* for play \|", (tmp_path / f"{page}.md").read_text(encoding="utf-8")), page
+
+
+PARTS = {
+    f"{page}: {part.get('title', page)}": part
+    for page, schema in {"settings": config_schema(), "record": record_schema()}.items()
+    for whole in [schema, *schema["$defs"].values()]
+    for part in [whole, *whole.get("anyOf", [])]
+    if "properties" in part
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_setting_and_every_field_of_the_record_says_what_it_is(part: str) -> None:
+    assert PARTS[part].get("description")
+    assert not [name for name, field in PARTS[part]["properties"].items() if not field.get("description")]
+
+
+@pytest.mark.parametrize(("page", "last"), [("settings", "description"), ("commands", "meaning"), ("views", "type")])
+def test_every_section_of_a_page_says_what_it_is_for_and_every_row_is_filled(page: str, last: str) -> None:
+    text = (REFERENCE / f"{page}.md").read_text(encoding="utf-8")
+    for head, body in re.findall(r"^## (\S.*)\n\n((?:(?!## ).*\n?)*)", text, re.M):
+        assert re.match(r"\w", body), head
+        for row in re.findall(r"^\|(.*)\|$", body, re.M):
+            assert row.rpartition(" | ")[2].strip(), f"{head}: {row}"
+        assert f"| {last} |" in body or "|" not in body, head
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------

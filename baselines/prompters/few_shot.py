@@ -15,9 +15,10 @@ from suites.types import Example
 
 
 class FewShot(PromptSettings):
-    """The instruction and `shots` training examples as earlier turns."""
+    """The instruction and a few training examples as earlier turns."""
 
     shots: Annotated[int, Field(ge=1, le=256)] = 8
+    """Training examples shown, drawn with the `seed`, with as many different targets as possible."""
 
 
 def build(settings: FewShot, given: Given) -> Prompter:

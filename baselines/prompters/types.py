@@ -12,9 +12,10 @@ from suites.types import Example
 
 
 class PromptSettings(Section):
-    """The settings that every way to prompt has: `prompt` replaces the task's own instruction."""
+    """The settings that every way to prompt has."""
 
     prompt: str | None = None
+    """An instruction, or a file that holds it, in place of `task.prompt`. Left out: the task's own."""
 
 
 @dataclass(frozen=True, slots=True)

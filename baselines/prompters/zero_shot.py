@@ -9,7 +9,7 @@ from baselines.prompters.types import Given, PromptSettings
 
 
 class ZeroShot(PromptSettings):
-    """The instruction alone; `prompt` replaces the task's own."""
+    """The instruction alone."""
 
     shorthand: ClassVar[str | None] = "prompt"
 

@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"harness {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     init = _command(subparsers, "init", "write a commented experiment with small data that runs as it is", begin.init)
-    init.add_argument("folder", type=Path)
+    init.add_argument("folder", type=Path, help="a new folder")
     for name, text in STAGES.items():
         stage = _command(subparsers, name, text, experiment.run if name == "run" else experiment.stage)
         stage.add_argument("experiment", type=Path, help="the experiment file")

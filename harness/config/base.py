@@ -11,7 +11,7 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainVal
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", examples=["ticket-routing"])]
 Tier = Literal["critical", "supporting", "advisory"]
 Share = Annotated[float, Field(ge=0, le=1)]
 FilePath = Annotated[str, Field(json_schema_extra={"format": "path"})]
@@ -38,11 +38,11 @@ def _margin(value: Any) -> float | str:
 
 
 PERCENT = r"\d{1,2}(\.\d+)?%"
-_SCHEMA = WithJsonSchema(
-    {"anyOf": [{"type": "number", "minimum": 0, "exclusiveMaximum": 1}, {"type": "string", "pattern": f"^{PERCENT}$"}]}
-)
-Gain = Annotated[float | str, PlainValidator(_gain), _SCHEMA]
-Margin = Annotated[float | str, PlainValidator(_margin), _SCHEMA]
+_SHARE = {"type": "string", "pattern": f"^{PERCENT}$", "examples": ["5%"]}
+_GAIN = {"anyOf": [{"type": "number", "minimum": 0, "exclusiveMaximum": 1}, _SHARE]}
+_MARGIN = {"anyOf": [{"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, _SHARE]}
+Gain = Annotated[float | str, PlainValidator(_gain), WithJsonSchema(_GAIN)]
+Margin = Annotated[float | str, PlainValidator(_margin), WithJsonSchema(_MARGIN)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,44 +27,52 @@ PARTS = r"\d{1,2}/\d{1,2}/\d{1,2}"
 
 
 class Endpoint(Section):
-    """An OpenAI-compatible URL, its limits, and the environment variable that holds its key.
-
-    `token_budget` is what one command may spend there, tokens in and out; what is then missing can be asked later.
-    """
+    """An OpenAI-compatible URL, its limits, and the environment variable that holds its key."""
 
     endpoint: str | None = None
+    """Base URL of an OpenAI-compatible server, such as `http://localhost:8000/v1`. Left out: no server is asked."""
     api_key_env: str | None = None
+    """Environment variable that holds the server's key. Left out: none is sent."""
     concurrency: Annotated[int, Field(ge=1, le=1024)] = 8
+    """Requests to the server at once."""
     timeout_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120
+    """Seconds that one request may take before it is asked again."""
     token_budget: Annotated[int, Field(ge=1)] | None = None
+    """Tokens, in and out, that one command may spend there; what is then missing can be asked later. Left out: no
+    limit."""
 
 
 class ModelConfig(Endpoint):
-    """A Hub id, a folder, `embedded` (the model that ships with the harness), or a name at an OpenAI-compatible URL.
-
-    `load_in: 4bit` reads the weights quantised, for a quarter of the memory; it needs bitsandbytes.
-    `engine: vllm` answers through vLLM in this process; what is trained is trained as ever.
-    """
+    """A model that answers: weights that are read here, or a server."""
 
     shorthand = "name"
     name: str
+    """A Hub id, a folder, `embedded` (the model that ships with the harness), or what the `endpoint` calls it."""
     revision: str | None = None
+    """Branch, tag or commit on the Hub. Left out: the main branch."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Number format of the weights. `auto` is bfloat16 on a GPU that has it, float32 elsewhere."""
     load_in: Literal["4bit"] | None = None
+    """`4bit` reads the weights quantised, for a quarter of the memory; it needs bitsandbytes. Left out: as they are."""
     engine: Literal["transformers", "vllm"] = "transformers"
+    """What answers where the weights are here: `vllm` is vLLM in this process. What is trained is trained as ever."""
 
 
 class SplitConfig(Section):
-    """Shares of the training file to set aside, never dividing a group of rows with the same `by` column.
+    """Shares of the training file to set aside; rows of one origin, and rows that are nearly the same, stay together.
 
-    `80/10/10` is short for the percentages of train, validation and test. `folds` is for small data: every fold is the
-    test set of a fine-tune that never saw it, the next one its validation set, and the rest trains it.
+    `80/10/10` is short for the percentages of train, validation and test.
     """
 
     validation: Share = 0.0
+    """Share of the rows set aside as `data.validation`."""
     test: Share = 0.0
+    """Share of the rows set aside as `data.test`, the exam."""
     folds: Annotated[int, Field(ge=3, le=20)] | None = None  # of two, none would be left to train with
+    """Folds of a cross-validation, for small data, in place of the shares: every fold is the test set of a fine-tune
+    that never saw it, the next one its validation set, and the rest trains it."""
     by: str | None = None
+    """Column whose equal values stay together, such as a customer's id. Left out: `cluster`, where rows have one."""
 
     @model_validator(mode="before")
     @classmethod
@@ -83,41 +91,57 @@ class SplitConfig(Section):
 
 
 class DataConfig(Section):
-    """Files of examples (JSONL, JSON, CSV, TSV, Parquet), folders saved by datasets, or `hf:owner/name/split`.
-
-    `columns` maps our names to theirs: `{input: text}`. `preferences` are pairs of a better and a worse answer, or
-    answers rated good or bad; `general` shows what the base can do and must keep.
-    """
+    """Files of examples (JSONL, JSON, CSV, TSV, Parquet), folders saved by datasets, or `hf:owner/name/split`."""
 
     train: FilePath | None = None
+    """Training rows. A training, few-shot prompts and `split` need them; a candidate from elsewhere is checked against
+    them."""
     validation: FilePath | None = None
+    """Rows on which prompts, training steps and trials of a sweep are chosen. Several baselines need them, or a
+    `split`."""
     test: FilePath | None = None
+    """The exam: rows that decide and are seen by nothing before. Required unless `split` sets them aside."""
     preferences: FilePath | None = None
+    """Pairs of a better and a worse answer, or answers rated good or bad, for the methods `dpo`, `kto` and `reward`."""
     general: FilePath | None = None
+    """Rows that show what the base can do and must keep, for `training.replay` and `training.ewc`."""
     split: SplitConfig | None = None
+    """What to set aside of the training file, in place of files of their own."""
     columns: dict[Literal["id", "input", "target", "cluster", "messages", "text"], str] = {}
+    """Your columns by our names (`id`, `input`, `target`, `cluster`, `messages`, `text`), such as `{input: question}`.
+    Left out: recognised by what they are called."""
     findings: dict[Annotated[str, OneOf(CHECKS)], Level] = {}
+    """Levels of data checks by name, such as `{diversity: "off"}`. Left out: each check's own."""
 
 
 def _list_metrics(schema: dict[str, Any]) -> None:
     """What a metric may be called, for the schema: a name of the table, or any name behind a colon."""
     kinds = "|".join(name.partition(":")[0] for name in METRICS if ":" in name)
     names = [name for name in METRICS if ":" not in name]
-    schema["anyOf"] = [{"enum": names}, {"type": schema.pop("type"), "pattern": f"^({kinds}):"}]
+    schema["anyOf"] = [
+        {"enum": names},
+        {"type": schema.pop("type"), "pattern": f"^({kinds}):", "examples": ["recorded:NAME"]},
+    ]
 
 
 MetricName = Annotated[str, Field(json_schema_extra=_list_metrics)]
 
 
 class TaskConfig(Section):
-    """What is asked and how it is marked. `prompt` is a .md or .txt file, or the instruction itself."""
+    """What is asked and how it is marked."""
 
     prompt: str = ""
+    """The instruction, or a .md or .txt file that holds it; `{{ column }}` stands for a column of the example."""
     metrics: Annotated[list[MetricName], Field(min_length=1)] = ["exact_match"]
+    """How an answer is marked. The first decides, the others must not get worse (`policy.metrics`)."""
     primary: MetricName | None = None
+    """The metric that decides. Left out: the first of `metrics`."""
     schema_file: FilePath | None = Field(default=None, alias="schema")
+    """JSON Schema file for the metric `json_schema`."""
     slices: list[str] = []
+    """Columns that divide the exam, such as `language`; no value of one may get worse (`policy.slices`)."""
     max_new_tokens: Annotated[int, Field(ge=1)] = 64
+    """Tokens that an answer may have, on both sides (`policy.max_truncated`)."""
 
     @property
     def ordered_metrics(self) -> tuple[str, ...]:
@@ -127,10 +151,12 @@ class TaskConfig(Section):
 
 
 class Baseline(Section):
-    """One way to prompt the base model, or `recorded` answers of one; `name` labels it in the report."""
+    """One way to prompt the base model, or `recorded` answers of one. A bare name is a way with its defaults."""
 
     name: Name | None = None
+    """What the report calls it, written as `experiment` is. Left out: after its settings or its file."""
     recorded: FilePath | None = None
+    """File of answers given elsewhere, rows of `id` and `completion`."""
 
     @property
     def prompter(self) -> str | None:
@@ -172,6 +198,10 @@ class Baseline(Section):
         return {"anyOf": [{"enum": cls._prompters()}, schema]}
 
 
+def _sentence(about: str) -> str:
+    return f"{about[:1].upper()}{about[1:]}."
+
+
 ON_RECORD = ("name", "recorded", "zero_shot", "few_shot")  # always written, as null where not used
 
 if TYPE_CHECKING:
@@ -181,7 +211,10 @@ else:  # with a field for each way to prompt
         "BaselineConfig",
         __base__=Baseline,
         __doc__=Baseline.__doc__,
-        **{name: (kind.settings | None, None) for name, kind in PROMPTERS.items()},
+        **{
+            name: (kind.settings | None, Field(default=None, description=_sentence(kind.about)))
+            for name, kind in PROMPTERS.items()
+        },
     )
 
 
@@ -190,8 +223,11 @@ class CandidateConfig(Endpoint):
 
     shorthand = "path"
     path: FilePath | None = None
+    """Folder of an adapter for `model`, or of a whole model; safetensors alone are read."""
     recorded: FilePath | None = None
+    """File of answers given elsewhere, rows of `id` and `completion`."""
     name: str | None = None
+    """What the `endpoint` calls it; required there."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -207,10 +243,16 @@ class RegressionConfig(Section):
 
     shorthand = "suite"
     suite: str | None = None
+    """A built-in suite such as `general`, or a folder with `suite.yaml` and `examples.jsonl`."""
     lm_eval: str | None = None
+    """A task of lm-eval by name, or its YAML file, in place of a `suite`."""
     limit: Annotated[int, Field(ge=1)] | None = None
+    """Questions asked at most, the first of them. Left out: all."""
     margin: Margin | None = None
+    """What may be lost: a difference of scores, or a share of the base's as in `5%`. Left out: the
+    suite's own, or 0.03."""
     tier: Tier = "critical"
+    """`critical`: must be shown to hold. `supporting`: must not be shown to be broken. `advisory`: is only told."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -223,6 +265,10 @@ class JudgeConfig(Section):
     """A model that compares two answers in both orders, and the pairs people labelled to check it against."""
 
     model: ModelConfig
+    """The model that judges."""
     rubric: str = "helpful"
+    """What it is asked: a built-in rubric, or a text file with `{{ input }}`, `{{ first }}` and `{{ second }}`."""
     calibration: FilePath | None = None
+    """File of labelled pairs, rows of `id`, `input`, `first`, `second` and `label`. Left out: the judge is advisory."""
     max_new_tokens: Annotated[int, Field(ge=1)] = 256
+    """Tokens that one of its verdicts may have."""

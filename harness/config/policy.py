@@ -14,14 +14,13 @@ from suites.settings import Section
 
 
 class MetricRule(Section):
-    """How much of a metric may be lost, and what hangs on it.
-
-    A critical rule must be shown to hold, a supporting one not be shown to be broken; an advisory one is only told.
-    """
+    """How much of a metric may be lost, and what hangs on it."""
 
     shorthand = "margin"
     margin: Margin = 0.02
+    """What may be lost: a difference of scores, or a share of the baseline's as in `5%`."""
     tier: Tier = "critical"
+    """`critical`: must be shown to hold. `supporting`: must not be shown to be broken. `advisory`: is only told."""
 
 
 class SliceRule(Section):
@@ -29,7 +28,9 @@ class SliceRule(Section):
 
     shorthand = "margin"
     margin: Margin = 0.05
+    """What a slice may lose: a difference of scores, or a share of the baseline's as in `5%`."""
     tier: Tier = "supporting"
+    """`critical`: must be shown to hold. `supporting`: must not be shown to be broken. `advisory`: is only told."""
 
 
 class JudgeRule(Section):
@@ -37,38 +38,62 @@ class JudgeRule(Section):
 
     shorthand = "margin"
     margin: Margin = 0.05
+    """Losses minus wins of the candidate in the judge's eyes, as a share of the pairs."""
     tier: Tier = "critical"
+    """`critical`: must be shown to hold. `supporting`: must not be shown to be broken. `advisory`: is only told. A
+    judge that is not trusted is advisory."""
     agreement: Share = 0.8
+    """Share of the labelled pairs it must agree with, as the lower end of an interval; else it is advisory."""
 
 
 class Policy(Section):
     """What must hold to deploy. Gains and margins are differences of scores in [0, 1], or relative, as in `5%`."""
 
     min_gain: Gain = 0.02
+    """What the candidate must gain over the best prompt on the metric that decides: the lower end of the interval lies
+    above."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    """Confidence of every interval."""
     metrics: dict[str, MetricRule] = {}
+    """Rules for other metrics of the task by name; every task has `answers that end`. Left out: a rule's defaults."""
     slices: SliceRule = SliceRule()
+    """Rule for every value of `task.slices`."""
     judge: JudgeRule = JudgeRule()
+    """Rule for the judge's preference."""
     max_seconds: Annotated[float, Field(gt=0)] | None = None
+    """Latency the candidate may have: seconds within which 19 of 20 answers come. Left out: any."""
     max_cost: Annotated[float, Field(gt=0)] | None = None
+    """What 1,000 requests to the candidate may cost, in the currency of `costs`; needs `costs.candidate`. Left out:
+    anything."""
     max_unscored: Share = 0.02
+    """Share of the examples that may be without a score on either side; above it the verdict is `invalid`."""
     max_truncated: Share = 0.1
+    """Share of the best prompt's answers that may be cut at `task.max_new_tokens`; above it the verdict is
+    `invalid`."""
     max_looks: Annotated[int, Field(ge=1)] = 10
+    """Candidates that one test set may judge; from the next one on the verdict is `invalid`."""
     suspicious_gain: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Gain above which the verdict is `invalid` until someone has looked for a leak and allows more here."""
     stop_early: bool = False
+    """Take the candidate's exam in five looks and stop when the verdict on the gain stands; alpha is spent over the
+    looks."""
 
 
 Amount = Annotated[float, Field(ge=0)]
 
 
 class PriceConfig(Section):
-    """What answering costs: `input` and `output` per million tokens, a machine `per_hour`, or a listed name."""
+    """What answering costs, one of three: `input` and `output`, a machine `per_hour`, or a listed name."""
 
     shorthand = "name"
     name: str | None = None
+    """A name on the price list, in place of numbers; listed prices are in USD."""
     input: Amount | None = None
+    """Price of a million tokens read; goes with `output`."""
     output: Amount | None = None
+    """Price of a million tokens written; goes with `input`."""
     per_hour: Amount | None = None
+    """Price of an hour of the machine that answers, for the seconds measured."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -80,11 +105,13 @@ class PriceConfig(Section):
 
 
 class TrainingPriceConfig(Section):
-    """What the training costs: an `amount`, or a machine `per_hour` for the seconds it was measured to take."""
+    """What the training costs: an `amount`, or a machine `per_hour`."""
 
     shorthand = "amount"
     amount: Amount | None = None
+    """What one training costs in all."""
     per_hour: Amount | None = None
+    """Price of an hour of the machine that trains, for the seconds measured; needs `training`."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -96,18 +123,25 @@ class TrainingPriceConfig(Section):
 class CostsConfig(Section):
     """What both sides cost. Nothing is priced unless said, and a price left out is unknown, never 0.
 
-    Training is paid again every `retrain_months`. Half a year is a careful guess: nine in ten models lose quality with
+    Half a year as `retrain_months` is a careful guess: nine in ten models lose quality with
     age (Vela et al. 2022, Sci Rep 12:11654), and a new base or a changed task asks for another training anyway.
-    `hosting_per_month` is what the candidate takes beyond the prompt, hours in which its machine waits among it.
     """
 
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])] = "USD"
+    """Three letters, for every amount of money in this file."""
     baseline: PriceConfig | None = None
+    """What the best prompt's answers are paid by."""
     candidate: PriceConfig | None = None
+    """What the candidate's answers are paid by."""
     training: TrainingPriceConfig | None = None
+    """What the training costs, each time."""
     retrain_months: Annotated[float, Field(gt=0)] = 6
+    """Months after which the training is paid again."""
     hosting_per_month: Amount = 0.0
+    """What the candidate takes a month beyond the prompt, hours in which its machine waits among it."""
     requests_per_month: Annotated[int, Field(ge=1)] | None = None
+    """Requests expected a month, to say what each side then costs. Left out: only from how many on the fine-tune
+    pays."""
 
 
 LIST_CURRENCY = "USD"

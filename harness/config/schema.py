@@ -25,20 +25,34 @@ class ExperimentConfig(Section):
     """One question: should this fine-tune replace the prompt?"""
 
     experiment: Name
+    """Its name in store and report: up to 64 letters, digits, `.`, `_` and `-`."""
     model: ModelConfig | None = None
+    """The base: what is prompted, and what a training starts from. Required unless every answer is recorded or an
+    endpoint's."""
     data: DataConfig
+    """The rows to learn from, to choose on, and to decide by."""
     task: TaskConfig = TaskConfig()
+    """The instruction, and how an answer is marked."""
     baselines: Annotated[list[BaselineConfig], Field(min_length=1)] = [
         BaselineConfig.model_validate("zero_shot"),
         BaselineConfig.model_validate("few_shot"),
     ]
+    """The bar: ways to prompt the base. The best of them on validation is what the candidate has to beat."""
     training: TrainingSection | None = None
+    """How to make the candidate here. Left out, with no `candidate` either: a LoRA with every default."""
     candidate: CandidateConfig | None = None
+    """What others trained, in place of `training`."""
     regression: list[RegressionConfig] | None = None
+    """What the base could do before and must still be able to do. Left out: `general` where there is a `model`. `[]`:
+    nothing, on purpose."""
     judge: JudgeConfig | None = None
+    """A model that compares the answers of both sides. Left out: none is asked."""
     policy: Policy = Policy()
+    """What must hold to deploy."""
     costs: CostsConfig = CostsConfig()
+    """Prices, for costs, break-even and `policy.max_cost`. Left out: nothing is priced."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of everything drawn at random: splits, shots, training, repeats of the statistics."""
 
     @model_validator(mode="before")
     @classmethod

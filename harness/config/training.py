@@ -19,33 +19,38 @@ Shares = Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=2
 
 
 class OpenAIJobConfig(Section):
-    """A fine-tuning API that speaks OpenAI's protocol: files, jobs, and the tuned model at the same address.
-
-    `model` is what the API calls the base; `hyperparameters` go with the job as they are. `price_per_million` is what a
-    million trained tokens cost there, in the currency of `costs`.
-    """
+    """A fine-tuning API that speaks OpenAI's protocol: files, jobs, and the tuned model at the same address."""
 
     endpoint: str
+    """Base URL of the API, such as `https://api.openai.com/v1`; the tuned model answers there too."""
     model: str
+    """What the API calls the base."""
     api_key_env: str | None = None
+    """Environment variable that holds the API's key. Left out: none is sent."""
     hyperparameters: dict[str, int | float | str] = {}
+    """Sent with the job as they are. Left out: the API's own."""
     poll_seconds: Annotated[float, Field(gt=0)] = 15
+    """Seconds between two questions after the job's state."""
     timeout_hours: Annotated[float, Field(gt=0)] = 24
+    """Hours to wait for the job; it goes on there, and the same command waits again."""
     price_per_million: Annotated[float, Field(ge=0)] | None = None
+    """What a million trained tokens cost there, in the currency of `costs`. Left out: unknown."""
 
 
 class ElsewhereConfig(Section):
-    """Training by another program, or by an API. What it leaves is examined like any other candidate.
-
-    A `command` gets the training and validation rows as files in a `format` (places `{train}`, `{validation}`), and a
-    folder to leave an adapter or a model in (`{out}`); `{base}` and `{seed}` are there for those that need them.
-    """
+    """Training by another program, or by an API. What it leaves is examined like any other candidate."""
 
     command: Annotated[str, Field(min_length=1)] | None = None
+    """Another program that trains, without a shell; `{train}`, `{validation}` and `{out}` stand for the files of rows
+    and the folder it leaves its result in, `{base}` and `{seed}` for those that need them."""
     format: Literal["messages", "prompt_completion", "alpaca", "sharegpt"] = "messages"
+    """Shape of the rows that the `command` is given."""
     output: Literal["adapter", "model"] = "adapter"
+    """What the `command` leaves in `{out}`."""
     timeout_hours: Annotated[float, Field(gt=0)] = 24
+    """Hours after which the `command` is ended."""
     openai_job: OpenAIJobConfig | None = None
+    """A fine-tuning API that trains, in place of a `command`."""
 
     @property
     def elsewhere(self) -> bool:
@@ -54,21 +59,22 @@ class ElsewhereConfig(Section):
 
 
 class WatchConfig(ElsewhereConfig):
-    """Where a training runs, and with how many questions a probe it is looked at.
-
-    `accelerate` is a config file of accelerate (DDP, FSDP, DeepSpeed) to train with in several processes; no questions
-    are asked then, and validation loss alone judges.
-    """
+    """Where a training runs, and with how many questions a probe it is looked at."""
 
     accelerate: FilePath | None = None
+    """Config file of accelerate (DDP, FSDP, DeepSpeed) to train with in several processes; no probes are asked then,
+    and validation loss alone judges. Left out: this process trains."""
     probe: Annotated[int, Field(ge=0)] = 32
+    """Questions of validation and of each regression suite that are asked at each evaluation; 0 for none."""
 
 
 class SweepRange(Section):
-    """Every number from `low` to `high`, whole ones when both are; far apart ends by order of magnitude."""
+    """Every number from `low` to `high`, whole ones when both are; by order of magnitude where they are far apart."""
 
     low: int | float
+    """Least value tried."""
     high: int | float
+    """Greatest value tried."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -85,10 +91,13 @@ Place = Annotated[
 
 
 class SweepConfig(Section):
-    """Settings to be searched for on the validation rows: by name a list of values, or a range {low, high}."""
+    """Settings to be searched for on the validation rows, by name a list of values or a range; it needs optuna."""
 
     trials: Annotated[int, Field(ge=2, le=1000)] = 20
+    """Trainings tried; those that fall behind are cut short."""
     space: Annotated[dict[str, Place], Field(min_length=1)]
+    """What to vary, by the name of a setting of the training: `{rank: [8, 16], learning_rate: {low: 1.0e-5, high:
+    1.0e-3}}`."""
 
 
 TrackerName = Literal["tensorboard", "wandb", "mlflow", "trackio"]
@@ -98,19 +107,25 @@ class RepeatConfig(WatchConfig):
     """Further trainings: a search for the settings, other seeds, and shares of the training rows; and who is told."""
 
     sweep: SweepConfig | None = None
+    """Search for settings on the validation rows. Left out: the settings as they stand here."""
     seeds: Annotated[int, Field(ge=1, le=20)] = 1
+    """Times to train, each with another seed; their spread goes into the decision."""
     learning_curve: Shares | None = None
+    """Shares of the rows to train on as well, such as `[0.25, 0.5, 1.0]`, to see whether more rows would help."""
     report_to: list[TrackerName] = []
+    """Trackers that are told of the training and the decision."""
 
 
-class TrainingSection(Recipe, RepeatConfig):
-    """How to fine-tune: what a stage takes, where it runs, how often.
+class TrainingSection(RepeatConfig, Recipe):
+    """How to fine-tune: a stage (`method` to `patience`), where (`command` to `probe`), how often (`sweep` and below).
 
-    `after` are stages that come first, each going on from what the last one left: `{method: dpo, after: [lora]}`.
+    A stage of `after` has the settings of a stage alone; training elsewhere, by `command` or `openai_job`, has none of
+    them, nor `accelerate`, `probe` and `after`.
     """
 
     shorthand = "method"
     after: list[TrainingSection] = []
+    """Stages that come first, each going on from what the last one left: `{method: dpo, after: [lora]}`."""
 
     @property
     def stages(self) -> list[TrainingSection]:

@@ -199,7 +199,7 @@ def test_a_wrong_setting_is_named_with_its_line(refusal, wrong, expected):
         ("test: test.jsonl", "test: test.jsonl, split: {test: 0.1}", "`data.test` names a file and `data.split.test`"),
         ("validation: validation.jsonl", "split: {validation: 0.5, test: 0.5}", "leaves nothing to train with"),
         ("some-org/some-model", "./models/base", "line 2: `model` no such folder"),
-        ("some-org/some-model", "own-suite", "is not a model: it has no config.json."),
+        ("some-org/some-model", "own-suite", "is not a model: it has no config.json"),
     ],
 )  # fmt: skip
 def test_settings_that_make_no_experiment_together_are_refused(refusal, old, new, expected):

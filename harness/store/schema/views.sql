@@ -1,35 +1,36 @@
 -- The contract: what reports, `harness query` and users read. Made anew whenever a store is brought to a new version.
-create or replace view v_experiments as
+create or replace view v_experiments as         -- every experiment, with its verdict once there is one
     select e.experiment_id, e.name, e.file, e.created_at, d.verdict, d.exit_code, d.headline,
         f.experiment_id as part_of               -- of a fold: the experiment that decides on all folds
     from experiments e left join decisions d using (experiment_id) left join folds f on f.fold_id = e.experiment_id;
 
-create or replace view v_runs as
+create or replace view v_runs as                -- one row an arm, suite and metric: the score with its interval
     select a.experiment_id, e.name as experiment, a.side, a.arm, a.chosen, s.name as suite, s.kind, a.metric,
         a.metric = s.primary_metric as is_primary, a.n, a.n_unscored, a.mean, a.low, a.high, r.n_errors, r.model_name,
         r.seed, r.seconds, r.created_at, a.run_id, r.suite_id, r.identity
     from arms a join experiments e using (experiment_id) join runs r using (run_id)
         join suites s on s.suite_id = r.suite_id;
 
-create or replace view v_scores as
+create or replace view v_scores as              -- one row an answer and metric: its mark, or why there is none
     select sc.run_id, r.arm, s.name as suite, s.kind, sc.example_id, x.cluster_id, x.slices, sc.metric, sc.value, sc.reason
     from scores sc join runs r using (run_id) join suites s on s.suite_id = r.suite_id
         join examples x on x.suite_id = r.suite_id and x.example_id = sc.example_id;
 
-create or replace view v_completions as
+create or replace view v_completions as         -- one row an answer: what was asked, to the letter, and what came
     select n.run_id, r.arm, s.name as suite, s.kind, n.example_id, x.input, x.target, c.prompt, c.text, c.finish,
         c.tokens_in, c.tokens_out, c.seconds, c.error, c.scores as recorded_scores
     from answers n join runs r using (run_id) join suites s on s.suite_id = r.suite_id
         join completions c using (completion_id)
         join examples x on x.suite_id = r.suite_id and x.example_id = n.example_id;
 
-create or replace view v_costs as
+create or replace view v_costs as               -- tokens and seconds of each run's answers
     select run_id, count(*) as n, sum(tokens_in) as tokens_in, sum(tokens_out) as tokens_out, sum(seconds) as seconds,
         avg(tokens_in) as mean_tokens_in, avg(tokens_out) as mean_tokens_out,
         quantile_cont(seconds, 0.95) as p95_seconds, avg((finish = 'length')::int) as length_share
     from v_completions where error is null group by run_id;
 
-create or replace view v_prices as select * from prices;
+create or replace view v_prices as              -- what each side's answers are paid by
+    select * from prices;
 
 create or replace view v_arm_costs as                       -- what 1,000 requests cost, and how long the slowest 5 % take
     select a.experiment_id, e.name as experiment, c.side, a.arm, a.chosen, c.cost, c.cost_low, c.cost_high, c.cost_n,
@@ -37,7 +38,7 @@ create or replace view v_arm_costs as                       -- what 1,000 reques
     from arm_costs c join experiments e using (experiment_id)
         join (select distinct experiment_id, run_id, side, arm, chosen from arms) a using (experiment_id, run_id, side);
 
-create or replace view v_break_even as                      -- with what each side costs a month at the expected volume
+create or replace view v_break_even as                      -- from which volume on the candidate is cheaper
     select b.*, e.name as experiment, was.arm as baseline_arm, became.arm as candidate_arm, b.upkeep + b.hosting as fixed,
         was.cost as baseline_cost, was.cost_low as baseline_low, was.cost_high as baseline_high,
         became.cost as candidate_cost, became.cost_low as candidate_low, became.cost_high as candidate_high,
@@ -53,29 +54,38 @@ create or replace view v_break_even as                      -- with what each si
         join v_arm_costs became on became.experiment_id = b.experiment_id and became.run_id = b.candidate_run
             and became.side = 'candidate';
 
-create or replace view v_training as
+create or replace view v_training as            -- how candidates were trained, one row a line of the training's log
     select x.*, t.* exclude (training_id, preferred), l.step, l.name, l.value
     from experiment_training x join training t using (training_id) left join training_log l using (training_id);
 
-create or replace view v_repeats as                         -- other seeds, shares of the rows, trials of a sweep
+create or replace view v_repeats as                         -- further trainings: other seeds, shares of the rows, trials of a sweep
     select r.*, t.method, t.seconds, t.best_step, t.n_rows
     from repeats r left join training t using (training_id);
 
-create or replace view v_findings as select * from findings;
-create or replace view v_verdicts as select * from verdicts;
-create or replace view v_judge_measures as select * from judge_measures;
-create or replace view v_endpoints as select * from endpoints;
-create or replace view v_adapter_effects as select * from adapter_effects;
+create or replace view v_findings as            -- what the data checks found
+    select * from findings;
+create or replace view v_verdicts as            -- the judge's word on one pair in one order; no grade: unreadable
+    select * from verdicts;
+create or replace view v_judge_measures as      -- how far the judge can be trusted: shares with their intervals
+    select * from judge_measures;
+create or replace view v_endpoints as           -- what the servers that were asked accept
+    select * from endpoints;
+create or replace view v_adapter_effects as     -- the largest change of a logit by a candidate's adapter
+    select * from adapter_effects;
 
-create or replace view v_trouble as             -- what stopped an experiment; the trouble of a fold is that of all of them
+create or replace view v_trouble as             -- what stopped an experiment, that of a fold among it
     select experiment_id, stage, side, null::integer as fold, note from trouble
     union all
     select f.experiment_id, t.stage, t.side, f.fold, t.note from folds f join trouble t on t.experiment_id = f.fold_id;
 
-create or replace view v_comparisons as select * from comparisons;
-create or replace view v_gates as select * from gates;
-create or replace view v_stages as select * from stages;
-create or replace view v_selftest as select * from selftest;
+create or replace view v_comparisons as         -- candidate against best prompt, on everything both took
+    select * from comparisons;
+create or replace view v_gates as               -- every rule of a decision, and whether it holds
+    select * from gates;
+create or replace view v_stages as              -- the finished stages of each experiment, and how long they took
+    select * from stages;
+create or replace view v_selftest as            -- accidents planted in copies, and what the rules said
+    select * from selftest;
 
 create or replace view v_folds as               -- of cross-validation: what each fold was trained on, and its own exam
     select f.experiment_id, e.name as experiment, f.fold, f.fold_id, before.metric, before.arm as baseline_arm,
@@ -109,7 +119,7 @@ create or replace view v_looks as               -- how many candidates these tes
     where d.experiment_id is not null or other.experiment_id = mine.experiment_id
     group by mine.experiment_id;
 
-create or replace view v_decisions as
+create or replace view v_decisions as           -- the verdict of each decided experiment, and why
     select d.*, e.name, e.file, e.frozen,
         (select looks from v_looks l where l.experiment_id = d.experiment_id) as test_set_looks
     from decisions d join experiments e using (experiment_id);
