@@ -27,7 +27,7 @@ from harness.store.database import Store
 from reports.outputs import markdown, record
 from suites.errors import UserError
 
-TRAINING = {"method": "lora", "epochs": 12, "learning_rate": 0.02, "batch_size": 8}
+TRAINING = {"method": "lora", "epochs": 6, "learning_rate": 0.02, "batch_size": 8}
 BRIEF = {**TRAINING, "epochs": 1}
 ROWS, FOLDS, QUESTIONS = 80, 4, 40
 
@@ -149,7 +149,9 @@ def test_each_fold_may_choose_its_own_prompt(base: Path, tmp_path: Path) -> None
         answers = [{"id": f"r{i}", "completion": "order" if i in known else "no"} for i in range(ROWS)]
         write_jsonl(tmp_path / f"{name}.jsonl", answers)
     both = [{"recorded": f"{name}.jsonl"} for name in right]
-    session = run(workspace(tmp_path, base, baselines=both, training=BRIEF, regression=[]))
+    session = opened(workspace(tmp_path, base, baselines=both, training=BRIEF, regression=[]))
+    for stage in ("check", "baseline"):
+        order.do(session, stage)
     expected: dict[str, float] = {}
     chosen = []
     for fold in session.folds:
