@@ -11,7 +11,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-.PHONY: demo demo-rejected lint test test-slow bench
+.PHONY: demo demo-rejected lint test test-slow bench docs
 
 demo: .venv/.ready  ## the embedded model, prompted against fine-tuned, ending in a decision
 	test -d demo-run || $(BIN)/harness init demo-run
@@ -34,3 +34,6 @@ test-slow: .venv/.ready  ## the checks that train for minutes
 
 bench: .venv/.ready  ## what the demo model can do, measured with trl, peft and transformers directly
 	for bench in tests/bench/bench_*.py; do $(BIN)/python $$bench || exit 1; done
+
+docs: .venv/.ready  ## the reference pages, from the code
+	$(BIN)/python docs/generate.py

@@ -3,73 +3,203 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 
+from reports.rows import (
+    AdapterEffectRow,
+    BreakEvenRow,
+    ComparisonRow,
+    DecisionRow,
+    EarlierRow,
+    EndpointRow,
+    FindingRow,
+    FlipRow,
+    FoldRow,
+    GateRow,
+    JudgeMeasureRow,
+    PriceRow,
+    RepeatRow,
+    RunRow,
+    StageRow,
+    TrainingRow,
+    TroubleRow,
+    fetch,
+)
 from suites.errors import UserError
 
-Row = dict[str, Any]
 Pictures = dict[str, str]
 """Files beside the report, by the name of the plot."""
 
 FLIPS_SHOWN = {"task": 5, "regression": 3}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmRow(RunRow):
+    """A run with its effort; tokens are means over its answers, the cost is of 1,000 requests."""
+
+    mean_tokens_in: float | None
+    mean_tokens_out: float | None
+    p95_seconds: float | None
+    length_share: float | None
+    p95_low: float | None
+    p95_high: float | None
+    cost: float | None
+    cost_low: float | None
+    cost_high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlipCount:
+    """How many answers on one suite got better and worse."""
+
+    kind: str
+    suite: str
+    better: int
+    worse: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """An experiment as it was decided: its settings, and the sha256 of every file they point at, by name."""
+
+    config: Mapping[str, Any]
+    files: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, text: str) -> Frozen:
+        """From the JSON on record."""
+        frozen = json.loads(text)
+        return cls(frozen["config"], frozen["files"])
+
+    @property
+    def metrics(self) -> list[str]:
+        """Metrics of the task, by name."""
+        return list(self.config["task"]["metrics"])
+
+    @property
+    def confidence(self) -> float:
+        """Of the intervals, between 0 and 1."""
+        return float(self.config["policy"]["confidence"])
+
+
+@dataclass(frozen=True, slots=True)
+class Leaks:
+    """What the decision would be without the test examples that training has seen, and whether it would be another."""
+
+    sentence: str
+    turned: bool
+
+
+SENTENCES = ("judge", "uncertainty", "leaks", "learning_curve")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What it takes to do it again, and the sentences that have a place of their own in the report."""
+
+    kept: Mapping[str, object]  # all of it, as it is on record
+    judge: str  # why the judge is not trusted; empty where it is
+    uncertainty: str
+    learning_curve: str
+    leaks: Leaks | None
+
+    @classmethod
+    def parse(cls, text: str) -> Facts:
+        """From the JSON on record; what an older version did not keep is empty."""
+        kept = json.loads(text)
+        leaks = kept.get("leaks")
+        return cls(
+            kept,
+            judge=kept.get("judge", ""),
+            uncertainty=kept.get("uncertainty", ""),
+            learning_curve=kept.get("learning_curve", ""),
+            leaks=Leaks(leaks["told"], leaks["turned"]) if leaks else None,
+        )
+
+    @property
+    def others(self) -> dict[str, str]:
+        """Seed, versions, hardware."""
+        return {name: str(value) for name, value in self.kept.items() if name not in SENTENCES}
+
+
 @dataclass(frozen=True, slots=True)
 class ReportData:
-    """One decided experiment. Every field holds rows of the view it is named after, in the order they are shown."""
+    """One decided experiment. Fields hold rows of the view they are named after, in the order they are shown."""
 
-    decision: Row
-    config: Row
-    files: Row
-    facts: Row
-    gates: Sequence[Row]
-    arms: Sequence[Row]
-    comparisons: Sequence[Row]
-    findings: Sequence[Row]
-    evidence: Sequence[Row]
-    training: Sequence[Row]
-    repeats: Sequence[Row]
-    stages: Sequence[Row]
-    folds: Sequence[Row]
-    prices: Sequence[Row]
-    break_even: Row | None
-    flips: Sequence[Row]  # by suite, how many answers got better and worse
-    better: Sequence[Row]  # the clearest of them, on the task
-    worse: Sequence[Row]  # and on every suite
-    earlier: Sequence[Row]  # decisions on the same test set before this one
+    decision: DecisionRow
+    frozen: Frozen
+    facts: Facts
+    gates: Sequence[GateRow]
+    arms: Sequence[ArmRow]
+    comparisons: Sequence[ComparisonRow]
+    findings: Sequence[FindingRow]
+    judge_measures: Sequence[JudgeMeasureRow]
+    trouble: Sequence[TroubleRow]
+    endpoints: Sequence[EndpointRow]
+    effect: AdapterEffectRow | None
+    training: Sequence[TrainingRow]
+    repeats: Sequence[RepeatRow]
+    stages: Sequence[StageRow]
+    folds: Sequence[FoldRow]
+    prices: Sequence[PriceRow]
+    break_even: BreakEvenRow | None
+    flips: Sequence[FlipCount]
+    better: Sequence[FlipRow]  # the clearest of them, on the task
+    worse: Sequence[FlipRow]  # and on every suite
+    earlier: Sequence[EarlierRow]  # decisions on the same test set before this one
 
-    def compared(self, *kinds: str) -> list[Row]:
+    def compared(self, *kinds: str) -> list[ComparisonRow]:
         """Comparisons of these kinds."""
-        return [row for row in self.comparisons if row["kind"] in kinds]
+        return [row for row in self.comparisons if row.kind in kinds]
 
-    def arms_on(self, kind: str) -> list[Row]:
+    def arms_on(self, kind: str) -> list[ArmRow]:
         """Arms on suites of a kind, primary metric only."""
-        return [row for row in self.arms if row["kind"] == kind and row["is_primary"]]
+        return [row for row in self.arms if row.kind == kind and row.is_primary]
 
-    def first_gates(self) -> list[Row]:
+    def first_gates(self) -> list[GateRow]:
         """What the first screen shows: every rule about gain and harm, and validity rules that do not hold.
 
         The rest of them are one line; `validity_gates` has them all.
         """
-        held = [gate for gate in self.validity_gates() if gate["status"] == "pass"]
-        others = [gate for gate in self.gates if gate["kind"] != "validity"]
-        broken = [gate for gate in self.validity_gates() if gate["status"] != "pass"]
-        text = f"{len(held)} of {len(held) + len(broken)} checks hold: {', '.join(gate['name'] for gate in held)}"
-        line = {"kind": "validity", "tier": "critical", "name": "validity", "status": "pass", "measured": text}
-        line["rule"] = "the numbers can be compared"
-        return [*broken, *others, line] if held else [*broken, *others]
+        others = [gate for gate in self.gates if gate.kind != "validity"]
+        held = [gate for gate in self.validity_gates() if gate.status == "pass"]
+        broken = [gate for gate in self.validity_gates() if gate.status != "pass"]
+        return [*broken, *others, _one_line(held, len(held) + len(broken))] if held else [*broken, *others]
 
-    def validity_gates(self) -> list[Row]:
+    def validity_gates(self) -> list[GateRow]:
         """The rules about whether the numbers can be compared at all."""
-        return [gate for gate in self.gates if gate["kind"] == "validity"]
+        return [gate for gate in self.gates if gate.kind == "validity"]
 
-    def score(self, run_id: str, metric: str) -> Row:
+    def score(self, run_id: str, metric: str) -> ArmRow:
         """An arm's summary on any metric."""
-        return next(row for row in self.arms if row["run_id"] == run_id and row["metric"] == metric)
+        return next(row for row in self.arms if row.run_id == run_id and row.metric == metric)
+
+
+def _one_line(held: Sequence[GateRow], count: int) -> GateRow:
+    """Validity rules that hold, as one; `count` is of those that do not, too."""
+    measured = f"{len(held)} of {count} checks hold: {', '.join(gate.name for gate in held)}"
+    return GateRow(
+        experiment_id=held[0].experiment_id,
+        position=held[0].position,
+        gate_id="validity",
+        kind="validity",
+        tier="critical",
+        name="validity",
+        status="pass",
+        rule="the numbers can be compared",
+        measured=measured,
+        unit="",
+        threshold=None,
+        value=None,
+        low=None,
+        high=None,
+        n=None,
+        comparison=None,
+    )
 
 
 def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> ReportData:
@@ -78,36 +208,38 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
     Raises UserError when there is none.
     """
     decision = _decision(con, experiment)
-    key = [decision["experiment_id"]]
-    frozen = json.loads(decision["frozen"])
-    arms = """select r.*, c.mean_tokens_in, c.mean_tokens_out, c.p95_seconds, c.length_share, m.p95_low, m.p95_high,
-                m.cost, m.cost_low, m.cost_high
-              from v_runs r left join v_costs c using (run_id)
-                left join v_arm_costs m using (experiment_id, run_id, side) where experiment_id = ?
-              order by side, kind desc, suite, r.arm, not is_primary, metric"""
+    key = [decision.experiment_id]
     return ReportData(
         decision=decision,
-        config=frozen["config"],
-        files=frozen["files"],
-        facts=json.loads(decision["facts"]),
-        gates=_rows(con, "from v_gates where experiment_id = ? order by position", key),
-        arms=_rows(con, arms, key),
-        comparisons=_rows(con, "from v_comparisons where experiment_id = ? order by position", key),
-        findings=_rows(con, "from v_findings where experiment_id = ? order by position", key),
-        evidence=_rows(con, "from v_evidence where experiment_id = ? order by topic, name", key),
-        training=_rows(con, "from v_training where experiment_id = ? order by step, name", key),
-        repeats=_rows(con, "from v_repeats where experiment_id = ? order by kind, position", key),
-        stages=_rows(con, "from v_stages where experiment_id = ? order by finished_at", key),
-        folds=_rows(con, "from v_folds where experiment_id = ? order by fold", key),
-        prices=_rows(con, "from v_prices where experiment_id = ? order by side", key),
-        break_even=next(iter(_rows(con, "from v_break_even where experiment_id = ?", key)), None),
-        flips=_rows(con, FLIP_COUNTS, key),
-        better=_rows(con, FLIPS.format("kind = 'task' and candidate_value > baseline_value"), key),
-        worse=_rows(con, FLIPS.format("candidate_value < baseline_value"), key),
-        earlier=_rows(con, "from v_earlier where experiment_id = ? order by decided_at", key),
+        frozen=Frozen.parse(decision.frozen),
+        facts=Facts.parse(decision.facts),
+        gates=fetch(con, GateRow, "from v_gates where experiment_id = ? order by position", key),
+        arms=fetch(con, ArmRow, ARMS, key),
+        comparisons=fetch(con, ComparisonRow, "from v_comparisons where experiment_id = ? order by position", key),
+        findings=fetch(con, FindingRow, "from v_findings where experiment_id = ? order by position", key),
+        judge_measures=fetch(con, JudgeMeasureRow, "from v_judge_measures where experiment_id = ? order by name", key),
+        trouble=fetch(con, TroubleRow, "from v_trouble where experiment_id = ? order by fold, stage", key),
+        endpoints=fetch(con, EndpointRow, "from v_endpoints where experiment_id = ? order by model", key),
+        effect=next(iter(fetch(con, AdapterEffectRow, "from v_adapter_effects where experiment_id = ?", key)), None),
+        training=fetch(con, TrainingRow, "from v_training where experiment_id = ? order by step, name", key),
+        repeats=fetch(con, RepeatRow, "from v_repeats where experiment_id = ? order by kind, position", key),
+        stages=fetch(con, StageRow, "from v_stages where experiment_id = ? order by finished_at", key),
+        folds=fetch(con, FoldRow, "from v_folds where experiment_id = ? order by fold", key),
+        prices=fetch(con, PriceRow, "from v_prices where experiment_id = ? order by side", key),
+        break_even=next(iter(fetch(con, BreakEvenRow, "from v_break_even where experiment_id = ?", key)), None),
+        flips=fetch(con, FlipCount, FLIP_COUNTS, key),
+        better=fetch(con, FlipRow, FLIPS.format("kind = 'task' and candidate_value > baseline_value"), key),
+        worse=fetch(con, FlipRow, FLIPS.format("candidate_value < baseline_value"), key),
+        earlier=fetch(con, EarlierRow, "from v_earlier where experiment_id = ? order by decided_at", key),
     )
 
 
+ARMS = """
+    select r.*, c.mean_tokens_in, c.mean_tokens_out, c.p95_seconds, c.length_share, m.p95_low, m.p95_high,
+        m.cost, m.cost_low, m.cost_high
+    from v_runs r left join v_costs c using (run_id) left join v_arm_costs m using (experiment_id, run_id, side)
+    where experiment_id = ? order by side, kind desc, suite, r.arm, not is_primary, metric
+"""
 FLIP_COUNTS = """
     select kind, suite, count(*) filter (candidate_value > baseline_value) as better,
         count(*) filter (candidate_value < baseline_value) as worse
@@ -122,20 +254,14 @@ FLIPS = f"""
 """
 
 
-def _decision(con: duckdb.DuckDBPyConnection, experiment: str | None) -> Row:
+def _decision(con: duckdb.DuckDBPyConnection, experiment: str | None) -> DecisionRow:
     sql = (
         "from v_decisions where ? is null or name = ? or starts_with(experiment_id, ?) order by created_at desc limit 1"
     )
-    found = _rows(con, sql, [experiment] * 3)
-    if not found:
+    rows = fetch(con, DecisionRow, sql, [experiment] * 3)
+    if not rows:
         what = f"no decision for {experiment!r}" if experiment else "no decision"
         raise UserError(
             f"{what} in this store", "the store", "`harness run EXPERIMENT` makes one; `harness runs` lists them"
         )
-    return found[0]
-
-
-def _rows(con: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any]) -> list[Row]:
-    cursor = con.execute(sql, list(parameters))
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return rows[0]

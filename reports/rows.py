@@ -422,6 +422,10 @@ class TrainingRow:
     remarks: str | None
     spec: str | None
     cost: float | None
+    reward_accuracy: float | None
+    reward_low: float | None
+    reward_high: float | None
+    reward_n: int | None
     step: int | None
     name: str | None
     value: float | None
@@ -443,17 +447,63 @@ class JudgeVerdictRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceRow:
-    """A measured fact about judge or candidate, or what went wrong."""
+class JudgeMeasureRow:
+    """One measure of how far the judge can be trusted: a share with its interval."""
 
     experiment_id: str
-    topic: str
     name: str
     value: float | None
     low: float | None
     high: float | None
     n: int
     note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TroubleRow:
+    """What stopped an experiment in a stage; `fold` is the number of the fold it came up in."""
+
+    experiment_id: str
+    stage: str
+    side: Side
+    fold: int | None
+    note: str
+
+    @property
+    def name(self) -> str:
+        """Where it came up, in words."""
+        where = {"baseline": "base", "train": "training"}.get(self.stage, "candidate")
+        return where if self.fold is None else f"fold {self.fold}, {where}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointRow:
+    """What the server of a model (base, candidate or judge) was found to accept."""
+
+    experiment_id: str
+    model: str
+    temperature: bool
+    seed: bool
+    logprobs: bool
+    json_mode: bool
+
+    @property
+    def abilities(self) -> str:
+        """The same in words."""
+        accepts = {
+            "temperature": self.temperature, "seed": self.seed, "logprobs": self.logprobs, "json mode": self.json_mode,
+        }  # fmt: skip
+        return ", ".join(f"{name} {'yes' if accepted else 'no'}" for name, accepted in accepts.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterEffectRow:
+    """The largest change of a logit that the candidate's adapter makes, over `n` prompts of the exam."""
+
+    experiment_id: str
+    adapter: str
+    effect: float
+    n: int
 
 
 FROM: dict[str, type[object]] = {
@@ -479,6 +529,9 @@ FROM: dict[str, type[object]] = {
     "v_stages": StageRow,
     "v_training": TrainingRow,
     "v_verdicts": JudgeVerdictRow,
-    "v_evidence": EvidenceRow,
+    "v_adapter_effects": AdapterEffectRow,
+    "v_endpoints": EndpointRow,
+    "v_judge_measures": JudgeMeasureRow,
+    "v_trouble": TroubleRow,
 }
 """The record of each view."""

@@ -10,9 +10,9 @@ import yaml
 
 from suites.data.examples import read_examples
 from suites.errors import UserError
-from suites.metrics.table import METRICS
+from suites.metrics import table
 from suites.model import Generation
-from suites.types import Suite
+from suites.types import Json, Suite
 
 BUILTIN = Path(__file__).with_name("builtin")
 
@@ -25,6 +25,11 @@ def suite_folder(name_or_folder: str, folder: Path) -> Path:
     known = ", ".join(sorted(path.parent.name for path in BUILTIN.glob("*/suite.yaml")))
     fix = f"use a built-in suite ({known}) or a folder with suite.yaml and examples.jsonl"
     raise UserError(f"no suite named {name_or_folder!r}", str(folder / name_or_folder), fix)
+
+
+def suite_name(name_or_folder: str, folder: Path) -> str:
+    """What a suite calls itself. Raises UserError for settings that cannot be used."""
+    return str(_suite_settings(suite_folder(name_or_folder, folder) / "suite.yaml")["name"])
 
 
 def load_suite(name_or_folder: str, folder: Path, *, limit: int | None = None) -> Suite:
@@ -58,10 +63,10 @@ SUITE_SETTINGS: dict[str, Callable[[Any], bool]] = {
 
 
 def _is_metric(name: str) -> bool:
-    return name in METRICS or name.startswith("recorded:")
+    return name in table.plain() or name.startswith("recorded:")
 
 
-def _suite_settings(path: Path) -> dict[str, Any]:
+def _suite_settings(path: Path) -> Json:
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -71,6 +76,8 @@ def _suite_settings(path: Path) -> dict[str, Any]:
     wrong = [key for key, value in settings.items() if key not in SUITE_SETTINGS or not SUITE_SETTINGS[key](value)]
     if wrong:
         shown = ", ".join(f"`{key}: {settings[key]}`" for key in wrong)
-        fix = f"a suite has {', '.join(SUITE_SETTINGS)}; its metrics are among {', '.join(METRICS)}, recorded:NAME"
+        fix = (
+            f"a suite has {', '.join(SUITE_SETTINGS)}; its metrics are among {', '.join(table.plain())}, recorded:NAME"
+        )
         raise UserError(f"the suite cannot use {shown}", str(path), fix)
     return settings

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from suites.model import Generation, Identity, Message
+from suites.model import Completion, Generation, Identity, Message
+
+Json = Mapping[str, Any]
+"""A JSON object, as a file, a server or another program gives it: its values are unknown until somebody looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Example:
     """
 
     id: str
-    columns: Mapping[str, Any]
+    columns: Json
     target: str
     cluster: str
     slices: Mapping[str, str] = field(default_factory=dict)
@@ -47,7 +50,7 @@ class Preference:
     chosen: str
     rejected: str
     votes: Mapping[str, Vote]
-    columns: Mapping[str, Any]
+    columns: Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class Rated:
     prompt: tuple[Message, ...]
     completion: str
     label: bool
-    columns: Mapping[str, Any]
+    columns: Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,9 @@ class Score:
 
     value: float | None
     reason: str = ""
+
+
+Mark = Callable[[Example, Completion], Score]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,7 @@ class Suite:
     metrics: tuple[str, ...]
     prompt: str = ""
     margin: float = 0.03
-    schema: Mapping[str, Any] | None = None
+    schema: Json | None = None
     generation: Generation = Generation()
 
     @property

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import io
+import re
 import subprocess
 import sys
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -83,6 +86,60 @@ def test_heavy_dependencies_stay_home(path: Path) -> None:
         assert place_of(path).startswith(HOMES[dependency]), f"{dependency} is at home in {HOMES[dependency]}"
 
 
+# How a statement begins, and what no sentence of ours looks like.
+SQL = re.compile(
+    r"\s*(select\b.*\bfrom\b|select 1\b|insert (into|or)\b|update \w+ set\b|delete from\b|with \w+ as \(|copy \("
+    r"|from \w+( [a-z])?( where| order| join| left join|;|$)|(create|alter|drop) (table|view)\b)",
+    re.DOTALL,
+)
+SPEAKS_SQL = ("harness/store/", "reports/data.py", "reports/rows.py", "harness/selftest/inject.py")
+
+
+def statements(tree: ast.Module) -> list[str]:
+    """Texts of a module that are SQL, and the calls that would run some; docstrings are no statements."""
+    told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told
+    ]
+    calls = [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    return [text for text in texts if SQL.match(text)] + [name for name in calls if name in ("execute", "fetchall")]
+
+
+@pytest.mark.parametrize("path", FILES, ids=place_of)
+def test_sql_stays_home(path: Path) -> None:
+    if not place_of(path).startswith(SPEAKS_SQL):
+        assert not statements(ast.parse(path.read_text(encoding="utf-8"))), f"SQL is at home in {SPEAKS_SQL}"
+
+
+def test_sql_is_seen_wherever_it_stands() -> None:
+    seen = (
+        '"select a, b from v_runs"', 'f"delete from {table}"', '"""\n  with x as (select 1) from x"""',
+        "con.execute(x)", '"from v_runs where experiment_id = ?"', '"update runs set digest = 1"',
+        '"insert or replace into runs"',
+    )  # fmt: skip
+    told = ('"with folds each row is tested once"', '"from 3 to 4 rows it changed"', '"select one of these"')
+    counts = [len(statements(ast.parse(f"x = {text}"))) for text in (*seen, *told)]
+    assert counts == [1] * len(seen) + [0] * len(told)
+
+
+def test_what_the_store_gives_is_a_record_or_a_plain_value_and_never_a_row_by_names() -> None:
+    for path in FILES:
+        if place_of(path).startswith("harness/store/"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.FunctionDef) and node.returns:
+                    result = ast.unparse(node.returns)
+                    assert not re.search(r"\b(dict|Mapping)\[str, (Any|object)\]", result), f"{path.name}: {node.name}"
+
+
+def test_only_those_who_take_an_experiment_a_step_on_know_the_session() -> None:
+    knowing = ("experiment.session", "pipeline", "selftest", "cli")
+    for path in FILES:
+        if any(name.startswith("harness.experiment.session.Session") for name in imported(path)):
+            assert place_of(path).startswith(tuple(f"harness/{name.replace('.', '/')}" for name in knowing)), path
+
+
 def test_every_room_is_in_the_line() -> None:
     rooms = {path.parent.relative_to(ROOT).as_posix().replace("/", ".") for path in FILES} - {"harness"}
     assert not [name for name in rooms if room(name, LINE) is None]
@@ -96,6 +153,14 @@ def test_every_module_says_what_it_is_and_no_function_is_longer_than_a_screen(pa
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.end_lineno:
             assert node.end_lineno - node.lineno < 80, f"{path.name}: {node.name} is too long"
+
+
+def test_most_things_have_a_type() -> None:
+    """`Any` stays where a library publishes no types: at most 8 times in 1,000 lines, imports included."""
+    sources = [path.read_text(encoding="utf-8") for path in FILES]
+    tokens = [token for source in sources for token in tokenize.generate_tokens(io.StringIO(source).readline)]
+    used = sum(token.type == tokenize.NAME and token.string == "Any" for token in tokens)
+    assert used <= 8 * sum(source.count("\n") for source in sources) / 1000
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["gate", "--help"]])

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from harness.training import METHODS, TrainingConfig, TrainingData, TrainRow
+from harness.training import TrainingConfig, TrainingData, TrainRow, train_stage
 from harness.training.loop import checkpoints
 from harness.training.methods import sft
 from suites.errors import UserError
@@ -54,7 +54,7 @@ def main(base: str, out: str, when: str) -> None:
     if kind == "end":
         sft._save = lambda *_: die()
     try:
-        METHODS["lora"](ModelSpec(base), DATA, CONFIG, Path(out), on_log)
+        train_stage(ModelSpec(base), DATA, CONFIG, Path(out), on_log)
     except UserError as error:
         print(error)
         sys.exit(2)

@@ -12,6 +12,8 @@ import yaml
 from harness.experiment.load import load_experiment
 from harness.experiment.session import Session, open_session
 from harness.pipeline import order
+from harness.store import decisions
+from harness.store.database import Store
 from reports import data
 from reports.data import ReportData
 
@@ -75,10 +77,19 @@ def run(path: Path) -> Session:
     return session
 
 
+def select(store: Store, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+    """The rows of any query, by the names of its columns."""
+    with store.connect(read_only=True) as con:
+        cursor = con.execute(sql, list(parameters))
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
 def verdict(session: Session) -> str:
     """The verdict on record."""
-    [row] = session.store.rows("select verdict from v_decisions where experiment_id = ?", [session.id])
-    return str(row["verdict"])
+    found = decisions.verdict(session.store, session.id)
+    assert found
+    return found
 
 
 TRAINING = {"method": "lora", "epochs": 6, "learning_rate": 0.02, "batch_size": 8}

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
 
 from baselines.arm import Prompter
+from baselines.prompters.types import Given, PromptSettings
 from suites.errors import UserError
 from suites.types import Example
+
+
+class FewShot(PromptSettings):
+    """The instruction and `shots` training examples as earlier turns."""
+
+    shots: Annotated[int, Field(ge=1, le=256)] = 8
+
+
+def build(settings: FewShot, given: Given) -> Prompter:
+    """The prompter that an experiment file asks for. Raises UserError as `few_shot` does."""
+    return few_shot(given.name, given.template, given.train, settings.shots, given.seed)
 
 
 def few_shot(name: str, template: str, train: Sequence[Example], shots: int, seed: int = 0) -> Prompter:

@@ -29,6 +29,7 @@ def _check_experiment(options: argparse.Namespace) -> int:
     opened = open_experiment(options)
     from harness.pipeline import check as stage
     from harness.pipeline import order
+    from harness.store import experiments
 
     settings = opened.experiment.config.data
     if options.fix and not settings.train:
@@ -36,12 +37,13 @@ def _check_experiment(options: argparse.Namespace) -> int:
     stage.tell(opened.files.values())
     order.do(opened, "check")
     stage.show_row(opened)
-    stage.show(opened.findings(), as_json=options.json)
+    findings = experiments.findings(opened.store, opened.id)
+    stage.show(findings, as_json=options.json)
     if options.fix and settings.train:
         columns = {str(ours): theirs for ours, theirs in settings.columns.items()}
         train = opened.experiment.resolve(settings.train)
         stage.write_mended(stage.of_experiment(opened), train, columns, options.fix)
-    return _blocked(opened.findings())
+    return _blocked(findings)
 
 
 def _check_files(options: argparse.Namespace, files: Mapping[str, Path | None]) -> int:

@@ -10,11 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.read import decided, print_rows, write_report
+from harness.cli.read import decided, from_here, print_records, write_report
 from suites.errors import UserError
 
 if TYPE_CHECKING:
     from harness.experiment.session import Session
+    from reports.rows import Side
 
 BLOCKED, MISSED = 6, 1
 
@@ -47,45 +48,44 @@ def stage(options: argparse.Namespace) -> int:
     from harness.decision.wording import measured_sentence
     from harness.pipeline import order
     from harness.pipeline.validity import validity_gates
+    from harness.store import experiments
 
-    if not opened.store.stage_is_finished(opened.id, "check"):
+    if not experiments.stage_is_finished(opened.store, opened.id, "check"):
         order.do(opened, "check")
-    if options.stage != "decide" and opened.stopped():
+    if options.stage != "decide" and experiments.stopped(opened.store, opened.id):
         raise UserError("a blocking finding stands in the way", str(options.experiment), "see `harness check`")
     order.do(opened, options.stage)
     if options.stage == "decide":
         return _conclude(opened.store.path, opened.id, opened.out)
-    print_rows(opened.store.path, RESULTS[options.stage].format(opened.id))
-    if opened.stopped():
+    _show(opened, options.stage)
+    if experiments.stopped(opened.store, opened.id):
         failed = [measured_sentence(gate) for gate in validity_gates(opened) if gate.status == "fail"]
         print(f"blocked: {'; '.join(failed)}", file=sys.stderr)
         return BLOCKED
     return 0
 
 
-_ARMS = """select arm, suite, metric, round(mean, 3) as mean, round(low, 3) as low, round(high, 3) as high, n, chosen
-           from v_runs where experiment_id = '{{}}' and side = '{}' and is_primary order by kind desc, suite, arm"""
+def _show(opened: Session, stage: str) -> None:
+    """What a single stage prints when it is done."""
+    from harness.store import arms, judging, training
 
-
-# What a single stage prints when it is done; the placeholder is the experiment's id, a hash.
-RESULTS = {
-    "baseline": _ARMS.format("base"),
-    "train": """select distinct method, n_rows, steps, trained_parameters, round(seconds, 1) as seconds, folder
-                from v_training where experiment_id in (
-                    select '{0}' union select fold_id from v_folds where experiment_id = '{0}')""",
-    "exam": _ARMS.format("candidate"),
-    "judge": """select name, round(value, 3) as value, round(low, 3) as low, round(high, 3) as high, n, note
-                from v_evidence where experiment_id = '{}' and topic = 'judge' order by name""",
-}
+    store, experiment_id = opened.store, opened.id
+    if stage == "train":
+        print_records(training.Listed, training.listed(store, experiment_id))
+    elif stage == "judge":
+        print_records(judging.Measure, judging.listed(store, experiment_id))
+    else:
+        side: Side = "base" if stage == "baseline" else "candidate"
+        print_records(arms.Listed, arms.listed(store, experiment_id, side))
 
 
 def _conclude(store: Path, experiment_id: str, out: Path) -> int:
     """Write the report and say the verdict, with the exit code that belongs to it."""
     from harness.view.terminal import show
 
-    found = decided(store, experiment_id)
-    show(found, write_report(found, out), store)
-    return int(found.decision["exit_code"])
+    data = decided(store, experiment_id)
+    show(data, from_here(write_report(data, out)), from_here(store))
+    return data.decision.exit_code
 
 
 def explain(options: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 from harness import __version__
 from harness.cli import begin, experiment, read
@@ -19,6 +19,8 @@ from suites.errors import UserError
 USAGE_ERROR, INTERRUPTED = 2, 130
 STORE = "harness.duckdb"
 DEFAULT_MARGIN = 0.02  # the loss of a metric that an experiment tolerates unless it says otherwise
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 EPILOG = """\
 exit codes of run, decide and gate:
@@ -95,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_check(subparsers: Any) -> None:
+def _add_check(subparsers: Commands) -> None:
     """The command that looks at data, of an experiment or without one."""
     text = "can this data teach the task, and can this exam be trusted?"
     check = _command(subparsers, "check", text, checking.check)
@@ -122,7 +124,7 @@ def _columns(text: str) -> dict[str, str]:
     return {ours: theirs for ours, _, theirs in pairs}
 
 
-def _add_importer(subparsers: Any) -> None:
+def _add_importer(subparsers: Commands) -> None:
     """The command that reads what other tools wrote."""
     text = "two logs of another tool's evaluation become an experiment that decides"
     converter = _command(
@@ -140,7 +142,7 @@ def _add_importer(subparsers: Any) -> None:
     importer.add_argument("--task", help="which of several tasks decides; the others become regression suites")
 
 
-def _add_readers(subparsers: Any) -> None:
+def _add_readers(subparsers: Commands) -> None:
     """The commands that read a store."""
     report = _reader(subparsers, "report", "write the report of a decided experiment again", read.report)
     gate = _reader(subparsers, "gate", "nothing but the verdict, as exit code", read.gate)
@@ -173,13 +175,13 @@ def _margin(text: str) -> float:
     return margin
 
 
-def _reader(subparsers: Any, name: str, text: str, function: Callable[..., int]) -> argparse.ArgumentParser:
+def _reader(subparsers: Commands, name: str, text: str, function: Callable[..., int]) -> argparse.ArgumentParser:
     parser = _command(subparsers, name, text, function)
     parser.add_argument("--store", type=Path, default=Path(STORE), help=f"the DuckDB file (default: {STORE})")
     return parser
 
 
-def _command(subparsers: Any, name: str, text: str, function: Callable[..., int]) -> argparse.ArgumentParser:
+def _command(subparsers: Commands, name: str, text: str, function: Callable[..., int]) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(name, help=text, description=text)
     parser.set_defaults(command=function)
     return parser

@@ -7,60 +7,72 @@ import json
 import math
 import os
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict, fields
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from harness.observe.progress import say
 from suites.errors import UserError
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from reports.data import ReportData
 
 
-def write_report(found: ReportData, out: Path) -> Path:
+def write_report(data: ReportData, out: Path) -> Path:
     """The report in every form; the path of the Markdown, which the others lie beside."""
     from reports.outputs import html, markdown, record
 
-    path = markdown.write(found, out)
-    html.write(path, found)
-    record.write(found, out)
+    path = markdown.write(data, out)
+    html.write(path, data)
+    record.write(data, out)
     return path
 
 
 def report(options: argparse.Namespace) -> int:
     """The report of a decided experiment, written again."""
-    found = decided(options.store, options.experiment)
-    print(write_report(found, Path(found.decision["file"]).parent / "out" / found.decision["name"]))
+    data = decided(options.store, options.experiment)
+    print(write_report(data, Path(data.decision.file).parent / "out" / data.decision.name))
     return 0
+
+
+def from_here(path: Path) -> Path:
+    """A path as it is typed from the folder one stands in."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def gate(options: argparse.Namespace) -> int:
     """The verdict alone, as exit code; and where it is wanted, in the forms that CI systems show."""
-    found = decided(options.store, options.experiment)
+    data = decided(options.store, options.experiment)
     try:
         if options.junit:
             from reports.outputs import junit
 
-            junit.write(found, options.junit)
+            junit.write(data, options.junit)
         if options.github:
-            _tell_github(found, sys.stderr if options.json else sys.stdout)
+            _tell_github(data, sys.stderr if options.json else sys.stdout)
     except OSError as error:
         raise UserError(f"cannot be written ({error.strerror})", str(error.filename)) from None
-    decision = {key: found.decision[key] for key in ("name", "verdict", "exit_code", "headline", "reason", "next_step")}
+    decision = data.decision
     if options.json:
-        print(json.dumps({**decision, "gates": found.gates}, indent=2, default=str, allow_nan=False))
+        row = asdict(decision)
+        shown = {key: row[key] for key in ("name", "verdict", "exit_code", "headline", "reason", "next_step")}
+        gates = [asdict(gate) for gate in data.gates]
+        print(json.dumps({**shown, "gates": gates}, indent=2, default=str, allow_nan=False))
     else:
-        print(f"{decision['headline']} (verdict {decision['verdict']}, exit {decision['exit_code']})")
-    return int(decision["exit_code"])
+        print(f"{decision.headline} (verdict {decision.verdict}, exit {decision.exit_code})")
+    return decision.exit_code
 
 
-def _tell_github(found: ReportData, stream: TextIO) -> None:
+def _tell_github(data: ReportData, stream: TextIO) -> None:
     """Annotations to the step's output; summary and outputs to the files GitHub Actions names."""
     from reports.outputs import github
 
-    print("\n".join(github.commands(found)), file=stream)
-    for name, text in (("GITHUB_STEP_SUMMARY", github.summary(found)), ("GITHUB_OUTPUT", github.outputs(found))):
+    print("\n".join(github.commands(data)), file=stream)
+    for name, text in (("GITHUB_STEP_SUMMARY", github.summary(data)), ("GITHUB_OUTPUT", github.outputs(data))):
         if not (file := os.environ.get(name)):
             say(f"{name} is not set: --github is for a step of a GitHub Actions workflow")
             continue
@@ -85,30 +97,38 @@ def compare(options: argparse.Namespace) -> int:
 
 def runs(options: argparse.Namespace) -> int:
     """The experiments of a store."""
-    sql = """select name, verdict, exit_code, created_at, experiment_id[:12] as id from v_experiments
-             where part_of is null order by created_at desc"""
-    return print_rows(options.store, sql, as_json=options.json)
+    from harness.store import experiments
+    from harness.store.database import Store
+
+    listed = experiments.listed(Store(options.store, create=False))
+    return print_records(experiments.Listed, listed, as_json=options.json)
 
 
 def query(options: argparse.Namespace) -> int:
     """A query of the user's own."""
-    return print_rows(options.store, options.sql, as_json=options.json)
-
-
-def print_rows(store: Path, sql: str, *, as_json: bool = False) -> int:
-    from harness.observe.tables import print_table
     from harness.store.database import query
 
-    names, rows = query(store, sql)
+    return _print(*query(options.store, options.sql), as_json=options.json)
+
+
+def print_records(kind: type[DataclassInstance], records: Sequence[DataclassInstance], *, as_json: bool = False) -> int:
+    """Records of one kind on stdout, a column for each field."""
+    names = [field.name for field in fields(kind)]
+    return _print(names, [tuple(getattr(record, name) for name in names) for record in records], as_json=as_json)
+
+
+def _print(names: Sequence[str], rows: Sequence[tuple[object, ...]], *, as_json: bool) -> int:
+    from harness.observe.tables import print_table
+
     if as_json:
-        found = [dict(zip(names, map(_json_value, row), strict=True)) for row in rows]
-        print(json.dumps(found, indent=2, default=str, allow_nan=False))
+        content = [dict(zip(names, map(_json_value, row), strict=True)) for row in rows]
+        print(json.dumps(content, indent=2, default=str, allow_nan=False))
     else:
         print_table(names, rows)
     return 0
 
 
-def _json_value(value: Any) -> Any:
+def _json_value(value: object) -> object:
     """A DuckDB value as JSON can say it: decimals are numbers, and what is no number is null."""
     if isinstance(value, list | tuple):
         return [_json_value(item) for item in value]

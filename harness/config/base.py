@@ -1,21 +1,15 @@
-"""What every section of experiment.yaml is made of: unknown settings refused, shorthands, margins."""
+"""What settings of experiment.yaml are made of: names, paths, shares, margins, names of a table."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    GetJsonSchemaHandler,
-    PlainValidator,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainValidator, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Tier = Literal["critical", "supporting", "advisory"]
@@ -51,18 +45,20 @@ Gain = Annotated[float | str, PlainValidator(_gain), _SCHEMA]
 Margin = Annotated[float | str, PlainValidator(_margin), _SCHEMA]
 
 
-class Section(BaseModel):
-    """A part of the experiment file. `shorthand` names the field that a bare string or number stands for."""
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """A name that stands in `table`: in the table as it is when a name is read, and when the schema is written."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-    shorthand: ClassVar[str | None] = None
+    table: Mapping[str, object]
 
-    @model_validator(mode="before")
-    @classmethod
-    def _expand(cls, value: Any) -> Any:
-        return {cls.shorthand: value} if cls.shorthand and isinstance(value, str | int | float) else value
+    def __get_pydantic_core_schema__(self, source: type[str], handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._known)
 
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        schema = handler.resolve_ref_schema(handler(core))
-        return {"anyOf": [schema["properties"][cls.shorthand], schema]} if cls.shorthand else schema
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string", "enum": list(self.table)}
+
+    def _known(self, name: object) -> str:
+        if isinstance(name, str) and name in self.table:
+            return name
+        *others, last = map(repr, self.table)
+        raise PydanticKnownError("literal_error", {"expected": f"{', '.join(others)} or {last}"})

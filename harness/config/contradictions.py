@@ -1,70 +1,85 @@
-"""Settings that are each fine and together make no experiment: small named rules, all of them asked."""
+"""Settings that are each fine and together make no experiment: `RULES`, small named rules, all of which are asked."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
+from baselines.prompters.table import PROMPTERS
 from harness.config.base import read_margin
+from harness.config.exam import Baseline
 from harness.config.policy import LIST_CURRENCY
 from harness.config.schema import ExperimentConfig
-from harness.config.training import RepeatConfig, SweepRange, TrainingConfig
+from harness.config.training import RepeatConfig, SweepRange, TrainingSection
 from harness.config.yaml_lines import Location
 from suites.metrics import table
-from suites.metrics.corpus_level import CORPUS
+from suites.metrics.table import CORPUS
 
 Problem = tuple[Location, str]
+Rule = Callable[[ExperimentConfig], Iterator[Problem]]
 
 
-def unknown(what: str, name: object, known: list[str]) -> str:
+def contradictions(config: ExperimentConfig) -> list[Problem]:
+    """Every problem that a rule has with an experiment, by the setting it is about."""
+    return list(dict.fromkeys(problem for rule in RULES for problem in rule(config)))
+
+
+def unknown(what: str, name: object, known: Sequence[str]) -> str:
+    """What to say of a name that is not among the known ones."""
     near = difflib.get_close_matches(str(name), known, n=1)
     return f"unknown {what}; did you mean `{near[0]}`?" if near else f"unknown {what}; use one of {', '.join(known)}"
 
 
-def contradictions(config: ExperimentConfig) -> list[Problem]:
-    """Settings that are each fine and together make no experiment."""
-    data, candidate = config.data, config.candidate
-    found: list[Problem] = []
-    live = [baseline for baseline in config.baselines if not baseline.recorded]
-    if (config.training is None) == (candidate is None):
-        found.append((("training",), "an experiment has either `training:` or `candidate:`"))
-    if config.model is None and (live or config.training or (candidate and candidate.path)):
-        found.append(((), "`model` is required unless baselines and candidate are all recorded or endpoints"))
-    if not data.train and (config.training or data.split or any(b.few_shot for b in live)):
-        found.append((("data",), "`data.train` is required for training, few-shot prompts and splits"))
+# --- what is compared ------------------------------------------------------------------------------------------------
+
+
+def one_candidate(config: ExperimentConfig) -> Iterator[Problem]:
+    """A candidate is trained here or comes from elsewhere."""
+    if (config.training is None) == (config.candidate is None):
+        yield ("training",), "an experiment has either `training:` or `candidate:`"
+
+
+def a_model_to_ask(config: ExperimentConfig) -> Iterator[Problem]:
+    """Prompts, trainings and folders of weights need a base model."""
+    candidate = config.candidate
+    if config.model is None and (_live(config) or config.training or (candidate and candidate.path)):
+        yield (), "`model` is required unless baselines and candidate are all recorded or endpoints"
+
+
+def a_model_to_train(config: ExperimentConfig) -> Iterator[Problem]:
+    """What stands behind an endpoint is trained by an API or not at all."""
     if config.model and config.model.endpoint and config.training and not config.training.openai_job:
-        found.append((("training",), "a model behind an endpoint cannot be trained here; give a Hub id or a folder"))
-    found += _stage_problems(config)
-    rehearsed = data.validation or (data.split and (data.split.validation or data.split.folds))
-    for name in ("learning_curve", "sweep"):
-        if config.training and getattr(config.training, name) and not rehearsed:
-            found.append((("training", name), f"`training.{name}` is measured on `data.validation`"))
-    return [*found, *_data_contradictions(config), *_metric_problems(config), *_cost_problems(config)]
+        yield ("training",), "a model behind an endpoint cannot be trained here; give a Hub id or a folder"
 
 
-PREFERENCE_METHODS = ("dpo", "kto", "reward")
+# --- the stages of a training ----------------------------------------------------------------------------------------
 
 
-ONLINE_METHODS = ("rloo", "grpo")
+class Stage(NamedTuple):
+    """A stage as the file has it or as a sweep would try it, where it stands, and the stages before it."""
+
+    where: Location
+    config: TrainingSection
+    before: Sequence[TrainingSection]
+    last: bool
+
+    @property
+    def starts_from(self) -> TrainingSection | None:
+        """The stage whose weights it goes on from; a reward model is no such weights."""
+        return next((stage for stage in reversed(self.before) if stage.kind.leaves != "reward model"), None)
 
 
-def _stage_problems(config: ExperimentConfig) -> list[Problem]:
-    """Stages that lack what they learn from, or do not go on from one another."""
-    found: list[Problem] = []
+def _stages(config: ExperimentConfig) -> Iterator[Stage]:
     stages = config.training.stages if config.training else []
     for position, stage in enumerate(stages):
-        before = [earlier.method for earlier in stages[:position] if earlier.method != "reward"]
         last = position == len(stages) - 1
-        here: Location = ("training",) if last else ("training", "after", position)
-        found += [] if last else [((*here, name), f"`{name}` is said of the whole training") for name in _whole(stage)]
-        for kind in _tried(stage):
-            found += [((*here, "method"), sentence) for sentence in _stage_sentences(config, kind, before, last)]
-            if problem := _reward_problem(kind, [earlier.method for earlier in stages[:position]]):
-                found.append(((*here, "reward"), problem))
-    return list(dict.fromkeys(found))
+        where: Location = ("training",) if last else ("training", "after", position)
+        for tried in _tried(stage):
+            yield Stage(where, tried, stages[:position], last)
 
 
-def _tried(stage: TrainingConfig) -> Iterator[TrainingConfig]:
+def _tried(stage: TrainingSection) -> Iterator[TrainingSection]:
     """The stage, and what a sweep makes of it at the ends of its space."""
     yield stage
     for name, place in stage.sweep.space.items() if stage.sweep else ():
@@ -72,117 +87,241 @@ def _tried(stage: TrainingConfig) -> Iterator[TrainingConfig]:
             yield stage.model_copy(update={name: value})
 
 
-def _reward_problem(stage: TrainingConfig, before: Sequence[str]) -> str | None:
-    if stage.reward == "model" and "reward" not in before:
-        return "a reward model needs a stage before it: `after: [lora, reward]`"
-    if stage.reward and stage.reward not in ("model", *table.METRICS, "json_schema"):
-        return f"`{stage.reward}`: {unknown('metric', stage.reward, list(table.METRICS))}"
-    return None
+def said_once(config: ExperimentConfig) -> Iterator[Problem]:
+    """Where a training runs and how often it is done is said of all its stages together."""
+    for stage in _stages(config):
+        for name in sorted(stage.config.model_fields_set & RepeatConfig.model_fields.keys()) if not stage.last else ():
+            yield (*stage.where, name), f"`{name}` is said of the whole training"
 
 
-def _whole(stage: TrainingConfig) -> list[str]:
-    """What a stage says and cannot have of its own."""
-    watched = {"evaluate_every", "patience"}
-    return sorted(stage.model_fields_set & (RepeatConfig.model_fields.keys() - watched))
+def no_stages_of_stages(config: ExperimentConfig) -> Iterator[Problem]:
+    """Stages are one list."""
+    for stage in _stages(config):
+        if not stage.last and stage.config.after:
+            yield (*stage.where, "method"), "a stage has no stages of its own; list them all in one `after`"
 
 
-def _stage_sentences(
-    config: ExperimentConfig, stage: TrainingConfig, before: Sequence[str], last: bool
-) -> Iterator[str]:
-    method = stage.method
-    supervised = method not in (*PREFERENCE_METHODS, *ONLINE_METHODS)
-    if method in PREFERENCE_METHODS and not config.data.preferences:
-        yield f"`{method}` learns from `data.preferences`"
-    if (stage.replay or stage.ewc) and not config.data.general:
-        yield "`replay` and `ewc` need `data.general`"
-    if not last and stage.after:
-        yield "a stage has no stages of its own; list them all in one `after`"
-    if last and method == "reward":
-        yield "a reward model answers nothing; it is a stage before `rloo` or `grpo`"
-    if before and before[-1] in ("prompt_tuning", "prefix_tuning"):
-        yield f"`{method}` goes on from whole weights, a LoRA or IA3, not from virtual tokens"
-    elif supervised and before and before[-1] != "full":
-        yield f"`{method}` starts from whole weights, and the stage before it leaves an adapter"
+def rows_for_each_stage(config: ExperimentConfig) -> Iterator[Problem]:
+    """A stage has the data that its method, and its way to remember, learn from."""
+    for stage in _stages(config):
+        where = (*stage.where, "method")
+        if stage.config.kind.learns_from == "preferences" and not config.data.preferences:
+            yield where, f"`{stage.config.method}` learns from `data.preferences`"
+        if (stage.config.replay or stage.config.ewc) and not config.data.general:
+            yield where, "`replay` and `ewc` need `data.general`"
 
 
-def _data_contradictions(config: ExperimentConfig) -> list[Problem]:
+def the_last_stage_answers(config: ExperimentConfig) -> Iterator[Problem]:
+    """A training ends with a model that answers."""
+    for stage in _stages(config):
+        if stage.last and stage.config.kind.leaves == "reward model":
+            yield (*stage.where, "method"), "a reward model answers nothing; it is a stage before `rloo` or `grpo`"
+
+
+def stages_go_on(config: ExperimentConfig) -> Iterator[Problem]:
+    """A stage goes on from what the one before it leaves."""
+    for stage in _stages(config):
+        if not (start := stage.starts_from):
+            continue
+        method = stage.config.method
+        if start.kind.virtual_tokens:
+            sentence = f"`{method}` goes on from whole weights, a LoRA or IA3, not from virtual tokens"
+            yield (*stage.where, "method"), sentence
+        elif stage.config.kind.learns_from == "rows" and start.kind.leaves != "weights":
+            sentence = f"`{method}` starts from whole weights, and the stage before it leaves an adapter"
+            yield (*stage.where, "method"), sentence
+
+
+def known_rewards(config: ExperimentConfig) -> Iterator[Problem]:
+    """A reward is a metric of the exam, or a reward model that was trained before."""
+    for stage in _stages(config):
+        reward = stage.config.reward
+        if reward == "model" and all(earlier.kind.leaves != "reward model" for earlier in stage.before):
+            yield (*stage.where, "reward"), "a reward model needs a stage before it: `after: [lora, reward]`"
+        elif reward and reward not in ("model", *table.plain(), "json_schema"):
+            yield (*stage.where, "reward"), f"`{reward}`: {unknown('metric', reward, table.plain())}"
+
+
+def measured_on_validation(config: ExperimentConfig) -> Iterator[Problem]:
+    """What is searched for or compared among trainings is measured on rows that are not the exam."""
+    split = config.data.split
+    if config.data.validation or (split and (split.validation or split.folds)):
+        return
+    for name in ("learning_curve", "sweep"):
+        if config.training and getattr(config.training, name):
+            yield ("training", name), f"`training.{name}` is measured on `data.validation`"
+
+
+# --- the data --------------------------------------------------------------------------------------------------------
+
+
+def rows_to_train_on(config: ExperimentConfig) -> Iterator[Problem]:
+    """Trainings, prompts that show rows, and splits take a training file."""
+    shows_rows = any(PROMPTERS[baseline.prompter].shows_rows for baseline in _live(config) if baseline.prompter)
+    if not config.data.train and (config.training or config.data.split or shows_rows):
+        yield ("data",), "`data.train` is required for training, few-shot prompts and splits"
+
+
+def an_exam(config: ExperimentConfig) -> Iterator[Problem]:
+    """There is a test set, of its own or set aside."""
+    split = config.data.split
+    if not config.data.test and not (split and (split.test or split.folds)):
+        yield ("data",), "`data.test` is required (or `data.split.test`, a share of the training file)"
+
+
+def one_source_for_each_split(config: ExperimentConfig) -> Iterator[Problem]:
+    """Validation and test rows are a file or a share, not both."""
     data, split = config.data, config.data.split
-    if split and split.folds:
-        return _fold_problems(config)
-    found: list[Problem] = []
-    if not data.test and not (split and split.test):
-        found.append((("data",), "`data.test` is required (or `data.split.test`, a share of the training file)"))
     for name in ("validation", "test"):
-        if getattr(data, name) and split and getattr(split, name):
+        if getattr(data, name) and split and not split.folds and getattr(split, name):
             sentence = (
                 f"`data.{name}` names a file and `data.split.{name}` takes a share of the training file; keep one"
             )
-            found.append((("data", "split", name), sentence))
-    if split and split.validation + split.test >= 1:
-        found.append((("data", "split"), "`data.split` sets everything aside and leaves nothing to train with"))
-    if len(config.baselines) > 1 and not data.validation and not (split and split.validation):
+            yield ("data", "split", name), sentence
+
+
+def rows_left_to_train_on(config: ExperimentConfig) -> Iterator[Problem]:
+    """A split leaves some rows to learn from."""
+    split = config.data.split
+    if split and not split.folds and split.validation + split.test >= 1:
+        yield ("data", "split"), "`data.split` sets everything aside and leaves nothing to train with"
+
+
+def prompts_chosen_on_validation(config: ExperimentConfig) -> Iterator[Problem]:
+    """The best of several prompts is not chosen on the exam."""
+    split = config.data.split
+    if len(config.baselines) > 1 and not config.data.validation and not (split and (split.validation or split.folds)):
         sentence = "`data.validation` is required: the best of several baselines is chosen there, not on the test set"
-        found.append((("data",), sentence))
-    return found
+        yield ("data",), sentence
 
 
-def _fold_problems(config: ExperimentConfig) -> list[Problem]:
-    """What cannot stand beside `data.split.folds`, which makes every row an exam of a fine-tune trained here."""
-    found: list[Problem] = []
-    for name in ("validation", "test"):
+# --- folds, which make every row an exam of a fine-tune trained here -------------------------------------------------
+
+
+def folds_and_splits(config: ExperimentConfig) -> Iterator[Problem]:
+    """Folds are the only split."""
+    for name in ("validation", "test") if _folds(config) else ():
         if getattr(config.data, name):
             sentence = f"`data.{name}` cannot stand beside `data.split.folds`, by which every fold is one once"
-            found.append((("data", name), sentence))
-        if config.data.split and getattr(config.data.split, name):
+            yield ("data", name), sentence
+        if getattr(config.data.split, name):
             sentence = f"`data.split.{name}` cannot stand beside `folds`, by which every fold is one once"
-            found.append((("data", "split", name), sentence))
-    for name in ("sweep", "seeds", "learning_curve"):
+            yield ("data", "split", name), sentence
+
+
+def folds_and_repeats(config: ExperimentConfig) -> Iterator[Problem]:
+    """A training for each fold is not repeated for anything else."""
+    for name in ("sweep", "seeds", "learning_curve") if _folds(config) else ():
         if config.training and name in config.training.model_fields_set:
             sentence = f"`training.{name}` cannot stand beside `data.split.folds`, which trains once for each fold"
-            found.append((("training", name), sentence))
-    if config.candidate:
+            yield ("training", name), sentence
+
+
+def folds_train(config: ExperimentConfig) -> Iterator[Problem]:
+    """Folds are examined by fine-tunes that have not seen them, and so are trained here."""
+    if _folds(config) and config.candidate:
         sentence = (
             "`data.split.folds` trains a candidate for each fold; examine one that is there on a `data.test` file"
         )
-        found.append((("data", "split", "folds"), sentence))
-    if config.policy.stop_early:
+        yield ("data", "split", "folds"), sentence
+
+
+def folds_and_early_looks(config: ExperimentConfig) -> Iterator[Problem]:
+    """An exam of all folds is taken whole."""
+    if _folds(config) and config.policy.stop_early:
         sentence = "`policy.stop_early` cannot stand beside `data.split.folds`: an exam of all folds has no early look"
-        found.append((("policy", "stop_early"), sentence))
-    return found
+        yield ("policy", "stop_early"), sentence
 
 
-def _metric_problems(config: ExperimentConfig) -> list[Problem]:
-    found: list[Problem] = []
-    live = [baseline for baseline in config.baselines if not baseline.recorded]
-    all_recorded = not live and config.candidate is not None and config.candidate.recorded is not None
-    named: list[tuple[Location, str]] = [(("task", "metrics", i), name) for i, name in enumerate(config.task.metrics)]
-    named += [(("task", "primary"), config.task.primary)] if config.task.primary else []
+# --- how it is marked ------------------------------------------------------------------------------------------------
+
+
+def known_metrics(config: ExperimentConfig) -> Iterator[Problem]:
+    """Every metric is one of the table, and marks of recorded answers are for recorded answers."""
+    task, candidate = config.task, config.candidate
+    all_recorded = not _live(config) and candidate is not None and candidate.recorded is not None
+    named: list[tuple[Location, str]] = [(("task", "metrics", i), name) for i, name in enumerate(task.metrics)]
+    named += [(("task", "primary"), task.primary)] if task.primary else []
     for location, name in named:
-        if name not in table.KINDS and not name.startswith(table.PREFIXES):
-            found.append((location, f"`{name}`: {unknown('metric', name, list(table.KINDS))}"))
+        if table.find(name) is None:
+            yield location, f"`{name}`: {unknown('metric', name, list(table.METRICS))}"
         elif name.startswith("recorded:") and not all_recorded:
-            found.append((location, f"`{name}` is a mark of recorded answers; a model that is asked now has none"))
+            yield location, f"`{name}` is a mark of recorded answers; a model that is asked now has none"
+
+
+def a_schema_to_mark_with(config: ExperimentConfig) -> Iterator[Problem]:
+    """A metric that takes a JSON Schema is given one."""
     if "json_schema" in config.task.ordered_metrics and not config.task.schema_file:
-        found.append((("task", "metrics"), "the metric json_schema needs `task.schema`, a JSON Schema file"))
+        yield ("task", "metrics"), "the metric json_schema needs `task.schema`, a JSON Schema file"
+
+
+def marks_to_stop_early_by(config: ExperimentConfig) -> Iterator[Problem]:
+    """Early looks are at a mean of marks, and at a difference."""
     whole = config.task.ordered_metrics[0] in CORPUS
     if config.policy.stop_early and (whole or read_margin(config.policy.min_gain)[1]):
         sentence = "`policy.stop_early` needs a first metric that marks single answers, and `min_gain` as a difference"
-        found.append((("policy", "stop_early"), sentence))
-    return found
+        yield ("policy", "stop_early"), sentence
 
 
-def _cost_problems(config: ExperimentConfig) -> list[Problem]:
-    costs = config.costs
-    found: list[Problem] = []
-    if config.policy.max_cost is not None and costs.candidate is None:
-        sentence = "`policy.max_cost` needs the price of the candidate, `costs.candidate`"
-        found.append((("policy", "max_cost"), sentence))
-    if costs.training and costs.training.per_hour is not None and config.training is None:
+# --- what it costs ---------------------------------------------------------------------------------------------------
+
+
+def a_price_for_max_cost(config: ExperimentConfig) -> Iterator[Problem]:
+    """A budget needs a price."""
+    if config.policy.max_cost is not None and config.costs.candidate is None:
+        yield ("policy", "max_cost"), "`policy.max_cost` needs the price of the candidate, `costs.candidate`"
+
+
+def a_training_to_pay_for(config: ExperimentConfig) -> Iterator[Problem]:
+    """A price per hour is of a training whose hours are measured."""
+    price = config.costs.training
+    if price and price.per_hour is not None and config.training is None:
         sentence = "`costs.training.per_hour` needs a training whose seconds are measured here; give the amount"
-        found.append((("costs", "training"), sentence))
+        yield ("costs", "training"), sentence
+
+
+def one_currency(config: ExperimentConfig) -> Iterator[Problem]:
+    """Prices of the list are in its own currency."""
     for side in ("baseline", "candidate"):
-        price = getattr(costs, side)
-        if price and price.name and costs.currency != LIST_CURRENCY:
-            sentence = f"`costs.{side}` is on the price list in {LIST_CURRENCY}; give the numbers in {costs.currency}"
-            found.append((("costs", side), sentence))
-    return found
+        price, currency = getattr(config.costs, side), config.costs.currency
+        if price and price.name and currency != LIST_CURRENCY:
+            sentence = f"`costs.{side}` is on the price list in {LIST_CURRENCY}; give the numbers in {currency}"
+            yield ("costs", side), sentence
+
+
+RULES: list[Rule] = [
+    one_candidate,
+    a_model_to_ask,
+    a_model_to_train,
+    said_once,
+    no_stages_of_stages,
+    rows_for_each_stage,
+    the_last_stage_answers,
+    stages_go_on,
+    known_rewards,
+    measured_on_validation,
+    rows_to_train_on,
+    an_exam,
+    one_source_for_each_split,
+    rows_left_to_train_on,
+    prompts_chosen_on_validation,
+    folds_and_splits,
+    folds_and_repeats,
+    folds_train,
+    folds_and_early_looks,
+    known_metrics,
+    a_schema_to_mark_with,
+    marks_to_stop_early_by,
+    a_price_for_max_cost,
+    a_training_to_pay_for,
+    one_currency,
+]
+
+
+def _live(config: ExperimentConfig) -> list[Baseline]:
+    """The baselines that are asked now."""
+    return [baseline for baseline in config.baselines if not baseline.recorded]
+
+
+def _folds(config: ExperimentConfig) -> bool:
+    return bool(config.data.split and config.data.split.folds)

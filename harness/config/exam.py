@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
     GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
+    create_model,
+    model_serializer,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from harness.config.base import FilePath, Margin, Name, Section, Share, Tier
-from suites.checks.table import CheckName, Level
+from baselines.prompters.table import PROMPTERS
+from baselines.prompters.types import PromptSettings
+from harness.config.base import FilePath, Margin, Name, OneOf, Share, Tier
+from suites.checks.table import CHECKS, Level
+from suites.metrics.table import METRICS
+from suites.settings import Section
 
 PARTS = r"\d{1,2}/\d{1,2}/\d{1,2}"
 
@@ -89,15 +96,25 @@ class DataConfig(Section):
     general: FilePath | None = None
     split: SplitConfig | None = None
     columns: dict[Literal["id", "input", "target", "cluster", "messages", "text"], str] = {}
-    findings: dict[CheckName, Level] = {}
+    findings: dict[Annotated[str, OneOf(CHECKS)], Level] = {}
+
+
+def _list_metrics(schema: dict[str, Any]) -> None:
+    """What a metric may be called, for the schema: a name of the table, or any name behind a colon."""
+    kinds = "|".join(name.partition(":")[0] for name in METRICS if ":" in name)
+    names = [name for name in METRICS if ":" not in name]
+    schema["anyOf"] = [{"enum": names}, {"type": schema.pop("type"), "pattern": f"^({kinds}):"}]
+
+
+MetricName = Annotated[str, Field(json_schema_extra=_list_metrics)]
 
 
 class TaskConfig(Section):
     """What is asked and how it is marked. `prompt` is a .md or .txt file, or the instruction itself."""
 
     prompt: str = ""
-    metrics: Annotated[list[str], Field(min_length=1)] = ["exact_match"]
-    primary: str | None = None
+    metrics: Annotated[list[MetricName], Field(min_length=1)] = ["exact_match"]
+    primary: MetricName | None = None
     schema_file: FilePath | None = Field(default=None, alias="schema")
     slices: list[str] = []
     max_new_tokens: Annotated[int, Field(ge=1)] = 64
@@ -109,27 +126,26 @@ class TaskConfig(Section):
         return (primary, *(name for name in self.metrics if name != primary))
 
 
-class ZeroShotConfig(Section):
-    """The instruction alone; `prompt` replaces the task's own."""
-
-    shorthand = "prompt"
-    prompt: str | None = None
-
-
-class FewShotConfig(Section):
-    """The instruction and `shots` training examples as earlier turns."""
-
-    shots: Annotated[int, Field(ge=1, le=256)] = 8
-    prompt: str | None = None
-
-
-class BaselineConfig(Section):
+class Baseline(Section):
     """One way to prompt the base model, or `recorded` answers of one; `name` labels it in the report."""
 
     name: Name | None = None
-    zero_shot: ZeroShotConfig | None = None
-    few_shot: FewShotConfig | None = None
     recorded: FilePath | None = None
+
+    @property
+    def prompter(self) -> str | None:
+        """The name of its way to prompt; None for recorded answers."""
+        return next((name for name in self._prompters() if getattr(self, name) is not None), None)
+
+    @property
+    def settings(self) -> PromptSettings:
+        """The settings of its way to prompt."""
+        settings: PromptSettings = getattr(self, self.prompter or "")
+        return settings
+
+    @classmethod
+    def _prompters(cls) -> list[str]:
+        return [name for name in cls.model_fields if name not in Baseline.model_fields]
 
     @model_validator(mode="before")
     @classmethod
@@ -140,14 +156,33 @@ class BaselineConfig(Section):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if sum(kind is not None for kind in (self.zero_shot, self.few_shot, self.recorded)) != 1:
-            raise ValueError("a baseline is exactly one of zero_shot, few_shot, recorded")
+        kinds = [*self._prompters(), "recorded"]
+        if sum(getattr(self, kind) is not None for kind in kinds) != 1:
+            raise ValueError(f"a baseline is exactly one of {', '.join(kinds)}")
         return self
+
+    @model_serializer(mode="wrap")
+    def _where_used(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A way to prompt is put on record where it is used, so that a new one gives no experiment another id."""
+        return {key: value for key, value in handler(self).items() if value is not None or key in ON_RECORD}
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         schema = handler.resolve_ref_schema(handler(core))
-        return {"anyOf": [{"enum": ["zero_shot", "few_shot"]}, schema]}
+        return {"anyOf": [{"enum": cls._prompters()}, schema]}
+
+
+ON_RECORD = ("name", "recorded", "zero_shot", "few_shot")  # always written, as null where not used
+
+if TYPE_CHECKING:
+    BaselineConfig = Baseline
+else:  # with a field for each way to prompt
+    BaselineConfig = create_model(
+        "BaselineConfig",
+        __base__=Baseline,
+        __doc__=Baseline.__doc__,
+        **{name: (kind.settings | None, None) for name, kind in PROMPTERS.items()},
+    )
 
 
 class CandidateConfig(Endpoint):

@@ -9,7 +9,8 @@ from pydantic import (
     model_validator,
 )
 
-from harness.config.base import Gain, Margin, Section, Share, Tier
+from harness.config.base import Gain, Margin, Share, Tier
+from suites.settings import Section
 
 
 class MetricRule(Section):

@@ -6,20 +6,19 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from harness.config.base import Name, Section
+from harness.config.base import Name
 from harness.config.exam import (
     BaselineConfig,
     CandidateConfig,
     DataConfig,
-    FewShotConfig,
     JudgeConfig,
     ModelConfig,
     RegressionConfig,
     TaskConfig,
-    ZeroShotConfig,
 )
 from harness.config.policy import CostsConfig, Policy
-from harness.config.training import TrainingConfig
+from harness.config.training import TrainingSection
+from suites.settings import Section
 
 
 class ExperimentConfig(Section):
@@ -30,10 +29,10 @@ class ExperimentConfig(Section):
     data: DataConfig
     task: TaskConfig = TaskConfig()
     baselines: Annotated[list[BaselineConfig], Field(min_length=1)] = [
-        BaselineConfig(zero_shot=ZeroShotConfig()),
-        BaselineConfig(few_shot=FewShotConfig()),
+        BaselineConfig.model_validate("zero_shot"),
+        BaselineConfig.model_validate("few_shot"),
     ]
-    training: TrainingConfig | None = None
+    training: TrainingSection | None = None
     candidate: CandidateConfig | None = None
     regression: list[RegressionConfig] | None = None
     judge: JudgeConfig | None = None

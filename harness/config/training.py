@@ -1,4 +1,4 @@
-"""How to train: the method, elsewhere, watched, repeated, searched."""
+"""The section `training:` how, elsewhere, watched, repeated, searched."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from pydantic import (
     model_validator,
 )
 
-from harness.config.base import FilePath, Section
+from harness.config.base import FilePath
+from harness.config.recipe import SETTINGS, Recipe, TrainingConfig
+from suites.settings import Section
 
 Shares = Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=2)]
 
@@ -52,17 +54,13 @@ class ElsewhereConfig(Section):
 
 
 class WatchConfig(ElsewhereConfig):
-    """How a training is looked at: every so many steps, with so many questions a probe.
+    """Where a training runs, and with how many questions a probe it is looked at.
 
-    Left out, `evaluate_every` is after every epoch, or five times in a training of more epochs than that.
-    `patience` is how many evaluations in a row may look like overfitting before the run is stopped.
     `accelerate` is a config file of accelerate (DDP, FSDP, DeepSpeed) to train with in several processes; no questions
     are asked then, and validation loss alone judges.
     """
 
     accelerate: FilePath | None = None
-    evaluate_every: Annotated[int, Field(ge=1)] | None = None
-    patience: Annotated[int, Field(ge=1)] = 2
     probe: Annotated[int, Field(ge=0)] = 32
 
 
@@ -105,69 +103,30 @@ class RepeatConfig(WatchConfig):
     report_to: list[TrackerName] = []
 
 
-MethodName = Literal[
-    "lora", "qlora", "full", "prompt_tuning", "prefix_tuning", "ia3", "dpo", "kto", "reward", "rloo", "grpo"
-]
-
-
-class TrainingConfig(RepeatConfig):
-    """How to fine-tune. Learning rate left out means the method's usual one: 2e-4 for LoRA, 2e-5 for full.
+class TrainingSection(Recipe, RepeatConfig):
+    """How to fine-tune: what a stage takes, where it runs, how often.
 
     `after` are stages that come first, each going on from what the last one left: `{method: dpo, after: [lora]}`.
-    `replay` is the share of `data.general` in the training set, `ewc` the strength of elastic weight consolidation on
-    it; Fisher information is small, so useful strengths are large, e.g. 1.0e+5. `reward` is a metric of the exam (left
-    out: the task's own), or `model` for the reward model of an earlier stage.
     """
 
     shorthand = "method"
-    method: MethodName = "lora"
-    epochs: Annotated[float, Field(gt=0)] = 3.0
-    learning_rate: Annotated[float, Field(gt=0)] | None = None
-    batch_size: Annotated[int, Field(ge=1)] = 16
-    gradient_accumulation: Annotated[int, Field(ge=1)] = 1
-    rank: Annotated[int, Field(ge=1)] = 16
-    alpha: Annotated[int, Field(ge=1)] = 32
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    variant: Literal["rslora", "dora", "loha", "lokr"] | None = None
-    target_modules: str | list[str] = "all-linear"
-    virtual_tokens: Annotated[int, Field(ge=1)] = 20
-    max_length: Annotated[int, Field(ge=8)] = 1024
-    packing: bool = False
-    warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    replay: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    ewc: Annotated[float, Field(ge=0)] = 0.0
-    beta: Annotated[float, Field(ge=0)] | None = None
-    reward: str | None = None
-    completions: Annotated[int, Field(ge=2)] = 8
-    after: list[TrainingConfig] = []
+    after: list[TrainingSection] = []
 
     @property
-    def stages(self) -> list[TrainingConfig]:
+    def stages(self) -> list[TrainingSection]:
         """Every stage in order, this one last."""
         return [*self.after, self]
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if self.variant in ("loha", "lokr") and self.method == "qlora":
-            raise ValueError(f"`variant: {self.variant}` takes a base in full, not one in four bits")
-        if self.ewc and (self.method not in ("full", "lora") or self.variant not in (None, "rslora")):
-            raise ValueError("`ewc` knows what full fine-tuning and LoRA change, not what other methods do")
-        if (self.replay or self.ewc) and self.method in ("dpo", "kto", "reward", "rloo", "grpo"):
-            raise ValueError("`replay` and `ewc` go with a supervised method")
-        if self.packing and self.method not in ("full", "lora", "qlora", "ia3"):
-            raise ValueError("`packing` goes with full, lora, qlora or ia3; rows of other methods cannot share one")
-        if self.method in ("rloo", "grpo") and self.batch_size % self.completions:
-            raise ValueError("`batch_size` counts answers here, a multiple of `completions`")
-        if self.method == "kto" and self.batch_size < 2:
-            raise ValueError("`batch_size` is 2 or more for KTO, which compares the answers of a batch")
-        return self
+    def settled(self, reward: str, max_new_tokens: int, seed: int) -> TrainingConfig:
+        """What the training takes, with what the rest of the file says; `reward` is the metric where none is named."""
+        given = self.model_dump(include=set(Recipe.model_fields))
+        after = [stage.settled(reward, max_new_tokens, seed) for stage in self.after]
+        known = {"reward": self.reward or reward, "max_new_tokens": max_new_tokens, "seed": seed, "after": after}
+        return TrainingConfig.model_validate({**given, **known})
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        ours = set(TrainingConfig.model_fields) - set(RepeatConfig.model_fields)
-        watched = set(WatchConfig.model_fields) - set(ElsewhereConfig.model_fields)
-        given = sorted(self.model_fields_set & (ours | watched))
+        given = sorted(self.model_fields_set & (Recipe.model_fields.keys() | {"after", "accelerate", "probe"}))
         if self.command and self.openai_job:
             raise ValueError("a training is by a command or by an API, not by both")
         if self.elsewhere and given:
@@ -176,9 +135,8 @@ class TrainingConfig(RepeatConfig):
             raise ValueError("`format`, `output` and `timeout_hours` belong to a `command`")
         if self.sweep and self.elsewhere:
             raise ValueError("a `sweep` is over settings of our own methods")
-        swept = ours - {"after"}
-        if self.sweep and (unknown := sorted(set(self.sweep.space) - swept)):
-            raise ValueError(f"a sweep cannot vary {', '.join(unknown)}; it can vary {', '.join(sorted(swept))}")
+        if self.sweep and (unknown := sorted(self.sweep.space.keys() - SETTINGS)):
+            raise ValueError(f"a sweep cannot vary {', '.join(unknown)}; it can vary {', '.join(sorted(SETTINGS))}")
         for place in self.sweep.space.items() if self.sweep else ():
             self._check_ends(*place)
         if self.openai_job and self.seeds + bool(self.learning_curve) > 1:
@@ -190,5 +148,5 @@ class TrainingConfig(RepeatConfig):
     def _check_ends(self, name: str, place: SweepRange | list[int | float | str]) -> None:
         """What a sweep would try must be a setting that the file could give."""
         for value in [place.low, place.high] if isinstance(place, SweepRange) else place:
-            rest = self.model_dump(include=self.model_fields_set - set(RepeatConfig.model_fields) - {"after"})
-            TrainingConfig.model_validate({**rest, name: value})
+            rest = self.model_dump(include=self.model_fields_set & SETTINGS)
+            Recipe.model_validate({**rest, name: value})

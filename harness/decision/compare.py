@@ -49,7 +49,8 @@ class Comparison(Question):
     against no difference; `p_harm` one-sided, against "no worse than the margin"; `p_equal` that of two one-sided tests
     for a difference within the gain asked for (task only). `sd` is that of one example's
     difference, clusters allowed for (standard error times root n), and `detectable` the smallest true difference that
-    an exam like this tells from none in four of five tries (METHODS d1), the power planned for everywhere.
+    an exam like this tells from none in four of five tries (docs/explanation/statistics.md, d1), the power planned for
+    everywhere.
     """
 
     n: int

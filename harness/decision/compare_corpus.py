@@ -17,7 +17,9 @@ from harness.stats.corpus_level import (
     corpus_value,
 )
 from harness.stats.score_test import Interval, numbered
-from suites.metrics.corpus_level import CORPUS, LABELS, CorpusMetric, floors, imbalance
+from suites.metrics.corpus_level import CorpusMetric
+from suites.metrics.floors import floors, imbalance
+from suites.metrics.table import CORPUS, LABELS
 
 Answers = Mapping[str, tuple[str, str]]  # (target, answer) by example id; answers that have no score are left out
 

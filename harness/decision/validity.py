@@ -156,7 +156,7 @@ def unseen_gate(sentence: str) -> Gate:
 def looks_gate(looks: int, max_looks: int) -> Gate:
     """How many candidates these questions have judged, this one included: the best of many tries wins by chance.
 
-    Choosing the best of 8 on the test set makes an error rate of .025 one of .165 (METHODS a7).
+    Choosing the best of 8 on the test set makes an error rate of .025 one of .165 (docs/explanation/statistics.md, a7).
     """
     words = f"candidate number {looks:,} on these questions"
     if looks > max_looks:

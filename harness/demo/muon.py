@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from suites.types import Json
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # coefficients of the quintic iteration, from the Muon reference code
 
@@ -23,7 +24,7 @@ class Muon(torch.optim.Optimizer):  # type: ignore[misc]
         super().__init__(list(params), {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
-    def step(self, closure: Callable[[], Any] | None = None) -> None:
+    def step(self, closure: Callable[[], object] | None = None) -> None:
         for group in self.param_groups:
             by_shape: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
             for param in group["params"]:
@@ -31,7 +32,7 @@ class Muon(torch.optim.Optimizer):  # type: ignore[misc]
             for params in by_shape.values():
                 self._update(params, group)
 
-    def _update(self, params: list[Tensor], group: dict[str, Any]) -> None:
+    def _update(self, params: list[Tensor], group: Json) -> None:
         directions = orthogonalised(torch.stack([self._momentum(param, group["momentum"]) for param in params]))
         for param, direction in zip(params, directions, strict=True):
             rows, columns = param.shape

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -28,6 +27,7 @@ from harness.demo.documents import Document, episode_document, judge_document
 from harness.demo.init import structured_init
 from harness.demo.muon import build_optimizers
 from harness.demo.tokenizer import build_tokenizer
+from suites.types import Json
 
 SEED = 1
 HERE = Path(__file__).parent
@@ -129,7 +129,7 @@ class Trainer:
         self.accuracy = 0.0
 
     @property
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Json:
         return {
             "stage": self.stage.name,
             "step": self.step,
@@ -139,7 +139,7 @@ class Trainer:
             "rng": self.rng.getstate(),
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: Json) -> None:
         self.step, self.tokens = state["step"], state["tokens"]
         self.model.load_state_dict(state["model"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
@@ -188,7 +188,7 @@ def run_stage(trainer: Trainer, checkpoint: Path, console: Console) -> None:
                     )
 
 
-def save_checkpoint(state: dict[str, Any], path: Path) -> None:
+def save_checkpoint(state: Json, path: Path) -> None:
     """Write whole or not at all: a kill while saving leaves the previous checkpoint."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")

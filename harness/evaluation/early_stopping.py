@@ -11,33 +11,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from baselines.arm import Arm
-from harness.config.base import read_margin
 from harness.evaluation.evaluate import answer
-from harness.experiment.session import Session
 from harness.observe.progress import say
 from harness.stats.sequential import interval_at_look, planned_looks
 from suites.metrics import table
+from suites.model import Model
 from suites.types import Example, Score, Suite
 
 
-def shortened(session: Session, arm: Arm, suite: Suite, base: Mapping[str, Score]) -> Suite:
+def shortened(
+    arm: Arm, suite: Suite, base: Mapping[str, Score], model: Model, *, limit: float, confidence: float, seed: int
+) -> Suite:
     """The part of the task's exam on which the gain is settled; all of it when it is not settled before the end.
 
-    `base` has the chosen prompt's scores on the primary metric, by example id.
+    `base` has the chosen prompt's scores on the primary metric, by example id; `limit` is the gain asked for.
     """
-    policy = session.experiment.config.policy
-    limit, _ = read_margin(policy.min_gain)
     mark = table.build(suite.primary, suite.schema)
     looks = planned_looks(len({example.cluster for example in suite.examples}))
-    for part in _parts(suite, looks[:-1], session.experiment.config.seed):
-        answers = answer(arm, part, session.model(arm.model), session.experiment.config.seed)
-        after = {e.id: mark(e, found).value for e, found in zip(part.examples, answers, strict=True)}
+    for part in _parts(suite, looks[:-1], seed):
+        answers = answer(arm, part, model, seed)
+        after = {e.id: mark(e, given).value for e, given in zip(part.examples, answers, strict=True)}
         scored = [(base[e.id].value, after[e.id], e.cluster) for e in part.examples if e.id in base]
         pairs = [(b, c, cluster) for b, c, cluster in scored if b is not None and c is not None]
         if not pairs:
             continue
         before, now, clusters = zip(*pairs, strict=True)
-        interval = interval_at_look(before, now, clusters, looks=looks, confidence=policy.confidence)
+        interval = interval_at_look(before, now, clusters, looks=looks, confidence=confidence)
         if interval and (interval.low > limit or interval.high <= limit):
             asked = f"{len(part.examples):,} of {len(suite.examples):,} examples"
             say(f"stopped early: the verdict on the gain stands after {asked}")

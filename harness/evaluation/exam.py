@@ -2,144 +2,123 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from baselines.arm import Arm, Prompter
 from baselines.selection import Trial, choose
 from harness.decision import compare_corpus
-from harness.evaluation.early_stopping import shortened
 from harness.evaluation.evaluate import evaluate, evaluate_lm_eval
-from harness.experiment import exams
-from harness.experiment.arms import base_arms, candidate_label
-from harness.experiment.session import Session, Side
-from harness.judge import audit
 from harness.models.cache import Cached
+from harness.models.openai import Abilities
 from harness.stats import paired
 from harness.stats.score_test import Interval
+from harness.store import arms as places
+from harness.store import models, runs
+from harness.store.arms import Place, Summary
+from harness.store.database import Store
+from harness.store.runs import Mark
+from reports.rows import AdapterEffectRow, EndpointRow, Side
 from suites.benchmarks.lm_eval import LmEvalTask
-from suites.metrics.corpus_level import CORPUS
-from suites.types import Run, Suite
+from suites.metrics.table import CORPUS
+from suites.model import ModelSpec
+from suites.types import Example, Run, Suite
 
 # How many prompts show whether an adapter changes anything; one would do, a few are as cheap.
 EFFECT_PROMPTS = 4
 
 
-def take(session: Session, arm: Arm, suite: Suite) -> Run:
-    """An arm's answers to a suite, marked; what is on record is not asked again."""
-    return evaluate(arm, suite, session.model(arm.model), session.store, session.experiment.config.seed)
+@dataclass(frozen=True, slots=True)
+class Examiner:
+    """Gives the exams of an experiment. `load` makes a spec into the model that answers."""
+
+    store: Store
+    experiment_id: str
+    load: Callable[[ModelSpec], Cached]
+    seed: int
+    confidence: float
+
+    def take(self, arm: Arm, suite: Suite) -> Run:
+        """An arm's answers to a suite, marked; what is on record is not asked again."""
+        return evaluate(arm, suite, self.load(arm.model), self.store, self.seed)
+
+    def choose(self, side: Side, arms: Sequence[Arm], rehearsal: Suite, max_unscored: float) -> Arm:
+        """The arm with the best primary score on the rehearsal; all are put on record."""
+        taken = [self.take(arm, rehearsal) for arm in arms]
+        best = choose([self._trial(run) for run in taken], max_unscored)
+        chosen = arms[[run.arm for run in taken].index(best.arm)]
+        for arm, run in zip(arms, taken, strict=True):
+            self.put(side, arm.name, run, chosen=arm is chosen)
+        return chosen
+
+    def _trial(self, run: Run) -> Trial:
+        found = self.summary(run, run.metrics[0])
+        tokens = runs.mean_tokens_in(self.store, run.id)
+        return Trial(run.arm, found.mean, found.n + found.n_unscored, found.n_unscored, tokens)
+
+    def examine(self, side: Side, arms: Sequence[Arm], chosen: Arm, suite: Suite) -> None:
+        """The task's exam for each arm."""
+        for arm in arms:
+            self.put(side, arm.name, self.take(arm, suite), chosen=arm is chosen)
+
+    def examine_regression(self, side: Side, name: str, spec: ModelSpec, exams: Sequence[Suite | LmEvalTask]) -> None:
+        """The regression exams for the model behind the chosen arm, under `name`."""
+        model = self.load(spec)
+        for exam in exams:
+            if isinstance(exam, LmEvalTask):
+                run = evaluate_lm_eval(name, exam, model, self.store, self.seed)
+            else:
+                run = self.take(Arm(name, spec, Prompter(name, exam.prompt)), exam)
+            self.put(side, name, run, chosen=True)
+        put_abilities(self.store, self.experiment_id, side, model)
+
+    def put(self, side: Side, arm: str, run: Run, *, chosen: bool) -> None:
+        """A run in its place in the experiment, summarised with an interval for every metric."""
+        marks = runs.marks(self.store, run.id)
+        summaries = [(metric, self._summary(run.id, metric, rows)) for metric, rows in marks.items()]
+        places.put(self.store, Place(self.experiment_id, run.id, side, arm, chosen), summaries)
+
+    def summary(self, run: Run, metric: str) -> Summary:
+        """A run's score by a metric."""
+        return self._summary(run.id, metric, runs.marks(self.store, run.id)[metric])
+
+    def _summary(self, run_id: str, metric: str, marks: Sequence[Mark]) -> Summary:
+        scored = [mark for mark in marks if mark.value is not None]
+        value, interval = self._score(run_id, metric, scored) if scored else (None, None)
+        low, high = (interval.low, interval.high) if interval else (None, None)
+        return Summary(len(scored), len(marks) - len(scored), value, low, high)
+
+    def _score(self, run_id: str, metric: str, scored: Sequence[Mark]) -> tuple[float, Interval | None]:
+        """A run's score and its interval: the mean of its marks, or what a corpus metric makes of its answers."""
+        if metric in CORPUS:
+            clusters = {mark.example_id: mark.cluster_id for mark in scored}
+            answers = runs.answers(self.store, run_id, metric)
+            return compare_corpus.value_and_interval(metric, answers, clusters, self.confidence)
+        values = [mark.value for mark in scored if mark.value is not None]
+        interval = paired.mean_interval(values, [mark.cluster_id for mark in scored], self.confidence)
+        return sum(values) / len(values), interval
+
+    def measure_effect(self, arm: Arm, examples: Sequence[Example]) -> None:
+        """For an adapter: the largest change of a logit it makes, on the first prompts of the exam."""
+        model = self.load(arm.model)
+        effect = getattr(model.model, "effect", None)
+        known = models.effect(self.store, self.experiment_id)
+        adapter = model.identity.adapter
+        if effect is None or (known and known.adapter == adapter):
+            return
+        prompts = [arm.prompter.prompt(example) for example in examples[:EFFECT_PROMPTS]]
+        value: float | None = effect(prompts)
+        if value is not None:
+            row = AdapterEffectRow(experiment_id=self.experiment_id, adapter=adapter, effect=value, n=len(prompts))
+            models.put_effect(self.store, row)
 
 
-def choose_arm(session: Session, side: Side, arms: Sequence[Arm]) -> Arm:
-    """The arm with the best primary score on validation; an only arm needs no rehearsal."""
-    if len(arms) == 1:
-        return arms[0]
-    suite = exams.task_suite(session.experiment, session.splits, "validation")
-    runs = [take(session, arm, suite) for arm in arms]
-    best = choose([_trial(session, done) for done in runs], session.experiment.config.policy.max_unscored)
-    chosen = arms[[done.arm for done in runs].index(best.arm)]
-    for arm, done in zip(arms, runs, strict=True):
-        put_arm(session, side, arm.name, done, chosen=arm is chosen)
-    return chosen
-
-
-def _trial(session: Session, done: Run) -> Trial:
-    metric = done.metrics[0]
-    found = summary(session, done, metric)
-    costs = session.store.rows("select mean_tokens_in from v_costs where run_id = ?", [done.id])
-    tokens = costs[0]["mean_tokens_in"] if costs else 0.0
-    return Trial(done.arm, found["mean"], found["n"] + found["n_unscored"], found["n_unscored"], tokens)
-
-
-def shorten(session: Session, arm: Arm, suite: Suite) -> Suite:
-    """The part of the exam that settles the gain; the best prompt then meets the candidate on that part."""
-    name = session.chosen("base")["arm"]
-    [prompted] = [arm for arm in base_arms(session.experiment, session.splits) if arm.name == name]
-    whole = take(session, prompted, suite)
-    part = shortened(session, arm, suite, session.store.scores(whole.id, suite.primary))
-    session.forget_chosen("base", "task")
-    done = take(session, prompted, part)
-    put_arm(session, "base", name, done, chosen=True)
-    return part
-
-
-def examine(session: Session, side: Side, arms: Sequence[Arm], chosen: Arm, suite: Suite) -> None:
-    """The task's exam for each arm, and the regression exams for the model behind the chosen one."""
-    for arm in arms:
-        done = take(session, arm, suite)
-        put_arm(session, side, arm.name, done, chosen=arm is chosen)
-    name = "base" if side == "base" else candidate_label(session.experiment)
-    model = session.model(chosen.model)
-    for examination in exams.regression_exams(session.experiment):
-        if isinstance(examination, LmEvalTask):
-            done = evaluate_lm_eval(name, examination, model, session.store, session.experiment.config.seed)
-        else:
-            done = take(session, Arm(name, chosen.model, Prompter(name, examination.prompt)), examination)
-        put_arm(session, side, name, done, chosen=True)
-    put_abilities(session, side, model)
-
-
-def put_abilities(session: Session, name: str, model: Cached) -> None:
-    """What a server was found to accept, if it was asked anything."""
-    if abilities := vars(model.model).get("abilities"):
-        session.put_evidence("endpoint", audit.Evidence(name, None, None, None, 0, str(abilities)))
-
-
-def put_arm(session: Session, side: Side, arm: str, done: Run, *, chosen: bool) -> None:
-    """A run in its place in the experiment, summarised with an interval for every metric."""
-    place = {"experiment_id": session.id, "run_id": done.id, "side": side, "arm": arm, "chosen": chosen}
-    summaries = [{**place, "metric": name, **_summary(session, done.id, name, rows)}
-                 for name, rows in _marks(session, done.id).items()]  # fmt: skip
-    session.store.insert("arms", summaries, replace=True)
-
-
-def summary(session: Session, done: Run, metric: str) -> dict[str, Any]:
-    """A run's score by a metric: `mean`, `low` and `high`, None where nothing has a score; `n` and `n_unscored`."""
-    return _summary(session, done.id, metric, _marks(session, done.id)[metric])
-
-
-def _marks(session: Session, run_id: str) -> dict[str, list[dict[str, Any]]]:
-    """A run's marks with example and cluster, by metric."""
-    sql = "select example_id, cluster_id, metric, value from v_scores where run_id = ? order by metric, example_id"
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in session.store.rows(sql, [run_id]):
-        found.setdefault(row["metric"], []).append(row)
-    return found
-
-
-def _summary(session: Session, run_id: str, metric: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    scored = [row for row in rows if row["value"] is not None]
-    value, interval = _score(session, run_id, metric, scored) if scored else (None, None)
-    return {
-        "n": len(scored),
-        "n_unscored": len(rows) - len(scored),
-        "mean": value,
-        "low": interval.low if interval else None,
-        "high": interval.high if interval else None,
-    }
-
-
-def _score(
-    session: Session, run_id: str, metric: str, scored: Sequence[dict[str, Any]]
-) -> tuple[float, Interval | None]:
-    """A run's score and its interval: the mean of its marks, or what a corpus metric makes of its answers."""
-    confidence = session.experiment.config.policy.confidence
-    if metric in CORPUS:
-        clusters = {row["example_id"]: row["cluster_id"] for row in scored}
-        return compare_corpus.value_and_interval(metric, session.store.answers(run_id, metric), clusters, confidence)
-    values = [row["value"] for row in scored]
-    return sum(values) / len(values), paired.mean_interval(values, [row["cluster_id"] for row in scored], confidence)
-
-
-def measure_effect(session: Session, arm: Arm) -> None:
-    """For an adapter: the largest change of a logit it makes, on a few prompts of the exam."""
-    model = session.model(arm.model)
-    effect = getattr(model.model, "effect", None)
-    known = session.evidence("candidate").get("effect")
-    if effect is None or (known and known.note == model.identity.adapter):
-        return
-    prompts = [arm.prompter.prompt(example) for example in session.splits["test"][:EFFECT_PROMPTS]]
-    value = effect(prompts)
-    if value is not None:
-        note = model.identity.adapter
-        session.put_evidence("candidate", audit.Evidence("effect", value, None, None, len(prompts), note))
+def put_abilities(store: Store, experiment_id: str, name: str, model: Cached) -> None:
+    """What the server of a model (base, candidate or judge) was found to accept, if it was asked anything."""
+    abilities = vars(model.model).get("abilities")
+    if isinstance(abilities, Abilities):
+        row = EndpointRow(
+            experiment_id=experiment_id, model=name, temperature=abilities.temperature, seed=abilities.seed,
+            logprobs=abilities.logprobs, json_mode=abilities.json_mode,
+        )  # fmt: skip
+        models.put_endpoint(store, row)

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from baselines.arm import Arm, Prompter
-from baselines.prompters.few_shot import few_shot
+from baselines.prompters.table import PROMPTERS
+from baselines.prompters.types import Given
 from baselines.prompters.zero_shot import zero_shot
 from harness.config.exam import BaselineConfig
 from harness.experiment.freeze import is_prompt_file
 from harness.experiment.load import Experiment
+from harness.experiment.names import TASK_PROMPT, arm_name, candidate_label, candidate_name
 from harness.experiment.specs import base_spec
 from harness.experiment.splits import Splits
-from suites.errors import UserError
 from suites.model import ModelSpec
 from suites.types import Example
-
-LABELS = {
-    "lora": "LoRA",
-    "qlora": "QLoRA",
-    "full": "full fine-tune",
-    "prompt_tuning": "prompt tuning",
-    "prefix_tuning": "prefix tuning",
-    "ia3": "IA3",
-    **{name: name.upper() for name in ("dpo", "kto", "rloo", "grpo")},
-}
 
 
 def instruction(experiment: Experiment, setting: str | None) -> str:
@@ -39,51 +29,30 @@ def instruction(experiment: Experiment, setting: str | None) -> str:
 def base_arms(experiment: Experiment, splits: Splits) -> list[Arm]:
     """One arm per entry of `baselines`. The test set is not looked at."""
     train = splits.get("train", ())
-    arms = [_base_arm(experiment, entry, train) for entry in experiment.config.baselines]
-    names = [arm.name for arm in arms]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise UserError(f"two baselines are called {twice[0]!r}", str(experiment.path), "give one a `name:`")
-    return arms
+    return [_base_arm(experiment, entry, train) for entry in experiment.config.baselines]
 
 
 def _base_arm(experiment: Experiment, entry: BaselineConfig, train: Sequence[Example]) -> Arm:
-    spec = base_spec(experiment)
+    spec, name = base_spec(experiment), arm_name(entry)
     if entry.recorded:
         spec = ModelSpec(recorded=str(experiment.resolve(entry.recorded)))
-        name = entry.name or Path(entry.recorded).stem
         return Arm(name, spec, zero_shot(name, instruction(experiment, None)))
-    if entry.few_shot:
-        name = entry.name or _arm_name(f"few-shot {entry.few_shot.shots}", entry.few_shot.prompt)
-        template = instruction(experiment, entry.few_shot.prompt)
-        return Arm(name, spec, few_shot(name, template, train, entry.few_shot.shots, experiment.config.seed))
-    prompt = entry.zero_shot.prompt if entry.zero_shot else None
-    name = entry.name or _arm_name("zero-shot", prompt)
-    return Arm(name, spec, zero_shot(name, instruction(experiment, prompt)))
-
-
-def _arm_name(kind: str, prompt: str | None) -> str:
-    return f"{kind} {Path(prompt).stem}" if prompt and is_prompt_file(prompt) else kind
+    assert entry.prompter
+    kind, settings = PROMPTERS[entry.prompter], entry.settings
+    given = Given(name, instruction(experiment, settings.prompt), train, experiment.config.seed)
+    return Arm(name, spec, kind.build(settings, given))
 
 
 def task_prompter(experiment: Experiment) -> Prompter:
     """The task's own instruction without shots: what a fine-tune is trained on."""
-    return zero_shot("zero-shot", instruction(experiment, None))
-
-
-def candidate_label(experiment: Experiment) -> str:
-    """What the candidate is called in tables and sentences."""
-    training = experiment.config.training
-    if training and training.elsewhere:
-        return "fine-tune"
-    return LABELS[training.method] if training else "candidate"
+    return zero_shot(TASK_PROMPT, instruction(experiment, None))
 
 
 def candidate_arms(experiment: Experiment, spec: ModelSpec, arms: Sequence[Arm]) -> list[Arm]:
     """The candidate with every prompt the base was given and the one it was trained on; it, too, gets its best one."""
-    label = candidate_label(experiment)
+    label = candidate_label(experiment.config)
     if spec.recorded:
         return [Arm(label, spec, task_prompter(experiment))]
     prompters = {prompter.digest: prompter for prompter in (task_prompter(experiment), *(a.prompter for a in arms))}
     named = {arm.prompter.digest: arm.name for arm in arms}
-    return [Arm(f"{label} ({named.get(key, p.name)})", spec, p) for key, p in prompters.items()]
+    return [Arm(candidate_name(label, named.get(key, p.name)), spec, p) for key, p in prompters.items()]

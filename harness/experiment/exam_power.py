@@ -5,10 +5,11 @@ from __future__ import annotations
 from harness.config.base import read_margin
 from harness.decision import compare_corpus
 from harness.experiment import exams
-from harness.experiment.session import Session
+from harness.experiment.load import Experiment
+from harness.experiment.splits import Splits
 from harness.stats import power
 from suites.benchmarks.lm_eval import LmEvalTask
-from suites.metrics.corpus_level import LABELS
+from suites.metrics.table import LABELS
 from suites.types import Finding
 
 # The share of examples on which base and fine-tune are taken to disagree when an exam's power is told in advance, and
@@ -16,20 +17,20 @@ from suites.types import Finding
 DISCORDANCE, ENOUGH_POWER = 0.1, 0.8
 
 
-def exam_power(session: Session) -> list[Finding]:
+def exam_power(experiment: Experiment, splits: Splits) -> list[Finding]:
     """What these exams can tell at all, before anything is spent on them."""
-    policy, found = session.experiment.config.policy, []
-    targets = [example.target for example in session.splits["test"]]
+    policy, found = experiment.config.policy, []
+    targets = [example.target for example in splits["test"]]
     if n := len(targets):
-        metric = session.experiment.config.task.ordered_metrics[0]
+        metric = experiment.config.task.ordered_metrics[0]
         sd = compare_corpus.planned_sd(metric, targets, 2 * DISCORDANCE)
         least = power.minimum_detectable(n, sd, confidence=policy.confidence)
         text = (
             f"{n:,} test rows tell a gain of about {least:.3f} from none, if the arms disagree on {2 * DISCORDANCE:.0%}"
         )
         found.append(Finding("info", "exam_power", text))
-    rules = exams.regression_rules(session.experiment)
-    for exam in exams.regression_exams(session.experiment):
+    rules = exams.regression_rules(experiment)
+    for exam in exams.regression_exams(experiment):
         margin, relative = read_margin(rules[exam.name][0])
         if isinstance(exam, LmEvalTask) or relative:
             continue
@@ -44,9 +45,9 @@ def exam_power(session: Session) -> list[Finding]:
     return found
 
 
-def label_floors(session: Session) -> list[Finding]:
+def label_floors(experiment: Experiment, splits: Splits) -> list[Finding]:
     """Where accuracy would mislead: what a metric of labels gives to one answer for all, and to guessing."""
-    suites = [exams.task_suite(session.experiment, session.splits, "test"), *exams.regression_exams(session.experiment)]
+    suites = [exams.task_suite(experiment, splits, "test"), *exams.regression_exams(experiment)]
     return [
         Finding("info", "floor", compare_corpus.floor_sentence(metric, suite.name, [e.target for e in suite.examples]))
         for suite in suites

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from harness.config.base import Tier
 from harness.config.exam import RegressionConfig
 from harness.experiment.load import Experiment
+from harness.experiment.names import exam_name
 from harness.experiment.splits import Splits
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.catalog import load_suite
 from suites.errors import UserError
 from suites.model import Generation
-from suites.types import Suite
+from suites.types import Json, Suite
 
 DEFAULT_MARGIN = 0.03
 
@@ -22,7 +22,7 @@ DEFAULT_MARGIN = 0.03
 def task_suite(experiment: Experiment, splits: Splits, split: str) -> Suite:
     """The task's exam over `test`, or its rehearsal over `validation`."""
     task = experiment.config.task
-    schema: dict[str, Any] | None = None
+    schema: Json | None = None
     if task.schema_file:
         try:
             schema = json.loads(experiment.resolve(task.schema_file).read_text(encoding="utf-8"))
@@ -50,8 +50,7 @@ def regression_exams(experiment: Experiment) -> list[Suite | LmEvalTask]:
         elif entry.lm_eval:
             is_file = entry.lm_eval.endswith((".yaml", ".yml"))
             task = str(experiment.resolve(entry.lm_eval)) if is_file else entry.lm_eval
-            name = Path(task).stem if is_file else task
-            exams.append(LmEvalTask(name, task, entry.limit))
+            exams.append(LmEvalTask(exam_name(entry, experiment.folder), task, entry.limit))
     return exams
 
 

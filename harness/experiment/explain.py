@@ -16,6 +16,7 @@ from harness.experiment import splits
 from harness.experiment.exams import regression_exams, regression_rules
 from harness.experiment.load import Experiment
 from harness.stats import power
+from harness.store import decisions
 from harness.store.database import Store
 from suites.types import Example, Suite
 
@@ -65,12 +66,8 @@ def known(experiment: Experiment, store: Path | None = None) -> Known:
     path = store or experiment.folder / "harness.duckdb"
     if not path.is_file():
         return Known(sizes, spreads)
-    sql = """select case kind when 'task' then 'gain' when 'judge' then kind
-                when 'metric' then concat('metric/', metric) else concat('regression/', suite) end as rule, n, sd
-             from v_comparisons join v_experiments using (experiment_id)
-             where kind <> 'slice' and sd is not null and name = ? order by created_at"""
-    rows = Store(path, create=False).rows(sql, [experiment.name])
-    return Known(sizes | {row["rule"]: row["n"] for row in rows}, spreads | {row["rule"]: row["sd"] for row in rows})
+    rows = decisions.spreads(Store(path, create=False), experiment.name)
+    return Known(sizes | {row.gate_id: row.n for row in rows}, spreads | {row.gate_id: row.sd for row in rows})
 
 
 def _planned(metric: str, examples: Sequence[Example], discordance: float) -> float:

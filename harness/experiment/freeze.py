@@ -53,9 +53,8 @@ def _references(config: ExperimentConfig) -> Iterator[Reference]:
     for position, baseline in enumerate(config.baselines):
         here: Location = ("baselines", position)
         files.append(((*here, "recorded"), baseline.recorded))
-        for kind in ("zero_shot", "few_shot"):
-            if arm := getattr(baseline, kind):
-                files.append(((*here, kind, "prompt"), _file_only(arm.prompt or "")))
+        if baseline.prompter:
+            files.append(((*here, baseline.prompter, "prompt"), _file_only(baseline.settings.prompt or "")))
     if config.candidate:
         files.append((("candidate", "recorded"), config.candidate.recorded))
     if config.judge:

@@ -12,12 +12,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.config.base import Section
 from harness.config.contradictions import Problem, contradictions, unknown
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location, line_of, load
 from harness.experiment.freeze import look_up
+from harness.experiment.names import same_names
 from suites.errors import UserError
+from suites.settings import Section
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,11 @@ def load_experiment(path: str | Path) -> Experiment:
     except ValidationError as error:
         raise _user_error(path, lines, [_problem(item) for item in error.errors()]) from None
     files, missing = look_up(config, path.parent)
-    found = [*missing, *contradictions(config)]
-    if found:
-        raise _user_error(path, lines, found)
+    problems = [*missing, *contradictions(config)]
+    if not missing:
+        problems += same_names(config, path.parent)
+    if problems:
+        raise _user_error(path, lines, problems)
     return Experiment(config, path.resolve(), files)
 
 

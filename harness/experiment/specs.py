@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from harness.config.exam import Endpoint, ModelConfig
 from harness.experiment.load import Experiment
 from suites.errors import UserError
 from suites.model import ModelSpec
+from suites.types import Json
 
 EMBEDDED = Path(__file__).parents[1] / "demo"
 
@@ -34,7 +34,7 @@ def model_spec(experiment: Experiment, config: ModelConfig) -> ModelSpec:
     )
 
 
-def _endpoint(config: Endpoint) -> dict[str, Any]:
+def _endpoint(config: Endpoint) -> Json:
     return {name: getattr(config, name) for name in Endpoint.model_fields}
 
 

@@ -7,16 +7,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from baselines.arm import Prompter
-from harness.config.training import TrainingConfig as Settings
+from harness.config.recipe import TrainingConfig
 from harness.experiment import arms, exams
 from harness.experiment.load import Experiment
 from harness.experiment.splits import Splits
-from harness.judge.audit import Evidence
 from harness.stats import paired
-from harness.training import PairRow, RatedRow, TrainingConfig, TrainingData, TrainRow, types
+from harness.store.training import RewardAccuracy
+from harness.training import PairRow, RatedRow, TrainingData, TrainRow, types
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.data.examples import read_examples
 from suites.data.formats import RATED, recognise
@@ -34,19 +33,8 @@ def settings(experiment: Experiment) -> TrainingConfig:
     """The training of an experiment, with the stages that come before it."""
     config = experiment.config.training
     assert config is not None
-    return _settings(config, experiment)
-
-
-def _settings(config: Settings, experiment: Experiment) -> TrainingConfig:
-    given = {name: value for name, value in config.model_dump().items() if name in TrainingConfig.__dataclass_fields__}
     task = experiment.config.task
-    known: dict[str, Any] = {
-        "reward": config.reward or task.ordered_metrics[0],
-        "max_new_tokens": task.max_new_tokens,
-        "seed": experiment.config.seed,
-        "after": tuple(_settings(stage, experiment) for stage in config.after),
-    }
-    return TrainingConfig(**{**given, **known})
+    return config.settled(task.ordered_metrics[0], task.max_new_tokens, experiment.config.seed)
 
 
 def rows(experiment: Experiment, splits: Splits) -> TrainingData:
@@ -93,7 +81,7 @@ def findings(experiment: Experiment, splits: Splits) -> list[Finding]:
     return found
 
 
-def reward_accuracy(preferred: Sequence[tuple[str, float]], confidence: float) -> Evidence | None:
+def reward_accuracy(preferred: Sequence[tuple[str, float]], confidence: float) -> RewardAccuracy | None:
     """On how many held-out pairs the reward model prefers the chosen answer; None where none was trained.
 
     `preferred` are those of a TrainingResult.
@@ -103,8 +91,7 @@ def reward_accuracy(preferred: Sequence[tuple[str, float]], confidence: float) -
     values = [value for _, value in preferred]
     interval = paired.mean_interval(values, [prompt for prompt, _ in preferred], confidence)
     low, high = (interval.low, interval.high) if interval else (None, None)
-    note = "held-out pairs on which the reward model prefers the chosen answer"
-    return Evidence("reward_accuracy", sum(values) / len(values), low, high, len(values), note)
+    return RewardAccuracy(sum(values) / len(values), low, high, len(values))
 
 
 def as_rows(prompter: Prompter, examples: Sequence[Example]) -> list[TrainRow]:

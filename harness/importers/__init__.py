@@ -1,11 +1,12 @@
 """Logs of other tools' evaluations -> an experiment that decides between them.
 
-`FORMATS` is the table: add a file with `recognise` and `read`, and a line.
+To add a tool, write a file with `recognise` and `read`, and a line in `IMPORTERS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,14 +14,30 @@ from harness.importers import experiment_folder, inspect_ai, lm_eval, nemo, pair
 from harness.importers.log import Answer, Log, Source, open_source
 from suites.errors import UserError
 
-Recognise = Callable[[Source], bool]
-Read = Callable[[Source], tuple[list[Answer], list[str]]]
 
-FORMATS: dict[str, tuple[Recognise, Read]] = {
-    "lm-eval": (lm_eval.recognise, lm_eval.read),
-    "Inspect": (inspect_ai.recognise, inspect_ai.read),
-    "promptfoo": (promptfoo.recognise, promptfoo.read),
-    "NeMo Evaluator": (nemo.recognise, nemo.read),
+@dataclass(frozen=True, slots=True)
+class Importer:
+    """`recognise` says whether a source is a log of the tool; `read` gives its answers and what one should know of
+    them. `give` says what to give `harness import`."""
+
+    about: str
+    give: str
+    recognise: Callable[[Source], bool]
+    read: Callable[[Source], tuple[list[Answer], list[str]]]
+
+
+IMPORTERS: dict[str, Importer] = {
+    "lm-eval": Importer(
+        "samples of lm-evaluation-harness, written with `--log_samples`",
+        "an lm-eval samples file or folder",
+        lm_eval.recognise,
+        lm_eval.read,
+    ),
+    "Inspect": Importer("logs of Inspect, in JSON", "an Inspect log", inspect_ai.recognise, inspect_ai.read),
+    "promptfoo": Importer(
+        "results of promptfoo, one of its columns", "promptfoo's JSON output", promptfoo.recognise, promptfoo.read
+    ),
+    "NeMo Evaluator": Importer("bundles of NeMo Evaluator", "a NeMo Evaluator bundle", nemo.recognise, nemo.read),
 }
 
 
@@ -53,9 +70,9 @@ def import_logs(base: str, tuned: str, out: Path, metric: str | None = None, tas
 def read(place: str) -> Log:
     """The log at `place`, whichever known tool wrote it."""
     source = open_source(place)
-    for name, (recognise, reader) in FORMATS.items():
-        if recognise(source):
-            answers, notes = reader(source)
+    for name, importer in IMPORTERS.items():
+        if importer.recognise(source):
+            answers, notes = importer.read(source)
             return Log(name, place, tuple(answers), tuple(notes))
-    fix = "give an lm-eval samples file or folder, an Inspect log, promptfoo's JSON output or a NeMo Evaluator bundle"
-    raise UserError(f"not a log of {', '.join(FORMATS)}", place, fix)
+    *others, last = (importer.give for importer in IMPORTERS.values())
+    raise UserError(f"not a log of {', '.join(IMPORTERS)}", place, f"give {', '.join(others)} or {last}")

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -19,7 +18,8 @@ from harness.importers.log import Answer
 from harness.importers.pairing import Exam, Side
 from suites.catalog import BUILTIN
 from suites.errors import UserError
-from suites.metrics.table import METRICS
+from suites.metrics import table
+from suites.types import Json
 
 TEMPLATE = """\
 # Two {format} logs of one exam, made into an experiment by `harness import`. It asks no model anything:
@@ -87,9 +87,9 @@ def _metric(exam: Exam, named: str | None) -> str:
         return f"recorded:{exam.marks[0]}" if exam.marks else "exact_match"
     if named.removeprefix("recorded:") in exam.marks:
         return f"recorded:{named.removeprefix('recorded:')}"
-    if named in METRICS or named.startswith("evaluate:"):
+    if named in table.plain() or named.startswith("evaluate:"):
         return named
-    known = ", ".join([*exam.marks, *METRICS])
+    known = ", ".join([*exam.marks, *table.plain()])
     what = f"neither a mark in [0, 1] that both logs have nor a metric: {named!r}"
     raise UserError(what, "--metric", f"use one of {known}")
 
@@ -117,12 +117,12 @@ def _write_suite(place: Path, exam: Exam, names: Mapping[str, str]) -> None:
     (place / "suite.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
 
 
-def _answers(exam: Exam, side: Side, names: Mapping[str, str]) -> list[dict[str, Any]]:
+def _answers(exam: Exam, side: Side, names: Mapping[str, str]) -> list[Json]:
     """A side's answers, in the order of the questions; what it never answered has no row."""
     return [_recorded(_id(exam, item, names), side[item]) for item in exam.items if item in side]
 
 
-def _write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+def _write_rows(path: Path, rows: Iterable[Json]) -> None:
     text = "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
     path.write_text(text, encoding="utf-8", newline="\n")
 
@@ -141,7 +141,7 @@ def _questions(exam: Exam, names: Mapping[str, str]) -> list[dict[str, str]]:
     return rows
 
 
-def _recorded(identity: str, answer: Answer) -> dict[str, Any]:
+def _recorded(identity: str, answer: Answer) -> Json:
     """An answer as a row that `recorded:` reads; what is not known is left out."""
     known = {"tokens_in": answer.tokens_in, "tokens_out": answer.tokens_out, "seconds": answer.seconds}
     extra = {"error": answer.error, "scores": dict(answer.scores)}
@@ -168,5 +168,5 @@ def _experiment(chosen: Plan, log_format: str, sources: tuple[str, str]) -> str:
     )
 
 
-def _inline(value: Any) -> str:
+def _inline(value: object) -> str:
     return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6).strip()

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from harness.importers.log import (
     Answer,
@@ -27,6 +26,7 @@ from harness.importers.log import (
 )
 from suites.data.examples import sha256_json
 from suites.errors import UserError
+from suites.types import Json
 
 HEADER, START, SAMPLES = "header.json", "_journal/start.json", "samples/"
 ZSTANDARD = 93  # APPNOTE.TXT 4.4.5; Python's zipfile knows it from 3.14 on, Inspect writes it since 0.3.206
@@ -64,7 +64,7 @@ def read(source: Source) -> tuple[list[Answer], list[str]]:
             raise UserError(f"the log cannot be unpacked: {error}", str(source.path), fix) from None
 
 
-def _answers(source: Source, log: dict[str, Any], samples: Iterable[Any] | None) -> list[Answer]:
+def _answers(source: Source, log: Json, samples: Iterable[object] | None) -> list[Answer]:
     status = as_text(log.get("status", "started"))
     if status != "success":
         reason = as_text(part(log, "error").get("message"))
@@ -98,15 +98,15 @@ def _raw(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         return file.read(info.compress_size)
 
 
-def _rows(samples: Iterable[Any], name: str) -> Iterator[Row]:
+def _rows(samples: Iterable[object], name: str) -> Iterator[Row]:
     for position, sample in enumerate(samples, 1):
         row = sample if isinstance(sample, dict) else {}
         known = f"sample {as_text(row['id'])} epoch {as_text(row.get('epoch', 1))}" if "id" in row else ""
         yield f"{name}: {known or f'sample number {position}'}", row
 
 
-def _answer(where: str, task: str, model: str, sample: dict[str, Any]) -> Answer:
-    epoch = field({"epoch": 1} | sample, "epoch", int)
+def _answer(where: str, task: str, model: str, sample: Json) -> Answer:
+    epoch = field({"epoch": 1, **sample}, "epoch", int)
     asked, choices = _prompt(field(sample, "input", str, list), sample), sample.get("choices") or []
     output, target = part(sample, "output"), sample.get("target")
     usage = part(part(sample, "model_usage"), model) or part(output, "usage")
@@ -127,7 +127,7 @@ def _answer(where: str, task: str, model: str, sample: dict[str, Any]) -> Answer
     )
 
 
-def _error(sample: Mapping[str, Any], output: Mapping[str, Any], completion: str) -> str | None:
+def _error(sample: Json, output: Json, completion: str) -> str | None:
     """Why there is no answer worth a mark: the sample failed, was invalidated, or the model's server refused it."""
     if sample.get("error"):
         return as_text(part(sample, "error").get("message")) or as_text(sample["error"])
@@ -136,19 +136,19 @@ def _error(sample: Mapping[str, Any], output: Mapping[str, Any], completion: str
     return as_text(output["error"]) if output.get("error") and not completion else None
 
 
-def _prompt(content: str | list[Any], sample: Mapping[str, Any]) -> str:
+def _prompt(content: str | list[object], sample: Json) -> str:
     if isinstance(content, str):
         return _resolved(content, sample)
     return "\n".join(_text(message.get("content"), sample) for message in content if isinstance(message, dict))
 
 
-def _completion(output: Mapping[str, Any], sample: Mapping[str, Any]) -> str:
+def _completion(output: Json, sample: Json) -> str:
     choices = parts(output, "choices")
     said = part(choices[0], "message").get("content") if choices else output.get("completion")
     return _text(said, sample)
 
 
-def _text(content: object, sample: Mapping[str, Any]) -> str:
+def _text(content: object, sample: Json) -> str:
     """The text of a message, whose content is text or a list of parts; parts of other kinds are named."""
     if not isinstance(content, list):
         return _resolved(as_text(content), sample)
@@ -156,14 +156,14 @@ def _text(content: object, sample: Mapping[str, Any]) -> str:
     return "\n".join(_resolved(as_text(one.get("text")), sample) or f"[{one.get('type')}]" for one in said)
 
 
-def _resolved(text: str, sample: Mapping[str, Any]) -> str:
+def _resolved(text: str, sample: Json) -> str:
     """Long text is stored once, under a hash."""
     if not text.startswith(ATTACHMENT):
         return text
     return as_text(part(sample, "attachments").get(text.removeprefix(ATTACHMENT), text))
 
 
-def _scores(scores: Mapping[str, Any]) -> dict[str, float]:
+def _scores(scores: Json) -> dict[str, float]:
     """A scorer's value, or one for each part of it (`scorer/part`). NaN is how Inspect says unscored."""
     given: dict[str, object] = {}
     for scorer in scores:

@@ -11,12 +11,12 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from harness.importers.log import Answer, Row, Source, as_text, each, field, json_value, marks, part, rows
 from suites.data.examples import sha256_json
 from suites.data.readers import refuse_rows
 from suites.errors import UserError
+from suites.types import Json
 
 SAMPLES = re.compile(r"samples_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+)\.jsonl")
 FIX = "give the folder or a samples_TASK_DATE.jsonl file that `lm_eval --log_samples` wrote"
@@ -80,7 +80,7 @@ def _better_when_lower(file: Path) -> set[str]:
     return {name for name, higher in directions.items() if higher is False}
 
 
-def _by_document(found: Sequence[Row], file: Path) -> list[tuple[str, dict[str, Any]]]:
+def _by_document(found: Sequence[Row], file: Path) -> list[tuple[str, Json]]:
     """The rows of each document by filter, filters in alphabetical order so that the order of lines says nothing."""
     documents: dict[int, dict[str, Row]] = {}
     bad: list[str] = []
@@ -132,7 +132,7 @@ def _scores(filters: Mapping[str, Row], lower: set[str]) -> dict[str, float]:
     return marks(given)
 
 
-def _completion(row: Mapping[str, Any]) -> tuple[str, list[str]]:
+def _completion(row: Json) -> tuple[str, list[str]]:
     """What the model said before any filter, or the option it found likeliest; and the options, where there are any."""
     responses, arguments = field(row, "resps", list), field(row, "arguments", dict, list)
     if not responses or not all(isinstance(response, list) and response for response in responses):
@@ -147,16 +147,18 @@ def _completion(row: Mapping[str, Any]) -> tuple[str, list[str]]:
     return _likeliest(responses, _requests(arguments))
 
 
-def _requests(arguments: Any) -> list[tuple[str, str]]:
+def _requests(arguments: Json | Sequence[Json | list[object]]) -> list[tuple[str, str]]:
     """(context, continuation) of every request, which samples files hold as `{"gen_args_0": {"arg_0": ...}}`."""
-    found = list(arguments.values()) if isinstance(arguments, dict) else arguments
+    found = list(arguments.values()) if isinstance(arguments, Mapping) else arguments
     pairs = [list(pair.values()) if isinstance(pair, dict) else pair for pair in found]
     if not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
         raise ValueError("`arguments` are not pairs of context and continuation")
     return [(as_text(context), as_text(continuation)) for context, continuation in pairs]
 
 
-def _likeliest(responses: Sequence[Any], requests: Sequence[tuple[str, str]]) -> tuple[str, list[str]]:
+def _likeliest(
+    responses: Sequence[Sequence[Sequence[float]]], requests: Sequence[tuple[str, str]]
+) -> tuple[str, list[str]]:
     """The option with the highest log probability. Requests in another context only correct the first ones for it."""
     if len(responses) != len(requests):
         raise ValueError(f"{len(responses)} responses to {len(requests)} requests")
@@ -169,7 +171,7 @@ def _likeliest(responses: Sequence[Any], requests: Sequence[tuple[str, str]]) ->
     return options[likelihoods.index(max(likelihoods))], options
 
 
-def _logprob(response: Any) -> float:
+def _logprob(response: Sequence[Sequence[float]]) -> float:
     """Minus infinity is one; no number at all is none."""
     try:
         found = float(response[0][0])

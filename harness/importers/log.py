@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 from suites.data.readers import BOM, refuse_rows
 from suites.errors import UserError
+from suites.types import Json
 
 LARGEST = sys.float_info.max
-Row = tuple[str, dict[str, Any]]
+Row = tuple[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def rows(path: Path) -> list[Row]:
     return found
 
 
-def _object(line: bytes) -> dict[str, Any]:
+def _object(line: bytes) -> Json:
     value = _parse(line)
     if not isinstance(value, dict):
         raise ValueError(f"found {kind(value)}, expected an object")
@@ -125,7 +126,7 @@ def _parse(content: bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def each(found: Iterable[Row], path: Path, make: Callable[[str, dict[str, Any]], Answer | None]) -> list[Answer]:
+def each(found: Iterable[Row], path: Path, make: Callable[[str, Json], Answer | None]) -> list[Answer]:
     """`make` of every row; every row for which it raises ValueError is told at once, with the reason."""
     answers: list[Answer] = []
     bad: list[str] = []
@@ -160,7 +161,7 @@ def _whole(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def field(row: Mapping[str, Any], name: str, *kinds: type) -> Any:
+def field(row: Json, name: str, *kinds: type) -> Any:
     """A field of one of `kinds`. Raises ValueError that says what was found instead."""
     value = row.get(name)
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
@@ -184,13 +185,13 @@ def kind(value: object) -> str:
     return "null" if value is None else KINDS[type(value)]
 
 
-def part(row: Mapping[str, Any], name: str) -> dict[str, Any]:
+def part(row: Json, name: str) -> Json:
     """A field that may be missing, and is an object where it is not."""
     value = row.get(name)
     return value if isinstance(value, dict) else {}
 
 
-def parts(row: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+def parts(row: Json, name: str) -> list[Json]:
     """The objects in a list that may be missing."""
     value = row.get(name)
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

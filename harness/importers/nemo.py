@@ -7,9 +7,7 @@ https://github.com/NVIDIA-NeMo/Evaluator/blob/main/docs/result-format.mdx
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from harness.importers.log import (
     Answer,
@@ -27,6 +25,7 @@ from harness.importers.log import (
 )
 from suites.data.examples import sha256_json
 from suites.errors import UserError
+from suites.types import Json
 
 RESULTS = "results.jsonl"
 
@@ -73,12 +72,12 @@ def _name(file: Path) -> str:
     return names.pop() if names else ""
 
 
-def _benchmark(bundle: Any) -> dict[str, Any]:
+def _benchmark(bundle: object) -> Json:
     return part(bundle, "benchmark") if isinstance(bundle, dict) else {}
 
 
-def _answer(where: str, task: str, row: dict[str, Any]) -> Answer:
-    problem, repeat = field(row, "problem_idx", int), field({"repeat": 0} | row, "repeat", int)
+def _answer(where: str, task: str, row: Json) -> Answer:
+    problem, repeat = field(row, "problem_idx", int), field({"repeat": 0, **row}, "repeat", int)
     reward = row.get("reward")
     if reward is not None and not isinstance(reward, int | float):
         raise ValueError(f"`reward` is {kind(reward)}, expected a number")
@@ -98,7 +97,7 @@ def _answer(where: str, task: str, row: dict[str, Any]) -> Answer:
     )
 
 
-def _error(details: Mapping[str, Any]) -> str | None:
+def _error(details: Json) -> str | None:
     """NeMo writes a reward of 0 for what failed; the reason stands in the details."""
     if not details.get("error"):
         return None
@@ -106,12 +105,12 @@ def _error(details: Mapping[str, Any]) -> str | None:
     return f"{category}: {as_text(details['error'])}" if category else as_text(details["error"])
 
 
-def _scores(row: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, float]:
+def _scores(row: Json, details: Json) -> dict[str, float]:
     """The reward and those of further scorers, without the zeros of judges and scorers that failed."""
     given = {"reward": None if _failed(part(details, "judge")) else row.get("reward")}
     given |= {name: value for name, value in part(row, "scorer_rewards").items() if not _failed(part(details, name))}
     return marks(given)
 
 
-def _failed(detail: Mapping[str, Any]) -> bool:
+def _failed(detail: Json) -> bool:
     return bool(detail.get("error")) and number(detail.get("total")) is None

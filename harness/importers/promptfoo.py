@@ -8,12 +8,12 @@ its own of every repeat. https://www.promptfoo.dev/docs/configuration/outputs
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from harness.importers.log import Answer, Row, Source, as_text, count, each, field, kind, marks, part, parts, seconds
 from suites.data.examples import sha256_json
 from suites.data.readers import refuse_rows
 from suites.errors import UserError
+from suites.types import Json
 
 FAILED = 2  # failureReason: 1 says that an assertion did not hold, 2 that something went wrong
 COLUMN = "promptIdx"
@@ -35,7 +35,7 @@ def read(source: Source) -> tuple[list[Answer], list[str]]:
     return each(found, source.path, lambda where, row: _answer(where, row) if row[COLUMN] == wanted else None), []
 
 
-def _summary(content: Any) -> dict[str, Any]:
+def _summary(content: object) -> Json:
     """The summary is the whole file, or stands in `results` beside the configuration."""
     inner = content.get("results") if isinstance(content, dict) else None
     found = inner if isinstance(inner, dict) else content
@@ -70,7 +70,7 @@ def _columns(found: Sequence[Row], source: Source) -> dict[int, str]:
     return dict(sorted(columns.items()))
 
 
-def _provider(row: Mapping[str, Any]) -> str:
+def _provider(row: Json) -> str:
     provider = part(row, "provider")
     return as_text(provider.get("label") or provider.get("id") or row.get("provider"))
 
@@ -87,7 +87,7 @@ def _choose(columns: Mapping[int, str], source: Source) -> int:
     return chosen[0]
 
 
-def _answer(where: str, row: dict[str, Any]) -> Answer:
+def _answer(where: str, row: Json) -> Answer:
     test, response = part(row, "testCase"), part(row, "response")
     variables, asserted = part(test, "vars") or part(row, "vars"), parts(test, "assert")
     usage = part(response, "tokenUsage")
@@ -107,29 +107,29 @@ def _answer(where: str, row: dict[str, Any]) -> Answer:
     )
 
 
-def _input(variables: dict[str, Any]) -> str:
+def _input(variables: Json) -> str:
     return as_text(next(iter(variables.values())) if len(variables) == 1 else variables)
 
 
-def _target(asserted: Sequence[dict[str, Any]]) -> str:
+def _target(asserted: Sequence[Json]) -> str:
     """The expected text where a test names one, else everything it asserts."""
     equal = [one["value"] for one in asserted if one.get("type") == "equals" and isinstance(one.get("value"), str)]
     return str(equal[0]) if equal else as_text(asserted or None)
 
 
-def _error(row: Mapping[str, Any], response: Mapping[str, Any]) -> str | None:
+def _error(row: Json, response: Json) -> str | None:
     """An assertion that does not hold is in `error` too, but is a mark; an answer that never came is not."""
     if row.get("failureReason") == FAILED or response.get("output") is None:
         return as_text(row.get("error") or response.get("error")) or "no output"
     return None
 
 
-def _ungraded(row: Mapping[str, Any]) -> bool:
+def _ungraded(row: Json) -> bool:
     """Whether a grader failed: promptfoo then says 0, which is not what the answer is worth."""
     grading = part(row, "gradingResult")
     return any(part(one, "metadata").get("graderError") for one in (grading, *parts(grading, "componentResults")))
 
 
-def _scores(row: Mapping[str, Any]) -> dict[str, float]:
+def _scores(row: Json) -> dict[str, float]:
     own = {"pass": field(row, "success", bool), "score": row.get("score")}
     return marks(own | {name: value for name, value in part(row, "namedScores").items() if name not in own})

@@ -16,8 +16,9 @@ from typing import Any, get_args
 import yaml
 from pydantic import ValidationError
 
+from harness.config.methods import METHODS
 from harness.config.schema import ExperimentConfig
-from harness.config.training import MethodName, TrackerName, TrainingConfig
+from harness.config.training import TrackerName, TrainingSection
 from suites.errors import UserError
 
 TRACKERS = get_args(TrackerName)
@@ -83,31 +84,33 @@ def convert(path: Path) -> Conversion:
         raise UserError(f"cannot be read: {error}", str(path)) from None
     if not isinstance(theirs, dict) or not {"base_model", "model_name_or_path"} & set(theirs):
         what = "is neither an Axolotl nor a LLaMA-Factory config: no base_model, no model_name_or_path"
-        raise UserError(what, str(path), "Give the YAML file that the other trainer takes.")
+        raise UserError(what, str(path), "give the YAML file that the other trainer takes")
     tool = "axolotl" if "base_model" in theirs else "llama-factory"
-    found = Conversion({"experiment": _name(path)}, dict(theirs))
-    READERS[tool](found, path.parent)
-    for name in [name for name, value in SAME.items() if found.left.get(name) == value]:
-        found.take(name)
-    _training(found, TRAINING[tool])
-    _trackers(found)
-    if (seed := found.take("seed")) is not None:
-        found.experiment["seed"] = seed
-    found.take("output_dir")  # the harness has places of its own
-    found.remarks += [f"left out: {name}: {json.dumps(value, default=str)}" for name, value in found.left.items()]
+    conversion = Conversion({"experiment": _name(path)}, dict(theirs))
+    READERS[tool](conversion, path.parent)
+    for name in [name for name, value in SAME.items() if conversion.left.get(name) == value]:
+        conversion.take(name)
+    _training(conversion, TRAINING[tool])
+    _trackers(conversion)
+    if (seed := conversion.take("seed")) is not None:
+        conversion.experiment["seed"] = seed
+    conversion.take("output_dir")  # the harness has places of its own
+    conversion.remarks += [
+        f"left out: {name}: {json.dumps(value, default=str)}" for name, value in conversion.left.items()
+    ]
     try:
-        ExperimentConfig.model_validate(found.experiment)
+        ExperimentConfig.model_validate(conversion.experiment)
     except ValidationError as error:
-        raise UserError(f"makes no experiment: {_reason(error)}", str(path), "Mend the value there.") from None
-    return found
+        raise UserError(f"makes no experiment: {_reason(error)}", str(path), "mend the value there") from None
+    return conversion
 
 
-def write(found: Conversion, out: Path) -> None:
+def write(conversion: Conversion, out: Path) -> None:
     """The experiment as YAML, with everything that was remarked at its head."""
     if out.exists():
         raise UserError("the file exists", str(out), "name another one with --out")
-    head = "".join(f"# {line}\n" for remark in found.remarks for line in remark.splitlines())
-    out.write_text(head + yaml.safe_dump(found.experiment, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    head = "".join(f"# {line}\n" for remark in conversion.remarks for line in remark.splitlines())
+    out.write_text(head + yaml.safe_dump(conversion.experiment, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def _name(path: Path) -> str:
@@ -115,71 +118,72 @@ def _name(path: Path) -> str:
     return kept if kept[:1].isalnum() else f"x{kept}"[:64]
 
 
-def _axolotl(found: Conversion, folder: Path) -> None:
-    found.experiment["model"] = found.take("base_model")
-    adapter = found.take("adapter")
-    _method(found, {None: "full", "": "full", "lora": "lora", "qlora": "qlora"}.get(adapter, str(adapter)))
-    found.take("load_in_4bit")
-    if found.take("train_on_inputs"):
-        found.remarks.append("train_on_inputs: the loss here is on the answers only")
-    datasets = found.take("datasets") or []
+def _axolotl(conversion: Conversion, folder: Path) -> None:
+    conversion.experiment["model"] = conversion.take("base_model")
+    adapter = conversion.take("adapter")
+    _method(conversion, {None: "full", "": "full", "lora": "lora", "qlora": "qlora"}.get(adapter, str(adapter)))
+    conversion.take("load_in_4bit")
+    if conversion.take("train_on_inputs"):
+        conversion.remarks.append("train_on_inputs: the loss here is on the answers only")
+    datasets = conversion.take("datasets") or []
     first = datasets[0] if datasets else {}
     if len(datasets) > 1:
-        found.remarks.append(f"only the first of {len(datasets)} datasets is taken: {first.get('path')}")
-    tests = found.take("test_datasets") or []
-    _data(found, _place(first.get("path"), folder), str(first.get("type") or ""), found.take("val_set_size"))
+        conversion.remarks.append(f"only the first of {len(datasets)} datasets is taken: {first.get('path')}")
+    tests = conversion.take("test_datasets") or []
+    _data(conversion, _place(first.get("path"), folder), str(first.get("type") or ""), conversion.take("val_set_size"))
     if tests:
-        found.experiment["data"]["validation"] = tests[0].get("path")
-        found.experiment["data"]["split"].pop("validation", None)
+        conversion.experiment["data"]["validation"] = tests[0].get("path")
+        conversion.experiment["data"]["split"].pop("validation", None)
 
 
-def _llama_factory(found: Conversion, folder: Path) -> None:
-    found.experiment["model"] = found.take("model_name_or_path")
-    stage = found.take("stage", "sft")
-    kind = str(found.take("finetuning_type", "lora"))
-    _method(found, ("qlora" if found.take("quantization_bit") else kind) if stage == "sft" else stage)
-    found.take("do_train")
-    names = [name.strip() for name in str(found.take("dataset") or "").split(",") if name.strip()]
+def _llama_factory(conversion: Conversion, folder: Path) -> None:
+    conversion.experiment["model"] = conversion.take("model_name_or_path")
+    stage = conversion.take("stage", "sft")
+    kind = str(conversion.take("finetuning_type", "lora"))
+    _method(conversion, ("qlora" if conversion.take("quantization_bit") else kind) if stage == "sft" else stage)
+    conversion.take("do_train")
+    names = [name.strip() for name in str(conversion.take("dataset") or "").split(",") if name.strip()]
     if len(names) > 1:
-        found.remarks.append(f"only the first of {len(names)} datasets is taken: {names[0]}")
-    place = folder / str(found.take("dataset_dir", "data"))
+        conversion.remarks.append(f"only the first of {len(names)} datasets is taken: {names[0]}")
+    place = folder / str(conversion.take("dataset_dir", "data"))
     listed = place / "dataset_info.json"
     known = json.loads(listed.read_text(encoding="utf-8")) if listed.is_file() else {}
     entry = known.get(names[0], {}) if names else {}
     file = str(place / entry["file_name"]) if "file_name" in entry else (names[0] if names else None)
     if file and "file_name" not in entry:
-        found.remarks.append(f"{file} is not in {listed}; put its file under data.train")
-    _data(found, file, str(entry.get("formatting") or "alpaca"), found.take("val_size"))
+        conversion.remarks.append(f"{file} is not in {listed}; put its file under data.train")
+    _data(conversion, file, str(entry.get("formatting") or "alpaca"), conversion.take("val_size"))
 
 
 READERS: dict[str, Callable[[Conversion, Path], None]] = {"axolotl": _axolotl, "llama-factory": _llama_factory}
 
 
-def _method(found: Conversion, method: str) -> None:
+def _method(conversion: Conversion, method: str) -> None:
     """Their method where ours has it, else LoRA, and said."""
-    known = get_args(MethodName)
-    found.experiment["training"] = {"method": method if method in known else "lora"}
-    if method not in known:
-        found.remarks.append(f"the method {method} is not one of {', '.join(known)}; lora is taken instead")
+    conversion.experiment["training"] = {"method": method if method in METHODS else "lora"}
+    if method not in METHODS:
+        conversion.remarks.append(f"the method {method} is not one of {', '.join(METHODS)}; lora is taken instead")
 
 
-def _data(found: Conversion, file: Any, form: str, validation: Any) -> None:
+def _data(conversion: Conversion, file: Any, form: str, validation: Any) -> None:
     if not file:
-        raise UserError("names no data", "datasets", "Add the training data to the file.")
+        raise UserError("names no data", "datasets", "add the training data to the file")
     share = _number(validation) if validation is not None else 0.0
     split = {"test": EXAM_SHARE}
     if isinstance(share, float | int) and 0 < share < 1:
         split["validation"] = float(share)
     elif share:
-        found.remarks.append(f"a validation set of {share} rows: here it is a share, a tenth is taken")
+        conversion.remarks.append(f"a validation set of {share} rows: here it is a share, a tenth is taken")
         split["validation"] = 0.1
-    found.experiment["data"] = {"train": str(file), "split": split}
+    conversion.experiment["data"] = {"train": str(file), "split": split}
     if len(split) == 1:
-        found.experiment["baselines"] = ["zero_shot"]
-        found.remarks.append("no validation rows, so there is one baseline: the best of several is chosen there")
-    found.remarks.append(f"there is no exam in the file: {EXAM_SHARE:.0%} of the training rows are set aside for it")
+        conversion.experiment["baselines"] = ["zero_shot"]
+        conversion.remarks.append("no validation rows, so there is one baseline: the best of several is chosen there")
+    conversion.remarks.append(
+        f"there is no exam in the file: {EXAM_SHARE:.0%} of the training rows are set aside for it"
+    )
     if form and form.split(".")[0] not in RECOGNISED:
-        found.remarks.append(f"rows of the form {form}: say under data.columns where input and target are")
+        conversion.remarks.append(f"rows of the form {form}: say under data.columns where input and target are")
 
 
 def _place(name: Any, folder: Path) -> Any:
@@ -188,17 +192,17 @@ def _place(name: Any, folder: Path) -> Any:
     return f"hf:{name}/train" if of_hub else name
 
 
-def _training(found: Conversion, names: Mapping[str, str]) -> None:
+def _training(conversion: Conversion, names: Mapping[str, str]) -> None:
     """Their settings under our names; one that cannot be here is left out, with the reason."""
-    settings = found.experiment["training"]
+    settings = conversion.experiment["training"]
     for theirs, ours in names.items():
-        if theirs not in found.left:
+        if theirs not in conversion.left:
             continue
-        value = _number(found.take(theirs))
+        value = _number(conversion.take(theirs))
         try:
-            TrainingConfig.model_validate({**settings, ours: value})
+            TrainingSection.model_validate({**settings, ours: value})
         except ValidationError as error:
-            found.remarks.append(f"left out: {theirs}: {json.dumps(value, default=str)}: {_reason(error)}")
+            conversion.remarks.append(f"left out: {theirs}: {json.dumps(value, default=str)}: {_reason(error)}")
         else:
             settings[ours] = value
 
@@ -209,13 +213,13 @@ def _reason(error: ValidationError) -> str:
     return f"{place}: {first['msg']}" if place else first["msg"].removeprefix("Value error, ")
 
 
-def _trackers(found: Conversion) -> None:
+def _trackers(conversion: Conversion) -> None:
     """Who is told of the training: trackers by name, or by a project at one."""
-    named = found.take("report_to") or []
+    named = conversion.take("report_to") or []
     named = [named] if isinstance(named, str) else named
-    named += [name for name in TRACKERS if found.take(f"{name}_project") or found.take(f"use_{name}")]
-    if told := [name for name in TRACKERS if name in named]:
-        found.experiment["training"]["report_to"] = told
+    named += [name for name in TRACKERS if conversion.take(f"{name}_project") or conversion.take(f"use_{name}")]
+    if known := [name for name in TRACKERS if name in named]:
+        conversion.experiment["training"]["report_to"] = known
 
 
 def _number(value: Any) -> Any:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from harness.observe.progress import phase
+from harness.store import judging
 from harness.store.database import Store
+from reports.rows import JudgeVerdictRow
 from suites.judges.pairwise import Pair, Rubric, judge
 from suites.model import Generation, Model
 from suites.types import JudgeVerdict, Score
@@ -41,8 +44,8 @@ def judge_all(model: Model, rubric: Rubric, pairs: Sequence[Pair], generation: G
     """Both orders of every pair. Two equal answers are a tie without asking."""
     asked = [pair for pair in pairs if pair.first != pair.second]
     with phase(f"judge on {what}", 2 * len(asked)) as progress:
-        found = judge(model, rubric, asked, generation, lambda batch: progress.advance(len(batch)))
-    verdicts = dict(zip((pair.id for pair in asked), found, strict=True))
+        given = judge(model, rubric, asked, generation, lambda batch: progress.advance(len(batch)))
+    verdicts = dict(zip((pair.id for pair in asked), given, strict=True))
     same = JudgeVerdict("tie", "the answers are equal; not asked", rubric.digest)
     return [Judged(pair, *verdicts.get(pair.id, (same, same))) for pair in pairs]
 
@@ -64,15 +67,20 @@ def preferences(judged: Sequence[Judged]) -> tuple[dict[str, Score], dict[str, S
 
 
 def verdict_rows(
-    judged: Sequence[Judged], purpose: str, judge_model: Model, labels: Sequence[Choice] | None = None
-) -> list[dict[str, Any]]:
-    """Both orders of every pair as rows of the `verdicts` table."""
-    identity = asdict(judge_model.identity)
+    experiment_id: str,
+    judged: Sequence[Judged],
+    purpose: Literal["exam", "calibration"],
+    judge_model: Model,
+    labels: Sequence[Choice] | None = None,
+) -> list[JudgeVerdictRow]:
+    """Both orders of every pair as they go on record; `labels` are those of the pairs, in their order."""
+    identity = json.dumps(asdict(judge_model.identity), sort_keys=True)
     return [
-        {
-            "purpose": purpose, "example_id": item.pair.id, "candidate_first": is_forward, "grade": verdict.grade,
-            "raw": verdict.raw, "rubric": verdict.rubric, "judge": identity, "label": labels[i] if labels else None,
-        }
+        JudgeVerdictRow(
+            experiment_id=experiment_id, purpose=purpose, example_id=item.pair.id, candidate_first=is_forward,
+            grade=verdict.grade, raw=verdict.raw, rubric=verdict.rubric, judge=identity,
+            label=labels[i] if labels else None,
+        )
         for i, item in enumerate(judged)
         for is_forward, verdict in ((True, item.forward), (False, item.turned))
     ]  # fmt: skip
@@ -80,14 +88,11 @@ def verdict_rows(
 
 def read_verdicts(store: Store, experiment_id: str) -> list[Judged]:
     """The judge's word on the exam as it is on record; the answers themselves are not needed any more."""
-    sql = """select example_id, max(rubric) as rubric,
-                max(grade) filter (candidate_first) as forward, max(grade) filter (not candidate_first) as turned
-             from v_verdicts where experiment_id = ? and purpose = 'exam' group by example_id order by example_id"""
     return [
         Judged(
-            Pair(row["example_id"], "", "", ""),
-            JudgeVerdict(row["forward"], "", row["rubric"]),
-            JudgeVerdict(row["turned"], "", row["rubric"]),
+            Pair(pair.example_id, "", "", ""),
+            JudgeVerdict(pair.forward, "", pair.rubric),
+            JudgeVerdict(pair.turned, "", pair.rubric),
         )
-        for row in store.rows(sql, [experiment_id])
+        for pair in judging.both_orders(store, experiment_id)
     ]

@@ -8,9 +8,10 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
-from harness.store.database import Store, completion_row
+from harness.store import answers
+from harness.store.answers import StoredCompletion
+from harness.store.database import Store
 from suites.model import Completion, Generation, Identity, LogLikelihood, Model, OnProgress, Prompt
 
 # A server may finish dozens of answers a second, and a transaction takes as long as one of them.
@@ -54,7 +55,7 @@ class Cached:
     def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
         """Like `Model.loglikelihood`; what is not on record is asked and stored some thousands at a time."""
         ids = [loglikelihood_id(self.identity, *request) for request in requests]
-        known = self._store.loglikelihoods(sorted(set(ids)))
+        known = answers.loglikelihoods(self._store, sorted(set(ids)))
         missing = {key: request for key, request in zip(ids, requests, strict=True) if key not in known}
         self._store.release()
         order = list(missing)
@@ -63,8 +64,8 @@ class Cached:
             scores = self.model.loglikelihood([missing[key] for key in keys])
             known.update(zip(keys, scores, strict=True))
             # What is no number says that the weights are broken; the caller is to see that every time.
-            finite = [key for key in keys if math.isfinite(known[key].logprob)]
-            self._store.insert("loglikelihoods", [{"loglikelihood_id": k, **known[k]._asdict()} for k in finite])
+            finite = {key: known[key] for key in keys if math.isfinite(known[key].logprob)}
+            answers.put_loglikelihoods(self._store, finite)
             self._store.release()
         return [known[key] for key in ids]
 
@@ -77,7 +78,7 @@ class Cached:
         places: dict[str, list[int]] = {}
         for position, key in enumerate(ids):
             places.setdefault(key, []).append(position)
-        known = self._store.completions(list(places))
+        known = answers.completions(self._store, list(places))
 
         def tell(keys: Sequence[str]) -> None:
             if on_progress:
@@ -86,13 +87,13 @@ class Cached:
         tell(list(known))
         missing = [positions[0] for key, positions in places.items() if key not in known]
 
-        rows: list[dict[str, Any]] = []
+        rows: list[StoredCompletion] = []
         stored = time.monotonic()
 
         def keep(batch: list[tuple[int, Completion]]) -> None:
             nonlocal stored
             done = {missing[index]: completion for index, completion in batch}
-            rows.extend(completion_row(ids[position], rendered[position], c) for position, c in done.items())
+            rows.extend(answers.stored(ids[position], rendered[position], c) for position, c in done.items())
             known.update({ids[position]: completion for position, completion in done.items()})
             tell([ids[position] for position in done])
             if time.monotonic() - stored >= STORE_SECONDS:
@@ -108,6 +109,6 @@ class Cached:
                 self._put(rows)
         return [known[key] for key in ids]
 
-    def _put(self, rows: list[dict[str, Any]]) -> None:
-        self._store.insert("completions", rows, replace=True)
+    def _put(self, rows: list[StoredCompletion]) -> None:
+        answers.put_completions(self._store, rows)
         rows.clear()

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -23,6 +22,7 @@ from requests.adapters import HTTPAdapter
 from harness.models.parallel import Workers
 from suites.errors import UserError
 from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
+from suites.types import Json
 
 ATTEMPTS = 5
 FIRST_WAIT_S = 1.0  # before the second attempt; doubled before each further one
@@ -70,10 +70,6 @@ class Abilities:
     seed: bool
     logprobs: bool
     json_mode: bool
-
-    def __str__(self) -> str:
-        found = {name: getattr(self, name) for name in ("temperature", "seed", "logprobs", "json_mode")}
-        return ", ".join(f"{name.replace('_', ' ')} {'yes' if has else 'no'}" for name, has in found.items())
 
 
 class OpenAIModel:
@@ -136,7 +132,7 @@ class OpenAIModel:
     @cached_property
     def abilities(self) -> Abilities:
         """Asked once, before anything else is. Raises UserError when the server refuses, or nobody answers."""
-        body: dict[str, Any] = {"model": self.spec.base, "messages": [{"role": "user", "content": PROBE}]}
+        body: dict[str, object] = {"model": self.spec.base, "messages": [{"role": "user", "content": PROBE}]}
         body |= {"max_tokens": 16, "temperature": 0.0, "seed": 0}
         while isinstance(said := self._tried(body), _Refused):
             unknown = next((name for name in ("max_tokens", "temperature", "seed") if _names(said, name, body)), None)
@@ -157,15 +153,15 @@ class OpenAIModel:
             json_mode=isinstance(self._tried({**body, "response_format": {"type": "json_object"}}), dict),
         )
 
-    def _tried(self, body: dict[str, Any]) -> dict[str, Any] | Exception:
+    def _tried(self, body: Json) -> Json | Exception:
         """The server's answer, or what it said instead."""
         try:
-            answer: dict[str, Any] = self._insist(body, threading.Event())
+            answer: Json = self._insist(body, threading.Event())
         except (_Refused, _Busy, _Passing) as trouble:
             return trouble
         return answer
 
-    def _body(self, messages: list[dict[str, str]], generation: Generation) -> dict[str, Any]:
+    def _body(self, messages: list[dict[str, str]], generation: Generation) -> Json:
         body = {"model": self.spec.base, "messages": messages, self.abilities.limit: generation.max_new_tokens}
         if self.abilities.temperature:
             body["temperature"] = generation.temperature
@@ -173,7 +169,7 @@ class OpenAIModel:
             body["seed"] = generation.seed
         return body
 
-    def _answer(self, body: dict[str, Any], stop: threading.Event) -> Completion:
+    def _answer(self, body: Json, stop: threading.Event) -> Completion:
         if self.spec.token_budget is not None and self._spent >= self.spec.token_budget:
             reason = f"the token budget of {self.spec.token_budget:,} is spent; raise `token_budget` and run again"
             return Completion("", "error", error=reason)
@@ -186,7 +182,7 @@ class OpenAIModel:
             self._spent += completion.tokens_in + completion.tokens_out
         return completion
 
-    def _insist(self, body: dict[str, Any], stop: threading.Event) -> Any:
+    def _insist(self, body: Json, stop: threading.Event) -> Json:
         """The server's answer to a request, tried again as long as that makes sense."""
         first, failures = time.monotonic(), 0
         while True:
@@ -210,7 +206,7 @@ class OpenAIModel:
         with self._lock:
             self._not_before = max(self._not_before, time.monotonic() + wait)
 
-    def _ask(self, body: dict[str, Any], *, last: bool) -> Any:
+    def _ask(self, body: Json, *, last: bool) -> Json:
         started = time.perf_counter()
         try:
             data = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
@@ -256,7 +252,7 @@ def _messages(prompt: Prompt) -> list[dict[str, str]]:
     return [{"role": message["role"], "content": message["content"]} for message in prompt.messages]
 
 
-def _names(said: _Refused, name: str, body: dict[str, Any]) -> bool:
+def _names(said: _Refused, name: str, body: Json) -> bool:
     """Whether a refusal is about a setting of the request."""
     return said.status in (400, 422) and name in body and name in str(said)
 
@@ -269,7 +265,7 @@ def _fix(status: int) -> str:
     return "start the server, or mend the address; the same command goes on where it was"
 
 
-def _completion(answer: Any, seconds: float) -> Completion:
+def _completion(answer: Json, seconds: float) -> Completion:
     try:
         choice, usage = answer["choices"][0], answer.get("usage") or {}
         text = choice["message"]["content"] or ""

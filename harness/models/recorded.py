@@ -7,11 +7,12 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from harness.models.files import files_hash
 from suites.errors import UserError
 from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
+from suites.types import Json
 
 EXPECTED = '{"id": "...", "completion": "..."}, optionally with tokens_in, tokens_out, seconds, error, scores'
 KEYS = {"id", "completion", "tokens_in", "tokens_out", "seconds", "error", "scores"}
@@ -122,21 +123,21 @@ def _parse(line: bytes) -> tuple[str, Completion]:
     )
 
 
-def _count(row: dict[str, Any], key: str) -> int:
+def _count(row: Json, key: str) -> int:
     value = row.get(key, 0)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError(f"{key} is {_kind(value)} {value!r}, expected a whole number from 0")
     return value
 
 
-def _seconds(row: dict[str, Any]) -> float:
+def _seconds(row: Json) -> float:
     value = row.get("seconds", 0.0)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise ValueError(f"seconds is {_kind(value)} {value!r}, expected a number from 0")
     return float(value)
 
 
-def _scores(row: dict[str, Any]) -> dict[str, float] | None:
+def _scores(row: Json) -> dict[str, float] | None:
     scores = row.get("scores")
     if scores is None:
         return None

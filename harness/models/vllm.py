@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness.models import files as hf_files
 from harness.models.errors import NonFiniteWeights
@@ -18,6 +18,11 @@ from harness.models.hf import loading
 from harness.models.hf.model import HFModel
 from suites.errors import UserError
 from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
+from suites.types import Json
+
+if TYPE_CHECKING:
+    from vllm import LLM, RequestOutput
+    from vllm.logprobs import Logprob
 
 TOLD = 256
 """Requests after which progress is told; vLLM batches these among themselves."""
@@ -101,14 +106,14 @@ class VLLMModel:
             raise NonFiniteWeights(f"The log-probabilities of {self.identity.name} are not numbers.")
         return max((abs(one - other) for one, other in both), default=float("inf"))
 
-    def _expected(self, encoded: Sequence[list[int]], settings: dict[str, Any], worn: bool) -> list[dict[int, Any]]:
+    def _expected(self, encoded: Sequence[list[int]], settings: Json, worn: bool) -> list[dict[int, Logprob]]:
         """For each prompt the likeliest next tokens."""
         answers = self._ask(range(len(encoded)), encoded, settings, worn)
         return [out.outputs[0].logprobs[0] for _, outputs, _ in answers for out in outputs]
 
     def _ask(
-        self, indices: Sequence[int], encoded: Sequence[list[int]], settings: dict[str, Any], worn: bool = True
-    ) -> Iterator[tuple[Sequence[int], list[Any], float]]:
+        self, indices: Sequence[int], encoded: Sequence[list[int]], settings: Json, worn: bool = True
+    ) -> Iterator[tuple[Sequence[int], list[RequestOutput], float]]:
         """Some of the indices, vLLM's outputs for them, and the seconds that each took."""
         from vllm import SamplingParams
         from vllm.lora.request import LoRARequest
@@ -123,7 +128,7 @@ class VLLMModel:
             yield part, outputs, (time.perf_counter() - started) / len(part)
 
     @cached_property
-    def _engine(self) -> Any:
+    def _engine(self) -> LLM:
         for other in list(_alive):
             other.close()
         engine = self._load()
@@ -137,14 +142,14 @@ class VLLMModel:
         del self._engine
         self._shutdown()
 
-    def _load(self) -> Any:
+    def _load(self) -> LLM:
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
         from vllm import LLM
 
         logging.getLogger("vllm").setLevel(logging.ERROR)
         files = self.files
-        settings: dict[str, Any] = {"enforce_eager": files.device == "cpu"}
+        settings: dict[str, object] = {"enforce_eager": files.device == "cpu"}
         if files.adapter:
             config = hf_files.read_json(files.adapter / "adapter_config.json")
             targets, rank = config.get("target_modules"), int(config.get("r") or 0)
@@ -162,7 +167,7 @@ class VLLMModel:
             what = f"vLLM cannot load the model: {hf_files.first_line(error)}"
             raise UserError(what, self.spec.base, "leave `engine: vllm` out, or give it more memory") from error
 
-    def _completion(self, output: Any, seconds: float) -> Completion:
+    def _completion(self, output: RequestOutput, seconds: float) -> Completion:
         answer = output.outputs[0]
         ids = list(answer.token_ids)
         stopped = bool(ids) and ids[-1] in self.files.stop
@@ -171,6 +176,6 @@ class VLLMModel:
         return Completion(text, finish, len(output.prompt_token_ids), len(ids), seconds)  # type: ignore[arg-type]
 
 
-def _score(logprobs: Sequence[Any], context: list[int], answer: list[int]) -> LogLikelihood:
+def _score(logprobs: Sequence[dict[int, Logprob]], context: list[int], answer: list[int]) -> LogLikelihood:
     here = [logprobs[len(context) + i][token] for i, token in enumerate(answer)]
     return LogLikelihood(sum(found.logprob for found in here), all(found.rank == 1 for found in here))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -29,7 +28,7 @@ def plain(text: str, style: str = "") -> Text:
     return Text(clean(shorten(text, LONGEST)), style)
 
 
-def print_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def print_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Rows as a table on stdout, any text in them harmless."""
     table = Table(show_edge=False, pad_edge=False)
     for name in names:

@@ -6,20 +6,22 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from harness.experiment import arms, specs
+from harness.experiment import arms, exam_power, specs, training_data
 from harness.experiment.exams import regression_exams, task_suite
 from harness.judge.calibration import read_calibration
 from harness.observe.progress import phase, say
+from harness.store import experiments
 from harness.training import types
 from suites.benchmarks.lm_eval import LmEvalTask
+from suites.checks import table
 from suites.checks.fix import LOG, mend, removals, summary
 from suites.checks.labels import unseen_labels
 from suites.checks.leaks import overlaps
 from suites.checks.material import CALIBRATION, Material
 from suites.checks.preferences import preference_findings
-from suites.checks.table import CHECKS, CheckName, Level, at_levels, check
+from suites.checks.table import CHECKS, Level, at_levels, looks
 from suites.data.examples import DataFile, read_data, read_examples
 from suites.data.formats import transcript
 from suites.data.preferences import read_preferences
@@ -29,33 +31,46 @@ if TYPE_CHECKING:
     from harness.experiment.session import Session
 
 
+def check(session: Session) -> None:
+    """Is the data fit to teach and to examine? Findings go to the store; a blocking one stops the experiment."""
+    experiment, splits = session.experiment, session.splits
+    levels = experiment.config.data.findings
+    training_data.check(experiment, splits)
+    findings = look(of_experiment(session), levels)
+    findings += at_levels([*of_tokens(session), *of_folds(session)], levels)
+    findings += training_data.findings(experiment, splits)
+    findings += exam_power.exam_power(experiment, splits) + exam_power.label_floors(experiment, splits)
+    experiments.put_findings(session.store, session.id, findings)
+
+
 def of_experiment(session: Session) -> Material:
     """The splits, the regression suites and the labelled pairs of an experiment.
 
     An lm-eval task reads its questions only when it is run; they are not searched.
     """
     experiment = session.experiment
+    config = experiment.config
     exams: dict[str, Sequence[Example]] = {
         f"{exam.name} suite": exam.examples for exam in regression_exams(experiment) if not isinstance(exam, LmEvalTask)
     }
-    if experiment.config.judge and (calibration := experiment.config.judge.calibration):
+    if config.judge and (calibration := config.judge.calibration):
         pairs = read_calibration(experiment.resolve(calibration))
         exams[CALIBRATION] = [Example(p.id, {"input": p.input}, label, p.id) for p, label in pairs]
     suite = task_suite(experiment, session.splits, "test")
     # With folds every row is both trained on and tested, though never by one model; see `of_folds`.
     splits = {"train": session.splits["train"]} if session.folds else session.splits
-    return Material(splits, exams, suite.metrics, suite.schema, experiment.config.task.slices)
+    return Material(splits, exams, suite.metrics, suite.schema, config.task.slices)
 
 
 def of_folds(session: Session) -> list[Finding]:
     """What is wrong between the parts of a fold. Inputs that are (nearly) the same never come apart, others may."""
-    found = []
+    findings = []
     for fold in session.folds:
         material = Material(fold.splits)
         between = [finding for finding in overlaps(material) if finding.check.startswith(BETWEEN)]
         for finding in [*between, *unseen_labels(material)]:
-            found.append(replace(finding, message=f"fold {fold.experiment.fold}: {finding.message}"))
-    return at_levels(found, session.experiment.config.data.findings)
+            findings.append(replace(finding, message=f"fold {fold.experiment.fold}: {finding.message}"))
+    return findings
 
 
 BETWEEN = ("train_validation", "train_test", "validation_test")
@@ -63,21 +78,22 @@ BETWEEN = ("train_validation", "train_test", "validation_test")
 
 def of_tokens(session: Session) -> list[Finding]:
     """What the base model's tokenizer finds in the training rows; nothing when nothing is trained here."""
-    config, train = session.experiment.config.training, session.splits.get("train")
+    experiment, train = session.experiment, session.splits.get("train")
+    config = experiment.config.training
     if config is None or config.elsewhere or not train:
         return []
     from harness.training.data.checks import reader, tokenizer_findings  # loads torch
 
-    chat, stops, context = reader(specs.base_spec(session.experiment))
-    prompter = arms.task_prompter(session.experiment)
+    chat, stops, context = reader(specs.base_spec(experiment))
+    prompter = arms.task_prompter(experiment)
     rows = {example.id: types.training_row(prompter, example) for example in train}
-    found = tokenizer_findings(rows, chat, min(config.max_length, context), stops)
-    return at_levels(found, session.experiment.config.data.findings)
+    return tokenizer_findings(rows, chat, min(config.max_length, context), stops)
 
 
 def show_row(session: Session) -> None:
     """A training row as the model will see it, on stderr; nothing when nothing is trained here."""
-    config, train = session.experiment.config.training, session.splits.get("train")
+    experiment, train = session.experiment, session.splits.get("train")
+    config = experiment.config.training
     if config is None or config.elsewhere or not train:
         return
     from rich.console import Console
@@ -85,8 +101,8 @@ def show_row(session: Session) -> None:
     from harness.training.data.checks import reader
     from harness.training.data.preview import coloured, plain, preview
 
-    read = reader(specs.base_spec(session.experiment))
-    shown = preview(train[0], read.chat, arms.task_prompter(session.experiment), read.stops)
+    read = reader(specs.base_spec(experiment))
+    shown = preview(train[0], read.chat, arms.task_prompter(experiment), read.stops)
     say(str(shown))
     console = Console(stderr=True, soft_wrap=True)
     console.print(coloured(shown) if console.is_terminal else plain(shown), markup=False, highlight=False)
@@ -113,10 +129,10 @@ def tell(files: Iterable[DataFile]) -> None:
         say(str(file))
 
 
-def look(material: Material, levels: Mapping[CheckName, Level] | None = None) -> list[Finding]:
+def look(material: Material, levels: Mapping[str, Level] | None = None) -> list[Finding]:
     """Every finding, with progress on stderr."""
-    with phase("checking the data", len(CHECKS)) as progress:
-        return check(material, levels, lambda: progress.advance(1))
+    with phase("checking the data", len(looks())) as progress:
+        return table.check(material, levels, lambda: progress.advance(1))
 
 
 def write_mended(material: Material, path: Path, columns: Mapping[str, str], folder: Path) -> None:
@@ -132,8 +148,7 @@ def show(findings: Sequence[Finding], *, as_json: bool) -> None:
     from harness.observe.tables import print_table
 
     if as_json:
-        names = get_args(CheckName)
-        settings = [f"data.findings.{found.check}" if found.check in names else None for found in findings]
+        settings = [f"data.findings.{found.check}" if found.check in CHECKS else None for found in findings]
         rows = [{**asdict(found), "setting": setting} for found, setting in zip(findings, settings, strict=True)]
         print(json.dumps(rows, indent=2, allow_nan=False))
     else:

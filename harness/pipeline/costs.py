@@ -3,110 +3,113 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
+from harness.config.policy import CostsConfig
 from harness.decision import costs
-from harness.decision.costs import ArmCost, BreakEven, Costs, Estimate, Usage
+from harness.decision.costs import ArmCost, BreakEven, Costs, Estimate
 from harness.decision.prices import Rate, rate
 from harness.experiment.session import Session
 from harness.pipeline import cross_validation
+from harness.store import costs as record
+from harness.store import experiments, training
+from harness.store.costs import PricedArm, StoredBreakEven
+from harness.store.training import Took
+from reports.rows import PriceRow, Side
 
-Rates = dict[str, Rate | None]
+Rates = dict[Side, Rate | None]
 
 
 def keep(session: Session) -> Costs:
     """Count the costs of an experiment and put them on record; nothing is known of one that was stopped."""
-    rates = _rates(session)
-    found = Costs(currency=session.experiment.config.costs.currency) if session.stopped() else _count(session, rates)
-    priced = [{"side": side, **asdict(price)} for side, price in rates.items() if price]
-    session.store.replace_all("prices", session.id, priced)
-    session.store.replace_all("arm_costs", session.id, [_arm_row(arm) for arm in found.arms])
-    row = [_break_even_row(session, found.break_even, found.currency)] if found.break_even else []
-    session.store.replace_all("break_even", session.id, row)
-    return found
+    config = session.experiment.config
+    settings, confidence = config.costs, config.policy.confidence
+    rates: Rates = {
+        "base": rate(settings.baseline) if settings.baseline else None,
+        "candidate": rate(settings.candidate) if settings.candidate else None,
+    }
+    took = _training_took(session)
+    counted = Costs(currency=settings.currency)
+    if not experiments.stopped(session.store, session.id):
+        counted = _count(session, rates, settings, confidence, took)
+    prices = [PriceRow(experiment_id=session.id, side=side, **asdict(price)) for side, price in rates.items() if price]
+    arms = [_arm_row(session.id, arm) for arm in counted.arms]
+    even = counted.break_even
+    row = _break_even_row(session.id, even, settings, confidence, took.seconds) if even else None
+    record.put(session.store, session.id, prices, arms, row)
+    return counted
 
 
-def _rates(session: Session) -> Rates:
-    settings = session.experiment.config.costs
-    sides = {"base": settings.baseline, "candidate": settings.candidate}
-    return {side: rate(price) if price else None for side, price in sides.items()}
-
-
-def _count(session: Session, rates: Rates) -> Costs:
-    settings, confidence = session.experiment.config.costs, session.experiment.config.policy.confidence
-    sql = """select side, run_id, arm, chosen from v_runs where experiment_id = ? and kind = 'task' and is_primary
-             order by side, arm"""
-    rows = session.store.rows(sql, [session.id])
-    usages = {row["run_id"]: _usages(session, row["run_id"]) for row in rows}
-    arms = [costs.arm_cost(usages[row["run_id"]], rates[row["side"]], confidence, **row) for row in rows]
-    found, took = None, _training_took(session)
-    if settings.training or took["cost"] is not None or any(rates.values()):
+def _count(session: Session, rates: Rates, settings: CostsConfig, confidence: float, took: Took) -> Costs:
+    rows = record.task_arms(session.store, session.id)
+    usages = {row.run_id: record.usages(session.store, row.run_id) for row in rows}
+    arms = [costs.arm_cost(usages[row.run_id], rates[row.side], confidence, **asdict(row)) for row in rows]
+    even = None
+    if settings.training or took.cost is not None or any(rates.values()):
         [best] = [arm for arm in arms if arm.side == "base" and arm.chosen]
         [candidate] = [arm for arm in arms if arm.side == "candidate" and arm.chosen]
-        found = costs.break_even(
+        even = costs.break_even(
             (best, candidate),
             (usages[best.run_id], usages[candidate.run_id]),
             (rates["base"], rates["candidate"]),
             settings,
-            costs.training_cost(settings, took["seconds"], took["cost"]),
+            costs.training_cost(settings, took.seconds, took.cost),
             confidence,
         )
-    return Costs(
-        currency=settings.currency, arms=arms, break_even=found, requests_per_month=settings.requests_per_month
+    return Costs(currency=settings.currency, arms=arms, break_even=even, requests_per_month=settings.requests_per_month)
+
+
+def _training_took(session: Session) -> Took:
+    """What the training took; with folds, what one on all rows would take."""
+    if session.folds:
+        return cross_validation.training_took(session)
+    return training.took(session.store, session.id)
+
+
+def _arm_row(experiment_id: str, arm: ArmCost) -> PricedArm:
+    cost, latency = _parts(arm.cost), _parts(arm.latency)
+    return PricedArm(
+        experiment_id=experiment_id,
+        run_id=arm.run_id,
+        side=arm.side,
+        cost=cost[0],
+        cost_low=cost[1],
+        cost_high=cost[2],
+        cost_n=arm.cost.n if arm.cost else 0,
+        p95_seconds=latency[0],
+        p95_low=latency[1],
+        p95_high=latency[2],
+        p95_n=arm.latency.n if arm.latency else 0,
+        unpriced=arm.unpriced,
     )
 
 
-def _usages(session: Session, run_id: str) -> list[Usage]:
-    """What every answered request of a run took. Transformers answers in batches, which have one time between them."""
-    sql = """select example_id, cluster_id as cluster, tokens_in, tokens_out, c.seconds,
-                if(identity->>'engine' like 'transformers%', c.seconds::varchar, example_id) as batch
-             from answers join runs using (run_id) join examples using (suite_id, example_id)
-                join completions c using (completion_id)
-             where run_id = ? and c.error is null order by example_id"""
-    return [Usage(**row) for row in session.store.rows(sql, [run_id])]
+def _break_even_row(
+    experiment_id: str, even: BreakEven, settings: CostsConfig, confidence: float, seconds: float | None
+) -> StoredBreakEven:
+    saving, requests = _parts(even.saving), _parts(even.requests)
+    return StoredBreakEven(
+        experiment_id=experiment_id,
+        currency=settings.currency,
+        confidence=confidence,
+        baseline_run=even.baseline.run_id,
+        candidate_run=even.candidate.run_id,
+        training_seconds=seconds,
+        training_cost=even.training,
+        retrain_months=settings.retrain_months,
+        upkeep=even.upkeep,
+        hosting=even.hosting,
+        saving=saving[0],
+        saving_low=saving[1],
+        saving_high=saving[2],
+        n=even.saving.n if even.saving else 0,
+        requests=requests[0],
+        requests_low=requests[1],
+        requests_high=requests[2],
+        requests_per_month=settings.requests_per_month,
+        told=costs.pays(even, settings.currency),
+    )
 
 
-def _training_took(session: Session) -> dict[str, float | None]:
-    """The seconds of the training, and what an API charged for it; each None where it is not known."""
-    if session.folds:
-        return cross_validation.training_took(session)
-    rows = session.store.rows("select distinct seconds, cost from v_training where experiment_id = ?", [session.id])
-    return rows[0] if rows else {"seconds": None, "cost": None}
-
-
-def _arm_row(arm: ArmCost) -> dict[str, Any]:
-    return {
-        "run_id": arm.run_id,
-        "side": arm.side,
-        **_estimate(arm.cost, "cost", "cost_low", "cost_high"),
-        "cost_n": arm.cost.n if arm.cost else 0,
-        **_estimate(arm.latency, "p95_seconds", "p95_low", "p95_high"),
-        "p95_n": arm.latency.n if arm.latency else 0,
-        "unpriced": arm.unpriced,
-    }
-
-
-def _break_even_row(session: Session, found: BreakEven, currency: str) -> dict[str, Any]:
-    config = session.experiment.config
-    return {
-        "currency": currency,
-        "confidence": config.policy.confidence,
-        "baseline_run": found.baseline.run_id,
-        "candidate_run": found.candidate.run_id,
-        "training_seconds": _training_took(session)["seconds"],
-        "training_cost": found.training,
-        "retrain_months": config.costs.retrain_months,
-        "upkeep": found.upkeep,
-        "hosting": found.hosting,
-        **_estimate(found.saving, "saving", "saving_low", "saving_high"),
-        "n": found.saving.n if found.saving else 0,
-        **_estimate(found.requests, "requests", "requests_low", "requests_high"),
-        "requests_per_month": config.costs.requests_per_month,
-        "told": costs.pays(found, currency),
-    }
-
-
-def _estimate(found: Estimate | None, *names: str) -> dict[str, float | None]:
-    """A value and its ends under the names of its columns."""
-    parts = (found.value, found.low, found.high) if found else (None, None, None)
-    return dict(zip(names, parts, strict=True))
+def _parts(estimate: Estimate | None) -> tuple[float | None, float | None, float | None]:
+    """A value and its ends."""
+    return (estimate.value, estimate.low, estimate.high) if estimate else (None, None, None)

@@ -11,40 +11,42 @@ examples, the fine-tunes taken as they are; the report says so.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from typing import Any, Literal
+from typing import Literal
 
 from harness.decision.decide import Decision, Verdict
 from harness.decision.gates import Gate, Status
-from harness.evaluation.evaluate import Marked, on_record, record
-from harness.experiment.session import Session, Side
-from harness.judge.audit import Evidence
+from harness.experiment.session import Session, Stage
 from harness.observe.progress import say
-from harness.store.database import Store
+from harness.pipeline.examiner import examiner
+from harness.store import arms, experiments, runs, training
+from harness.store.training import Took
+from reports.rows import RunRow, Side
 from suites.data.examples import sha256_json
-from suites.model import Completion, Identity
-from suites.types import Example, Run, Score
+from suites.model import Identity
+from suites.types import Run
 
 Kind = Literal["task", "regression"]
-Row = Mapping[str, Any]
-
-# The stages that every fold goes through, with the side that takes an exam in it.
-STAGES: Mapping[str, Side | None] = {"baseline": "base", "train": None, "exam": "candidate"}
 
 
-def in_each(session: Session, name: str, stage: Callable[[Session], None]) -> None:
-    """Take every fold through a stage. The trouble of one is that of all, and the others are not begun."""
-    session.forget("evidence", "topic", "trouble")
+def in_each(session: Session, name: str, side: Side | None, stage: Stage) -> None:
+    """Take every fold through a stage; what they answered is then one exam of `side`, if one takes an exam in it.
+
+    The trouble of one fold is that of all, and the others are not begun.
+    """
+    experiments.forget_trouble(session.store, session.id)
     for fold in session.folds:
         say(f"fold {fold.experiment.fold} of {len(session.folds)}: {name}")
         stage(fold)
-        for trouble in fold.evidence("trouble").values():
-            told = f"fold {fold.experiment.fold}, {trouble.name}"
-            session.put_evidence("trouble", Evidence(told, None, None, None, 0, trouble.note))
-            return
+        if experiments.trouble(session.store, fold.id):
+            break
+    if side:
+        arms.forget(session.store, session.id, side)
+        giver = examiner(session)
+        for run, chosen in pooled(session, side):
+            giver.put(side, run.arm, run, chosen=chosen)
 
 
 # --- one exam of all folds
@@ -55,34 +57,30 @@ def pooled(session: Session, side: Side) -> list[tuple[Run, bool]]:
 
     Where the folds chose different prompts, the chosen arm is made of each fold's own choice.
     """
-    if session.stopped():
+    if experiments.stopped(session.store, session.id):
         return []
-    taken = [_exams(fold, side, "task") for fold in session.folds]
-    runs: list[tuple[Run, bool]] = []
-    for arm in (row["arm"] for row in taken[0]):
-        rows = [row for exams in taken for row in exams if row["arm"] == arm]
+    taken = [arms.exams(session.store, fold.id, side, "task") for fold in session.folds]
+    pools: list[tuple[Run, bool]] = []
+    for arm in (row.arm for row in taken[0]):
+        rows = [row for exams in taken for row in exams if row.arm == arm]
         if len(rows) == len(taken):
-            runs.append((_pool(session, arm, rows), all(row["chosen"] for row in rows)))
-    if not any(chosen for _, chosen in runs):
-        rows = [row for exams in taken for row in exams if row["chosen"]]
-        runs.append((_pool(session, _mixed([row["arm"] for row in rows]), rows), True))
-    kept = [_exams(fold, side, "regression") for fold in session.folds]
-    return [*runs, *((_pool(session, rows[0]["arm"], rows), True) for rows in zip(*kept, strict=True))]
+            pools.append((_pool(session, arm, rows, "task"), all(row.chosen for row in rows)))
+    if not any(chosen for _, chosen in pools):
+        rows = [row for exams in taken for row in exams if row.chosen]
+        pools.append((_pool(session, _mixed([row.arm for row in rows]), rows, "task"), True))
+    kept = [arms.exams(session.store, fold.id, side, "regression") for fold in session.folds]
+    suites = [(_pool(session, rows[0].arm, rows, "regression"), True) for rows in zip(*kept, strict=True)]
+    return [*pools, *suites]
 
 
-def _exams(fold: Session, side: Side, kind: Kind) -> list[dict[str, Any]]:
-    sql = """select * from v_runs where experiment_id = ? and side = ? and kind = ? and is_primary
-             order by suite, arm"""
-    return fold.store.rows(sql, [fold.id, side, kind])
+def _mixed(names: Sequence[str]) -> str:
+    return ", ".join(f"{name} in {count} fold{'s' * (count > 1)}" for name, count in Counter(names).items())
 
 
-def _mixed(arms: Sequence[str]) -> str:
-    return ", ".join(f"{arm} in {count} fold{'s' * (count > 1)}" for arm, count in Counter(arms).items())
-
-
-def _pool(session: Session, arm: str, rows: Sequence[Row]) -> Run:
+def _pool(session: Session, arm: str, rows: Sequence[RunRow], kind: Kind) -> Run:
     """The runs of all folds as one, which is on record afterwards."""
-    parts = [on_record(session.store, row["run_id"]) for row in rows]
+    store = session.store
+    parts = [runs.on_record(store, row.run_id) for row in rows]
     run = replace(
         parts[0],
         id=sha256_json(["folds", *(part.id for part in parts)]),
@@ -90,50 +88,21 @@ def _pool(session: Session, arm: str, rows: Sequence[Row]) -> Run:
         suite_id=sha256_json(["folds", *(part.suite_id for part in parts)]),
         identity=_together([part.identity for part in parts]),
     )
-    if not session.store.run_is_finished(run.id):
-        sql = "select prompter_id from runs where run_id = ?"
-        prompters = [session.store.rows(sql, [part.id])[0]["prompter_id"] for part in parts]
+    if not runs.is_finished(store, run.id):
+        prompters = sha256_json([runs.made(store, part.id).prompter_id for part in parts])
         marked = [
             done
             for fold, part in enumerate(parts, 1)
-            for done in _marked(session.store, part, "" if rows[0]["kind"] == "task" else f"fold {fold}/")
+            for done in runs.marked(store, part, "" if kind == "task" else f"fold {fold}/")
         ]
-        seconds = sum(row["seconds"] for row in rows)
-        record(session.store, run, rows[0]["kind"], sha256_json(prompters), marked, seconds)
+        runs.record(store, run, kind, prompters, marked, sum(row.seconds for row in rows))
     return run
-
-
-def _marked(store: Store, run: Run, prefix: str) -> Iterator[Marked]:
-    """A run's examples with answers and scores, as they are on record; `prefix` goes before their ids."""
-    scores: dict[str, dict[str, Score]] = {}
-    for row in store.rows("select * from scores where run_id = ? order by metric", [run.id]):
-        scores.setdefault(row["example_id"], {})[row["metric"]] = Score(row["value"], row["reason"])
-    primary = run.metrics[0]
-    for row in store.rows(ANSWERED, [run.id]):
-        marks = scores[row["example_id"]]
-        example = Example(
-            id=prefix + row["example_id"],
-            columns={"input": row["input"]},
-            target=row["target"],
-            cluster=row["cluster_id"],
-            slices=json.loads(row["slices"]),
-        )
-        given = {name: row[name] for name in ("text", "finish", "tokens_in", "tokens_out", "seconds", "error")}
-        answer = Completion(**given, scores=json.loads(row["scores"] or "null"))
-        yield Marked(example, row["completion_id"], answer, {primary: marks[primary], **marks})
-
-
-ANSWERED = """
-    select x.*, c.* from answers a join runs r using (run_id) join completions c using (completion_id)
-        join examples x on x.suite_id = r.suite_id and x.example_id = a.example_id
-    where a.run_id = ? order by a.example_id
-"""
 
 
 def _together(parts: Sequence[Identity]) -> Identity:
     """One identity for the models that answered a fold each: what they share, and a hash of what they do not."""
     columns = {name: [asdict(part)[name] for part in parts] for name in asdict(parts[0])}
-    shared = {name: found[0] if len(set(found)) == 1 else sha256_json(found) for name, found in columns.items()}
+    shared = {name: each[0] if len(set(each)) == 1 else sha256_json(each) for name, each in columns.items()}
     if len(set(columns["name"])) > 1:
         shared["name"] = f"{columns['name'][0]} and {len(set(columns['name'])) - 1} more, one for each fold"
     return Identity(**shared)
@@ -159,14 +128,14 @@ def of_recipe(session: Session, decision: Decision) -> Decision:
     """The decision, with what cross-validation makes it speak of."""
     if not session.folds or decision.verdict is Verdict.INVALID:
         return decision
-    told = (
+    sentence = (
         f"{len(session.folds)} fine-tunes were examined, each on the fold it never saw: this verdict is about the "
         "recipe, not about one checkpoint. What ships is one more training on all rows, which was not examined."
     )
     next_step = decision.next_step
     if decision.verdict is Verdict.DEPLOY:
         next_step = "Train once more with these settings, on all rows, and ship that; keep this report beside it."
-    return replace(decision, reason=f"{decision.reason} {told}", next_step=next_step)
+    return replace(decision, reason=f"{decision.reason} {sentence}", next_step=next_step)
 
 
 def uncertainty(session: Session) -> str:
@@ -178,10 +147,8 @@ def uncertainty(session: Session) -> str:
     )
 
 
-def training_took(session: Session) -> dict[str, float | None]:
-    """The `seconds` and the `cost` of one training on all rows, by what each row took in the folds."""
-    sql = """select sum(seconds) / sum(n_rows) as seconds, sum(cost) / sum(n_rows) as cost from training
-             where training_id in (select training_id from folds f join experiment_training x
-                on x.experiment_id = f.fold_id where f.experiment_id = ?)"""
-    [each] = session.store.rows(sql, [session.id])
-    return {what: None if took is None else took * len(session.splits["train"]) for what, took in each.items()}
+def training_took(session: Session) -> Took:
+    """What one training on all rows would take, by what each row took in the folds."""
+    each, rows = training.took_each_row(session.store, session.id), len(session.splits["train"])
+    seconds, cost = (None if share is None else share * rows for share in (each.seconds, each.cost))
+    return Took(seconds, cost)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
-from typing import Any
 
 from harness.decision import validity
 from harness.decision.budgets import budget_gates
@@ -21,9 +20,12 @@ from harness.judge import ask, audit
 from harness.pipeline import costs as accounts
 from harness.pipeline import cross_validation
 from harness.pipeline import seeds as repeats
-from harness.pipeline.compare import compare_all, compare_runs, distrust
-from harness.pipeline.train import tracked
+from harness.pipeline.compare import chosen_runs, compare_all, comparer, distrust
+from harness.pipeline.lesson import tracked
 from harness.pipeline.validity import validity_gates
+from harness.store import decisions, experiments
+from harness.store.decisions import Decided
+from reports.rows import ComparisonRow, GateRow
 
 LEAKS = ("train_test_overlap", "train_test_near", "train_test_words")
 PACKAGES = ("finetune-harness", "torch", "transformers", "peft", "trl", "lm-eval", "evaluate", "datasets", "duckdb")
@@ -32,17 +34,19 @@ PACKAGES = ("finetune-harness", "torch", "transformers", "peft", "trl", "lm-eval
 def conclude(session: Session) -> None:
     """The last stage. The same record always gives the same decision."""
     config = session.experiment.config
-    comparisons = [] if session.stopped() else compare_all(session)
+    comparisons = [] if experiments.stopped(session.store, session.id) else compare_all(session)
     gates = validity_gates(session, comparisons[0] if comparisons else None)
     declared = config.regression is not None or config.model is not None
     costs = accounts.keep(session)
-    others = budget_gates(costs, config.policy) + (repeats.seed_gates(session) if comparisons else [])
+    others = budget_gates(costs, config.policy) + (
+        repeats.seed_gates(session, config.policy.min_gain) if comparisons else []
+    )
     decision = decide(gates, comparisons, config.policy, budgets=others, regression_declared=declared)
     if decision.verdict is Verdict.KEEP_PROMPTING and (price := cheaper(costs)):
         decision = replace(decision, reason=f"{decision.reason} {price}")
     leaks = _without_leaks(session, gates, comparisons, others, decision, declared)
-    if decision.verdict is Verdict.DEPLOY and leaks.get("turned"):
-        gates.append(validity.unseen_gate(leaks["told"]))
+    if decision.verdict is Verdict.DEPLOY and leaks and leaks.turned:
+        gates.append(validity.unseen_gate(leaks.told))
         decision = decide(gates, comparisons, config.policy, budgets=others, regression_declared=declared)
     decision = cross_validation.of_recipe(session, decision)
     _store(session, comparisons, decision, leaks)
@@ -51,7 +55,16 @@ def conclude(session: Session) -> None:
 
 def leaked(session: Session) -> set[str]:
     """The test examples that stand in the training set in some form, as the data check found them."""
-    return {row for found in session.findings() if found.check in LEAKS for row in found.rows}
+    findings = experiments.findings(session.store, session.id)
+    return {row for finding in findings if finding.check in LEAKS for row in finding.rows}
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutLeaks:
+    """What the decision would be without the examples that training has seen, and whether it would be another."""
+
+    told: str
+    turned: bool
 
 
 def _without_leaks(
@@ -61,30 +74,25 @@ def _without_leaks(
     others: Sequence[Gate],
     decision: Decision,
     declared: bool,
-) -> dict[str, Any]:
-    """What the decision would be on the test examples that training has not seen; empty where it has seen none.
-
-    `told` is the sentence, `turned` whether the verdict would be another one.
-    """
-    seen, examples = leaked(session), session.splits["test"]
+) -> WithoutLeaks | None:
+    """What the decision would be on the test examples that training has not seen; None where it has seen none."""
+    seen, examples, policy = leaked(session), session.splits["test"], session.experiment.config.policy
     if not seen or not comparisons:
-        return {}
+        return None
     count = f"{len(seen):,} of the {len(examples):,} test examples stand in the training set in some form"
     if len(seen) == len(examples):
-        return {"told": f"{count}. No example is left to decide without them.", "turned": True}
-    if session.experiment.config.policy.stop_early:
-        return {"told": f"{count}. An exam that may stop early is decided with them only.", "turned": False}
-    task, base, candidate = comparisons[0], session.chosen("base"), session.chosen("candidate")
+        return WithoutLeaks(f"{count}. No example is left to decide without them.", turned=True)
+    if policy.stop_early:
+        return WithoutLeaks(f"{count}. An exam that may stop early is decided with them only.", turned=False)
+    task, (base, candidate) = comparisons[0], chosen_runs(session)
     kept = {example.id for example in examples} - seen
-    margin = session.experiment.config.policy.min_gain
-    clean = compare_runs(session, "task", base, candidate, task.metric, margin, ids=kept)
-    policy = session.experiment.config.policy
+    clean = comparer(session).compare("task", base, candidate, task.metric, policy.min_gain, ids=kept)
     other = decide(gates, [clean, *comparisons[1:]], policy, budgets=others, regression_declared=declared)
-    told = (
+    sentence = (
         f"{count}. With them the gain is {measured(task)}, verdict {decision.verdict.text}; without them "
         f"{measured(clean)}, verdict {other.verdict.text}."
     )
-    return {"told": told, "turned": other.verdict is not decision.verdict}
+    return WithoutLeaks(sentence, other.verdict is not decision.verdict)
 
 
 def _report(session: Session, comparisons: Sequence[Comparison], decision: Decision) -> None:
@@ -97,28 +105,33 @@ def _report(session: Session, comparisons: Sequence[Comparison], decision: Decis
         tracking.log({name: value for name, value in numbers.items() if value is not None})
 
 
-def _store(session: Session, comparisons: Sequence[Comparison], decision: Decision, leaks: Mapping[str, Any]) -> None:
-    rows = [{"position": i, **_without(asdict(c), "p_harm", "p_equal")} for i, c in enumerate(comparisons)]
-    session.store.replace_all("comparisons", session.id, rows)
+def _store(session: Session, comparisons: Sequence[Comparison], decision: Decision, leaks: WithoutLeaks | None) -> None:
+    rows = [_comparison(session.id, position, c) for position, c in enumerate(comparisons)]
     places: dict[Comparison | None, int] = {c: position for position, c in enumerate(comparisons)}
     gates = [
-        {"position": i, **asdict(in_words(gate)), "comparison": places.get(gate.comparison)}
-        for i, gate in enumerate(decision.gates)
+        _gate(session.id, position, gate, places.get(gate.comparison)) for position, gate in enumerate(decision.gates)
     ]
-    session.store.replace_all("gates", session.id, gates)
-    row = {
-        "verdict": decision.verdict.text,
-        "exit_code": decision.verdict.exit_code,
-        "headline": decision.headline,
-        "reason": decision.reason,
-        "next_step": decision.next_step,
-        "facts": {**_facts(session), "leaks": leaks},
-    }
-    session.store.replace_all("decisions", session.id, [row])
+    decided = Decided(
+        experiment_id=session.id,
+        verdict=decision.verdict.text,
+        exit_code=decision.verdict.exit_code,
+        headline=decision.headline,
+        reason=decision.reason,
+        next_step=decision.next_step,
+        facts={**_facts(session), "leaks": asdict(leaks) if leaks else {}},
+    )
+    decisions.put(session.store, decided, rows, gates)
 
 
-def _without(row: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {key: value for key, value in row.items() if key not in names}
+def _gate(experiment_id: str, position: int, gate: Gate, comparison: int | None) -> GateRow:
+    words = asdict(in_words(gate))
+    return GateRow(experiment_id=experiment_id, position=position, **{**words, "comparison": comparison})
+
+
+def _comparison(experiment_id: str, position: int, c: Comparison) -> ComparisonRow:
+    columns = {field.name for field in fields(ComparisonRow)}
+    values = {name: value for name, value in asdict(c).items() if name in columns}
+    return ComparisonRow(experiment_id=experiment_id, position=position, **values)
 
 
 SEEN_ONCE = "One training and one decoding were seen; another may differ by more."
@@ -127,27 +140,30 @@ SEEN_ONCE = "One training and one decoding were seen; another may differ by more
 def _uncertainty(session: Session) -> str:
     """What the intervals cover, and what they cannot."""
     if session.folds:
-        told = cross_validation.uncertainty(session)
+        sentence = cross_validation.uncertainty(session)
     else:
-        seeds = "" if session.stopped() else repeats.seed_sentence(session)
+        seeds = "" if experiments.stopped(session.store, session.id) else repeats.seed_sentence(session)
         seen = f"One decoding was seen; another may differ. {seeds}" if seeds else SEEN_ONCE
-        told = f"Intervals cover the choice of examples. {seen}"
+        sentence = f"Intervals cover the choice of examples. {seen}"
     split = audit.contradiction(ask.read_verdicts(session.store, session.id))
     own = next((part.share for part in split.components if part.source == "judging"), None) if split else None
     return (
-        told if own is None else f"{told} Of the judge's uncertainty {own:.0%} is its own contradiction between orders."
+        sentence
+        if own is None
+        else f"{sentence} Of the judge's uncertainty {own:.0%} is its own contradiction between orders."
     )
 
 
-def _facts(session: Session) -> dict[str, Any]:
+def _facts(session: Session) -> dict[str, object]:
     """What it takes to do it again."""
+    config = session.experiment.config
     return {
-        "seed": session.experiment.config.seed,
+        "seed": config.seed,
         "experiment_id": session.id,
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "judge": distrust(session) if session.experiment.config.judge else "",
+        "judge": distrust(session, config.policy) if config.judge else "",
         "uncertainty": _uncertainty(session),
-        "learning_curve": repeats.curve_sentence(session),
+        "learning_curve": repeats.curve_sentence(session, config.policy),
         **{name: version(name) for name in PACKAGES},
     }

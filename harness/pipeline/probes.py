@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 
 from baselines.arm import Prompter
 from harness.config.base import read_margin
-from harness.config.contradictions import ONLINE_METHODS, PREFERENCE_METHODS
+from harness.config.recipe import TrainingConfig
 from harness.experiment import arms, exams
 from harness.experiment.session import Session
 from harness.stats.corpus_level import corpus_value
 from harness.training import Probe
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.metrics import table
-from suites.metrics.corpus_level import CORPUS
+from suites.metrics.table import CORPUS
 from suites.model import Completion
 from suites.types import Example, Suite
 
@@ -28,35 +28,33 @@ def build(session: Session) -> list[Probe]:
 
     None either where the training has several processes: each may hold a part of the weights only.
     """
-    experiment, config = session.experiment, session.experiment.config.training
-    if config is None or config.elsewhere or config.accelerate or not config.probe:
+    experiment = session.experiment
+    settings, seed = experiment.config.training, experiment.config.seed
+    if settings is None or settings.elsewhere or settings.accelerate or not settings.probe:
         return []
     found: list[Probe] = []
     if session.splits.get("validation"):
         rehearsal = exams.task_suite(experiment, session.splits, "validation")
-        found.append(_probe(session, rehearsal, arms.task_prompter(experiment), None))
+        found.append(_probe(rehearsal, arms.task_prompter(experiment), None, settings.probe, seed))
     rules = exams.regression_rules(experiment)
     for exam in exams.regression_exams(experiment):
         if not isinstance(exam, LmEvalTask) and exam.primary not in CORPUS:
             margin, _ = read_margin(rules[exam.name][0])  # a share of the base's score is at most so many points
-            found.append(_probe(session, exam, Prompter(exam.name, exam.prompt), margin))
+            found.append(_probe(exam, Prompter(exam.name, exam.prompt), margin, settings.probe, seed))
     return found
 
 
-def told(session: Session, probes: Sequence[Probe], method: str) -> str:
-    """What judges the best step, in words; empty where it is the loss, or where the last step counts."""
-    if not probes or probes[0].margin is not None or method in (*PREFERENCE_METHODS, *ONLINE_METHODS):
+def told(metric: str, probes: Sequence[Probe], config: TrainingConfig) -> str:
+    """What judges the best step by `metric`, in words; empty where it is the loss, or where the last step counts."""
+    if not probes or probes[0].margin is not None or config.kind.learns_from != "rows":
         return ""
-    metric = session.experiment.config.task.ordered_metrics[0]
     return f"{metric} on {len(probes[0].prompts)} validation rows, at most {probes[0].max_new_tokens} tokens each"
 
 
-def _probe(session: Session, suite: Suite, prompter: Prompter, margin: float | None) -> Probe:
-    config = session.experiment.config
-    most = config.training.probe if config.training else 0
+def _probe(suite: Suite, prompter: Prompter, margin: float | None, most: int, seed: int) -> Probe:
     chosen = list(suite.examples)
     if len(chosen) > most:
-        chosen = random.Random(config.seed).sample(chosen, most)
+        chosen = random.Random(seed).sample(chosen, most)
     return Probe(
         name=suite.name,
         prompts=[prompter.prompt(example) for example in chosen],

@@ -1,7 +1,7 @@
 """Further trainings that say what one cannot: how much the seed matters, and whether more data would help.
 
 A decision is about the checkpoint that would be shipped, the one of the experiment's own seed. Whether the recipe gains
-is another question, with the seeds as a random effect crossed with the examples (METHODS of the package: `variance`).
+is another question, with the seeds as a random effect crossed with the examples (docs/explanation/statistics.md, a6).
 """
 
 from __future__ import annotations
@@ -10,27 +10,33 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from scipy.special import stdtrit
 
 from baselines.arm import Arm, Prompter
 from harness.config.base import read_margin
+from harness.config.policy import Policy
 from harness.decision.gates import Gate, Measured, Rule, Status
-from harness.evaluation import exam
 from harness.experiment import arms, exams, training_data
+from harness.experiment.names import candidate_label
 from harness.experiment.session import Session
-from harness.pipeline import train
+from harness.pipeline.examiner import examiner
+from harness.pipeline.lesson import Lesson, lesson, train_once, trained_spec
 from harness.stats import paired
 from harness.stats.score_test import Interval
 from harness.stats.variance import VarianceSplit, split_variance
+from harness.store import arms as places
+from harness.store import runs, training
+from harness.store.arms import Summary
+from harness.store.training import Kind, Repeat, State
 from harness.training import TrainingDiverged
-from suites.metrics.corpus_level import CORPUS
+from reports.rows import Side
+from suites.metrics.table import CORPUS
 from suites.types import Example, Run, Suite
 
-Examined = tuple[Run, dict[str, Any]]
-"""A run and its `examining.summary`."""
+Examined = tuple[Run, Summary]
+"""A run and its score by the metric that decides."""
 
 
 # --- seeds
@@ -38,17 +44,17 @@ Examined = tuple[Run, dict[str, Any]]
 
 def train_seeds(session: Session) -> None:
     """The same training with the seeds after the experiment's own; what diverges is on record as failed."""
-    config = session.experiment.config.training
-    first = session.experiment.config.seed
-    for position in range(1, config.seeds if config else 1):
-        asked = train.lesson(session, f"training, seed {first + position}", seed=first + position)
-        _keep(session, "seed", position, asked, {"seed": first + position})
+    config = session.experiment.config
+    for position in range(1, config.training.seeds if config.training else 1):
+        seed = config.seed + position
+        _keep(session, "seed", position, lesson(session, f"training, seed {seed}", seed=seed), {"seed": seed})
 
 
-def _keep(session: Session, kind: str, position: int, asked: train.Lesson, settings: Mapping[str, Any]) -> str | None:
+def _keep(session: Session, kind: Kind, position: int, asked: Lesson, settings: Mapping[str, object]) -> str | None:
     """Train once and put it on record; None for a training that diverged."""
+    state: State = "done"
     try:
-        training_id, state = train.train_once(session, asked), "done"
+        training_id = train_once(session, asked)
     except TrainingDiverged:
         training_id, state = "", "failed"
     put(session, kind, position, training_id, settings, state)
@@ -57,42 +63,37 @@ def _keep(session: Session, kind: str, position: int, asked: train.Lesson, setti
 
 def put(
     session: Session,
-    kind: str,
+    kind: Kind,
     position: int,
     training_id: str,
-    settings: Mapping[str, Any],
-    state: str,
+    settings: Mapping[str, object],
+    state: State,
     measured: Examined | None = None,
 ) -> None:
     """One further training on record, with its score once there is one."""
-    run, found = measured or (None, {"n": 0, "mean": None, "low": None, "high": None})
-    row = {
-        "experiment_id": session.id, "kind": kind, "position": position, "training_id": training_id,
-        "settings": dict(settings), "run_id": run.id if run else "", "metric": run.metrics[0] if run else "",
-        "n": found["n"], "value": found["mean"], "low": found["low"], "high": found["high"], "state": state,
-    }  # fmt: skip
-    session.store.insert("repeats", [row], replace=True)
-
-
-def on_record(session: Session, kind: str) -> list[dict[str, Any]]:
-    """The further trainings of a kind, in order."""
-    sql = "select * from v_repeats where experiment_id = ? and kind = ? order by position"
-    return [{**row, "settings": json.loads(row["settings"])} for row in session.store.rows(sql, [session.id, kind])]
+    run, score = measured or (None, Summary(0, 0, None, None, None))
+    repeat = Repeat(
+        experiment_id=session.id, kind=kind, position=position, training_id=training_id, settings=settings,
+        run_id=run.id if run else "", metric=run.metrics[0] if run else "",
+        n=score.n, value=score.mean, low=score.low, high=score.high, state=state,
+    )  # fmt: skip
+    training.put_repeat(session.store, repeat)
 
 
 def examine_seeds(session: Session, prompter: Prompter, suite: Suite) -> None:
     """Every other seed's model takes the task's exam with the prompt chosen for the first."""
-    for row in on_record(session, "seed"):
-        if row["training_id"]:
-            measured = measure(session, f"seed {row['settings']['seed']}", row["training_id"], prompter, suite)
-            put(session, "seed", row["position"], row["training_id"], row["settings"], "done", measured)
+    for row in training.repeats(session.store, session.id, "seed"):
+        if row.training_id:
+            settings = json.loads(row.settings)
+            measured = measure(session, f"seed {settings['seed']}", row.training_id, prompter, suite)
+            put(session, "seed", row.position, row.training_id, settings, "done", measured)
 
 
 def measure(session: Session, what: str, training_id: str, prompter: Prompter, suite: Suite) -> Examined:
     """A trained model on a suite, by the metric that decides."""
-    name = f"{arms.candidate_label(session.experiment)}, {what}"
-    done = exam.take(session, Arm(name, train.trained_spec(session, training_id), prompter), suite)
-    return done, exam.summary(session, done, suite.primary)
+    name, giver = f"{candidate_label(session.experiment.config)}, {what}", examiner(session)
+    run = giver.take(Arm(name, trained_spec(session, training_id), prompter), suite)
+    return run, giver.summary(run, suite.primary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,24 +128,28 @@ def spread(scores: Sequence[Mapping[str, float]], base: Mapping[str, float], clu
 
 def seed_spread(session: Session) -> SeedSpread | None:
     """`spread` over the seeds on record; None without other seeds, or for a metric that marks no single answers."""
-    runs = [row["run_id"] for row in on_record(session, "seed") if row["run_id"]]
-    metric = session.experiment.config.task.ordered_metrics[0]
-    if not runs or metric in CORPUS:
+    store, config = session.store, session.experiment.config
+    others = [row.run_id for row in training.repeats(store, session.id, "seed") if row.run_id]
+    metric = config.task.ordered_metrics[0]
+    if not others or metric in CORPUS:
         return None
-    ids = [session.chosen("candidate")["run_id"], *runs]
+    base, candidate = (places.chosen(store, session.id, side).run_id for side in SIDES)
     marks = [
-        {i: score.value for i, score in session.store.scores(run_id, metric).items() if score.value is not None}
-        for run_id in [session.chosen("base")["run_id"], *ids]
+        {i: score.value for i, score in runs.scores(store, run_id, metric).items() if score.value is not None}
+        for run_id in (base, candidate, *others)
     ]
     clusters = {example.id: example.cluster for example in session.splits["test"]}
-    return spread(marks[1:], marks[0], clusters, session.experiment.config.policy.confidence)
+    return spread(marks[1:], marks[0], clusters, config.policy.confidence)
 
 
-def seed_gates(session: Session) -> list[Gate]:
+SIDES: tuple[Side, Side] = ("base", "candidate")
+
+
+def seed_gates(session: Session, min_gain: float | str) -> list[Gate]:
     """Whether the gain is more than the luck of one seed: a supporting rule, broken when the recipe's gain is shown to
     be no more than was asked for.
     """
-    found, (least, relative) = seed_spread(session), read_margin(session.experiment.config.policy.min_gain)
+    found, (least, relative) = seed_spread(session), read_margin(min_gain)
     return [] if found is None or relative else [seed_gate(found, least)]
 
 
@@ -160,7 +165,7 @@ def seed_gate(found: SeedSpread, least: float) -> Gate:
 def seed_sentence(session: Session) -> str:
     """What the other seeds say, in words; empty without them."""
     found = seed_spread(session)
-    failed = sum(row["state"] == "failed" for row in on_record(session, "seed"))
+    failed = sum(row.state == "failed" for row in training.repeats(session.store, session.id, "seed"))
     lost = f" {failed} further seed{'s' * (failed > 1)} diverged." if failed else ""
     if found is None:
         return lost.strip()
@@ -184,19 +189,20 @@ def learning_curve(session: Session) -> None:
 
     Shares are nested, and whole clusters are taken in a seeded random order.
     """
-    config = session.experiment.config.training
-    if config is None or not config.learning_curve:
+    experiment = session.experiment
+    seed, settings = experiment.config.seed, experiment.config.training
+    if settings is None or not settings.learning_curve:
         return
-    rehearsal = exams.task_suite(session.experiment, session.splits, "validation")
-    prompter = arms.task_prompter(session.experiment)
-    for position, share in enumerate(sorted(set(config.learning_curve))):
-        part = take(session.splits["train"], share, session.experiment.config.seed)
-        asked = train.lesson(session, f"training on {share:.0%} of the rows")
+    rehearsal = exams.task_suite(experiment, session.splits, "validation")
+    prompter = arms.task_prompter(experiment)
+    for position, share in enumerate(sorted(set(settings.learning_curve))):
+        part = take(session.splits["train"], share, seed)
+        asked = lesson(session, f"training on {share:.0%} of the rows")
         asked = replace(asked, data=replace(asked.data, train=training_data.as_rows(prompter, part)))
-        settings = {"share": share, "rows": len(part)}
-        if training_id := _keep(session, "share", position, asked, settings):
+        size = {"share": share, "rows": len(part)}
+        if training_id := _keep(session, "share", position, asked, size):
             measured = measure(session, f"{share:.0%} of the rows", training_id, prompter, rehearsal)
-            put(session, "share", position, training_id, settings, "done", measured)
+            put(session, "share", position, training_id, size, "done", measured)
 
 
 def take(examples: Sequence[Example], share: float, seed: int) -> tuple[Example, ...]:
@@ -216,34 +222,34 @@ def take(examples: Sequence[Example], share: float, seed: int) -> tuple[Example,
     return tuple(example for example in examples if example.cluster in chosen)
 
 
-def curve_sentence(session: Session) -> str:
+def curve_sentence(session: Session, policy: Policy) -> str:
     """Whether more rows would help, read off the last step of the learning curve; empty without one."""
-    rows = [row for row in on_record(session, "share") if row["value"] is not None]
-    if len(rows) < 2:
+    repeats = training.repeats(session.store, session.id, "share")
+    points = [(row, row.value) for row in repeats if row.value is not None]
+    if len(points) < 2:
         return ""
-    before, after = rows[-2:]
-    steps = "; ".join(f"{row['n_rows']:,} rows {row['value']:.3f}" for row in rows)
-    change = after["value"] - before["value"]
-    head = f"Learning curve on validation ({after['metric']}, n = {after['n']:,}): {steps}."
-    interval = _change(session, before["run_id"], after["run_id"], after["metric"])
+    (before, was), (after, now) = points[-2:]
+    steps = "; ".join(f"{row.n_rows:,} rows {value:.3f}" for row, value in points)
+    head = f"Learning curve on validation ({after.metric}, n = {after.n:,}): {steps}."
+    interval = _change(session, before.run_id, after.run_id, after.metric, policy.confidence)
     if interval is None:
-        return f"{head} The last step brought {_signed(change)}."
+        return f"{head} The last step brought {_signed(now - was)}."
     if interval.low > 0:
         told = "so more rows like these would probably help"
-    elif interval.high <= read_margin(session.experiment.config.policy.min_gain)[0]:
+    elif interval.high <= read_margin(policy.min_gain)[0]:
         told = "so more rows like these are not worth much"
     else:
         told = "which does not tell whether more rows would help"
-    between = f"from {before['n_rows']:,} to {after['n_rows']:,} rows"
-    return f"{head} {between.capitalize()} it changed by {_signed(change)} [{_signed(interval.low)}, " \
+    between = f"from {before.n_rows:,} to {after.n_rows:,} rows"
+    return f"{head} {between.capitalize()} it changed by {_signed(now - was)} [{_signed(interval.low)}, " \
         f"{_signed(interval.high)}], {told}."  # fmt: skip
 
 
-def _change(session: Session, before: str, after: str, metric: str) -> Interval | None:
+def _change(session: Session, before: str, after: str, metric: str, confidence: float) -> Interval | None:
     """Interval of the paired difference of two rehearsals; None for a metric of all answers together."""
     if metric in CORPUS:
         return None
-    was, now = (session.store.scores(run_id, metric) for run_id in (before, after))
+    was, now = (runs.scores(session.store, run_id, metric) for run_id in (before, after))
     clusters = {example.id: example.cluster for example in session.splits["validation"]}
     pairs = [
         (before_.value, after_.value, clusters[i])
@@ -253,4 +259,4 @@ def _change(session: Session, before: str, after: str, metric: str) -> Interval 
     if len(pairs) < 2:
         return None
     old, new, groups = zip(*pairs, strict=True)
-    return paired.paired_difference(old, new, groups, confidence=session.experiment.config.policy.confidence).interval
+    return paired.paired_difference(old, new, groups, confidence=confidence).interval

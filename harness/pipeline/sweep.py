@@ -7,17 +7,23 @@ decides.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.config.training import SweepConfig, SweepRange
 from harness.experiment import arms, exams
 from harness.experiment.session import Session
 from harness.observe.progress import say
-from harness.pipeline import seeds, train
+from harness.pipeline import seeds
+from harness.pipeline.lesson import keep_best, lesson, swept, train_once
+from harness.store import training
+from harness.store.training import State
 from harness.training import TrainingDiverged, TrainingPruned
 from harness.training.types import OnLog
+from reports.rows import RepeatRow
 from suites.errors import UserError
+from suites.types import Json
 
 if TYPE_CHECKING:
     import optuna
@@ -27,36 +33,35 @@ LOG_FROM = 10.0  # a range whose ends differ by this factor is searched on a log
 
 def sweep(session: Session) -> None:
     """Every trial that is not on record yet."""
-    config = session.experiment.config.training
-    if config is None or config.sweep is None:
+    config = session.experiment.config
+    plan = config.training.sweep if config.training else None
+    done = training.repeats(session.store, session.id, "trial")
+    if plan is None or len(done) >= plan.trials:
         return
-    done = seeds.on_record(session, "trial")
-    if len(done) >= config.sweep.trials:
-        return
-    study = _study(session, config.sweep, done)
-    for position in range(len(done), config.sweep.trials):
+    study = _study(plan, done, config.seed + len(done))
+    for position in range(len(done), plan.trials):
         trial = study.ask()
-        settings = {name: _suggest(trial, name, place) for name, place in config.sweep.space.items()}
+        settings = {name: _suggest(trial, name, place) for name, place in plan.space.items()}
         value = _try(session, trial, position, settings)
         if value is None:
             study.tell(trial, state=_optuna().trial.TrialState.PRUNED)
         else:
             study.tell(trial, value)
-            train.keep_best(session)
-    best = train.swept(session)
+            keep_best(session)
+    best = swept(session)
     if not best:
         raise UserError("every trial of the sweep diverged or was cut short", "training: sweep", "Narrow its space.")
-    say(f"best of {config.sweep.trials} trials: {_told(best)}")
+    say(f"best of {plan.trials} trials: {_told(best)}")
 
 
-def _try(session: Session, trial: optuna.Trial, position: int, settings: Mapping[str, Any]) -> float | None:
+def _try(session: Session, trial: optuna.Trial, position: int, settings: Json) -> float | None:
     """One trial's score on the validation rows; None for one that was cut short or diverged."""
     say(f"trial {position + 1}: {_told(settings)}")
-    asked = train.lesson(session, f"trial {position + 1}", **settings)
+    asked = lesson(session, f"trial {position + 1}", **settings)
     try:
-        training_id = train.train_once(session, asked, _pruner(trial))
+        training_id = train_once(session, asked, _pruner(trial))
     except (TrainingPruned, TrainingDiverged) as stopped:
-        state = "pruned" if isinstance(stopped, TrainingPruned) else "failed"
+        state: State = "pruned" if isinstance(stopped, TrainingPruned) else "failed"
         say(f"trial {position + 1} {state}: {stopped}")
         seeds.put(session, "trial", position, "", settings, state)
         return None
@@ -64,8 +69,7 @@ def _try(session: Session, trial: optuna.Trial, position: int, settings: Mapping
     prompter = arms.task_prompter(session.experiment)
     measured = seeds.measure(session, f"trial {position + 1}", training_id, prompter, rehearsal)
     seeds.put(session, "trial", position, training_id, settings, "done", measured)
-    value: float | None = measured[1]["mean"]
-    return value
+    return measured[1].mean
 
 
 def _pruner(trial: optuna.Trial) -> OnLog:
@@ -94,20 +98,19 @@ def _suggest(trial: optuna.Trial, name: str, place: SweepRange | list[Any]) -> A
     return trial.suggest_float(name, place.low, place.high, log=log)
 
 
-def _study(session: Session, config: SweepConfig, done: list[dict[str, Any]]) -> optuna.Study:
+def _study(config: SweepConfig, done: Sequence[RepeatRow], seed: int) -> optuna.Study:
     """A study that knows the trials on record."""
-    found = _optuna()
-    found.logging.set_verbosity(found.logging.WARNING)
-    seed = session.experiment.config.seed + len(done)
-    sampler, pruner = found.samplers.TPESampler(seed=seed), found.pruners.MedianPruner()
-    study: optuna.Study = found.create_study(direction="maximize", sampler=sampler, pruner=pruner)
-    states = found.trial.TrialState
+    library = _optuna()
+    library.logging.set_verbosity(library.logging.WARNING)
+    sampler, pruner = library.samplers.TPESampler(seed=seed), library.pruners.MedianPruner()
+    study: optuna.Study = library.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+    states = library.trial.TrialState
     for row in done:
-        study.enqueue_trial(row["settings"])
+        study.enqueue_trial(json.loads(row.settings))
         known = study.ask()
         for name, place in config.space.items():
             _suggest(known, name, place)
-        study.tell(known, row["value"], state=states.PRUNED if row["value"] is None else states.COMPLETE)
+        study.tell(known, row.value, state=states.PRUNED if row.value is None else states.COMPLETE)
     return study
 
 
@@ -120,6 +123,6 @@ def _optuna() -> Any:
     return optuna
 
 
-def _told(settings: Mapping[str, Any]) -> str:
+def _told(settings: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
                      for name, value in settings.items())  # fmt: skip

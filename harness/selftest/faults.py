@@ -5,7 +5,6 @@ through the code that runs in earnest, and names what the rules must say to it. 
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -13,15 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.decision.decide import Verdict
-from harness.evaluation import exam
-from harness.evaluation.evaluate import on_record
 from harness.experiment import specs
 from harness.experiment.arms import base_arms, candidate_arms
 from harness.experiment.session import Session
 from harness.models.cache import Cached
 from harness.models.echo import EchoModel
-from harness.pipeline import order
-from harness.pipeline.compare import distrust
+from harness.pipeline.check import check
+from harness.pipeline.compare import chosen_runs, distrust
+from harness.pipeline.exam import candidate_spec
+from harness.pipeline.examiner import examiner
+from harness.pipeline.judge import judge
 from harness.selftest.inject import (
     SHARE,
     NotApplicable,
@@ -34,15 +34,17 @@ from harness.selftest.inject import (
     no_better,
     one_model,
     plant_looks,
+    plant_template,
     refreeze,
     rewrite,
     some,
     too_many,
 )
+from harness.store import arms as places
+from harness.store import runs
 from suites.data.examples import sha256_json
-from suites.metrics.table import Metric
 from suites.model import Completion, Identity, ModelSpec, Prompt
-from suites.types import Score
+from suites.types import Mark, Score
 
 MANY = 1_000
 """Candidates on one exam beyond which nobody counts."""
@@ -50,12 +52,11 @@ MANY = 1_000
 
 def identical_answers(session: Session) -> Planted:
     """The fine-tuned model was never loaded: the base answered in its place."""
-    sql = "select distinct run_id, arm, chosen from arms where experiment_id = ? and side = 'candidate'"
-    for arm in session.store.rows(sql, [session.id]):
-        if source := base_run(session, arm["run_id"]):
-            copy_answers(session, source, arm["run_id"])
-            run = on_record(session.store, arm["run_id"])
-            exam.put_arm(session, "candidate", arm["arm"], run, chosen=arm["chosen"])
+    for place in places.places(session.store, session.id, "candidate"):
+        if source := base_run(session, place.run_id):
+            copy_answers(session, source, place.run_id)
+            run = runs.on_record(session.store, place.run_id)
+            examiner(session).put("candidate", place.arm, run, chosen=place.chosen)
     return Planted("the candidate's answers are the base's", (Verdict.INVALID,), ("candidate",))
 
 
@@ -81,16 +82,10 @@ def answers_cut_short(session: Session) -> Planted:
 
 def other_template(session: Session) -> Planted:
     """The candidate was asked through another chat template than the base."""
-    sides = [on_record(session.store, session.chosen(side)["run_id"]).identity for side in ("base", "candidate")]
+    sides = [runs.on_record(session.store, run.run_id).identity for run in chosen_runs(session)]
     if not all(identity.template for identity in sides):
         raise NotApplicable("recorded answers and endpoints do not tell their chat template")
-    sql = """select distinct run_id, identity from arms join runs using (run_id)
-             where experiment_id = ? and side = 'candidate'"""
-    found = session.store.rows(sql, [session.id])
-    with session.store.connect() as con:
-        for row in found:
-            identity = {**json.loads(row["identity"]), "template": sha256_json("another template")}
-            con.execute("update runs set identity = ? where run_id = ?", [json.dumps(identity), row["run_id"]])
+    plant_template(session, sha256_json("another template"))
     return Planted("the candidate's chat template is another one", (Verdict.INVALID,), ("comparable",))
 
 
@@ -98,14 +93,15 @@ def leaked_test_rows(session: Session) -> Planted:
     """A part of the exam stands in the training set."""
     if "train" not in session.splits:
         raise NotApplicable("the file names no training rows, so nobody can see what leaked into them")
-    level = session.experiment.config.data.findings.get("train_test_overlap", "block")
+    config = session.experiment.config
+    level = config.data.findings.get("train_test_overlap", "block")
     if level != "block":
         raise NotApplicable(f"`data.findings` says that an overlap with the training set is only {level}")
     seen = one_model(session)
     test = seen.splits["test"]
-    leaked = some(session, test, math.ceil(SHARE * len(test)))
+    leaked = some(test, math.ceil(SHARE * len(test)), config.seed)
     seen.splits = {**seen.splits, "train": (*seen.splits["train"], *leaked)}
-    order.check(session)
+    check(session)
     return Planted(f"{len(leaked)} of {len(test)} test rows put into the training set", (Verdict.INVALID,), ("data",))
 
 
@@ -114,7 +110,7 @@ def metric_says_nan(session: Session) -> Planted:
     primary = session.experiment.config.task.ordered_metrics[0]
     broken = {example.id for example in too_many(session)}
 
-    def spoilt(own: Metric) -> Metric:
+    def spoilt(own: Mark) -> Mark:
         return lambda example, answer: Score(math.nan) if example.id in broken else own(example, answer)
 
     rewrite(session, answers_of(session), {primary: spoilt})
@@ -137,14 +133,14 @@ def adapter_without_effect(session: Session) -> Planted:
         raise NotApplicable("the base is no model on this machine")
     from harness.models.hf import inert_adapter
 
-    trained = order.candidate_spec(session).adapter
+    trained = candidate_spec(session).adapter
     done = "the adapter's B matrices set to zero"
     if not trained or not inert_adapter.zeroed(Path(trained), folder):
         inert_adapter.untrained(base, folder)
         done = "a fresh LoRA on the base, its B matrices zero"
     spec = replace(base, adapter=str(folder))
     arms = candidate_arms(session.experiment, spec, base_arms(session.experiment, session.splits))
-    exam.measure_effect(session, arms[0])
+    examiner(session).measure_effect(arms[0], session.splits["test"])
     return Planted(done, (Verdict.INVALID,), ("adapter",))
 
 
@@ -168,7 +164,8 @@ def all_answers_right(session: Session) -> Planted:
     answers = {e.id: Completion(e.target, tokens_out=1) for e in asked(session)}
     rewrite(session, answers)
     limit = session.experiment.config.policy.suspicious_gain
-    gain = (session.chosen("candidate")["mean"] or 0.0) - (session.chosen("base")["mean"] or 0.0)
+    base, candidate = chosen_runs(session)
+    gain = (candidate.mean or 0.0) - (base.mean or 0.0)
     if gain <= limit:
         raise NotApplicable(f"all answers right gain {gain:+.3f}, and `policy.suspicious_gain` is {limit:+.3f}")
     return Planted("the target given as every answer", (Verdict.INVALID,), ("plausible",))
@@ -185,13 +182,14 @@ def prompt_cut_short(session: Session) -> Planted:
 
 def judge_says_a(session: Session) -> Planted:
     """The judge follows the slot, not the answer. Its own verdict is not named: it may have no say in it."""
-    if session.experiment.config.judge is None:
+    config = session.experiment.config
+    if config.judge is None:
         raise NotApplicable("there is no judge")
-    if session.experiment.config.policy.judge.tier == "advisory":
+    if config.policy.judge.tier == "advisory":
         raise NotApplicable("the judge has no say as it is: `policy.judge` makes it advisory")
-    if reason := distrust(session):
+    if reason := distrust(session, config.policy):
         raise NotApplicable(f"the judge has no say as it is: {reason}")
-    order.judge(Deaf(session))
+    judge(Deaf(session))
     return Planted("the judge says A to every pair in both orders", advisory="judge")
 
 

@@ -7,23 +7,24 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from harness.config.base import read_margin
 from harness.config.policy import MetricRule
 from harness.decision.decide import Verdict
-from harness.evaluation import exam
-from harness.evaluation.evaluate import Marked, on_record, record
 from harness.experiment import exams
-from harness.experiment.session import Session, Side
-from harness.pipeline.compare import FINISHED
+from harness.experiment.session import Session
+from harness.pipeline.compare import FINISHED, chosen_runs
+from harness.pipeline.examiner import examiner
+from harness.store import answers as given_answers
+from harness.store import arms, runs
 from harness.store.database import RUN_DIGEST
+from harness.store.runs import Marked
+from reports.rows import GateRow, Side
 from suites.data.examples import sha256_json
 from suites.metrics import table as metrics
-from suites.metrics.corpus_level import CORPUS
-from suites.metrics.table import Metric
+from suites.metrics.table import CORPUS
 from suites.model import Completion
-from suites.types import Example
+from suites.types import Example, Mark
 
 SHARE = 0.1
 """How much of the exam an accident spoils that does not spoil all of it."""
@@ -57,10 +58,10 @@ class Planted:
         gates = f" by {' or '.join(self.failed)}" if self.failed else ""
         return f"{verdicts}{gates}" if verdicts else f"{self.advisory} is advisory"
 
-    def holds(self, verdict: str, gates: Sequence[Mapping[str, Any]]) -> bool:
+    def holds(self, verdict: str, gates: Sequence[GateRow]) -> bool:
         """Whether it did."""
-        failed = {gate["name"] for gate in gates if gate["kind"] == "validity" and gate["status"] == "fail"}
-        tiers = {gate["tier"] for gate in gates if gate["kind"] == "harm" and gate["name"] == self.advisory}
+        failed = {gate.name for gate in gates if gate.kind == "validity" and gate.status == "fail"}
+        tiers = {gate.tier for gate in gates if gate.kind == "harm" and gate.name == self.advisory}
         return (
             (not self.verdicts or verdict in {allowed.text for allowed in self.verdicts})
             and (not self.failed or bool(failed & set(self.failed)))
@@ -70,7 +71,7 @@ class Planted:
 
 def asked(session: Session, side: Side = "candidate") -> list[Example]:
     """The test examples that a side was asked; an exam that stopped early leaves some of them to the base alone."""
-    scores = session.scores(side)
+    scores = arms.chosen_scores(session.store, session.id, side)
     return [example for example in session.splits["test"] if example.id in scores]
 
 
@@ -86,17 +87,17 @@ def no_better(session: Session, done: str) -> Planted:
     than chance allows, that must be shown, which is `keep_prompting`, or `reject` where something else was lost too.
     Answers that can no longer be marked may be too many for any verdict.
     """
-    policy, chosen = session.experiment.config.policy, session.chosen("candidate")
-    before, after = session.chosen("base")["mean"] or 0.0, chosen["mean"] or 0.0
+    policy, (base, candidate) = session.experiment.config.policy, chosen_runs(session)
+    before, after = base.mean or 0.0, candidate.mean or 0.0
     wanted, relative = read_margin(policy.min_gain)
     short = (wanted * before if relative else wanted) - (after - before)
     if short < 0:
         raise NotApplicable(f"{done}, the candidate still gains {after - before:+.3f}: its marks do not depend on it")
     verdicts = [Verdict.KEEP_PROMPTING, Verdict.REJECT]
     chance = _chance(asked(session), 2 + wanted if relative else 2.0, 1 - policy.confidence)
-    if short <= chance or chosen["metric"] in CORPUS:  # the bound is one for means
+    if short <= chance or candidate.metric in CORPUS:  # the bound is one for means
         verdicts.append(Verdict.INCONCLUSIVE)
-    if chosen["n_unscored"]:
+    if candidate.n_unscored:
         verdicts.append(Verdict.INVALID)
     return Planted(done, tuple(verdicts))
 
@@ -105,9 +106,10 @@ def endings_lost(session: Session) -> bool:
     """Whether an exam of this size must show that the candidate's answers no longer end, as the base's do."""
     rule = session.experiment.config.policy.metrics.get(FINISHED, MetricRule(tier="supporting"))
     margin, relative = read_margin(rule.margin)
-    sql = "select avg((finish = 'stop')::int) as share from v_completions where run_id = ? and error is null"
-    [ended] = session.store.rows(sql, [session.chosen("base")["run_id"]])
-    loss = (ended["share"] or 0.0) * (1 - margin if relative else 1) - (0 if relative else margin)
+    base, _ = chosen_runs(session)
+    ended = [score.value or 0.0 for score in runs.endings(session.store, base.run_id).values()]
+    share = sum(ended) / len(ended) if ended else 0.0
+    loss = share * (1 - margin if relative else 1) - (0 if relative else margin)
     return rule.tier != "advisory" and loss > _chance(asked(session), 2.0, AMONG_MANY)
 
 
@@ -122,51 +124,60 @@ def _chance(examples: Sequence[Example], span: float, alpha: float) -> float:
 
 def too_many(session: Session) -> list[Example]:
     """A tenth of the test examples, and more than the policy lets go without a score."""
-    examples = asked(session)
-    most = max(SHARE, session.experiment.config.policy.max_unscored)
-    return some(session, examples, min(len(examples), math.floor(most * len(examples)) + 1))
+    examples, config = asked(session), session.experiment.config
+    most = max(SHARE, config.policy.max_unscored)
+    return some(examples, min(len(examples), math.floor(most * len(examples)) + 1), config.seed)
 
 
-def some(session: Session, examples: Sequence[Example], count: int) -> list[Example]:
-    return random.Random(session.experiment.config.seed).sample(list(examples), count)
+def some(examples: Sequence[Example], count: int, seed: int) -> list[Example]:
+    """A part of the examples, at random."""
+    return random.Random(seed).sample(list(examples), count)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    example_id: str
+    completion_id: str
+    error: str | None
 
 
 def answers_of(session: Session, side: Side = "candidate") -> dict[str, Completion]:
     """A side's answers to the task, by example id; failed ones too."""
     sql = """select a.example_id, a.completion_id, c.error from answers a join completions c using (completion_id)
              where a.run_id = ?"""
-    rows = session.store.rows(sql, [session.chosen(side)["run_id"]])
-    given = session.store.completions([row["completion_id"] for row in rows])
-    return {
-        row["example_id"]: given.get(row["completion_id"]) or Completion("", "error", error=row["error"])
-        for row in rows
-    }
+    rows = session.store.fetch(_Answer, sql, [arms.chosen(session.store, session.id, side).run_id])
+    given = given_answers.completions(session.store, [row.completion_id for row in rows])
+    return {row.example_id: given.get(row.completion_id) or Completion("", "error", error=row.error) for row in rows}
 
 
 def rewrite(
     session: Session,
     answers: Mapping[str, Completion],
-    spoilt: Mapping[str, Callable[[Metric], Metric]] | None = None,
+    spoilt: Mapping[str, Callable[[Mark], Mark]] | None = None,
     side: Side = "candidate",
 ) -> None:
     """Put other answers of a side to the task on record, marked as they would have been.
 
     `spoilt` makes a broken metric of a sound one, by name.
     """
-    chosen = session.chosen(side)
+    store, chosen = session.store, arms.chosen(session.store, session.id, side)
     suite = exams.task_suite(session.experiment, session.splits, "test")
     marks = {name: metrics.build(name, suite.schema) for name in suite.metrics}
     marks |= {name: metrics.checked(name, spoil(marks[name])) for name, spoil in (spoilt or {}).items()}
-    marked = [_marked(chosen["run_id"], example, answers[example.id], marks) for example in asked(session, side)]
-    run = on_record(session.store, chosen["run_id"])
-    [row] = session.store.rows("select prompter_id, seconds from runs where run_id = ?", [run.id])
-    record(session.store, run, suite.kind, row["prompter_id"], marked, row["seconds"])
-    exam.put_arm(session, side, chosen["arm"], run, chosen=True)
+    marked = [_marked(chosen.run_id, example, answers[example.id], marks) for example in asked(session, side)]
+    run, made = runs.on_record(store, chosen.run_id), runs.made(store, chosen.run_id)
+    runs.record(store, run, suite.kind, made.prompter_id, marked, made.seconds)
+    examiner(session).put(side, chosen.arm, run, chosen=True)
 
 
-def _marked(run_id: str, example: Example, answer: Completion, marks: Mapping[str, Metric]) -> Marked:
+def _marked(run_id: str, example: Example, answer: Completion, marks: Mapping[str, Mark]) -> Marked:
     key = sha256_json([run_id, example.id, asdict(answer)])
     return Marked(example, key, answer, {name: mark(example, answer) for name, mark in marks.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class _RunId:
+    run_id: str
 
 
 def base_run(session: Session, run_id: str) -> str | None:
@@ -174,8 +185,8 @@ def base_run(session: Session, run_id: str) -> str | None:
     sql = """select b.run_id from arms a join runs b using (run_id), runs c
              where a.experiment_id = ? and a.side = 'base' and c.run_id = ? and b.suite_id = c.suite_id
              order by b.prompter_id = c.prompter_id desc, a.chosen desc limit 1"""
-    found = session.store.rows(sql, [session.id, run_id])
-    return str(found[0]["run_id"]) if found else None
+    rows = session.store.fetch(_RunId, sql, [session.id, run_id])
+    return rows[0].run_id if rows else None
 
 
 def copy_answers(session: Session, source: str, target: str) -> None:
@@ -189,9 +200,16 @@ def copy_answers(session: Session, source: str, target: str) -> None:
         con.execute(f"update runs set n_errors = {errors}, digest = ({RUN_DIGEST}) where run_id = ?", [source, target])
 
 
+def plant_template(session: Session, template: str) -> None:
+    """Give every run of the candidate another chat template."""
+    sql = """update runs set identity = json_merge_patch(identity, json_object('template', ?::varchar))
+             where run_id in (select run_id from arms where experiment_id = ? and side = 'candidate')"""
+    session.store.execute(sql, [template, session.id])
+
+
 def plant_looks(session: Session, count: int) -> None:
     """Put `count` other candidates on record that these test questions have judged before."""
-    run_id = session.chosen("candidate")["run_id"]
+    run_id = arms.chosen(session.store, session.id, "candidate").run_id
     with session.store.connect() as con:
         con.execute(
             """insert into experiments select e.* replace ('earlier ' || k as experiment_id)
@@ -215,16 +233,22 @@ def plant_looks(session: Session, count: int) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    table_name: str
+
+
 def refreeze(session: Session) -> None:
     """Make the record that of a file with another seed, so that the file in place is no longer the one on record."""
     was, config = session.id, session.experiment.config
     config = config.model_copy(update={"seed": config.seed + 1})
     session.experiment = replace(session.experiment, config=config)
-    tables = session.store.rows(
+    tables = session.store.fetch(
+        _Table,
         """select table_name from duckdb_columns() join duckdb_tables() using (table_name)
-           where column_name = 'experiment_id'"""
+           where column_name = 'experiment_id'""",
     )
     with session.store.connect() as con:
         for row in tables:
-            sql = f"update {row['table_name']} set experiment_id = ? where experiment_id = ?"
+            sql = f"update {row.table_name} set experiment_id = ? where experiment_id = ?"
             con.execute(sql, [session.id, was])

@@ -10,25 +10,27 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, cast
 
 from harness.config.base import read_margin
 from harness.decision import decide
 from harness.decision.compare import Question
-from harness.evaluation.evaluate import on_record
 from harness.experiment.arms import base_arms
 from harness.experiment.session import Session
 from harness.observe.progress import phase, say
-from harness.pipeline.compare import answer, marks
+from harness.pipeline.compare import Comparer, Marks, chosen_runs, comparer, marks
 from harness.pipeline.decide import conclude
 from harness.selftest.faults import MUTANTS, Mutant
 from harness.selftest.inject import NotApplicable, asked, one_model
+from harness.store import decisions, runs
 from harness.store.database import Store
+from harness.store.decisions import SelfTested
+from reports.rows import GateRow, RunRow
 from suites.errors import UserError
-from suites.metrics.corpus_level import CORPUS
+from suites.metrics.table import CORPUS
 from suites.types import Example
 
 # How many test examples the base is asked again.
@@ -64,11 +66,13 @@ def run(session: Session) -> list[Outcome]:
     Raises UserError when base or candidate have not taken the exam, and when the experiment is invalid as it is:
     then nothing more can be seen to be blocked.
     """
-    session.chosen("base")
-    session.chosen("candidate")
+    chosen_runs(session)
     outcomes = [_timed(session, name, test) for name, test in TESTS.items()]
-    rows = [{"position": position, **asdict(outcome)} for position, outcome in enumerate(outcomes)]
-    session.store.replace_all("selftest", session.id, rows)
+    rows = [
+        SelfTested(experiment_id=session.id, position=position, **asdict(outcome))
+        for position, outcome in enumerate(outcomes)
+    ]
+    decisions.put_selftest(session.store, session.id, rows)
     return outcomes
 
 
@@ -92,8 +96,8 @@ def show(outcomes: Sequence[Outcome], as_json: bool) -> None:
     """The outcomes on stdout, as a table or as JSON."""
     seconds = sum(outcome.seconds for outcome in outcomes)
     if as_json:
-        found = {"passed": passed(outcomes), "seconds": seconds, "tests": [asdict(outcome) for outcome in outcomes]}
-        print(json.dumps(found, indent=2, allow_nan=False))
+        content = {"passed": passed(outcomes), "seconds": seconds, "tests": [asdict(outcome) for outcome in outcomes]}
+        print(json.dumps(content, indent=2, allow_nan=False))
         return
     from harness.observe.tables import print_table
 
@@ -121,12 +125,11 @@ def _copy(session: Session) -> Iterator[Session]:
 
 def nothing_changed(session: Session) -> Outcome:
     """The control: the same record gives the same verdict, and one that is not `invalid`."""
-    recorded = _verdict(session)
-    conclude(session)
-    verdict, gates = _verdict(session), _gates(session)
-    failed = [gate for gate in gates if gate["kind"] == "validity" and gate["status"] == "fail"]
+    recorded = decisions.verdict(session.store, session.id)
+    verdict, gates = _concluded(session)
+    failed = [gate for gate in gates if gate.kind == "validity" and gate.status == "fail"]
     if failed:
-        told = "; ".join(f"{gate['name']}: {gate['measured']}" for gate in failed)
+        told = "; ".join(f"{gate.name}: {gate.measured}" for gate in failed)
         what = f"the experiment is invalid as it is, so that nothing more can be seen to be blocked ({told})"
         raise UserError(what, session.experiment.path.name, "mend what the gate names, run it again, then test")
     expected = recorded or "any verdict but invalid"
@@ -139,16 +142,16 @@ def base_asked_again(session: Session) -> Outcome:
     A local model in float32 that decodes greedily gives the same answers; of any other the share is only told.
     """
     session = one_model(session)
-    chosen = session.chosen("base")
-    run = on_record(session.store, chosen["run_id"])
+    chosen, _ = chosen_runs(session)
+    run = runs.on_record(session.store, chosen.run_id)
     arms = base_arms(session.experiment, session.splits)
-    arm = next(arm for arm in arms if arm.name == chosen["arm"])
+    arm = next(arm for arm in arms if arm.name == chosen.arm)
     if arm.model.recorded:
         raise NotApplicable("the base's answers are recorded, there is no model to ask")
     model = session.model(arm.model)
     if replace(model.identity, name="") != replace(run.identity, name=""):
         raise NotApplicable("the base is not what it was at the exam (weights, template, engine or dtype)")
-    given = session.store.texts(run.id)
+    given = runs.texts(session.store, run.id)
     answered = [example for example in session.splits["test"] if example.id in given]
     again = answered[:: -(-len(answered) // ASKED_AGAIN)]
     answers = model.model.generate([arm.prompter.prompt(example) for example in again], run.generation)
@@ -168,16 +171,18 @@ def arms_swapped(session: Session) -> Outcome:
     """
     from scipy.stats import binom
 
-    question, examples = _question(session), asked(session)
-    sides = [marks(session, session.chosen(side)["run_id"], question.metric) for side in ("base", "candidate")]
-    scores = [score.value for side in ("base", "candidate") for score in session.scores(side).values()]
+    config = session.experiment.config
+    chosen, examples, ours = chosen_runs(session), asked(session), comparer(session)
+    question = _question(chosen[0], config.policy.min_gain)
+    sides = [marks(session.store, run.run_id, question.metric) for run in chosen]
+    scores = [score.value for run in chosen for score in runs.scores(session.store, run.run_id, run.metric).values()]
     swaps = SWAPS if question.metric not in CORPUS and {*scores} <= {0, 1, None} else FEW_SWAPS
-    rng, shown = random.Random(session.experiment.config.seed), 0
+    rng, shown = random.Random(config.seed), 0
     with phase("arms swapped at random", swaps) as progress:
         for _ in range(swaps):
-            shown += _gain_shown(session, question, examples, _swapped(examples, sides, rng))
+            shown += _gain_shown(ours, question, examples, _swapped(examples, sides, rng))
             progress.advance(1)
-    alpha = 1 - session.experiment.config.policy.confidence
+    alpha = 1 - config.policy.confidence
     most = int(binom.ppf(SURE, swaps, alpha / 2))
     expected = f"a gain in at most {most} ({alpha / 2:.1%}, and chance: binomial, {SURE:.1%} quantile)"
     status: Status = "pass" if shown <= most else "fail"
@@ -185,24 +190,26 @@ def arms_swapped(session: Session) -> Outcome:
     return Outcome(done, expected, f"a gain in {shown} of {swaps} ({shown / swaps:.1%})", status)
 
 
-Sides = Sequence[Mapping[str, Any]]
+Sides = Sequence[Marks]
 
 
 def _swapped(examples: Sequence[Example], sides: Sides, rng: random.Random) -> Sides:
     """Both arms' marks, exchanged on about half of the clusters."""
     clusters = {example.cluster: rng.random() < 0.5 for example in examples}
     swap = {example.id: clusters[example.cluster] for example in examples}
-    return [{e.id: side[e.id] for e in examples if e.id in (side := sides[swap[e.id] ^ place])} for place in (0, 1)]
+    return [
+        cast(Marks, {e.id: side[e.id] for e in examples if e.id in (side := sides[swap[e.id] ^ place])})
+        for place in (0, 1)
+    ]
 
 
-def _question(session: Session) -> Question:
+def _question(chosen: RunRow, min_gain: float | str) -> Question:
     """The task's, as the decision asks it."""
-    chosen = session.chosen("base")
-    wanted, relative = read_margin(session.experiment.config.policy.min_gain)
+    wanted, relative = read_margin(min_gain)
     return Question(
-        suite=chosen["suite"],
+        suite=chosen.suite,
         kind="task",
-        metric=chosen["metric"],
+        metric=chosen.metric,
         baseline_arm="one",
         candidate_arm="other",
         margin=wanted,
@@ -210,9 +217,9 @@ def _question(session: Session) -> Question:
     )
 
 
-def _gain_shown(session: Session, question: Question, examples: Sequence[Example], sides: Sides) -> bool:
+def _gain_shown(ours: Comparer, question: Question, examples: Sequence[Example], sides: Sides) -> bool:
     clusters = [(example.id, example.cluster) for example in examples]
-    return decide.gain_gate(answer(session, question, clusters, *sides)).status == "pass"
+    return decide.gain_gate(ours.answer(question, clusters, *sides)).status == "pass"
 
 
 def _planted(mutant: Mutant) -> Test:
@@ -220,32 +227,27 @@ def _planted(mutant: Mutant) -> Test:
 
     def test(session: Session) -> Outcome:
         planted = mutant(session)
-        conclude(session)
-        verdict, gates = _verdict(session), _gates(session)
+        verdict, gates = _concluded(session)
         got = _told(verdict, gates)
         if planted.advisory:
-            tiers = sorted({gate["tier"] for gate in gates if gate["name"] == planted.advisory})
+            tiers = sorted({gate.tier for gate in gates if gate.name == planted.advisory})
             got = f"{planted.advisory} is {' and '.join(tiers)}"
         return Outcome(planted.done, planted.expected, got, "pass" if planted.holds(verdict, gates) else "fail")
 
     return test
 
 
-def _verdict(session: Session) -> str:
-    """The verdict on record; empty when there is none yet."""
-    rows = session.store.rows("select verdict from v_decisions where experiment_id = ?", [session.id])
-    return str(rows[0]["verdict"]) if rows else ""
+def _concluded(session: Session) -> tuple[str, list[GateRow]]:
+    """The verdict of the real rules on the record as it is now, and the gates that made it."""
+    conclude(session)
+    return decisions.verdict(session.store, session.id), decisions.gates(session.store, session.id)
 
 
-def _gates(session: Session) -> list[dict[str, Any]]:
-    return session.store.rows("from v_gates where experiment_id = ? order by position", [session.id])
-
-
-def _told(verdict: str, gates: Sequence[Mapping[str, Any]]) -> str:
+def _told(verdict: str, gates: Sequence[GateRow]) -> str:
     """A verdict with the gates that made it."""
     kinds = MADE_BY.get(verdict, ())
-    failed = [gate for gate in gates if gate["status"] == "fail" and gate["tier"] != "advisory"]
-    names = [gate["name"] for gate in failed if gate["kind"] in kinds]
+    failed = [gate for gate in gates if gate.status == "fail" and gate.tier != "advisory"]
+    names = [gate.name for gate in failed if gate.kind in kinds]
     return f"{verdict} by {', '.join(names)}" if names else verdict
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import math
 import random
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import duckdb
 
+from reports.rows import Record, fetch
 from suites.errors import UserError
-from suites.model import Completion, LogLikelihood
-from suites.types import Example, Finding, Score
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 SCHEMA = Path(__file__).with_name("schema")
 STEPS = sorted(SCHEMA.glob("[0-9]*.sql"))  # step N brings a store from version N - 1 to N
@@ -118,94 +119,27 @@ class Store:
             self._held.close()
             self._held = None
 
-    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        """The result of one of our own queries as dicts."""
+    def fetch(self, record: type[Record], sql: str, parameters: Sequence[object] = ()) -> list[Record]:
+        """The rows of one of our own queries, as records of a dataclass with a field for each column."""
         with self.connect(read_only=True) as con:
-            cursor = con.execute(sql, list(parameters))
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            return fetch(con, record, sql, parameters)
 
-    def insert(self, table: str, rows: Sequence[Mapping[str, Any]], *, replace: bool = False) -> None:
-        """Add rows to a table in one transaction. Raises ValueError for a value that is not finite."""
-        if rows:
+    def insert(self, table: str, records: Sequence[DataclassInstance], *, replace: bool = False) -> None:
+        """Add records of one kind to a table in one transaction. Raises ValueError for a value that is not finite."""
+        if records:
             with self.connect() as con:
-                insert(con, table, rows, replace=replace)
+                insert(con, table, records, replace=replace)
 
-    def replace_all(self, table: str, experiment_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    def replace_all(self, table: str, experiment_id: str, records: Sequence[DataclassInstance]) -> None:
         """An experiment's rows of a table, exchanged as one."""
         with self.connect() as con:
             con.execute(f"delete from {_identifier(table)} where experiment_id = ?", [experiment_id])
-            insert(con, table, [{"experiment_id": experiment_id, **row} for row in rows])
+            insert(con, table, records)
 
-    def completions(self, ids: Sequence[str]) -> dict[str, Completion]:
-        """Answers already given, by completion id; errors are not answers and are left out."""
-        sql = """select completion_id, text, finish, tokens_in, tokens_out, seconds, scores from completions
-                 where error is null and completion_id in (select unnest(?))"""
-        rows = [{**row, "scores": json.loads(row["scores"] or "null")} for row in self.rows(sql, [list(ids)])]
-        return {row.pop("completion_id"): Completion(**row) for row in rows}
-
-    def loglikelihoods(self, ids: Sequence[str]) -> dict[str, LogLikelihood]:
-        """Log-likelihoods already computed, by id."""
-        sql = """select loglikelihood_id, logprob, is_greedy from loglikelihoods
-                 where loglikelihood_id in (select unnest(?))"""
-        return {row.pop("loglikelihood_id"): LogLikelihood(**row) for row in self.rows(sql, [list(ids)])}
-
-    def run_is_finished(self, run_id: str) -> bool:
-        """Whether a run is on record with an answer to every example."""
-        return bool(self.rows("select 1 from runs where run_id = ? and n_errors = 0", [run_id]))
-
-    def scores(self, run_id: str, metric: str) -> dict[str, Score]:
-        """A run's scores on one metric, by example id."""
-        sql = "select example_id, value, reason from scores where run_id = ? and metric = ?"
-        return {row["example_id"]: Score(row["value"], row["reason"]) for row in self.rows(sql, [run_id, metric])}
-
-    def texts(self, run_id: str) -> dict[str, str]:
-        """A run's answers as text, by example id; failed ones are left out."""
-        sql = "select example_id, text from v_completions where run_id = ? and error is null"
-        return {row["example_id"]: row["text"] for row in self.rows(sql, [run_id])}
-
-    def outputs(self, run_id: str) -> dict[str, tuple[str, str | None]]:
-        """`texts`, with the marks that came with a recorded answer, as JSON: logs may leave the text out."""
-        sql = "select example_id, text, recorded_scores from v_completions where run_id = ? and error is null"
-        return {row["example_id"]: (row["text"], row["recorded_scores"]) for row in self.rows(sql, [run_id])}
-
-    def answers(self, run_id: str, metric: str) -> dict[str, tuple[str, str]]:
-        """(target, answer) of the examples of a run that have a score on `metric`, by example id."""
-        sql = """select c.example_id, c.target, c.text from v_completions c join scores s using (run_id, example_id)
-                 where c.run_id = ? and s.metric = ? and s.value is not null order by c.example_id"""
-        return {row["example_id"]: (row["target"], row["text"]) for row in self.rows(sql, [run_id, metric])}
-
-    def stage_is_finished(self, experiment_id: str, stage: str) -> bool:
-        """Whether a stage of an experiment is on record."""
-        return bool(self.rows("select 1 from stages where experiment_id = ? and stage = ?", [experiment_id, stage]))
-
-    def finish_stage(self, experiment_id: str, stage: str, seconds: float) -> None:
-        """Put on record that a stage is done; a repeat that found nothing to do keeps the first time it took."""
-        self.insert("stages", [{"experiment_id": experiment_id, "stage": stage, "seconds": seconds}])
-
-    def earlier_split(self, experiment_id: str, recipe: str) -> dict[str, str]:
-        """The sides by example id of this experiment's split, or else of the last one made by the same recipe."""
-        sql = """select example_id, side from splits where split_id = (
-                    select split_id from experiment_splits where experiment_id = ? or recipe = ?
-                    order by experiment_id = ? desc, created_at desc limit 1)"""
-        return {row["example_id"]: row["side"] for row in self.rows(sql, [experiment_id, recipe, experiment_id])}
-
-    def put_split(self, experiment_id: str, recipe: str, sides: Mapping[str, str]) -> None:
-        """Put on record which side of the split each example is on."""
-        split_id = hashlib.sha256(json.dumps(sides, sort_keys=True).encode()).hexdigest()
-        if not self.rows("select 1 from splits where split_id = ? limit 1", [split_id]):
-            rows = [{"split_id": split_id, "example_id": i, "side": side} for i, side in sides.items()]
-            self.insert("splits", rows)
-        link = {"experiment_id": experiment_id, "recipe": recipe, "split_id": split_id}
-        self.insert("experiment_splits", [link])
-
-    def put_findings(self, experiment_id: str, findings: Sequence[Finding]) -> None:
-        """An experiment's findings, in order."""
-        rows = [
-            {"position": i, "level": f.level, "check_name": f.check, "message": f.message, "rows": list(f.rows)}
-            for i, f in enumerate(findings)
-        ]
-        self.replace_all("findings", experiment_id, rows)
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
+        """One statement of our own that gives nothing back."""
+        with self.connect() as con:
+            con.execute(sql, list(parameters))
 
 
 def _migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
@@ -230,16 +164,19 @@ RUN_DIGEST = """
 
 
 def insert(
-    con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, Any]], *, replace: bool = False
+    con: duckdb.DuckDBPyConnection, table: str, records: Sequence[DataclassInstance], *, replace: bool = False
 ) -> None:
-    """Add rows to a table; rows whose key is on record already are left as they are, or replaced."""
-    if not rows:
+    """Add records of one kind to a table, a column for each field.
+
+    Those whose key is on record already are left as they are, or replaced.
+    """
+    if not records:
         return
-    columns = [_identifier(name) for name in rows[0]]
+    columns = [_identifier(field.name) for field in fields(records[0])]
     verb = "insert or replace" if replace else "insert or ignore"
     # Whole columns at a time: row by row costs 3 ms each.
     sql = f"{verb} into {_identifier(table)} ({', '.join(columns)}) select {', '.join(['unnest(?)'] * len(columns))}"
-    con.execute(sql, [[_storable(row[name]) for row in rows] for name in rows[0]])
+    con.execute(sql, [[_storable(getattr(record, name)) for record in records] for name in columns])
 
 
 def _identifier(name: str) -> str:
@@ -248,32 +185,20 @@ def _identifier(name: str) -> str:
     return name
 
 
-def _storable(value: Any) -> Any:
+def _storable(value: object) -> object:
     """A value DuckDB keeps as it is. Text loses lone surrogates, which no file format can hold."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is not a number that can be stored")
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return json.dumps(value, sort_keys=True, allow_nan=False)
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if isinstance(value, Mapping):
+        return json.dumps(dict(value), sort_keys=True, allow_nan=False)
     return value
 
 
-def example_rows(suite_id: str, examples: Sequence[Example]) -> list[dict[str, Any]]:
-    """Examples as rows of the `examples` table."""
-    return [
-        {"suite_id": suite_id, "example_id": e.id, "cluster_id": e.cluster, "input": e.input, "target": e.target,
-         "slices": dict(e.slices)}
-        for e in examples
-    ]  # fmt: skip
-
-
-def completion_row(completion_id: str, prompt: str, completion: Completion) -> dict[str, Any]:
-    """A completion as a row of the `completions` table."""
-    return {"completion_id": completion_id, "prompt": prompt, **asdict(completion)}
-
-
-def query(path: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+def query(path: Path, sql: str) -> tuple[list[str], list[tuple[object, ...]]]:
     """Column names and rows of a user's own query: read-only, and locked away from files, network and settings.
 
     Raises UserError for SQL that fails or is not allowed.
@@ -293,7 +218,7 @@ def query(path: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         con.close()
 
 
-def _open(path: Path, read_only: bool, config: Mapping[str, Any] | None = None) -> duckdb.DuckDBPyConnection:
+def _open(path: Path, read_only: bool, config: Mapping[str, str] | None = None) -> duckdb.DuckDBPyConnection:
     """Connect, waiting a while for another process to finish its batch."""
     until = time.monotonic() + LOCK_SECONDS
     while True:

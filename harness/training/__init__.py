@@ -1,4 +1,7 @@
-"""Ways to make new weights: `METHODS[config.method](spec, data, config, out)` trains and returns the tuned model."""
+"""Makes new weights: `train(spec, data, config, out)` takes every stage of a training and returns the tuned model.
+
+The methods are listed in `harness.config.methods`.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from harness.config.recipe import TrainingConfig
 from harness.training.types import (
-    Method,
     OnLog,
     PairRow,
     Probe,
     RatedRow,
-    TrainingConfig,
     TrainingData,
     TrainingDiverged,
     TrainingPruned,
@@ -23,7 +25,6 @@ from harness.training.types import (
 from suites.model import ModelSpec
 
 __all__ = [
-    "METHODS",
     "PairRow",
     "Probe",
     "RatedRow",
@@ -34,11 +35,12 @@ __all__ = [
     "TrainingPruned",
     "TrainingResult",
     "train",
+    "train_stage",
     "tuned_spec",
 ]
 
 
-def _sft(
+def train_stage(
     spec: ModelSpec,
     data: TrainingData,
     config: TrainingConfig,
@@ -46,71 +48,10 @@ def _sft(
     on_log: OnLog | None = None,
     probes: Sequence[Probe] = (),
 ) -> TrainingResult:
-    from harness.training.methods import sft
+    """One stage, by the method that `config` names. `out` appears only when the training is finished."""
+    from harness.training.methods import sft  # brings torch along
 
     return sft.train(spec, data, config, out, on_log, probes)
-
-
-def _dpo(
-    spec: ModelSpec,
-    data: TrainingData,
-    config: TrainingConfig,
-    out: Path,
-    on_log: OnLog | None = None,
-    probes: Sequence[Probe] = (),
-) -> TrainingResult:
-    from harness.training.methods import preference, sft
-
-    return sft.train(spec, data, config, out, on_log, probes, preference.dpo)
-
-
-def _kto(
-    spec: ModelSpec,
-    data: TrainingData,
-    config: TrainingConfig,
-    out: Path,
-    on_log: OnLog | None = None,
-    probes: Sequence[Probe] = (),
-) -> TrainingResult:
-    from harness.training.methods import preference, sft
-
-    return sft.train(spec, data, config, out, on_log, probes, preference.kto)
-
-
-def _reward(
-    spec: ModelSpec,
-    data: TrainingData,
-    config: TrainingConfig,
-    out: Path,
-    on_log: OnLog | None = None,
-    probes: Sequence[Probe] = (),
-) -> TrainingResult:
-    from harness.training.methods import reward_model, sft
-
-    return sft.train(spec, data, config, out, on_log, probes, reward_model.build)
-
-
-def _online(
-    spec: ModelSpec,
-    data: TrainingData,
-    config: TrainingConfig,
-    out: Path,
-    on_log: OnLog | None = None,
-    probes: Sequence[Probe] = (),
-) -> TrainingResult:
-    from harness.training.methods import online, sft
-
-    return sft.train(spec, data, config, out, on_log, probes, online.build)
-
-
-METHODS: dict[str, Method] = {
-    **dict.fromkeys(("lora", "qlora", "full", "prompt_tuning", "prefix_tuning", "ia3"), _sft),
-    "dpo": _dpo,
-    "kto": _kto,
-    "reward": _reward,
-    "rloo": _online,
-    "grpo": _online,
-}
 
 
 def train(
@@ -131,15 +72,15 @@ def train(
     remarks: dict[str, str] = {}
     seconds, steps = 0.0, 0
     for stage, folder in _places(config, out)[:-1]:
-        result = METHODS[stage.method](spec, data, stage, folder, _under(stage.method, on_log))
-        if stage.method == "reward":
+        result = train_stage(spec, data, stage, folder, _under(stage.method, on_log))
+        if stage.kind.leaves == "reward model":
             data = replace(data, reward_model=folder)
         spec = result.spec
         curve += [(steps + step, name, value) for step, name, value in result.loss_curve]
         preferred += result.preferred
         remarks |= {f"{stage.method}: {name}": f"{stage.method}: {text}" for name, text in result.remarks.items()}
         seconds, steps = seconds + result.seconds, steps + result.steps
-    result = METHODS[config.method](spec, data, replace(config, after=()), out, on_log, probes)
+    result = train_stage(spec, data, config.changed(after=()), out, on_log, probes)
     return replace(
         result,
         seconds=seconds + result.seconds,
@@ -156,10 +97,10 @@ def _under(name: str, on_log: OnLog | None) -> OnLog | None:
     if on_log is None:
         return None
 
-    def told(step: int, total: int, found: Mapping[str, float]) -> None:
-        on_log(step, total, {f"{name}/{key}": value for key, value in found.items()})
+    def report(step: int, total: int, numbers: Mapping[str, float]) -> None:
+        on_log(step, total, {f"{name}/{key}": value for key, value in numbers.items()})
 
-    return told
+    return report
 
 
 def tuned_spec(spec: ModelSpec, config: TrainingConfig, out: Path) -> ModelSpec:
@@ -174,4 +115,4 @@ def _places(config: TrainingConfig, out: Path) -> list[tuple[TrainingConfig, Pat
     before = [
         (stage, out.with_name(f"{out.name}-{number}-{stage.method}")) for number, stage in enumerate(config.after, 1)
     ]
-    return [*before, (replace(config, after=()), out)]
+    return [*before, (config.changed(after=()), out)]

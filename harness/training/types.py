@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from baselines.arm import Prompter
-from suites.errors import UserError
+from harness.config.methods import METHODS
 from suites.model import Completion, Message, ModelSpec, Prompt
 from suites.types import Example
 
@@ -71,57 +71,6 @@ class TrainingData:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingConfig:
-    """Defaults a careful person would start from. `learning_rate` and `beta` None mean the method's own default.
-
-    LoRA is put on every linear layer, not on attention alone: at equal numbers of parameters it learns more there
-    (Dettmers et al. 2023, arXiv:2305.14314, section 4; Biderman et al. 2024, arXiv:2405.09673, section 5). `variant` is
-    a name of `adapters.VARIANTS`. `packing` lays the rows of a batch end to end instead of padding them. `replay` is
-    the share of general rows in the training set, `ewc` the strength of the pull back to the base. `reward` is a metric
-    of `suites.metrics`, or "model" for the reward model of an earlier stage; an online method draws `completions`
-    answers of up to `max_new_tokens` per prompt. `after` are the stages that come before this one, in order.
-
-    `evaluate_every` counts steps, None means after every epoch, or five times where there are more epochs; `patience`
-    is how many evaluations in a row may look like overfitting. `judged_by` says what the first probe measures, empty
-    where it is the loss on the validation rows.
-    """
-
-    method: str = "lora"
-    epochs: float = 3.0
-    learning_rate: float | None = None
-    batch_size: int = 16
-    gradient_accumulation: int = 1
-    rank: int = 16
-    alpha: int = 32
-    dropout: float = 0.0
-    variant: str | None = None
-    target_modules: str | tuple[str, ...] = "all-linear"
-    virtual_tokens: int = 20
-    max_length: int = 1024
-    packing: bool = False
-    warmup_share: float = 0.05
-    weight_decay: float = 0.0
-    replay: float = 0.0
-    ewc: float = 0.0
-    beta: float | None = None
-    reward: str = "exact_match"
-    completions: int = 8
-    max_new_tokens: int = 64
-    after: tuple[TrainingConfig, ...] = ()
-    seed: int = 0
-    evaluate_every: int | None = None
-    patience: int = 2
-    judged_by: str = ""
-
-    def check_enough(self, n: int) -> None:
-        """Raises UserError when there are fewer training rows than an online method asks in one batch."""
-        at_once = self.batch_size * self.gradient_accumulation // self.completions
-        if self.method in ("rloo", "grpo") and n < at_once:
-            what = f"{self.method} asks {at_once} prompts at once, and there are {n} training rows."
-            raise UserError(what, "training: batch_size", "Give a smaller `batch_size` or more `completions`.")
-
-
-@dataclass(frozen=True, slots=True)
 class Probe:
     """Questions asked of the model while it trains, with greedy decoding.
 
@@ -163,25 +112,12 @@ class TrainingResult:
 
 def left_by(spec: ModelSpec, method: str, out: Path) -> ModelSpec:
     """The model a finished training leaves: what is to be examined, as it would be deployed."""
-    if method == "full":
+    kind = METHODS[method]
+    if kind.leaves == "weights":
         return ModelSpec(str(out), dtype=spec.dtype)
-    if method == "reward":  # it marks answers; what gives them is as it was
+    if kind.leaves == "reward model":  # it marks answers; what gives them is as it was
         return spec
-    return replace(spec, adapter=str(out), load_in="4bit" if method == "qlora" else spec.load_in)
-
-
-class Method(Protocol):
-    """One way to make new weights. `out` must not exist yet; it appears only when the training is finished."""
-
-    def __call__(
-        self,
-        spec: ModelSpec,
-        data: TrainingData,
-        config: TrainingConfig,
-        out: Path,
-        on_log: OnLog | None = None,
-        probes: Sequence[Probe] = (),
-    ) -> TrainingResult: ...
+    return replace(spec, adapter=str(out), load_in="4bit" if kind.four_bit else spec.load_in)
 
 
 def training_row(prompter: Prompter, example: Example) -> TrainRow:

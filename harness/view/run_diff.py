@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from harness.config.policy import Policy
 from harness.decision.compare import Comparison, Question, compare
@@ -12,11 +11,11 @@ from harness.decision.compare_corpus import compare_corpus
 from harness.decision.decide import Verdict, harm_gates
 from harness.decision.gates import Gate
 from harness.decision.wording import in_words
+from harness.store import pairs, runs
 from harness.store.database import Store
+from harness.store.pairs import Flip, NamedRun, find_run
 from suites.errors import UserError
-from suites.metrics.corpus_level import CORPUS
-
-Row = dict[str, Any]
+from suites.metrics.table import CORPUS
 
 FLIPS_SHOWN = 3
 
@@ -28,11 +27,11 @@ class TwoRuns:
     `gates` hold where a loss is tolerated up to a margin: one per metric; empty when nobody asked.
     """
 
-    baseline: Row
-    candidate: Row
+    baseline: NamedRun
+    candidate: NamedRun
     comparisons: Sequence[Comparison]
-    better: Sequence[Row]
-    worse: Sequence[Row]
+    better: Sequence[Flip]
+    worse: Sequence[Flip]
     gates: Sequence[Gate]
 
     @property
@@ -43,17 +42,18 @@ class TwoRuns:
             return Verdict.REJECT.exit_code
         return Verdict.INCONCLUSIVE.exit_code if "unknown" in statuses else 0
 
-    def first(self) -> dict[str, Sequence[Row]]:
+    def first(self) -> dict[str, Sequence[Flip]]:
         """The clearest of the answers that changed."""
         return {"worse": self.worse[:FLIPS_SHOWN], "better": self.better[:FLIPS_SHOWN]}
 
-    def as_json(self) -> Row:
+    def as_json(self) -> dict[str, object]:
         """Everything in plain values."""
+        first = {word: [asdict(flip) for flip in flips] for word, flips in self.first().items()}
         return {
-            "baseline": self.baseline,
-            "candidate": self.candidate,
+            "baseline": asdict(self.baseline),
+            "candidate": asdict(self.candidate),
             "metrics": [asdict(c) for c in self.comparisons],
-            "flips": {"better": len(self.better), "worse": len(self.worse), "first": self.first()},
+            "flips": {"better": len(self.better), "worse": len(self.worse), "first": first},
             "gates": [asdict(in_words(gate)) for gate in self.gates],
             "exit_code": self.exit_code,
         }
@@ -67,123 +67,60 @@ def compare_runs(store: Store, baseline: str, candidate: str, *, margin: float |
     """
     one, other = find_run(store, baseline), find_run(store, candidate)
     _refuse_different_exams(store, one, other)
-    pairs = store.rows("select example_id, cluster_id from examples where suite_id = ?", [one["suite_id"]])
-    examples = [(row["example_id"], row["cluster_id"]) for row in pairs]
-    metrics = store.rows(METRICS, [one["run_id"], other["run_id"]])
-    questions = [_question(one, other, row["metric"]) for row in metrics]
-    found = [_answer(store, one, other, question, examples) for question in questions]
+    examples = runs.clusters(store, one.suite_id)
+    metrics = pairs.shared_metrics(store, one.run_id, other.run_id)
+    comparisons = [_answer(store, one, other, _question(one, other, metric), examples) for metric in metrics]
     gates: list[Gate] = []
     if margin is not None:
-        losses = [_question(one, other, row["metric"], margin) for row in metrics]
+        losses = [_question(one, other, metric, margin) for metric in metrics]
         gates = harm_gates([_answer(store, one, other, loss, examples) for loss in losses], Policy())
-    flips = store.rows(FLIPS, [one["run_id"], other["run_id"], metrics[0]["metric"]])
-    better = [row for row in flips if row["candidate_value"] > row["baseline_value"]]
-    worse = [row for row in flips if row["candidate_value"] < row["baseline_value"]]
-    return TwoRuns(one, other, found, better, worse, gates)
+    flips = pairs.flips(store, one.run_id, other.run_id, metrics[0])
+    better = [flip for flip in flips if flip.candidate_value > flip.baseline_value]
+    worse = [flip for flip in flips if flip.candidate_value < flip.baseline_value]
+    return TwoRuns(one, other, comparisons, better, worse, gates)
 
 
-METRICS = """
-    select metric from v_runs where run_id in (?, ?) group by metric having count(distinct run_id) = 2
-    order by not bool_or(is_primary), metric
-"""
-FLIPS = """
-    select before.example_id, was.target, before.value as baseline_value, after.value as candidate_value,
-        was.text as baseline_text, became.text as candidate_text
-    from v_scores before join v_scores after using (example_id, metric)
-        join v_completions was on was.run_id = before.run_id and was.example_id = before.example_id
-        join v_completions became on became.run_id = after.run_id and became.example_id = after.example_id
-    where before.run_id = ? and after.run_id = ? and metric = ? and before.value <> after.value
-    order by abs(after.value - before.value) desc, before.example_id
-"""
-
-
-def find_run(store: Store, name: str) -> Row:
-    """The run called `EXPERIMENT/ARM` (on the task), `EXPERIMENT/ARM/SUITE`, or by the beginning of its id.
-
-    Of several experiments with one name it is the latest. Raises UserError when no run or more than one is meant.
-    """
-    found = store.rows(FIND, [name])
-    if not found:
-        known = [row["name"] for row in store.rows(KNOWN)]
-        there = f"; there are {', '.join(known)}" if known else ""
-        fix = f"name EXPERIMENT/ARM, EXPERIMENT/ARM/SUITE, or the beginning of a run_id in v_runs{there}"
-        raise UserError(f"no run is called {name!r}", str(store.path), fix)
-    if len(found) > 1:
-        told = ", ".join(f"{row['run_id'][:12]} ({row['experiment']}/{row['arm']}/{row['suite']})" for row in found)
-        raise UserError(f"{name!r} is the name of {len(found)} runs", str(store.path), f"give more of an id: {told}")
-    return found[0]
-
-
-FIND = """
-    with named as (
-        select r.*, x.created_at as registered_at,
-            starts_with(run_id, $1) as by_id,
-            (kind = 'task' and concat_ws('/', experiment, arm) = $1)
-                or concat_ws('/', experiment, arm, suite) = $1 as by_name
-        from v_runs r join v_experiments x using (experiment_id) where is_primary)
-    select run_id, suite_id, experiment, arm, suite, kind from named
-    where by_id or (by_name and registered_at = (select max(registered_at) from named where by_name))
-    qualify row_number() over (partition by run_id order by registered_at desc) = 1
-    order by run_id
-"""
-KNOWN = """
-    select distinct concat_ws('/', experiment, arm) as name from v_runs join v_experiments using (experiment_id)
-    where kind = 'task' and part_of is null order by name limit 10
-"""
-
-
-def _refuse_different_exams(store: Store, one: Row, other: Row) -> None:
-    where = f"{one['experiment']}/{one['arm']} and {other['experiment']}/{other['arm']}"
-    if one["run_id"] == other["run_id"]:
+def _refuse_different_exams(store: Store, one: NamedRun, other: NamedRun) -> None:
+    where = f"{one.experiment}/{one.arm} and {other.experiment}/{other.arm}"
+    if one.run_id == other.run_id:
         raise UserError("both names are those of one run", where, "name two runs")
-    if one["suite_id"] != other["suite_id"]:
+    if one.suite_id != other.suite_id:
         what = f"these runs did not take the same exam: {_different(store, one, other)}"
         raise UserError(what, where, "compare runs on one suite; `harness query 'from v_runs'` lists them")
-    [row] = store.rows(UNANSWERED, [one["run_id"], other["run_id"]])
-    if row["n"]:
-        what = f"these runs do not have the same examples: {row['n']:,} are in only one, {row['first']!r} the first"
+    lacking = pairs.answered_by_one(store, one.run_id, other.run_id)
+    if lacking.n:
+        what = f"these runs do not have the same examples: {lacking.n:,} are in only one, {lacking.first!r} the first"
         raise UserError(what, where, "run the one that lacks them again")
 
 
-UNANSWERED = """
-    select count(*) as n, min(coalesce(a.example_id, b.example_id)) as first
-    from (from answers where run_id = ?) a full join (from answers where run_id = ?) b using (example_id)
-    where a.run_id is null or b.run_id is null
-"""
-
-
-def _different(store: Store, one: Row, other: Row) -> str:
+def _different(store: Store, one: NamedRun, other: NamedRun) -> str:
     """Why two suites are not one."""
-    [row] = store.rows(DIFFERENT_EXAMPLES, [one["suite_id"], other["suite_id"]])
-    if row["n"]:
-        return f"{one['suite']} and {other['suite']} differ in {row['n']:,} examples, {row['first']!r} the first"
-    metrics = [
-        ", ".join(found["metric"] for found in store.rows("select distinct metric from v_runs where run_id = ?", [run]))
-        for run in (one["run_id"], other["run_id"])
-    ]
-    if metrics[0] != metrics[1]:
-        return f"the examples are the same, but one is marked by {metrics[0]} and the other by {metrics[1]}"
+    examples = pairs.different_examples(store, one.suite_id, other.suite_id)
+    if examples.n:
+        return f"{one.suite} and {other.suite} differ in {examples.n:,} examples, {examples.first!r} the first"
+    marked_by = [", ".join(pairs.metrics(store, run.run_id)) for run in (one, other)]
+    if marked_by[0] != marked_by[1]:
+        return f"the examples are the same, but one is marked by {marked_by[0]} and the other by {marked_by[1]}"
     return "the examples are the same, but not the suite's prompt, slices or generation settings"
 
 
-DIFFERENT_EXAMPLES = """
-    select count(*) as n, min(coalesce(a.example_id, b.example_id)) as first
-    from (from examples where suite_id = ?) a full join (from examples where suite_id = ?) b using (example_id)
-    where a.suite_id is null or b.suite_id is null or a.input <> b.input or a.target <> b.target
-"""
-
-
-def _question(one: Row, other: Row, metric: str, margin: float | None = None) -> Question:
+def _question(one: NamedRun, other: NamedRun, metric: str, margin: float | None = None) -> Question:
     """Two-sided about a difference, or about a loss beyond `margin`."""
-    arms = {"baseline_arm": one["arm"], "candidate_arm": other["arm"]}
-    if margin is None:
-        return Question(suite=one["suite"], kind="task", metric=metric, margin=0.0, **arms)
-    return Question(suite=one["suite"], kind="metric", metric=metric, margin=margin, **arms)
+    return Question(
+        suite=one.suite,
+        kind="task" if margin is None else "metric",
+        metric=metric,
+        baseline_arm=one.arm,
+        candidate_arm=other.arm,
+        margin=margin or 0.0,
+    )
 
 
-def _answer(store: Store, one: Row, other: Row, question: Question, examples: list[tuple[str, str]]) -> Comparison:
+def _answer(
+    store: Store, one: NamedRun, other: NamedRun, question: Question, examples: Sequence[tuple[str, str]]
+) -> Comparison:
     if question.metric in CORPUS:
-        answers = [store.answers(run["run_id"], question.metric) for run in (one, other)]
+        answers = [runs.answers(store, run.run_id, question.metric) for run in (one, other)]
         return compare_corpus(question, examples, answers[0], answers[1])
-    scores = [store.scores(run["run_id"], question.metric) for run in (one, other)]
+    scores = [runs.scores(store, run.run_id, question.metric) for run in (one, other)]
     return compare(question, examples, scores[0], scores[1])

@@ -30,18 +30,18 @@ def show(data: ReportData, report: Path, store: Path) -> None:
     for name in ("gate", "rule", "measured", ""):
         table.add_column(name, overflow="fold")
     for gate in data.first_gates():
-        status = Text(gate["status"], style=STYLES[gate["status"]])
-        table.add_row(*(plain(gate[key]) for key in ("name", "rule", "measured")), status)
+        status = Text(gate.status, style=STYLES[gate.status])
+        table.add_row(plain(gate.name), plain(gate.rule), plain(gate.measured), status)
     decision = data.decision
-    console.print(plain(decision["headline"], "bold"))
-    console.print(plain(decision["reason"]))
-    if (leaks := data.facts.get("leaks") or {}).get("turned"):
-        console.print(plain(f"Mind: {leaks['told']}", "yellow"))
+    console.print(plain(decision.headline, "bold"))
+    console.print(plain(decision.reason))
+    if data.facts.leaks and data.facts.leaks.turned:
+        console.print(plain(f"Mind: {data.facts.leaks.sentence}", "yellow"))
     console.print()
     console.print(table)
     console.print()
-    console.print(Text(f"verdict: {decision['verdict']} (exit {decision['exit_code']})"))
-    console.print(plain(f"next:    {decision['next_step']}"))
+    console.print(Text(f"verdict: {decision.verdict} (exit {decision.exit_code})"))
+    console.print(plain(f"next:    {decision.next_step}"))
     console.print(Text(f"report:  {report}"), soft_wrap=True)
     console.print(Text(f"browser: {report.with_suffix('.html')}"), soft_wrap=True)
     console.print(Text(f"more:    harness query 'from v_flips' --store {store}"), soft_wrap=True)
@@ -50,10 +50,7 @@ def show(data: ReportData, report: Path, store: Path) -> None:
 def show_two_runs(found: TwoRuns) -> None:
     """Print what changed between two runs to stdout."""
     console = tables.console()
-    one, other = (
-        "/".join(run[key] for key in ("experiment", "arm", "suite")) for run in (found.baseline, found.candidate)
-    )
-    console.print(plain(f"{one}\n{other}"))
+    console.print(plain(f"{found.baseline}\n{found.candidate}"))
     console.print()
     print_table(
         ("metric", "first", "second", "difference", "95% interval", "p", "n"), [_told(c) for c in found.comparisons]
@@ -61,10 +58,12 @@ def show_two_runs(found: TwoRuns) -> None:
     console.print()
     metric = found.comparisons[0].metric
     console.print(plain(f"{metric}: {len(found.better):,} answers got better, {len(found.worse):,} got worse"))
-    for word, rows in found.first().items():
-        for row in rows:
-            texts = [repr(clean(shorten(row[key], LONGEST_ANSWER))) for key in ("baseline_text", "candidate_text")]
-            console.print(plain(f"{word:6} {row['example_id']}: {texts[0]} -> {texts[1]}"))
+    for word, flips in found.first().items():
+        for flip in flips:
+            was, became = (
+                repr(clean(shorten(text, LONGEST_ANSWER))) for text in (flip.baseline_text, flip.candidate_text)
+            )
+            console.print(plain(f"{word:6} {flip.example_id}: {was} -> {became}"))
     for gate in map(in_words, found.gates):
         console.print(plain(f"{gate.name}: {gate.measured} ({gate.rule})"), Text(gate.status, STYLES[gate.status]))
 

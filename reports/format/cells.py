@@ -2,61 +2,74 @@
 
 from __future__ import annotations
 
-from reports.data import Pictures, Row
+from collections.abc import Callable
+
+from reports.data import ArmRow, Pictures
 from reports.format.numbers import amount, span
 from reports.format.text import cell
+from reports.rows import ComparisonRow
 
 NUMBERS = ["candidate", "difference", "limit", "n", "detects", "p", "method"]
 
 
-def numbers(c: Row) -> list[str]:
+def numbers(c: ComparisonRow) -> list[str]:
     """A comparison as the cells under its baseline and `NUMBERS`."""
-    limit = signed(c["margin"] if c["kind"] == "task" else -c["margin"], c["relative"])
-    scores = [percent(c["baseline"]), percent(c["candidate"])]
-    detects = "—" if c["detectable"] is None else signed(c["detectable"], c["relative"])
-    return [*scores, difference(c), limit, pairs(c), detects, p_value(c["p_value"]), cell(c["method"])]
+    scores = [percent(c.baseline), percent(c.candidate)]
+    to_clear = signed(limit(c), c.relative)
+    detects = "—" if c.detectable is None else signed(c.detectable, c.relative)
+    return [*scores, difference(c), to_clear, pairs(c), detects, p_value(c.p_value), cell(c.method)]
+
+
+def limit(c: ComparisonRow) -> float:
+    """What the difference has to clear: the gain asked for on the task, the loss tolerated elsewhere."""
+    return c.margin if c.kind == "task" else -c.margin
 
 
 def picture(title: str, name: str, pictures: Pictures) -> str:
     return f"![{title} with intervals]({pictures[name]})\n\n" if name in pictures else ""
 
 
-def arm_name(arm: Row) -> str:
-    name = cell(arm["arm"])
-    return f"**{name}**" if arm["chosen"] else name
+def arm_name(arm: ArmRow) -> str:
+    name = cell(arm.arm)
+    return f"**{name}**" if arm.chosen else name
 
 
-def with_interval(arm: Row) -> str:
-    if arm["mean"] is None:
+def with_interval(arm: ArmRow) -> str:
+    if arm.mean is None:
         return "—"
-    interval = "" if arm["low"] is None else f" [{arm['low'] * 100:.1f},\u00a0{arm['high'] * 100:.1f}]"
-    return f"{percent(arm['mean'])}{interval}"
+    return f"{percent(arm.mean)}{interval(arm.low, arm.high, lambda end: f'{end * 100:.1f}')}"
 
 
-def count(arm: Row) -> str:
-    return f"{arm['n']:,}" + (f" ({arm['n_unscored']:,} without a score)" if arm["n_unscored"] else "")
+def interval(low: float | None, high: float | None, shown: Callable[[float], str]) -> str:
+    """An interval that no line break tears; empty where there is none."""
+    return "" if low is None or high is None else f" [{shown(low)},\u00a0{shown(high)}]"
 
 
-def tokens(arm: Row) -> str:
-    return "—" if arm["mean_tokens_in"] is None else f"{arm['mean_tokens_in']:.0f} / {arm['mean_tokens_out']:.0f}"
+def count(arm: ArmRow) -> str:
+    return f"{arm.n:,}" + (f" ({arm.n_unscored:,} without a score)" if arm.n_unscored else "")
 
 
-def seconds(arm: Row) -> str:
-    if arm["p95_seconds"] is None:
-        return "—"
-    return f"{amount(arm['p95_seconds'])}{span(arm['p95_low'], arm['p95_high'], amount)}"
+def tokens(arm: ArmRow) -> str:
+    return "—" if arm.mean_tokens_in is None else f"{arm.mean_tokens_in:.0f} / {arm.mean_tokens_out:.0f}"
+
+
+def seconds(arm: ArmRow) -> str:
+    return "—" if arm.p95_seconds is None else with_span(arm.p95_seconds, arm.p95_low, arm.p95_high)
+
+
+def with_span(value: float, low: float | None = None, high: float | None = None) -> str:
+    """Money or seconds with their interval, if they have one."""
+    return f"{amount(value)}{span(low, high, amount)}"
 
 
 def percent(value: float | None) -> str:
     return "—" if value is None else f"{value:.1%}"
 
 
-def difference(c: Row) -> str:
-    if c["difference"] is None:
+def difference(c: ComparisonRow) -> str:
+    if c.difference is None:
         return "—"
-    share = c["relative"]
-    interval = "" if c["low"] is None else f" [{signed(c['low'], share)},\u00a0{signed(c['high'], share)}]"
-    return f"{signed(c['difference'], share)}{interval}"
+    return f"{signed(c.difference, c.relative)}{interval(c.low, c.high, lambda end: signed(end, c.relative))}"
 
 
 def signed(value: float, share: bool) -> str:
@@ -64,10 +77,10 @@ def signed(value: float, share: bool) -> str:
     return f"{value:+.1%}" if share else f"{value:+.3f}"
 
 
-def pairs(c: Row) -> str:
-    clusters = f" in {c['n_clusters']:,} clusters" if c["n_clusters"] != c["n"] else ""
-    unscored = f" ({c['n_unscored']:,} without a score)" if c["n_unscored"] else ""
-    return f"{c['n']:,}{clusters}{unscored}"
+def pairs(c: ComparisonRow) -> str:
+    clusters = f" in {c.n_clusters:,} clusters" if c.n_clusters != c.n else ""
+    unscored = f" ({c.n_unscored:,} without a score)" if c.n_unscored else ""
+    return f"{c.n:,}{clusters}{unscored}"
 
 
 def p_value(p: float | None) -> str:

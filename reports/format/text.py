@@ -62,12 +62,12 @@ def _one_line(text: str) -> str:
 
 def _bold(part: str) -> str:
     """The part marked from its first letter or digit to its last: asterisks beside anything else may stay asterisks."""
-    return _MARKABLE.sub(lambda found: f"{_OPEN}{found.group()}{_CLOSE}", part, count=1)
+    return _MARKABLE.sub(lambda match: f"{_OPEN}{match.group()}{_CLOSE}", part, count=1)
 
 
 def _escape(flat: str) -> str:
     safe = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    escaped = _BLOCK.sub(r"\1\\\2", _MARKUP.sub(lambda found: "\\" + found.group(), safe))
+    escaped = _BLOCK.sub(r"\1\\\2", _MARKUP.sub(lambda match: "\\" + match.group(), safe))
     return escaped.replace(_OPEN, "**").replace(_CLOSE, "**")
 
 

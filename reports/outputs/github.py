@@ -28,20 +28,20 @@ def summary(data: ReportData, largest: int = LARGEST_SUMMARY) -> str:
 
 def outputs(data: ReportData) -> str:
     """`decision` and `exit_code` as lines of `$GITHUB_OUTPUT`; both are our own words, so none is smuggled in."""
-    return f"decision={data.decision['verdict']}\nexit_code={data.decision['exit_code']}\n"
+    return f"decision={data.decision.verdict}\nexit_code={data.decision.exit_code}\n"
 
 
 def commands(data: ReportData) -> list[str]:
     """Workflow commands that make annotations: one for the verdict, and one for each rule that is broken or open."""
     decision = data.decision
-    level = LEVELS.get(decision["verdict"], "error")
-    found = [_command(level, decision["headline"], decision["reason"])]
-    broken = [gate for gate in data.gates if gate["status"] != "pass"]
-    for gate in sorted(broken, key=lambda gate: gate["status"] != "fail")[:MOST_ANNOTATIONS]:
-        decides = gate["status"] == "fail" and gate["tier"] != "advisory"
-        text = f"{gate['measured']} (rule: {gate['rule']})"
-        found.append(_command("error" if decides else "warning", gate["name"], text))
-    return found
+    level = LEVELS.get(decision.verdict, "error")
+    lines = [_command(level, decision.headline, decision.reason)]
+    broken = [gate for gate in data.gates if gate.status != "pass"]
+    for gate in sorted(broken, key=lambda gate: gate.status != "fail")[:MOST_ANNOTATIONS]:
+        decides = gate.status == "fail" and gate.tier != "advisory"
+        text = f"{gate.measured} (rule: {gate.rule})"
+        lines.append(_command("error" if decides else "warning", gate.name, text))
+    return lines
 
 
 def _command(level: str, title: str, message: str) -> str:

@@ -7,11 +7,11 @@ import hashlib
 import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
 
 from reports.data import ReportData
 from reports.format.text import clean
@@ -55,9 +55,9 @@ def render(markdown: str, pictures: Mapping[str, bytes], data: ReportData) -> st
         page.add_render_rule(rule.__name__, rule)
     return PAGE.format(
         policy=html.escape(POLICY),
-        title=html.escape(clean(f"{data.decision['name']}: {data.decision['verdict']}")),
+        title=html.escape(clean(f"{data.decision.name}: {data.decision.verdict}")),
         style=STYLE,
-        verdict=data.decision["verdict"],
+        verdict=data.decision.verdict,
         body=page.render(markdown, {"pictures": pictures}),
     )
 
@@ -65,17 +65,17 @@ def render(markdown: str, pictures: Mapping[str, bytes], data: ReportData) -> st
 # --- what differs from plain rendering; each is named after its kind of token
 
 
-def table_open(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+def table_open(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
     """A wide table scrolls by itself, and can be scrolled from the keyboard."""
     return '<div class="scroll" tabindex="0"><table>\n'
 
 
-def table_close(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+def table_close(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
     """The end of `table_open`."""
     return "</table></div>\n"
 
 
-def fence(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+def fence(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
     """Text as it is; prompts are folded away until asked for."""
     content = tokens[index].content
     shown = f"<pre>{html.escape(content)}</pre>\n"
@@ -84,7 +84,7 @@ def fence(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: 
     return f"<details><summary>prompt, {len(content):,} characters</summary>\n{shown}</details>\n"
 
 
-def image(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+def image(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
     """One of the report's own pictures, inside the page."""
     alt = html.escape(tokens[index].content)
     content = env["pictures"].get(tokens[index].attrs["src"])

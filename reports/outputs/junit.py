@@ -11,11 +11,11 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 
-from reports.data import ReportData, Row
+from reports.data import ReportData
 from reports.format.text import clean, shorten
+from reports.rows import ComparisonRow, GateRow
 
 LONGEST = 2000  # characters of one text
-MEASURED = ("baseline", "candidate", "difference", "low", "high", "p_value", "margin", "n")
 
 
 def write(data: ReportData, path: Path) -> None:
@@ -25,8 +25,8 @@ def write(data: ReportData, path: Path) -> None:
 
 
 def render(data: ReportData) -> str:
-    """The gates of a decision as one test suite, with every compared number as a property."""
-    suite = ET.Element("testsuite", name=_text(data.decision["name"]))
+    """The gates of a decision as one test suite; every number is a property, of its gate or of the suite."""
+    suite = ET.Element("testsuite", name=_text(data.decision.name))
     properties = ET.SubElement(suite, "properties")
     for name, value in _properties(data):
         ET.SubElement(properties, "property", name=_text(name), value=_text(value))
@@ -36,7 +36,7 @@ def render(data: ReportData) -> str:
         "tests": str(len(data.gates)),
         **{f"{kind}s": str(len(suite.findall(f"testcase/{kind}"))) for kind in ("failure", "error")},
         "skipped": str(len(suite.findall("testcase/skipped"))),
-        "time": f"{sum(stage['seconds'] for stage in data.stages):.3f}",
+        "time": f"{sum(stage.seconds for stage in data.stages):.3f}",
     }
     suite.attrib.update(totals)
     root = ET.Element("testsuites", totals)
@@ -45,28 +45,61 @@ def render(data: ReportData) -> str:
     return ET.tostring(root, encoding="unicode", xml_declaration=False) + "\n"
 
 
-def _case(suite: ET.Element, gate: Row) -> None:
-    case = ET.SubElement(suite, "testcase", classname=gate["kind"], name=_text(gate["name"]), time="0")
-    message = _text(f"{gate['measured']} (rule: {gate['rule']})")
-    if gate["status"] == "unknown" or (gate["status"] == "fail" and gate["tier"] == "advisory"):
-        told = "open" if gate["status"] == "unknown" else "broken, but advisory"
-        ET.SubElement(case, "skipped", message=f"{told}: {message}")
-    elif gate["status"] == "fail":
-        kind = "error" if gate["kind"] == "validity" else "failure"
-        ET.SubElement(case, kind, message=message, type=gate["kind"]).text = message
+def _case(suite: ET.Element, gate: GateRow) -> None:
+    case = ET.SubElement(suite, "testcase", classname=gate.kind, name=_text(gate.name), time="0")
+    properties = ET.SubElement(case, "properties")
+    for name, value in _gate_numbers(gate).items():
+        if value not in (None, ""):
+            ET.SubElement(properties, "property", name=name, value=_text(str(value)))
+    message = _text(f"{gate.measured} (rule: {gate.rule})")
+    if gate.status == "unknown" or (gate.status == "fail" and gate.tier == "advisory"):
+        state = "open" if gate.status == "unknown" else "broken, but advisory"
+        ET.SubElement(case, "skipped", message=f"{state}: {message}")
+    elif gate.status == "fail":
+        kind = "error" if gate.kind == "validity" else "failure"
+        ET.SubElement(case, kind, message=message, type=gate.kind).text = message
     else:
         ET.SubElement(case, "system-out").text = message
 
 
+def _gate_numbers(gate: GateRow) -> dict[str, float | str | None]:
+    """What a rule asks and what was measured, as values in the rule's unit."""
+    return {
+        "gate_id": gate.gate_id,
+        "threshold": gate.threshold,
+        "unit": gate.unit,
+        "value": gate.value,
+        "low": gate.low,
+        "high": gate.high,
+        "n": gate.n,
+    }
+
+
 def _properties(data: ReportData) -> Iterator[tuple[str, str]]:
     decision = data.decision
-    for key in ("experiment_id", "verdict", "exit_code", "headline", "reason"):
-        yield key, str(decision[key])
+    yield "experiment_id", decision.experiment_id
+    yield "verdict", decision.verdict
+    yield "exit_code", str(decision.exit_code)
+    yield "headline", decision.headline
+    yield "reason", decision.reason
     for c in data.comparisons:
-        name = "/".join(part for part in (c["kind"], c["suite"], c["metric"], c["slice"]) if part)
-        for key in MEASURED:
-            if c[key] is not None:
-                yield f"{name}: {key}", str(c[key])
+        compared = "/".join(part for part in (c.kind, c.suite, c.metric, c.slice) if part)
+        for name, value in _numbers(c).items():
+            if value is not None:
+                yield f"{compared}: {name}", str(value)
+
+
+def _numbers(c: ComparisonRow) -> dict[str, float | None]:
+    return {
+        "baseline": c.baseline,
+        "candidate": c.candidate,
+        "difference": c.difference,
+        "low": c.low,
+        "high": c.high,
+        "p_value": c.p_value,
+        "margin": c.margin,
+        "n": c.n,
+    }
 
 
 def _text(text: str) -> str:

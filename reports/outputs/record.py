@@ -7,19 +7,22 @@ Schema is printed by `harness schema --record`.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from reports.data import ReportData, Row
+from reports.data import ArmRow, ReportData
+from reports.rows import TrainingRow
 
 
 class Part(BaseModel):
     """Rows of a view: what a record does not name is left out, and a number is finite."""
 
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(extra="ignore", from_attributes=True, allow_inf_nan=False)
 
 
 class Decided(Part):
@@ -35,7 +38,9 @@ class Decided(Part):
 
 
 class GateRecord(Part):
-    """One rule and whether it holds."""
+    """One rule, its number and what was measured in the rule's unit, and whether it holds; and both in words."""
+
+    gate_id: str = Field(description="gain, metric/NAME, regression/SUITE, judge, slices, or the name of a rule")
 
     kind: Literal["validity", "gain", "harm", "budget"]
     tier: Literal["critical", "supporting", "advisory"]
@@ -43,6 +48,12 @@ class GateRecord(Part):
     rule: str
     measured: str
     status: Literal["pass", "fail", "unknown"]
+    threshold: float | None
+    unit: str = Field(description="score, relative, share, p, count, logit, s, or a currency's code, of 1,000 requests")
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int | None
 
 
 class ComparisonRecord(Part):
@@ -227,28 +238,59 @@ def record(data: ReportData) -> Record:
     """What a report shows, as a record."""
     return Record.model_validate(
         {
-            "experiment": data.decision["name"],
-            "experiment_id": data.decision["experiment_id"],
+            "experiment": data.decision.name,
+            "experiment_id": data.decision.experiment_id,
             "decision": data.decision,
             "gates": data.gates,
             "comparisons": data.comparisons,
-            "arms": [{**arm, "identity": _hashes(arm)} for arm in data.arms],
+            "arms": [_arm(arm) for arm in data.arms],
             "prices": data.prices,
             "costs": data.break_even,
             "flips": data.flips,
-            "evidence": data.evidence,
+            "evidence": _evidence(data),
             "findings": data.findings,
             "training": _training(data.training),
             "folds": data.folds,
-            "stages": {row["stage"]: row["seconds"] for row in data.stages},
-            "facts": data.facts,
-            "config": data.config,
-            "files": data.files,
+            "stages": {row.stage: row.seconds for row in data.stages},
+            "facts": data.facts.kept,
+            "config": data.frozen.config,
+            "files": data.frozen.files,
         }
     )
 
 
-def json_schema() -> dict[str, Any]:
+def _evidence(data: ReportData) -> list[EvidenceRecord]:
+    """What was measured about candidate, servers and judge, and what stopped the experiment, by topic and name."""
+    found = []
+    if effect := data.effect:
+        found.append(_measured("candidate", "effect", effect.adapter, effect.effect, n=effect.n))
+    for run in data.training[:1]:
+        if run.reward_accuracy is not None:
+            ends = (run.reward_low, run.reward_high)
+            found.append(
+                _measured("candidate", "reward_accuracy", REWARD, run.reward_accuracy, *ends, run.reward_n or 0)
+            )
+    found += [_measured("endpoint", server.model, server.abilities) for server in data.endpoints]
+    found += [_measured("judge", m.name, m.note, m.value, m.low, m.high, m.n) for m in data.judge_measures]
+    return found + [_measured("trouble", row.name, row.note) for row in data.trouble]
+
+
+REWARD = "held-out pairs on which the reward model prefers the chosen answer"
+
+
+def _measured(
+    topic: str,
+    name: str,
+    note: str,
+    value: float | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    n: int = 0,
+) -> EvidenceRecord:
+    return EvidenceRecord(topic=topic, name=name, value=value, low=low, high=high, n=n, note=note)
+
+
+def json_schema() -> dict[str, object]:
     """JSON Schema of the record."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -256,13 +298,14 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _hashes(arm: Row) -> dict[str, str]:
-    """What answered, by content; its name may be a path of the machine."""
-    return {key: value for key, value in json.loads(arm["identity"]).items() if key != "name"}
+def _arm(arm: ArmRow) -> dict[str, object]:
+    """With what answered, by content; its name may be a path of the machine."""
+    hashes = {name: value for name, value in json.loads(arm.identity).items() if name != "name"}
+    return {**asdict(arm), "identity": hashes}
 
 
-def _training(rows: Any) -> Row | None:
+def _training(rows: Sequence[TrainingRow]) -> dict[str, object] | None:
     if not rows:
         return None
-    remarks = json.loads(rows[0]["remarks"] or "{}")
-    return {**rows[0], "config": json.loads(rows[0]["config"]), "remarks": remarks}
+    remarks = json.loads(rows[0].remarks or "{}")
+    return {**asdict(rows[0]), "config": json.loads(rows[0].config), "remarks": remarks}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.data import Pictures, ReportData, Row
+from reports.data import Pictures, ReportData
 from reports.format.cells import arm_name, count, percent, seconds, tokens, with_interval
 from reports.format.text import cell, table
 from reports.sections import costs
@@ -13,19 +13,15 @@ def section(data: ReportData, pictures: Pictures) -> str:
     arms = data.arms_on("task")
     if not arms:
         return ""
-    primary = arms[0]["metric"]
-    metrics = [m for m in data.config["task"]["metrics"] if m != primary]
-    priced = any(arm["cost"] is not None for arm in arms)
+    primary = arms[0].metric
+    metrics = [metric for metric in data.frozen.metrics if metric != primary]
+    priced = any(arm.cost is not None for arm in arms)
     header = ["arm", primary, *metrics, "n", "tokens in / out", "p95 seconds", *(["per 1,000 requests"] * priced)]
     rows = []
     for arm in arms:
-        others = [percent(data.score(arm["run_id"], metric)["mean"]) for metric in metrics]
-        effort = [tokens(arm), seconds(arm), *([_cost(arm)] * priced)]
-        rows.append([arm_name(arm), with_interval(arm), *others, count(arm), *effort])
+        others = [percent(data.score(arm.run_id, metric).mean) for metric in metrics]
+        cost = [costs.money(arm.cost, arm.cost_low, arm.cost_high) or "—"] * priced
+        rows.append([arm_name(arm), with_interval(arm), *others, count(arm), tokens(arm), seconds(arm), *cost])
     legend = "Bold: each side's prompt, chosen on validation. Seconds are a request's share of its batch."
-    told = f"\n\n{cell(data.break_even['told'])}" if data.break_even else ""
-    return f"{table([cell(h) for h in header], rows)}\n\n{legend}{told}"
-
-
-def _cost(arm: Row) -> str:
-    return costs.money(arm, "cost") or "—"
+    sentence = f"\n\n{cell(data.break_even.told)}" if data.break_even else ""
+    return f"{table([cell(name) for name in header], rows)}\n\n{legend}{sentence}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from reports.data import Frozen
 
 # Settings that say what counts as better; all others say what is tried, and are only named.
 RULES = ("policy", "task.metrics", "task.primary", "task.schema", "task.slices", "regression", "judge", "data.findings")
@@ -20,16 +20,16 @@ class Difference:
     now: str | None
 
 
-def changed_rules(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
+def changed_rules(before: Frozen, now: Frozen) -> list[Difference]:
     """Rules that differ between two frozen files, in order of their names."""
-    one, other = (_leaves(frozen["config"]) for frozen in (before, now))
+    one, other = (_leaves(frozen.config) for frozen in (before, now))
     changed = [name for name in sorted(one.keys() | other.keys()) if one.get(name) != other.get(name)]
     return [Difference(name, one.get(name), other.get(name)) for name in changed if _is_rule(name)]
 
 
-def changed_otherwise(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def changed_otherwise(before: Frozen, now: Frozen) -> list[str]:
     """The names of all other settings and files that differ; what an experiment is called does not count."""
-    one, other = (_leaves(frozen["config"]) | frozen["files"] for frozen in (before, now))
+    one, other = ({**_leaves(frozen.config), **frozen.files} for frozen in (before, now))
     changed = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
     return [name for name in changed if not _is_rule(name) and name != "experiment"]
 
@@ -38,7 +38,7 @@ def _is_rule(name: str) -> bool:
     return any(name == rule or name.startswith(f"{rule}.") for rule in RULES)
 
 
-def _leaves(value: Any, name: str = "") -> dict[str, str]:
+def _leaves(value: object, name: str = "") -> dict[str, str]:
     """Settings by dotted name; what is not set is left out."""
     if isinstance(value, dict | list) and value:
         items = value.items() if isinstance(value, dict) else enumerate(value)

@@ -12,7 +12,7 @@ def section(data: ReportData, pictures: Pictures) -> str:
     arms = data.arms_on("validation")
     if not arms:
         return ""
-    rows = [[arm_name(arm), arm["side"], with_interval(arm), count(arm), tokens(arm)] for arm in arms]
+    rows = [[arm_name(arm), arm.side, with_interval(arm), count(arm), tokens(arm)] for arm in arms]
     return (
         "## How the prompts were chosen\n\nOn validation, before the test set was touched. Bold: chosen.\n\n"
         f"{table(['arm', 'model', 'score', 'n', 'tokens in / out'], rows)}"

@@ -9,19 +9,17 @@ from reports.format.text import cell, table
 
 def section(data: ReportData, pictures: Pictures) -> str:
     """Every comparison but those of slices."""
-    found = data.compared("task", "metric", "regression", "judge")
-    if not found:
+    compared = data.compared("task", "metric", "regression", "judge")
+    if not compared:
         return ""
-    rows = [
-        [cell(c["suite"] if c["kind"] == "regression" else c["kind"]), cell(c["metric"]), *numbers(c)] for c in found
-    ]
     note = (
-        f"Candidate: {cell(found[0]['candidate_arm'])}; best prompt: {cell(found[0]['baseline_arm'])}. The task's "
-        f"interval is two-sided at {found[0]['confidence']:.0%}; each end of the others is a one-sided bound at that "
+        f"Candidate: {cell(compared[0].candidate_arm)}; best prompt: {cell(compared[0].baseline_arm)}. The task's "
+        f"interval is two-sided at {compared[0].confidence:.0%}; each end of the others is a one-sided bound at that "
         "confidence, because the question there is only whether something got worse. p is two-sided, against no "
         "difference. Limit: the gain asked for on the task, the loss tolerated elsewhere. n: the examples that both "
         "sides have a score for; only they are compared. Detects: the smallest true difference that such an exam tells "
-        f"from none in four of five tries. {cell(data.facts.get('uncertainty', ''))}"
+        f"from none in four of five tries. {cell(data.facts.uncertainty)}"
     )
     header = ["compared on", "metric", "best prompt or base", *NUMBERS]
+    rows = [[cell(c.suite if c.kind == "regression" else c.kind), cell(c.metric), *numbers(c)] for c in compared]
     return f"## What changed\n\n{picture('Differences', 'forest', pictures)}{table(header, rows)}\n\n{note}"

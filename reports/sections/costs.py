@@ -2,53 +2,51 @@
 
 from __future__ import annotations
 
-from reports.data import Pictures, ReportData, Row
-from reports.format.numbers import amount, span, volume
+from reports.data import Pictures, ReportData
+from reports.format.cells import with_span
+from reports.format.numbers import span, volume
 from reports.format.text import cell, table
+from reports.rows import BreakEvenRow
 
 
 def section(data: ReportData, pictures: Pictures) -> str:
     """What training, hosting and answering cost, from which volume on the candidate pays, and at which prices."""
-    found = data.break_even
-    if found is None:
+    costs = data.break_even
+    if costs is None:
         return ""
-    rows = [[what, value] for what, value in _cost_rows(found) if value]
+    rows = [[what, value] for what, value in _cost_rows(costs) if value]
     picture = f"\n\n![Monthly cost by volume]({pictures['break_even']})" if "break_even" in pictures else ""
-    text = (
-        f"All amounts in {cell(found['currency'])}. A machine is paid for the seconds measured, as if it never waited; "
+    note = (
+        f"All amounts in {cell(costs.currency)}. A machine is paid for the seconds measured, as if it never waited; "
         "its idle hours belong into `hosting_per_month`. The intervals tell how requests differ, on this machine and "
         "this day; prices and the training are taken as known."
     )
-    return f"## What it costs\n\n{cell(found['told'])}{picture}\n\n{table(['', ''], rows)}\n\n{text}{_prices(data)}"
+    return f"## What it costs\n\n{cell(costs.told)}{picture}\n\n{table(['', ''], rows)}\n\n{note}{_prices(data)}"
 
 
-def _cost_rows(found: Row) -> list[tuple[str, str]]:
+def _cost_rows(costs: BreakEvenRow) -> list[tuple[str, str]]:
     """What is known; an empty text where nothing is."""
-    trained = f"{found['training_seconds']:,.0f}" if found["training_seconds"] is not None else ""
     rows = [
-        ("training, once", money(found, "training_cost")),
-        ("training, seconds", trained),
-        (f"upkeep a month (training every {found['retrain_months']:g} months)", money(found, "upkeep")),
-        ("hosting a month, beyond the prompt's", money(found, "hosting")),
-        ("saved per 1,000 requests", money(found, "saving")),
+        ("training, once", money(costs.training_cost)),
+        ("training, seconds", "" if costs.training_seconds is None else f"{costs.training_seconds:,.0f}"),
+        (f"upkeep a month (training every {costs.retrain_months:g} months)", money(costs.upkeep)),
+        ("hosting a month, beyond the prompt's", money(costs.hosting)),
+        ("saved per 1,000 requests", money(costs.saving, costs.saving_low, costs.saving_high)),
     ]
-    if found["requests"] is not None:
-        interval = span(found["requests_low"], found["requests_high"], volume)
-        rows.append(("cheaper from, requests a month", f"{volume(found['requests'])}{interval}"))
-    if found["requests_per_month"] is not None:
-        at = f"a month at {found['requests_per_month']:,} requests"
-        rows += [(f"{cell(found[f'{side}_arm'])} {at}", money(found, f"{side}_month")) for side in SIDES]
+    if costs.requests is not None:
+        interval = span(costs.requests_low, costs.requests_high, volume)
+        rows.append(("cheaper from, requests a month", f"{volume(costs.requests)}{interval}"))
+    if costs.requests_per_month is not None:
+        at = f"a month at {costs.requests_per_month:,} requests"
+        baseline = money(costs.baseline_month, costs.baseline_month_low, costs.baseline_month_high)
+        candidate = money(costs.candidate_month, costs.candidate_month_low, costs.candidate_month_high)
+        rows += [(f"{cell(costs.baseline_arm)} {at}", baseline), (f"{cell(costs.candidate_arm)} {at}", candidate)]
     return rows
 
 
-SIDES = ("baseline", "candidate")
-
-
-def money(row: Row, name: str) -> str:
-    """An amount with its interval, if it has one."""
-    if row[name] is None:
-        return ""
-    return f"{amount(row[name])}{span(row.get(f'{name}_low'), row.get(f'{name}_high'), amount)}"
+def money(value: float | None, low: float | None = None, high: float | None = None) -> str:
+    """An amount with its interval, if it has one; empty where it is not known."""
+    return "" if value is None else with_span(value, low, high)
 
 
 def _prices(data: ReportData) -> str:
@@ -57,15 +55,15 @@ def _prices(data: ReportData) -> str:
     header = ["price of", "name", "per million tokens in / out", "per hour", "as of", "source"]
     rows = [
         [
-            {"base": "prompt", "candidate": "candidate"}[price["side"]],
-            cell(price["name"] or "as given"),
-            "" if price["input"] is None else f"{price['input']:g} / {price['output']:g}",
-            "" if price["per_hour"] is None else f"{price['per_hour']:g}",
-            cell(price["as_of"] or "the experiment file"),
-            cell(price["source"]),
+            {"base": "prompt", "candidate": "candidate"}[price.side],
+            cell(price.name or "as given"),
+            "" if price.input is None else f"{price.input:g} / {price.output:g}",
+            "" if price.per_hour is None else f"{price.per_hour:g}",
+            cell(price.as_of or "the experiment file"),
+            cell(price.source),
         ]
         for price in data.prices
     ]
-    listed = any(price["name"] for price in data.prices)
+    listed = any(price.name for price in data.prices)
     note = "\n\nA listed price is a copy of the day it names and may have changed since." if listed else ""
     return f"\n\n{table(header, rows)}{note}"

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
-from reports.data import Pictures, ReportData, Row
+from reports.data import Frozen, Pictures, ReportData
 from reports.format.text import cell, table
-from reports.sections import changed_rules
-
-
-def caution(data: ReportData) -> str:
-    """Rules that were changed after results on this test set were known belong on the first screen."""
-    changed = sorted({found.rule for row in data.earlier if row["known_before"] for found in _changed(data, row)})
-    if not changed:
-        return ""
-    names = cell(", ".join(changed))
-    return f"> **Mind:** rules changed after a result on this test set was known: {names} (see Earlier decisions).\n>\n"
+from reports.rows import EarlierRow
+from reports.sections.changed_rules import Difference, changed_otherwise, changed_rules
 
 
 def section(data: ReportData, pictures: Pictures) -> str:
@@ -23,27 +13,32 @@ def section(data: ReportData, pictures: Pictures) -> str:
     title = "## Earlier decisions on this test set"
     if not data.earlier:
         return f"{title}\n\nNone: these test examples decided here for the first time." if data.arms else ""
-    rows = []
-    for row in data.earlier:
-        changed = [_rule(found) for found in _changed(data, row)]
-        others = cell(", ".join(changed_rules.changed_otherwise(json.loads(row["frozen"]), _frozen(data))))
-        when = f"{row['decided_at']:%Y-%m-%d %H:%M}" + ("" if row["known_before"] else " (while this one ran)")
-        rows.append([cell(row["name"]), when, f"`{row['verdict']}`", "; ".join(changed) or "none", others or "nothing"])
     header = ["experiment", "decided", "verdict", "rules changed since (then → now)", "also different"]
     note = (
         "Every decision above looked at these test examples. A rule changed after a result was known proves less than "
         "one that was fixed before."
     )
-    return f"{title}\n\n{table(header, rows)}\n\n{note}"
+    return f"{title}\n\n{table(header, [_cells(row, data.frozen) for row in data.earlier])}\n\n{note}"
 
 
-def _changed(data: ReportData, earlier: Row) -> list[changed_rules.Difference]:
-    return changed_rules.changed_rules(json.loads(earlier["frozen"]), _frozen(data))
+def caution(data: ReportData) -> str:
+    """Rules that were changed after results on this test set were known belong on the first screen."""
+    known = [Frozen.parse(row.frozen) for row in data.earlier if row.known_before]
+    names = {difference.rule for before in known for difference in changed_rules(before, data.frozen)}
+    if not names:
+        return ""
+    rules = cell(", ".join(sorted(names)))
+    return f"> **Mind:** rules changed after a result on this test set was known: {rules} (see Earlier decisions).\n>\n"
 
 
-def _frozen(data: ReportData) -> Row:
-    return {"config": data.config, "files": data.files}
+def _cells(row: EarlierRow, now: Frozen) -> list[str]:
+    before = Frozen.parse(row.frozen)
+    rules = "; ".join(_rule(difference) for difference in changed_rules(before, now))
+    others = cell(", ".join(changed_otherwise(before, now)))
+    when = f"{row.decided_at:%Y-%m-%d %H:%M}" + ("" if row.known_before else " (while this one ran)")
+    return [cell(row.name), when, f"`{row.verdict}`", rules or "none", others or "nothing"]
 
 
-def _rule(found: changed_rules.Difference) -> str:
-    return f"**{cell(found.rule)}**: {cell(found.before or 'not set')} → {cell(found.now or 'not set')}"
+def _rule(difference: Difference) -> str:
+    before, now = (cell(value or "not set") for value in (difference.before, difference.now))
+    return f"**{cell(difference.rule)}**: {before} → {now}"

@@ -14,16 +14,15 @@ def section(data: ReportData, pictures: Pictures) -> str:
     if not data.findings:
         return ""
     rows = [
-        [MARKS[found["level"]], cell(found["check_name"]), cell(found["message"]), _rows(found["rows"])]
-        for found in data.findings
+        [MARKS[finding.level], cell(finding.check_name), cell(finding.message), _rows(finding.rows)]
+        for finding in data.findings
     ]
     note = (
         "Blocking findings stop the experiment. A level is set in the experiment file, `data.findings: {check: warn}`. "
         "All rows: `harness query 'from v_findings'`."
     )
-    seen = data.facts.get("leaks") or {}
-    told = f"{cell(seen['told'])}\n\n" if seen else ""
-    return f"## The data\n\n{told}{table(['level', 'check', 'finding', 'rows'], rows)}\n\n{note}"
+    leaks = f"{cell(data.facts.leaks.sentence)}\n\n" if data.facts.leaks else ""
+    return f"## The data\n\n{leaks}{table(['level', 'check', 'finding', 'rows'], rows)}\n\n{note}"
 
 
 def _rows(ids: list[str]) -> str:
@@ -33,5 +32,5 @@ def _rows(ids: list[str]) -> str:
 
 def caution(data: ReportData) -> str:
     """A verdict that hangs on test examples that training has seen is told on the first screen."""
-    seen = data.facts.get("leaks") or {}
-    return f"> **Mind:** {cell(seen['told'])}\n>\n" if seen.get("turned") else ""
+    leaks = data.facts.leaks
+    return f"> **Mind:** {cell(leaks.sentence)}\n>\n" if leaks and leaks.turned else ""

@@ -2,55 +2,54 @@
 
 from __future__ import annotations
 
-from reports.data import Pictures, ReportData, Row
+from reports.data import Pictures, ReportData
 from reports.format.text import block, cell, contrast, table
+from reports.rows import FlipRow
 
 LONGEST_PROMPT, SHORT_PROMPT, OVERLAP = 1200, 200, 60  # characters
+EMPTY = "(empty)"
 
 
 def section(data: ReportData, pictures: Pictures) -> str:
     """How many answers changed on each exam, and the clearest of them."""
     if not data.flips:
         return ""
-    counts = [[cell(row["suite"]), f"{row['better']:,}", f"{row['worse']:,}"] for row in data.flips]
+    counts = [[cell(count.suite), f"{count.better:,}", f"{count.worse:,}"] for count in data.flips]
     text = (
         f"## Answers that changed\n\n{table(['exam', 'got better', 'got worse'], counts)}\n\n"
         "Below, the largest changes. Bold: the words in which two answers differ; ⏎: a line break. All of them: "
         "`harness query 'from v_flips'`."
     )
     above: dict[str, str] = {}
-    for row in data.flips:
-        for word, rows in (("worse", data.worse), ("better", data.better)):
-            shown = [flip for flip in rows if (flip["kind"], flip["suite"]) == (row["kind"], row["suite"])]
+    for count in data.flips:
+        for word, total, rows in (("worse", count.worse, data.worse), ("better", count.better, data.better)):
+            shown = [row for row in rows if (row.kind, row.suite) == (count.kind, count.suite)]
             if shown:
-                title = f"Got {word} on {cell(row['suite'])}: {len(shown)} of {row[word]:,}"
-                text += f"\n\n### {title}\n\n" + "\n\n".join(_flip(flip, above) for flip in shown)
+                title = f"Got {word} on {cell(count.suite)}: {len(shown)} of {total:,}"
+                text += f"\n\n### {title}\n\n" + "\n\n".join(_flip(row, above) for row in shown)
     return text
 
 
-def _flip(row: Row, above: dict[str, str]) -> str:
+def _flip(row: FlipRow, above: dict[str, str]) -> str:
     """One example: what was asked and wanted, both answers side by side, and what each model read."""
-    answers = contrast(row["baseline_text"], row["candidate_text"])
-    header = ["wanted", *(f"{cell(row[f'{side}_arm'])}: {row[f'{side}_value']:.2f}" for side in SIDES)]
-    answered = table(header, [[cell(row["target"]) or EMPTY, *(answer or EMPTY for answer in answers)]])
-    return f"#### {cell(row['example_id'])}\n\n{block(row['input'])}\n\n{answered}{_prompts(row, above)}"
+    sides = ((row.baseline_arm, row.baseline_value), (row.candidate_arm, row.candidate_value))
+    header = ["wanted", *(f"{cell(arm)}: {value:.2f}" for arm, value in sides)]
+    answers = contrast(row.baseline_text, row.candidate_text)
+    answered = table(header, [[text or EMPTY for text in (cell(row.target), *answers)]])
+    return f"#### {cell(row.example_id)}\n\n{block(row.input)}\n\n{answered}{_prompts(row, above)}"
 
 
-SIDES = ("baseline", "candidate")
-EMPTY = "(empty)"
-
-
-def _prompts(row: Row, above: dict[str, str]) -> str:
+def _prompts(row: FlipRow, above: dict[str, str]) -> str:
     """The exact prompts, where they are on record and say more than the input alone.
 
     `above` holds the last prompt shown by reader; what the next one has in common with it is not repeated.
     """
-    read = {row[f"{side}_arm"]: row[f"{side}_prompt"] for side in SIDES}
+    read = {row.baseline_arm: row.baseline_prompt, row.candidate_arm: row.candidate_prompt}
     if len(set(read.values())) == 1:
-        read = {"both": row["baseline_prompt"]}
+        read = {"both": row.baseline_prompt}
     text = ""
     for name, prompt in read.items():
-        if prompt and prompt != row["input"]:
+        if prompt and prompt != row.input:
             shown = _after(above.get(name, ""), prompt)
             text += f"\n\nread by {cell(name)}:\n\n{block(shown, 'prompt', LONGEST_PROMPT)}"
             above[name] = prompt

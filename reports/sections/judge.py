@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-from reports.data import Pictures, ReportData, Row
+from reports.data import Pictures, ReportData
 from reports.format.text import cell, table
+from reports.rows import JudgeMeasureRow
 
-
-def section(data: ReportData, pictures: Pictures) -> str:
-    """What the judge's word rests on."""
-    evidence = [row for row in data.evidence if row["topic"] == "judge"]
-    if not evidence:
-        return ""
-    distrust = data.facts["judge"]
-    trust = f"The judge is **advisory**: {cell(distrust)}." if distrust else "The judge is **trusted** to veto."
-    rows = [[cell(JUDGE_NAMES[e["name"]]), _evidence(e), f"{e['n']:,}"] for e in evidence]
-    asked = (
-        "Every pair is shown in both orders; a judge that contradicts itself when the order is turned has said "
-        "tie. Equal answers are a tie without asking."
-    )
-    return f"## The judge\n\n{trust} {asked}\n\n{table(['measured', 'value', 'n'], rows)}"
-
-
-JUDGE_NAMES = {
+MEASURES = {
     "agreement": "agrees with the labelled pairs",
     "kappa": "the same beyond chance (Cohen's kappa)",
     "consistency": "says the same in both orders",
@@ -31,8 +16,22 @@ JUDGE_NAMES = {
 }
 
 
-def _evidence(row: Row) -> str:
-    if row["value"] is None:
+def section(data: ReportData, pictures: Pictures) -> str:
+    """What the judge's word rests on."""
+    if not data.judge_measures:
+        return ""
+    distrust = data.facts.judge
+    trust = f"The judge is **advisory**: {cell(distrust)}." if distrust else "The judge is **trusted** to veto."
+    rows = [[cell(MEASURES[measure.name]), _value(measure), f"{measure.n:,}"] for measure in data.judge_measures]
+    note = (
+        "Every pair is shown in both orders; a judge that contradicts itself when the order is turned has said "
+        "tie. Equal answers are a tie without asking."
+    )
+    return f"## The judge\n\n{trust} {note}\n\n{table(['measured', 'value', 'n'], rows)}"
+
+
+def _value(measure: JudgeMeasureRow) -> str:
+    if measure.value is None:
         return "nothing to measure"
-    interval = "" if row["low"] is None else f" [{row['low']:.3f}, {row['high']:.3f}]"
-    return f"{row['value']:.3f}{interval}"
+    interval = "" if measure.low is None else f" [{measure.low:.3f}, {measure.high:.3f}]"
+    return f"{measure.value:.3f}{interval}"

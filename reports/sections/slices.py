@@ -9,14 +9,14 @@ from reports.format.text import cell, table
 
 def section(data: ReportData, pictures: Pictures) -> str:
     """The gain on the primary metric, part by part."""
-    found = data.compared("slice")
-    if not found:
+    compared = data.compared("slice")
+    if not compared:
         return ""
-    rows = [[cell(c["slice"]), *numbers(c)] for c in found]
     note = (
         "Slices are small, and among many of them some look bad by chance: harm is claimed only where it stays shown "
         "after Holm's correction over all slices. Here p is uncorrected, and each end of an interval a one-sided bound."
     )
+    rows = [[cell(c.slice), *numbers(c)] for c in compared]
     header = ["slice", "best prompt", *NUMBERS]
-    shown = picture("Gain by slice", "slices", pictures)
-    return f"## Gain by slice ({cell(found[0]['metric'])})\n\n{shown}{table(header, rows)}\n\n{note}"
+    forest = picture("Gain by slice", "slices", pictures)
+    return f"## Gain by slice ({cell(compared[0].metric)})\n\n{forest}{table(header, rows)}\n\n{note}"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 
-from reports.data import Pictures, ReportData, Row
+from reports.data import Pictures, ReportData
 from reports.format.numbers import span
 from reports.format.text import block, cell, table
+from reports.rows import RepeatRow, TrainingRow
 
-WHAT = {"seed": "seed", "share": "share of the rows", "trial": "trial of the sweep"}
+REPEATS = {"seed": "seed", "share": "share of the rows", "trial": "trial of the sweep"}
 
 
 def section(data: ReportData, pictures: Pictures) -> str:
@@ -20,67 +21,67 @@ def section(data: ReportData, pictures: Pictures) -> str:
         f"## The training\n\n{_summary(run)}",
         _remarks(run),
         _reward_model(data),
-        block(run["config"]),
+        block(run.config),
         f"![Training curves]({pictures['training']})" if "training" in pictures else "",
-        cell(data.facts.get("learning_curve", "")),
+        cell(data.facts.learning_curve),
         f"![Score by number of training rows]({pictures['learning_curve']})" if "learning_curve" in pictures else "",
         _further(data),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def _summary(run: Row) -> str:
-    steps = f"{run['steps']:,} steps, " if run["steps"] else ""
+def _summary(run: TrainingRow) -> str:
+    steps = f"{run.steps:,} steps, " if run.steps else ""
     return (
-        f"{cell(_methods(run))}: {run['n_rows']:,} rows, {steps}{run['trained_parameters']:,} trained parameters, "
-        f"{run['seconds']:.0f} s.{_kept(run)}"
+        f"{cell(_methods(run))}: {run.n_rows:,} rows, {steps}{run.trained_parameters:,} trained parameters, "
+        f"{run.seconds:.0f} s.{_kept(run)}"
     )
 
 
-def _methods(run: Row) -> str:
+def _methods(run: TrainingRow) -> str:
     """Every stage in order, the last as the store names it."""
-    before = [stage["method"] for stage in json.loads(run["config"]).get("after", [])]
-    return ", then ".join([*before, run["method"]])
+    before = [stage["method"] for stage in json.loads(run.config).get("after", [])]
+    return ", then ".join([*before, run.method])
 
 
-def _kept(run: Row) -> str:
-    if run["best_step"] is None or run["best_step"] == run["steps"]:
+def _kept(run: TrainingRow) -> str:
+    if run.best_step is None or run.best_step == run.steps:
         return ""
-    judged = json.loads(run["config"]).get("judged_by") or "the loss on the validation rows"
-    return f" Kept are the weights of step {run['best_step']:,}, the best by {cell(judged)}."
+    judged = json.loads(run.config).get("judged_by") or "the loss on the validation rows"
+    return f" Kept are the weights of step {run.best_step:,}, the best by {cell(judged)}."
 
 
-def _remarks(run: Row) -> str:
+def _remarks(run: TrainingRow) -> str:
     """What was noticed while the model trained, one line each."""
-    return "\n".join(f"- {cell(sentence)}" for sentence in json.loads(run["remarks"] or "{}").values())
+    return "\n".join(f"- {cell(sentence)}" for sentence in json.loads(run.remarks or "{}").values())
 
 
 def _reward_model(data: ReportData) -> str:
     """How far the reward model can be believed, whose marks a later stage may have learnt from."""
-    found = next((row for row in data.evidence if row["name"] == "reward_accuracy"), None)
-    if found is None:
+    run = data.training[0]
+    if run.reward_accuracy is None:
         return ""
-    value = f"{found['value']:.3f}{span(found['low'], found['high'], '{:.3f}'.format)}"
-    held_out = f"{found['n']:,} held-out pairs"
-    return f"Its reward model prefers the chosen answer on {value} of {held_out}; guessing would be 0.500."
+    share = f"{run.reward_accuracy:.3f}{span(run.reward_low, run.reward_high, '{:.3f}'.format)}"
+    held_out = f"{run.reward_n:,} held-out pairs"
+    return f"Its reward model prefers the chosen answer on {share} of {held_out}; guessing would be 0.500."
 
 
 def _further(data: ReportData) -> str:
     """Other seeds, shares of the rows, and the trials of a sweep, each with its score."""
     if not data.repeats:
         return ""
-    rows = [[WHAT[row["kind"]], _settings(row), _score(row), cell(row["state"])] for row in data.repeats]
+    rows = [[REPEATS[row.kind], _settings(row), _score(row), cell(row.state)] for row in data.repeats]
     note = "Seeds take the exam, with the prompt chosen for the first; shares and trials are rehearsed on validation."
     return f"{table(['further training', 'settings', 'score', 'state'], rows)}\n\n{note}"
 
 
-def _settings(row: Row) -> str:
+def _settings(row: RepeatRow) -> str:
     return cell(", ".join(f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
-                          for name, value in json.loads(row["settings"]).items()))  # fmt: skip
+                          for name, value in json.loads(row.settings).items()))  # fmt: skip
 
 
-def _score(row: Row) -> str:
-    if row["value"] is None:
+def _score(row: RepeatRow) -> str:
+    if row.value is None:
         return "—"
-    between = span(row["low"], row["high"], "{:.3f}".format)
-    return f"{row['value']:.3f}{between}, {cell(row['metric'])}, n={row['n']:,}"
+    between = span(row.low, row.high, "{:.3f}".format)
+    return f"{row.value:.3f}{between}, {cell(row.metric)}, n={row.n:,}"

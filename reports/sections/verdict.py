@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from reports.data import Pictures, ReportData
 from reports.format.text import cell
-from reports.sections import findings
-from reports.sections.earlier import caution as rules_caution
+from reports.sections import earlier, findings
 
 
 def section(data: ReportData, pictures: Pictures) -> str:
     """Verdict, reason, what to do next, and what the reader should mind."""
     decision = data.decision
     return (
-        f"# {cell(decision['name'])}\n\n"
-        f"> **{cell(decision['headline'])}** {cell(decision['reason'])}\n>\n"
-        f"> **Next:** {cell(decision['next_step'])}\n>\n"
-        f"{rules_caution(data)}{findings.caution(data)}"
-        f"> (Verdict `{decision['verdict']}`, exit {decision['exit_code']}.)"
+        f"# {cell(decision.name)}\n\n"
+        f"> **{cell(decision.headline)}** {cell(decision.reason)}\n>\n"
+        f"> **Next:** {cell(decision.next_step)}\n>\n"
+        f"{earlier.caution(data)}{findings.caution(data)}"
+        f"> (Verdict `{decision.verdict}`, exit {decision.exit_code}.)"
     )

@@ -20,8 +20,8 @@ from jinja2 import TemplateError
 
 from suites.data.readers import read_rows
 from suites.errors import UserError
-from suites.model import Completion, Generation, Model, Prompt
-from suites.types import Example, Score
+from suites.model import Completion, Generation, Message, Model, Prompt
+from suites.types import Example, Json, Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def data_files(path: Path) -> list[str]:
     return [name for _, name in sorted(_files_by_split(_read_task(path), path).items())]
 
 
-def _files_by_split(spec: dict[str, Any], path: Path) -> dict[str, str]:
+def _files_by_split(spec: Json, path: Path) -> dict[str, str]:
     files = (spec.get("dataset_kwargs") or {}).get("data_files") or {}
     if not isinstance(files, dict) or not all(isinstance(name, str) for name in files.values()):
         fix = "write `dataset_kwargs: {data_files: {test: FILE}}`"
@@ -123,7 +123,7 @@ def _files_by_split(spec: dict[str, Any], path: Path) -> dict[str, str]:
     return files
 
 
-def _inline(path: Path) -> dict[str, Any]:
+def _inline(path: Path) -> Json:
     """A task file as a dict, its data files made absolute (lm-eval would look for them from the current folder)."""
     spec = _read_task(path)
     files = {split: str((path.parent / name).resolve()) for split, name in _files_by_split(spec, path).items()}
@@ -141,7 +141,7 @@ def _data_digests(path: Path) -> list[str]:
     return [hashlib.sha256((path.parent / name).read_bytes()).hexdigest() for name in data_files(path)]
 
 
-def _read_task(path: Path) -> dict[str, Any]:
+def _read_task(path: Path) -> Json:
     try:
         spec = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -154,7 +154,7 @@ def _read_task(path: Path) -> dict[str, Any]:
     return spec
 
 
-def _marked(sample: dict[str, Any]) -> Marked:
+def _marked(sample: Json) -> Marked:
     """A logged sample as an example with our kind of scores. The id is lm-eval's hash of the document."""
     doc = sample["doc"]
     question = str(sample["arguments"][0][0])
@@ -164,7 +164,7 @@ def _marked(sample: dict[str, Any]) -> Marked:
     return Marked(example, Completion(answer), {name: _score(sample[name]) for name in sample["metrics"]})
 
 
-def _score(value: Any) -> Score:
+def _score(value: object) -> Score:
     if isinstance(value, bool | int | float) and math.isfinite(value) and 0 <= value <= 1:
         return Score(float(value))
     return Score(None, f"lm-eval gave {value!r}, not a number in [0, 1]")
@@ -187,8 +187,8 @@ def _adapt(model: Model) -> Any:
         def generate_until(self, requests: Sequence[Any]) -> list[str]:
             return _generate_until(model, [request.args for request in requests])
 
-        def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
-            history: list[Any] = list(chat_history)
+        def apply_chat_template(self, chat_history: list[Message], add_generation_prompt: bool = True) -> str:
+            history = list(chat_history)
             if add_generation_prompt:
                 return model.render(Prompt("", history))
             return model.render(Prompt("", history[:-1])) + str(history[-1]["content"])
@@ -199,7 +199,7 @@ def _adapt(model: Model) -> Any:
     return Adapted()
 
 
-def _generate_until(model: Model, requests: Sequence[tuple[str, dict[str, Any]]]) -> list[str]:
+def _generate_until(model: Model, requests: Sequence[tuple[str, Json]]) -> list[str]:
     """Answers cut at each request's stop strings; requests of one length limit are asked together."""
     answers = [""] * len(requests)
     limits = [int(settings.get("max_gen_toks", 256)) for _, settings in requests]

@@ -68,7 +68,7 @@ def _alpha(ratings: np.ndarray) -> float:
 
 def annotators(material: Material) -> list[Finding]:
     """Rows with the labels of several people in a column `annotations`, a mapping from person to label."""
-    found = []
+    findings = []
     for name, examples in material.splits.items():
         given = [e.columns.get("annotations") for e in examples]
         labels = [
@@ -91,5 +91,5 @@ def annotators(material: Material) -> list[Finding]:
             for e, row in zip(examples, given, strict=True)
             if isinstance(row, Mapping) and len(set(map(str, row.values()))) > 1
         )
-        found.append(Finding("warn" if low else "info", "agreement", text, split if low else ()))
-    return found
+        findings.append(Finding("warn" if low else "info", "agreement", text, split if low else ()))
+    return findings

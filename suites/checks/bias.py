@@ -18,39 +18,39 @@ SMALL_GROUP = 30
 
 def groups(material: Material) -> list[Finding]:
     """Groups of the declared slice columns that the test set has and training hardly shows."""
-    found = []
+    findings = []
     train, test = material.splits.get("train"), material.splits.get("test", ())
     for column in material.slices if train else ():
-        taught, asked = (Counter(_group(e, column) for e in rows) for rows in (train or (), test))
+        taught, examined = (Counter(_group(e, column) for e in rows) for rows in (train or (), test))
         if set(taught) == {""}:
-            found.append(
+            findings.append(
                 Finding("info", "groups", f"the training rows have no column `{column}`; its groups are unknown")
             )
             continue
         listed = ", ".join(
-            f"{name or 'empty'} {taught[name]:,} and {asked[name]:,}" for name, _ in asked.most_common(8)
+            f"{name or 'empty'} {taught[name]:,} and {examined[name]:,}" for name, _ in examined.most_common(8)
         )
         if listed:
-            found.append(Finding("info", "groups", f"rows of training and test by {column}: {listed}"))
-        if rare := sorted(name for name in asked if taught[name] < SMALL_GROUP and asked[name] >= 5):
-            told = ", ".join(f"{name or 'empty'} ({taught[name]:,} in training)" for name in rare[:5])
-            text = f"groups of {column} in the test set that are hardly trained on: {told}"
+            findings.append(Finding("info", "groups", f"rows of training and test by {column}: {listed}"))
+        if rare := sorted(name for name in examined if taught[name] < SMALL_GROUP and examined[name] >= 5):
+            listed_groups = ", ".join(f"{name or 'empty'} ({taught[name]:,} in training)" for name in rare[:5])
+            text = f"groups of {column} in the test set that are hardly trained on: {listed_groups}"
             rows = tuple(e.id for e in test if _group(e, column) in rare)
-            found.append(Finding("warn", "missing_groups", text, rows))
-    return found
+            findings.append(Finding("warn", "missing_groups", text, rows))
+    return findings
 
 
 def label_rates(material: Material) -> list[Finding]:
     """Labels that go with a group in training: Cramer's V, and the largest difference of a label's rate."""
     train = material.splits.get("train", ())
     counts = label_counts(material.splits)
-    found = []
+    findings = []
     for column in material.slices if counts else ():
         names = [_group(e, column) for e in train]
         if len(sizes := Counter(names)) < 2 or not all(sizes):
             continue
-        found += _associated(column, names, [e.target.strip() for e in train])
-    return found
+        findings += _associated(column, names, [e.target.strip() for e in train])
+    return findings
 
 
 def _associated(column: str, names: Sequence[str], labels: Sequence[str]) -> list[Finding]:

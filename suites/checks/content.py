@@ -82,13 +82,13 @@ DIVERSITY_ROWS = 10_000
 
 def secrets(material: Material) -> list[Finding]:
     """Keys and passwords: a model that was trained on them gives them away."""
-    found = []
+    findings = []
     for name, examples in material.splits.items():
         rows = tuple(e.id for e in examples if any(map(_has_secret, texts(e))))
         if rows:
             text = f"{len(rows):,} of the {len(examples):,} {name} rows hold what looks like a key or token"
-            found.append(Finding("block", "secrets", text, rows))
-    return found
+            findings.append(Finding("block", "secrets", text, rows))
+    return findings
 
 
 def _has_secret(text: str) -> bool:
@@ -107,7 +107,7 @@ def control_characters(material: Material) -> list[Finding]:
 
 def personal_data(material: Material) -> list[Finding]:
     """E-mail addresses, phone, card and bank account numbers, and public IP addresses, in one finding a split."""
-    found = []
+    findings = []
     for name, examples in material.splits.items():
         kinds: Counter[str] = Counter()
         rows = []
@@ -118,8 +118,8 @@ def personal_data(material: Material) -> list[Finding]:
         if rows:
             listed = ", ".join(f"{kind} in {count:,}" for kind, count in kinds.most_common())
             text = f"{len(rows):,} of the {len(examples):,} {name} rows hold what looks like personal data: {listed}"
-            found.append(Finding("warn", "personal_data", text, tuple(rows)))
-    return found
+            findings.append(Finding("warn", "personal_data", text, tuple(rows)))
+    return findings
 
 
 def _personal(text: str) -> Iterator[str]:
@@ -132,14 +132,14 @@ def _personal(text: str) -> Iterator[str]:
 
 
 def _matching(material: Material, check: str, what: str, pattern: re.Pattern[str]) -> list[Finding]:
-    found = []
+    findings = []
     for name, examples in material.splits.items():
         hits = {e.id: hit.group() for e in examples for text in texts(e) if (hit := pattern.search(text))}
         if hits:
             shown = next(iter(hits.values()))
             text = f"{len(hits):,} of the {len(examples):,} {name} rows {what}, such as {shown!a}"
-            found.append(Finding("warn", check, text, tuple(hits)))
-    return found
+            findings.append(Finding("warn", check, text, tuple(hits)))
+    return findings
 
 
 def texts(example: Example) -> Iterable[str]:
@@ -155,19 +155,19 @@ def empty_test(material: Material) -> list[Finding]:
 
 def empty_text(material: Material) -> list[Finding]:
     """Rows without an input or a target teach nothing and cannot be marked; plain text (no turns) has no input."""
-    found = []
+    findings = []
     for name, examples in material.splits.items():
         for part in ("input", "target"):
             rows = tuple(e.id for e in examples if e.turns != () and not str(e.columns[part]).strip())
             if rows:
                 text = f"{len(rows):,} of the {len(examples):,} {name} rows have no {part}"
-                found.append(Finding("block", f"empty_{part}", text, rows))
-    return found
+                findings.append(Finding("block", f"empty_{part}", text, rows))
+    return findings
 
 
 def roles(material: Material) -> list[Finding]:
     """Conversations with one side missing, roles that do not alternate, or an empty turn."""
-    found = []
+    findings = []
     for name, examples in material.splits.items():
         faults = {e.id: odd for e in examples if e.turns and (odd := conversation_faults(_whole(e)))}
         if faults:
@@ -175,8 +175,8 @@ def roles(material: Material) -> list[Finding]:
             text = (
                 f"{len(faults):,} of the {len(examples):,} {name} conversations are odd, for example {first}: {odd[0]}"
             )
-            found.append(Finding("warn", "roles", text, tuple(faults)))
-    return found
+            findings.append(Finding("warn", "roles", text, tuple(faults)))
+    return findings
 
 
 def _whole(example: Example) -> list[Message]:
@@ -185,14 +185,14 @@ def _whole(example: Example) -> list[Message]:
 
 def unreviewed(material: Material) -> list[Finding]:
     """Rows a machine wrote and nobody has read (`source: synthetic` without a `reviewer`) are not trained on."""
-    found = []
+    findings = []
     for name, examples in material.splits.items():
         made = [e for e in examples if str(e.columns.get("source") or "").strip().casefold() == "synthetic"]
         rows = tuple(e.id for e in made if not str(e.columns.get("reviewer") or "").strip())
         if rows:
             text = f"{len(rows):,} of the {len(made):,} synthetic {name} rows name no `reviewer`"
-            found.append(Finding("block", "unreviewed", text, rows))
-    return found
+            findings.append(Finding("block", "unreviewed", text, rows))
+    return findings
 
 
 def diversity(material: Material) -> list[Finding]:

@@ -37,12 +37,12 @@ def removals(material: Material) -> list[Removal]:
     which of them is right is not known. Rows that are only nearly the same as another training row are kept.
     """
     train = material.splits.get("train", ())
-    found: dict[int, tuple[str, str]] = {}
+    removed: dict[int, tuple[str, str]] = {}
     alike = find_alike(material)
     for before, exam in questions(material):
         if before == "train":
             for at, other in alike.seen(exam, "train").items():
-                found.setdefault(at, (f"seen in {exam}", material.sources[exam][other].id))
+                removed.setdefault(at, (f"seen in {exam}", material.sources[exam][other].id))
     rows = [(text, at) for at, text in enumerate(material.plain.get("train", ())) if text]
     groups = grouped((text, str(at)) for text, at in rows)
     for group in ([int(at) for at in places] for _, places in groups if len(places) > 1):
@@ -51,8 +51,8 @@ def removals(material: Material) -> list[Removal]:
         for at in group if clash else group[1:]:
             like = next(other for other in group if other != at)
             reason = "same input, another target" if clash else "same input and target"
-            found.setdefault(at, (reason, train[like].id if clash else first.id))
-    return [Removal(train[at].id, *found[at], train[at].input, train[at].target) for at in sorted(found)]
+            removed.setdefault(at, (reason, train[like].id if clash else first.id))
+    return [Removal(train[at].id, *removed[at], train[at].input, train[at].target) for at in sorted(removed)]
 
 
 def mend(path: Path, examples: Sequence[Example], left_out: Sequence[Removal], folder: Path) -> Path:

@@ -19,7 +19,7 @@ IMBALANCE, RARE = 20, 5
 
 def sizes(material: Material) -> list[Finding]:
     """Too little to teach with, or too little to decide with."""
-    found = []
+    findings = []
     train, test = len(material.splits.get("train", ())), len(material.splits.get("test", ()))
     if "train" in material.splits and train < BEST_FROM:
         text = f"{train:,} training rows; "
@@ -29,11 +29,11 @@ def sizes(material: Material) -> list[Finding]:
             text += f"a complex task usually asks for {COMPLEX_FROM:,} to 1,000, and {BEST_FROM:,} or more is best"
         else:
             text += f"{BEST_FROM:,} or more is best"
-        found.append(Finding("warn" if train < FEW_SHOT_BELOW else "info", "small_train", text))
+        findings.append(Finding("warn" if train < FEW_SHOT_BELOW else "info", "small_train", text))
     if 0 < test < SMALL_EXAM:
         text = f"{test} test rows; an exam this small decides only large differences"
-        found.append(Finding("warn", "small_test", text))
-    return found
+        findings.append(Finding("warn", "small_test", text))
+    return findings
 
 
 def label_counts(splits: Splits) -> Counter[str] | None:
@@ -76,7 +76,7 @@ def imbalance(material: Material) -> list[Finding]:
 def unseen_labels(material: Material) -> list[Finding]:
     """Labels an exam asks for and training never shows: nobody can learn them."""
     counts = label_counts(material.splits)
-    found = []
+    findings = []
     for name in ("validation", "test") if counts else ():
         examples = material.splits.get(name, ())
         unseen = {e.id: e.target.strip() for e in examples if e.target.strip() not in (counts or ())}
@@ -85,16 +85,16 @@ def unseen_labels(material: Material) -> list[Finding]:
             which = len(set(unseen.values()))
             labels = f"the label {shown(first)}" if which == 1 else f"{which} labels, such as {shown(first)}"
             text = f"{len(unseen):,} of the {len(examples):,} {name} rows ask for {labels} that training never shows"
-            found.append(Finding("warn", "unseen_labels", text, tuple(unseen)))
-    return found
+            findings.append(Finding("warn", "unseen_labels", text, tuple(unseen)))
+    return findings
 
 
 def broken_targets(material: Material) -> list[Finding]:
     """Targets that, given as the answer, would not get full marks from the task's own metrics."""
-    found = []
+    findings = []
     for metric in material.metrics:
-        if metric not in table.METRICS and metric != "json_schema":
-            continue  # marks of other tools, and of the whole exam
+        if ":" in metric:
+            continue  # marks of other tools
         mark = table.build(metric, material.schema)
         for name, examples in material.splits.items():
             scored = ((e, mark(e, Completion(e.target))) for e in examples if e.target.strip())
@@ -102,8 +102,8 @@ def broken_targets(material: Material) -> list[Finding]:
             if failed:
                 why = next(filter(None, failed.values()), "")
                 text = f"{len(failed):,} of the {len(examples):,} {name} targets do not pass the task's own {metric}"
-                found.append(Finding("block", "broken_targets", f"{text}{f': {why}' if why else ''}", tuple(failed)))
-    return found
+                findings.append(Finding("block", "broken_targets", f"{text}{f': {why}' if why else ''}", tuple(failed)))
+    return findings
 
 
 def shown(text: str) -> str:

@@ -59,9 +59,9 @@ def find_alike(material: Material) -> Alike:
     bare, runs = without_templates(material.plain)
     near = _near(bare, [*pairs, *((name, name) for name in material.splits)])
     hits: dict[tuple[How, str, str], Hits] = {}
-    for (a, b), found in near.items():
+    for (a, b), partners in near.items():
         same = hits["same", a, b] = {} if a == b else _same(material.plain[a], material.plain[b])
-        hits["near", a, b] = {at: other for at, other in found.items() if at not in same}
+        hits["near", a, b] = {at: other for at, other in partners.items() if at not in same}
     for a, b in pairs:
         known = hits["same", a, b].keys() | hits["near", a, b].keys()
         hits["words", a, b] = {at: other for at, other in runs.shared(a, b).items() if at not in known}
@@ -84,16 +84,16 @@ def _near(bare: Texts, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str
     first = {name: np.full(len(distinct), -1) for name in bare}
     for name, numbers in text.items():
         first[name][numbers[::-1]] = np.arange(len(numbers))[::-1]
-    found: dict[tuple[str, str], dict[int, int]] = {}
+    partners: dict[tuple[str, str], dict[int, int]] = {}
     for a, b in wanted:  # what is the same once its template is gone
         both = np.flatnonzero((first[a] >= 0) & (first[b] >= 0)).tolist() if a != b else []
-        found[a, b] = {number: int(first[a][number]) for number in both if number != distinct.get("")}
+        partners[a, b] = {number: int(first[a][number]) for number in both if number != distinct.get("")}
     for one, other in near_pairs(list(distinct), THRESHOLD):
         for a, b in wanted:
             for left, right in ((one, other), (other, one)):
                 there = (first[a][left] >= 0) & (first[b][right] >= 0)
-                found[a, b] |= dict(zip(right[there].tolist(), first[a][left[there]].tolist(), strict=True))
-    return {(a, b): _by_row(text[b], partner) for (a, b), partner in found.items()}
+                partners[a, b] |= dict(zip(right[there].tolist(), first[a][left[there]].tolist(), strict=True))
+    return {(a, b): _by_row(text[b], partner) for (a, b), partner in partners.items()}
 
 
 def _by_row(numbers: Sequence[int], partner: Mapping[int, int]) -> dict[int, int]:
@@ -104,14 +104,14 @@ def _by_row(numbers: Sequence[int], partner: Mapping[int, int]) -> dict[int, int
 def overlaps(material: Material) -> list[Finding]:
     """Duplicates within a split, and rows of one exam that training, or the choice of the prompt, has seen."""
     alike = find_alike(material)
-    found = [*_duplicates(material, alike), *_conflicts(material)]
+    findings = [*_duplicates(material, alike), *_conflicts(material)]
     for before, exam in questions(material):
         kind = exam if exam in material.splits else "calibration" if exam == CALIBRATION else "exam"
         for how in SEEN:
             if hits := alike.hits[how, before, exam]:
                 name = f"{before}_{kind}_{'overlap' if how == 'same' else how}"
-                found.append(_seen(material, before, exam, name, how, hits))
-    return [*found, *_limits(material, alike)]
+                findings.append(_seen(material, before, exam, name, how, hits))
+    return [*findings, *_limits(material, alike)]
 
 
 def _seen(material: Material, before: str, exam: str, check: str, how: How, hits: Hits) -> Finding:
@@ -127,22 +127,22 @@ def _seen(material: Material, before: str, exam: str, check: str, how: How, hits
 
 def _duplicates(material: Material, alike: Alike) -> list[Finding]:
     """The same input twice in one split: a training set counts it double, a test set is smaller than it looks."""
-    found = []
+    findings = []
     for name, examples in material.splits.items():
         groups = [rows for _, rows in grouped(zip(material.plain[name], (e.id for e in examples), strict=True))]
         groups = [rows for rows in groups if len(rows) > 1]
         if groups:
             extra = sum(len(rows) - 1 for rows in groups)
             text = f"{extra:,} of the {len(examples):,} {name} rows repeat another row's input"
-            found.append(Finding("warn", "duplicates", text, tuple(chain(*groups))))
+            findings.append(Finding("warn", "duplicates", text, tuple(chain(*groups))))
         if near := alike.hits["near", name, name]:
             at, other = min(near.items())
             pair = f"{_named(examples[at])} and {_named(examples[other])}"
             text = f"{len(near):,} of the {len(examples):,} {name} rows are nearly the same as another, such as {pair}"
-            found.append(
+            findings.append(
                 Finding("info" if name == "train" else "warn", "near_duplicates", text, ids(examples, [*near]))
             )
-    return found
+    return findings
 
 
 def _named(example: Example) -> str:
@@ -151,7 +151,7 @@ def _named(example: Example) -> str:
 
 def _conflicts(material: Material) -> list[Finding]:
     """The same input with different targets: one of them teaches the wrong answer."""
-    found = []
+    findings = []
     for name, examples in material.splits.items():
         plain = material.plain[name]
         targets = grouped((text, e.target.strip()) for text, e in zip(plain, examples, strict=True))
@@ -160,8 +160,8 @@ def _conflicts(material: Material) -> list[Finding]:
         if rows:
             inputs = "1 input" if len(clashing) == 1 else f"{len(clashing):,} inputs"
             text = f"{inputs} of the {name} set, {len(rows):,} rows, with different targets"
-            found.append(Finding("warn", "conflicts", text, rows))
-    return found
+            findings.append(Finding("warn", "conflicts", text, rows))
+    return findings
 
 
 def _limits(material: Material, alike: Alike) -> list[Finding]:
@@ -169,13 +169,13 @@ def _limits(material: Material, alike: Alike) -> list[Finding]:
     if not list(questions(material)):
         return []
     total = sum(len(rows) for rows in material.sources.values())
-    found = []
+    findings = []
     if alike.n_templated:
         text = (
             f"{alike.n_templated:,} of {total:,} inputs share a run of {WORDS} words with more than 1% of all; it is "
             "taken for a template and left out of the search for near-duplicates and shared words"
         )
-        found.append(Finding("info", "template", text))
+        findings.append(Finding("info", "template", text))
     exam = "test" if "test" in material.splits else "validation"
     short = alike.too_short.get(exam, 0)
     if short:
@@ -183,5 +183,5 @@ def _limits(material: Material, alike: Alike) -> list[Finding]:
             f"{short:,} of the {len(material.splits[exam]):,} {exam} inputs have fewer than {WORDS} words; a copy of "
             "one inside a longer training text goes unnoticed, as do paraphrases and translations of any"
         )
-        found.append(Finding("info", "unseen_leaks", text))
-    return found
+        findings.append(Finding("info", "unseen_leaks", text))
+    return findings

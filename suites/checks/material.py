@@ -39,7 +39,7 @@ class Material:
         return {name: [normalise(example.input) for example in rows] for name, rows in self.sources.items()}
 
 
-Check = Callable[[Material], list[Finding]]
+Look = Callable[[Material], list[Finding]]
 
 
 def ids(examples: Sequence[Example], positions: Sequence[int]) -> tuple[str, ...]:

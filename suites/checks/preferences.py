@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from suites.normalise import normalise
 from suites.types import Finding
 
-# People prefer the longer answer in about two of three pairs (METHODS c4: .675 PandaLM, .685 Arena).
+# People prefer the longer answer in about two of three pairs (docs/explanation/statistics.md, c4).
 LONGER = 0.7
 
 
@@ -16,15 +16,15 @@ def preference_findings(pairs: Sequence[tuple[str, str, str]], ids: Sequence[str
 
     `ids` names the pairs, in the same order.
     """
-    found = []
+    findings = []
     same = tuple(i for i, (_, good, bad) in zip(ids, pairs, strict=True) if normalise(good) == normalise(bad))
     if same:
         text = f"{len(same):,} of the {len(pairs):,} preference pairs have the same answer chosen and rejected"
-        found.append(Finding("block", "equal_preferences", text, same))
+        findings.append(Finding("block", "equal_preferences", text, same))
     lengths = [(len(good), len(bad)) for _, good, bad in pairs if len(good) != len(bad)]
     if lengths:
-        found.append(_longer(sum(good > bad for good, bad in lengths), len(lengths)))
-    return found
+        findings.append(_longer(sum(good > bad for good, bad in lengths), len(lengths)))
+    return findings
 
 
 def _longer(longer: int, n: int) -> Finding:

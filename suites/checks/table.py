@@ -1,112 +1,108 @@
-"""What is wrong with the data, before anything is trained on it or marked with it -> list of Findings."""
+"""What can be wrong with the data, by the name a finding has. To add a check, write a file beside this and a line.
+
+One function may find several things; it is called once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from suites.checks import agreement, bias, content, labels, leaks
-from suites.checks.material import Check, Material
+from suites.checks.material import Look, Material
 from suites.types import Finding
 
 Level = Literal["block", "warn", "info", "off"]
-CheckName = Literal[
-    "empty_split",
-    "empty_input",
-    "empty_target",
-    "duplicates",
-    "near_duplicates",
-    "conflicts",
-    "train_validation_overlap",
-    "train_validation_near",
-    "train_validation_words",
-    "train_test_overlap",
-    "train_test_near",
-    "train_test_words",
-    "train_exam_overlap",
-    "train_exam_near",
-    "train_exam_words",
-    "train_calibration_overlap",
-    "train_calibration_near",
-    "train_calibration_words",
-    "validation_test_overlap",
-    "validation_test_near",
-    "validation_test_words",
-    "template",
-    "unseen_leaks",
-    "small_train",
-    "small_test",
-    "majority",
-    "imbalance",
-    "unseen_labels",
-    "broken_targets",
-    "secrets",
-    "special_tokens",
-    "control_characters",
-    "personal_data",
-    "unreviewed",
-    "roles",
-    "chat_template",
-    "double_bos",
-    "truncation",
-    "no_stop",
-    "untrained",
-    "prompt_prefix",
-    "equal_preferences",
-    "longer_chosen",
-    "diversity",
-    "agreement",
-    "groups",
-    "missing_groups",
-    "label_rates",
-]
 ORDER = ("block", "warn", "info")
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`look` finds it among the examples of a task. Where there is none it takes more than these to find it: the base's
+    tokenizer, or preference pairs."""
+
+    about: str
+    look: Look | None = None
+
+
+CHECKS: dict[str, Check] = {
+    "empty_split": Check("a test or validation set without examples", content.empty_test),
+    "empty_input": Check("rows without an input", content.empty_text),
+    "empty_target": Check("rows without a target", content.empty_text),
+    "duplicates": Check("the same input twice in one split", leaks.overlaps),
+    "near_duplicates": Check("nearly the same input twice in one split", leaks.overlaps),
+    "conflicts": Check("the same input with different targets", leaks.overlaps),
+    "train_validation_overlap": Check("validation inputs that stand in the training set", leaks.overlaps),
+    "train_validation_near": Check("validation inputs nearly the same as one of the training set", leaks.overlaps),
+    "train_validation_words": Check("validation inputs that share 13 words in a row with training", leaks.overlaps),
+    "train_test_overlap": Check("test inputs that stand in the training set", leaks.overlaps),
+    "train_test_near": Check("test inputs nearly the same as one of the training set", leaks.overlaps),
+    "train_test_words": Check("test inputs that share 13 words in a row with training", leaks.overlaps),
+    "train_exam_overlap": Check("inputs of a regression suite that stand in the training set", leaks.overlaps),
+    "train_exam_near": Check("inputs of a regression suite nearly the same as one of training", leaks.overlaps),
+    "train_exam_words": Check("inputs of a regression suite that share 13 words with training", leaks.overlaps),
+    "train_calibration_overlap": Check("the judge's labelled pairs that stand in the training set", leaks.overlaps),
+    "train_calibration_near": Check("the judge's labelled pairs nearly the same as a training input", leaks.overlaps),
+    "train_calibration_words": Check("the judge's labelled pairs that share 13 words with training", leaks.overlaps),
+    "validation_test_overlap": Check("test inputs that stand in the validation set", leaks.overlaps),
+    "validation_test_near": Check("test inputs nearly the same as one of the validation set", leaks.overlaps),
+    "validation_test_words": Check("test inputs that share 13 words in a row with validation", leaks.overlaps),
+    "template": Check("words shared by many inputs, which the search for leaks leaves out", leaks.overlaps),
+    "unseen_leaks": Check("inputs too short to be found inside a longer text", leaks.overlaps),
+    "small_train": Check("fewer training rows than fine-tuning usually takes", labels.sizes),
+    "small_test": Check("a test set that decides only large differences", labels.sizes),
+    "majority": Check("what always giving the most common training target would score", labels.majority),
+    "imbalance": Check("labels that training hardly shows beside others it shows all the time", labels.imbalance),
+    "unseen_labels": Check("labels that an exam asks for and training never shows", labels.unseen_labels),
+    "broken_targets": Check("targets that the task's own metrics would not give full marks", labels.broken_targets),
+    "unreviewed": Check("synthetic rows that name no reviewer", content.unreviewed),
+    "roles": Check("conversations with a side missing, roles out of turn, or empty turns", content.roles),
+    "secrets": Check("keys, tokens and passwords", content.secrets),
+    "personal_data": Check("e-mail and IP addresses, phone, card and bank account numbers", content.personal_data),
+    "special_tokens": Check("text that a tokenizer may take for the end of a turn", content.special_tokens),
+    "control_characters": Check("characters that nobody sees", content.control_characters),
+    "diversity": Check("how varied the training inputs are", content.diversity),
+    "agreement": Check("how far several people agree on the same rows", agreement.annotators),
+    "groups": Check("rows of training and test by each slice column", bias.groups),
+    "missing_groups": Check("groups of a slice column that the test set has and training lacks", bias.groups),
+    "label_rates": Check("labels that go with a group in training", bias.label_rates),
+    "chat_template": Check("conversations that the base's chat template refuses"),
+    "double_bos": Check("rows that begin with two begin-of-text tokens"),
+    "truncation": Check("rows that are longer than the training length"),
+    "no_stop": Check("answers without a token that ends them"),
+    "untrained": Check("rows in which nothing carries the loss"),
+    "prompt_prefix": Check("prompts that read otherwise alone than with their answer"),
+    "equal_preferences": Check("preference pairs with the same answer chosen and rejected"),
+    "longer_chosen": Check("how often the longer answer of a preference pair was chosen"),
+}
+
+
+def looks() -> list[Look]:
+    """Every function that looks, once, in the order of the table."""
+    return list(dict.fromkeys(check.look for check in CHECKS.values() if check.look))
+
+
 def check(
-    material: Material, levels: Mapping[CheckName, Level] | None = None, on_step: Callable[[], None] = lambda: None
+    material: Material, levels: Mapping[str, Level] | None = None, on_step: Callable[[], None] = lambda: None
 ) -> list[Finding]:
-    """Every finding about the material, the gravest first; `on_step` is called after each entry of `CHECKS`.
+    """Every finding about the material, the gravest first; `on_step` is called after each of `looks`.
 
     `levels` replaces a check's own level by name, the way `data.findings` does in the experiment file; what is `off`
     is left out.
     """
-    found: list[Finding] = []
-    for look in CHECKS:
-        found += look(material)
+    findings: list[Finding] = []
+    for look in looks():
+        findings += look(material)
         on_step()
-    return at_levels(found, levels or {})
+    return at_levels(findings, levels or {})
 
 
-def at_levels(findings: list[Finding], levels: Mapping[CheckName, Level]) -> list[Finding]:
+def at_levels(findings: list[Finding], levels: Mapping[str, Level]) -> list[Finding]:
     """Findings at the levels that were chosen for them, the gravest first."""
-    chosen: dict[str, Level] = {str(name): level for name, level in levels.items()}
-    found = []
+    kept = []
     for finding in findings:
-        level = chosen.get(finding.check, finding.level)
+        level = levels.get(finding.check, finding.level)
         if level != "off":
-            found.append(replace(finding, level=level))
-    return sorted(found, key=lambda finding: ORDER.index(finding.level))
-
-
-CHECKS: tuple[Check, ...] = (
-    content.empty_test,
-    content.empty_text,
-    leaks.overlaps,
-    labels.sizes,
-    labels.majority,
-    labels.imbalance,
-    labels.unseen_labels,
-    labels.broken_targets,
-    content.unreviewed,
-    content.roles,
-    content.secrets,
-    content.personal_data,
-    content.special_tokens,
-    content.control_characters,
-    content.diversity,
-    agreement.annotators,
-    bias.groups,
-    bias.label_rates,
-)
+            kept.append(replace(finding, level=level))
+    return sorted(kept, key=lambda finding: ORDER.index(finding.level))

@@ -7,13 +7,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from suites.data.formats import FORMATS, PLAIN, Fields, Format, recognise
 from suites.data.readers import is_whole, refuse_rows, scan
 from suites.errors import UserError
 from suites.metrics import table
-from suites.types import Example, Suite
+from suites.types import Example, Json, Suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ def read_data(source: Path | str, columns: Mapping[str, str], slices: Sequence[s
     """
     name = Path(source).name
     form: Format | None = None
-    rows: list[tuple[str, dict[str, Any]]] = []
+    rows: list[tuple[str, Json]] = []
     examples: list[Example] = []
     bad: list[str] = []
     for where, row in scan(source):
@@ -57,32 +56,32 @@ def read_data(source: Path | str, columns: Mapping[str, str], slices: Sequence[s
         except ValueError as error:
             bad.append(f"{where}: {error}")
     refuse_rows(bad, source)
-    return DataFile(name, form.name if form else "nothing", _unique_ids(examples, source, rows, columns))
+    return DataFile(name, form.title if form else "nothing", _unique_ids(examples, source, rows, columns))
 
 
-def _format(source: Path | str, row: Mapping[str, Any], columns: Mapping[str, str], slices: Sequence[str]) -> Format:
+def _format(source: Path | str, row: Json, columns: Mapping[str, str], slices: Sequence[str]) -> Format:
     """The format of a file by its first row. Raises UserError when there is none, or a column is missing."""
     form = recognise(row, columns)
     if form and form.read is None:
-        what = f"these are {form.name}, which say what is better, not what to answer"
+        what = f"these are {form.title}, which say what is better, not what to answer"
         raise UserError(what, str(source), "give a file of examples, or map `columns: {input: ..., target: ...}`")
     wanted = {} if form else {name: columns.get(name, name) for name in PLAIN.needs}
     wanted |= {name: columns[name] for name in ("id", "cluster") if name in columns}
     wanted |= {name: name for name in slices}
     missing = [f"`{theirs}`" for theirs in wanted.values() if theirs not in row]
     if form is None or missing:
-        known = "; ".join(f"{' and '.join(f.needs)} ({f.name})" for f in FORMATS if f.read and f is not PLAIN)
+        known = "; ".join(f"{' and '.join(f.needs)} ({f.title})" for f in FORMATS.values() if f.read and f is not PLAIN)
         fix = "map them in the experiment file, e.g. `data: {columns: {input: text, target: label}}`"
         fix += "" if form else f"; or give {known}"
         raise UserError(f"no column {', '.join(missing)}; the file has {', '.join(map(str, row))}", f"{source}:1", fix)
     return form
 
 
-def _example(form: Format, row: dict[str, Any], columns: Mapping[str, str], slices: Sequence[str]) -> Example:
+def _example(form: Format, row: Json, columns: Mapping[str, str], slices: Sequence[str]) -> Example:
     """The example in a row. Raises ValueError with the sentence that says why it is none."""
     if missing := [columns.get(name, name) for name in form.needs if columns.get(name, name) not in row]:
         other = recognise(row, columns)
-        raise ValueError(f"{other.name}, the file began with {form.name}" if other else f"no column `{missing[0]}`")
+        raise ValueError(f"{other.title}, the file began with {form.title}" if other else f"no column `{missing[0]}`")
     assert form.read is not None
     asked = form.read(Fields(row, columns))
     if missing := [name for name in slices if name not in row]:
@@ -104,8 +103,8 @@ def _example(form: Format, row: dict[str, Any], columns: Mapping[str, str], slic
     )
 
 
-def _content_id(question: str, answer: str, turns: Sequence[Mapping[str, Any]] | None) -> str:
-    content: dict[str, Any] = {"input": question, "target": answer}
+def _content_id(question: str, answer: str, turns: Sequence[Json] | None) -> str:
+    content: dict[str, object] = {"input": question, "target": answer}
     if turns and (len(turns) > 1 or turns[0]["content"] != question):
         content["turns"] = turns
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
@@ -114,7 +113,7 @@ def _content_id(question: str, answer: str, turns: Sequence[Mapping[str, Any]] |
 def _unique_ids(
     examples: Sequence[Example],
     source: Path | str,
-    rows: Sequence[tuple[str, dict[str, Any]]],
+    rows: Sequence[tuple[str, Json]],
     columns: Mapping[str, str],
 ) -> tuple[Example, ...]:
     """Refuse repeated ids. Rows without an id that are equal in every way are told apart by a count instead."""
@@ -156,7 +155,7 @@ def items_digest(examples: Iterable[Example]) -> str:
     return sha256_json(sorted([example.input, example.target] for example in examples))
 
 
-def sha256_json(value: Any) -> str:
+def sha256_json(value: object) -> str:
     """sha256 of a value's canonical JSON; what is no JSON enters as text."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 

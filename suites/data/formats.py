@@ -1,4 +1,4 @@
-"""The shapes training data comes in, recognised by their columns. `FORMATS` is the table; add a function and a line.
+"""The shapes training data comes in, recognised by their columns. To add one, write a function and a line in `FORMATS`.
 
 The last assistant turn is the answer, what comes before it is asked. Sources of the shapes: TRL's dataset formats
 (huggingface.co/docs/trl/dataset_formats), OpenAI's fine-tuning files, Stanford Alpaca, ShareGPT as LLaMA-Factory and
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, cast
 
 from suites.data.readers import is_whole, kind
 from suites.model import Message
+from suites.types import Json
 
 ROLES = {
     **dict.fromkeys(("system", "developer"), "system"),
@@ -38,7 +39,7 @@ class Lesson(NamedTuple):
 class Fields:
     """A row under our names for its columns."""
 
-    def __init__(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> None:
+    def __init__(self, row: Json, columns: Mapping[str, str]) -> None:
         self.row, self.columns = row, columns
 
     def get(self, name: str) -> Any:
@@ -189,27 +190,55 @@ def conversation_faults(messages: Sequence[Message]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A shape of rows: its name, the columns it is known by, and how a row is read (None: not by `read_examples`)."""
+    """A shape of rows: what a person calls it, the columns it is known by, and how a row is read. Without `read` it is
+    no format of examples: preferences and ratings say what is better, not what to answer."""
 
-    name: str
+    title: str
+    about: str
     needs: tuple[str, ...]
     read: Callable[[Fields], Lesson] | None
 
 
-PLAIN = Format("inputs and targets", ("input", "target"), _plain)
-TEXT = Format("plain text", ("text",), _text)
-PAIRS = Format("preference pairs (DPO)", ("chosen", "rejected"), None)
-RATED = Format("rated answers (KTO)", ("prompt", "completion", "label"), None)
-FORMATS = (
-    PLAIN,
-    Format("chat messages (TRL, OpenAI)", ("messages",), _chat),
-    Format("ShareGPT conversations", ("conversations",), _sharegpt),
-    Format("Alpaca instructions", ("instruction", "output"), _alpaca),
-    PAIRS,
-    RATED,
-    Format("prompts and completions", ("prompt", "completion"), _completion),
-    TEXT,
-)
+FORMATS: dict[str, Format] = {
+    "plain": Format(
+        "inputs and targets",
+        "a question and its answer; what other columns hold the prompt may use",
+        ("input", "target"),
+        _plain,
+    ),
+    "messages": Format(
+        "chat messages (TRL, OpenAI)",
+        "a list of turns with `role` and `content`; the last answer is learnt",
+        ("messages",),
+        _chat,
+    ),
+    "sharegpt": Format(
+        "ShareGPT conversations",
+        "a list of turns with `from` and `value`, beside a `system` message if there is one",
+        ("conversations",),
+        _sharegpt,
+    ),
+    "alpaca": Format(
+        "Alpaca instructions",
+        "an instruction and what to answer; `input`, `system` and `history` are put before it",
+        ("instruction", "output"),
+        _alpaca,
+    ),
+    "pairs": Format(
+        "preference pairs (DPO)", "the better and the worse of two answers to a prompt", ("chosen", "rejected"), None
+    ),
+    "rated": Format(
+        "rated answers (KTO)", "an answer to a prompt, and whether it is good", ("prompt", "completion", "label"), None
+    ),
+    "completion": Format(
+        "prompts and completions",
+        "a prompt and its completion, each a text or a list of turns",
+        ("prompt", "completion"),
+        _completion,
+    ),
+    "text": Format("plain text", "a text to go on training with; it asks nothing", ("text",), _text),
+}
+PLAIN, TEXT, PAIRS, RATED = (FORMATS[name] for name in ("plain", "text", "pairs", "rated"))
 
 
 def recognise(names: Iterable[str], columns: Mapping[str, str]) -> Format | None:
@@ -218,8 +247,8 @@ def recognise(names: Iterable[str], columns: Mapping[str, str]) -> Format | None
     A mapped column settles it: with `{input: text}` only formats that have an `input` are looked for.
     """
     theirs = set(names)
-    asked = [form for form in FORMATS if set(form.needs) & columns.keys()] or FORMATS
-    for form in asked:
+    forms = FORMATS.values()
+    for form in [form for form in forms if set(form.needs) & columns.keys()] or forms:
         if {columns.get(name, name) for name in form.needs} <= theirs and (
             form is not TEXT or _only_text(theirs, columns)
         ):

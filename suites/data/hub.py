@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from suites.errors import UserError
+from suites.types import Json
 
 HUB = re.compile(
     r"hf:(?P<path>[\w.-]+(?:/[\w.-]+)?)(?::(?P<name>[\w.-]+))?(?:@(?P<revision>[\w.-]+))?/(?P<split>\w+(?:\[[\d:%-]+\])?)"
@@ -42,9 +43,9 @@ def is_dataset(source: Path | str) -> bool:
     return (Path(source) / "state.json").is_file()
 
 
-def rows(source: Path | str) -> list[dict[str, Any]]:
+def rows(source: Path | str) -> list[Json]:
     """All rows. Raises UserError for a dataset that cannot be found or read."""
-    found: list[dict[str, Any]] = _load(source).to_list()
+    found: list[Json] = _load(source).to_list()
     return found
 
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from suites.data.formats import PAIRS, RATED, Fields, Format, recognise
 from suites.data.readers import is_whole, kind, read_rows, refuse_rows
 from suites.errors import UserError
 from suites.model import Message
-from suites.types import Preference, Rated, Vote
+from suites.types import Json, Preference, Rated, Vote
 
 ANNOTATORS = ("annotator", "reviewer")
 VOTES: Mapping[str, Vote] = {"chosen": "chosen", "rejected": "rejected", "tie": "tie"}
@@ -49,16 +49,16 @@ def read_rated(source: Path | str) -> tuple[Rated, ...]:
     return tuple(unique)
 
 
-def _expect(wanted: Format, rows: Sequence[tuple[str, dict[str, Any]]], source: Path | str) -> None:
+def _expect(wanted: Format, rows: Sequence[tuple[str, Json]], source: Path | str) -> None:
     """The first row says what a file is, as it does for examples."""
     form = recognise(rows[0][1], {}) if rows else None
     if rows and form is not wanted:
-        found = form.name if form else f"columns {', '.join(map(str, rows[0][1]))}"
-        raise UserError(f"no {wanted.name}: found {found}", f"{source}:1", f"name them {', '.join(wanted.needs)}")
+        given = form.title if form else f"columns {', '.join(map(str, rows[0][1]))}"
+        raise UserError(f"no {wanted.title}: found {given}", f"{source}:1", f"name them {', '.join(wanted.needs)}")
 
 
 def _read_each(
-    rows: Sequence[tuple[str, dict[str, Any]]], read: Callable[[Fields], Read]
+    rows: Sequence[tuple[str, Json]], read: Callable[[Fields], Read]
 ) -> tuple[list[tuple[str, Read]], list[str]]:
     """What could be read with its place, and the sentences about what could not."""
     found: list[tuple[str, Read]] = []
@@ -157,7 +157,7 @@ def _votes(row: Fields) -> dict[str, Vote]:
     return votes
 
 
-def _identity(row: Fields, *content: Any) -> str:
+def _identity(row: Fields, *content: object) -> str:
     """The row's own id, or a hash of what it says."""
     given = row.get("id")
     if given is not None and str(given) != "":

@@ -11,6 +11,7 @@ from typing import Any
 
 from suites.data import hub
 from suites.errors import UserError
+from suites.types import Json
 
 SHOWN = 20
 BOM = b"\xef\xbb\xbf"
@@ -25,8 +26,8 @@ MAGIC = {
     b"\xfe\xff": ("not UTF-8 text but UTF-16", "save the file as UTF-8"),
 }
 
-Row = tuple[str, dict[str, Any]]
-Scanned = tuple[str, dict[str, Any] | str]
+Row = tuple[str, Json]
+Scanned = tuple[str, Json | str]
 """(`file:line`, the columns of the row), or the reason why there is none."""
 
 
@@ -131,7 +132,7 @@ def _skip(text: str, place: int, what: str) -> int:
     return place
 
 
-def parse_object(line: bytes) -> dict[str, Any]:
+def parse_object(line: bytes) -> Json:
     """The JSON object in a line. Raises ValueError with the reason when there is none."""
     try:
         return _object(_DECODER.decode(line.decode()))
@@ -143,7 +144,7 @@ def parse_object(line: bytes) -> dict[str, Any]:
         raise ValueError("nested too deeply") from None
 
 
-def _object(item: Any) -> dict[str, Any]:
+def _object(item: object) -> Json:
     if not isinstance(item, dict):
         raise ValueError(f'found {kind(item)}, expected an object like {{"input": ...}}')
     return item
@@ -153,7 +154,7 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a JSON value")
 
 
-def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_repeats(pairs: list[tuple[str, object]]) -> Json:
     row = dict(pairs)
     if len(row) < len(pairs):
         keys = [key for key, _ in pairs]

@@ -26,8 +26,8 @@ def mark(example: Example, completion: Completion) -> Score:
 
 def statistics(targets: Sequence[str], answers: Sequence[str]) -> NDArray[Any]:
     """[answers, 10]: words of the answer and of the target; n-grams shared with the target; n-grams; n from 1 to 4."""
-    found = [_bleu().sentence_score(answer, [target]) for target, answer in zip(targets, answers, strict=True)]
-    return np.array([[one.sys_len, one.ref_len, *one.counts, *one.totals] for one in found], dtype=np.int32)
+    scores = [_bleu().sentence_score(answer, [target]) for target, answer in zip(targets, answers, strict=True)]
+    return np.array([[one.sys_len, one.ref_len, *one.counts, *one.totals] for one in scores], dtype=np.int32)
 
 
 def value(sums: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -40,8 +40,8 @@ def value(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     matches = np.where(shared > 0, shared, 0.5 ** np.cumsum(shared == 0, axis=-1))
     with np.errstate(divide="ignore", invalid="ignore"):  # of no words: such values are not used
         brevity = np.exp(np.minimum(0, 1 - wanted / words))
-        found = brevity * np.exp(np.log(matches / total).mean(axis=-1))
-    return np.where((shared[..., 0] > 0) & (total > 0).all(axis=-1), found, 0.0)
+        values = brevity * np.exp(np.log(matches / total).mean(axis=-1))
+    return np.where((shared[..., 0] > 0) & (total > 0).all(axis=-1), values, 0.0)
 
 
 @cache

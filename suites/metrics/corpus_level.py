@@ -1,8 +1,8 @@
-"""Metrics of a whole exam, which no mean of marks can give. `CORPUS` is the table; add two functions and a line.
+"""Metrics of a whole exam, which no mean of marks can give.
 
 Macro-F1 is no mean over examples, so it has no mark for one answer. Each answer has `statistics` instead, and `value`
 turns their sum over any set of answers into a number in [0, 1]. What stands beside one example in the store is the
-mark of the same name in `suites.metrics.METRICS`: right or wrong for metrics of labels, sentence BLEU for BLEU. It
+mark that `suites.metrics.table.METRICS` has for it: right or wrong for metrics of labels, sentence BLEU for BLEU. It
 shows which answers changed and which never arrived; the value is always made anew from targets and answers.
 
 Labels are compared as `exact_match` compares answers. The labels are those that occur as targets: an answer that is
@@ -12,7 +12,6 @@ none of them misses the right label and is charged to no other, however many way
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,10 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suites.errors import UserError
 from suites.metrics import bleu
-
-MOST_LABELS = 500  # every answer has a column for each
 
 Array = NDArray[np.float64]
 Statistics = NDArray[Any]
@@ -34,12 +30,13 @@ class CorpusMetric:
     """`statistics`: equally long targets and answers -> [answers, k]; `value`: their sums [..., k] -> [...] in [0, 1].
 
     The value does not change when all sums are multiplied by one factor. Statistics of two arms belong together when
-    they were made from the same targets.
+    they were made from the same targets. A metric `of_labels` takes the targets for labels.
     """
 
     title: str
     statistics: Callable[[Sequence[str], Sequence[str]], Statistics]
     value: Callable[[Array], Array]
+    of_labels: bool = False
 
 
 def label_counts(targets: Sequence[str], answers: Sequence[str]) -> Statistics:
@@ -82,44 +79,6 @@ def _label_mean(part: Array, whole: Array, wanted: Array) -> Array:
     return np.average(shares, axis=-1, weights=wanted > 0)
 
 
-LABELS: dict[str, CorpusMetric] = {
-    "macro_f1": CorpusMetric("macro-F1", label_counts, macro_f1),
-    "balanced_accuracy": CorpusMetric("balanced accuracy", label_counts, balanced_accuracy),
-}
-CORPUS: dict[str, CorpusMetric] = {**LABELS, "bleu": CorpusMetric("BLEU", bleu.statistics, bleu.value)}
-
-
-@dataclass(frozen=True, slots=True)
-class Floors:
-    """How many labels an exam has, how often the rarest is wanted, and what two ways of knowing nothing score."""
-
-    labels: int
-    rarest: int
-    constant: float
-    guessing: float
-
-
-def floors(metric: str, suite: str, targets: Sequence[str]) -> Floors:
-    """`constant`: the best that one label for all examples scores; `guessing`: every label equally often, by chance.
-
-    UserError: the targets of the suite are no labels, there are more than MOST_LABELS of them.
-    """
-    counts = Counter(target.strip() for target in targets)
-    if len(counts) > MOST_LABELS:
-        what = f"{metric} needs labels, and the targets are {len(counts):,} different texts"
-        raise UserError(what, f"the suite {suite}", "mark free text with token_f1 or bleu")
-    labels, chosen = list(counts), LABELS[metric]
-    sizes = np.array(list(counts.values()), dtype=np.float64)
-    sums = np.array([sizes @ chosen.statistics(labels, [label] * len(labels)) for label in labels])
-    guessing = chosen.value(sums.mean(axis=0))
-    return Floors(len(labels), min(counts.values()), float(chosen.value(sums).max()), float(guessing))
-
-
-def imbalance(targets: Sequence[str]) -> float:
-    """How much more a mean over labels varies than a mean over examples, where errors are as common in every label.
-
-    Each label's share varies with 1 / its count, so the variances stand to each other as the arithmetic to the harmonic
-    mean of the counts: 1 for labels equally often wanted, more otherwise. Errors that gather in rare labels add to it.
-    """
-    counts = np.array(list(Counter(target.strip() for target in targets).values()), dtype=np.float64)
-    return float(counts.mean() * (1 / counts).mean())
+MACRO_F1 = CorpusMetric("macro-F1", label_counts, macro_f1, of_labels=True)
+BALANCED_ACCURACY = CorpusMetric("balanced accuracy", label_counts, balanced_accuracy, of_labels=True)
+BLEU = CorpusMetric("BLEU", bleu.statistics, bleu.value)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from numbers import Real
 from pathlib import Path
 
 from suites.errors import UserError
 from suites.model import Completion
-from suites.types import Example, Score
+from suites.types import Example, Mark, Score
 
 
-def metric(name: str) -> Callable[[Example, Completion], Score]:
+def metric(name: str) -> Mark:
     """The evaluate metric `name` (a folder with its script, or a Hub name; `name/key` picks one of several results).
 
     Raises UserError when it cannot be loaded. A result outside [0, 1] becomes `Score(None, reason)`.

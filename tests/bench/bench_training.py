@@ -58,25 +58,25 @@ LORA = TrainingConfig(epochs=3, learning_rate=1e-3, rank=32, alpha=32)
 HARD = TrainingConfig(method="full", epochs=4, learning_rate=3e-3)
 ARMS = {
     "full, aggressive": HARD,
-    "full, aggressive, replay 0.3": replace(HARD, replay=0.3),
-    "full, aggressive, EWC": replace(HARD, ewc=1e6),
+    "full, aggressive, replay 0.3": HARD.changed(replay=0.3),
+    "full, aggressive, EWC": HARD.changed(ewc=1e6),
     "full": TrainingConfig(method="full", epochs=6, learning_rate=2e-4),
     "LoRA": LORA,
-    "LoRA, EWC": replace(LORA, ewc=1e6),
-    "QLoRA": replace(LORA, method="qlora"),
+    "LoRA, EWC": LORA.changed(ewc=1e6),
+    "QLoRA": LORA.changed(method="qlora"),
     "IA3": TrainingConfig(method="ia3"),
     "prompt tuning": TrainingConfig(method="prompt_tuning"),
     "prefix tuning": TrainingConfig(method="prefix_tuning"),
-    "short LoRA": replace(LORA, epochs=2),
+    "short LoRA": LORA.changed(epochs=2),
 }
 COMPARED = TrainingConfig(learning_rate=3e-4, beta=0.5, rank=32, alpha=32)
 ONLINE = TrainingConfig(learning_rate=3e-4, batch_size=64, epochs=0.4, rank=32, alpha=32, max_new_tokens=16)
 AFTER = {
-    "DPO after it": replace(COMPARED, method="dpo"),
-    "KTO after it": replace(COMPARED, method="kto"),
-    "reward model": replace(LORA, method="reward"),
-    "RLOO after it, for the metric": replace(ONLINE, method="rloo", reward="json_match"),
-    "GRPO after it, for the reward model": replace(ONLINE, method="grpo", reward="model"),
+    "DPO after it": COMPARED.changed(method="dpo"),
+    "KTO after it": COMPARED.changed(method="kto"),
+    "reward model": LORA.changed(method="reward"),
+    "RLOO after it, for the metric": ONLINE.changed(method="rloo", reward="json_match"),
+    "GRPO after it, for the reward model": ONLINE.changed(method="grpo", reward="model"),
 }
 CHOSEN = f"""\
 What comes after the short LoRA starts from its weights (the reward model from the base). Pairs are of answers that the

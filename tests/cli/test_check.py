@@ -5,7 +5,7 @@ import json
 import pytest
 import tiny_models
 import yaml
-from workspaces import decided, recorded_experiment, run, write_jsonl
+from workspaces import decided, recorded_experiment, run, select, write_jsonl
 
 from harness.cli.main import main
 from harness.view import terminal
@@ -90,7 +90,7 @@ def leaky(folder, gains, seen, **data):
 
 def test_the_decision_is_shown_with_and_without_test_rows_that_training_has_seen(tmp_path, capsys):
     session = run(leaky(tmp_path / "x", gains=40, seen=range(40)))
-    [row] = session.store.rows("select verdict, facts from v_decisions where experiment_id = ?", [session.id])
+    [row] = select(session.store, "select verdict, facts from v_decisions where experiment_id = ?", [session.id])
     leaks = json.loads(row["facts"])["leaks"]
     assert row["verdict"] == "invalid", "nobody deploys what only seen questions speak for"
     assert leaks["turned"]

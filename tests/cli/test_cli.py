@@ -109,10 +109,17 @@ def test_a_run_ends_with_the_verdict_on_stdout_and_its_progress_on_stderr(decide
     assert "base on test: 300/300" in err
     assert "base on test: 300/300" not in out
     report = Path(re.search(r"report: +(.*)", out).group(1))
-    assert report.is_file()
+    assert (folder / report).is_file()
     assert {path.name for path in folder.iterdir()} == {
         "experiment.yaml", "test.jsonl", "base.jsonl", "candidate.jsonl", "harness.duckdb", "out",
     }  # fmt: skip
+
+
+def test_paths_are_told_as_one_would_type_them(tmp_path):
+    write_experiment(tmp_path / "below", "deploy", n=60)
+    _, out, _ = harness("run", "below/experiment.yaml", folder=tmp_path)
+    assert re.search(r"report: +below/out/", out)
+    assert "--store below/harness.duckdb" in out
 
 
 @pytest.mark.parametrize("verdict", [name for name in KNOWS if name != "deploy"])

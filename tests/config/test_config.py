@@ -39,7 +39,7 @@ baselines: [zero_shot, {few_shot: {shots: 4}}, {name: long, zero_shot: "Answer a
 candidate: {recorded: answers.jsonl}
 regression:
   - own-suite
-  - {suite: own-suite, limit: 50, margin: 0.01}
+  - {suite: other-suite, limit: 50, margin: 0.01}
   - {lm_eval: task.yaml, limit: 500, margin: 0.03}
   - lm_eval: arc_easy
 judge:
@@ -52,6 +52,8 @@ seed: 7
 FILES = {
     "own-suite/suite.yaml": "name: own\nmetrics: [exact_match]\n",
     "own-suite/examples.jsonl": '{"input": "1 + 1", "target": "2"}\n',
+    "other-suite/suite.yaml": "name: other\nmetrics: [exact_match]\n",
+    "other-suite/examples.jsonl": '{"input": "1 + 2", "target": "3"}\n',
     "task.yaml": "task: t\ndataset_path: json\ndataset_kwargs: {data_files: {test: task-data.jsonl}}\n",
     "task-data.jsonl": '{"question": "1 + 1"}\n',
     "rubric.md": "{{ input }} {{ first }} {{ second }}",
@@ -109,7 +111,7 @@ def test_the_full_experiment_keeps_every_setting(load):
     assert config.model.endpoint == "http://localhost:8000/v1"
     assert config.task.schema_file == "routing.schema.json"
     assert [entry.suite or entry.lm_eval for entry in config.regression] == [
-        "own-suite", "own-suite", "task.yaml", "arc_easy",
+        "own-suite", "other-suite", "task.yaml", "arc_easy",
     ]  # fmt: skip
     assert config.data.findings == {"duplicates": "block", "small_test": "info"}
     assert config.judge.model.name == "judge"
@@ -202,6 +204,52 @@ def test_a_wrong_setting_is_named_with_its_line(refusal, wrong, expected):
 )  # fmt: skip
 def test_settings_that_make_no_experiment_together_are_refused(refusal, old, new, expected):
     assert expected in refusal(SMALLEST.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("regression", "name"),
+    [
+        ("[own-suite, own-suite]", "own"),
+        ("[own-suite, {suite: own-suite, limit: 5}]", "own"),
+        ("[own-suite, twin]", "own"),
+        ("[own-suite, {lm_eval: own}]", "own"),
+        ("[{lm_eval: arc_easy}, {lm_eval: arc_easy, limit: 10}]", "arc_easy"),
+        ("[general, {suite: general, limit: 20}]", "general"),
+    ],
+)
+def test_two_exams_of_one_name_are_refused_before_anything_is_paid_for(refusal, tmp_path, regression, name):
+    """Their answers and margins were joined by name, and the run ended as `invalid` after all the work."""
+    (tmp_path / "twin").mkdir()
+    (tmp_path / "twin" / "suite.yaml").write_text("name: own\nmetrics: [contains]\n")
+    (tmp_path / "twin" / "examples.jsonl").write_text('{"input": "2 + 2", "target": "4"}\n')
+    message = refusal(SMALLEST + f"regression: {regression}\n")
+    assert f"line 5: `regression` lists two exams called {name!r}, entries 1 and 2" in message
+
+
+@pytest.mark.parametrize(
+    ("baselines", "sentence"),
+    [
+        ("[zero_shot, zero_shot]", "two baselines are called 'zero-shot'"),
+        ("[zero_shot, {zero_shot: route.md, name: zero-shot}]", "two baselines are called 'zero-shot'"),
+        ("[{few_shot: {shots: 8}}, {few_shot: {shots: 8, prompt: Other.}}]", "two baselines are called 'few-shot 8'"),
+        ("[{recorded: answers.jsonl}, {zero_shot: route.md, name: answers}]", "two baselines are called 'answers'"),
+        ("[zero_shot, {recorded: LoRA (zero-shot).jsonl}]", "'LoRA (zero-shot)', as the candidate is"),
+        ("[zero_shot, {few_shot: {shots: 8}, name: LoRA}]", "'LoRA', as the candidate is"),
+        ("[{zero_shot: Answer at length.}]", "what the task's own prompt is called, and this is another"),
+    ],
+)
+def test_a_name_that_two_arms_would_have_is_refused(refusal, tmp_path, baselines, sentence):
+    """The candidate takes every prompt of the bar and is called by it; an arm is chosen and compared by its name."""
+    (tmp_path / "LoRA (zero-shot).jsonl").write_text("{}\n")
+    assert sentence in refusal(SMALLEST + f"baselines: {baselines}\n")
+
+
+@pytest.mark.parametrize(
+    "baselines", ["[{recorded: zero-shot.jsonl}]", "[{zero_shot: Route it.}]", "[zero_shot, {zero_shot: route.md}]"]
+)
+def test_names_that_stand_for_one_thing_are_fine(load, tmp_path, baselines):
+    (tmp_path / "zero-shot.jsonl").write_text("{}\n")
+    assert load(SMALLEST + f"task: {{prompt: Route it.}}\nbaselines: {baselines}\n")
 
 
 def test_missing_files_are_listed_with_the_line_that_names_them(refusal, tmp_path):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from sklearn.metrics import f1_score
-from workspaces import decided, recorded_experiment, run, verdict, write_jsonl
+from workspaces import decided, recorded_experiment, run, select, verdict, write_jsonl
 
 from harness.config.policy import Policy
 from harness.decision.compare import Comparison, Question
@@ -17,6 +17,7 @@ from harness.decision.compare_corpus import compare_corpus, planned_sd
 from harness.decision.decide import gain_gate, harm_gates
 from harness.experiment.session import Session
 from harness.stats import power
+from harness.store import experiments
 from reports.outputs import markdown
 from suites.errors import UserError
 
@@ -39,7 +40,7 @@ def macro_f1(targets: Sequence[str], answers: Sequence[str]) -> float:
 
 def comparisons(session: Session) -> list[dict[str, Any]]:
     sql = "select * from v_comparisons where experiment_id = ? order by position"
-    return session.store.rows(sql, [session.id])
+    return select(session.store, sql, [session.id])
 
 
 @pytest.fixture(scope="module")
@@ -69,17 +70,17 @@ def test_any_other_corpus_metric_must_not_get_worse(tmp_path: Path) -> None:
 
 def test_what_is_on_record_gives_the_value_again(on_f1: Session) -> None:
     session = on_f1
-    runs = session.store.rows("select run_id, mean, low, high, n from v_runs where experiment_id = ?", [session.id])
+    runs = select(session.store, "select run_id, mean, low, high, n from v_runs where experiment_id = ?", [session.id])
     assert len(runs) == 2
     for found in runs:
-        rows = session.store.rows("select target, text from v_completions where run_id = ?", [found["run_id"]])
+        rows = select(session.store, "select target, text from v_completions where run_id = ?", [found["run_id"]])
         peer = macro_f1([row["target"] for row in rows], [row["text"] for row in rows])
         assert found["mean"] == pytest.approx(peer)
         assert found["low"] < found["mean"] < found["high"]
     [task] = comparisons(session)
     assert task["difference"] == pytest.approx(macro_f1(TARGETS, ALERT) - macro_f1(TARGETS, BLIND))
     assert task["method"].startswith("macro-F1: ")
-    flips = session.store.rows("select count(*) as n from v_flips where experiment_id = ?", [session.id])
+    flips = select(session.store, "select count(*) as n from v_flips where experiment_id = ?", [session.id])
     assert flips == [{"n": 90 + 80}]
     assert "macro_f1" in markdown.render(decided(session), {})
 
@@ -107,7 +108,7 @@ def test_the_prompt_is_chosen_by_the_metric_that_decides(tmp_path: Path) -> None
         rows = [{"id": f"{split}{i:04d}", "completion": a} for split in "vt" for i, a in enumerate(answers)]
         write_jsonl(tmp_path / f"{arm}.jsonl", rows)
     sql = "select arm, chosen, mean from v_runs where kind = 'validation' and metric = 'exact_match' order by mean"
-    rows = run(path).store.rows(sql)
+    rows = select(run(path).store, sql)
     assert [(row["arm"], row["chosen"], row["mean"]) for row in rows] == [("alert", True, 0.9), ("blind", False, 0.91)]
 
 
@@ -144,14 +145,14 @@ def test_a_model_that_answers_is_marked_like_a_file_of_answers(tmp_path: Path) -
 
 
 def test_what_no_skill_scores_is_said_before_anything_is_asked(on_f1: Session) -> None:
-    [floor] = [f.message for f in on_f1.findings() if f.check == "floor"]
+    [floor] = [f.message for f in experiments.findings(on_f1.store, on_f1.id) if f.check == "floor"]
     assert "2 labels, the rarest with 100 of 1,000 examples" in floor
     assert f"scores {macro_f1(TARGETS, ['fine'] * 1000):.3f} at best" in floor
 
 
 def test_an_exam_of_rare_labels_is_planned_to_tell_less(on_f1: Session) -> None:
     """Half of macro-F1 rests on a tenth of the exam, and its variance is 2.8 times that of accuracy."""
-    [told] = [f.message for f in on_f1.findings() if f.check == "exam_power"]
+    [told] = [f.message for f in experiments.findings(on_f1.store, on_f1.id) if f.check == "exam_power"]
     least = power.minimum_detectable(1000, (0.2 * 500 * (1 / 900 + 1 / 100) / 2) ** 0.5)
     assert f"tell a gain of about {least:.3f} from none" in told
     assert planned_sd("exact_match", TARGETS, 0.2) == planned_sd("macro_f1", ["a", "b"], 0.2) == 0.2**0.5

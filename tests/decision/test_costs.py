@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.regression.linear_model import OLS
-from workspaces import decided, recorded_experiment, run, verdict, write_jsonl
+from workspaces import decided, recorded_experiment, run, select, verdict, write_jsonl
 
 from harness.config.policy import CostsConfig, Policy
 from harness.decision import budgets, costs
@@ -324,7 +324,7 @@ def experiment(folder: Path, measured: bool = True, **changes: Any) -> Path:
 
 
 def row(session: Session, view: str, where: str = "true") -> dict[str, Any]:
-    [found] = session.store.rows(f"select * from {view} where {where}")
+    [found] = select(session.store, f"select * from {view} where {where}")
     return found
 
 
@@ -339,7 +339,7 @@ def test_an_experiment_knows_what_it_costs(tmp_path: Path) -> None:
     assert found["requests"] == pytest.approx(1000 * 10 / found["saving"])
     assert found["baseline_month"] == pytest.approx(200 * cost["base"])
     assert found["candidate_month"] == pytest.approx(200 * cost["candidate"] + 10)
-    assert {gate["name"]: gate["status"] for gate in session.store.rows("from v_gates where kind = 'budget'")} == {
+    assert {gate["name"]: gate["status"] for gate in select(session.store, "from v_gates where kind = 'budget'")} == {
         "latency": "pass",
         "cost": "pass",
     }

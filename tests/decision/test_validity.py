@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workspaces import opened, recorded_experiment, run, verdict, write_jsonl
+from workspaces import opened, recorded_experiment, run, select, verdict, write_jsonl
 
 from harness.decision import validity
 from harness.decision.wording import measured_sentence
@@ -27,7 +27,7 @@ def recorded(folder: Path, **settings: Any) -> Path:
 def failed(session: Session) -> dict[str, str]:
     """What was measured by the gates that failed, by name."""
     sql = "select name, measured from v_gates where experiment_id = ? and status = 'fail'"
-    return {row["name"]: row["measured"] for row in session.store.rows(sql, [session.id])}
+    return {row["name"]: row["measured"] for row in select(session.store, sql, [session.id])}
 
 
 def test_without_an_accident_it_deploys(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_answers_without_text_differ_by_the_marks_they_came_with(tmp_path: Path)
         write_jsonl(tmp_path / f"{name}.jsonl", rows)
     session = run(path)
     assert verdict(session) == "deploy"
-    [gate] = session.store.rows("select measured from v_gates where name = 'candidate'")
+    [gate] = select(session.store, "select measured from v_gates where name = 'candidate'")
     assert gate["measured"] == "90 of 300 answers differ"
 
 

@@ -46,13 +46,13 @@ def decision(folder: Path, name: str) -> data.ReportData:
 def test_the_gentle_lora_is_deployed_and_the_judge_is_trusted(demo: Path) -> None:
     assert harness("run", demo / "experiment.yaml") == 0
     found = decision(demo, "support-routing")
-    evidence = {row["name"]: row["value"] for row in found.evidence if row["topic"] == "judge"}
-    assert found.facts["judge"] == ""
-    assert min(evidence["agreement"], evidence["metric_agreement"], evidence["consistency"]) >= 0.9
+    shares = {row.name: row.value for row in found.judge_measures}
+    assert found.facts.judge == ""
+    assert min(shares["agreement"], shares["metric_agreement"], shares["consistency"]) >= 0.9
 
 
 @pytest.mark.slow
 def test_the_overtrained_model_is_rejected_for_what_it_forgot(demo: Path) -> None:
     assert harness("run", demo / "overtrained.yaml") == 4
     found = decision(demo, "support-routing-overtrained")
-    assert "general" in {gate["name"] for gate in found.gates if gate["status"] == "fail"}
+    assert "general" in {gate.name for gate in found.gates if gate.status == "fail"}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workspaces import recorded_experiment, run, verdict
+from workspaces import recorded_experiment, run, select, verdict
 
 from harness.experiment.session import Session
 from suites.errors import UserError
@@ -24,7 +24,7 @@ def decided(folder: Path, before: float, after: float, **settings: Any) -> tuple
     """A session, the number of examples its gain rests on, and its verdict."""
     path = recorded_experiment(folder, answers(before, 500, 1), answers(after, 500, 2), policy=EARLY, **settings)
     session = run(path)
-    [row] = session.store.rows("select n from v_comparisons where kind = 'task' and experiment_id = ?", [session.id])
+    [row] = select(session.store, "select n from v_comparisons where kind = 'task' and experiment_id = ?", [session.id])
     return session, row["n"], verdict(session)
 
 
@@ -32,9 +32,9 @@ def test_a_great_gain_is_settled_by_a_part_of_the_exam(tmp_path: Path) -> None:
     session, n, found = decided(tmp_path, 0.4, 0.8)
     assert (found, n < 500) == ("deploy", True)
     # Both sides met on that part, and the candidate was asked no more than that.
-    rows = session.store.rows("select distinct side, n from v_runs where kind = 'task' and chosen order by side")
+    rows = select(session.store, "select distinct side, n from v_runs where kind = 'task' and chosen order by side")
     assert rows == [{"side": "base", "n": n}, {"side": "candidate", "n": n}]
-    assert session.store.rows("select count(*) as n from v_completions where arm = 'candidate'") == [{"n": n}]
+    assert select(session.store, "select count(*) as n from v_completions where arm = 'candidate'") == [{"n": n}]
 
 
 def test_no_gain_at_all_is_settled_early_too(tmp_path: Path) -> None:
@@ -52,22 +52,22 @@ def test_an_early_interval_is_wider_than_one_nobody_looked_at(tmp_path: Path) ->
     widths = []
     for name, policy in (("early", EARLY), ("once", {})):
         session = run(recorded_experiment(tmp_path / name, before, after, policy=policy))
-        [row] = session.store.rows("select high - low as width from v_comparisons where kind = 'task'")
+        [row] = select(session.store, "select high - low as width from v_comparisons where kind = 'task'")
         widths.append(row["width"])
     assert 1.02 < widths[0] / widths[1] < 1.06  # 2.03 / 1.96
 
 
 def test_stopping_again_asks_nothing_and_decides_the_same(tmp_path: Path) -> None:
     session, n, found = decided(tmp_path, 0.4, 0.8)
-    before = session.store.rows("select count(*) as n from runs")
+    before = select(session.store, "select count(*) as n from runs")
     again, n_again, found_again = decided(tmp_path, 0.4, 0.8)
-    assert (n_again, found_again, again.store.rows("select count(*) as n from runs")) == (n, found, before)
+    assert (n_again, found_again, select(again.store, "select count(*) as n from runs")) == (n, found, before)
 
 
 def test_a_part_of_an_exam_is_one_look_at_the_whole_of_it(tmp_path: Path) -> None:
     sessions = [decided(tmp_path, 0.4, after, seed=seed)[0] for seed, after in enumerate((0.8, 0.85))]
     looks = "select looks from v_looks where experiment_id = ?"
-    assert [session.store.rows(looks, [session.id]) for session in sessions] == [[{"looks": 1}], [{"looks": 2}]]
+    assert [select(session.store, looks, [session.id]) for session in sessions] == [[{"looks": 1}], [{"looks": 2}]]
 
 
 @pytest.mark.parametrize("settings", [{"task": {"metrics": ["macro_f1"]}}, {"policy": {**EARLY, "min_gain": "5%"}}])

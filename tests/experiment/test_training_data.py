@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 import tiny_models
 import yaml
-from workspaces import decided
+from workspaces import decided, select
 
 from harness.experiment import training_data
 from harness.experiment.load import load_experiment
 from harness.experiment.session import Session, open_session
-from harness.pipeline import train
-from harness.pipeline.order import candidate_spec, run
+from harness.pipeline import lesson
+from harness.pipeline.exam import candidate_spec
+from harness.pipeline.order import run
+from harness.store import experiments
 from reports.outputs import markdown
 from suites.errors import UserError
 
@@ -101,7 +103,7 @@ def test_fewer_rows_than_an_online_batch_asks_at_once_are_told_first(base: Path,
     session = experiment(tmp_path, base, {"method": "rloo", "batch_size": 640, "completions": 2})
     with pytest.raises(UserError, match="rloo asks 320 prompts at once, and there are 12 training rows"):
         run(session)
-    assert not session.findings()
+    assert not experiments.findings(session.store, session.id)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +118,7 @@ def test_fewer_rows_than_an_online_batch_asks_at_once_are_told_first(base: Path,
         ({"method": "dpo", "after": [{"method": "lora", "after": ["full"]}]}, "no stages of its own"),
         ({"method": "dpo", "replay": 0.2}, "`replay` and `ewc` go with a supervised method"),
         ({"method": "qlora", "ewc": 100}, "`ewc` knows what full fine-tuning and LoRA change"),
-        ({"method": "prompt_tuning", "packing": True}, "`packing` goes with full, lora, qlora or ia3"),
+        ({"method": "prompt_tuning", "packing": True}, "`packing` goes with lora, qlora, full or ia3"),
         ({"method": "qlora", "variant": "loha"}, "takes a base in full"),
         ({"variant": "lokr", "ewc": 10}, "`ewc` knows what"),
         ({"method": "kto", "batch_size": 1}, "2 or more for KTO"),
@@ -152,6 +154,15 @@ def test_data_that_is_missing_is_named(training: Any, told: str, base: Path, tmp
         load_experiment(tmp_path / "experiment.yaml")
 
 
+def rewarded(session: Session) -> dict[str, Any]:
+    """How far the reward model of an experiment's training is right."""
+    sql = """select distinct reward_accuracy, reward_low, reward_high, reward_n from v_training
+             where experiment_id = ?"""
+    [found] = select(session.store, sql, [session.id])
+    assert found["reward_accuracy"] is not None
+    return found
+
+
 def test_an_experiment_of_three_stages_runs_to_its_decision(base: Path, tmp_path: Path) -> None:
     quick = {"epochs": 2, "learning_rate": 0.005, "rank": 4}
     stages = [{"method": "full", **quick}, {"method": "reward", **quick}]
@@ -161,14 +172,15 @@ def test_an_experiment_of_three_stages_runs_to_its_decision(base: Path, tmp_path
     spec = candidate_spec(session)
     assert Path(spec.base).name.endswith("-1-full")
     assert spec.adapter
-    accuracy = session.evidence("candidate")["reward_accuracy"]
-    assert accuracy.n == len(training_data.rows(session.experiment, session.splits).held_out)
-    assert accuracy.low is not None
+    accuracy = rewarded(session)
+    assert accuracy["reward_n"] == len(training_data.rows(session.experiment, session.splits).held_out)
+    assert accuracy["reward_low"] is not None
     report = markdown.render(decided(session), {})
     assert "full, then reward, then rloo: 12 rows, " in report
-    told = f"{accuracy.value:.3f} [{accuracy.low:.3f}, {accuracy.high:.3f}] of {accuracy.n} held-out pairs"
+    interval = f"[{accuracy['reward_low']:.3f}, {accuracy['reward_high']:.3f}]"
+    told = f"{accuracy['reward_accuracy']:.3f} {interval} of {accuracy['reward_n']} held-out pairs"
     assert told in report
-    [decision] = session.store.rows("select verdict from v_decisions where experiment_id = ?", [session.id])
+    [decision] = select(session.store, "select verdict from v_decisions where experiment_id = ?", [session.id])
     assert decision["verdict"]
 
 
@@ -184,13 +196,13 @@ def test_an_experiment_that_shares_a_training_tells_how_often_its_reward_model_i
     (tmp_path / "experiment.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     second = open_session(load_experiment(tmp_path / "experiment.yaml"))
     run(second)
-    assert len(first.store.rows("select * from training")) == 1
-    assert second.evidence("candidate")["reward_accuracy"] == first.evidence("candidate")["reward_accuracy"]
+    assert len(select(first.store, "select * from training")) == 1
+    assert rewarded(second) == rewarded(first)
 
 
 def test_another_seed_is_that_of_every_stage(base: Path, tmp_path: Path) -> None:
     session = experiment(tmp_path, base, {"method": "dpo", "after": ["lora"]})
-    settings = train.lesson(session, seed=7).settings
+    settings = lesson.lesson(session, seed=7).settings
     assert [settings.seed, *(stage.seed for stage in settings.after)] == [7, 7]
 
 
@@ -198,15 +210,15 @@ def test_an_experiment_of_stages_and_seeds_tells_of_both(base: Path, tmp_path: P
     quick = {"epochs": 2, "learning_rate": 0.005, "rank": 4}
     session = experiment(tmp_path, base, {"method": "dpo", "seeds": 2, "after": [{"method": "lora", **quick}], **quick})
     run(session)
-    [seed] = session.store.rows("select * from v_repeats where experiment_id = ?", [session.id])
+    [seed] = select(session.store, "select * from v_repeats where experiment_id = ?", [session.id])
     first = candidate_spec(session)
-    other = train.trained_spec(session, seed["training_id"])
+    other = lesson.trained_spec(session, seed["training_id"])
     assert first.adapter
     assert other.adapter
     assert first.adapter != other.adapter
     assert seed["state"] == "done"
     assert seed["value"] is not None
-    [decision] = session.store.rows("select facts from v_decisions where experiment_id = ?", [session.id])
+    [decision] = select(session.store, "select facts from v_decisions where experiment_id = ?", [session.id])
     assert "Over 2 training seeds" in decision["facts"]
 
 
@@ -216,5 +228,5 @@ def test_a_qlora_is_examined_on_its_four_bit_base(tmp_path: Path) -> None:
     session = experiment(tmp_path / "work", base, {"method": "qlora", "epochs": 2, "learning_rate": 0.01})
     run(session)
     assert candidate_spec(session).load_in == "4bit"
-    gates = session.store.rows("select rule, status, name from v_gates where experiment_id = ?", [session.id])
+    gates = select(session.store, "select rule, status, name from v_gates where experiment_id = ?", [session.id])
     assert [gate["status"] for gate in gates if gate["name"] == "comparable"] == ["pass"]

@@ -18,7 +18,7 @@ from eval_logs import CASES, DATE
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from harness.importers import FORMATS, read
+from harness.importers import IMPORTERS, read
 from harness.importers.log import Answer
 from suites.errors import UserError
 
@@ -29,7 +29,7 @@ def answers(place: str) -> dict[str, Answer]:
 
 def test_every_format_is_recognised_by_its_content() -> None:
     places = ("lm_eval", "inspect.json", "promptfoo.json::0", "nemo")
-    assert [read(str(CASES / place)).format for place in places] == list(FORMATS)
+    assert [read(str(CASES / place)).format for place in places] == list(IMPORTERS)
 
 
 def test_lm_eval_samples_of_three_kinds_of_task() -> None:

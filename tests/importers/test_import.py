@@ -15,7 +15,7 @@ import yaml
 from eval_logs import WRITERS, half
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from workspaces import opened, run, verdict
+from workspaces import opened, run, select, verdict
 
 from harness.cli.main import main
 from harness.experiment.load import load_experiment
@@ -35,7 +35,7 @@ def decide(folder: Path, base: Path | str, tuned: Path | str, *options: str) -> 
 
 def gates(folder: Path) -> dict[str, dict[str, Any]]:
     session = opened(folder / "out" / "experiment.yaml")
-    return {row["name"]: row for row in session.store.rows("select * from v_gates")}
+    return {row["name"]: row for row in select(session.store, "select * from v_gates")}
 
 
 def written(folder: Path) -> dict[str, bytes]:
@@ -101,8 +101,8 @@ def test_errors_are_never_wrong_answers(tmp_path: Path) -> None:
             sample["error"] = {"message": "429 Too Many Requests"}
     tuned.write_text(json.dumps(log))
     assert decide(tmp_path, base, tuned) == "invalid"
-    scores = opened(tmp_path / "out" / "experiment.yaml").store.rows(
-        "select value, reason from v_scores where arm = 'candidate'"
+    scores = select(
+        opened(tmp_path / "out" / "experiment.yaml").store, "select value, reason from v_scores where arm = 'candidate'"
     )
     assert {(row["value"], row["reason"]) for row in scores} == {(1.0, ""), (None, "429 Too Many Requests")}
 
@@ -110,7 +110,7 @@ def test_errors_are_never_wrong_answers(tmp_path: Path) -> None:
 def test_repeats_of_a_question_are_one_piece_of_evidence(tmp_path: Path) -> None:
     logs = [eval_logs.inspect_json(tmp_path / name, half(200, 0.5, seed), epochs=4) for seed, name in enumerate("ab")]
     decide(tmp_path, *logs)
-    [task] = opened(tmp_path / "out" / "experiment.yaml").store.rows("select n, n_clusters from v_comparisons")
+    [task] = select(opened(tmp_path / "out" / "experiment.yaml").store, "select n, n_clusters from v_comparisons")
     assert (task["n"], task["n_clusters"]) == (200, 50)
     assert yaml.safe_load((tmp_path / "out" / "experiment.yaml").read_text())["data"]["findings"] == {
         "duplicates": "info"

@@ -90,7 +90,7 @@ def test_a_llama_factory_file_finds_its_data(tmp_path: Path) -> None:
     assert config.data.train == str(tmp_path / "data" / "mine.json")
     assert config.training
     assert (config.training.method, config.training.max_length, config.training.batch_size) == ("full", 512, 4)
-    assert [baseline.few_shot for baseline in config.baselines] == [None]  # no validation rows to choose on
+    assert [baseline.prompter for baseline in config.baselines] == ["zero_shot"]  # no validation rows to choose on
     assert 'left out: deepspeed: "ds_z3.json"' in found.remarks
     assert any("only the first of 2 datasets" in remark for remark in found.remarks)
 
@@ -101,7 +101,7 @@ def test_a_setting_that_cannot_be_here_is_left_out_with_its_reason(tmp_path: Pat
     found = trainer_config.convert(tmp_path / "dpo.yaml")
     assert found.experiment["training"] == {"method": "dpo", "max_length": 512}
     told = [remark for remark in found.remarks if remark.startswith("left out: ")]
-    assert any(remark.startswith("left out: packing: true: `packing` goes with full") for remark in told)
+    assert any(remark.startswith("left out: packing: true: `packing` goes with lora") for remark in told)
     assert any(remark.startswith("left out: lora_rank: 0: ") for remark in told)
 
 

@@ -10,6 +10,7 @@ from workspaces import write_jsonl
 
 from harness.config.policy import Policy
 from harness.judge import ask, audit, calibration, trust
+from harness.store.judging import Measure
 from suites.errors import UserError
 from suites.judges.pairwise import Pair, Rubric
 from suites.model import Completion, Generation, Identity, LogLikelihood, OnProgress, Prompt
@@ -54,23 +55,23 @@ def judged(word: Callable[[str, str], str], pairs: Sequence[Pair] = PAIRS) -> li
     return ask.judge_all(Judge(word), RUBRIC, pairs, Generation(), "pairs")
 
 
-def evidence(word: Callable[[str, str], str], labels: str = "first") -> dict[str, audit.Evidence]:
+def measured(word: Callable[[str, str], str], labels: str = "first") -> dict[str, Measure]:
     found = judged(word)
     scores = [{p.id: Score(value) for p in PAIRS} for value in (0.0, 1.0)]
-    items = calibration.calibration_evidence(found, [labels] * len(PAIRS), 0.95)  # type: ignore[list-item]
-    items += audit.exam_evidence(found, scores[0], scores[1], 0.95)
+    items = calibration.calibration_measures(found, [labels] * len(PAIRS), 0.95)  # type: ignore[list-item]
+    items += audit.exam_measures(found, scores[0], scores[1], 0.95)
     return {item.name: item for item in items}
 
 
 def test_a_fair_judge_is_trusted_and_its_wins_count() -> None:
-    assert trust.distrust(evidence(fair), Policy()) == ""
+    assert trust.distrust(measured(fair), Policy()) == ""
     baseline, candidate = ask.preferences(judged(fair))
     assert {s.value for s in candidate.values()} == {1.0}
     assert {s.value for s in baseline.values()} == {0.0}
 
 
 def test_a_judge_that_always_says_a_has_said_tie_and_is_not_trusted() -> None:
-    found = evidence(always_a, labels="tie")
+    found = measured(always_a, labels="tie")
     assert {item.choice for item in judged(always_a)} == {"tie"}
     assert found["consistency"].value == 0.0
     assert found["first_slot"].value == 1.0
@@ -78,20 +79,20 @@ def test_a_judge_that_always_says_a_has_said_tie_and_is_not_trusted() -> None:
 
 
 def test_a_judge_that_was_never_checked_is_advisory() -> None:
-    found = evidence(fair)
+    found = measured(fair)
     del found["agreement"]
     assert "not checked" in trust.distrust(found, Policy())
 
 
 def test_a_judge_that_disagrees_with_people_is_advisory() -> None:
-    assert "agreement with labels" in trust.distrust(evidence(fair, labels="second"), Policy())
+    assert "agreement with labels" in trust.distrust(measured(fair, labels="second"), Policy())
 
 
 def test_an_unreadable_judge_has_no_opinion_rather_than_a_tie() -> None:
     baseline, candidate = ask.preferences(judged(lambda first, second: "I cannot say"))
     assert {s.value for s in candidate.values()} == {None}
     assert "could not be read" in next(iter(baseline.values())).reason
-    assert evidence(lambda first, second: "hm")["readable"].value == 0.0
+    assert measured(lambda first, second: "hm")["readable"].value == 0.0
 
 
 def test_equal_answers_are_a_tie_without_asking() -> None:

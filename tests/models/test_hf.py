@@ -15,12 +15,13 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
+from harness.config.recipe import TrainingConfig
 from harness.models import NonFiniteWeights, load
 from harness.models.hf.chat import ChatTokenizer
 from harness.models.hf.inert_adapter import untrained
 from harness.models.hf.model import HFModel
-from harness.training import METHODS
-from harness.training.types import TrainingConfig, TrainingData, TrainRow
+from harness.training import train_stage
+from harness.training.types import TrainingData, TrainRow
 from suites.errors import UserError
 from suites.model import Completion, Generation, Message, ModelSpec, Prompt
 
@@ -56,7 +57,7 @@ def adapter(base: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactor
             out = tmp_path_factory.mktemp("adapters") / name
             rows = [TrainRow([user(question)], "refund") for question in QUESTIONS]
             config = TrainingConfig(epochs=2, batch_size=4, learning_rate=1e-2, rank=4, alpha=8, warmup_share=0)
-            METHODS["lora"](ModelSpec(str(base(name))), TrainingData(rows), config, out)
+            train_stage(ModelSpec(str(base(name))), TrainingData(rows), config, out)
             trained[name] = out
         return trained[name]
 
@@ -330,7 +331,7 @@ def test_base_and_adapters_stand_on_the_same_weights_and_do_not_mix(
     requests = [("hello order", " 17"), ("hello order", " refund"), ("one two", " three")]
     rows = [TrainRow([user(question)], "billing") for question in QUESTIONS]
     config = TrainingConfig(epochs=2, batch_size=4, learning_rate=3e-2, rank=2, alpha=8, warmup_share=0)
-    METHODS["lora"](ModelSpec(str(base("llama"))), TrainingData(rows), config, tmp_path / "second")
+    train_stage(ModelSpec(str(base("llama"))), TrainingData(rows), config, tmp_path / "second")
     folders = [None, adapter("llama"), tmp_path / "second"]
     alone = []
     for folder in folders:
@@ -516,7 +517,7 @@ def test_weights_in_4_bits_answer_and_wear_an_adapter(tmp_path: Path) -> None:
     folder = tiny_models.build("llama", tmp_path / "base", **sizes)
     rows = TrainingData([TrainRow([user(question)], "refund") for question in QUESTIONS])
     config = TrainingConfig(epochs=2, batch_size=4, learning_rate=1e-2, rank=4, alpha=8, warmup_share=0)
-    METHODS["lora"](ModelSpec(str(folder)), rows, config, tmp_path / "adapter")
+    train_stage(ModelSpec(str(folder)), rows, config, tmp_path / "adapter")
     four = HFModel(ModelSpec(str(folder), load_in="4bit"))
     tuned = HFModel(ModelSpec(str(folder), adapter=str(tmp_path / "adapter"), load_in="4bit"))
     answers = [a.text for a in four.generate(prompts(), Generation(8))]
@@ -561,7 +562,7 @@ def test_hub_model_from_the_cache(base: Callable[[str], Path], tmp_path: Path, m
     (place / "refs").mkdir()
     (place / "refs" / "main").write_text(commit)
     rows = TrainingData([TrainRow([user("hello")], "refund")])
-    result = METHODS["lora"](ModelSpec("org/tiny-1B"), rows, TrainingConfig(epochs=1), tmp_path / "out")
+    result = train_stage(ModelSpec("org/tiny-1B"), rows, TrainingConfig(epochs=1), tmp_path / "out")
     config = json.loads((tmp_path / "out" / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == "org/tiny-1B"
     model = HFModel(result.spec)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.models import openai
-from harness.models.openai import PROBE, OpenAIModel
+from harness.models.openai import PROBE, Abilities, OpenAIModel
 from suites.errors import UserError
 from suites.model import Completion, Generation, ModelSpec, Prompt
 
@@ -178,7 +178,8 @@ def test_what_a_server_does_not_know_is_left_out(server: Server) -> None:
         "model": "tiny", "messages": [], "max_completion_tokens": 9, "seed": 4
     }  # fmt: skip
     model = OpenAIModel(ModelSpec(base="tiny", endpoint=server.url))
-    assert str(model.abilities) == "temperature no, seed yes, logprobs no, json mode no"
+    able = Abilities("max_completion_tokens", temperature=False, seed=True, logprobs=False, json_mode=False)
+    assert model.abilities == able
 
 
 def test_logprobs_count_when_they_come_and_not_when_they_are_merely_accepted(server: Server) -> None:

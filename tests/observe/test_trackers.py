@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import tiny_models
 import torch
-from workspaces import run, tiny_training, verdict
+from workspaces import run, select, tiny_training, verdict
 
 from harness.observe.trackers import Tracking
 
@@ -33,9 +33,9 @@ def test_curves_and_decision_reach_the_tracker(tmp_path: Path) -> None:
     assert len(found["loss"]) == 8
     assert [step for step, _ in found["score"]] == [0, 4, 8]
     assert "training, seed 1/loss" in found
-    [exit_code] = session.store.rows("select exit_code from v_decisions")
+    [exit_code] = select(session.store, "select exit_code from v_decisions")
     assert found["decision/exit_code"][0][1] == exit_code["exit_code"]
-    [gain] = session.store.rows("select difference from v_comparisons where kind = 'task'")
+    [gain] = select(session.store, "select difference from v_comparisons where kind = 'task'")
     assert found["decision/gain"][0][1] == pytest.approx(gain["difference"])
 
 

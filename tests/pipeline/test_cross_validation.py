@@ -14,17 +14,18 @@ import pytest
 import tiny_models
 import torch
 import yaml
-from workspaces import decided, opened, recorded_experiment, run, verdict, write_jsonl
+from workspaces import decided, opened, recorded_experiment, run, select, verdict, write_jsonl
 
 from harness.cli.main import main
 from harness.experiment.session import Session
-from harness.judge.audit import Evidence
 from harness.pipeline import order
 from harness.pipeline.decide import conclude
 from harness.selftest import run as selftest
 from harness.selftest.inject import base_run, copy_answers
+from harness.store import arms, experiments, models
 from harness.store.database import Store
 from reports.outputs import markdown, record
+from reports.rows import AdapterEffectRow
 from suites.errors import UserError
 
 TRAINING = {"method": "lora", "epochs": 6, "learning_rate": 0.02, "batch_size": 8}
@@ -90,7 +91,7 @@ def answered(session: Session, side: str, kind: str = "task") -> dict[str, str]:
     """The chosen arm's answers, by example id."""
     sql = """select example_id, text from v_completions where run_id = (select run_id from v_runs
                 where experiment_id = ? and side = ? and kind = ? and chosen and is_primary)"""
-    found = session.store.rows(sql, [session.id, side, kind])
+    found = select(session.store, sql, [session.id, side, kind])
     return {row["example_id"]: row["text"] for row in found}
 
 
@@ -99,9 +100,9 @@ def answered(session: Session, side: str, kind: str = "task") -> dict[str, str]:
 
 def test_a_fine_tune_that_wins_in_every_fold_is_deployed(finished: Session) -> None:
     assert verdict(finished) == "deploy"
-    [task] = finished.store.rows("from v_comparisons where kind = 'task'")
+    [task] = select(finished.store, "from v_comparisons where kind = 'task'")
     assert (task["n"], task["n_clusters"], task["n_unscored"], task["candidate"]) == (ROWS, ROWS, 0, 1.0)
-    slices = finished.store.rows("select slice, n from v_comparisons where kind = 'slice' order by slice")
+    slices = select(finished.store, "select slice, n from v_comparisons where kind = 'slice' order by slice")
     assert slices == [{"slice": "plan=a", "n": ROWS // 2}, {"slice": "plan=b", "n": ROWS // 2}]
 
 
@@ -113,20 +114,20 @@ def test_every_row_is_examined_once_by_a_candidate_that_did_not_train_on_it(fini
         taught, rehearsed = ({e.id for e in fold.splits[part]} for part in ("train", "validation"))
         assert not asked.keys() & (taught | rehearsed)
         assert len(taught) + len(rehearsed) + len(asked) == ROWS
-        [training] = fold.store.rows("select distinct n_rows from v_training where experiment_id = ?", [fold.id])
+        [training] = select(fold.store, "select distinct n_rows from v_training where experiment_id = ?", [fold.id])
         assert training["n_rows"] == len(taught)
         examined += asked
     assert sorted(examined) == sorted(f"r{i}" for i in range(ROWS))
     adapters = """select distinct identity->>'adapter' from v_runs join v_folds on v_runs.experiment_id = fold_id
                   where v_folds.experiment_id = ? and side = 'candidate'"""
-    assert len(finished.store.rows(adapters, [finished.id])) == FOLDS
+    assert len(select(finished.store, adapters, [finished.id])) == FOLDS
 
 
 def test_the_prompt_never_shows_a_row_it_is_asked_about(finished: Session) -> None:
     for fold in finished.folds:
         sql = """select example_id, prompt, input from v_completions where run_id in (
                     select run_id from v_runs where experiment_id = ? and kind = 'task' and arm = 'few-shot 2')"""
-        asked = fold.store.rows(sql, [fold.id])
+        asked = select(fold.store, sql, [fold.id])
         taught = {e.input for e in fold.splits["train"]}
         assert len(asked) == len(fold.splits["test"])
         shown = [{text(i) for i in range(ROWS) if text(i) in row["prompt"]} - {row["input"]} for row in asked]
@@ -134,7 +135,7 @@ def test_the_prompt_never_shows_a_row_it_is_asked_about(finished: Session) -> No
 
 
 def test_a_regression_question_asked_of_every_candidate_is_one_piece_of_evidence(finished: Session) -> None:
-    [old] = finished.store.rows("from v_comparisons where kind = 'regression'")
+    [old] = select(finished.store, "from v_comparisons where kind = 'regression'")
     assert (old["n"], old["n_clusters"]) == (FOLDS * QUESTIONS, QUESTIONS)
     pooled = answered(finished, "candidate", "regression")
     for number, fold in enumerate(finished.folds, 1):
@@ -161,13 +162,16 @@ def test_each_fold_may_choose_its_own_prompt(base: Path, tmp_path: Path) -> None
         chosen.append(best)
         expected |= {e.id: float(int(e.id[1:]) in right[best]) for e in fold.splits["test"]}
     assert set(chosen) == {"one", "other"}
-    assert {i: score.value for i, score in session.scores("base").items()} == expected
-    assert all(f"{name} in {chosen.count(name)} fold" in session.chosen("base")["arm"] for name in right)
-    [arms] = session.store.rows(
+    scores = arms.chosen_scores(session.store, session.id, "base")
+    assert {i: score.value for i, score in scores.items()} == expected
+    together = arms.chosen(session.store, session.id, "base").arm
+    assert all(f"{name} in {chosen.count(name)} fold" in together for name in right)
+    [others] = select(
+        session.store,
         "select list(arm order by arm) as names from v_runs where experiment_id = ? and side = 'base' and not chosen",
         [session.id],
     )
-    assert arms["names"] == ["one", "other"]
+    assert others["names"] == ["one", "other"]
 
 
 # --- done once, and gone on with
@@ -176,9 +180,9 @@ def test_each_fold_may_choose_its_own_prompt(base: Path, tmp_path: Path) -> None
 def test_the_same_command_again_does_nothing_again(finished: Session) -> None:
     counts = """select (select count(*) from completions), (select count(*) from runs),
                     (select max(created_at) from runs), (select max(created_at) from training)"""
-    before = finished.store.rows(counts)
+    before = select(finished.store, counts)
     again = run(finished.experiment.path)
-    assert again.store.rows(counts) == before
+    assert select(again.store, counts) == before
     assert verdict(again) == "deploy"
 
 
@@ -189,10 +193,10 @@ def test_what_was_interrupted_between_two_folds_goes_on_from_there(base: Path, t
         order.do(session, stage)
     order.do(session.folds[0], "train")
     trained = "select training_id, created_at from training order by created_at"
-    [first] = session.store.rows(trained)
-    assert [row["training_id"] for row in run(path).store.rows(trained)].count(first["training_id"]) == 1
-    assert session.store.rows(trained)[0] == first
-    assert len(session.store.rows(trained)) == FOLDS
+    [first] = select(session.store, trained)
+    assert [row["training_id"] for row in select(run(path).store, trained)].count(first["training_id"]) == 1
+    assert select(session.store, trained)[0] == first
+    assert len(select(session.store, trained)) == FOLDS
     assert verdict(opened(path))
 
 
@@ -209,7 +213,7 @@ def test_folds_are_the_same_wherever_they_are_made_and_on_record(finished: Sessi
     for one, other in zip(finished.folds, elsewhere.folds, strict=True):
         assert [e.id for e in one.splits["test"]] == [e.id for e in other.splits["test"]]
         assert [e.id for e in one.splits["train"]] == [e.id for e in other.splits["train"]]
-    recorded = finished.store.rows("select side, example_id from v_splits where experiment_id = ?", [finished.id])
+    recorded = select(finished.store, "select side, example_id from v_splits where experiment_id = ?", [finished.id])
     made = {e.id: f"fold {n}" for n, fold in enumerate(finished.folds, 1) for e in fold.splits["test"]}
     assert {row["example_id"]: row["side"] for row in recorded} == made
 
@@ -220,9 +224,9 @@ def test_a_second_recipe_asks_the_base_nothing_and_is_the_second_look(finished: 
     other.write_text(yaml.safe_dump({**content, "experiment": "other", "training": BRIEF}))
     session = run(other)
     sides = "select run_id from v_runs where experiment_id = ? and side = 'base'"
-    assert session.store.rows(sides, [session.id]) == finished.store.rows(sides, [finished.id])
+    assert select(session.store, sides, [session.id]) == select(finished.store, sides, [finished.id])
     looks = "select looks from v_looks where experiment_id = ?"
-    assert [session.store.rows(looks, [s.id])[0]["looks"] for s in (finished, session)] == [1, 2]
+    assert [select(session.store, looks, [s.id])[0]["looks"] for s in (finished, session)] == [1, 2]
 
 
 def test_folds_do_not_stand_among_the_experiments(finished: Session, capsys: pytest.CaptureFixture[str]) -> None:
@@ -237,7 +241,8 @@ def test_folds_do_not_stand_among_the_experiments(finished: Session, capsys: pyt
 
 def failed(session: Session) -> dict[str, str]:
     conclude(session)
-    gates = session.store.rows(
+    gates = select(
+        session.store,
         "select name, measured from v_gates where experiment_id = ? and kind = 'validity' and status = 'fail'",
         [session.id],
     )
@@ -252,19 +257,19 @@ def test_nothing_fails_as_it_is(copy: Session) -> None:
 def test_one_candidate_that_is_the_base_is_noticed_among_the_others(copy: Session) -> None:
     second = copy.folds[1]
     sql = "select distinct run_id from arms where experiment_id = ? and side = 'candidate'"
-    for row in copy.store.rows(sql, [second.id]):
+    for row in select(copy.store, sql, [second.id]):
         if source := base_run(second, row["run_id"]):
             copy_answers(copy, source, row["run_id"])
     assert failed(copy)["candidate"].startswith("fold 2: 0 of")
 
 
 def test_one_adapter_without_effect_is_noticed_among_the_others(copy: Session) -> None:
-    copy.folds[2].put_evidence("candidate", Evidence("effect", 0.0, None, None, 4, ""))
+    models.put_effect(copy.store, AdapterEffectRow(experiment_id=copy.folds[2].id, adapter="", effect=0.0, n=4))
     assert failed(copy)["adapter"].startswith("fold 3: largest change of a logit: 0;")
 
 
 def test_one_other_template_is_noticed_among_the_others(copy: Session) -> None:
-    run_id = copy.folds[0].chosen("candidate")["run_id"]
+    run_id = arms.chosen(copy.store, copy.folds[0].id, "candidate").run_id
     with copy.store.connect() as con:
         con.execute(
             """update runs set identity = json_merge_patch(identity, '{"template": "another"}') where run_id = ?""",
@@ -277,10 +282,10 @@ def test_a_training_that_diverges_in_one_fold_stops_all(base: Path, tmp_path: Pa
     full = {"method": "full", "learning_rate": 1e30, "epochs": 2}
     session = run(workspace(tmp_path, base, training=full, baselines=["zero_shot"], regression=[]))
     assert verdict(session) == "invalid"
-    [gate] = session.store.rows("select measured from v_gates where name = 'weights'")
+    [gate] = select(session.store, "select measured from v_gates where name = 'weights'")
     assert gate["measured"].startswith("fold 1, training:")
-    assert session.store.rows("select 1 from v_stages where experiment_id = ?", [session.folds[1].id]) != []
-    assert not session.store.stage_is_finished(session.folds[1].id, "train")
+    assert select(session.store, "select 1 from v_stages where experiment_id = ?", [session.folds[1].id]) != []
+    assert not experiments.stage_is_finished(session.store, session.folds[1].id, "train")
 
 
 @pytest.mark.parametrize(
@@ -307,9 +312,13 @@ def test_a_label_that_stands_in_one_fold_alone_is_told(base: Path, tmp_path: Pat
     session = opened(workspace(tmp_path, base, ["order"] * 39 + ["rare"] + ["other"] * 40))
     order.do(session, "check")
     [home] = [n for n, fold in enumerate(session.folds, 1) if any(e.target == "rare" for e in fold.splits["test"])]
-    told = [finding.message for finding in session.findings() if finding.check == "unseen_labels"]
+    told = [
+        finding.message
+        for finding in experiments.findings(session.store, session.id)
+        if finding.check == "unseen_labels"
+    ]
     assert any(message.startswith(f"fold {home}: 1 of the") and "test rows" in message for message in told)
-    assert not any("overlap" in finding.check for finding in session.findings())
+    assert not any("overlap" in finding.check for finding in experiments.findings(session.store, session.id))
 
 
 def test_what_two_rows_share_across_folds_is_told(base: Path, tmp_path: Path) -> None:
@@ -323,7 +332,7 @@ def test_what_two_rows_share_across_folds_is_told(base: Path, tmp_path: Path) ->
     order.do(session, "check")
     homes = [fold.experiment.fold for fold in session.folds if {"r0", "r1"} & {e.id for e in fold.splits["test"]}]
     assert len(homes) == 2, "these two rows are near-duplicates for nobody and stand in two folds"
-    found = [finding for finding in session.findings() if finding.check.endswith("_words")]
+    found = [finding for finding in experiments.findings(session.store, session.id) if finding.check.endswith("_words")]
     assert found
     assert all(finding.message.startswith("fold ") for finding in found)
 

@@ -10,7 +10,7 @@ import tiny_models
 import torch
 import yaml
 from safetensors.torch import load_file, save_file
-from workspaces import TRAINING, opened, run, tiny_experiment, verdict, write_jsonl
+from workspaces import TRAINING, opened, run, select, tiny_experiment, verdict, write_jsonl
 
 from harness.experiment.session import Session
 from harness.pipeline import order
@@ -30,15 +30,15 @@ def finished(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Session:
 
 
 def adapter(session: Session) -> Path:
-    [row] = session.store.rows("select folder from training")
+    [row] = select(session.store, "select folder from training")
     return Path(row["folder"])
 
 
 def test_one_file_in_one_decision_out(finished: Session) -> None:
     assert verdict(finished) == "deploy"
-    gates = finished.store.rows("select name, status from v_gates")
+    gates = select(finished.store, "select name, status from v_gates")
     assert {"data", "weights", "adapter", "candidate", "answered", "comparable", "old"} <= {g["name"] for g in gates}
-    stages = [row["stage"] for row in finished.store.rows("select stage from v_stages order by finished_at")]
+    stages = [row["stage"] for row in select(finished.store, "select stage from v_stages order by finished_at")]
     assert stages == ["check", "baseline", "train", "exam", "judge", "decide"]
 
 
@@ -46,14 +46,14 @@ def test_the_same_command_again_does_nothing_again(finished: Session) -> None:
     counts = (
         "select (select count(*) from completions), (select count(*) from runs), (select max(created_at) from runs)"
     )
-    before = finished.store.rows(counts), (adapter(finished) / "adapter_model.safetensors").stat().st_mtime_ns
+    before = select(finished.store, counts), (adapter(finished) / "adapter_model.safetensors").stat().st_mtime_ns
     again = run(finished.experiment.path)
-    assert (again.store.rows(counts), (adapter(again) / "adapter_model.safetensors").stat().st_mtime_ns) == before
+    assert (select(again.store, counts), (adapter(again) / "adapter_model.safetensors").stat().st_mtime_ns) == before
     assert verdict(again) == "deploy"
 
 
 def test_a_second_training_asks_the_base_nothing(finished: Session, base: Path) -> None:
-    before = {row["run_id"] for row in finished.store.rows("select run_id from arms where side = 'base'")}
+    before = {row["run_id"] for row in select(finished.store, "select run_id from arms where side = 'base'")}
     folder = finished.experiment.folder
     other = folder / "other.yaml"
     content = yaml.safe_load(finished.experiment.path.read_text())
@@ -62,7 +62,7 @@ def test_a_second_training_asks_the_base_nothing(finished: Session, base: Path) 
     for stage in ("check", "baseline"):
         order.do(session, stage)
     sql = "select run_id from arms where side = 'base' and experiment_id = ?"
-    assert {row["run_id"] for row in session.store.rows(sql, [session.id])} == before
+    assert {row["run_id"] for row in select(session.store, sql, [session.id])} == before
 
 
 def test_training_is_refused_before_the_baseline(base: Path, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_an_adapter_without_effect_is_invalid(finished: Session, base: Path, tmp
     changed(finished, tmp_path / "zero", 0.0)
     session = run(tiny_experiment(tmp_path, base, candidate="zero"))
     assert verdict(session) == "invalid"
-    failed = {row["name"] for row in session.store.rows("select name from v_gates where status = 'fail'")}
+    failed = {row["name"] for row in select(session.store, "select name from v_gates where status = 'fail'")}
     assert {"adapter", "candidate"} <= failed
 
 
@@ -104,7 +104,7 @@ def test_weights_that_are_no_numbers_are_invalid(finished: Session, base: Path, 
     changed(finished, tmp_path / "nan", float("nan"))
     session = run(tiny_experiment(tmp_path, base, candidate="nan"))
     assert verdict(session) == "invalid"
-    [gate] = session.store.rows("select measured from v_gates where name = 'weights'")
+    [gate] = select(session.store, "select measured from v_gates where name = 'weights'")
     assert "candidate" in gate["measured"]
 
 
@@ -133,7 +133,7 @@ def test_a_blocking_finding_stops_before_any_model_is_asked(base: Path, tmp_path
     shutil.copyfile(tmp_path / "train.jsonl", tmp_path / "test.jsonl")
     session = run(path)
     assert verdict(session) == "invalid"
-    assert session.store.rows("select 1 from runs") == []
+    assert select(session.store, "select 1 from runs") == []
 
 
 @pytest.mark.parametrize("candidate", ["missing", "old"])

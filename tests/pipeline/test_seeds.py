@@ -10,7 +10,7 @@ import pytest
 import tiny_models
 import torch
 import yaml
-from workspaces import decided, run, tiny_training, verdict
+from workspaces import decided, run, select, tiny_training, verdict
 
 from harness.pipeline import seeds as repeats
 from reports.outputs import markdown
@@ -76,14 +76,14 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_seeds_and_shares_go_into_decision_and_report(base: Path, tmp_path: Path) -> None:
     session = run(tiny_training(tmp_path, base, seeds=2, learning_curve=[0.25, 1.0]))
     assert verdict(session) == "deploy"
-    rows = session.store.rows("select kind, n, value, settings, run_id from v_repeats order by kind, position")
+    rows = select(session.store, "select kind, n, value, settings, run_id from v_repeats order by kind, position")
     assert [(row["kind"], row["n"]) for row in rows] == [("seed", 40), ("share", 12), ("share", 12)]
     assert rows[0]["settings"] == '{"seed": 1}'
     data = decided(session)
-    [gate] = [g for g in data.gates if g["gate_id"] == "seeds"]
-    assert (gate["status"], gate["tier"]) == ("pass", "supporting")
-    assert "Over 2 training seeds the gain is" in data.facts["uncertainty"]
-    assert "Learning curve on validation (exact_match, n = 12): 8 rows" in data.facts["learning_curve"]
+    [gate] = [g for g in data.gates if g.gate_id == "seeds"]
+    assert (gate.status, gate.tier) == ("pass", "supporting")
+    assert "Over 2 training seeds the gain is" in data.facts.uncertainty
+    assert "Learning curve on validation (exact_match, n = 12): 8 rows" in data.facts.learning_curve
     text = markdown.write(data, tmp_path / "report").read_text()
     assert "Over 2 training seeds" in text
     assert "Learning curve on validation" in text
@@ -91,8 +91,8 @@ def test_seeds_and_shares_go_into_decision_and_report(base: Path, tmp_path: Path
     assert "| share of the rows | rows 8, share 0.25 | " in text
     assert (tmp_path / "report" / "learning_curve.png").stat().st_size > 0
     # The whole of the rows and the first seed are the training that is decided about: done once.
-    assert len(session.store.rows("select 1 from training")) == 3
-    [looks] = session.store.rows("select looks from v_looks")
+    assert len(select(session.store, "select 1 from training")) == 3
+    [looks] = select(session.store, "select looks from v_looks")
     assert looks["looks"] == 1  # other seeds choose nothing
 
 

@@ -11,9 +11,9 @@ import optuna
 import pytest
 import tiny_models
 import torch
-from workspaces import decided, opened, run, tiny_training, verdict
+from workspaces import decided, opened, run, select, tiny_training, verdict
 
-from harness.config.training import TrainingConfig
+from harness.config.training import TrainingSection
 from harness.pipeline import order, sweep
 from harness.training import TrainingPruned
 from reports.outputs import markdown
@@ -31,10 +31,10 @@ def test_the_best_trial_is_what_is_trained(base: Path, tmp_path: Path) -> None:
     path = tiny_training(tmp_path, base, epochs=4, sweep={"trials": 3, "space": SPACE})
     session = run(path)
     assert verdict(session)
-    rows = session.store.rows("select * from v_repeats where kind = 'trial' order by position")
+    rows = select(session.store, "select * from v_repeats where kind = 'trial' order by position")
     assert [row["state"] for row in rows] == ["done"] * 3
     best = max(rows, key=lambda row: (row["value"], -row["position"]))
-    [used] = session.store.rows("select distinct training_id, config from v_training")
+    [used] = select(session.store, "select distinct training_id, config from v_training")
     assert used["training_id"] == best["training_id"]
     config = json.loads(used["config"])
     assert {name: config[name] for name in SPACE} == json.loads(best["settings"])
@@ -44,7 +44,7 @@ def test_the_best_trial_is_what_is_trained(base: Path, tmp_path: Path) -> None:
         )
     assert all(1e-6 <= json.loads(row["settings"])["learning_rate"] <= 2e-2 for row in rows)
     order.do(opened(path), "train")
-    assert len(session.store.rows("select 1 from training")) == len({row["training_id"] for row in rows})
+    assert len(select(session.store, "select 1 from training")) == len({row["training_id"] for row in rows})
     [folder] = session.out.glob("model-*")  # of the losers the record is kept, not the weights
     assert folder.name == f"model-{best['training_id'][:12]}"
 
@@ -55,9 +55,11 @@ def test_a_trial_that_lost_is_trained_again_when_it_is_what_is_asked_for(base: P
     for stage in ("check", "baseline", "train"):
         order.do(session, stage)
     sql = "select training_id, settings from v_repeats where kind = 'trial' order by value, position desc limit 1"
-    [worst] = session.store.rows(sql)
+    [worst] = select(session.store, sql)
     again = run(tiny_training(tmp_path, base, epochs=1, **json.loads(worst["settings"])))
-    [used] = again.store.rows("select distinct training_id, folder from v_training where experiment_id = ?", [again.id])
+    [used] = select(
+        again.store, "select distinct training_id, folder from v_training where experiment_id = ?", [again.id]
+    )
     assert used["training_id"] == worst["training_id"]
     assert (Path(used["folder"]) / "adapter_model.safetensors").is_file()
     assert verdict(again)
@@ -77,7 +79,7 @@ def test_an_interrupted_sweep_goes_on_after_its_last_trial(
     told = capsys.readouterr().err
     assert "trial 3: " in told
     assert "trial 2: " not in told
-    assert len(session.store.rows("select 1 from v_repeats where kind = 'trial'")) == 3
+    assert len(select(session.store, "select 1 from v_repeats where kind = 'trial'")) == 3
 
 
 def test_a_trial_below_the_median_of_others_is_cut_short() -> None:
@@ -114,4 +116,4 @@ def test_a_trial_below_the_median_of_others_is_cut_short() -> None:
 )
 def test_a_space_that_cannot_be_searched_is_refused(space: Any, told: str) -> None:
     with pytest.raises(ValueError, match=told):
-        TrainingConfig.model_validate({"sweep": {"space": space}})
+        TrainingSection.model_validate({"sweep": {"space": space}})

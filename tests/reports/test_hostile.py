@@ -31,9 +31,12 @@ LARGEST = 400_000  # characters of any form, where one answer alone has a millio
 
 
 def poisoned(value: Any, text: str, key: str = "") -> Any:
-    """A view's rows with `text` before every string, as the store would have kept it."""
+    """Records with `text` before every string, as the store would have kept them."""
     if isinstance(value, str):
         return value if key in OURS else text + value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        parts = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return dataclasses.replace(value, **poisoned(parts, text))
     if isinstance(value, dict):
         return {name: poisoned(item, text, name) for name, item in value.items()}
     return [poisoned(item, text, key) for item in value] if isinstance(value, list) else value
@@ -59,13 +62,11 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
 def hostile(request: pytest.FixtureRequest, plain: ReportData) -> ReportData:
     """The same decision with a hostile string in every place where a string can be: answers, names, slices, rules."""
     text = request.param.encode("utf-8", "replace").decode()
-    rows = {field.name: poisoned(getattr(plain, field.name), text[:5000]) for field in dataclasses.fields(plain)}
-    for name in ("better", "worse"):  # and the whole of it where models and data files write
-        rows[name] = [
-            {**poisoned(row, text), "baseline_prompt": f"{text} asked", "candidate_prompt": text} for row in rows[name]
-        ]
-    rows["config"] = {**plain.config, "task": {**plain.config["task"], "metrics": poisoned(["token_f1"], text[:5000])}}
-    return ReportData(**rows)
+    prompts = {"baseline_prompt": f"{text} asked", "candidate_prompt": text}
+    better, worse = (  # the whole of it where models and data files write
+        [dataclasses.replace(poisoned(row, text), **prompts) for row in rows] for rows in (plain.better, plain.worse)
+    )
+    return dataclasses.replace(poisoned(plain, text[:5000]), better=better, worse=worse)
 
 
 def assert_harmless(text: str) -> None:
@@ -149,8 +150,10 @@ def test_terminal(hostile: ReportData, capsys: pytest.CaptureFixture[str]) -> No
 
 def test_plots(plain: ReportData, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
     [row, *_] = plain.compared("slice")
-    slices = [{**row, "slice": text} for text in [*HOSTILE, "言語=日本語", r"cost \\$5 and $6"]]
-    costs = {**(plain.break_even or {}), "baseline_arm": HOSTILE[9], "candidate_arm": HOSTILE[7], "currency": "$x^2$"}
+    slices = [dataclasses.replace(row, slice=text) for text in [*HOSTILE, "言語=日本語", r"cost \\$5 and $6"]]
+    assert plain.break_even
+    names = {"baseline_arm": HOSTILE[9], "candidate_arm": HOSTILE[7], "currency": "$x^2$"}
+    costs = dataclasses.replace(plain.break_even, **names)
     pictures = plots.draw(dataclasses.replace(plain, comparisons=slices, break_even=costs), tmp_path)
     assert pictures == {"slices": "slices.png", "break_even": "break_even.png"}
     assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in pictures.values())

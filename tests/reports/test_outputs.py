@@ -53,8 +53,8 @@ def undecided(workspace: Path) -> ReportData:
 
 def failing(data: ReportData, kind: str, tier: str = "critical") -> ReportData:
     """The same decision with one more gate, broken."""
-    gate = {"kind": kind, "tier": tier, "name": "extra", "rule": "a rule", "measured": "-0.100", "status": "fail"}
-    return replace(data, gates=[*data.gates, gate])
+    numbers = {"name": "extra", "rule": "a rule", "measured": "-0.100", "status": "fail"}
+    return replace(data, gates=[*data.gates, replace(data.gates[0], kind=kind, tier=tier, **numbers)])
 
 
 # --- HTML ------------------------------------------------------------------------------------------------------------
@@ -67,8 +67,8 @@ def test_the_page_says_what_the_markdown_says(deploy: ReportData, tmp_path: Path
     for heading in re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE):
         assert heading in text
     for gate in deploy.gates:
-        assert gate["measured"] in text
-    assert str(deploy.decision["reason"]) in text
+        assert gate.measured in text
+    assert deploy.decision.reason in text
 
 
 def test_the_page_needs_nothing_but_itself(deploy: ReportData, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_the_record_fits_its_schema_and_holds_what_was_decided(deploy: ReportDat
     assert task["difference"] == pytest.approx(0.4)
     assert task["n"] == 300
     assert found["flips"] == [{"kind": "task", "suite": "test", "better": 120, "worse": 0}]
-    assert found["files"] == deploy.files
+    assert found["files"] == deploy.frozen.files
     assert all(len(arm["identity"]["weights"]) >= 32 for arm in found["arms"])
 
 
@@ -131,7 +131,7 @@ def test_a_record_is_the_same_whenever_it_is_written(workspace: Path) -> None:
 
 
 def test_a_number_that_is_none_is_refused(deploy: ReportData) -> None:
-    rows = [{**row, "difference": float("nan")} for row in deploy.comparisons]
+    rows = [replace(row, difference=float("nan")) for row in deploy.comparisons]
     with pytest.raises(ValueError, match="finite number"):
         record.render(replace(deploy, comparisons=rows))
 
@@ -146,7 +146,10 @@ def cases(data: ReportData) -> dict[str, list[str]]:
     assert int(suite.attrib["tests"]) == len(data.gates)
     for kind, name in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         assert int(suite.attrib[kind]) == len(suite.findall(f"testcase/{name}"))
-    return {case.attrib["name"]: [part.tag for part in case] for case in suite.findall("testcase")}
+    return {
+        case.attrib["name"]: [part.tag for part in case if part.tag != "properties"]
+        for case in suite.findall("testcase")
+    }
 
 
 def test_a_gate_that_holds_is_a_test_that_passes(deploy: ReportData) -> None:
@@ -182,6 +185,17 @@ def test_the_numbers_are_properties(deploy: ReportData) -> None:
     assert int(found["task/test/exact_match: n"]) == 300
 
 
+def test_a_gate_has_its_numbers_beside_its_sentence(deploy: ReportData) -> None:
+    cases = ET.fromstring(junit.render(deploy)).iter("testcase")
+    [gain] = [case for case in cases if case.attrib["name"] == "gain over the best prompt"]
+    numbers = {p.attrib["name"]: p.attrib["value"] for p in gain.iter("property")}
+    assert (numbers["gate_id"], numbers["unit"], float(numbers["threshold"])) == ("gain", "score", 0.02)
+    assert float(numbers["value"]) == pytest.approx(0.4)
+    assert float(numbers["low"]) < 0.4 < float(numbers["high"])
+    [recorded] = [gate for gate in json.loads(record.render(deploy))["gates"] if gate["gate_id"] == "gain"]
+    assert (recorded["value"], recorded["n"]) == (pytest.approx(0.4), 300)
+
+
 # --- a decision before any answer ------------------------------------------------------------------------------------
 
 
@@ -209,7 +223,7 @@ def test_the_summary_is_the_first_screen_without_pictures(deploy: ReportData) ->
 
 
 def test_a_summary_too_large_for_github_is_cut_between_lines(deploy: ReportData) -> None:
-    gates = [dict(deploy.gates[0], name=f"gate {i} ü", status="fail") for i in range(500)]
+    gates = [replace(deploy.gates[0], name=f"gate {i} ü", status="fail") for i in range(500)]
     text = github.summary(replace(deploy, gates=gates), largest=10_000)
     assert 9_000 < len(text.encode()) <= 10_000
     assert text.endswith("fail |\n\n(cut here; the report has the rest)\n")
@@ -226,13 +240,14 @@ def test_annotations_are_as_loud_as_the_verdict_and_name_what_is_broken(
 
 def test_annotations_escape_what_github_reads_as_structure(deploy: ReportData) -> None:
     data = failing(deploy, "harm")
-    odd = {**data.gates[-1], "name": "a,b::c", "measured": "100%\n::error::x"}
+    odd = replace(data.gates[-1], name="a,b::c", measured="100%\n::error::x")
     line = github.commands(replace(data, gates=[odd]))[-1]
     assert line == "::error title=a%2Cb%3A%3Ac::100%25%0A::error::x (rule: a rule)"
 
 
 def test_no_more_annotations_than_github_shows(deploy: ReportData) -> None:
-    gates = [{**deploy.gates[0], "name": f"gate {i}", "status": "fail" if i == 30 else "unknown"} for i in range(40)]
+    statuses = ["fail" if i == 30 else "unknown" for i in range(40)]
+    gates = [replace(deploy.gates[0], name=f"gate {i}", status=status) for i, status in enumerate(statuses)]
     found = github.commands(replace(deploy, gates=gates))
     assert len(found) == 10
     assert "gate 30" in found[1]

@@ -15,7 +15,17 @@ import pytest
 import tiny_models
 import torch
 import yaml
-from workspaces import TRAINING, decided, opened, recorded_experiment, run, tiny_experiment, verdict, write_jsonl
+from workspaces import (
+    TRAINING,
+    decided,
+    opened,
+    recorded_experiment,
+    run,
+    select,
+    tiny_experiment,
+    verdict,
+    write_jsonl,
+)
 
 from harness.cli.main import main
 from harness.decision import decide, validity
@@ -26,6 +36,7 @@ from harness.pipeline import order
 from harness.selftest import run as selftest
 from harness.selftest.inject import NotApplicable
 from harness.selftest.run import Outcome
+from harness.store import arms
 from harness.store.database import RUN_DIGEST
 from reports.outputs import markdown
 from suites.errors import UserError
@@ -220,7 +231,7 @@ def test_another_verdict_than_the_one_on_record_is_noticed(tmp_path: Path) -> No
 
 def test_a_local_base_that_answers_otherwise_the_second_time_is_noticed(base: Path, tmp_path: Path) -> None:
     session = run(tiny_experiment(tmp_path, base, training={**TRAINING, "epochs": 1}, baselines=["zero_shot"]))
-    run_id = session.chosen("base")["run_id"]
+    run_id = arms.chosen(session.store, session.id, "base").run_id
     with session.store.connect() as con:
         changed = "(select completion_id from answers where run_id = ? and example_id in ('test0', 'test4', 'test5'))"
         con.execute(f"update completions set text = 'what it said before' where completion_id in {changed}", [run_id])
@@ -266,7 +277,8 @@ def test_how_much_an_endpoint_changes_its_mind_is_told(endpoint: str, tmp_path: 
     assert outcome.status == "info"
     assert outcome.done == "30 test examples asked again"
     assert 10 <= int(outcome.got.split()[0]) <= 25
-    assert session.evidence("endpoint")["base"].note == "temperature yes, seed yes, logprobs no, json mode yes"
+    [server] = decided(session).endpoints
+    assert (server.model, server.abilities) == ("base", "temperature yes, seed yes, logprobs no, json mode yes")
     assert "server (base)" in markdown.render(decided(session), {})
 
 
@@ -340,10 +352,10 @@ def test_nothing_of_the_users_is_touched_and_the_outcome_is_on_record(
     path = judged_experiment(tmp_path)
     session = run(path)
     files = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file() and file.suffix != ".duckdb"}
-    [*tables] = session.store.rows("select table_name from duckdb_tables() where table_name <> 'selftest'")
+    [*tables] = select(session.store, "select table_name from duckdb_tables() where table_name <> 'selftest'")
 
     def content() -> list[Any]:
-        return [session.store.rows(f"from {table['table_name']} order by all") for table in tables]
+        return [select(session.store, f"from {table['table_name']} order by all") for table in tables]
 
     before = content()
     only(monkeypatch, "identical answers", "leaked test rows", "missing answers", "judge says A")
@@ -351,7 +363,7 @@ def test_nothing_of_the_users_is_touched_and_the_outcome_is_on_record(
         outcomes = selftest.run(opened(path))
     assert content() == before
     assert {file: file.read_bytes() for file in files} == files
-    rows = session.store.rows("select name, got, status from v_selftest order by position")
+    rows = select(session.store, "select name, got, status from v_selftest order by position")
     assert [tuple(row.values()) for row in rows] == [(o.name, o.got, o.status) for o in outcomes]
 
 

@@ -8,17 +8,20 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import dataclass, make_dataclass, replace
 from pathlib import Path
 
 import duckdb
 import pyarrow
 import pytest
+from workspaces import select
 
 from baselines.arm import Arm, Prompter
 from harness.evaluation.evaluate import evaluate
 from harness.models.cache import Cached, completion_id
-from harness.store import database
-from harness.store.database import STEPS, VERSION, Store, completion_row, insert, query
+from harness.store import database, runs
+from harness.store.answers import completions, stored
+from harness.store.database import STEPS, VERSION, Store, insert, query
 from suites.errors import UserError
 from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, Prompt
 from suites.types import Example, Suite
@@ -38,12 +41,36 @@ def store(blank, tmp_path):
 
 
 def completion(key, text="an answer", **changes):
-    return completion_row(key, "a prompt", Completion(text, **changes))
+    return stored(key, "a prompt", Completion(text, **changes))
+
+
+@dataclass
+class Row:
+    """A row of a table that holds what is to be refused."""
+
+    a: int
+
+
+@dataclass
+class Registered:
+    experiment_id: str
+    name: str
+    file: str
+    frozen: object
+
+
+@dataclass
+class Marked:
+    run_id: str
+    example_id: str
+    metric: str
+    value: float
+    reason: str
 
 
 def child(tmp_path, code):
     """A real second process with the store of the test."""
-    names = "from pathlib import Path\nfrom harness.store.database import *\nfrom suites.model import Completion\n"
+    names = "from pathlib import Path\nfrom harness.store.database import *\nfrom harness.store.answers import *\n"
     script = f"import sys, time\n{names}"
     script += f"store = Store(Path({str(tmp_path / 'harness.duckdb')!r}))\n" + textwrap.dedent(code)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -57,7 +84,7 @@ def child(tmp_path, code):
 def test_a_number_that_is_not_finite_is_refused_and_nothing_of_its_batch_lands(store, value):
     with pytest.raises(ValueError, match="not a number that can be stored"):
         store.insert("completions", [completion("a"), completion("b", seconds=value)])
-    assert store.rows("from completions") == []
+    assert select(store, "from completions") == []
 
 
 def test_the_tables_refuse_nonsense_even_from_sql(store):
@@ -72,7 +99,7 @@ def test_the_tables_refuse_nonsense_even_from_sql(store):
 
 
 def test_nan_inside_a_json_column_is_refused(store):
-    row = {"experiment_id": "e", "name": "n", "file": "f", "frozen": {"value": math.nan}}
+    row = Registered("e", "n", "f", {"value": math.nan})
     with pytest.raises(ValueError, match="not JSON compliant"):
         store.insert("experiments", [row])
 
@@ -89,45 +116,45 @@ def test_hostile_text_comes_back_as_it_went_in(store):
         "",
     ]
     store.insert("completions", [completion(str(i), text) for i, text in enumerate(texts)])
-    found = store.completions([str(i) for i in range(len(texts))])
+    found = completions(store, [str(i) for i in range(len(texts))])
     assert [found[str(i)].text for i in range(len(texts))] == texts
 
 
 def test_marks_that_came_with_an_answer_come_back(store):
     given = {"a": {"acc": 0.25, "'; drop table runs; --": 1.0, "é\u2028\x00": -3.0}, "b": {}, "c": None}
-    rows = [completion_row(key, "prompt", Completion("text", scores=scores)) for key, scores in given.items()]
+    rows = [stored(key, "prompt", Completion("text", scores=scores)) for key, scores in given.items()]
     store.insert("completions", rows)
-    assert {key: found.scores for key, found in store.completions(list(given)).items()} == given
+    assert {key: found.scores for key, found in completions(store, list(given)).items()} == given
 
 
 def test_half_a_character_is_stored_as_a_question_mark(store):
     store.insert("completions", [completion("a", "x\ud83dy")])
-    assert store.completions(["a"])["a"].text == "x?y"
+    assert completions(store, ["a"])["a"].text == "x?y"
 
 
 def test_a_name_that_is_no_identifier_never_becomes_sql(store):
     with pytest.raises(ValueError, match="not an identifier"):
-        store.insert("runs; drop table runs", [{"a": 1}])
+        store.insert("runs; drop table runs", [Row(1)])
     with pytest.raises(ValueError, match="not an identifier"):
-        store.insert("runs", [{"a) select 1; --": 1}])
+        store.insert("runs", [make_dataclass("Row", ["A"])(1)])
 
 
 def test_rows_on_record_stay_unless_they_are_to_be_replaced(store):
     store.insert("completions", [completion("a", "first")])
     store.insert("completions", [completion("a", "second")])
-    assert store.completions(["a"])["a"].text == "first"
+    assert completions(store, ["a"])["a"].text == "first"
     store.insert("completions", [completion("a", "third")], replace=True)
-    assert store.completions(["a"])["a"].text == "third"
+    assert completions(store, ["a"])["a"].text == "third"
 
 
 def test_a_key_can_be_deleted_and_written_again_in_one_transaction(store):
     """DuckDB once called this a duplicate key; recording a run again relies on it."""
-    score = {"run_id": "r", "example_id": "e", "metric": "m", "value": 0.0, "reason": ""}
+    score = Marked("r", "e", "m", 0.0, "")
     store.insert("scores", [score])
     with store.connect() as con:
         con.execute("delete from scores where run_id = 'r'")
-        insert(con, "scores", [{**score, "value": 1.0}])
-    assert store.scores("r", "m")["e"].value == 1.0
+        insert(con, "scores", [replace(score, value=1.0)])
+    assert runs.scores(store, "r", "m")["e"].value == 1.0
 
 
 def test_an_error_halfway_through_a_batch_leaves_nothing_of_it(store):
@@ -141,7 +168,7 @@ def test_an_error_halfway_through_a_batch_leaves_nothing_of_it(store):
 
     with pytest.raises(Stop):
         write_and_stop()
-    assert store.completions(["a"]) == {}
+    assert completions(store, ["a"]) == {}
 
 
 def test_a_store_that_is_held_takes_batches_as_ever_and_is_free_afterwards(store, tmp_path):
@@ -152,21 +179,21 @@ def test_a_store_that_is_held_takes_batches_as_ever_and_is_free_afterwards(store
 
     with store.hold():
         store.insert("completions", [completion("a")])
-        assert set(store.completions(["a"])) == {"a"}
+        assert set(completions(store, ["a"])) == {"a"}
         with pytest.raises(KeyboardInterrupt):
             write_and_stop()
         store.insert("completions", [completion("b")])
         store.release()
-        other = child(tmp_path, "print(len(store.completions(['a', 'b', 'lost'])))")
+        other = child(tmp_path, "print(len(completions(store, ['a', 'b', 'lost'])))")
         assert other.communicate(timeout=60)[0] == "2\n", "let go of in between, others may read"
-        assert len(store.completions(["a", "b", "lost"])) == 2
+        assert len(completions(store, ["a", "b", "lost"])) == 2
 
 
 # --- queries of users ------------------------------------------------------------------------------------------------
 
 
 def test_a_query_sees_the_views_and_the_names_of_their_columns(store):
-    store.insert("experiments", [{"experiment_id": "e1", "name": "demo", "file": "f", "frozen": {}}])
+    store.insert("experiments", [Registered("e1", "demo", "f", {})])
     assert query(store.path, "select name, verdict from v_experiments") == (["name", "verdict"], [("demo", None)])
 
 
@@ -254,8 +281,8 @@ def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path):
         con.execute("create table schema_version as select 1 as version")
         con.execute("insert into gates values ('e', 0, 'gain', 'gain', 'more', '+0.1', 'pass')")
     store = Store(path)
-    assert store.rows("select tier, status from v_gates") == [{"tier": "critical", "status": "pass"}]
-    assert store.rows("select version from schema_version") == [{"version": VERSION}]
+    assert select(store, "select tier, status from v_gates") == [{"tier": "critical", "status": "pass"}]
+    assert select(store, "select version from schema_version") == [{"version": VERSION}]
 
 
 def test_reading_never_makes_a_store(tmp_path):
@@ -279,7 +306,7 @@ def test_a_store_cut_short_is_refused(full):
     content = full.path.read_bytes()
     full.path.write_bytes(content[: len(content) // 2])
     with pytest.raises(UserError, match="not a usable DuckDB file"):
-        Store(full.path).completions([str(i) for i in range(2000)])
+        completions(Store(full.path), [str(i) for i in range(2000)])
 
 
 def test_a_flipped_byte_is_noticed_when_it_is_read(full):
@@ -287,7 +314,7 @@ def test_a_flipped_byte_is_noticed_when_it_is_read(full):
     content[len(content) // 2] ^= 0xFF
     full.path.write_bytes(content)
     with pytest.raises(UserError, match="not a usable DuckDB file"):
-        Store(full.path).completions([str(i) for i in range(2000)])
+        completions(Store(full.path), [str(i) for i in range(2000)])
 
 
 # --- several processes -----------------------------------------------------------------------------------------------
@@ -297,7 +324,7 @@ def test_a_store_that_another_process_holds_is_waited_for(store, tmp_path):
     other = child(tmp_path, "with store.connect() as con:\n    print('held', flush=True)\n    time.sleep(0.7)\n")
     assert other.stdout.readline() == "held\n"
     store.insert("completions", [completion("a")])
-    assert "a" in store.completions(["a"])
+    assert "a" in completions(store, ["a"])
     assert other.wait(10) == 0
 
 
@@ -307,28 +334,28 @@ def test_a_store_that_stays_locked_is_refused_naming_the_process_that_holds_it(s
     try:
         assert other.stdout.readline() == "held\n"
         with pytest.raises(UserError, match=f"the store is locked by process {other.pid} ") as caught:
-            store.rows("select 1")
+            select(store, "select 1")
         assert "--store" in caught.value.fix
     finally:
         other.kill()
         other.wait()
-    assert store.rows("select 1 as one") == [{"one": 1}], "the lock goes with the process"
+    assert select(store, "select 1 as one") == [{"one": 1}], "the lock goes with the process"
 
 
 def test_two_processes_that_write_in_turn_lose_nothing(store, tmp_path):
     code = """
     for i in range(8):
-        store.insert("completions", [completion_row(f"{NAME}{i}", "p", Completion("t"))])
+        store.insert("completions", [stored(f"{NAME}{i}", "p", Completion("t"))])
     """
     writers = [child(tmp_path, code.replace("NAME", repr(name))) for name in "xy"]
     assert [writer.wait(60) for writer in writers] == [0, 0]
-    assert store.rows("select count(*) as n from completions") == [{"n": 16}]
+    assert select(store, "select count(*) as n from completions") == [{"n": 16}]
 
 
 def test_a_killed_writer_loses_nothing_it_acknowledged(store, tmp_path):
     code = """
     for i in range(10_000):
-        store.insert("completions", [completion_row(f"{i}-{j}", "p", Completion("t" * 1000)) for j in range(20)])
+        store.insert("completions", [stored(f"{i}-{j}", "p", Completion("t" * 1000)) for j in range(20)])
         print(i, flush=True)
     """
     writer = child(tmp_path, code)
@@ -339,8 +366,8 @@ def test_a_killed_writer_loses_nothing_it_acknowledged(store, tmp_path):
     rest = writer.stdout.read().split()
     acknowledged = int(rest[-1]) if rest else 7
     reopened = Store(store.path)
-    found = {row["batch"]: row["n"] for row in reopened.rows(
-        "select completion_id.split('-')[1]::int as batch, count(*) as n from completions group by 1"
+    found = {row["batch"]: row["n"] for row in select(
+        reopened, "select completion_id.split('-')[1]::int as batch, count(*) as n from completions group by 1"
     )}  # fmt: skip
     assert set(range(acknowledged + 1)) <= set(found)
     assert set(found.values()) == {20}, "a batch is there as a whole or not at all"
@@ -395,7 +422,7 @@ def test_a_second_evaluation_asks_the_model_nothing(store):
     assert take(store, first).id == take(store, second).id
     assert len(first.asked) == 6
     assert second.asked == []
-    assert store.rows("select sum(n) as n from v_runs") == [{"n": None}], "a run belongs to no experiment by itself"
+    assert select(store, "select sum(n) as n from v_runs") == [{"n": None}], "a run belongs to no experiment by itself"
 
 
 def test_the_same_question_asked_twice_in_a_suite_is_put_to_the_model_once(store):
@@ -403,14 +430,14 @@ def test_the_same_question_asked_twice_in_a_suite_is_put_to_the_model_once(store
     oracle = Oracle()
     run = evaluate(ARM, Suite("quiz", "task", twice, ("exact_match",)), Cached(oracle, store), store, seed=0)
     assert len(oracle.asked) == 6
-    assert len(store.texts(run.id)) == 7
+    assert len(runs.texts(store, run.id)) == 7
 
 
 def test_other_weights_are_never_served_an_old_answer(store):
     before, after = take(store, Oracle("w1")), take(store, Oracle("w2"))
     assert before.id != after.id
-    assert store.texts(before.id)["e3"] == "w1: question 3"
-    assert store.texts(after.id)["e3"] == "w2: question 3"
+    assert runs.texts(store, before.id)["e3"] == "w1: question 3"
+    assert runs.texts(store, after.id)["e3"] == "w2: question 3"
 
 
 def test_a_failed_answer_given_later_in_another_exam_leaves_the_first_run_readable(store):
@@ -467,7 +494,7 @@ def test_a_metric_that_cannot_work_is_known_before_the_model_is_asked(store):
 def test_an_interrupted_evaluation_goes_on_where_it_stopped(store):
     with pytest.raises(KeyboardInterrupt):
         take(store, Oracle(stop_after=4))
-    assert store.rows("from runs") == [], "a run is on record when it is finished"
+    assert select(store, "from runs") == [], "a run is on record when it is finished"
     oracle = Oracle()
     take(store, oracle)
     assert oracle.asked == ["e3", "e4", "e5"], "what a batch had finished is not asked again"
@@ -475,18 +502,18 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(store):
 
 def test_a_run_with_errors_is_recorded_and_the_next_try_replaces_only_its_failures(store):
     run = take(store, Oracle(fail={"e1", "e4"}))
-    scores = store.scores(run.id, "exact_match")
+    scores = runs.scores(store, run.id, "exact_match")
     assert (scores["e1"].value, scores["e1"].reason) == (None, "no answer today")
-    assert set(store.texts(run.id)) == {"e0", "e2", "e3", "e5"}
+    assert set(runs.texts(store, run.id)) == {"e0", "e2", "e3", "e5"}
     again = Oracle(fail={"e4"})
     take(store, again)
     assert again.asked == ["e1", "e4"]
     last = Oracle()
     take(store, last)
     assert last.asked == ["e4"]
-    assert store.rows("select n, n_errors from runs") == [{"n": 6, "n_errors": 0}]
-    assert all(score.value == 1.0 for score in store.scores(run.id, "exact_match").values())
-    assert store.rows("select count(*) as n from scores") == [{"n": 12}]
+    assert select(store, "select n, n_errors from runs") == [{"n": 6, "n_errors": 0}]
+    assert all(score.value == 1.0 for score in runs.scores(store, run.id, "exact_match").values())
+    assert select(store, "select count(*) as n from scores") == [{"n": 12}]
     Store(store.path)
 
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from sacrebleu.metrics import BLEU
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
-from suites.metrics.corpus_level import CORPUS, LABELS
-from suites.metrics.table import METRICS
+from suites.metrics.table import CORPUS, LABELS, METRICS
 
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "corpus_metrics.json").read_text())
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from workspaces import opened, recorded_experiment, write_jsonl
+from workspaces import opened, recorded_experiment, select, write_jsonl
 
 from suites.data.splits import folds, split
 from suites.errors import UserError
@@ -120,7 +120,7 @@ def experiment(tmp_path):
 
 def recorded(session):
     sql = "select example_id, side from v_splits where experiment_id = ?"
-    return {row["example_id"]: row["side"] for row in session.store.rows(sql, [session.id])}
+    return {row["example_id"]: row["side"] for row in select(session.store, sql, [session.id])}
 
 
 def test_a_split_is_put_on_record_and_the_next_run_has_the_same(experiment):

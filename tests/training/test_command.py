@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 import tiny_models
 import torch
-from workspaces import decided, opened, run, verdict, write_jsonl
+from workspaces import decided, opened, run, select, verdict, write_jsonl
 
 from harness.experiment.freeze import command_files
 from harness.pipeline import order
-from harness.training import METHODS, TrainingConfig, TrainingData, TrainingResult, TrainRow
+from harness.training import TrainingConfig, TrainingData, TrainingResult, TrainRow, train_stage
 from harness.training.elsewhere import command as external
 from reports.outputs import markdown
 from suites.errors import UserError
@@ -40,7 +40,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def adapter(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An adapter that another trainer could have made: PEFT's two files and nothing of ours."""
     out = tmp_path_factory.mktemp("made") / "adapter"
-    METHODS["lora"](ModelSpec(str(base)), TrainingData(ROWS), TrainingConfig(epochs=2, learning_rate=1e-2), out)
+    train_stage(ModelSpec(str(base)), TrainingData(ROWS), TrainingConfig(epochs=2, learning_rate=1e-2), out)
     for file in out.iterdir():
         if file.name not in ("adapter_config.json", "adapter_model.safetensors"):
             file.unlink()
@@ -253,7 +253,7 @@ def test_an_experiment_trained_by_a_command_is_decided_like_any_other(
     (tmp_path / "experiment.yaml").write_text(json.dumps(content))
     session = run(tmp_path / "experiment.yaml")
     assert verdict(session) in ("keep_prompting", "inconclusive", "deploy", "invalid", "reject")
-    [row] = session.store.rows("select distinct method, n_rows, folder, config from v_training")
+    [row] = select(session.store, "select distinct method, n_rows, folder, config from v_training")
     assert (row["method"], row["n_rows"]) == ("command", 8)
     asked = json.loads(row["config"])
     assert (asked["command"], asked["format"]) == (command, "sharegpt")
@@ -265,7 +265,7 @@ def test_an_experiment_trained_by_a_command_is_decided_like_any_other(
     assert (Path(row["folder"]) / "training.log").stat().st_mtime_ns == stamp  # not done again
     script(tmp_path, copying(adapter) + "print('once more')\n")
     again = run(tmp_path / "experiment.yaml")  # another trainer is another experiment
-    [row] = again.store.rows("select distinct folder from v_training where experiment_id = ?", [again.id])
+    [row] = select(again.store, "select distinct folder from v_training where experiment_id = ?", [again.id])
     assert (Path(row["folder"]) / "training.log").read_text() == "copied\nonce more\n"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import peft
@@ -12,14 +11,14 @@ import tiny_models
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from harness.models import load
 from harness.models.hf.chat import ChatTokenizer
 from harness.models.hf.loading import load_base, stop_ids
-from harness.training import METHODS, TrainingConfig, TrainingData, TrainingResult, TrainRow
+from harness.training import TrainingConfig, TrainingData, TrainingResult, TrainRow, train_stage
 from harness.training.data.tokens import IGNORED, Tokens, tokenize_all
 from harness.training.methods.forgetting import Anchor, fisher, mix
-from suites.errors import UserError
 from suites.model import Generation, ModelSpec, Prompt
 
 torch.set_num_threads(1)
@@ -40,11 +39,11 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that knows the general rows by heart."""
     folder = tiny_models.build("llama", tmp_path_factory.mktemp("random"))
     out = tmp_path_factory.mktemp("base") / "model"
-    return Path(METHODS["full"](ModelSpec(str(folder)), TrainingData(GENERAL), KNOWN, out).spec.base)
+    return Path(train_stage(ModelSpec(str(folder)), TrainingData(GENERAL), KNOWN, out).spec.base)
 
 
 def train(base: Path, out: Path, config: TrainingConfig) -> TrainingResult:
-    return METHODS[config.method](ModelSpec(str(base)), TrainingData(TASK, general=GENERAL), config, out)
+    return train_stage(ModelSpec(str(base)), TrainingData(TASK, general=GENERAL), config, out)
 
 
 def tokens(base: Path, rows: list[TrainRow]) -> list[Tokens]:
@@ -132,19 +131,19 @@ def test_penalty_of_a_lora_is_that_of_the_merged_weights(rslora: bool, base: Pat
 
 
 def test_penalty_counts_once_however_a_step_is_cut(base: Path, tmp_path: Path) -> None:
-    config = replace(NEW, ewc=3e5, epochs=5, batch_size=6)
+    config = NEW.changed(ewc=3e5, epochs=5, batch_size=6)
     data = TrainingData(TASK * 2, general=GENERAL)
-    whole = METHODS["full"](ModelSpec(str(base)), data, config, tmp_path / "whole")
-    parts = replace(config, batch_size=2, gradient_accumulation=3)
-    cut = METHODS["full"](ModelSpec(str(base)), data, parts, tmp_path / "parts")
+    whole = train_stage(ModelSpec(str(base)), data, config, tmp_path / "whole")
+    parts = config.changed(batch_size=2, gradient_accumulation=3)
+    cut = train_stage(ModelSpec(str(base)), data, parts, tmp_path / "parts")
     loss = [[v for _, name, v in result.loss_curve if name == "loss"] for result in (whole, cut)]
     assert loss[1] == pytest.approx(loss[0], rel=0.05)
 
 
 def test_replay_and_ewc_keep_what_plain_training_forgets(base: Path, tmp_path: Path) -> None:
     plain = train(base, tmp_path / "plain", NEW)
-    replayed = train(base, tmp_path / "replayed", replace(NEW, replay=0.5))
-    held = train(base, tmp_path / "held", replace(NEW, ewc=3e6))
+    replayed = train(base, tmp_path / "replayed", NEW.changed(replay=0.5))
+    held = train(base, tmp_path / "held", NEW.changed(ewc=3e6))
     assert right(ModelSpec(str(base)), GENERAL) == 4
     assert [right(result.spec, TASK) for result in (plain, replayed, held)] == [3, 3, 3]
     lost, less, least = (tiny_models.answer_nats(result.spec, GENERAL) for result in (plain, replayed, held))
@@ -155,14 +154,14 @@ def test_replay_and_ewc_keep_what_plain_training_forgets(base: Path, tmp_path: P
 
 
 def test_ewc_holds_a_lora_too(base: Path, tmp_path: Path) -> None:
-    config = replace(NEW, method="lora", rank=8, alpha=16, epochs=60)
+    config = NEW.changed(method="lora", rank=8, alpha=16, epochs=60)
     plain = train(base, tmp_path / "plain", config)
-    held = train(base, tmp_path / "held", replace(config, ewc=3e5))
+    held = train(base, tmp_path / "held", config.changed(ewc=3e5))
     assert right(plain.spec, TASK) == right(held.spec, TASK) == 3
     assert tiny_models.answer_nats(held.spec, GENERAL) < tiny_models.answer_nats(plain.spec, GENERAL) / 2
 
 
 @pytest.mark.parametrize("changes", [{"method": "ia3"}, {"variant": "dora"}, {"variant": "loha"}])
-def test_ewc_is_refused_where_it_would_do_nothing(changes: dict[str, str], base: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="Elastic weight consolidation knows"):
-        train(base, tmp_path / "out", replace(NEW, ewc=1e5, **changes))
+def test_ewc_is_refused_where_it_would_do_nothing(changes: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="`ewc` knows what full fine-tuning and LoRA change"):
+        TrainingConfig.model_validate({"ewc": 1e5, **changes})

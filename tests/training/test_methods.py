@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,14 @@ import pytest
 import tiny_models
 import torch
 
+from harness.config.methods import METHODS
 from harness.models import load
 from harness.models.hf import loading
 from harness.models.hf.chat import ChatTokenizer
 from harness.models.hf.model import HFModel
-from harness.training import METHODS, TrainingConfig, TrainingData, TrainRow
+from harness.training import TrainingConfig, TrainingData, TrainRow, train_stage
 from harness.training.methods import adapters
-from harness.training.methods.sft import LEARNING_RATES, Start, supervised
+from harness.training.methods.sft import Start, supervised
 from suites.errors import UserError
 from suites.model import Generation, ModelSpec, Prompt
 
@@ -39,7 +39,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(base: Path, out: Path, config: TrainingConfig, rows: list[TrainRow] = ROWS) -> Any:
-    return METHODS[config.method](ModelSpec(str(base)), TrainingData(rows), config, out)
+    return train_stage(ModelSpec(str(base)), TrainingData(rows), config, out)
 
 
 def losses(result: Any) -> list[float]:
@@ -50,7 +50,7 @@ def losses(result: Any) -> list[float]:
 def test_each_method_learns_and_its_result_answers_differently_from_the_base(
     method: str, base: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
-    config = replace(LESSON, method=method, learning_rate=METHOD_RATES[method])
+    config = LESSON.changed(method=method, learning_rate=METHOD_RATES[method])
     result = train(base, tmp_path / "out", config)
     assert losses(result)[-1] < losses(result)[0] / 2
     before = load(ModelSpec(str(base), load_in=result.spec.load_in)).generate(PROMPTS, Generation(6))
@@ -65,7 +65,7 @@ def test_each_method_learns_and_its_result_answers_differently_from_the_base(
 @pytest.mark.parametrize("method", list(METHOD_RATES))
 def test_what_was_trained_is_what_is_loaded(method: str, base: Path, tmp_path: Path) -> None:
     """The loss of the trainer's model, at a rate too small to move it, is that of the model that is loaded."""
-    config = replace(LESSON, method=method, epochs=1, learning_rate=1e-12, warmup_share=0)
+    config = LESSON.changed(method=method, epochs=1, learning_rate=1e-12, warmup_share=0)
     result = train(base, tmp_path / "out", config)
     assert tiny_models.answer_nats(result.spec, ROWS) == pytest.approx(losses(result)[0], rel=1e-3)
 
@@ -73,7 +73,7 @@ def test_what_was_trained_is_what_is_loaded(method: str, base: Path, tmp_path: P
 @pytest.mark.parametrize("method", ["prompt_tuning", "prefix_tuning"])
 def test_virtual_tokens_give_the_same_answer_alone_and_in_a_batch(method: str, base: Path, tmp_path: Path) -> None:
     """Left padding would move the prompt away from the virtual tokens."""
-    result = train(base, tmp_path / "out", replace(LESSON, method=method, learning_rate=0.3, epochs=3))
+    result = train(base, tmp_path / "out", LESSON.changed(method=method, learning_rate=0.3, epochs=3))
     long = Prompt("long", [{"role": "user", "content": "please route this ticket: " + "the parcel was late " * 5}])
     together = [a.text for a in load(result.spec).generate([*PROMPTS, long], Generation(12))]
     alone = [load(result.spec).generate([prompt], Generation(12))[0].text for prompt in (*PROMPTS, long)]
@@ -83,8 +83,8 @@ def test_virtual_tokens_give_the_same_answer_alone_and_in_a_batch(method: str, b
 @pytest.mark.parametrize("variant", list(adapters.VARIANTS))
 def test_variants_of_lora_are_other_adapters(variant: str, base: Path, tmp_path: Path) -> None:
     rate = 5e-2 if variant in ("loha", "lokr") else 1e-2
-    result = train(base, tmp_path / "out", replace(LESSON, variant=variant, learning_rate=rate))
-    plain = train(base, tmp_path / "plain", replace(LESSON, learning_rate=rate))
+    result = train(base, tmp_path / "out", LESSON.changed(variant=variant, learning_rate=rate))
+    plain = train(base, tmp_path / "plain", LESSON.changed(learning_rate=rate))
     answers = load(result.spec).generate(PROMPTS, Generation(6))
     assert [answer.text for answer in answers] == list(ANSWERS.values())
     assert losses(result) != losses(plain)
@@ -98,21 +98,16 @@ def test_dora_is_refused_where_it_would_divide_by_zero(base: Path, tmp_path: Pat
     shutil.copytree(base, tmp_path / "base")
     model.save_pretrained(tmp_path / "base")
     with pytest.raises(UserError, match=r"rows of zeros, first model.layers.1.self_attn.k_proj"):
-        train(tmp_path / "base", tmp_path / "out", replace(LESSON, variant="dora"))
-
-
-def test_an_unknown_variant_is_named(base: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="Unknown LoRA variant 'dorra'"):
-        train(base, tmp_path / "out", replace(LESSON, variant="dorra"))
+        train(tmp_path / "base", tmp_path / "out", LESSON.changed(variant="dora"))
 
 
 @pytest.mark.parametrize("name", list(tiny_models.ARCHITECTURES))
 def test_packed_rows_do_not_see_each_other(name: str, tmp_path: Path) -> None:
     """Rows laid end to end have the losses of rows that are padded; a leak would lower them."""
     base = tiny_models.build(name, tmp_path / "base")
-    config = replace(LESSON, epochs=4, learning_rate=1e-2)
+    config = LESSON.changed(epochs=4, learning_rate=1e-2)
     padded = train(base, tmp_path / "padded", config)
-    packed = train(base, tmp_path / "packed", replace(config, packing=True))
+    packed = train(base, tmp_path / "packed", config.changed(packing=True))
     assert losses(packed) == pytest.approx(losses(padded), rel=1e-3)
 
 
@@ -129,7 +124,7 @@ def test_a_four_bit_base_takes_a_quarter_of_the_memory_of_its_linear_weights(bas
 
 def test_four_bits_of_rows_that_are_no_whole_blocks(tmp_path: Path) -> None:
     base = tiny_models.build("llama", tmp_path / "base", hidden_size=64, head_dim=32, intermediate_size=96)
-    result = train(base, tmp_path / "out", replace(LESSON, method="qlora", learning_rate=1e-2))
+    result = train(base, tmp_path / "out", LESSON.changed(method="qlora", learning_rate=1e-2))
     assert tiny_models.answer_nats(result.spec, ROWS) < losses(result)[0] / 3
 
 
@@ -139,14 +134,14 @@ def test_four_bits_without_bitsandbytes_say_what_to_install(
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     monkeypatch.setattr(loading.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError) as told:
-        train(base, tmp_path / "out", replace(LESSON, method="qlora"))
+        train(base, tmp_path / "out", LESSON.changed(method="qlora"))
     assert told.value.fix == "pip install 'finetune-harness[4bit]'"
 
 
 def test_gradient_accumulation_is_a_larger_batch(base: Path, tmp_path: Path) -> None:
     rows = ROWS * 2
-    whole = train(base, tmp_path / "whole", replace(LESSON, batch_size=6, epochs=3, learning_rate=1e-2), rows)
-    parts = replace(LESSON, batch_size=2, gradient_accumulation=3, epochs=3, learning_rate=1e-2)
+    whole = train(base, tmp_path / "whole", LESSON.changed(batch_size=6, epochs=3, learning_rate=1e-2), rows)
+    parts = LESSON.changed(batch_size=2, gradient_accumulation=3, epochs=3, learning_rate=1e-2)
     assert losses(train(base, tmp_path / "parts", parts, rows)) == pytest.approx(losses(whole), rel=0.05)
 
 
@@ -170,5 +165,5 @@ def test_the_learning_rate_is_the_method_s_own_with_a_warm_up_and_a_cosine(
     spec = ModelSpec(str(base))
     start = Start(spec, base, ChatTokenizer(base), loading.stop_ids(base, None), 256, 256)
     job = supervised(start, TrainingData(ROWS * 10), TrainingConfig(method=method, batch_size=3), tmp_path)
-    assert job.trainer.args.learning_rate == LEARNING_RATES[method]
+    assert job.trainer.args.learning_rate == METHODS[method].learning_rate
     assert (job.trainer.args.lr_scheduler_type, job.trainer.args.get_warmup_steps(30)) == ("cosine", 2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,15 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from harness.models import load
-from harness.training import METHODS, Probe, TrainingConfig, TrainingData, TrainingDiverged, TrainingResult, TrainRow
+from harness.training import (
+    Probe,
+    TrainingConfig,
+    TrainingData,
+    TrainingDiverged,
+    TrainingResult,
+    TrainRow,
+    train_stage,
+)
 from harness.training.data.tokens import IGNORED, check_rows
 from harness.training.loop import monitors, run
 from harness.training.methods import adapters
@@ -104,7 +111,7 @@ def train(
     base: Path, out: Path, config: TrainingConfig, probes: Sequence[Probe] = (), **changes: Any
 ) -> TrainingResult:
     data = TrainingData(ROWS, changes.pop("validation", ROWS))
-    return METHODS[config.method](ModelSpec(str(base)), data, config, out, changes.pop("on_log", None), probes)
+    return train_stage(ModelSpec(str(base)), data, config, out, changes.pop("on_log", None), probes)
 
 
 def probe(scores: Sequence[float], **changes: Any) -> Probe:
@@ -212,7 +219,7 @@ def test_alarms_are_read_off_the_answers_of_the_model_itself(base: Path, tmp_pat
     questions = Probe("validation", prompts, [r.target for r in ROWS], lambda answers: [0.0] * len(answers), 40)
     old = Probe("old", prompts * 3, ["x"] * 12, lambda a: [float(LESSON[:9] not in c.text) for c in a], 40, margin=0.03)
     config = TrainingConfig(method="full", epochs=40, batch_size=4, learning_rate=2e-2, evaluate_every=20)
-    result = METHODS["full"](
+    result = train_stage(
         ModelSpec(str(base)), TrainingData(one, ROWS), config, tmp_path / "out", None, [questions, old]
     )
     assert set(result.remarks) >= {"mode collapse", "memorisation", "forgetting old"}
@@ -239,7 +246,7 @@ def test_a_loss_that_is_no_number_at_step_3_stops_the_run_there(
 
 def test_rows_that_would_all_lose_their_answer_are_refused(base: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="4 of 4 training rows are longer than 8 tokens"):
-        train(base, tmp_path / "out", replace(QUICK, max_length=8))
+        train(base, tmp_path / "out", QUICK.changed(max_length=8))
     assert not (tmp_path / "out.partial").exists()
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import yaml
 from fine_tuning_api import Api, serving
-from workspaces import run, verdict, write_jsonl
+from workspaces import run, select, verdict, write_jsonl
 
 from harness.cli.main import main
-from harness.config.training import TrainingConfig
+from harness.config.training import TrainingSection
 from harness.training import TrainingData, TrainingResult, TrainRow
 from harness.training.elsewhere import openai_job
 from suites.errors import UserError
@@ -138,7 +138,7 @@ def test_what_the_api_charged_is_what_the_training_cost_unless_the_file_says_oth
     prices = {"baseline": {"input": 4, "output": 16}, "candidate": {"input": 1, "output": 4}, **costs}
     with serving(Api()) as api:
         session = run(hosted(tmp_path, api, costs=prices))
-    [row] = session.store.rows("select training_cost, upkeep from v_break_even")
+    [row] = select(session.store, "select training_cost, upkeep from v_break_even")
     assert (row["training_cost"], row["upkeep"]) == pytest.approx((cost, cost / 6))
 
 
@@ -154,4 +154,4 @@ def test_every_share_of_a_learning_curve_would_be_another_bill(tmp_path: Path) -
     job = {"endpoint": "http://localhost:1/v1", "model": "tiny"}
     for setting in ({"learning_curve": [0.5, 1.0]}, {"seeds": 2}, {"sweep": {"space": {"rank": [4, 8]}}}):
         with pytest.raises(ValueError, match=f"{next(iter(setting))}`"):
-            TrainingConfig.model_validate({"openai_job": job, **setting})
+            TrainingSection.model_validate({"openai_job": job, **setting})

@@ -14,7 +14,6 @@ from harness.models import load
 from harness.models.hf.chat import ChatTokenizer
 from harness.models.hf.loading import stop_ids
 from harness.training import (
-    METHODS,
     PairRow,
     Probe,
     RatedRow,
@@ -22,6 +21,7 @@ from harness.training import (
     TrainingData,
     TrainRow,
     train,
+    train_stage,
     tuned_spec,
 )
 from harness.training.methods import online
@@ -53,7 +53,7 @@ PAIRS = [PairRow(asked(question), good, bad) for question, (good, bad) in ANSWER
 RATED = [RatedRow(asked(question), text, text == pair[0]) for question, pair in ANSWERS.items() for text in pair]
 DATA = TrainingData(ROWS, pairs=PAIRS, held_out=PAIRS, rated=RATED)
 QUICK = TrainingConfig(batch_size=3, rank=4, alpha=8, epochs=12, learning_rate=1e-2, max_new_tokens=6)
-SFT = replace(QUICK, method="lora", epochs=16)
+SFT = QUICK.changed(method="lora", epochs=16)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def curve(result: object, name: str) -> list[float]:
 @pytest.mark.parametrize("method", ["dpo", "kto"])
 def test_the_better_answer_becomes_likelier(method: str, base: Path, tmp_path: Path) -> None:
     spec = ModelSpec(str(base))
-    result = METHODS[method](spec, DATA, replace(QUICK, method=method), tmp_path / "out")
+    result = train_stage(spec, DATA, QUICK.changed(method=method), tmp_path / "out")
     assert margin(result.spec) > margin(spec) + 0.5
     before = load(spec).generate([Prompt("", asked("hello"))], Generation(6))
     assert load(result.spec).generate([Prompt("", asked("hello"))], Generation(6)) != before
@@ -93,9 +93,9 @@ def test_a_later_stage_starts_where_the_earlier_one_ended(
 ) -> None:
     """The policy is its own reference at first, so the first loss is that of no difference: log 2, and one half."""
     data = replace(DATA, rated=())
-    config = replace(QUICK, method=method, epochs=4, batch_size=6, after=(replace(SFT, method=stage),))
+    config = QUICK.changed(method=method, epochs=4, batch_size=6, after=(SFT.changed(method=stage),))
     result = train(ModelSpec(str(base)), data, config, tmp_path / "out")
-    first = METHODS[stage](ModelSpec(str(base)), data, config.after[0], tmp_path / f"out-1-{stage}")
+    first = train_stage(ModelSpec(str(base)), data, config.after[0], tmp_path / f"out-1-{stage}")
     losses = curve(result, "loss")
     assert losses[: len(curve(first, "loss"))] == curve(first, "loss")
     assert losses[len(curve(first, "loss"))] == pytest.approx(first_loss, abs=1e-3)
@@ -110,11 +110,11 @@ def test_only_the_last_stage_is_probed_and_earlier_ones_report_under_their_names
     questions = [Prompt("", row.messages) for row in DATA.train]
     targets = [row.target for row in DATA.train]
     probe = Probe("last", questions, targets, lambda answers: [float(bool(a.text)) for a in answers], 4)
-    config = replace(SFT, epochs=2, rank=4, after=(replace(SFT, method="full", epochs=1),))
+    config = SFT.changed(epochs=2, rank=4, after=(SFT.changed(method="full", epochs=1),))
     data = replace(DATA, validation=DATA.train)
     out = tmp_path / "out"
     result = train(ModelSpec(str(base)), data, config, out, lambda s, n, logs: told.append((s, n, set(logs))), [probe])
-    first = METHODS["full"](ModelSpec(str(base)), data, config.after[0], tmp_path / "out-1-full")
+    first = train_stage(ModelSpec(str(base)), data, config.after[0], tmp_path / "out-1-full")
     assert min(step for step, name, _ in result.loss_curve if name == "score") == first.steps
     assert result.best_step is not None
     assert first.steps < result.best_step <= result.steps
@@ -124,7 +124,7 @@ def test_only_the_last_stage_is_probed_and_earlier_ones_report_under_their_names
 
 
 def test_a_stage_that_was_interrupted_goes_on_after_the_finished_one(base: Path, tmp_path: Path) -> None:
-    config = replace(SFT, epochs=4, after=(replace(SFT, method="full", epochs=1),))
+    config = SFT.changed(epochs=4, after=(SFT.changed(method="full", epochs=1),))
     whole = train(ModelSpec(str(base)), DATA, config, tmp_path / "whole")
 
     def stop(step: int, total: int, logs: Mapping[str, float]) -> None:
@@ -151,7 +151,7 @@ def _later(report: OnLog) -> OnLog:
 
 def test_a_qlora_goes_on_on_its_four_bit_base(tmp_path: Path) -> None:
     base = tiny_models.build("llama", tmp_path / "base", hidden_size=64, head_dim=32)
-    config = replace(QUICK, method="dpo", epochs=4, after=(replace(SFT, method="qlora"),))
+    config = QUICK.changed(method="dpo", epochs=4, after=(SFT.changed(method="qlora"),))
     result = train(ModelSpec(str(base)), DATA, config, tmp_path / "out")
     first = tuned_spec(ModelSpec(str(base)), config.after[0], tmp_path / "out-1-qlora")
     assert result.spec.load_in == first.load_in == "4bit"
@@ -160,11 +160,11 @@ def test_a_qlora_goes_on_on_its_four_bit_base(tmp_path: Path) -> None:
 
 
 def test_a_stage_after_another_adapter_is_another_training(base: Path, tmp_path: Path) -> None:
-    one = METHODS["lora"](ModelSpec(str(base)), DATA, replace(SFT, epochs=1), tmp_path / "one")
-    two = METHODS["lora"](ModelSpec(str(base)), DATA, replace(SFT, epochs=2), tmp_path / "two")
-    METHODS["dpo"](one.spec, DATA, replace(QUICK, method="dpo", epochs=1), tmp_path / "out")
+    one = train_stage(ModelSpec(str(base)), DATA, SFT.changed(epochs=1), tmp_path / "one")
+    two = train_stage(ModelSpec(str(base)), DATA, SFT.changed(epochs=2), tmp_path / "two")
+    train_stage(one.spec, DATA, QUICK.changed(method="dpo", epochs=1), tmp_path / "out")
     with pytest.raises(UserError, match="holds something else"):
-        METHODS["dpo"](two.spec, DATA, replace(QUICK, method="dpo", epochs=1), tmp_path / "out")
+        train_stage(two.spec, DATA, QUICK.changed(method="dpo", epochs=1), tmp_path / "out")
 
 
 def test_pairs_are_read_as_the_model_reads_them_and_end_with_a_stop_token(start: Start) -> None:
@@ -184,20 +184,20 @@ def test_kto_measures_its_distance_on_answers_to_other_prompts_of_the_batch() ->
 def test_kto_needs_both_kinds(base: Path, tmp_path: Path) -> None:
     data = TrainingData((), rated=[row for row in RATED if row.good])
     with pytest.raises(UserError, match="3 good and 0 bad"):
-        METHODS["kto"](ModelSpec(str(base)), data, replace(QUICK, method="kto"), tmp_path / "out")
+        train_stage(ModelSpec(str(base)), data, QUICK.changed(method="kto"), tmp_path / "out")
 
 
 def test_dpo_without_pairs_says_so(base: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no preference rows"):
-        METHODS["dpo"](ModelSpec(str(base)), TrainingData(ROWS), replace(QUICK, method="dpo"), tmp_path / "out")
+        train_stage(ModelSpec(str(base)), TrainingData(ROWS), QUICK.changed(method="dpo"), tmp_path / "out")
 
 
 def test_a_reward_model_is_marked_on_held_out_pairs_and_comes_back_from_disk(
     base: Path, start: Start, tmp_path: Path
 ) -> None:
-    spec, config = ModelSpec(str(base)), replace(QUICK, method="reward")
+    spec, config = ModelSpec(str(base)), QUICK.changed(method="reward")
     upside_down = [PairRow(pair.messages, pair.rejected, pair.chosen) for pair in PAIRS[:2]]
-    result = METHODS["reward"](spec, replace(DATA, held_out=[*PAIRS, *upside_down]), config, tmp_path / "out")
+    result = train_stage(spec, replace(DATA, held_out=[*PAIRS, *upside_down]), config, tmp_path / "out")
     assert result.preferred == [("0", 1.0), ("1", 1.0), ("2", 1.0), ("0", 0.0), ("1", 0.0)]
     assert result.spec == spec  # it marks answers, and gives none
     model = RewardModel(tmp_path / "out", spec, start.chat)
@@ -210,14 +210,15 @@ def test_a_reward_model_is_marked_on_held_out_pairs_and_comes_back_from_disk(
     lowest = sum(torch.nn.functional.softplus(torch.tensor(b - a)) for a, b in zip(better, worse, strict=True)) / 3
     assert curve(result, "eval_loss")[-1] >= 0
     assert float(lowest) == pytest.approx(curve(result, "loss")[-1], abs=0.05)
-    assert METHODS["reward"](spec, replace(DATA, held_out=[*PAIRS, *upside_down]), config, tmp_path / "out") == result
+    assert train_stage(spec, replace(DATA, held_out=[*PAIRS, *upside_down]), config, tmp_path / "out") == result
 
 
 @pytest.mark.parametrize("method", ["rloo", "grpo"])
 def test_an_online_method_reads_prompts_and_ends_answers_as_the_exam_does(
     method: str, start: Start, tmp_path: Path
 ) -> None:
-    trainer = online.build(start, DATA, replace(QUICK, method=method, batch_size=8), tmp_path).trainer
+    build = {"rloo": online.rloo, "grpo": online.grpo}[method]
+    trainer = build(start, DATA, QUICK.changed(method=method, batch_size=8), tmp_path).trainer
     read, *_ = trainer._tokenize_prompts([row["prompt"] for row in trainer.train_dataset])
     assert read == [start.chat.encode(start.chat.render(row.messages)) for row in ROWS]
     assert sorted(trainer.eos_token_ids) == start.stops
@@ -229,11 +230,11 @@ def test_an_online_method_reads_prompts_and_ends_answers_as_the_exam_does(
 def test_a_metric_of_the_exam_is_a_reward(method: str, base: Path, tmp_path: Path) -> None:
     """A model that gives right and wrong answers alike comes to give the right ones."""
     both = TrainingData([TrainRow(row.messages, row.completion) for row in RATED])
-    torn = METHODS["full"](
-        ModelSpec(str(base)), both, replace(SFT, method="full", epochs=15, batch_size=6), tmp_path / "torn"
+    torn = train_stage(
+        ModelSpec(str(base)), both, SFT.changed(method="full", epochs=15, batch_size=6), tmp_path / "torn"
     )
-    config = replace(QUICK, method=method, batch_size=96, completions=32, epochs=20, rank=16, alpha=32)
-    result = METHODS[method](torn.spec, DATA, config, tmp_path / "out")
+    config = QUICK.changed(method=method, batch_size=96, completions=32, epochs=20, rank=16, alpha=32)
+    result = train_stage(torn.spec, DATA, config, tmp_path / "out")
     rewards = curve(result, "reward")
     assert len(rewards) == 20
     assert sum(rewards[-5:]) / 5 > sum(rewards[:5]) / 5 + 0.1
@@ -242,8 +243,8 @@ def test_a_metric_of_the_exam_is_a_reward(method: str, base: Path, tmp_path: Pat
 
 
 def test_all_three_stages_of_rlhf(base: Path, tmp_path: Path) -> None:
-    stages = (replace(SFT, epochs=12), replace(QUICK, method="reward"))
-    config = replace(QUICK, method="rloo", reward="model", batch_size=24, epochs=12, after=stages)
+    stages = (SFT.changed(epochs=12), QUICK.changed(method="reward"))
+    config = QUICK.changed(method="rloo", reward="model", batch_size=24, epochs=12, after=stages)
     result = train(ModelSpec(str(base)), DATA, config, tmp_path / "out")
     rewards = curve(result, "reward")
     assert sum(rewards[-3:]) > sum(rewards[:3])
@@ -268,12 +269,12 @@ def test_a_target_that_cannot_be_marked_stops_the_training(start: Start) -> None
 
 
 def test_online_settings_that_cannot_work_are_named(base: Path, tmp_path: Path) -> None:
-    config = replace(QUICK, method="grpo", batch_size=12, completions=8)
+    config = QUICK.changed(method="grpo", batch_size=12, completions=8)
     with pytest.raises(UserError, match="12 answers does not divide"):
-        METHODS["grpo"](ModelSpec(str(base)), DATA, config, tmp_path / "out")
-    config = replace(QUICK, method="grpo", batch_size=32, completions=8)
+        train_stage(ModelSpec(str(base)), DATA, config, tmp_path / "out")
+    config = QUICK.changed(method="grpo", batch_size=32, completions=8)
     with pytest.raises(UserError, match="grpo asks 4 prompts at once, and there are 3 training rows"):
-        METHODS["grpo"](ModelSpec(str(base)), DATA, config, tmp_path / "out")
-    config = replace(QUICK, method="grpo", batch_size=16, reward="model")
+        train_stage(ModelSpec(str(base)), DATA, config, tmp_path / "out")
+    config = QUICK.changed(method="grpo", batch_size=16, reward="model")
     with pytest.raises(UserError, match="no reward model"):
-        METHODS["grpo"](ModelSpec(str(base)), DATA, config, tmp_path / "out")
+        train_stage(ModelSpec(str(base)), DATA, config, tmp_path / "out")

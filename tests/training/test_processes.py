@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import pytest
 import tiny_models
 import torch
 import yaml
-from workspaces import run, tiny_training, verdict
+from workspaces import run, select, tiny_training, verdict
 
 from harness.cli.main import main
 from harness.experiment.load import load_experiment
@@ -139,7 +138,7 @@ def test_ctrl_c_ends_every_process_and_the_same_command_goes_on(
     how: dict[str, Any], base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     available(how, monkeypatch)
-    config = replace(CONFIG, epochs=30)  # long enough to be going on when the interruption is seen
+    config = CONFIG.changed(epochs=30)  # long enough to be going on when the interruption is seen
 
     def interrupt(step: int, total: int, found: Mapping[str, float]) -> None:
         if step == 40:
@@ -210,7 +209,7 @@ def test_an_experiment_is_trained_in_two_processes_and_examined_in_one(
     session = run(tiny_training(tmp_path, model, accelerate="two.yaml"))
     assert verdict(session) == "deploy"
     assert "validation loss alone judges their steps" in capsys.readouterr().err
-    names = session.store.rows("select distinct name from training_log")
+    names = select(session.store, "select distinct name from training_log")
     assert {"loss", "eval_loss"} <= {row["name"] for row in names}
     assert "score" not in {row["name"] for row in names}
 

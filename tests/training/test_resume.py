@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ import tiny_models
 import torch
 from training_child import CONFIG, DATA
 
-from harness.training import METHODS, PairRow, TrainingConfig, TrainingData, TrainingResult
+from harness.training import PairRow, TrainingConfig, TrainingData, TrainingResult, train_stage
 from harness.training.loop import checkpoints
 from harness.training.types import OnLog
 from suites.errors import UserError
@@ -41,7 +40,7 @@ def whole(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(base: Path, out: Path, config: TrainingConfig = CONFIG, on_log: OnLog | None = None) -> TrainingResult:
-    return METHODS[config.method](ModelSpec(str(base)), DATA, config, out, on_log)
+    return train_stage(ModelSpec(str(base)), DATA, config, out, on_log)
 
 
 def weights(out: Path) -> bytes:
@@ -89,17 +88,17 @@ COMPARED = TrainingData(DATA.train, pairs=PAIRS, held_out=PAIRS[:3])
 def test_learning_from_preferences_goes_on_too(method: str, base: Path, tmp_path: Path) -> None:
     earlier = train(base, tmp_path / "earlier").spec
     start = ModelSpec(str(base)) if method == "reward" else earlier
-    config = replace(CONFIG, method=method, batch_size=4, completions=2, learning_rate=1e-3, max_new_tokens=4)
-    whole = METHODS[method](start, COMPARED, config, tmp_path / "whole")
+    config = CONFIG.changed(method=method, batch_size=4, completions=2, learning_rate=1e-3, max_new_tokens=4)
+    whole = train_stage(start, COMPARED, config, tmp_path / "whole")
 
     def stop(step: int, total: int, logs: Mapping[str, float]) -> None:
         if step == 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        METHODS[method](start, COMPARED, config, tmp_path / "out", stop)
+        train_stage(start, COMPARED, config, tmp_path / "out", stop)
     seen: list[int] = []
-    result = METHODS[method](start, COMPARED, config, tmp_path / "out", lambda step, *_: seen.append(step))
+    result = train_stage(start, COMPARED, config, tmp_path / "out", lambda step, *_: seen.append(step))
     assert (seen[0], result.steps) == (4, whole.steps)
     assert result.best_step == whole.steps  # which step was the best, their loss does not say
     assert weights(tmp_path / "out") == weights(tmp_path / "whole")

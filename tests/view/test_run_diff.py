@@ -11,8 +11,10 @@ from workspaces import recorded_experiment, run, write_jsonl
 
 from harness.cli.main import DEFAULT_MARGIN, main
 from harness.config.policy import MetricRule
+from harness.store import arms
 from harness.store.database import Store
-from harness.view.run_diff import compare_runs, find_run
+from harness.store.pairs import find_run
+from harness.view.run_diff import compare_runs
 from suites.errors import UserError
 
 ONE, OTHER = "plain/prompted", "plain/candidate"
@@ -109,7 +111,7 @@ def test_json_holds_all_of_it(typed: Typed) -> None:
 def test_a_run_is_named_by_arm_by_suite_or_by_the_beginning_of_its_id(store: Store) -> None:
     found = find_run(store, ONE)
     assert find_run(store, f"{ONE}/test") == found
-    assert find_run(store, found["run_id"][:10]) == found
+    assert find_run(store, found.run_id[:10]) == found
 
 
 def test_a_name_of_no_run_or_of_several_is_refused(store: Store, typed: Typed) -> None:
@@ -129,7 +131,7 @@ def test_of_two_experiments_of_one_name_the_latest_is_meant(tmp_path: Path) -> N
     write_jsonl(tmp_path / "tuned.jsonl", [{"id": f"t{i:04d}", "completion": "maybe"} for i in range(40)])
     second = run(path)
     assert first.id != second.id
-    assert find_run(second.store, "twice/candidate")["run_id"] == second.chosen("candidate")["run_id"]
+    assert find_run(second.store, "twice/candidate").run_id == arms.chosen(second.store, second.id, "candidate").run_id
 
 
 @pytest.mark.parametrize(
@@ -151,7 +153,7 @@ def test_runs_on_different_exams_are_refused_and_it_is_said_why(
 
 def test_runs_whose_examples_differ_are_refused(tmp_path: Path) -> None:
     session = run(recorded_experiment(tmp_path, ["no"] * 40, ["yes"] * 40, name="plain"))
-    lost = session.chosen("candidate")["run_id"]
+    lost = arms.chosen(session.store, session.id, "candidate").run_id
     with session.store.connect() as con:
         con.execute("delete from answers where run_id = ? and example_id = 't0007'", [lost])
     with pytest.raises(UserError, match="1 are in only one, 't0007' the first"):

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import torch
+from torch.nn import Module
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
@@ -204,7 +204,7 @@ def _hide(visible: torch.Tensor) -> torch.Tensor:
 
 
 def attend(
-    module: Any,
+    module: Module,
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
@@ -213,7 +213,7 @@ def attend(
     softcap: float | None = None,
     sliding_window: int | None = None,
     rows: Pass | None = None,
-    **others: Any,
+    **others: object,
 ) -> tuple[torch.Tensor, None]:
     """Attention of the tokens of a pass. Raises NotImplementedError for a kind of attention it does not know."""
     asked = {name for name, given in others.items() if given is not None and given is not False}

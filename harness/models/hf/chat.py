@@ -176,7 +176,7 @@ class ChatTokenizer:
         return text
 
 
-def load_config(folder: Path) -> Any:
+def load_config(folder: Path) -> transformers.PreTrainedConfig:
     try:
         return transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
@@ -185,7 +185,7 @@ def load_config(folder: Path) -> Any:
         ) from error
 
 
-def _load(folder: Path, base: Path) -> Any:
+def _load(folder: Path, base: Path) -> transformers.PreTrainedTokenizerBase:
     # The class of a tokenizer, and with it how words are split, depends on the model type. An adapter's folder has
     # no config, so without the base's it would be read differently from the very same files beside the base.
     config = load_config(base)

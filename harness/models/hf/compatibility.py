@@ -6,13 +6,18 @@ import inspect
 import logging
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
+from torch.nn import Module
 
 from harness.models.hf.engine import Engine
 from harness.models.hf.padded import Plain
 from suites.model import LogLikelihood
+from suites.types import Json
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 LAYERS = {"full_attention", "sliding_attention"}
 
@@ -26,7 +31,7 @@ CLOSE_HALF = 0.1
 log = logging.getLogger(__name__)
 
 
-def engine(model: Any, device: str, stop: Sequence[int]) -> Engine | None:
+def engine(model: Module, device: str, stop: Sequence[int]) -> Engine | None:
     """The engine for `model`, or None where only the plain way is safe; the log says why."""
     fast = Engine(model, device, stop, longest=_longest(model.config.get_text_config()))
     reason = _foreign(model) or _different(fast, Plain(model, device, stop), model)
@@ -35,7 +40,7 @@ def engine(model: Any, device: str, stop: Sequence[int]) -> Engine | None:
     return None if reason else fast
 
 
-def _foreign(model: Any) -> str:
+def _foreign(model: Module) -> str:
     """What the model says of itself that the engine cannot honour."""
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     layers = set(getattr(base.config.get_text_config(), "layer_types", None) or LAYERS)
@@ -51,7 +56,7 @@ def _foreign(model: Any) -> str:
     return ""
 
 
-def _longest(config: Any) -> float:
+def _longest(config: PreTrainedConfig) -> float:
     """Up to how many tokens the angles of the rotary embedding depend on a token's own position alone."""
     limits = [math.inf]
     for rope in _ropes(getattr(config, "rope_parameters", None)):
@@ -60,7 +65,7 @@ def _longest(config: Any) -> float:
     return min(limits)
 
 
-def _ropes(parameters: Any) -> Iterator[dict[str, Any]]:
+def _ropes(parameters: object) -> Iterator[Json]:
     """The settings of each kind of layer; most models have one for all."""
     if isinstance(parameters, dict):
         if "rope_type" in parameters:
@@ -69,7 +74,7 @@ def _ropes(parameters: Any) -> Iterator[dict[str, Any]]:
             yield from _ropes(each)
 
 
-def _different(fast: Engine, plain: Plain, model: Any) -> str:
+def _different(fast: Engine, plain: Plain, model: Module) -> str:
     """Both ways score the same made-up questions: a prefix in common, unequal lengths, several answers each."""
     vocabulary = model.get_input_embeddings().num_embeddings
     ids = [(7919 * i) % vocabulary for i in range(1, 120)]

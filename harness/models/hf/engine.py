@@ -10,9 +10,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import torch
+from torch.nn import Module
 
 from harness.models.hf.attention import NAME, KeyValues, Layers, Pass, branching_rows, next_tokens, whole_rows
 from harness.models.hf.prefix_groups import group
@@ -84,7 +85,9 @@ class Way(Protocol):
         """Half as many requests at once from now on."""
 
 
-def in_memory(way: Way, n: int, work: Callable[[list[int]], Iterator[list[tuple[int, T]]]]) -> Iterator[Any]:
+def in_memory(
+    way: Way, n: int, work: Callable[[list[int]], Iterator[list[tuple[int, T]]]]
+) -> Iterator[list[tuple[int, T]]]:
     """`work` on all indices below `n`; when memory runs out, on what is left with half as many at once."""
     left = set(range(n))
     while left:
@@ -109,7 +112,7 @@ class Engine:
     large for the device; before that it goes on with fewer at once.
     """
 
-    def __init__(self, model: Any, device: str, stop: Sequence[int], longest: float = math.inf) -> None:
+    def __init__(self, model: Module, device: str, stop: Sequence[int], longest: float = math.inf) -> None:
         self._model, self._device, self._stop, self.longest = model, device, frozenset(stop), longest
         self._pass_tokens, self._rows = PASS_TOKENS[device], ROWS[device]
         self.at_once = 0

@@ -8,19 +8,20 @@ import warnings
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import torch
 import transformers
 from peft import PeftConfig, PeftModelForCausalLM
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch.nn import Module
 
 from harness.models.errors import NonFiniteWeights
 from harness.models.files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, TRAINING_RECORD, first_line, read_json, tensors_hash
 from harness.models.hf.chat import load_config
 from suites.errors import UserError
 from suites.model import ModelSpec
+from suites.types import Json
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -84,7 +85,7 @@ def precision(spec: ModelSpec, device: str) -> str:
     return f"nf4 {dtype}" if spec.load_in else dtype
 
 
-def quantization(spec: ModelSpec, device: str) -> dict[str, Any]:
+def quantization(spec: ModelSpec, device: str) -> Json:
     """Settings with which `load_base` reads the weights in 4 bits, or none.
 
     NF4 with double quantisation (QLoRA, Dettmers et al. 2023, arXiv:2305.14314, section 3). Raises UserError without
@@ -105,7 +106,7 @@ def quantization(spec: ModelSpec, device: str) -> dict[str, Any]:
     return {"quantization_config": config, "device_map": {"": device}}
 
 
-def load_base(folder: Path, dtype: str, **quantized: Any) -> Any:
+def load_base(folder: Path, dtype: str, **quantized: object) -> Module:
     """The base model, on the CPU unless `quantized` says otherwise.
 
     Refuses weights that are missing, of another shape, or not finite.
@@ -137,7 +138,7 @@ def load_base(folder: Path, dtype: str, **quantized: Any) -> Any:
     return model
 
 
-def _leave_unpacked(module: Any) -> None:
+def _leave_unpacked(module: Module) -> None:
     """Of 4-bit weights, on CPUs with bfloat16 instructions, bitsandbytes packs what divides into whole blocks.
 
     It tries with all others too, and fails (0.50, `_convert_weight_packed_for_cpu`); unpacked they work everywhere.
@@ -146,7 +147,7 @@ def _leave_unpacked(module: Any) -> None:
         module.support_avx512bf16_for_cpu = module.in_features % 64 == 0 and module.out_features % 32 == 0
 
 
-def add_adapter(model: Any, folder: Path, name: str, spec: ModelSpec, base: Path, vocabulary: int) -> Any:
+def add_adapter(model: Module, folder: Path, name: str, spec: ModelSpec, base: Path, vocabulary: int) -> Module:
     """`model` with the adapter of `folder` on it as `name`, or the reason why the two do not belong together.
 
     A `model` that wears adapters already keeps them; after an error it is as it was.
@@ -180,7 +181,7 @@ def add_adapter(model: Any, folder: Path, name: str, spec: ModelSpec, base: Path
     return tuned
 
 
-def remove_adapter(tuned: Any, name: str) -> bool:
+def remove_adapter(tuned: Module, name: str) -> bool:
     """Take an adapter off; true when it was the last, and the base is as it was before the first."""
     if others := sorted(set(tuned.peft_config) - {name}):
         if name in tuned.peft_config:

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 import transformers
+from torch.nn import Module
 
 from harness.models import files
 from harness.models.errors import NonFiniteWeights
@@ -122,7 +123,7 @@ class HFModel:
         return shared_base.base(self.base, self.spec, self.device)
 
     @cached_property
-    def _loaded(self) -> tuple[Any, str | None]:
+    def _loaded(self) -> tuple[Module, str | None]:
         """The model to call, and the name of its adapter on the base."""
         if not self.adapter:
             return self._base.model, None
@@ -131,7 +132,7 @@ class HFModel:
         return model, name
 
     @property
-    def _model(self) -> Any:
+    def _model(self) -> Module:
         return self._loaded[0]
 
     def _at_work(self) -> AbstractContextManager[None]:

@@ -5,21 +5,25 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TypeVar
 
 import torch
+from torch.nn import Module
 
 from harness.models.hf.engine import Pair, Row, in_memory
 from suites.model import Generation, LogLikelihood
+from suites.types import Json
 
 BATCH_TOKENS = {"cpu": 2_048, "mps": 8_192, "cuda": 65_536}
 """How many tokens, padding and room for the answer included, one batch may hold."""
+
+T = TypeVar("T")
 
 
 class Plain:
     """A model asked in padded batches. Same methods as `Engine`."""
 
-    def __init__(self, model: Any, device: str, stop: Sequence[int]) -> None:
+    def __init__(self, model: Module, device: str, stop: Sequence[int]) -> None:
         self._model, self._device, self._stop = model, device, stop
         # Masked, so any token will do; a pad token that was added later may have no embedding.
         self._pad = (*stop, 0)[0]
@@ -37,8 +41,8 @@ class Plain:
         lengths = [len(context) + len(answer) for context, answer in pairs]
         return self._all(lengths, lambda batch: self._score([pairs[i] for i in batch]))
 
-    def _all(self, lengths: Sequence[int], work: Callable[[list[int]], list[Any]]) -> Iterator[list[tuple[int, Any]]]:
-        def batched(left: list[int]) -> Iterator[list[tuple[int, Any]]]:
+    def _all(self, lengths: Sequence[int], work: Callable[[list[int]], list[T]]) -> Iterator[list[tuple[int, T]]]:
+        def batched(left: list[int]) -> Iterator[list[tuple[int, T]]]:
             for batch in self._batches(left, lengths):
                 self.at_once = len(batch)
                 yield list(zip(batch, work(batch), strict=True))
@@ -63,7 +67,7 @@ class Plain:
     def _answer(self, prompts: list[list[int]], generation: Generation) -> list[Row]:
         started = time.perf_counter()
         width = max(len(ids) for ids in prompts)
-        sampling: dict[str, Any] = {"do_sample": False}
+        sampling: Json = {"do_sample": False}
         if generation.temperature > 0:
             torch.manual_seed(generation.seed)
             sampling = {"do_sample": True, "temperature": generation.temperature, "top_k": 0, "top_p": 1.0}

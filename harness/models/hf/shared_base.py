@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 import transformers
+from torch.nn import Module
 
 from harness.models import files
 from harness.models.hf import loading
@@ -33,7 +34,7 @@ class Base:
         self.model.generation_config = transformers.GenerationConfig()
         self._tuned: Any = None
 
-    def attach(self, adapter: Path, spec: ModelSpec, vocabulary: int) -> tuple[Any, str]:
+    def attach(self, adapter: Path, spec: ModelSpec, vocabulary: int) -> tuple[Module, str]:
         """The model with the adapter, and the name the adapter has on it. Raises what `hf_loading.add_adapter` does."""
         name = f"adapter_{next(_NUMBERS)}"
         with torch.inference_mode(False):

@@ -54,7 +54,7 @@ create or replace view v_break_even as                      -- with what each si
             and became.side = 'candidate';
 
 create or replace view v_training as
-    select x.experiment_id, t.* exclude (preferred), l.step, l.name, l.value
+    select x.*, t.* exclude (training_id, preferred), l.step, l.name, l.value
     from experiment_training x join training t using (training_id) left join training_log l using (training_id);
 
 create or replace view v_repeats as                         -- other seeds, shares of the rows, trials of a sweep
@@ -63,7 +63,15 @@ create or replace view v_repeats as                         -- other seeds, shar
 
 create or replace view v_findings as select * from findings;
 create or replace view v_verdicts as select * from verdicts;
-create or replace view v_evidence as select * from evidence;
+create or replace view v_judge_measures as select * from judge_measures;
+create or replace view v_endpoints as select * from endpoints;
+create or replace view v_adapter_effects as select * from adapter_effects;
+
+create or replace view v_trouble as             -- what stopped an experiment; the trouble of a fold is that of all of them
+    select experiment_id, stage, side, null::integer as fold, note from trouble
+    union all
+    select f.experiment_id, t.stage, t.side, f.fold, t.note from folds f join trouble t on t.experiment_id = f.fold_id;
+
 create or replace view v_comparisons as select * from comparisons;
 create or replace view v_gates as select * from gates;
 create or replace view v_stages as select * from stages;

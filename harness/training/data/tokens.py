@@ -90,21 +90,21 @@ def _labelled(prompt: list[int], answer: list[int], stops: Sequence[int]) -> Tok
 def check_rows(rows: Sequence[Tokens], max_length: int, stops: Sequence[int], what: str) -> None:
     """Refuse what would train quietly and badly: nothing to learn, cut answers, answers that never stop."""
     if not rows:
-        raise UserError(f"There are no {what} rows.", f"data: {what}", "Give at least one row.")
+        raise UserError(f"there are no {what} rows", f"data: {what}", "give at least one row")
     lengths = [len(row["input_ids"]) for row in rows]
     over = sum(length > max_length for length in lengths)
     if over:
         raise UserError(
             f"{over} of {len(rows)} {what} rows are longer than {max_length} tokens and would lose the end of their "
-            f"answer; the longest has {max(lengths)}.",
+            f"answer; the longest has {max(lengths)}",
             "training: max_length",
-            f"Set max_length to {max(lengths)} or more, or shorten or remove those rows.",
+            f"set max_length to {max(lengths)} or more, or shorten or remove those rows",
         )
     endless = sum(not set(row["labels"]).intersection(stops) for row in rows)
     if endless:
         raise UserError(
-            f"In {endless} of {len(rows)} {what} rows the answer ends without a stop token: the model would learn "
-            "not to stop.",
+            f"in {endless} of {len(rows)} {what} rows the answer ends without a stop token: the model would learn "
+            "not to stop",
             "the model's chat template",
-            "Let the template write the end-of-turn token after the assistant's content.",
+            "let the template write the end-of-turn token after the assistant's content",
         )

@@ -62,7 +62,7 @@ def run(
         meanwhile=lambda: tell(program.last_line(partial / LOG)),
     )  # fmt: skip
     if code:
-        fix = f"See the log. {program.last_lines(partial / LOG)}"
+        fix = f"see the log; {program.last_lines(partial / LOG)}"
         raise UserError(f"the command ended {program.ended(code)}", str(partial / LOG), fix)
     trained = _check(made, spec, output, partial / LOG)
     for file in (*files.values(), partial / LOG):
@@ -84,11 +84,11 @@ def words_of(command: str, places: dict[str, str]) -> list[str]:
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise UserError(f"the command cannot be read: {error}", "training: command", "Close the quotes.") from None
+        raise UserError(f"the command cannot be read: {error}", "training: command", "close the quotes") from None
     places_in = re.compile("{(" + "|".join(PLACES) + ")}")
     words = [places_in.sub(lambda place: places[place[1]], word) for word in words]
     if not words:
-        raise UserError("the command is empty", "training: command", "Give a program and its arguments.")
+        raise UserError("the command is empty", "training: command", "give a program and its arguments")
     return words
 
 
@@ -144,11 +144,11 @@ def _check(made: Path, spec: ModelSpec, output: str, log: Path) -> int:
     if not found:
         left = ", ".join(sorted(file.name for file in made.iterdir())[:8]) or "nothing"
         what = f"the command ended well but left no {output}: there is no {wanted} in {{out}}, only {left}"
-        raise UserError(what, str(log), "Let it write to {out}, or set training.output to what it writes.")
+        raise UserError(what, str(log), "let it write to {out}, or set training.output to what it writes")
     place = found[0].parent
     if place != made:  # some trainers leave a folder of their own, or checkpoints only
         what = f"the {output} is not in {{out}} itself but in {place.relative_to(made)}"
-        raise UserError(what, str(log), "Let the command write it to {out}, or move it there as its last step.")
+        raise UserError(what, str(log), "let the command write it to {out}, or move it there as its last step")
     if output == "adapter":
         hf_files.adapter_folder(str(made))
     else:

@@ -14,8 +14,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.config.recipe import TrainingConfig
 from harness.training.elsewhere import program
-from harness.training.types import OnLog, TrainingConfig, TrainingData, TrainingDiverged, TrainingPruned, TrainingResult
+from harness.training.types import OnLog, TrainingData, TrainingDiverged, TrainingPruned, TrainingResult
 from suites.errors import UserError
 from suites.model import ModelSpec
 
@@ -77,6 +78,6 @@ def _failure(folder: Path, code: int) -> Exception:
         if isinstance(trouble, Exception):
             shutil.rmtree(folder)
             return trouble
-        return UserError(f"a process of the training failed: {trouble}", str(folder / LOG), "See the log.")
-    fix = f"See the log. {program.last_lines(folder / LOG)}"
+        return UserError(f"a process of the training failed: {trouble}", str(folder / LOG), "see the log")
+    fix = f"see the log; {program.last_lines(folder / LOG)}"
     return UserError(f"accelerate ended {program.ended(code)}", str(folder / LOG), fix)

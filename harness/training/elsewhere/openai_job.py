@@ -98,7 +98,7 @@ def _start(api: _Api, job: Job, data: TrainingData, seed: int, partial: Path) ->
             body["hyperparameters"] = dict(job.hyperparameters)
         found = api.ask("POST", "/fine_tuning/jobs", json=body)
     except _Unreachable as trouble:
-        raise UserError(f"the job could not be started: {trouble}", api.url, "Try again when it answers.") from None
+        raise UserError(f"the job could not be started: {trouble}", api.url, "try again when it answers") from None
     write_durably(partial / JOB, json.dumps({"id": found["id"]}))
     return str(found["id"])
 
@@ -112,7 +112,7 @@ def _wait(api: _Api, job: Job, known: str, on_log: OnLog | None) -> dict[str, An
         except _Unreachable as trouble:
             failures += 1
             if failures > PATIENCE:
-                raise UserError(str(trouble), api.url, f"Job {known} goes on there; so does this command.") from None
+                raise UserError(str(trouble), api.url, f"job {known} goes on there; so does this command") from None
             found = {}
         status = str(found.get("status") or said)
         if status != said:
@@ -124,7 +124,7 @@ def _wait(api: _Api, job: Job, known: str, on_log: OnLog | None) -> dict[str, An
             raise _failed(found, known, api.url)
         if time.monotonic() > until:
             what = f"job {known} is still {status} after {job.timeout_hours:g} hours"
-            raise UserError(what, api.url, "It goes on there; run the same command again, or raise timeout_hours.")
+            raise UserError(what, api.url, "it goes on there; run the same command again, or raise timeout_hours")
         if on_log:
             on_log(0, 1, {})
         time.sleep(job.poll_seconds)
@@ -134,7 +134,7 @@ def _failed(found: Mapping[str, Any], known: str, url: str) -> UserError:
     error = found.get("error")
     reason = str(error.get("message") or "") if isinstance(error, dict) else ""
     what = f"job {known} {found['status']}" + (f": {reason[:300]}" if reason else "")
-    return UserError(what, url, f"Mend what it names, and remove the folder that holds {JOB} to start another.")
+    return UserError(what, url, f"mend what it names, and remove the folder that holds {JOB} to start another")
 
 
 def _cancel(api: _Api, known: str) -> None:

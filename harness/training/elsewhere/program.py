@@ -44,7 +44,7 @@ def run(
             )  # fmt: skip
         except OSError as error:
             what = f"the command cannot be started: {error.strerror}"
-            raise UserError(what, f"{setting} ({words[0]})", "Check the program's name.") from None
+            raise UserError(what, f"{setting} ({words[0]})", "check the program's name") from None
         with _guarded(process.pid):
             try:
                 return _wait(process, log, timeout_s, meanwhile)
@@ -77,7 +77,7 @@ def _wait(
             meanwhile()
         if until is not None and timeout_s is not None and time.monotonic() > until:
             what = f"the command was still running after {timeout_s / 3600:g} hours and was ended"
-            raise UserError(what, str(log), f"Raise training.timeout_hours. {last_lines(log)}")
+            raise UserError(what, str(log), f"raise training.timeout_hours; {last_lines(log)}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -103,9 +103,9 @@ def ended(code: int) -> str:
 
 
 def last_lines(log: Path) -> str:
-    """What a program printed last, in a sentence."""
+    """What a program printed last, in words."""
     last = _printed(log)[-LAST_LINES:]
-    return "It ended in: " + " | ".join(last) if last else "It printed nothing."
+    return "it ended in: " + " | ".join(last) if last else "it printed nothing"
 
 
 def last_line(log: Path) -> str:

@@ -9,9 +9,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from harness.config.recipe import TrainingConfig
 from harness.models.files import TRAINING_RECORD, adapter_folder, adapter_hash, read_json, tensors_hash
 from harness.training.loop.checkpoints import write_durably
-from harness.training.types import TrainingConfig, TrainingData, TrainingResult, left_by
+from harness.training.types import TrainingData, TrainingResult, left_by
 from suites.errors import UserError
 from suites.model import ModelSpec
 
@@ -28,17 +29,17 @@ def origin(spec: ModelSpec, base: Path, data: TrainingData, config: TrainingConf
     rows = json.dumps(lessons, sort_keys=True)
     made_from = {
         "base": {"name": spec.base, "revision": spec.revision, "weights": tensors_hash(base)},
-        "config": asdict(config),
+        "config": config.model_dump(),
         "data": hashlib.sha256(rows.encode()).hexdigest(),
     }
-    found: dict[str, Any] = json.loads(json.dumps(made_from))  # as it will be read back: tuples are lists
-    return found
+    plain: dict[str, Any] = json.loads(json.dumps(made_from))  # as it will be read back: tuples are lists
+    return plain
 
 
 def write(out: Path, made_from: Mapping[str, Any], result: TrainingResult, versions: Mapping[str, str]) -> None:
     numbers = {name: getattr(result, name) for name in NUMBERS}
-    told = {"loss_curve": result.loss_curve, "preferred": result.preferred, "remarks": result.remarks}
-    record = {**made_from, "result": numbers, "versions": dict(versions), **told}
+    measured = {"loss_curve": result.loss_curve, "preferred": result.preferred, "remarks": result.remarks}
+    record = {**made_from, "result": numbers, "versions": dict(versions), **measured}
     write_durably(out / TRAINING_RECORD, json.dumps(record, indent=1, allow_nan=False) + "\n")
 
 
@@ -46,19 +47,19 @@ def read(out: Path, made_from: Mapping[str, Any], spec: ModelSpec) -> TrainingRe
     """The finished training in `out` if it was made from the same; None if there is none."""
     if not out.exists():
         return None
-    found = read_json(out / TRAINING_RECORD) if (out / TRAINING_RECORD).is_file() else {}
+    record = read_json(out / TRAINING_RECORD) if (out / TRAINING_RECORD).is_file() else {}
     # The name may change (a folder moves, a Hub id becomes a folder); the weights say what the base was.
-    if not found or any(_weights_only(found).get(key) != value for key, value in _weights_only(made_from).items()):
+    if not record or any(_weights_only(record).get(key) != value for key, value in _weights_only(made_from).items()):
         raise UserError(
-            f"The folder {out.name} holds something else than this training.",
+            f"the folder {out.name} holds something else than this training",
             str(out),
-            "Remove it, or choose another place for this training.",
+            "remove it, or choose another place for this training",
         )
-    curve = [(int(step), str(name), float(value)) for step, name, value in found["loss_curve"]]
-    tuned = left_by(spec, str(found["config"]["method"]), out)
-    preferred = [(str(prompt), float(value)) for prompt, value in found["preferred"]]
-    told = {"loss_curve": curve, "preferred": preferred, "remarks": found["remarks"]}
-    return TrainingResult(spec=tuned, **told, **found["result"])
+    curve = [(int(step), str(name), float(value)) for step, name, value in record["loss_curve"]]
+    tuned = left_by(spec, str(record["config"]["method"]), out)
+    preferred = [(str(prompt), float(value)) for prompt, value in record["preferred"]]
+    measured = {"loss_curve": curve, "preferred": preferred, "remarks": record["remarks"]}
+    return TrainingResult(spec=tuned, **measured, **record["result"])
 
 
 def _weights_only(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 import transformers
 from safetensors import SafetensorError
 
+from harness.config.recipe import TrainingConfig
 from harness.observe.progress import say
 from harness.training.loop import checkpoints
 from harness.training.loop.watch import JUDGED, Watch
-from harness.training.types import TrainingConfig, TrainingDiverged
+from harness.training.types import TrainingDiverged
 from suites.errors import UserError
 
 ORIGIN = "harness_origin.json"

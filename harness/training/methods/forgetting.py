@@ -48,16 +48,16 @@ def fisher(model: Any, weights: Weights, rows: Sequence[Tokens], seed: int) -> W
     model.requires_grad_(False).eval()
     for weight in weights.values():
         weight.requires_grad_(True)
-    found = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    information = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     draw = torch.Generator().manual_seed(seed)
     chosen = random.Random(seed).sample(list(rows), min(FISHER_ROWS, len(rows)))
     for row in chosen:
         gradients = torch.autograd.grad(_drawn_loss(model, row, draw), list(weights.values()))
-        for total, gradient in zip(found.values(), gradients, strict=True):
+        for total, gradient in zip(information.values(), gradients, strict=True):
             total += gradient**2 / len(chosen)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(trained[name])
-    return found
+    return information
 
 
 def _drawn_loss(model: Any, row: Tokens, draw: torch.Generator) -> torch.Tensor:
@@ -116,9 +116,9 @@ class EwcTrainer(trl.SFTTrainer):  # type: ignore[misc]  # trl publishes no type
         self._anchor = anchor
 
     def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **rest: Any) -> Any:
-        found = super().compute_loss(model, inputs, return_outputs=return_outputs, **rest)
+        loss = super().compute_loss(model, inputs, return_outputs=return_outputs, **rest)
         if not model.training:
-            return found
+            return loss
         # The parts of a step are summed, each with its share of the tokens.
         penalty = self._anchor.penalty(self.accelerator.unwrap_model(model)) / self.current_gradient_accumulation_steps
-        return (found[0] + penalty, found[1]) if return_outputs else found + penalty
+        return (loss[0] + penalty, loss[1]) if return_outputs else loss + penalty

@@ -13,18 +13,16 @@ from typing import Any
 import datasets
 import trl
 
+from harness.config.recipe import TrainingConfig
 from harness.models.hf.chat import ChatTokenizer
 from harness.training.methods import adapters
 from harness.training.methods.reward_model import RewardModel
-from harness.training.methods.sft import Job, Start, arguments, tokens
-from harness.training.types import TrainingConfig, TrainingData, TrainRow
+from harness.training.methods.sft import Job, Start, arguments, beta, tokens
+from harness.training.types import TrainingData, TrainRow
 from suites.errors import UserError
 from suites.metrics import table
 from suites.model import Completion
 from suites.types import Example
-
-BETA = {"rloo": 0.05, "grpo": 0.0}
-"""How strongly the model is held to where it starts, as a penalty on the divergence from it; TRL's defaults."""
 
 Reward = Callable[[Sequence[tuple[TrainRow, list[int]]]], list[float]]
 """The rewards of answers, as token ids up to the stop token, each with the training row it answers."""
@@ -47,27 +45,35 @@ class _GRPO(_Rendered, trl.GRPOTrainer):  # type: ignore[misc]
     pass
 
 
-KINDS = {"rloo": (_RLOO, trl.RLOOConfig), "grpo": (_GRPO, trl.GRPOConfig)}
+def rloo(start: Start, data: TrainingData, config: TrainingConfig, out: Path) -> Job:
+    """RLOO; `batch_size` counts answers, of which `completions` go to one prompt."""
+    return _build(start, data, config, out, _RLOO, trl.RLOOConfig)
 
 
-def build(start: Start, data: TrainingData, config: TrainingConfig, out: Path) -> Job:
-    """RLOO or GRPO; `batch_size` counts answers, of which `completions` go to one prompt."""
-    if config.completions < 2 or config.batch_size % config.completions:
+def grpo(start: Start, data: TrainingData, config: TrainingConfig, out: Path) -> Job:
+    """GRPO; `batch_size` counts answers, of which `completions` go to one prompt."""
+    return _build(start, data, config, out, _GRPO, trl.GRPOConfig)
+
+
+def _build(
+    start: Start, data: TrainingData, config: TrainingConfig, out: Path, trainer_kind: Any, config_kind: Any
+) -> Job:
+    if config.batch_size % config.completions:
         raise UserError(
-            f"A batch of {config.batch_size} answers does not divide into prompts with {config.completions} each.",
+            f"a batch of {config.batch_size} answers does not divide into prompts with {config.completions} each",
             "training: batch_size",
-            "Give a multiple of `completions`, which is at least 2.",
+            "give a multiple of `completions`, which is at least 2",
         )
     config.check_enough(len(data.train))
     tokens(start, data.train, "training")  # refuses what does not fit
-    trainer_kind, config_kind = KINDS[config.method]
-    reward = _by_model(start, data) if config.reward == "model" else _by_metric(start, data, config.reward)
+    by_metric = config.reward or "exact_match"
+    reward = _by_model(start, data) if config.reward == "model" else _by_metric(start, data, by_metric)
     trainer = trainer_kind(
         adapters.load(start.spec, start.base, config),
         reward_funcs=_as_trl(start, data.train, reward),
         args=config_kind(
             **arguments(config, out, False),
-            beta=BETA[config.method] if config.beta is None else config.beta,
+            beta=beta(config),
             num_generations=config.completions,
             max_completion_length=config.max_new_tokens,
         ),
@@ -98,8 +104,8 @@ def _answer(ids: list[int], stops: Sequence[int]) -> list[int]:
 
 def _by_model(start: Start, data: TrainingData) -> Reward:
     if data.reward_model is None:
-        fix = "Put a stage of method reward before it, e.g. `after: [lora, reward]`, or name a metric."
-        raise UserError("There is no reward model to learn from.", "training: reward", fix)
+        fix = "put a stage of method reward before it, e.g. `after: [lora, reward]`, or name a metric"
+        raise UserError("there is no reward model to learn from", "training: reward", fix)
     model = RewardModel(data.reward_model, start.spec, start.chat)
     return lambda answers: model.score(
         [start.chat.encode(start.chat.render(row.messages)) + ids for row, ids in answers]
@@ -116,7 +122,7 @@ def _by_metric(start: Start, data: TrainingData, name: str) -> Reward:
         example = Example(row.id, {"input": row.messages[-1]["content"], "target": row.target}, row.target, row.id)
         score = mark(example, Completion(text, "stop" if stopped else "length"))
         if score.value is None:
-            raise UserError(f"{name} cannot mark an answer to {row.target!r}: {score.reason}.", "training: reward")
+            raise UserError(f"{name} cannot mark an answer to {row.target!r}: {score.reason}", "training: reward")
         return score.value
 
     return lambda answers: [marked(row, ids) for row, ids in answers]

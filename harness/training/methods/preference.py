@@ -14,14 +14,12 @@ from typing import Any
 import datasets
 import trl
 
+from harness.config.recipe import TrainingConfig
 from harness.training.data.tokens import IGNORED
 from harness.training.methods import adapters
-from harness.training.methods.sft import Job, Start, arguments, tokens
-from harness.training.types import PairRow, RatedRow, TrainingConfig, TrainingData, TrainRow
+from harness.training.methods.sft import Job, Start, arguments, beta, tokens
+from harness.training.types import PairRow, RatedRow, TrainingData, TrainRow
 from suites.errors import UserError
-
-BETA = 0.1
-"""TRL's default for both."""
 
 Ids = dict[str, Any]
 
@@ -46,7 +44,7 @@ def dpo(start: Start, data: TrainingData, config: TrainingConfig, out: Path) -> 
     held_out = pair_ids(start, data.held_out, "held-out preference") if data.held_out else []
     trainer = _DPO(
         adapters.load(start.spec, start.base, config),
-        args=trl.DPOConfig(**arguments(config, out, bool(held_out)), beta=_beta(config), max_length=None),
+        args=trl.DPOConfig(**arguments(config, out, bool(held_out)), beta=beta(config), max_length=None),
         train_dataset=datasets.Dataset.from_list(rows),
         eval_dataset=datasets.Dataset.from_list(held_out) if held_out else None,
         processing_class=start.chat.tokenizer,
@@ -63,13 +61,13 @@ def kto(start: Start, data: TrainingData, config: TrainingConfig, out: Path) -> 
     good = sum(row["label"] for row in rows)
     bad = len(rows) - good
     if not good or not bad:
-        what = f"KTO learns from good and bad answers, and there are {good} good and {bad} bad ones."
-        raise UserError(what, "data: preferences", "Give both, or train on the good ones with method lora.")
+        what = f"KTO learns from good and bad answers, and there are {good} good and {bad} bad ones"
+        raise UserError(what, "data: preferences", "give both, or train on the good ones with method lora")
     trainer = _KTO(
         adapters.load(start.spec, start.base, config),
         args=trl.KTOConfig(
             **arguments(config, out, False),
-            beta=_beta(config),
+            beta=beta(config),
             max_length=None,
             train_sampling_strategy="sequential",
             # Equal weight to both kinds (https://huggingface.co/docs/trl/v1.12.0/en/kto_trainer, imbalanced data).
@@ -95,11 +93,11 @@ def pair_ids(start: Start, pairs: Sequence[PairRow], what: str) -> list[Ids]:
 
 def _split(start: Start, rows: Sequence[TrainRow], what: str) -> list[tuple[list[int], list[int]]]:
     """Prompt and answer as token ids."""
-    found = []
+    halves = []
     for row in tokens(start, rows, what):
         at = sum(label == IGNORED for label in row["labels"])
-        found.append((row["input_ids"][:at], row["input_ids"][at:]))
-    return found
+        halves.append((row["input_ids"][:at], row["input_ids"][at:]))
+    return halves
 
 
 def _unpaired(pair: PairRow) -> tuple[RatedRow, RatedRow]:
@@ -119,7 +117,3 @@ def _mismatched(rows: Sequence[Ids], batch_size: int) -> list[Ids]:
     batches = [rows[at : at + batch_size] for at in range(0, len(rows), batch_size)]
     pairs = [(row, batch[i - 1]) for batch in batches for i, row in enumerate(batch)]
     return [{**row, "KL_completion_ids": other["completion_ids"]} for row, other in pairs]
-
-
-def _beta(config: TrainingConfig) -> float:
-    return BETA if config.beta is None else config.beta

@@ -16,13 +16,14 @@ import torch
 import transformers
 import trl
 
+from harness.config.recipe import TrainingConfig
 from harness.models import files
 from harness.models.hf import loading
 from harness.models.hf.chat import ChatTokenizer
 from harness.training.methods import adapters
 from harness.training.methods.preference import Ids, pair_ids
 from harness.training.methods.sft import Job, Start, arguments
-from harness.training.types import PairRow, TrainingConfig, TrainingData
+from harness.training.types import PairRow, TrainingData
 from suites.model import ModelSpec
 
 BATCH = 32
@@ -62,7 +63,7 @@ class RewardModel:
 def score(model: Any, rows: Sequence[list[int]]) -> list[float]:
     """The reward model's output at the last token of each row."""
     pad = model.config.get_text_config().pad_token_id
-    found: list[float] = []
+    rewards: list[float] = []
     model.eval()
     for at in range(0, len(rows), BATCH):
         part = [torch.tensor(row) for row in rows[at : at + BATCH]]
@@ -71,8 +72,8 @@ def score(model: Any, rows: Sequence[list[int]]) -> list[float]:
         mask = torch.arange(ids.shape[1]) < lengths[:, None]
         with torch.inference_mode():
             logits = model(input_ids=ids.to(model.device), attention_mask=mask.long().to(model.device)).logits
-        found += logits[:, 0].float().tolist()
-    return found
+        rewards += logits[:, 0].float().tolist()
+    return rewards
 
 
 def _preferred(model: Any, pairs: Sequence[PairRow], rows: Sequence[Ids]) -> list[tuple[str, float]]:

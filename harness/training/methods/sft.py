@@ -1,12 +1,12 @@
-"""One training from start to finish, and what it runs by default: supervised fine-tuning through TRL.
+"""One training from start to finish, by any method; and supervised fine-tuning through TRL, the usual one.
 
-The loss is on the answers only. Other methods give `train` another `build`.
+The loss is on the answers only.
 """
 
 from __future__ import annotations
 
 import functools
-import math
+import pkgutil
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ import torch
 import transformers
 import trl
 
+from harness.config.recipe import TrainingConfig
 from harness.models import files
 from harness.models.errors import NonFiniteWeights
 from harness.models.hf import loading
@@ -31,7 +32,6 @@ from harness.training.methods import adapters, forgetting
 from harness.training.types import (
     OnLog,
     Probe,
-    TrainingConfig,
     TrainingData,
     TrainingDiverged,
     TrainingPruned,
@@ -41,25 +41,6 @@ from harness.training.types import (
 )
 from suites.errors import UserError
 from suites.model import ModelSpec
-
-LEARNING_RATES = {
-    "full": 2e-5,
-    "lora": 2e-4,
-    "qlora": 2e-4,
-    "prompt_tuning": 3e-2,
-    "prefix_tuning": 1e-2,
-    "ia3": 5e-3,
-    "dpo": 1e-5,
-    "kto": 5e-6,
-    "reward": 1e-4,
-    "rloo": 1e-5,
-    "grpo": 1e-5,
-}
-"""Usual ones. TRL's defaults are for all weights, and an adapter takes about ten times as much
-(https://huggingface.co/docs/trl/v1.12.0/en/peft_integration); KTO no more than 5e-6 at the usual beta
-(https://huggingface.co/docs/trl/v1.12.0/en/kto_trainer, learning rate recommendations)."""
-
-PREFERENCES = ("dpo", "kto", "reward", "rloo", "grpo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +76,6 @@ def train(
     out: Path,
     on_log: OnLog | None = None,
     probes: Sequence[Probe] = (),
-    build: Build | None = None,
 ) -> TrainingResult:
     """Train as `config.method` says. `out` becomes the adapter's or the model's folder, with tokenizer and template.
 
@@ -103,11 +83,8 @@ def train(
     that finished is not done again. It goes on from its last checkpoint; a supervised one keeps its best weights.
     """
     loading.quiet()
-    if spec.adapter and config.method not in PREFERENCES:
-        raise UserError("Training starts from a base, not from an adapter.", spec.adapter, "Take the adapter out.")
-    rate = config.learning_rate
-    if rate is not None and not 0 < rate < math.inf:
-        raise UserError(f"learning_rate is {rate}.", "training: learning_rate", "Give a number above 0, e.g. 2e-4.")
+    if spec.adapter and config.kind.learns_from == "rows":
+        raise UserError("training starts from a base, not from an adapter", spec.adapter, "take the adapter out")
     base = files.base_folder(spec.base, spec.revision)
     made_from = record.origin(spec, base, data, config)
     finished = record.read(out, made_from, spec)
@@ -116,7 +93,7 @@ def train(
     partial = out.with_name(out.name + ".partial")
     start = _start(spec, base, config)
     watch = _watch(start, data, config, probes, on_log)
-    job = _build(build or supervised, start, data, config, partial)
+    job = _build(start, data, config, partial)
     trainer, trained = job.trainer, sum(p.numel() for p in job.trainer.model.parameters() if p.requires_grad)
     with run.on_main(trainer) as main:
         if main:
@@ -163,18 +140,19 @@ def _watch(
 def _start(spec: ModelSpec, base: Path, config: TrainingConfig) -> Start:
     chat = ChatTokenizer(base)
     room = loading.context_length(base)
-    if config.method in adapters.VIRTUAL:
+    if config.kind.virtual_tokens:
         room -= config.virtual_tokens
     stops = loading.stop_ids(base, chat.tokenizer.eos_token_id)
     return Start(spec, base, chat, stops, room, min(config.max_length, room))
 
 
-def _build(build: Build, start: Start, data: TrainingData, config: TrainingConfig, out: Path) -> Job:
+def _build(start: Start, data: TrainingData, config: TrainingConfig, out: Path) -> Job:
+    build: Build = pkgutil.resolve_name(config.kind.build)
     try:
         job = build(start, data, config, out)
     except ValueError as error:  # e.g. target modules the model does not have
         reason = files.first_line(error)
-        raise UserError(f"The training cannot be set up: {reason}", "training", "Change the setting.") from error
+        raise UserError(f"the training cannot be set up: {reason}", "training", "change the setting") from error
     job.trainer.remove_callback(transformers.PrinterCallback)
     for parameter in job.trainer.model.parameters():  # TRL rounds a QLoRA's to bfloat16, too coarse for small steps
         if parameter.requires_grad:
@@ -192,9 +170,8 @@ def supervised(start: Start, data: TrainingData, config: TrainingConfig, out: Pa
     model = adapters.load(start.spec, start.base, config)
     anchor = None
     if config.ewc:
-        _check_ewc(config)
         model.to(loading.pick_device())
-        anchor = forgetting.Anchor(model, general, config.ewc, config.method == "full", config.seed)
+        anchor = forgetting.Anchor(model, general, config.ewc, config.kind.leaves == "weights", config.seed)
     trainer = (functools.partial(forgetting.EwcTrainer, anchor) if anchor else trl.SFTTrainer)(
         model,
         trl.SFTConfig(
@@ -211,17 +188,16 @@ def supervised(start: Start, data: TrainingData, config: TrainingConfig, out: Pa
     return Job(trainer, len(learnt), sum(label != IGNORED for row in learnt for label in row["labels"]))
 
 
-def _check_ewc(config: TrainingConfig) -> None:
-    if config.method not in ("full", "lora") or config.variant not in (None, "rslora"):
-        what = "Elastic weight consolidation knows what full fine-tuning and LoRA change, not what other methods do."
-        raise UserError(what, "training: ewc", "Use method lora or full, or `replay`.")
-
-
 def tokens(start: Start, rows: Sequence[TrainRow], what: str) -> list[Tokens]:
     """Rows as token ids with labels. Raises UserError where they would train quietly and badly."""
-    found = tokenize_all(start.chat, rows, start.stops)
-    check_rows(found, start.limit, start.stops, what)
-    return found
+    tokenized = tokenize_all(start.chat, rows, start.stops)
+    check_rows(tokenized, start.limit, start.stops, what)
+    return tokenized
+
+
+def beta(config: TrainingConfig) -> float:
+    """How strongly the model is held to where it starts."""
+    return config.kind.beta if config.beta is None else config.beta
 
 
 def arguments(config: TrainingConfig, out: Path, validate: bool) -> dict[str, Any]:
@@ -230,7 +206,7 @@ def arguments(config: TrainingConfig, out: Path, validate: bool) -> dict[str, An
     return {
         "output_dir": str(out),
         "num_train_epochs": config.epochs,
-        "learning_rate": LEARNING_RATES[config.method] if config.learning_rate is None else config.learning_rate,
+        "learning_rate": config.kind.learning_rate if config.learning_rate is None else config.learning_rate,
         "per_device_train_batch_size": rows,
         "per_device_eval_batch_size": rows,
         "gradient_accumulation_steps": config.gradient_accumulation,
@@ -239,7 +215,7 @@ def arguments(config: TrainingConfig, out: Path, validate: bool) -> dict[str, An
         "weight_decay": config.weight_decay,
         "seed": config.seed,
         "data_seed": config.seed,
-        **run.arguments(config, validate, judged=config.method not in PREFERENCES),
+        **run.arguments(config, validate, judged=config.kind.learns_from == "rows"),
         "prediction_loss_only": True,
         "logging_steps": 1,
         "logging_nan_inf_filter": False,  # by default a loss of NaN is logged as 0
@@ -256,8 +232,8 @@ def _rows_each(batch_size: int) -> int:
     """What each process takes of a batch: the recipe is the same however many there are."""
     processes = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
     if batch_size % processes:
-        what = f"A batch of {batch_size} rows does not divide among {processes} processes."
-        raise UserError(what, "training: batch_size", f"Give a multiple of {processes}, or use fewer processes.")
+        what = f"a batch of {batch_size} rows does not divide among {processes} processes"
+        raise UserError(what, "training: batch_size", f"give a multiple of {processes}, or use fewer processes")
     return batch_size // processes
 
 

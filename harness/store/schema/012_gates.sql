@@ -14,3 +14,9 @@ update gates set unit = '', gate_id = case
         where c.experiment_id = gates.experiment_id and c.kind = 'metric') then concat('metric/', name)
     when kind = 'harm' and name not in ('judge', 'slices', 'regression') then concat('regression/', name)
     else replace(name, ' ', '_') end;
+update gates set comparison = c.position, value = c.difference, low = c.low, high = c.high, n = c.n,
+    unit = case when c.relative then 'relative' else 'score' end,
+    threshold = case when c.kind = 'task' then c.margin else -c.margin end
+    from comparisons c where c.experiment_id = gates.experiment_id and gates.gate_id = case c.kind
+        when 'task' then 'gain' when 'judge' then 'judge' when 'metric' then concat('metric/', c.metric)
+        when 'regression' then concat('regression/', c.suite) end;

@@ -1,0 +1,27 @@
+"""The ways to prompt, by the name an experiment file has for them. To add one, write a file beside this and a line.
+
+A file has the settings of its way and the function that makes a prompter of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baselines.prompters import few_shot, zero_shot
+from baselines.prompters.types import PrompterKind
+
+PROMPTERS: dict[str, PrompterKind[Any]] = {
+    "zero_shot": PrompterKind(
+        about="the instruction alone",
+        settings=zero_shot.ZeroShot,
+        build=zero_shot.build,
+        label=lambda settings: "zero-shot",
+    ),
+    "few_shot": PrompterKind(
+        about="the instruction and a few training examples as earlier turns",
+        settings=few_shot.FewShot,
+        build=few_shot.build,
+        label=lambda settings: f"few-shot {settings.shots}",
+        shows_rows=True,
+    ),
+}

@@ -1,0 +1,114 @@
+"""How a stage is trained, with every limit and default: in the file's own section, and in what a training takes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from harness.config.base import OneOf
+from harness.config.methods import METHODS, Method
+from suites.errors import UserError
+from suites.metrics.table import plain
+from suites.settings import Section
+
+MethodName = Annotated[str, OneOf(METHODS)]
+
+
+def _list_rewards(schema: dict[str, Any]) -> None:
+    """What a reward may be called, for the schema."""
+    schema.pop("type")
+    schema["enum"] = ["model", *plain(), "json_schema"]
+
+
+class Recipe(Section):
+    """How one stage is trained: what the experiment file says of it, and what its training takes.
+
+    The defaults are those a careful person would start from. Learning rate and beta left out mean the method's usual
+    ones: 2e-4 for LoRA, 2e-5 for full. LoRA is put on every linear layer, not on attention alone: at equal numbers of
+    parameters it learns more there (Dettmers et al. 2023, arXiv:2305.14314, section 4; Biderman et al. 2024,
+    arXiv:2405.09673, section 5). `packing` lays the rows of a batch end to end instead of padding them. `replay` is the
+    share of `data.general` in the training set, `ewc` the strength of elastic weight consolidation on it; Fisher
+    information is small, so useful strengths are large, e.g. 1.0e+5. `reward` is a metric of the exam (left out: the
+    task's own), or `model` for the reward model of an earlier stage; an online method draws `completions` answers per
+    prompt.
+
+    Left out, `evaluate_every` (in steps) is after every epoch, or five times in a training of more epochs than that.
+    `patience` is how many evaluations in a row may look like overfitting before the run is stopped.
+    """
+
+    method: MethodName = "lora"
+    epochs: Annotated[float, Field(gt=0)] = 3.0
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    gradient_accumulation: Annotated[int, Field(ge=1)] = 1
+    rank: Annotated[int, Field(ge=1)] = 16
+    alpha: Annotated[int, Field(ge=1)] = 32
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    variant: Literal["rslora", "dora", "loha", "lokr"] | None = None
+    target_modules: str | list[str] = "all-linear"
+    virtual_tokens: Annotated[int, Field(ge=1)] = 20
+    max_length: Annotated[int, Field(ge=8)] = 1024
+    packing: bool = False
+    warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    replay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    ewc: Annotated[float, Field(ge=0)] = 0.0
+    beta: Annotated[float, Field(ge=0)] | None = None
+    reward: Annotated[str, Field(json_schema_extra=_list_rewards)] | None = None
+    completions: Annotated[int, Field(ge=2)] = 8
+    evaluate_every: Annotated[int, Field(ge=1)] | None = None
+    patience: Annotated[int, Field(ge=1)] = 2
+
+    @property
+    def kind(self) -> Method:
+        """What is known of its method."""
+        return METHODS[self.method]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        kind = self.kind
+        if self.variant in ("loha", "lokr") and kind.four_bit:
+            raise ValueError(f"`variant: {self.variant}` takes a base in full, not one in four bits")
+        if self.ewc and (not kind.ewc or self.variant not in (None, "rslora")):
+            raise ValueError("`ewc` knows what full fine-tuning and LoRA change, not what other methods do")
+        if (self.replay or self.ewc) and kind.learns_from != "rows":
+            raise ValueError("`replay` and `ewc` go with a supervised method")
+        if self.packing and not kind.packing:
+            *others, last = (name for name, method in METHODS.items() if method.packing)
+            goes = f"{', '.join(others)} or {last}"
+            raise ValueError(f"`packing` goes with {goes}; rows of other methods cannot share one")
+        if kind.learns_from == "rewards" and self.batch_size % self.completions:
+            raise ValueError("`batch_size` counts answers here, a multiple of `completions`")
+        if self.batch_size < kind.least_batch:
+            least = f"`batch_size` is {kind.least_batch} or more for {kind.label}"
+            raise ValueError(f"{least}, which compares the answers of a batch")
+        return self
+
+
+WATCHED = {"evaluate_every", "patience"}  # how a stage is looked at, not what it learns
+SETTINGS = Recipe.model_fields.keys() - WATCHED
+
+
+class TrainingConfig(Recipe):
+    """What a training takes: its recipe, the stages that come before, and what the experiment says of all of it.
+
+    An online method draws answers of up to `max_new_tokens`. `judged_by` says what the first probe measures, empty
+    where it is the loss on the validation rows.
+    """
+
+    after: tuple[TrainingConfig, ...] = ()
+    max_new_tokens: int = 64
+    seed: int = 0
+    judged_by: str = ""
+
+    def changed(self, **settings: object) -> Self:
+        """The same with other settings, which are known to be possible."""
+        return self.model_copy(update=settings)
+
+    def check_enough(self, n: int) -> None:
+        """Raises UserError when there are fewer training rows than an online method asks in one batch."""
+        at_once = self.batch_size * self.gradient_accumulation // self.completions
+        if self.kind.learns_from == "rewards" and n < at_once:
+            what = f"{self.method} asks {at_once} prompts at once, and there are {n} training rows"
+            raise UserError(what, "training: batch_size", "give a smaller `batch_size` or more `completions`")

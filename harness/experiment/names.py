@@ -1,0 +1,90 @@
+"""Names that must differ: an exam or an arm is known by its name, in the file, the store and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from baselines.prompters.table import PROMPTERS
+from harness.config.contradictions import Problem
+from harness.config.exam import BaselineConfig, RegressionConfig
+from harness.config.methods import METHODS
+from harness.config.schema import ExperimentConfig
+from harness.experiment.freeze import is_prompt_file
+from suites.catalog import suite_name
+
+TASK_PROMPT = "zero-shot"
+"""What the task's own instruction is called, which a fine-tune is trained on."""
+
+
+def exam_name(entry: RegressionConfig, folder: Path) -> str:
+    """What a regression exam is called: as the suite calls itself, or as lm-eval does. UserError: no such suite."""
+    if entry.suite:
+        return suite_name(entry.suite, folder)
+    task = entry.lm_eval or ""
+    return Path(task).stem if task.endswith((".yaml", ".yml")) else task
+
+
+def arm_name(entry: BaselineConfig) -> str:
+    """What a baseline is called: as the file says, else by its way to prompt and its prompt, or by its answers."""
+    if entry.name:
+        return entry.name
+    if entry.recorded:
+        return Path(entry.recorded).stem
+    assert entry.prompter
+    settings = entry.settings
+    kind = PROMPTERS[entry.prompter].label(settings)
+    return f"{kind} {Path(settings.prompt).stem}" if settings.prompt and is_prompt_file(settings.prompt) else kind
+
+
+def candidate_label(config: ExperimentConfig) -> str:
+    """What the candidate is called in tables and sentences."""
+    if config.training and config.training.elsewhere:
+        return "fine-tune"
+    return METHODS[config.training.method].label if config.training else "candidate"
+
+
+def candidate_name(label: str, prompt: str) -> str:
+    """What the candidate with one of its prompts is called."""
+    return f"{label} ({prompt})"
+
+
+def same_names(config: ExperimentConfig, folder: Path) -> Iterator[Problem]:
+    """Every name that stands for two things. Whatever the names rest on can be read."""
+    yield from _same_exams(config, folder)
+    yield from _same_arms(config)
+
+
+def _same_exams(config: ExperimentConfig, folder: Path) -> Iterator[Problem]:
+    seen: dict[str, int] = {}
+    for position, entry in enumerate(config.regression or []):
+        name = exam_name(entry, folder)
+        if name in seen:
+            sentence = (
+                f"`regression` lists two exams called {name!r}, entries {seen[name] + 1} and {position + 1}: their "
+                "answers and rules could not be told apart; give one suite.yaml another `name`, or leave one out"
+            )
+            yield ("regression", position), sentence
+        seen.setdefault(name, position)
+
+
+def _same_arms(config: ExperimentConfig) -> Iterator[Problem]:
+    names = [arm_name(entry) for entry in config.baselines]
+    recorded = bool(config.candidate and config.candidate.recorded)
+    label = candidate_label(config)
+    candidates = {label, *(candidate_name(label, name) for name in (TASK_PROMPT, *names))}
+    for position, (entry, name) in enumerate(zip(config.baselines, names, strict=True)):
+        where = ("baselines", position)
+        if name in names[:position]:
+            yield where, f"two baselines are called {name!r}; give one a `name:`"
+        elif name in candidates:
+            yield where, f"a baseline is called {name!r}, as the candidate is; give it another `name:`"
+        elif name == TASK_PROMPT and not (recorded or _is_task_prompt(config, entry)):
+            yield where, f"{name!r} is what the task's own prompt is called, and this is another; give it a `name:`"
+
+
+def _is_task_prompt(config: ExperimentConfig, entry: BaselineConfig) -> bool:
+    """Recorded answers count as given to it."""
+    if entry.recorded:
+        return True
+    return entry.prompter == "zero_shot" and entry.settings.prompt in (None, config.task.prompt)

@@ -1,0 +1,27 @@
+"""The base model with every prompt: the best is chosen on validation, all meet the exam."""
+
+from __future__ import annotations
+
+from harness.experiment import exams
+from harness.experiment.arms import base_arms
+from harness.experiment.session import Session
+from harness.models import NonFiniteWeights
+from harness.pipeline.examiner import choose, examiner, report_trouble
+from harness.store import arms as places
+from harness.store import experiments
+
+
+def baseline(session: Session) -> None:
+    """Set the bar. Weights that are no numbers stop the experiment."""
+    experiment = session.experiment
+    places.forget(session.store, session.id, "base")
+    experiments.forget_trouble(session.store, session.id)
+    arms = base_arms(experiment, session.splits)
+    try:
+        suite = exams.task_suite(experiment, session.splits, "test")
+        chosen = choose(session, "base", arms)
+        giver = examiner(session)
+        giver.examine("base", arms, chosen, suite)
+        giver.examine_regression("base", "base", chosen.model, exams.regression_exams(experiment))
+    except NonFiniteWeights as trouble:
+        report_trouble(session, "baseline", "base", trouble)

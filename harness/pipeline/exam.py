@@ -1,0 +1,69 @@
+"""The candidate takes the same exams, with its own best prompt."""
+
+from __future__ import annotations
+
+from baselines.arm import Arm
+from harness.config.base import read_margin
+from harness.config.policy import Policy
+from harness.evaluation.early_stopping import shortened
+from harness.experiment import exams, specs
+from harness.experiment.arms import base_arms, candidate_arms
+from harness.experiment.names import candidate_label
+from harness.experiment.session import Session
+from harness.models import NonFiniteWeights
+from harness.pipeline import seeds
+from harness.pipeline.examiner import choose, examiner, report_trouble
+from harness.pipeline.lesson import trained_spec
+from harness.store import arms as places
+from harness.store import experiments, runs, training
+from suites.errors import UserError
+from suites.model import ModelSpec
+from suites.types import Suite
+
+
+def exam(session: Session) -> None:
+    """Examine the candidate. Weights that are no numbers stop the experiment."""
+    experiment = session.experiment
+    places.forget(session.store, session.id, "candidate")
+    experiments.forget_trouble(session.store, session.id)
+    arms = candidate_arms(experiment, candidate_spec(session), base_arms(experiment, session.splits))
+    giver = examiner(session)
+    try:
+        giver.measure_effect(arms[0], session.splits["test"])
+        chosen = choose(session, "candidate", arms)
+        suite = exams.task_suite(experiment, session.splits, "test")
+        if experiment.config.policy.stop_early:
+            suite = shorten(session, chosen, suite, experiment.config.policy)
+        giver.examine("candidate", [chosen], chosen, suite)
+        name = candidate_label(experiment.config)
+        giver.examine_regression("candidate", name, chosen.model, exams.regression_exams(experiment))
+        seeds.examine_seeds(session, chosen.prompter, suite)
+    except NonFiniteWeights as trouble:
+        report_trouble(session, "exam", "candidate", trouble)
+
+
+def candidate_spec(session: Session) -> ModelSpec:
+    """The model under examination: the one this experiment trained, or the one it was given."""
+    experiment = session.experiment
+    if experiment.config.training is None:
+        return specs.candidate_spec(experiment)
+    training_id = training.linked(session.store, session.id)
+    if training_id is None:
+        raise UserError("nothing is trained yet", "training", session.fix("train"))
+    return trained_spec(session, training_id)
+
+
+def shorten(session: Session, arm: Arm, suite: Suite, policy: Policy) -> Suite:
+    """The part of the exam that settles the gain; the best prompt then meets the candidate on that part."""
+    giver = examiner(session)
+    name = places.chosen(session.store, session.id, "base").arm
+    [prompted] = [arm for arm in base_arms(session.experiment, session.splits) if arm.name == name]
+    whole = giver.take(prompted, suite)
+    limit, _ = read_margin(policy.min_gain)
+    part = shortened(
+        arm, suite, runs.scores(session.store, whole.id, suite.primary), session.model(arm.model),
+        limit=limit, confidence=policy.confidence, seed=giver.seed,
+    )  # fmt: skip
+    places.unchoose(session.store, session.id, "base", "task")
+    giver.put("base", name, giver.take(prompted, part), chosen=True)
+    return part

@@ -1,0 +1,35 @@
+"""Who gives the exams of a session, by its settings, and the arm that is chosen for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from baselines.arm import Arm
+from harness.evaluation.exam import Examiner
+from harness.experiment import exams
+from harness.experiment.session import Session
+from harness.observe.progress import say
+from harness.store import experiments
+from harness.store.experiments import StageName
+from reports.rows import Side
+
+
+def examiner(session: Session) -> Examiner:
+    """The examiner of an experiment."""
+    config = session.experiment.config
+    return Examiner(session.store, session.id, session.model, config.seed, config.policy.confidence)
+
+
+def choose(session: Session, side: Side, arms: Sequence[Arm]) -> Arm:
+    """The best arm of a side on validation; an only arm needs no rehearsal."""
+    if len(arms) == 1:
+        return arms[0]
+    experiment = session.experiment
+    rehearsal = exams.task_suite(experiment, session.splits, "validation")
+    return examiner(session).choose(side, arms, rehearsal, experiment.config.policy.max_unscored)
+
+
+def report_trouble(session: Session, stage: StageName, side: Side, trouble: Exception) -> None:
+    """Put on record that an experiment is stopped, and why."""
+    say(f"stopped: {trouble}")
+    experiments.put_trouble(session.store, session.id, stage, side, str(trouble))

@@ -1,0 +1,93 @@
+"""What answering took, request by request, and what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.decision.costs import Usage
+from harness.store.database import Store
+from reports.rows import PriceRow, Side
+
+
+@dataclass(frozen=True, slots=True)
+class TaskArm:
+    """An arm on the task's exam."""
+
+    side: Side
+    run_id: str
+    arm: str
+    chosen: bool
+
+
+def task_arms(store: Store, experiment_id: str) -> list[TaskArm]:
+    """Every arm of both sides that took the task's exam."""
+    sql = """select side, run_id, arm, chosen from v_runs where experiment_id = ? and kind = 'task' and is_primary
+             order by side, arm"""
+    return store.fetch(TaskArm, sql, [experiment_id])
+
+
+def usages(store: Store, run_id: str) -> list[Usage]:
+    """What every answered request of a run took. Transformers answers in batches, which have one time between them."""
+    sql = """select example_id, cluster_id as cluster, tokens_in, tokens_out, c.seconds,
+                if(identity->>'engine' like 'transformers%', c.seconds::varchar, example_id) as batch
+             from answers join runs using (run_id) join examples using (suite_id, example_id)
+                join completions c using (completion_id)
+             where run_id = ? and c.error is null order by example_id"""
+    return store.fetch(Usage, sql, [run_id])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedArm:
+    """What 1,000 requests to an arm cost, how long the slowest 5 % take, and why there is a price and no cost."""
+
+    experiment_id: str
+    run_id: str
+    side: str
+    cost: float | None
+    cost_low: float | None
+    cost_high: float | None
+    cost_n: int
+    p95_seconds: float | None
+    p95_low: float | None
+    p95_high: float | None
+    p95_n: int
+    unpriced: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredBreakEven:
+    """From which volume on the candidate is cheaper than the best prompt; `training_seconds` as measured."""
+
+    experiment_id: str
+    currency: str
+    confidence: float
+    baseline_run: str
+    candidate_run: str
+    training_seconds: float | None
+    training_cost: float | None
+    retrain_months: float
+    upkeep: float | None
+    hosting: float
+    saving: float | None
+    saving_low: float | None
+    saving_high: float | None
+    n: int
+    requests: float | None
+    requests_low: float | None
+    requests_high: float | None
+    requests_per_month: int | None
+    told: str
+
+
+def put(
+    store: Store,
+    experiment_id: str,
+    prices: Sequence[PriceRow],
+    arms: Sequence[PricedArm],
+    break_even: StoredBreakEven | None,
+) -> None:
+    """The costs of an experiment, in place of earlier ones."""
+    store.replace_all("prices", experiment_id, prices)
+    store.replace_all("arm_costs", experiment_id, arms)
+    store.replace_all("break_even", experiment_id, [break_even] if break_even else [])

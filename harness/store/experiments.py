@@ -1,0 +1,132 @@
+"""Experiments: what was frozen, which stages are finished, what the data check found, and what stopped them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from harness.store.database import Store
+from reports.rows import FindingRow, Side, TroubleRow
+from suites.types import Finding
+
+StageName = Literal["baseline", "train", "exam"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Experiment:
+    experiment_id: str
+    name: str
+    file: str
+    frozen: str
+
+
+def register(store: Store, experiment_id: str, name: str, file: Path, frozen: str) -> None:
+    """Put on record what is to be measured; `frozen` is JSON."""
+    store.insert("experiments", [_Experiment(experiment_id, name, str(file), frozen)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Fold:
+    fold_id: str
+    experiment_id: str
+    fold: int
+
+
+def put_fold(store: Store, fold_id: str, experiment_id: str, fold: int) -> None:
+    """Put on record that an experiment is a fold, from 1, of another."""
+    store.insert("folds", [_Fold(fold_id, experiment_id, fold)])
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A line of `harness runs`."""
+
+    name: str
+    verdict: str | None
+    exit_code: int | None
+    created_at: datetime
+    id: str
+
+
+def listed(store: Store) -> list[Listed]:
+    """The experiments of a store, the latest first; folds stand under the one that decides on them."""
+    sql = """select name, verdict, exit_code, created_at, experiment_id[:12] as id from v_experiments
+             where part_of is null order by created_at desc"""
+    return store.fetch(Listed, sql)
+
+
+# --- stages
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    experiment_id: str
+    stage: str
+    seconds: float
+
+
+def stage_is_finished(store: Store, experiment_id: str, stage: str) -> bool:
+    """Whether a stage of an experiment is on record."""
+    sql = "select experiment_id, stage, seconds from stages where experiment_id = ? and stage = ?"
+    return bool(store.fetch(_Stage, sql, [experiment_id, stage]))
+
+
+def finish_stage(store: Store, experiment_id: str, stage: str, seconds: float) -> None:
+    """Put on record that a stage is done; a repeat that found nothing to do keeps the first time it took."""
+    store.insert("stages", [_Stage(experiment_id, stage, seconds)])
+
+
+# --- findings
+
+
+def findings(store: Store, experiment_id: str) -> list[Finding]:
+    """What the data check found."""
+    rows = store.fetch(FindingRow, "from v_findings where experiment_id = ? order by position", [experiment_id])
+    return [Finding(row.level, row.check_name, row.message, tuple(row.rows)) for row in rows]
+
+
+def put_findings(store: Store, experiment_id: str, found: Sequence[Finding]) -> None:
+    """An experiment's findings, in order."""
+    rows = [
+        FindingRow(
+            experiment_id=experiment_id, position=position, level=finding.level, check_name=finding.check,
+            message=finding.message, rows=list(finding.rows),
+        )
+        for position, finding in enumerate(found)
+    ]  # fmt: skip
+    store.replace_all("findings", experiment_id, rows)
+
+
+# --- trouble
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    experiment_id: str
+    stage: StageName
+    side: Side
+    note: str
+
+
+def put_trouble(store: Store, experiment_id: str, stage: StageName, side: Side, note: str) -> None:
+    """Put on record what stopped an experiment in a stage."""
+    store.insert("trouble", [_Trouble(experiment_id, stage, side, note)], replace=True)
+
+
+def forget_trouble(store: Store, experiment_id: str) -> None:
+    """A stage begins anew."""
+    store.execute("delete from trouble where experiment_id = ?", [experiment_id])
+
+
+def trouble(store: Store, experiment_id: str) -> list[TroubleRow]:
+    """What stopped an experiment, or one of its folds."""
+    return store.fetch(TroubleRow, "from v_trouble where experiment_id = ? order by fold, stage", [experiment_id])
+
+
+def stopped(store: Store, experiment_id: str) -> bool:
+    """Whether further work is pointless: a blocking finding, or weights that are no numbers."""
+    blocked = any(finding.level == "block" for finding in findings(store, experiment_id))
+    return blocked or bool(trouble(store, experiment_id))

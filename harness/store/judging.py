@@ -1,0 +1,63 @@
+"""The judge's word on each pair in each order, and what was measured about the judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from harness.store.database import Store
+from reports.rows import Grade, JudgeMeasureRow, JudgeVerdictRow
+
+
+def put_verdicts(store: Store, experiment_id: str, verdicts: Sequence[JudgeVerdictRow]) -> None:
+    """Everything a judge said in an experiment, in place of what it said before."""
+    store.replace_all("verdicts", experiment_id, verdicts)
+
+
+@dataclass(frozen=True, slots=True)
+class BothOrders:
+    """The grades of a pair of the exam, candidate first (`forward`) and second; None where one could not be read."""
+
+    example_id: str
+    rubric: str
+    forward: Grade | None
+    turned: Grade | None
+
+
+def both_orders(store: Store, experiment_id: str) -> list[BothOrders]:
+    """The judge's word on the exam."""
+    sql = """select example_id, max(rubric) as rubric,
+                max(grade) filter (candidate_first) as forward, max(grade) filter (not candidate_first) as turned
+             from v_verdicts where experiment_id = ? and purpose = 'exam' group by example_id order by example_id"""
+    return store.fetch(BothOrders, sql, [experiment_id])
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One measured fact about a judge: a share of `n` with its interval; None where nothing could be measured."""
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    note: str = ""
+
+
+def put_measures(store: Store, experiment_id: str, found: Sequence[Measure]) -> None:
+    """What was measured about a judge, each in place of an earlier one of its name."""
+    records = [JudgeMeasureRow(experiment_id=experiment_id, **asdict(measure)) for measure in found]
+    store.insert("judge_measures", records, replace=True)
+
+
+def measures(store: Store, experiment_id: str) -> dict[str, Measure]:
+    """What was measured about the judge, by name."""
+    sql = "select name, value, low, high, n, note from v_judge_measures where experiment_id = ? order by name"
+    return {measure.name: measure for measure in store.fetch(Measure, sql, [experiment_id])}
+
+
+def listed(store: Store, experiment_id: str) -> list[Measure]:
+    """What `harness judge` prints."""
+    sql = """select name, round(value, 3) as value, round(low, 3) as low, round(high, 3) as high, n, note
+             from v_judge_measures where experiment_id = ? order by name"""
+    return store.fetch(Measure, sql, [experiment_id])

@@ -1,0 +1,315 @@
+"""Runs: one arm on one suite with one seed, its answers and their scores, by example."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.store.answers import stored
+from harness.store.database import RUN_DIGEST, Store, insert
+from suites.data.examples import items_digest
+from suites.model import Completion, Generation, Identity
+from suites.types import Example, Run, Score
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """An example with its answer and scores, ready to be stored."""
+
+    example: Example
+    completion_id: str
+    completion: Completion
+    scores: Mapping[str, Score]
+
+
+# --- a run as a whole
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    identity: str
+    generation: str
+    arm: str
+    suite: str
+    suite_id: str
+    primary_metric: str
+
+
+def on_record(store: Store, run_id: str) -> Run:
+    """A finished run as it was made, with its suite's primary metric."""
+    sql = """select identity, generation, arm, s.name as suite, suite_id, primary_metric
+             from runs join suites s using (suite_id) where run_id = ?"""
+    [row] = store.fetch(_Known, sql, [run_id])
+    identity, generation = Identity(**json.loads(row.identity)), Generation(**json.loads(row.generation))
+    return Run(run_id, row.arm, row.suite, row.suite_id, (row.primary_metric,), identity, generation)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """By which prompter a run was asked, and how long it took."""
+
+    prompter_id: str
+    seconds: float
+
+
+def made(store: Store, run_id: str) -> Made:
+    """How a run came about."""
+    [row] = store.fetch(Made, "select prompter_id, seconds from runs where run_id = ?", [run_id])
+    return row
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    n: int
+
+
+def is_finished(store: Store, run_id: str) -> bool:
+    """Whether a run is on record with an answer to every example."""
+    [row] = store.fetch(_Count, "select count(*) as n from runs where run_id = ? and n_errors = 0", [run_id])
+    return row.n > 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Suite:
+    suite_id: str
+    name: str
+    kind: str
+    primary_metric: str
+    n: int
+    items: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    run_id: str
+    suite_id: str
+    arm: str
+    prompter_id: str
+    model_name: str
+    identity: Identity
+    generation: Generation
+    seed: int
+    n: int
+    n_errors: int
+    digest: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Example:
+    suite_id: str
+    example_id: str
+    cluster_id: str
+    input: str
+    target: str
+    slices: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    run_id: str
+    example_id: str
+    completion_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Score:
+    run_id: str
+    example_id: str
+    metric: str
+    value: float | None
+    reason: str
+
+
+def record(store: Store, run: Run, kind: str, prompter_id: str, marked: Sequence[Marked], seconds: float) -> None:
+    """Everything about a finished run, in one transaction. Answers of an earlier try with errors are replaced."""
+    primary = run.metrics[0] if run.metrics else next(iter(marked[0].scores))
+    items = items_digest(m.example for m in marked)
+    errors = sum(m.completion.error is not None for m in marked)
+    with store.connect() as con:
+        for table in ("answers", "scores"):
+            con.execute(f"delete from {table} where run_id = ?", [run.id])
+        insert(con, "suites", [_Suite(run.suite_id, run.suite, kind, primary, len(marked), items)])
+        insert(con, "examples", [_example(run.suite_id, m.example) for m in marked])
+        insert(con, "completions", [stored(m.completion_id, m.example.input, m.completion) for m in marked])
+        insert(con, "answers", [_Answer(run.id, m.example.id, m.completion_id) for m in marked])
+        insert(con, "scores", [
+            _Score(run.id, m.example.id, name, score.value, score.reason)
+            for m in marked for name, score in m.scores.items()
+        ])  # fmt: skip
+        insert(con, "runs", [_Run(
+            run.id, run.suite_id, run.arm, prompter_id, run.identity.name, run.identity, run.generation,
+            run.generation.seed, len(marked), errors, "", seconds,
+        )], replace=True)  # fmt: skip
+        con.execute(f"update runs set digest = ({RUN_DIGEST}) where run_id = ?", [run.id])
+
+
+def _example(suite_id: str, example: Example) -> _Example:
+    return _Example(suite_id, example.id, example.cluster, example.input, example.target, example.slices)
+
+
+# --- its answers
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    example_id: str
+    text: str
+    recorded_scores: str | None
+
+
+def texts(store: Store, run_id: str) -> dict[str, str]:
+    """A run's answers as text, by example id; failed ones are left out."""
+    return {example_id: text for example_id, (text, _) in outputs(store, run_id).items()}
+
+
+def outputs(store: Store, run_id: str) -> dict[str, tuple[str, str | None]]:
+    """`texts`, with the marks that came with a recorded answer, as JSON: logs may leave the text out."""
+    sql = "select example_id, text, recorded_scores from v_completions where run_id = ? and error is null"
+    return {row.example_id: (row.text, row.recorded_scores) for row in store.fetch(_Text, sql, [run_id])}
+
+
+@dataclass(frozen=True, slots=True)
+class _TargetAndText:
+    example_id: str
+    target: str
+    text: str
+
+
+def answers(store: Store, run_id: str, metric: str) -> dict[str, tuple[str, str]]:
+    """(target, answer) of the examples of a run that have a score on `metric`, by example id."""
+    sql = """select c.example_id, c.target, c.text from v_completions c join scores s using (run_id, example_id)
+             where c.run_id = ? and s.metric = ? and s.value is not null order by c.example_id"""
+    return {row.example_id: (row.target, row.text) for row in store.fetch(_TargetAndText, sql, [run_id, metric])}
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    example_id: str
+    ended: bool
+
+
+def endings(store: Store, run_id: str) -> dict[str, Score]:
+    """By example id 1 for an answer that ended by itself, else 0; failed ones are left out."""
+    sql = "select example_id, finish = 'stop' as ended from v_completions where run_id = ? and error is null"
+    return {row.example_id: Score(float(row.ended)) for row in store.fetch(_Ended, sql, [run_id])}
+
+
+def cut(store: Store, run_id: str) -> int:
+    """How many answers ended at the limit of new tokens."""
+    sql = "select count(*) as n from v_completions where run_id = ? and finish = 'length'"
+    [row] = store.fetch(_Count, sql, [run_id])
+    return row.n
+
+
+@dataclass(frozen=True, slots=True)
+class _Mean:
+    mean: float | None
+
+
+def mean_tokens_in(store: Store, run_id: str) -> float:
+    """How long the prompts of a run are; 0 where nothing was answered."""
+    rows = store.fetch(_Mean, "select mean_tokens_in as mean from v_costs where run_id = ?", [run_id])
+    return (rows[0].mean or 0.0) if rows else 0.0
+
+
+# --- its scores
+
+
+def scores(store: Store, run_id: str, metric: str) -> dict[str, Score]:
+    """A run's scores on one metric, by example id."""
+    sql = "select run_id, example_id, metric, value, reason from scores where run_id = ? and metric = ?"
+    return {row.example_id: Score(row.value, row.reason) for row in store.fetch(_Score, sql, [run_id, metric])}
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A score beside its example and cluster; `value` is None where there is none."""
+
+    example_id: str
+    cluster_id: str
+    metric: str
+    value: float | None
+
+
+def marks(store: Store, run_id: str) -> dict[str, list[Mark]]:
+    """A run's marks by metric, in the order of the examples' ids."""
+    sql = "select example_id, cluster_id, metric, value from v_scores where run_id = ? order by metric, example_id"
+    by_metric: dict[str, list[Mark]] = {}
+    for mark in store.fetch(Mark, sql, [run_id]):
+        by_metric.setdefault(mark.metric, []).append(mark)
+    return by_metric
+
+
+@dataclass(frozen=True, slots=True)
+class _Reason:
+    reason: str
+
+
+def usual_reason(store: Store, run_id: str, metric: str) -> str:
+    """Why examples of a run have no score, most often; empty where all have one."""
+    sql = """select reason from v_scores where run_id = ? and metric = ? and value is null
+             group by reason order by count(*) desc, reason limit 1"""
+    rows = store.fetch(_Reason, sql, [run_id, metric])
+    return rows[0].reason if rows else ""
+
+
+# --- its examples
+
+
+@dataclass(frozen=True, slots=True)
+class _Cluster:
+    example_id: str
+    cluster_id: str
+
+
+def clusters(store: Store, suite_id: str) -> list[tuple[str, str]]:
+    """(id, cluster) of a suite's examples."""
+    rows = store.fetch(_Cluster, "select example_id, cluster_id from examples where suite_id = ?", [suite_id])
+    return [(row.example_id, row.cluster_id) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    example_id: str
+    cluster_id: str
+    input: str
+    target: str
+    slices: str
+    completion_id: str
+    text: str
+    finish: Literal["stop", "length", "error"]
+    tokens_in: int
+    tokens_out: int
+    seconds: float
+    error: str | None
+    scores: str | None
+
+
+ASKED = """
+    select example_id, cluster_id, input, target, slices, completion_id, text, finish, tokens_in, tokens_out, c.seconds,
+        error, c.scores
+    from answers a join runs r using (run_id) join completions c using (completion_id)
+        join examples x using (suite_id, example_id)
+    where a.run_id = ? order by a.example_id
+"""
+
+
+def marked(store: Store, run: Run, prefix: str) -> Iterator[Marked]:
+    """A run's examples with answers and scores, as they are on record; `prefix` goes before their ids."""
+    by_example: dict[str, dict[str, Score]] = {}
+    sql = "select run_id, example_id, metric, value, reason from scores where run_id = ? order by metric"
+    for score in store.fetch(_Score, sql, [run.id]):
+        by_example.setdefault(score.example_id, {})[score.metric] = Score(score.value, score.reason)
+    primary = run.metrics[0]
+    for row in store.fetch(_Asked, ASKED, [run.id]):
+        own = by_example[row.example_id]
+        columns, slices = {"input": row.input}, json.loads(row.slices)
+        example = Example(prefix + row.example_id, columns, row.target, row.cluster_id, slices)
+        answer = Completion(
+            row.text, row.finish, row.tokens_in, row.tokens_out, row.seconds, row.error,
+            json.loads(row.scores or "null"),
+        )  # fmt: skip
+        yield Marked(example, row.completion_id, answer, {primary: own[primary], **own})
