@@ -11,7 +11,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-.PHONY: demo demo-rejected lint test test-slow bench docs
+.PHONY: demo demo-rejected lint test test-slow test-wheel test-lowest mutants bench docs
 
 demo: .venv/.ready  ## the embedded model, prompted against fine-tuned, ending in a decision
 	test -d demo-run || $(BIN)/harness init demo-run
@@ -31,6 +31,35 @@ test: lint  ## lint, format, types and every fast test
 
 test-slow: .venv/.ready  ## the checks that train for minutes
 	$(BIN)/pytest -m slow
+
+test-wheel:  ## the wheel, installed from the index into an environment of its own, in a newcomer's hands
+	rm -rf .venv-wheel build && $(PYTHON) -m venv .venv-wheel
+	.venv-wheel/bin/pip wheel --quiet --no-deps --wheel-dir .venv-wheel/dist .
+	.venv-wheel/bin/pip install --quiet --constraint constraints.txt torch
+	.venv-wheel/bin/pip install --quiet --constraint constraints.txt .venv-wheel/dist/*.whl
+	cd .venv-wheel && bin/harness --version && bin/harness init mine && bin/harness check mine/experiment.yaml
+	cd .venv-wheel && bin/harness run mine/experiment.yaml
+
+test-lowest: .venv-lowest/.ready  ## the lowest versions that pyproject.toml allows, in an environment of their own
+	.venv-lowest/bin/python -m pytest -m 'not slow' $(LOWEST_TESTS)
+
+LOWEST_TESTS := $(addprefix tests/,baselines cli config decision importers judge models reports stats store suites view \
+	training/test_sft.py training/test_methods.py training/test_preference_methods.py)
+
+# UV_TORCH_BACKEND=cpu spares Linux the gigabytes of CUDA that come with a plain torch.
+.venv-lowest/.ready: pyproject.toml
+	rm -rf .venv-lowest && $(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/pip install --quiet uv
+	.venv-lowest/bin/uv pip compile --quiet --resolution lowest-direct --extra 4bit pyproject.toml -o .venv-lowest/lowest.txt
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python -r .venv-lowest/lowest.txt \
+		pytest pytest-xdist hypothesis datasketch optuna
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --no-deps --editable .
+	touch $@
+
+mutants: .venv/.ready  ## changes to the code that marks and decides which no test notices; hours, or MUTANTS='harness.stats.*'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,mutants]'
+	$(BIN)/mutmut run $(MUTANTS)
+	$(BIN)/mutmut results
 
 bench: .venv/.ready  ## what the demo model can do, measured with trl, peft and transformers directly
 	for bench in tests/bench/bench_*.py; do $(BIN)/python $$bench || exit 1; done

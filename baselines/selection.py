@@ -25,7 +25,7 @@ def choose(trials: Sequence[Trial], max_unscored: float) -> Trial:
     An arm whose prompts failed on more than `max_unscored` of the examples cannot be used and is not chosen.
     Raises UserError when no arm is left.
     """
-    usable = [t for t in trials if t.score is not None and t.n and t.unscored <= max_unscored * t.n]
+    usable = [t for t in trials if t.score is not None and t.n and t.unscored / t.n <= max_unscored]
     if not usable:
         failed = "; ".join(f"{t.arm}: {t.unscored} of {t.n} validation examples without a score" for t in trials)
         raise UserError(f"no prompt could be used: {failed}", "baselines", "shorten the prompts or look at the errors")

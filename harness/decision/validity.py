@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -74,7 +75,7 @@ def difference_gate(pairs: Sequence[tuple[Mapping[str, object], Mapping[str, obj
 
 def answered_gate(health: Sequence[ArmHealth], max_unscored: float) -> Gate:
     """Missing and failed answers stay in the denominator of their own share, and that share has a limit."""
-    bad = [h for h in health if h.unscored > max_unscored * h.n or not h.n]
+    bad = [h for h in health if not h.n or h.unscored / h.n > max_unscored]
     worst = max(health, key=lambda h: h.unscored / h.n if h.n else 1.0)
     shown = bad or [worst]
     words = "; ".join(
@@ -102,9 +103,9 @@ def same_share_gate(pairs: Sequence[tuple[ArmHealth, ArmHealth]]) -> Gate:
 def cut_gate(base: ArmHealth, max_truncated: float) -> Gate:
     """The exam leaves room for the best prompt's answers; beating one that was cut short shows nothing."""
     words = f"{base.cut} of {base.n} answers of {base.arm} were cut"
-    if too_many := base.cut > max_truncated * base.n:
-        words += "; raise `task.max_new_tokens` or ask for shorter answers"
     share = base.cut / base.n if base.n else 0.0
+    if too_many := share > max_truncated:
+        words += "; raise `task.max_new_tokens` or ask for shorter answers"
     return _gate(Rule("room_to_answer", max_truncated, "share"), not too_many, Measured(share, n=base.n, words=words))
 
 
@@ -171,12 +172,17 @@ def plausible_gate(gain: Comparison, limit: float) -> Gate:
         return _gate(rule, True, Measured(words="no scored pairs"))
     difference = gain.candidate - gain.baseline
     words = f"{difference:+.3f}"
-    if difference > limit:
+    if suspicious := exceeds(difference, limit):
         words += (
             f" over a best prompt that scores {gain.baseline:.1%}: look for test rows in what it was trained on, and "
             "for a prompt that no one would use; when it is real, say so with `policy.suspicious_gain`"
         )
-    return _gate(rule, difference <= limit, Measured(difference, n=gain.n, words=words))
+    return _gate(rule, not suspicious, Measured(difference, n=gain.n, words=words))
+
+
+def exceeds(difference: float, limit: float) -> bool:
+    """Whether a difference of two shares is above its limit, and not by the rounding of its subtraction alone."""
+    return difference > limit and not math.isclose(difference, limit)
 
 
 def _gate(rule: Rule, holds: bool, measured: Measured) -> Gate:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.config.policy import Policy
+from harness.decision.validity import exceeds
 from harness.store.judging import Measure
 
 # A judge that contradicts itself more often than this when the order is turned is not asked to decide anything.
@@ -25,6 +26,6 @@ def distrust(measures: Mapping[str, Measure], policy: Policy) -> str:
     consistency, readable = measures["consistency"], measures["readable"]
     if consistency.value is not None and consistency.value < MIN_CONSISTENCY:
         return f"it says the same in both orders for only {consistency.value:.0%} of the pairs"
-    if readable.value is not None and 1 - readable.value > policy.max_unscored:
+    if readable.value is not None and exceeds(1 - readable.value, policy.max_unscored):
         return f"{1 - readable.value:.1%} of its verdicts could not be read"
     return ""

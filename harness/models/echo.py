@@ -38,4 +38,4 @@ class EchoModel:
         return Completion(text, tokens_in=len(self.render(prompt).split()), tokens_out=words)
 
     def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
-        raise UserError("The echo model has no probabilities.", "model: echo", "Use a model with weights.")
+        raise UserError("the echo model has no probabilities", "model: echo", "use a model with weights")

@@ -34,7 +34,7 @@ def base_folder(base: str, revision: str | None) -> Path:
     """The folder of a base model; checked to hold a config and safetensors weights."""
     folder = _locate(base, revision, "model")
     if not (folder / "config.json").is_file():
-        raise UserError(f"{base} is not a model: it has no config.json.", str(folder), _adapter_hint(folder))
+        raise UserError(f"{base} is not a model: it has no config.json", str(folder), _adapter_hint(folder))
     weight_files(folder)
     return folder
 
@@ -45,10 +45,10 @@ def adapter_folder(adapter: str) -> Path:
     for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
         if not (folder / name).is_file():
             raise UserError(
-                f"{adapter} is not a usable adapter: it has no {name}.",
+                f"{adapter} is not a usable adapter: it has no {name}",
                 str(folder),
-                "Point to the folder that PEFT's save_pretrained wrote, with both "
-                f"{ADAPTER_CONFIG} and {ADAPTER_WEIGHTS} (pickled .bin weights are not loaded).",
+                "point to the folder that PEFT's save_pretrained wrote, with both "
+                f"{ADAPTER_CONFIG} and {ADAPTER_WEIGHTS} (pickled .bin weights are not loaded)",
             )
     return folder
 
@@ -60,17 +60,17 @@ def weight_files(folder: Path) -> list[Path]:
         return [folder / "model.safetensors"]
     if not index.is_file():
         raise UserError(
-            "The model folder has no model.safetensors.",
+            "the model folder has no model.safetensors",
             str(folder),
-            "Save the weights as safetensors; pickled .bin weights can run code and are not loaded.",
+            "save the weights as safetensors; pickled .bin weights can run code and are not loaded",
         )
     names = sorted(set(read_json(index).get("weight_map", {}).values()))
     missing = [name for name in names if not (folder / name).is_file()]
     if missing or not names:
         raise UserError(
-            f"The model is incomplete: {len(missing)} of {len(names)} weight files are missing, first {missing[:1]}.",
+            f"the model is incomplete: {len(missing)} of {len(names)} weight files are missing, first {missing[:1]}",
             str(index),
-            "Download or copy the model again.",
+            "download or copy the model again",
         )
     return [folder / name for name in names]
 
@@ -109,9 +109,9 @@ def read_json(file: Path) -> Json:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"The file is not JSON: {error}.", str(file), "Restore the file.") from error
+        raise UserError(f"the file is not JSON: {error}", str(file), "restore the file") from error
     if not isinstance(found, dict):
-        raise UserError("The file must hold a JSON object.", str(file), "Restore the file.")
+        raise UserError("the file must hold a JSON object", str(file), "restore the file")
     return found
 
 
@@ -126,7 +126,7 @@ def _locate(name: str, revision: str | None, what: str) -> Path:
     if folder.is_dir():
         return folder.resolve()
     if folder.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise UserError(f"There is no {what} folder {name}.", str(folder), "Give an existing folder or a Hub id.")
+        raise UserError(f"there is no {what} folder {name}", str(folder), "give an existing folder or a Hub id")
     return _from_hub(name, revision, what)
 
 
@@ -140,13 +140,13 @@ def _from_hub(name: str, revision: str | None, what: str) -> Path:
             name, revision=revision, allow_patterns=DOWNLOADS, ignore_patterns=["*/*", "consolidated*"]
         )
     except HFValidationError as error:
-        raise UserError(f"{name!r} is neither a folder nor a Hub id.", f"{what}: {name}", "Check the name.") from error
+        raise UserError(f"{name!r} is neither a folder nor a Hub id", f"{what}: {name}", "check the name") from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise UserError(
-            f"The {what} {asked} is not on this machine and could not be downloaded: {first_line(error)}",
+            f"the {what} {asked} is not on this machine and could not be downloaded: {first_line(error)}",
             f"{what}: {asked}",
-            f"With a network run `hf download {name}`"
-            " (HF_HUB_OFFLINE must not be 1; private models need `hf auth login`), or give a folder.",
+            f"with a network run `hf download {name}`"
+            " (HF_HUB_OFFLINE must not be 1; private models need `hf auth login`), or give a folder",
         ) from error
     return Path(path)
 

@@ -78,11 +78,11 @@ class OpenAIModel:
     def __init__(self, spec: ModelSpec) -> None:
         endpoint = (spec.endpoint or "").rstrip("/")
         if not endpoint.startswith(("http://", "https://")):
-            raise UserError(f"{endpoint!r} is not a web address.", "model: endpoint", "Use http://host:port/v1.")
+            raise UserError(f"{endpoint!r} is not a web address", "model: endpoint", "use http://host:port/v1")
         self._key = os.environ.get(spec.api_key_env, "") if spec.api_key_env else ""
         if spec.api_key_env and not self._key:
             raise UserError(
-                f"The environment variable {spec.api_key_env} is not set.",
+                f"the environment variable {spec.api_key_env} is not set",
                 "model: api_key_env",
                 f"export {spec.api_key_env}=...",
             )
@@ -124,9 +124,9 @@ class OpenAIModel:
 
     def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
         raise UserError(
-            "A chat endpoint gives no probabilities of given text, which this suite needs.",
+            "a chat endpoint gives no probabilities of given text, which this suite needs",
             self.url,
-            "Leave the suite out, or give the model as a folder or Hub id.",
+            "leave the suite out, or give the model as a folder or Hub id",
         )
 
     @cached_property

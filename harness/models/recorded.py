@@ -47,9 +47,9 @@ class RecordedModel:
 
     def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
         raise UserError(
-            "Recorded answers have no probabilities, which this suite needs.",
+            "recorded answers have no probabilities, which this suite needs",
             str(self.file),
-            "Leave the suite out, or give the model itself.",
+            "leave the suite out, or give the model itself",
         )
 
 
@@ -58,7 +58,7 @@ def read_answers(file: Path) -> dict[str, Completion]:
     try:
         lines = file.read_bytes().split(b"\n")
     except OSError as error:
-        raise UserError(f"The recorded answers cannot be read: {error.strerror}.", str(file), "Check it.") from error
+        raise UserError(f"the recorded answers cannot be read: {error.strerror}", str(file), "check it") from error
     answers: dict[str, Completion] = {}
     first: dict[str, int] = {}
     problems: list[str] = []
@@ -77,16 +77,16 @@ def read_answers(file: Path) -> dict[str, Completion]:
     if problems:
         _refuse(problems)
     if not answers:
-        raise UserError("The file holds no answers.", str(file), f"Write one line per answer: {EXPECTED}.")
+        raise UserError("the file holds no answers", str(file), f"write one line per answer: {EXPECTED}")
     return answers
 
 
 def _refuse(problems: list[str]) -> NoReturn:
     more = [f"... and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
     raise UserError(
-        f"{len(problems)} lines of the recorded answers cannot be used.",
+        f"{len(problems)} lines of the recorded answers cannot be used",
         "\n         ".join([*problems[:SHOWN], *more]),
-        f"Each line must be {EXPECTED}.",
+        f"each line must be {EXPECTED}",
     )
 
 

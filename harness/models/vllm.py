@@ -87,7 +87,7 @@ class VLLMModel:
         longest, limit = max(map(len, encoded), default=0), self.files.context_length
         if longest >= limit:  # vLLM keeps room for one more token
             what = f"A request of {longest} tokens does not fit the model's context of {limit}."
-            raise UserError(what, self.spec.base, "Use shorter prompts, or a model with a longer context.")
+            raise UserError(what, self.spec.base, "use shorter prompts, or a model with a longer context")
         scores: list[LogLikelihood] = []
         settings = {"max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 1}
         for part, outputs, _ in self._ask(range(len(pairs)), encoded, settings):

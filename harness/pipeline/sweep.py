@@ -50,7 +50,7 @@ def sweep(session: Session) -> None:
             keep_best(session)
     best = swept(session)
     if not best:
-        raise UserError("every trial of the sweep diverged or was cut short", "training: sweep", "Narrow its space.")
+        raise UserError("every trial of the sweep diverged or was cut short", "training: sweep", "narrow its space")
     say(f"best of {plan.trials} trials: {_told(best)}")
 
 

@@ -262,7 +262,7 @@ def test_a_missing_experiment_file_is_told_how_to_get_one(tmp_path):
         ("test.jsonl", '{"text": "a", "label": "b"}\n', "no column `input`, `target`, `lang`; the file has"),
         ("test.jsonl", '{"id": 1, "input": "a", "target": "b", "lang": "x"}\n' * 2, "test.jsonl:2: id '1' stands"),
         ("candidate.jsonl", '{"id": "q0"}\n', "candidate.jsonl:1: completion is missing"),
-        ("candidate.jsonl", "", "The file holds no answers"),
+        ("candidate.jsonl", "", "the file holds no answers"),
     ],
 )  # fmt: skip
 def test_bad_data_is_refused_with_its_line(typed, tmp_path, file, content, message):

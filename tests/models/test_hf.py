@@ -216,7 +216,7 @@ def test_one_request_too_large_for_the_memory_is_named(
         raise torch.OutOfMemoryError("full")
 
     monkeypatch.setattr(model._model, "forward", full)
-    with pytest.raises(UserError, match="One request alone is too large"):
+    with pytest.raises(UserError, match="one request alone is too large"):
         model.generate(prompts(), Generation(max_new_tokens=4))
 
 
@@ -500,7 +500,7 @@ def test_folder_that_is_no_model(adapter: Callable[[str], Path], tmp_path: Path)
         hf(tmp_path)
     with pytest.raises(UserError, match="give its base as the model and this folder as the adapter"):
         hf(adapter("llama"))
-    with pytest.raises(UserError, match="There is no model folder"):
+    with pytest.raises(UserError, match="there is no model folder"):
         hf(tmp_path / "nowhere")
 
 

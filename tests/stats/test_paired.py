@@ -130,6 +130,18 @@ def test_same_share(case):
     assert round(p, case["digits"]) == case["p"]
 
 
+@pytest.mark.parametrize(("errors_a", "errors_b", "p"), [(0, 0, 1), (3, 3, 1), (0, 3, 0.1), (3, 0, 0.1)])
+def test_arms_that_never_fail_and_arms_that_always_do_are_compared_too(errors_a, errors_b, p):
+    """Of the twenty ways in which three of six can fail, two are as uneven as all of one side."""
+    assert paired.same_share(errors_a, 3, errors_b, 3) == pytest.approx(p)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_the_interval_of_a_share_of_all_begins_at_n_over_n_plus_z_squared(n):
+    interval = paired.wilson(n, n)
+    assert (interval.low, interval.high) == pytest.approx((n / (n + 1.959964**2), 1.0))
+
+
 def pairs_of(gained, lost, n):
     same = n - gained - lost
     return [0.0] * gained + [1.0] * lost + [1.0] * same, [1.0] * gained + [0.0] * lost + [1.0] * same
@@ -353,6 +365,7 @@ def test_examples_come_in_whole_clusters(gained, lost, same, limit):
         partial(paired.holm, [0.5, float("nan")]),
         partial(power.required_n, 0.1, float("nan"), 0.3),
         partial(power.required_n, 0.1, 0.0, -0.3),
+        partial(power.required_n, 0.1, 0.0, float("inf")),
         partial(power.noninferiority_n, 0.2, 0.0),
         partial(power.noninferiority_n, -0.2, 0.05),
         partial(power.power_noninferiority, 0, 0.2, 0.05),
@@ -361,6 +374,9 @@ def test_examples_come_in_whole_clusters(gained, lost, same, limit):
         partial(power.required_n_from, [0, 1], [1, 1], limit=0.0, power=1.0),
         partial(paired.cohen_kappa, ["a"], ["a", "b"]),
         partial(paired.same_share, 3, 2, 0, 2),
+        partial(paired.same_share, 0, 2, 3, 2),
+        partial(paired.same_share, -1, 2, 0, 2),
+        partial(paired.same_share, 0, 2, -1, 2),
     ],
 )
 def test_nonsense_is_refused(call):
@@ -383,6 +399,15 @@ def test_what_has_no_answer():
     assert power.required_n(0.02, 0.02, 0.3) is None
     assert power.required_n_from([0, 1], [1, 0], limit=0.0) is None
     assert power.required_n_from([0, 1], [1, 1], ["a", "a"], limit=0.0) is None
+
+
+def test_one_side_needs_what_two_sides_of_half_the_error_need():
+    assert power.required_n(0.1, 0.0, 0.3, confidence=0.975, one_sided=True) == power.required_n(0.1, 0.0, 0.3)
+
+
+def test_what_an_even_chance_detects_is_the_half_width_of_the_interval():
+    found = power.minimum_detectable(100, 0.5, confidence=0.5, power=0.5)
+    assert found == pytest.approx(0.67449 * 0.05, rel=1e-4)
 
 
 def test_a_pilot_in_which_nothing_changed_still_asks_for_examples():

@@ -215,7 +215,7 @@ SECRETS = pyarrow.table({"password": ["a variable of the program"]})
         "load httpfs",
         "set enable_external_access = true",
         "set threads = 1",
-        "pragma enable_profiling",
+        "pragma profiling_output = '{folder}/stolen.json'",
         "drop table runs",
         "create table stolen as select 1",
         "insert into stages values ('e', 's', 1, now())",

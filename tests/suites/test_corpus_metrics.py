@@ -61,6 +61,12 @@ def test_bleu_is_sacrebleus(pairs):
     assert measure(CORPUS["bleu"], targets, answers) == pytest.approx(peer)
 
 
+def test_an_exam_too_short_for_bleu_takes_nothing_from_one_beside_it():
+    bleu = CORPUS["bleu"]
+    short, long = (bleu.statistics([text], [text]).sum(axis=0) for text in ("two words", "five words of some length"))
+    assert bleu.value(np.array([short, long], dtype=np.float64)).tolist() == [0.0, pytest.approx(1.0)]
+
+
 @given(PAIRS, st.integers(1, 5))
 @settings(max_examples=50, deadline=None)
 def test_the_same_exam_several_times_over_has_the_same_value(pairs, times):

@@ -95,6 +95,8 @@ def test_a_name_that_is_no_metric_is_told_those_that_are():
     [
         ({"acc": 0.5, "other": 0.0}, Score(0.5)),
         ({"acc": 0.0}, Score(0.0)),
+        ({"acc": 1.0}, Score(1.0)),
+        ({"acc": 1.5}, Score(None, "the recorded 'acc' is 1.5, not in [0, 1]")),
         ({"other": 1.0}, Score(None, "the answer came without a mark called 'acc'")),
         (None, Score(None, "the answer came without a mark called 'acc'")),
         ({"acc": 4.0}, Score(None, "the recorded 'acc' is 4, not in [0, 1]")),

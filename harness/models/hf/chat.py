@@ -85,7 +85,7 @@ class ChatTokenizer:
         # The template writes this prompt differently once it is answered; what the model reads at test time counts.
         start = whole.rfind(answer.strip())
         if start < 0:
-            raise UserError("The chat template does not show the assistant's answer.", str(self.folder), "Mend it.")
+            raise UserError("the chat template does not show the assistant's answer", str(self.folder), "mend it")
         return whole[start:]
 
     def render_whole(self, messages: Sequence[Message], answer: str) -> str:
@@ -107,9 +107,9 @@ class ChatTokenizer:
         found = self.encode_all(texts)
         if any(self.count_bos(ids) > 1 for ids in found):
             raise UserError(
-                "The prompt begins with two beginning-of-sequence tokens.",
+                "the prompt begins with two beginning-of-sequence tokens",
                 str(self.folder),
-                "Take the token out of the prompt text or out of the chat template.",
+                "take the token out of the prompt text or out of the chat template",
             )
         return found
 
@@ -169,9 +169,9 @@ class ChatTokenizer:
         except (TemplateError, TypeError, ValueError) as error:
             roles = ", ".join(message["role"] for message in messages)
             raise UserError(
-                f"The model's chat template refuses the messages ({roles}): {error}",
+                f"the model's chat template refuses the messages ({roles}): {error}",
                 str(self.folder),
-                "Use the roles and the order that the template allows.",
+                "use the roles and the order that the template allows",
             ) from error
         return text
 
@@ -181,7 +181,7 @@ def load_config(folder: Path) -> transformers.PreTrainedConfig:
         return transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
-            f"The model's config cannot be used: {first_line(error)}", str(folder), "Check config.json."
+            f"the model's config cannot be used: {first_line(error)}", str(folder), "check config.json"
         ) from error
 
 
@@ -195,9 +195,9 @@ def _load(folder: Path, base: Path) -> transformers.PreTrainedTokenizerBase:
         )
     except Exception as error:  # the tokenizers library raises bare Exceptions
         raise UserError(
-            f"The tokenizer cannot be loaded: {first_line(error)}",
+            f"the tokenizer cannot be loaded: {first_line(error)}",
             str(folder),
-            "Copy the tokenizer's files (tokenizer.json, tokenizer_config.json) into the folder.",
+            "copy the tokenizer's files (tokenizer.json, tokenizer_config.json) into the folder",
         ) from error
 
 

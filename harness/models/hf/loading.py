@@ -52,7 +52,7 @@ def pick_dtype(dtype: str, device: str) -> str:
     if dtype == "auto":
         return "bfloat16" if device == "cuda" and torch.cuda.is_bf16_supported() else "float32"
     if dtype not in DTYPES:
-        raise UserError(f"Unknown dtype {dtype!r}.", "model: dtype", f"Use auto or one of {', '.join(DTYPES)}.")
+        raise UserError(f"unknown dtype {dtype!r}", "model: dtype", f"use auto or one of {', '.join(DTYPES)}")
     return dtype
 
 
@@ -60,7 +60,7 @@ def context_length(folder: Path) -> int:
     config = load_config(folder).get_text_config()
     limit = getattr(config, "max_position_embeddings", None)
     if not limit:
-        raise UserError("The model's config has no max_position_embeddings.", str(folder / "config.json"), "Add it.")
+        raise UserError("the model's config has no max_position_embeddings", str(folder / "config.json"), "add it")
     return int(limit)
 
 
@@ -123,13 +123,13 @@ def load_base(folder: Path, dtype: str, **quantized: object) -> Module:
             **quantized,
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"The model cannot be loaded: {first_line(error)}", str(folder), "Check its files.") from error
+        raise UserError(f"the model cannot be loaded: {first_line(error)}", str(folder), "check its files") from error
     missing = sorted(info["missing_keys"])
     if missing:
         raise UserError(
-            f"{len(missing)} weights of the model are in no file, first {missing[0]}; they would be random.",
+            f"{len(missing)} weights of the model are in no file, first {missing[0]}; they would be random",
             str(folder),
-            "Copy or download the model again; its config.json must describe the saved weights.",
+            "copy or download the model again; its config.json must describe the saved weights",
         )
     check_finite(model.named_parameters(), f"the model {folder.name}")
     torch.set_num_threads(1 if model.num_parameters() < ONE_THREAD_BELOW else THREADS)
@@ -166,7 +166,7 @@ def add_adapter(model: Module, folder: Path, name: str, spec: ModelSpec, base: P
     except (RuntimeError, ValueError) as error:  # shapes differ; no such modules
         if tuned is not None:
             remove_adapter(tuned, name)
-        raise _wrong_base(folder, spec, f" {first_line(error)}") from error
+        raise _wrong_base(folder, spec, f": {first_line(error)}") from error
     # PEFT lists the embeddings of prompt and prefix tuning as unexpected, and loads them all the same.
     loaded = {"prompt_embeddings"} if tuned.peft_config[name].is_prompt_learning else set()
     unmatched = [key for key in (*result.missing_keys, *result.unexpected_keys) if key not in loaded]
@@ -174,9 +174,9 @@ def add_adapter(model: Module, folder: Path, name: str, spec: ModelSpec, base: P
         remove_adapter(tuned, name)
         raise UserError(
             f"{len(unmatched)} tensors of the adapter have no counterpart in the model, first {unmatched[0]}: "
-            "part of it would do nothing.",
+            "part of it would do nothing",
             str(folder / ADAPTER_WEIGHTS),
-            "Train or export the adapter again with the base it is used on.",
+            "train or export the adapter again with the base it is used on",
         )
     return tuned
 
@@ -230,9 +230,9 @@ def check_finite(tensors: Iterable[tuple[str, torch.Tensor]], what: str) -> None
 
 def _wrong_base(adapter: Path, spec: ModelSpec, detail: str = "") -> UserError:
     return UserError(
-        f"The adapter was trained for another base: {_recorded_base(adapter) or 'unnamed'}, not {spec.base}.{detail}",
+        f"the adapter was trained for another base: {_recorded_base(adapter) or 'unnamed'}, not {spec.base}{detail}",
         str(adapter / ADAPTER_CONFIG),
-        "Use the base it was trained for, or train it again on this one.",
+        "use the base it was trained for, or train it again on this one",
     )
 
 
@@ -240,9 +240,7 @@ def _read_tensors(file: Path) -> dict[str, torch.Tensor]:
     try:
         tensors: dict[str, torch.Tensor] = load_file(file)
     except SafetensorError as error:
-        raise UserError(
-            f"The weights cannot be read: {first_line(error)}", str(file), "Copy the file again."
-        ) from error
+        raise UserError(f"the weights cannot be read: {first_line(error)}", str(file), "copy the file again") from error
     return tensors
 
 

@@ -77,9 +77,9 @@ class HFModel:
         longest = max((len(context) + len(answer) for context, answer in pairs), default=0)
         if longest > self.context_length:
             raise UserError(
-                f"A request of {longest} tokens does not fit the model's context of {self.context_length}.",
+                f"a request of {longest} tokens does not fit the model's context of {self.context_length}",
                 self.spec.base,
-                "Use fewer or shorter examples in the prompt, or a model with a longer context.",
+                "use fewer or shorter examples in the prompt, or a model with a longer context",
             )
         lengths = [len(context) + len(answer) for context, answer in pairs]
         results: dict[int, LogLikelihood] = {}
@@ -181,7 +181,7 @@ class HFModel:
             yield from batches
         except torch.OutOfMemoryError:
             raise UserError(
-                f"One request alone is too large for the memory of the device ({self.device}).",
+                f"one request alone is too large for the memory of the device ({self.device})",
                 self.spec.base,
-                "Use a smaller model, dtype bfloat16, or shorter prompts.",
+                "use a smaller model, dtype bfloat16, or shorter prompts",
             ) from None

@@ -1,0 +1,101 @@
+"""What is said exactly at a limit: "more than" is not shown there, "at most" and "no worse than" still hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from baselines.selection import Trial, choose
+from harness.config.policy import JudgeRule, Policy
+from harness.decision import budgets, validity
+from harness.decision.compare import Comparison
+from harness.decision.costs import ArmCost, Costs, Estimate
+from harness.decision.decide import decide
+from harness.decision.gates import Gate
+from harness.decision.validity import ArmHealth
+from harness.judge.trust import distrust
+from harness.store.judging import Measure
+from suites.errors import UserError
+
+CASES = json.loads((Path(__file__).parents[1] / "cases" / "decision.json").read_text())
+# Where a case leaves something open: a gain, and losses of nothing.
+GAIN = {"kind": "task", "suite": "exam", "metric": "json_match", "margin": 0.02, "low": 0.05, "high": 0.15}
+KEPT = {"margin": 0.03, "low": -0.01, "high": 0.01, "p_harm": 1.0, "difference": 0.0}
+LOSSES = {
+    "metric": {**KEPT, "suite": "exam", "metric": "json_valid"},
+    "regression": {**KEPT, "suite": "old", "metric": "json_match"},
+    "judge": {**KEPT, "suite": "exam", "metric": "judge"},
+    "slice": {**KEPT, "suite": "exam", "metric": "json_match", "slice": "plan=gold"},
+}
+
+
+def compared(kind: str = "task", **numbers: Any) -> Comparison:
+    """A comparison of 500 examples that measured these numbers."""
+    arms = {"baseline_arm": "few-shot 8", "candidate_arm": "LoRA", "baseline": 0.5, "candidate": 0.6}
+    size = {"n": 500, "n_clusters": 500, "n_unscored": 0, "confidence": 0.95, "difference": 0.1}
+    return Comparison(**{"kind": kind, **arms, **size, **(LOSSES.get(kind, GAIN)), **numbers})
+
+
+@pytest.mark.parametrize("case", CASES["comparisons"], ids=lambda case: case["shows"])
+def test_a_comparison_at_its_margin(case: dict[str, Any]) -> None:
+    policy = Policy(confidence=case.get("confidence", 0.95))
+    decision = decide([], [compared(**numbers) for numbers in case["compared"]], policy)
+    status = {gate.id: gate.status for gate in decision.gates}
+    assert {name: status[name] for name in case["gates"]} == case["gates"]
+    assert decision.verdict.text == case["verdict"]
+
+
+def budget(limit: float, measured: list[float], name: str) -> Gate:
+    """The gate on what the candidate costs or takes, [value, low, high]."""
+    estimates = {"cost": None, "latency": None, name: Estimate(*measured, 500)}
+    arm = ArmCost(run_id="r", side="candidate", arm="LoRA", chosen=True, **estimates)
+    policy = Policy(max_cost=limit) if name == "cost" else Policy(max_seconds=limit)
+    [gate] = budgets.budget_gates(Costs(currency="USD", arms=[arm]), policy)
+    return gate
+
+
+def gain_from_to(measured: list[float]) -> Comparison:
+    return compared(baseline=measured[0], candidate=measured[1])
+
+
+RULES: dict[str, Callable[[Any, Any], Gate]] = {
+    "answered": lambda limit, m: validity.answered_gate([ArmHealth("LoRA", "exam", m[1], m[0])], limit),
+    "room_to_answer": lambda limit, m: validity.cut_gate(ArmHealth("few-shot", "exam", m[1], 0, cut=m[0]), limit),
+    "fresh_exam": lambda limit, looks: validity.looks_gate(looks, limit),
+    "plausible": lambda limit, m: validity.plausible_gate(gain_from_to(m), limit),
+    "latency": lambda limit, m: budget(limit, m, "latency"),
+    "cost": lambda limit, m: budget(limit, m, "cost"),
+}
+
+
+@pytest.mark.parametrize("case", CASES["limits"], ids=lambda case: f"{case['rule']} {case['measured']} {case['limit']}")
+def test_a_measured_value_at_its_limit(case: dict[str, Any]) -> None:
+    gate = RULES[case["rule"]](case["limit"], case["measured"])
+    rules = {"budgets": [gate]} if gate.kind == "budget" else {}
+    decision = decide([] if rules else [gate], [compared()], Policy(), **rules)
+    assert (gate.status, decision.verdict.text) == (case["status"], case["verdict"])
+
+
+@pytest.mark.parametrize("case", CASES["trust"], ids=str)
+def test_a_judge_at_the_limits_of_trust(case: dict[str, Any]) -> None:
+    measures = {
+        "agreement": Measure("agreement", 0.9, case["agreement_low"], 1.0, 50),
+        "consistency": Measure("consistency", case["consistency"], None, None, 50),
+        "readable": Measure("readable", case["readable"], None, None, 50),
+    }
+    policy = Policy(judge=JudgeRule(agreement=0.8), max_unscored=0.02)
+    assert (distrust(measures, policy) == "") == case["trusted"]
+
+
+@pytest.mark.parametrize(("unscored", "usable"), [(29, True), (30, False)])
+def test_a_prompt_without_a_score_on_just_the_share_that_is_allowed(unscored: int, usable: bool) -> None:
+    trial = Trial("few-shot", 0.5, 100, unscored, 100.0)
+    if usable:
+        assert choose([trial], 0.29) == trial
+    else:
+        with pytest.raises(UserError, match="no prompt could be used"):
+            choose([trial], 0.29)
