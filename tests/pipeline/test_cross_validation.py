@@ -108,9 +108,10 @@ def test_a_fine_tune_that_wins_in_every_fold_is_deployed(finished: Session) -> N
 
 def test_every_row_is_examined_once_by_a_candidate_that_did_not_train_on_it(finished: Session) -> None:
     examined: list[str] = []
+    pooled = answered(finished, "candidate")
     for fold in finished.folds:
         asked = answered(fold, "candidate")
-        assert asked == {i: answered(finished, "candidate")[i] for i in asked}
+        assert asked == {i: pooled[i] for i in asked}
         taught, rehearsed = ({e.id for e in fold.splits[part]} for part in ("train", "validation"))
         assert not asked.keys() & (taught | rehearsed)
         assert len(taught) + len(rehearsed) + len(asked) == ROWS
