@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from suites.types import JudgeVerdict
 RUBRICS = Path(__file__).parent / "rubrics"
 _VERDICT = re.compile(r"verdict\W*:\W*(A|B|tie)\b", re.IGNORECASE)
 _GRADES: dict[str, Literal["first", "second", "tie"]] = {"a": "first", "b": "second", "tie": "tie"}
-_TEMPLATES = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
+_compiled = functools.cache(ImmutableSandboxedEnvironment(undefined=StrictUndefined).from_string)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,7 @@ def judge(
 def ask(rubric: Rubric, pair: Pair) -> Prompt:
     """The prompt that shows one pair in one order."""
     try:
-        template = _TEMPLATES.from_string(rubric.text)
-        text = template.render(input=pair.input, first=pair.first, second=pair.second)
+        text = _compiled(rubric.text).render(input=pair.input, first=pair.first, second=pair.second)
     except TemplateError as error:
         raise UserError(f"the rubric cannot be filled in: {error}", rubric.name) from None
     return Prompt(pair.id, [{"role": "user", "content": text.strip()}])

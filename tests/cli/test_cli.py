@@ -358,6 +358,7 @@ def endpoint():
     server.server_close()
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_exits_130_and_the_same_command_goes_on_from_there(tmp_path, endpoint):
     url, asked = endpoint
     path = write_experiment(tmp_path / "x", "deploy", n=120)

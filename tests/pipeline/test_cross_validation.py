@@ -28,7 +28,7 @@ from reports.outputs import markdown, record
 from reports.rows import AdapterEffectRow
 from suites.errors import UserError
 
-TRAINING = {"method": "lora", "epochs": 12, "learning_rate": 0.02, "batch_size": 8}
+TRAINING = {"method": "lora", "epochs": 6, "learning_rate": 0.02, "batch_size": 8}
 BRIEF = {**TRAINING, "epochs": 1}
 ROWS, FOLDS, QUESTIONS = 80, 4, 40
 
@@ -108,9 +108,10 @@ def test_a_fine_tune_that_wins_in_every_fold_is_deployed(finished: Session) -> N
 
 def test_every_row_is_examined_once_by_a_candidate_that_did_not_train_on_it(finished: Session) -> None:
     examined: list[str] = []
+    pooled = answered(finished, "candidate")
     for fold in finished.folds:
         asked = answered(fold, "candidate")
-        assert asked == {i: answered(finished, "candidate")[i] for i in asked}
+        assert asked == {i: pooled[i] for i in asked}
         taught, rehearsed = ({e.id for e in fold.splits[part]} for part in ("train", "validation"))
         assert not asked.keys() & (taught | rehearsed)
         assert len(taught) + len(rehearsed) + len(asked) == ROWS
@@ -150,7 +151,9 @@ def test_each_fold_may_choose_its_own_prompt(base: Path, tmp_path: Path) -> None
         answers = [{"id": f"r{i}", "completion": "order" if i in known else "no"} for i in range(ROWS)]
         write_jsonl(tmp_path / f"{name}.jsonl", answers)
     both = [{"recorded": f"{name}.jsonl"} for name in right]
-    session = run(workspace(tmp_path, base, baselines=both, training=BRIEF, regression=[]))
+    session = opened(workspace(tmp_path, base, baselines=both, training=BRIEF, regression=[]))
+    for stage in ("check", "baseline"):
+        order.do(session, stage)
     expected: dict[str, float] = {}
     chosen = []
     for fold in session.folds:

@@ -24,7 +24,7 @@ def rendered(folder: Path) -> str:
     before = HOSTILE + ["no"] * count
     after = ["yes"] * count + HOSTILE
     path = recorded_experiment(
-        folder, before, after, inputs=[f"{i} {clean(text)}" for i, text in enumerate(HOSTILE * 2)]
+        folder, before, after, inputs=[f"{i} {clean(text)[:10_000]}" for i, text in enumerate(HOSTILE * 2)]
     )
     session = run(path)
     return markdown.write(decided(session), session.out).read_text(encoding="utf-8")

@@ -141,9 +141,15 @@ def test_a_candidate_that_is_no_adapter_lends_its_base_to_a_fresh_one(base: Path
     write_jsonl(tmp_path / "tuned.jsonl", [{"id": f"test{i}", "completion": "order"} for i in range(120)])
     settings = {"baselines": ["zero_shot"], "regression": []}
     session = run(tiny_experiment(tmp_path, base, candidate={"recorded": "tuned.jsonl"}, **settings))
-    outcome = selftest.TESTS["adapter without effect"](session)
+    outcome = planted(session, "adapter without effect")
     assert (outcome.got, outcome.status) == ("invalid by adapter", "pass")
     assert outcome.done == "a fresh LoRA on the base, its B matrices zero"
+
+
+def planted(session: Session, name: str) -> Outcome:
+    """One accident in the experiment's own record."""
+    with session.store.hold():
+        return selftest.TESTS[name](session)
 
 
 def only(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
@@ -223,7 +229,7 @@ def test_another_verdict_than_the_one_on_record_is_noticed(tmp_path: Path) -> No
     session = run(judged_experiment(tmp_path, judge=None))
     with session.store.connect() as con:
         con.execute("update decisions set verdict = 'reject', exit_code = 4")
-    assert selftest.nothing_changed(session).status == "fail"
+    assert planted(session, "nothing changed").status == "fail"
 
 
 # --- base against base -----------------------------------------------------------------------------------------------
@@ -236,7 +242,7 @@ def test_a_local_base_that_answers_otherwise_the_second_time_is_noticed(base: Pa
         changed = "(select completion_id from answers where run_id = ? and example_id in ('test0', 'test4', 'test5'))"
         con.execute(f"update completions set text = 'what it said before' where completion_id in {changed}", [run_id])
         con.execute(f"update runs set digest = ({RUN_DIGEST}) where run_id = ?", [run_id])
-    outcome = selftest.base_asked_again(session)
+    outcome = planted(session, "base asked again")
     assert (outcome.got, outcome.status) == ("2 of 30 answers differ", "fail")
 
 
@@ -273,7 +279,7 @@ def test_how_much_an_endpoint_changes_its_mind_is_told(endpoint: str, tmp_path: 
     content |= {"model": {"name": "moody", "endpoint": endpoint}, "baselines": ["zero_shot"]}
     path.write_text(yaml.safe_dump(content))
     session = run(path)
-    outcome = selftest.base_asked_again(session)
+    outcome = planted(session, "base asked again")
     assert outcome.status == "info"
     assert outcome.done == "30 test examples asked again"
     assert 10 <= int(outcome.got.split()[0]) <= 25
@@ -286,7 +292,7 @@ def test_how_much_an_endpoint_changes_its_mind_is_told(endpoint: str, tmp_path: 
 
 
 def test_an_exam_too_small_to_show_a_loss_may_stay_inconclusive(tmp_path: Path) -> None:
-    outcome = selftest.TESTS["shuffled answers"](run(judged_experiment(tmp_path, n=20, known=6, judge=None)))
+    outcome = planted(run(judged_experiment(tmp_path, n=20, known=6, judge=None)), "shuffled answers")
     assert outcome.expected == "keep_prompting or reject or inconclusive"
     assert outcome.status == "pass"
 
@@ -302,10 +308,10 @@ def test_marks_that_do_not_depend_on_the_answers_are_no_mutant(tmp_path: Path) -
         policy={"suspicious_gain": 1.0},
     )
     session = run(path)
-    outcome = selftest.TESTS["answers cut short"](session)
+    outcome = planted(session, "answers cut short")
     assert (outcome.expected, outcome.got, outcome.status) == ("reject", "reject by answers that end", "pass")
     with pytest.raises(NotApplicable, match="its marks do not depend on it"):
-        selftest.TESTS["shuffled answers"](session)
+        planted(session, "shuffled answers")
 
 
 @pytest.mark.parametrize(
@@ -323,9 +329,9 @@ def test_a_candidate_that_knows_every_answer_is_taken_for_a_leak(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = run(judged_experiment(tmp_path, judge=None, policy={"suspicious_gain": 0.4}))
-    assert selftest.TESTS["all answers right"](session).got == "invalid by plausible"
+    assert planted(session, "all answers right").got == "invalid by plausible"
     monkeypatch.setattr(validity, "plausible_gate", passing("validity", "plausible"))
-    assert selftest.TESTS["all answers right"](session).status == "fail"
+    assert planted(session, "all answers right").status == "fail"
 
 
 def test_a_rule_that_the_file_switches_off_is_said_to_be(tmp_path: Path) -> None:
@@ -333,12 +339,12 @@ def test_a_rule_that_the_file_switches_off_is_said_to_be(tmp_path: Path) -> None
     path = judged_experiment(tmp_path, judge=None)
     path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "data": data}))
     with pytest.raises(NotApplicable, match="only warn"):
-        selftest.TESTS["leaked test rows"](run(path))
+        planted(run(path), "leaked test rows")
 
 
 def test_more_answers_go_missing_than_a_lenient_policy_lets_go(tmp_path: Path) -> None:
     path = judged_experiment(tmp_path, policy={"max_unscored": 0.3}, judge=None)
-    outcome = selftest.TESTS["missing answers"](run(path))
+    outcome = planted(run(path), "missing answers")
     assert outcome.done == "37 answers of the candidate lost"
     assert outcome.status == "pass"
 

@@ -546,6 +546,7 @@ def test_rows_lost_or_changed_behind_its_back_are_noticed_on_opening(taken, tmp_
         Store(Path(path))
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_in_the_middle_of_a_query_is_an_interruption_and_no_error(store, tmp_path):
     code = """
         print("asking", flush=True)

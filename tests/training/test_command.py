@@ -189,6 +189,7 @@ def test_a_command_that_hangs_is_ended_with_all_it_started(base: Path, tmp_path:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_the_command_too(base: Path, tmp_path: Path) -> None:
     def interrupt() -> None:
         until = time.monotonic() + 30
@@ -220,7 +221,7 @@ def test_a_command_ends_with_a_harness_that_is_killed(tmp_path: Path) -> None:
     (tmp_path / "rows").mkdir()
     harness = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], cwd=Path(__file__).parents[2])
     until, pids = time.monotonic() + 60, list[int]()
-    while len(pids) < 2 and time.monotonic() < until:
+    while len(pids) < 2 and harness.poll() is None and time.monotonic() < until:
         time.sleep(0.05)
         pids = [int(pid) for file in tmp_path.glob("pids") for pid in file.read_text().split()]
     harness.kill()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -80,14 +82,26 @@ def test_virtual_tokens_give_the_same_answer_alone_and_in_a_batch(method: str, b
     assert together == alone
 
 
+@pytest.fixture(scope="module")
+def plain(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[float], list[float]]:
+    """The losses of a LoRA of no variant at a learning rate."""
+
+    @functools.cache
+    def at(rate: float) -> list[float]:
+        return losses(train(base, tmp_path_factory.mktemp("plain") / "out", LESSON.changed(learning_rate=rate)))
+
+    return at
+
+
 @pytest.mark.parametrize("variant", list(adapters.VARIANTS))
-def test_variants_of_lora_are_other_adapters(variant: str, base: Path, tmp_path: Path) -> None:
+def test_variants_of_lora_are_other_adapters(
+    variant: str, base: Path, plain: Callable[[float], list[float]], tmp_path: Path
+) -> None:
     rate = 5e-2 if variant in ("loha", "lokr") else 1e-2
     result = train(base, tmp_path / "out", LESSON.changed(variant=variant, learning_rate=rate))
-    plain = train(base, tmp_path / "plain", LESSON.changed(learning_rate=rate))
     answers = load(result.spec).generate(PROMPTS, Generation(6))
     assert [answer.text for answer in answers] == list(ANSWERS.values())
-    assert losses(result) != losses(plain)
+    assert losses(result) != plain(rate)
     assert tiny_models.answer_nats(result.spec, ROWS) < 0.5
     assert HFModel(result.spec).effect(PROMPTS) > 1
 

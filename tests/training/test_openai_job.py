@@ -51,6 +51,7 @@ def test_a_job_is_started_waited_for_and_paid(tmp_path: Path, monkeypatch: pytes
     assert record["fine_tuned_model"] == "ft:tiny:1"
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_cancels_the_job(tmp_path: Path) -> None:
     with serving(Api(polls=10_000)) as api:
 

@@ -85,11 +85,11 @@ COMPARED = TrainingData(DATA.train, pairs=PAIRS, held_out=PAIRS[:3])
 
 
 @pytest.mark.parametrize("method", ["dpo", "kto", "reward", "rloo", "grpo"])
-def test_learning_from_preferences_goes_on_too(method: str, base: Path, tmp_path: Path) -> None:
-    earlier = train(base, tmp_path / "earlier").spec
+def test_learning_from_preferences_goes_on_too(method: str, base: Path, whole: Path, tmp_path: Path) -> None:
+    earlier = train(base, whole).spec  # it is there, and not trained again
     start = ModelSpec(str(base)) if method == "reward" else earlier
     config = CONFIG.changed(method=method, batch_size=4, completions=2, learning_rate=1e-3, max_new_tokens=4)
-    whole = train_stage(start, COMPARED, config, tmp_path / "whole")
+    straight = train_stage(start, COMPARED, config, tmp_path / "straight")
 
     def stop(step: int, total: int, logs: Mapping[str, float]) -> None:
         if step == 5:
@@ -99,9 +99,9 @@ def test_learning_from_preferences_goes_on_too(method: str, base: Path, tmp_path
         train_stage(start, COMPARED, config, tmp_path / "out", stop)
     seen: list[int] = []
     result = train_stage(start, COMPARED, config, tmp_path / "out", lambda step, *_: seen.append(step))
-    assert (seen[0], result.steps) == (4, whole.steps)
-    assert result.best_step == whole.steps  # which step was the best, their loss does not say
-    assert weights(tmp_path / "out") == weights(tmp_path / "whole")
+    assert (seen[0], result.steps) == (4, straight.steps)
+    assert result.best_step == straight.steps  # which step was the best, their loss does not say
+    assert weights(tmp_path / "out") == weights(tmp_path / "straight")
 
 
 @pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "rng_state.pth", "adapter_model.safetensors"])
