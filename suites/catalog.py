@@ -12,7 +12,7 @@ from suites.data.examples import read_examples
 from suites.errors import UserError
 from suites.metrics import table
 from suites.model import Generation
-from suites.types import Json, Suite
+from suites.types import MARGIN, Json, Suite
 
 BUILTIN = Path(__file__).with_name("builtin")
 
@@ -45,7 +45,7 @@ def load_suite(name_or_folder: str, folder: Path, *, limit: int | None = None) -
         examples=examples[:limit],
         metrics=tuple(settings["metrics"]),
         prompt=str(settings.get("prompt") or ""),
-        margin=settings.get("margin", 0.03),
+        margin=settings.get("margin", MARGIN),
         generation=Generation(max_new_tokens=settings.get("max_new_tokens", 64)),
     )
 

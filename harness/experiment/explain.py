@@ -16,7 +16,7 @@ from harness.experiment import splits
 from harness.experiment.exams import regression_exams, regression_rules
 from harness.experiment.load import Experiment
 from harness.stats import power
-from harness.store import decisions
+from harness.store import STORE_FILE, decisions
 from harness.store.database import Store
 from suites.types import Example, Suite
 
@@ -63,7 +63,7 @@ def known(experiment: Experiment, store: Path | None = None) -> Known:
     spreads = {"gain": _planned(primary, test, TASK_DISCORDANCE)}
     spreads |= {f"metric/{metric}": _planned(metric, test, OTHER_DISCORDANCE) for metric in others}
     spreads |= {f"regression/{exam.name}": _planned(exam.primary, exam.examples, OTHER_DISCORDANCE) for exam in exams}
-    path = store or experiment.folder / "harness.duckdb"
+    path = store or experiment.folder / STORE_FILE
     if not path.is_file():
         return Known(sizes, spreads)
     rows = decisions.spreads(Store(path, create=False), experiment.name)

@@ -19,7 +19,7 @@ from harness.importers.pairing import Exam, Side
 from suites.catalog import BUILTIN
 from suites.errors import UserError
 from suites.metrics import table
-from suites.types import Json
+from suites.types import MARGIN, Json
 
 TEMPLATE = """\
 # Two {format} logs of one exam, made into an experiment by `harness import`. It asks no model anything:
@@ -155,7 +155,7 @@ def _experiment(chosen: Plan, log_format: str, sources: tuple[str, str]) -> str:
         findings["empty_target"] = "info"  # the tool's marks decide, not the target's text
     if exam.clusters():
         findings["duplicates"] = "info"  # questions asked again share a cluster
-    suites = [{"suite": chosen.names[other.task], "margin": 0.03} for other in chosen.others]
+    suites = [{"suite": chosen.names[other.task], "margin": MARGIN} for other in chosen.others]
     return TEMPLATE.format(
         format=log_format,
         base=repr(sources[0]),
