@@ -19,9 +19,9 @@ BUILTIN = Path(__file__).with_name("builtin")
 
 def suite_folder(name_or_folder: str, folder: Path) -> Path:
     """Where a suite lies: a built-in one by name, or a folder of one's own. Raises UserError when there is none."""
-    for place in (BUILTIN / name_or_folder, folder / name_or_folder):
-        if (place / "suite.yaml").is_file():
-            return place.resolve()
+    for root in (BUILTIN / name_or_folder, folder / name_or_folder):
+        if (root / "suite.yaml").is_file():
+            return root.resolve()
     known = ", ".join(sorted(path.parent.name for path in BUILTIN.glob("*/suite.yaml")))
     fix = f"use a built-in suite ({known}) or a folder with suite.yaml and examples.jsonl"
     raise UserError(f"no suite named {name_or_folder!r}", str(folder / name_or_folder), fix)
@@ -34,11 +34,11 @@ def suite_name(name_or_folder: str, folder: Path) -> str:
 
 def load_suite(name_or_folder: str, folder: Path, *, limit: int | None = None) -> Suite:
     """A suite by built-in name, or from a folder holding `suite.yaml` and `examples.jsonl`."""
-    place = suite_folder(name_or_folder, folder)
-    settings = _suite_settings(place / "suite.yaml")
-    examples = read_examples(place / "examples.jsonl", settings.get("columns") or {}, settings.get("slices") or [])
+    root = suite_folder(name_or_folder, folder)
+    settings = _suite_settings(root / "suite.yaml")
+    examples = read_examples(root / "examples.jsonl", settings.get("columns") or {}, settings.get("slices") or [])
     if not examples:
-        raise UserError("the suite has no examples", str(place / "examples.jsonl"))
+        raise UserError("the suite has no examples", str(root / "examples.jsonl"))
     return Suite(
         name=str(settings["name"]),
         kind="regression",
