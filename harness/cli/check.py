@@ -51,13 +51,13 @@ def _check_files(options: argparse.Namespace, files: Mapping[str, Path | None]) 
         raise UserError(NO_TRAIN, "--fix", "add --train")
     from harness.pipeline import check as stage
 
-    found = stage.of_preferences(options.preferences) if options.preferences else []
+    findings = stage.of_preferences(options.preferences) if options.preferences else []
     material = stage.of_files(files, options.columns)
-    found += stage.look(material) if material.splits else []
-    stage.show(found, as_json=options.json)
+    findings += stage.look(material) if material.splits else []
+    stage.show(findings, as_json=options.json)
     if options.fix:
         stage.write_mended(material, options.train, options.columns, options.fix)
-    return _blocked(found)
+    return _blocked(findings)
 
 
 NO_TRAIN = "only training rows are ever removed, and no training file is named"

@@ -120,14 +120,14 @@ def _harm_gate(c: Comparison, harmed: bool) -> Gate:
 def _slice_gate(slices: Sequence[Comparison], bad: Sequence[Comparison]) -> Gate:
     """All slices as one rule, with the numbers of the worst; the tier says whether one merely uncertain may block."""
     tier = slices[0].tier
-    open_ = [] if tier == "supporting" else [c for c in slices if not _kept(c) and c not in bad]
+    undecided = [] if tier == "supporting" else [c for c in slices if not _kept(c) and c not in bad]
     worst = min(slices, key=lambda c: c.difference if c.difference is not None else 0.0)
     words = "; ".join(f"{c.slice}: {measured(c)}" for c in bad) or f"worst is {worst.slice}: {measured(worst)}"
-    if open_ and not bad:
-        words = "; ".join(f"{c.slice}: {measured(c)}; {settle(c)}" for c in open_)
-    status: Status = "fail" if bad else "unknown" if open_ else "pass"
-    found = replace(numbers(worst), words=words)
-    return Gate("slices", "harm", status, slices_rule(worst, len(slices)), found, tier, worst)
+    if undecided and not bad:
+        words = "; ".join(f"{c.slice}: {measured(c)}; {settle(c)}" for c in undecided)
+    status: Status = "fail" if bad else "unknown" if undecided else "pass"
+    result = replace(numbers(worst), words=words)
+    return Gate("slices", "harm", status, slices_rule(worst, len(slices)), result, tier, worst)
 
 
 def _verdict(gates: Sequence[Gate]) -> Verdict:

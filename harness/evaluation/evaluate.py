@@ -43,10 +43,10 @@ def answer(arm: Arm, suite: Suite, model: Model, seed: int) -> list[Completion]:
     prompts = [arm.prompter.prompt(example) for example in suite.examples]
     with phase(f"{arm.name} on {suite.name}", len(prompts)) as progress:
 
-        def told(batch: list[tuple[int, Completion]]) -> None:
+        def on_batch(batch: list[tuple[int, Completion]]) -> None:
             progress.advance(len(batch), sum(done.error is not None for _, done in batch))
 
-        return model.generate(prompts, _generation(suite, seed), on_progress=told)
+        return model.generate(prompts, _generation(suite, seed), on_progress=on_batch)
 
 
 def _generation(suite: Suite, seed: int) -> Generation:

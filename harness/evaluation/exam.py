@@ -52,9 +52,9 @@ class Examiner:
         return chosen
 
     def _trial(self, run: Run) -> Trial:
-        found = self.summary(run, run.metrics[0])
+        summary = self.summary(run, run.metrics[0])
         tokens = runs.mean_tokens_in(self.store, run.id)
-        return Trial(run.arm, found.mean, found.n + found.n_unscored, found.n_unscored, tokens)
+        return Trial(run.arm, summary.mean, summary.n + summary.n_unscored, summary.n_unscored, tokens)
 
     def examine(self, side: Side, arms: Sequence[Arm], chosen: Arm, suite: Suite) -> None:
         """The task's exam for each arm."""

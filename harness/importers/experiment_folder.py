@@ -110,11 +110,11 @@ def write(chosen: Plan, log_format: str, sources: tuple[str, str], folder: Path)
     return path
 
 
-def _write_suite(place: Path, exam: Exam, names: Mapping[str, str]) -> None:
-    place.mkdir()
-    _write_rows(place / "examples.jsonl", _questions(exam, names))
+def _write_suite(folder: Path, exam: Exam, names: Mapping[str, str]) -> None:
+    folder.mkdir()
+    _write_rows(folder / "examples.jsonl", _questions(exam, names))
     settings = {"name": names[exam.task], "metrics": [_metric(exam, None)]}
-    (place / "suite.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    (folder / "suite.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
 
 
 def _answers(exam: Exam, side: Side, names: Mapping[str, str]) -> list[Json]:
@@ -135,8 +135,8 @@ def _questions(exam: Exam, names: Mapping[str, str]) -> list[dict[str, str]]:
     clusters = exam.clusters()
     rows = []
     for item in exam.items:
-        asked = exam.asked(item)
-        row = {"id": _id(exam, item, names), "input": asked.input, "target": asked.target}
+        question = exam.asked(item)
+        row = {"id": _id(exam, item, names), "input": question.input, "target": question.target}
         rows.append(row | ({"cluster": _id(exam, clusters[item], names)} if item in clusters else {}))
     return rows
 

@@ -75,8 +75,8 @@ class VLLMModel:
             take([(i, self.files.too_long(len(encoded[i]), generation)) for i in refused])
         settings = {"max_tokens": generation.max_new_tokens, "stop_token_ids": self.files.stop}
         settings |= {"temperature": generation.temperature, "seed": generation.seed}
-        asked = [i for i in range(len(encoded)) if i not in answers]
-        for part, outputs, seconds in self._ask(asked, encoded, settings):
+        pending = [i for i in range(len(encoded)) if i not in answers]
+        for part, outputs, seconds in self._ask(pending, encoded, settings):
             take([(i, self._completion(out, seconds)) for i, out in zip(part, outputs, strict=True)])
         return [answers[i] for i in range(len(prompts))]
 
@@ -123,8 +123,8 @@ class VLLMModel:
         sampling = SamplingParams(detokenize=False, **settings)
         for start in range(0, len(indices), TOLD):
             part, started = indices[start : start + TOLD], time.perf_counter()
-            asked = [{"prompt_token_ids": encoded[i]} for i in part]
-            outputs = self._engine.generate(asked, sampling, use_tqdm=False, lora_request=request)
+            prompts = [{"prompt_token_ids": encoded[i]} for i in part]
+            outputs = self._engine.generate(prompts, sampling, use_tqdm=False, lora_request=request)
             yield part, outputs, (time.perf_counter() - started) / len(part)
 
     @cached_property
@@ -177,5 +177,5 @@ class VLLMModel:
 
 
 def _score(logprobs: Sequence[dict[int, Logprob]], context: list[int], answer: list[int]) -> LogLikelihood:
-    here = [logprobs[len(context) + i][token] for i, token in enumerate(answer)]
-    return LogLikelihood(sum(found.logprob for found in here), all(found.rank == 1 for found in here))
+    entries = [logprobs[len(context) + i][token] for i, token in enumerate(answer)]
+    return LogLikelihood(sum(entry.logprob for entry in entries), all(entry.rank == 1 for entry in entries))

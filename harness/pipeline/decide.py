@@ -107,9 +107,9 @@ def _report(session: Session, comparisons: Sequence[Comparison], decision: Decis
 
 def _store(session: Session, comparisons: Sequence[Comparison], decision: Decision, leaks: WithoutLeaks | None) -> None:
     rows = [_comparison(session.id, position, c) for position, c in enumerate(comparisons)]
-    places: dict[Comparison | None, int] = {c: position for position, c in enumerate(comparisons)}
+    indices: dict[Comparison | None, int] = {c: position for position, c in enumerate(comparisons)}
     gates = [
-        _gate(session.id, position, gate, places.get(gate.comparison)) for position, gate in enumerate(decision.gates)
+        _gate(session.id, position, gate, indices.get(gate.comparison)) for position, gate in enumerate(decision.gates)
     ]
     decided = Decided(
         experiment_id=session.id,

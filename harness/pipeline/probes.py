@@ -32,16 +32,16 @@ def build(session: Session) -> list[Probe]:
     settings, seed = experiment.config.training, experiment.config.seed
     if settings is None or settings.elsewhere or settings.accelerate or not settings.probe:
         return []
-    found: list[Probe] = []
+    probes: list[Probe] = []
     if session.splits.get("validation"):
         rehearsal = exams.task_suite(experiment, session.splits, "validation")
-        found.append(_probe(rehearsal, arms.task_prompter(experiment), None, settings.probe, seed))
+        probes.append(_probe(rehearsal, arms.task_prompter(experiment), None, settings.probe, seed))
     rules = exams.regression_rules(experiment)
     for exam in exams.regression_exams(experiment):
         if not isinstance(exam, LmEvalTask) and exam.primary not in CORPUS:
             margin, _ = read_margin(rules[exam.name][0])  # a share of the base's score is at most so many points
-            found.append(_probe(exam, Prompter(exam.name, exam.prompt), margin, settings.probe, seed))
-    return found
+            probes.append(_probe(exam, Prompter(exam.name, exam.prompt), margin, settings.probe, seed))
+    return probes
 
 
 def told(metric: str, probes: Sequence[Probe], config: TrainingConfig) -> str:

@@ -52,11 +52,11 @@ MANY = 1_000
 
 def identical_answers(session: Session) -> Planted:
     """The fine-tuned model was never loaded: the base answered in its place."""
-    for place in places.places(session.store, session.id, "candidate"):
-        if source := base_run(session, place.run_id):
-            copy_answers(session, source, place.run_id)
-            run = runs.on_record(session.store, place.run_id)
-            examiner(session).put("candidate", place.arm, run, chosen=place.chosen)
+    for entry in places.places(session.store, session.id, "candidate"):
+        if source := base_run(session, entry.run_id):
+            copy_answers(session, source, entry.run_id)
+            run = runs.on_record(session.store, entry.run_id)
+            examiner(session).put("candidate", entry.arm, run, chosen=entry.chosen)
     return Planted("the candidate's answers are the base's", (Verdict.INVALID,), ("candidate",))
 
 

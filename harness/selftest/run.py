@@ -115,10 +115,10 @@ SHOWN: dict[Status, str] = {"pass": "ok", "fail": "MISSED", "info": "told", "not
 def _copy(session: Session) -> Iterator[Session]:
     """The same experiment on a copy of its store, in a folder that goes away."""
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / session.store.path.name
+        path = Path(folder) / session.store.path.name
         with session.store.connect(read_only=True):  # so that nobody writes meanwhile
-            shutil.copyfile(session.store.path, place)
-        copy = session.on(Store(place))
+            shutil.copyfile(session.store.path, path)
+        copy = session.on(Store(path))
         with copy.store.hold():
             yield copy
 
@@ -129,8 +129,8 @@ def nothing_changed(session: Session) -> Outcome:
     verdict, gates = _concluded(session)
     failed = [gate for gate in gates if gate.kind == "validity" and gate.status == "fail"]
     if failed:
-        told = "; ".join(f"{gate.name}: {gate.measured}" for gate in failed)
-        what = f"the experiment is invalid as it is, so that nothing more can be seen to be blocked ({told})"
+        reasons = "; ".join(f"{gate.name}: {gate.measured}" for gate in failed)
+        what = f"the experiment is invalid as it is, so that nothing more can be seen to be blocked ({reasons})"
         raise UserError(what, session.experiment.path.name, "mend what the gate names, run it again, then test")
     expected = recorded or "any verdict but invalid"
     return Outcome("nothing", expected, _told(verdict, gates), "pass" if verdict == (recorded or verdict) else "fail")
@@ -198,8 +198,8 @@ def _swapped(examples: Sequence[Example], sides: Sides, rng: random.Random) -> S
     clusters = {example.cluster: rng.random() < 0.5 for example in examples}
     swap = {example.id: clusters[example.cluster] for example in examples}
     return [
-        cast(Marks, {e.id: side[e.id] for e in examples if e.id in (side := sides[swap[e.id] ^ place])})
-        for place in (0, 1)
+        cast(Marks, {e.id: side[e.id] for e in examples if e.id in (side := sides[swap[e.id] ^ index])})
+        for index in (0, 1)
     ]
 
 

@@ -32,11 +32,11 @@ def main(folder: Path) -> None:
 def _teller(file: Path) -> OnLog:
     stream = file.open("a", encoding="utf-8")
 
-    def tell(step: int, total: int, found: Mapping[str, float]) -> None:
-        stream.write(json.dumps([step, total, dict(found)]) + "\n")
+    def on_log(step: int, total: int, values: Mapping[str, float]) -> None:
+        stream.write(json.dumps([step, total, dict(values)]) + "\n")
         stream.flush()
 
-    return tell
+    return on_log
 
 
 def _keep(note: Path, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
