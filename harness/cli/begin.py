@@ -43,10 +43,10 @@ def import_logs(options: argparse.Namespace) -> int:
 
 def convert(options: argparse.Namespace) -> int:
     """An experiment made of another trainer's config, and what of it could not be carried over."""
-    from harness.importers import trainer_config as convert
+    from harness.importers.trainer_config import convert, write
 
-    conversion = convert.convert(options.config)
-    convert.write(conversion, options.out)
+    conversion = convert(options.config)
+    write(conversion, options.out)
     for remark in conversion.remarks:
         say(f"note: {remark}")
     print(f"wrote {options.out}\nnext: harness check {options.out}")

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from harness import __version__
 from harness.cli import begin, experiment, read
-from harness.cli import check as checking
+from harness.cli.check import check
 from harness.observe.progress import say
 from harness.store import STORE_FILE
 from suites.errors import UserError
@@ -100,19 +100,19 @@ def _parser() -> argparse.ArgumentParser:
 def _add_check(subparsers: Commands) -> None:
     """The command that looks at data, of an experiment or without one."""
     text = "can this data teach the task, and can this exam be trusted?"
-    check = _command(subparsers, "check", text, checking.check)
-    check.add_argument("experiment", type=Path, nargs="?", help="the experiment file")
+    command = _command(subparsers, "check", text, check)
+    command.add_argument("experiment", type=Path, nargs="?", help="the experiment file")
     for name in ("train", "validation", "test"):
-        check.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"a bare {name} file, without an experiment")
-    check.add_argument("--preferences", type=Path, metavar="FILE", help="a bare file of preference pairs")
-    check.add_argument(
+        command.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"a bare {name} file, without an experiment")
+    command.add_argument("--preferences", type=Path, metavar="FILE", help="a bare file of preference pairs")
+    command.add_argument(
         "--columns", type=_columns, default={}, metavar="OURS=THEIRS,...",
         help="columns of bare files: input=question,target=answer",
     )  # fmt: skip
     text = "write the training file there again, without copies, contradictions and rows of an exam"
-    check.add_argument("--fix", type=Path, metavar="FOLDER", help=text)
-    check.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE_FILE} beside the experiment)")
-    check.add_argument("--json", action="store_true", help="JSON on stdout, with all rows")
+    command.add_argument("--fix", type=Path, metavar="FOLDER", help=text)
+    command.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE_FILE} beside the experiment)")
+    command.add_argument("--json", action="store_true", help="JSON on stdout, with all rows")
 
 
 def _columns(text: str) -> dict[str, str]:

@@ -13,9 +13,8 @@ from harness.models.cache import Cached
 from harness.models.openai import Abilities
 from harness.stats import paired
 from harness.stats.score_test import Interval
-from harness.store import arms as places
 from harness.store import models, runs
-from harness.store.arms import Place, Summary
+from harness.store.arms import Place, Summary, put
 from harness.store.database import Store
 from harness.store.runs import Mark
 from reports.rows import AdapterEffectRow, EndpointRow, Side
@@ -76,7 +75,7 @@ class Examiner:
         """A run in its place in the experiment, summarised with an interval for every metric."""
         marks = runs.marks(self.store, run.id)
         summaries = [(metric, self._summary(run.id, metric, rows)) for metric, rows in marks.items()]
-        places.put(self.store, Place(self.experiment_id, run.id, side, arm, chosen), summaries)
+        put(self.store, Place(self.experiment_id, run.id, side, arm, chosen), summaries)
 
     def summary(self, run: Run, metric: str) -> Summary:
         """A run's score by a metric."""

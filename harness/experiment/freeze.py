@@ -9,8 +9,8 @@ from pathlib import Path, PurePath
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location
 from harness.decision import prices
-from harness.models import files as hf_files
-from harness.training.elsewhere import command as external
+from harness.models.files import ADAPTER_CONFIG, adapter_folder, adapter_hash, base_folder, weights_hash
+from harness.training.elsewhere.command import PLACES, words_of
 from suites.benchmarks import lm_eval
 from suites.catalog import load_suite, suite_folder
 from suites.data import hub
@@ -125,7 +125,7 @@ def command_files(command: str, folder: Path) -> dict[str, str]:
 
     `--name=file` counts as the file. Raises UserError for a command that cannot be read.
     """
-    program, *words = external.words_of(command, dict.fromkeys(external.PLACES, ""))
+    program, *words = words_of(command, dict.fromkeys(PLACES, ""))
     named = [word.partition("=")[2] or word for word in words]
     if not Path(program).is_absolute():
         named.append(program)
@@ -154,7 +154,7 @@ def _model(name: str, folder: Path) -> dict[str, str]:
     """The weights of a model in a folder. A Hub id is looked for when the model is loaded, not here."""
     path = folder / name
     if path.is_dir():
-        return {name: hf_files.weights_hash(hf_files.base_folder(str(path), None))}
+        return {name: weights_hash(base_folder(str(path), None))}
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise UserError("no such folder", str(path), "give a folder that save_pretrained wrote, or a Hub id")
     return {}
@@ -164,10 +164,10 @@ def _candidate(name: str, folder: Path) -> dict[str, str]:
     path = folder / name
     if not path.is_dir():
         raise UserError("no such folder", str(path))
-    if (path / hf_files.ADAPTER_CONFIG).is_file():
-        return {name: hf_files.adapter_hash(hf_files.adapter_folder(str(path)))}
+    if (path / ADAPTER_CONFIG).is_file():
+        return {name: adapter_hash(adapter_folder(str(path)))}
     if (path / "config.json").is_file():
-        return {name: hf_files.weights_hash(hf_files.base_folder(str(path), None))}
+        return {name: weights_hash(base_folder(str(path), None))}
     fix = "give a PEFT folder (adapter_config.json, adapter_model.safetensors) or a model folder (config.json, ...)"
     raise UserError("is neither an adapter nor a model", str(path), fix)
 

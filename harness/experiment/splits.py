@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.experiment.load import Experiment
-from suites.data import examples as data
-from suites.data.examples import DataFile
+from suites.data.examples import DataFile, read_data, sha256_json
 from suites.data.hub import locate
 from suites.data.splits import folds, split
 from suites.errors import UserError
@@ -25,7 +24,7 @@ def read_files(experiment: Experiment) -> dict[str, DataFile]:
     for name in ("train", "validation", "test"):
         if file := getattr(settings, name):
             slices = experiment.config.task.slices if name == exam else ()
-            files[name] = data.read_data(locate(file, experiment.folder), columns, slices)
+            files[name] = read_data(locate(file, experiment.folder), columns, slices)
     return files
 
 
@@ -85,4 +84,4 @@ def split_recipe(experiment: Experiment) -> str:
     settings = experiment.config.data
     path = locate(settings.train or "", experiment.folder)
     parts = settings.split.model_dump(exclude=None if settings.split.folds else {"folds"}) if settings.split else None
-    return data.sha256_json([str(path), parts, experiment.config.seed])
+    return sha256_json([str(path), parts, experiment.config.seed])

@@ -12,8 +12,8 @@ from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from harness.models import files as hf_files
 from harness.models.errors import NonFiniteWeights
+from harness.models.files import first_line, read_json
 from harness.models.hf import loading
 from harness.models.hf.model import HFModel
 from suites.errors import UserError
@@ -151,7 +151,7 @@ class VLLMModel:
         files = self.files
         settings: dict[str, object] = {"enforce_eager": files.device == "cpu"}
         if files.adapter:
-            config = hf_files.read_json(files.adapter / "adapter_config.json")
+            config = read_json(files.adapter / "adapter_config.json")
             targets, rank = config.get("target_modules"), int(config.get("r") or 0)
             if config.get("peft_type") != "LORA" or rank > RANKS[-1]:
                 what = f"vLLM serves LoRA adapters up to rank {RANKS[-1]}, not this {config.get('peft_type')}"
@@ -164,7 +164,7 @@ class VLLMModel:
                 enable_prefix_caching=True, **settings,
             )  # fmt: skip
         except (ValueError, RuntimeError) as error:  # a model it does not know, or too little memory
-            what = f"vLLM cannot load the model: {hf_files.first_line(error)}"
+            what = f"vLLM cannot load the model: {first_line(error)}"
             raise UserError(what, self.spec.base, "leave `engine: vllm` out, or give it more memory") from error
 
     def _completion(self, output: RequestOutput, seconds: float) -> Completion:

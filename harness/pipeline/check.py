@@ -119,11 +119,11 @@ def of_preferences(path: Path) -> list[Finding]:
 def of_files(files: Mapping[str, Path | None], columns: Mapping[str, str]) -> Material:
     """The rows of bare files, by split; each format is told."""
     parsed = {name: read_data(path, columns) for name, path in files.items() if path}
-    tell(parsed.values())
+    show_formats(parsed.values())
     return Material({name: file.examples for name, file in parsed.items()})
 
 
-def tell(files: Iterable[DataFile]) -> None:
+def show_formats(files: Iterable[DataFile]) -> None:
     """What each file was taken for, on stderr."""
     for file in files:
         say(str(file))

@@ -17,11 +17,10 @@ from harness.experiment.load import Experiment
 from harness.experiment.session import Session
 from harness.observe.progress import Phase, phase, say
 from harness.observe.trackers import Tracking
-from harness.pipeline import probes
+from harness.pipeline.probes import build_probes, judged_by
 from harness.store import training
 from harness.store.training import Training
-from harness.training import Probe, TrainingData, TrainingResult, tuned_spec
-from harness.training import train as train_stages
+from harness.training import Probe, TrainingData, TrainingResult, train, tuned_spec
 from harness.training.elsewhere import command, launch, openai_job
 from harness.training.types import OnLog
 from suites.data.examples import sha256_json
@@ -52,13 +51,13 @@ class Lesson:
 def lesson(session: Session, what: str = MAIN, *, seed: int | None = None, **changes: Any) -> Lesson:
     """The training that the experiment file asks for, with another seed or other settings where given."""
     experiment = session.experiment
-    questions, settings = probes.build(session), training_data.settings(experiment)
+    probes, settings = build_probes(session), training_data.settings(experiment)
     if seed is not None:
         settings = settings.changed(seed=seed, after=tuple(stage.changed(seed=seed) for stage in settings.after))
     settings = settings.changed(**{**swept(session), **changes})
     metric = experiment.config.task.ordered_metrics[0]
-    settings = settings.changed(judged_by=probes.told(metric, questions, settings))
-    return Lesson(what, settings, training_data.rows(experiment, session.splits), questions)
+    settings = settings.changed(judged_by=judged_by(metric, probes, settings))
+    return Lesson(what, settings, training_data.rows(experiment, session.splits), probes)
 
 
 def swept(session: Session) -> Json:
@@ -138,7 +137,7 @@ def _train(
             say("several processes: no questions are asked while they train, validation loss alone judges their steps")
             accelerate = experiment.resolve(config.accelerate)
             return launch.run(spec, lesson.data, settings, folder, accelerate, reporter)
-        return train_stages(spec, lesson.data, settings, folder, reporter, lesson.probes)
+        return train(spec, lesson.data, settings, folder, reporter, lesson.probes)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from suites.model import Completion
 from suites.types import Example, Suite
 
 
-def build(session: Session) -> list[Probe]:
+def build_probes(session: Session) -> list[Probe]:
     """The probes of an experiment, the one on validation first; none where `training.probe` is 0.
 
     None either where the training has several processes: each may hold a part of the weights only.
@@ -44,7 +44,7 @@ def build(session: Session) -> list[Probe]:
     return probes
 
 
-def told(metric: str, probes: Sequence[Probe], config: TrainingConfig) -> str:
+def judged_by(metric: str, probes: Sequence[Probe], config: TrainingConfig) -> str:
     """What judges the best step by `metric`, in words; empty where it is the loss, or where the last step counts."""
     if not probes or probes[0].margin is not None or config.kind.learns_from != "rows":
         return ""

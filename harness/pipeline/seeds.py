@@ -18,7 +18,8 @@ from baselines.arm import Arm, Prompter
 from harness.config.base import read_margin
 from harness.config.policy import Policy
 from harness.decision.gates import Gate, Measured, Rule, Status
-from harness.experiment import arms, exams, training_data
+from harness.experiment import exams, training_data
+from harness.experiment.arms import task_prompter
 from harness.experiment.names import candidate_label
 from harness.experiment.session import Session
 from harness.pipeline.examiner import examiner
@@ -26,8 +27,7 @@ from harness.pipeline.lesson import Lesson, lesson, train_once, trained_spec
 from harness.stats import paired
 from harness.stats.score_test import Interval
 from harness.stats.variance import SEED_BY_ITEM, VarianceSplit, split_variance
-from harness.store import arms as places
-from harness.store import runs, training
+from harness.store import arms, runs, training
 from harness.store.arms import Summary
 from harness.store.training import Kind, Repeat, State
 from harness.training import TrainingDiverged
@@ -133,7 +133,7 @@ def seed_spread(session: Session) -> SeedSpread | None:
     metric = config.task.ordered_metrics[0]
     if not others or metric in CORPUS:
         return None
-    base, candidate = (places.chosen(store, session.id, side).run_id for side in SIDES)
+    base, candidate = (arms.chosen(store, session.id, side).run_id for side in SIDES)
     marks = [
         {i: score.value for i, score in runs.scores(store, run_id, metric).items() if score.value is not None}
         for run_id in (base, candidate, *others)
@@ -215,7 +215,7 @@ def learning_curve(session: Session) -> None:
     if settings is None or not settings.learning_curve:
         return
     rehearsal = exams.task_suite(experiment, session.splits, "validation")
-    prompter = arms.task_prompter(experiment)
+    prompter = task_prompter(experiment)
     for position, share in enumerate(sorted(set(settings.learning_curve))):
         part = take(session.splits["train"], share, seed)
         recipe = lesson(session, f"training on {share:.0%} of the rows")

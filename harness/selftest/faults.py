@@ -40,8 +40,8 @@ from harness.selftest.inject import (
     some,
     too_many,
 )
-from harness.store import arms as places
 from harness.store import runs
+from harness.store.arms import places
 from suites.data.examples import sha256_json
 from suites.model import Completion, Identity, ModelSpec, Prompt
 from suites.types import Mark, Score
@@ -52,7 +52,7 @@ MANY = 1_000
 
 def identical_answers(session: Session) -> Planted:
     """The fine-tuned model was never loaded: the base answered in its place."""
-    for entry in places.places(session.store, session.id, "candidate"):
+    for entry in places(session.store, session.id, "candidate"):
         if source := base_run(session, entry.run_id):
             copy_answers(session, source, entry.run_id)
             run = runs.on_record(session.store, entry.run_id)

@@ -15,14 +15,13 @@ from harness.experiment import exams
 from harness.experiment.session import Session
 from harness.pipeline.compare import FINISHED, chosen_runs
 from harness.pipeline.examiner import examiner
-from harness.store import answers as given_answers
 from harness.store import arms, runs
+from harness.store.answers import completions
 from harness.store.database import RUN_DIGEST
 from harness.store.runs import Marked
 from reports.rows import GateRow, Side
 from suites.data.examples import sha256_json
-from suites.metrics import table as metrics
-from suites.metrics.table import CORPUS
+from suites.metrics.table import CORPUS, build, checked
 from suites.model import Completion
 from suites.types import Example, Mark
 
@@ -146,7 +145,7 @@ def answers_of(session: Session, side: Side = "candidate") -> dict[str, Completi
     sql = """select a.example_id, a.completion_id, c.error from answers a join completions c using (completion_id)
              where a.run_id = ?"""
     rows = session.store.fetch(_Answer, sql, [arms.chosen(session.store, session.id, side).run_id])
-    given = given_answers.completions(session.store, [row.completion_id for row in rows])
+    given = completions(session.store, [row.completion_id for row in rows])
     return {row.example_id: given.get(row.completion_id) or Completion("", "error", error=row.error) for row in rows}
 
 
@@ -162,8 +161,8 @@ def rewrite(
     """
     store, chosen = session.store, arms.chosen(session.store, session.id, side)
     suite = exams.task_suite(session.experiment, session.splits, "test")
-    marks = {name: metrics.build(name, suite.schema) for name in suite.metrics}
-    marks |= {name: metrics.checked(name, spoil(marks[name])) for name, spoil in (spoilt or {}).items()}
+    marks = {name: build(name, suite.schema) for name in suite.metrics}
+    marks |= {name: checked(name, spoil(marks[name])) for name, spoil in (spoilt or {}).items()}
     marked = [_marked(chosen.run_id, example, answers[example.id], marks) for example in asked(session, side)]
     run, made = runs.on_record(store, chosen.run_id), runs.made(store, chosen.run_id)
     runs.record(store, run, suite.kind, made.prompter_id, marked, made.seconds)

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.models import files as hf_files
+from harness.models.files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapter_folder, base_folder, weight_files
 from harness.training.elsewhere import program
 from harness.training.types import TrainingData, TrainingResult, TrainRow
 from suites.errors import UserError
@@ -55,7 +55,7 @@ def run(
     for name, file in files.items():
         write_rows(file, getattr(data, name), form)
     values = {**{name: str(file) for name, file in files.items()}, "out": str(made), "seed": str(seed)}
-    words = words_of(command, {**values, "base": str(hf_files.base_folder(spec.base, spec.revision))})
+    words = words_of(command, {**values, "base": str(base_folder(spec.base, spec.revision))})
     started = time.monotonic()
     code = program.run(
         words, partial / LOG, cwd=cwd, setting="training: command", timeout_s=timeout_s,
@@ -139,7 +139,7 @@ def write_rows(file: Path, rows: Sequence[TrainRow], form: str) -> None:
 
 def _check(made: Path, spec: ModelSpec, output: str, log: Path) -> int:
     """How many numbers what was left holds. Raises UserError unless it is a usable adapter or model for this base."""
-    wanted = hf_files.ADAPTER_CONFIG if output == "adapter" else "config.json"
+    wanted = ADAPTER_CONFIG if output == "adapter" else "config.json"
     matches = sorted(made.rglob(wanted), key=lambda file: (len(file.parts), file))
     if not matches:
         left = ", ".join(sorted(file.name for file in made.iterdir())[:8]) or "nothing"
@@ -150,9 +150,9 @@ def _check(made: Path, spec: ModelSpec, output: str, log: Path) -> int:
         what = f"the {output} is not in {{out}} itself but in {folder.relative_to(made)}"
         raise UserError(what, str(log), "let the command write it to {out}, or move it there as its last step")
     if output == "adapter":
-        hf_files.adapter_folder(str(made))
+        adapter_folder(str(made))
     else:
-        hf_files.base_folder(str(made), None)
+        base_folder(str(made), None)
     return _loaded(made, spec, output)
 
 
@@ -161,7 +161,7 @@ def _loaded(made: Path, spec: ModelSpec, output: str) -> int:
     from harness.models import load
 
     load(_tuned(spec, output, made)).generate([Prompt("first words", [{"role": "user", "content": "Hello"}])], ONE)
-    files = [made / hf_files.ADAPTER_WEIGHTS] if output == "adapter" else hf_files.weight_files(made)
+    files = [made / ADAPTER_WEIGHTS] if output == "adapter" else weight_files(made)
     return sum(_size(file) for file in files)
 
 
