@@ -141,9 +141,9 @@ def _loss(gate_id: str, subject: str, margin: float | str, tier: Tier, confidenc
 def _budgets(experiment: Experiment) -> Iterator[Explained]:
     policy, currency = experiment.config.policy, experiment.config.costs.currency
     if policy.max_seconds:
-        yield _asked(Rule("latency", policy.max_seconds, "s"))
+        yield _explained(Rule("latency", policy.max_seconds, "s"))
     if policy.max_cost:
-        yield _asked(Rule("cost", policy.max_cost, currency))
+        yield _explained(Rule("cost", policy.max_cost, currency))
 
 
 def _validity(experiment: Experiment) -> Iterator[Explained]:
@@ -158,10 +158,10 @@ def _validity(experiment: Experiment) -> Iterator[Explained]:
         Rule("comparable"),
         Rule("frozen"),
     ):
-        yield _asked(rule)
+        yield _explained(rule)
 
 
-def _asked(rule: Rule) -> Explained:
+def _explained(rule: Rule) -> Explained:
     """A rule in the words of its gate."""
     return Explained(rule.name, RULES[rule.name].title, "critical", rule_sentence(rule))
 

@@ -135,8 +135,8 @@ def _questions(exam: Exam, names: Mapping[str, str]) -> list[dict[str, str]]:
     clusters = exam.clusters()
     rows = []
     for item in exam.items:
-        question = exam.asked(item)
-        row = {"id": _id(exam, item, names), "input": question.input, "target": question.target}
+        answer = exam.any_answer(item)
+        row = {"id": _id(exam, item, names), "input": answer.input, "target": answer.target}
         rows.append(row | ({"cluster": _id(exam, clusters[item], names)} if item in clusters else {}))
     return rows
 
@@ -151,7 +151,7 @@ def _recorded(identity: str, answer: Answer) -> Json:
 def _experiment(chosen: Plan, log_format: str, sources: tuple[str, str]) -> str:
     exam = chosen.deciding
     findings = {}
-    if not all(exam.asked(item).target.strip() for item in exam.items):
+    if not all(exam.any_answer(item).target.strip() for item in exam.items):
         findings["empty_target"] = "info"  # the tool's marks decide, not the target's text
     if exam.clusters():
         findings["duplicates"] = "info"  # questions asked again share a cluster

@@ -27,13 +27,13 @@ class Exam:
     tuned: Side
     marks: tuple[str, ...]
 
-    def asked(self, item: str) -> Answer:
+    def any_answer(self, item: str) -> Answer:
         """An answer to `item`, for what was asked."""
         return self.base.get(item) or self.tuned[item]
 
     def clusters(self) -> dict[str, str]:
         """For items that ask a question again: the first item that asked it."""
-        groups = grouped((self.asked(item).question, item) for item in self.items)
+        groups = grouped((self.any_answer(item).question, item) for item in self.items)
         return {item: group[0] for _, group in groups if len(group) > 1 for item in group}
 
 
@@ -132,11 +132,11 @@ def remarks(exams: Sequence[Exam]) -> list[str]:
 def _remarks(exam: Exam) -> list[str]:
     remarks: list[str] = []
     for name, side in (("base", exam.base), ("tuned", exam.tuned)):
-        remarks.append(_told(exam, f"{name} has no answer to", [item for item in exam.items if item not in side]))
-        remarks.append(_told(exam, f"{name} failed on", [item for item in side if side[item].error]))
+        remarks.append(_sentence(exam, f"{name} has no answer to", [item for item in exam.items if item not in side]))
+        remarks.append(_sentence(exam, f"{name} failed on", [item for item in side if side[item].error]))
     both = [item for item in exam.items if item in exam.base and item in exam.tuned]
     worded = [item for item in both if exam.base[item].input != exam.tuned[item].input]
-    remarks.append(_told(exam, "the logs differ in the wording of, and base's is kept for,", worded))
+    remarks.append(_sentence(exam, "the logs differ in the wording of, and base's is kept for,", worded))
     return [*remarks, *(f"{name!r} is a mark in [0, 1] in only one log, and cannot decide" for name in _lonely(exam))]
 
 
@@ -144,7 +144,7 @@ def _lonely(exam: Exam) -> list[str]:
     return sorted({*_marks(exam.base)} ^ {*_marks(exam.tuned)})
 
 
-def _told(exam: Exam, trouble: str, items: Sequence[str]) -> str:
+def _sentence(exam: Exam, trouble: str, items: Sequence[str]) -> str:
     """A sentence that counts the items and names a few; none where there are none."""
     some = ", ".join(map(repr, sorted(items, key=natural)[:3])) + ", ..." * (len(items) > 3)
     of = f" of {exam.task}" if exam.task else ""

@@ -122,7 +122,7 @@ def _train(
     if config.openai_job:
         job = openai_job.Job(**config.openai_job.model_dump())
         with phase(f"{lesson.what} (API)") as progress:
-            reporter = _Teller(progress, report)
+            reporter = _Reporter(progress, report)
             return openai_job.run(spec, lesson.data, job, settings.seed, folder, reporter)
     with phase(f"{lesson.what} ({settings.method})") as progress, tracked(session) as tracking:
         name = "" if lesson.what == MAIN else f"{lesson.what}/"
@@ -132,7 +132,7 @@ def _train(
             if report:
                 report(step, total, values)
 
-        reporter = _Teller(progress, on_log)
+        reporter = _Reporter(progress, on_log)
         if config.accelerate:
             say("several processes: no questions are asked while they train, validation loss alone judges their steps")
             accelerate = experiment.resolve(config.accelerate)
@@ -152,7 +152,7 @@ def tracked(session: Session) -> Iterator[Tracking]:
         tracking.close()
 
 
-class _Teller:
+class _Reporter:
     """Shows the last of every number worth seeing beside the bar."""
 
     def __init__(self, progress: Phase, report: OnLog | None) -> None:

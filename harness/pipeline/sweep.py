@@ -51,12 +51,12 @@ def sweep(session: Session) -> None:
     best = swept(session)
     if not best:
         raise UserError("every trial of the sweep diverged or was cut short", "training: sweep", "narrow its space")
-    say(f"best of {plan.trials} trials: {_told(best)}")
+    say(f"best of {plan.trials} trials: {_in_words(best)}")
 
 
 def _try(session: Session, trial: optuna.Trial, position: int, settings: Json) -> float | None:
     """One trial's score on the validation rows; None for one that was cut short or diverged."""
-    say(f"trial {position + 1}: {_told(settings)}")
+    say(f"trial {position + 1}: {_in_words(settings)}")
     attempt = lesson(session, f"trial {position + 1}", **settings)
     try:
         training_id = train_once(session, attempt, _pruner(trial))
@@ -123,6 +123,6 @@ def _optuna() -> Any:
     return optuna
 
 
-def _told(settings: Mapping[str, object]) -> str:
+def _in_words(settings: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
                      for name, value in settings.items())  # fmt: skip

@@ -27,7 +27,7 @@ from harness.selftest.inject import (
     NotApplicable,
     Planted,
     answers_of,
-    asked,
+    asked_examples,
     base_run,
     copy_answers,
     endings_lost,
@@ -62,7 +62,7 @@ def identical_answers(session: Session) -> Planted:
 
 def shuffled_answers(session: Session) -> Planted:
     """Answers joined to the wrong examples: each stands beside an example with another target, as far as there are."""
-    examples = sorted(asked(session), key=lambda e: (e.target, e.id))
+    examples = sorted(asked_examples(session), key=lambda e: (e.target, e.id))
     most = max(Counter(e.target for e in examples).values())
     if most == len(examples):
         raise NotApplicable("every example has the same target, so that any answer fits")
@@ -161,7 +161,7 @@ def many_tries(session: Session) -> Planted:
 
 def all_answers_right(session: Session) -> Planted:
     """The candidate knows the answer key."""
-    answers = {e.id: Completion(e.target, tokens_out=1) for e in asked(session)}
+    answers = {e.id: Completion(e.target, tokens_out=1) for e in asked_examples(session)}
     rewrite(session, answers)
     limit = session.experiment.config.policy.suspicious_gain
     base, candidate = chosen_runs(session)

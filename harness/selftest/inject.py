@@ -68,7 +68,7 @@ class Planted:
         )
 
 
-def asked(session: Session, side: Side = "candidate") -> list[Example]:
+def asked_examples(session: Session, side: Side = "candidate") -> list[Example]:
     """The test examples that a side was asked; an exam that stopped early leaves some of them to the base alone."""
     scores = arms.chosen_scores(session.store, session.id, side)
     return [example for example in session.splits["test"] if example.id in scores]
@@ -93,7 +93,7 @@ def no_better(session: Session, done: str) -> Planted:
     if short < 0:
         raise NotApplicable(f"{done}, the candidate still gains {after - before:+.3f}: its marks do not depend on it")
     verdicts = [Verdict.KEEP_PROMPTING, Verdict.REJECT]
-    chance = _chance(asked(session), 2 + wanted if relative else 2.0, 1 - policy.confidence)
+    chance = _chance(asked_examples(session), 2 + wanted if relative else 2.0, 1 - policy.confidence)
     if short <= chance or candidate.metric in CORPUS:  # the bound is one for means
         verdicts.append(Verdict.INCONCLUSIVE)
     if candidate.n_unscored:
@@ -109,7 +109,7 @@ def endings_lost(session: Session) -> bool:
     ended = [score.value or 0.0 for score in runs.endings(session.store, base.run_id).values()]
     share = sum(ended) / len(ended) if ended else 0.0
     loss = share * (1 - margin if relative else 1) - (0 if relative else margin)
-    return rule.tier != "advisory" and loss > _chance(asked(session), 2.0, AMONG_MANY)
+    return rule.tier != "advisory" and loss > _chance(asked_examples(session), 2.0, AMONG_MANY)
 
 
 def _chance(examples: Sequence[Example], span: float, alpha: float) -> float:
@@ -123,7 +123,7 @@ def _chance(examples: Sequence[Example], span: float, alpha: float) -> float:
 
 def too_many(session: Session) -> list[Example]:
     """A tenth of the test examples, and more than the policy lets go without a score."""
-    examples, config = asked(session), session.experiment.config
+    examples, config = asked_examples(session), session.experiment.config
     most = max(SHARE, config.policy.max_unscored)
     return some(examples, min(len(examples), math.floor(most * len(examples)) + 1), config.seed)
 
@@ -163,7 +163,7 @@ def rewrite(
     suite = exams.task_suite(session.experiment, session.splits, "test")
     marks = {name: build(name, suite.schema) for name in suite.metrics}
     marks |= {name: checked(name, spoil(marks[name])) for name, spoil in (spoilt or {}).items()}
-    marked = [_marked(chosen.run_id, example, answers[example.id], marks) for example in asked(session, side)]
+    marked = [_marked(chosen.run_id, example, answers[example.id], marks) for example in asked_examples(session, side)]
     run, made = runs.on_record(store, chosen.run_id), runs.made(store, chosen.run_id)
     runs.record(store, run, suite.kind, made.prompter_id, marked, made.seconds)
     examiner(session).put(side, chosen.arm, run, chosen=True)

@@ -53,7 +53,7 @@ def show_two_runs(runs: TwoRuns) -> None:
     console.print(plain(f"{runs.baseline}\n{runs.candidate}"))
     console.print()
     print_table(
-        ("metric", "first", "second", "difference", "95% interval", "p", "n"), [_told(c) for c in runs.comparisons]
+        ("metric", "first", "second", "difference", "95% interval", "p", "n"), [_cells(c) for c in runs.comparisons]
     )
     console.print()
     metric = runs.comparisons[0].metric
@@ -68,7 +68,7 @@ def show_two_runs(runs: TwoRuns) -> None:
         console.print(plain(f"{gate.name}: {gate.measured} ({gate.rule})"), Text(gate.status, STYLES[gate.status]))
 
 
-def _told(c: Comparison) -> list[str | int | None]:
+def _cells(c: Comparison) -> list[str | int | None]:
     if c.difference is None:
         return [c.metric, None, None, None, None, None, c.n]
     interval = "none" if c.low is None or c.high is None else f"{c.low:+.3f} to {c.high:+.3f}"

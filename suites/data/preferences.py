@@ -80,7 +80,7 @@ def _rated(row: Fields) -> Rated:
     if isinstance(row.get("prompt"), list):
         prompt, completion = row.turns("prompt"), _answer(row.turns("completion"), "completion")
     else:
-        prompt, completion = _asked(row.text("prompt")), row.text("completion")
+        prompt, completion = _as_turns(row.text("prompt")), row.text("completion")
     identity = _identity(row, prompt, completion, good)
     return Rated(identity, tuple(prompt), completion, good, row.row)
 
@@ -96,13 +96,13 @@ def _pair(row: Fields) -> tuple[list[Message], str, str]:
     if not isinstance(row.get("chosen"), list):
         chosen, rejected = row.text("chosen"), row.text("rejected")
         if row.get("prompt") is not None:
-            prompt = row.turns("prompt") if isinstance(row.get("prompt"), list) else _asked(row.text("prompt"))
+            prompt = row.turns("prompt") if isinstance(row.get("prompt"), list) else _as_turns(row.text("prompt"))
             return prompt, chosen, rejected
         shared = _shared_text(chosen, rejected)
-        return _asked(shared), chosen[len(shared) :], rejected[len(shared) :]
+        return _as_turns(shared), chosen[len(shared) :], rejected[len(shared) :]
     ours, theirs = row.turns("chosen"), row.turns("rejected")
     given = row.get("prompt")
-    prompt = [] if given is None else row.turns("prompt") if isinstance(given, list) else _asked(row.text("prompt"))
+    prompt = [] if given is None else row.turns("prompt") if isinstance(given, list) else _as_turns(row.text("prompt"))
     shared_turns = _shared_turns(ours, theirs)
     if shared_turns and ours[: len(prompt)] == prompt:  # some files repeat the prompt in both answers
         prompt = []
@@ -110,7 +110,7 @@ def _pair(row: Fields) -> tuple[list[Message], str, str]:
     return [*prompt, *shared_turns], _answer(rest[0], "chosen"), _answer(rest[1], "rejected")
 
 
-def _asked(prompt: str) -> list[Message]:
+def _as_turns(prompt: str) -> list[Message]:
     return [{"role": "user", "content": prompt}] if prompt else []
 
 

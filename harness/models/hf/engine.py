@@ -71,7 +71,7 @@ class Question:
         return sum(len(part) for part in self.fed)
 
     @property
-    def asked(self) -> int:
+    def answer_tokens(self) -> int:
         """How many tokens are asked about."""
         return sum(len(answer) for answer, _ in self.answers)
 
@@ -231,7 +231,7 @@ class Engine:
         batch: list[Question] = []
         for question in questions:
             longer = [*batch, question]
-            tokens, logits = sum(q.length for q in longer), vocabulary * sum(q.asked for q in longer)
+            tokens, logits = sum(q.length for q in longer), vocabulary * sum(q.answer_tokens for q in longer)
             if batch and (tokens > self._pass_tokens or logits > LOGITS):
                 yield batch
                 longer = [question]

@@ -40,7 +40,7 @@ def run(
     launch = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--config_file", str(accelerate)]
     words = [*launch, "-m", "harness.training.elsewhere.worker", str(folder)]
     with (folder / PROGRESS).open(encoding="utf-8") as progress:
-        forward = _Told(progress, on_log)
+        forward = _Forwarder(progress, on_log)
         try:
             code = program.run(words, folder / LOG, cwd=Path.cwd(), setting="training: accelerate", meanwhile=forward)
         except TrainingPruned:
@@ -55,7 +55,7 @@ def run(
     return result
 
 
-class _Told:
+class _Forwarder:
     """Hands on what the workers have written since the last call."""
 
     def __init__(self, lines: Iterator[str], on_log: OnLog | None) -> None:

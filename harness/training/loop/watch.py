@@ -61,7 +61,7 @@ class Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformers
         if not self._before and args.eval_strategy != "no":
             values: dict[str, float] = {}
             for probe in self._probes:
-                self._before[probe.name], _answers = self._asked(probe, model)
+                self._before[probe.name], _answers = self._marked(probe, model)
                 values |= self._score(probe, self._before[probe.name])
             self._keep(state, values)
 
@@ -78,7 +78,7 @@ class Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformers
         """Marks the probes; what `metrics` gets under `JUDGED` is what the trainer chooses its best checkpoint by."""
         score: float | None = None
         for probe in self._probes:
-            marks, answers = self._asked(probe, model)
+            marks, answers = self._marked(probe, model)
             values = self._score(probe, marks)
             self._keep(state, values)
             if probe.margin is None:
@@ -108,7 +108,7 @@ class Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformers
             return 0
         return sum(name == "eval_loss" and step > (state.best_global_step or 0) for step, name, _ in self.curve)
 
-    def _asked(self, probe: Probe, model: Any) -> tuple[list[float | None], list[str]]:
+    def _marked(self, probe: Probe, model: Any) -> tuple[list[float | None], list[str]]:
         answers = self._ask(model, probe.prompts, probe.max_new_tokens)
         return probe.mark(answers), [answer.text for answer in answers]
 
