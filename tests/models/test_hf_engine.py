@@ -112,7 +112,7 @@ def test_loglikelihoods_do_not_depend_on_what_is_shared(name: str, family: Calla
     pairs += [(context, ending) for context in prompts(model, UNEQUAL) for ending in endings]
     expected = scores(Plain(model, "cpu", []), pairs)
     found = scores(Engine(model, "cpu", []), pairs)
-    assert [score.logprob for score in found] == pytest.approx([score.logprob for score in expected], abs=1e-4)
+    assert [score.logprob for score in found] == pytest.approx([score.logprob for score in expected], abs=1e-3)
     assert [score.is_greedy for score in found] == [score.is_greedy for score in expected]
 
 

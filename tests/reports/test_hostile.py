@@ -157,7 +157,7 @@ def test_plots(plain: ReportData, tmp_path: Path, recwarn: pytest.WarningsRecord
     pictures = plots.draw(dataclasses.replace(plain, comparisons=slices, break_even=costs), tmp_path)
     assert pictures == {"slices": "slices.png", "break_even": "break_even.png"}
     assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in pictures.values())
-    assert not recwarn.list
+    assert not [each.message for each in recwarn if each.category is UserWarning]  # a glyph no font has
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text[:20]))

@@ -98,7 +98,9 @@ def test_target_modules_the_model_has_not(base: Path, tmp_path: Path) -> None:
 
 
 def test_divergence_in_the_last_step_is_found_in_the_weights(base: Path, tmp_path: Path) -> None:
-    config = TrainingConfig(method="full", epochs=1, batch_size=3, learning_rate=3e38, weight_decay=9.0, warmup_share=0)
+    config = TrainingConfig(
+        method="full", epochs=1, batch_size=3, learning_rate=3e37, weight_decay=90.0, warmup_share=0
+    )
     with pytest.raises(TrainingDiverged, match=r"diverged: \d+ of \d+ tensors"):
         train(base, tmp_path / "out", config)
 
