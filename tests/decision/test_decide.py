@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.config.policy import Policy
-from harness.decision.compare import Comparison, Question, compare
+from harness.decision.compare import Comparison, Question, compare, slices_of
 from harness.decision.decide import Verdict, decide
 from harness.decision.gates import Gate, Measured, Rule
 from harness.decision.wording import in_words, measured_sentence, roughly
-from suites.types import Score
+from suites.types import Example, Score
 
 OK = Gate("data", "validity", "pass", Rule("data"), Measured(words="0 findings"))
 BAD = replace(OK, status="fail")
@@ -312,3 +312,12 @@ def test_a_baseline_of_zero_has_no_ratio_and_no_number_that_is_none() -> None:
     assert "no ratio to a score of 0" in measured_sentence(decision.gates[1])
     nothing = decide([OK], [relative("task", *binary(500, 0, 0, 0), margin=0.1), KEPT], Policy())
     assert nothing.verdict is Verdict.INCONCLUSIVE
+
+
+def test_an_example_is_in_one_slice_of_every_column_it_has() -> None:
+    gold, plus, none = (
+        Example(str(i), {}, "yes", str(i), slices=columns)
+        for i, columns in enumerate([{"plan": "gold", "lang": "en"}, {"plan": "plus", "lang": "en"}, {}])
+    )
+    parts = slices_of([plus, gold, none])
+    assert list(parts.items()) == [("lang=en", [plus, gold]), ("plan=gold", [gold]), ("plan=plus", [plus])]
