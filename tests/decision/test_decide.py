@@ -167,6 +167,21 @@ def test_inconclusive_says_how_much_data_would_settle_it() -> None:
     assert "more examples would settle it" in decision.reason
 
 
+def test_inconclusive_names_what_is_open_and_says_what_is_not() -> None:
+    """An advisory rule that is open holds nothing up; a kept suite is reassuring only where all are kept."""
+    asked = "You asked for more than +2.0; about 8,100 more examples would settle it if the difference is what it looks"
+    kept = "Nothing it could do before got worse beyond what you allow."
+    advisory = replace(OPEN, suite="told", tier="advisory")
+    for comparisons, sentences in (
+        ([UNSURE], f"Still open: gain over the best prompt. {asked} like."),
+        ([UNSURE, KEPT], f"Still open: gain over the best prompt. {asked} like. {kept}"),
+        ([UNSURE, OPEN], f"Still open: gain over the best prompt, suite. {asked} like."),
+        ([BETTER, OPEN, advisory], "Still open: suite."),
+    ):
+        reason = decide([OK], comparisons, Policy()).reason
+        assert reason.endswith(f", n = 500. {sentences}")
+
+
 @pytest.mark.parametrize(("count", "told"), [(-3, 1), (0, 1), (7, 7), (99, 99), (101, 110), (317_564, 320_000)])
 def test_a_count_worked_out_from_an_estimate_is_no_more_exact_than_it(count: int, told: int) -> None:
     assert roughly(count) == told

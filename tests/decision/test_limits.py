@@ -118,6 +118,9 @@ def test_a_measured_value_at_its_limit(case: dict[str, Any]) -> None:
     assert (gate.id, gate.rule.limit) == (case["rule"], case["limit"])
     if "value" in case:
         assert (gate.measured.value, gate.measured.n) == (pytest.approx(case["value"]), case.get("n"))
+    if "says" in case:
+        sentences = in_words(gate)
+        assert [sentences.rule, sentences.measured, sentences.unit] == case["says"]
 
 
 @pytest.mark.parametrize("case", CASES["trust"], ids=str)

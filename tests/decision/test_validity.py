@@ -167,3 +167,20 @@ def test_one_of_many_suites_failing_on_one_side_only_is_found() -> None:
     assert gate.status == "fail"
     assert measured_sentence(gate).startswith("b: 1 of 200 against 20 of 200")
     assert validity.same_share_gate([(fine, fine)] * 3).status == "pass"
+
+
+def test_a_four_bit_base_is_the_base_and_a_four_bit_engine_is_not() -> None:
+    """A QLoRA is deployed on its rounded base; what the rounding costs is part of what is measured."""
+    for part, status in (("dtype", "pass"), ("engine", "fail"), ("template", "fail")):
+        rounded = replace(LIVE, **{part: f"nf4 {getattr(LIVE, part)}"})
+        assert validity.comparable_gate([(ONE, replace(ONE, identity=rounded))]).status == status
+
+
+def test_every_arm_without_enough_scores_is_named_and_else_the_worst() -> None:
+    most, fine = validity.ArmHealth("base", "a", 200, 6, "timed out"), validity.ArmHealth("LoRA", "a", 200, 2)
+    gate = validity.answered_gate([fine, most], 0.03)
+    assert (gate.status, gate.measured.value) == ("pass", 0.03)
+    assert measured_sentence(gate) == "base on a: 6 of 200 without a score (timed out)"
+    gate = validity.answered_gate([fine, most], 0.0)
+    sentences = "LoRA on a: 2 of 200 without a score; base on a: 6 of 200 without a score (timed out)"
+    assert (gate.status, measured_sentence(gate)) == ("fail", sentences)
