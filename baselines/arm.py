@@ -42,10 +42,10 @@ class Prompter:
         messages: list[Message] = [{"role": "system", "content": "\n\n".join(rules)}] if rules else []
         shown = [shot for shot in self.shots if shot.input != example.input]  # never its own answer
         for shot in shown:
-            messages += [*self._asked(shot), {"role": "assistant", "content": shot.target}]
-        return messages + self._asked(example)
+            messages += [*self._turns(shot), {"role": "assistant", "content": shot.target}]
+        return messages + self._turns(example)
 
-    def _asked(self, example: Example) -> list[Message]:
+    def _turns(self, example: Example) -> list[Message]:
         """The example's turns without its system message, or one block of text."""
         template, whole = _compile(self.template, self.name)
         if whole:

@@ -12,16 +12,16 @@ from suites.data.examples import read_examples
 from suites.errors import UserError
 from suites.metrics import table
 from suites.model import Generation
-from suites.types import Json, Suite
+from suites.types import MARGIN, Json, Suite
 
 BUILTIN = Path(__file__).with_name("builtin")
 
 
 def suite_folder(name_or_folder: str, folder: Path) -> Path:
     """Where a suite lies: a built-in one by name, or a folder of one's own. Raises UserError when there is none."""
-    for place in (BUILTIN / name_or_folder, folder / name_or_folder):
-        if (place / "suite.yaml").is_file():
-            return place.resolve()
+    for root in (BUILTIN / name_or_folder, folder / name_or_folder):
+        if (root / "suite.yaml").is_file():
+            return root.resolve()
     known = ", ".join(sorted(path.parent.name for path in BUILTIN.glob("*/suite.yaml")))
     fix = f"use a built-in suite ({known}) or a folder with suite.yaml and examples.jsonl"
     raise UserError(f"no suite named {name_or_folder!r}", str(folder / name_or_folder), fix)
@@ -34,18 +34,18 @@ def suite_name(name_or_folder: str, folder: Path) -> str:
 
 def load_suite(name_or_folder: str, folder: Path, *, limit: int | None = None) -> Suite:
     """A suite by built-in name, or from a folder holding `suite.yaml` and `examples.jsonl`."""
-    place = suite_folder(name_or_folder, folder)
-    settings = _suite_settings(place / "suite.yaml")
-    examples = read_examples(place / "examples.jsonl", settings.get("columns") or {}, settings.get("slices") or [])
+    root = suite_folder(name_or_folder, folder)
+    settings = _suite_settings(root / "suite.yaml")
+    examples = read_examples(root / "examples.jsonl", settings.get("columns") or {}, settings.get("slices") or [])
     if not examples:
-        raise UserError("the suite has no examples", str(place / "examples.jsonl"))
+        raise UserError("the suite has no examples", str(root / "examples.jsonl"))
     return Suite(
         name=str(settings["name"]),
         kind="regression",
         examples=examples[:limit],
         metrics=tuple(settings["metrics"]),
         prompt=str(settings.get("prompt") or ""),
-        margin=settings.get("margin", 0.03),
+        margin=settings.get("margin", MARGIN),
         generation=Generation(max_new_tokens=settings.get("max_new_tokens", 64)),
     )
 

@@ -75,6 +75,10 @@ class Score:
 Mark = Callable[[Example, Completion], Score]
 
 
+MARGIN = 0.03
+"""What a regression suite may lose, as a difference of scores, unless it or the experiment says otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Suite:
     """Named examples and the metrics that mark them; `kind` says which question the suite answers.
@@ -88,7 +92,7 @@ class Suite:
     examples: tuple[Example, ...]
     metrics: tuple[str, ...]
     prompt: str = ""
-    margin: float = 0.03
+    margin: float = MARGIN
     schema: Json | None = None
     generation: Generation = Generation()
 

@@ -34,20 +34,20 @@ def import_logs(options: argparse.Namespace) -> int:
     """An experiment folder made of two logs of another tool."""
     from harness.importers import import_logs
 
-    found = import_logs(options.base, options.tuned, options.out, options.metric, options.task)
-    for remark in found.remarks:
+    imported = import_logs(options.base, options.tuned, options.out, options.metric, options.task)
+    for remark in imported.remarks:
         say(f"note: {remark}")
-    print(f"{found.summary}\nwrote {found.experiment}\nnext: harness run {found.experiment}")
+    print(f"{imported.summary}\nwrote {imported.experiment}\nnext: harness run {imported.experiment}")
     return 0
 
 
 def convert(options: argparse.Namespace) -> int:
     """An experiment made of another trainer's config, and what of it could not be carried over."""
-    from harness.importers import trainer_config as convert
+    from harness.importers.trainer_config import convert, write
 
-    found = convert.convert(options.config)
-    convert.write(found, options.out)
-    for remark in found.remarks:
+    conversion = convert(options.config)
+    write(conversion, options.out)
+    for remark in conversion.remarks:
         say(f"note: {remark}")
     print(f"wrote {options.out}\nnext: harness check {options.out}")
     return 0

@@ -27,37 +27,37 @@ def check(options: argparse.Namespace) -> int:
 
 def _check_experiment(options: argparse.Namespace) -> int:
     opened = open_experiment(options)
-    from harness.pipeline import check as stage
     from harness.pipeline import order
+    from harness.pipeline.check import of_experiment, show, show_formats, show_row, write_mended
     from harness.store import experiments
 
     settings = opened.experiment.config.data
     if options.fix and not settings.train:
         raise UserError(NO_TRAIN, "--fix", "add `data.train`")
-    stage.tell(opened.files.values())
+    show_formats(opened.files.values())
     order.do(opened, "check")
-    stage.show_row(opened)
+    show_row(opened)
     findings = experiments.findings(opened.store, opened.id)
-    stage.show(findings, as_json=options.json)
+    show(findings, as_json=options.json)
     if options.fix and settings.train:
         columns = {str(ours): theirs for ours, theirs in settings.columns.items()}
         train = opened.experiment.resolve(settings.train)
-        stage.write_mended(stage.of_experiment(opened), train, columns, options.fix)
+        write_mended(of_experiment(opened), train, columns, options.fix)
     return _blocked(findings)
 
 
 def _check_files(options: argparse.Namespace, files: Mapping[str, Path | None]) -> int:
     if options.fix and not options.train:
         raise UserError(NO_TRAIN, "--fix", "add --train")
-    from harness.pipeline import check as stage
+    from harness.pipeline.check import look, of_files, of_preferences, show, write_mended
 
-    found = stage.of_preferences(options.preferences) if options.preferences else []
-    material = stage.of_files(files, options.columns)
-    found += stage.look(material) if material.splits else []
-    stage.show(found, as_json=options.json)
+    findings = of_preferences(options.preferences) if options.preferences else []
+    material = of_files(files, options.columns)
+    findings += look(material) if material.splits else []
+    show(findings, as_json=options.json)
     if options.fix:
-        stage.write_mended(material, options.train, options.columns, options.fix)
-    return _blocked(found)
+        write_mended(material, options.train, options.columns, options.fix)
+    return _blocked(findings)
 
 
 NO_TRAIN = "only training rows are ever removed, and no training file is named"

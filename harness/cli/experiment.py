@@ -90,18 +90,18 @@ def _conclude(store: Path, experiment_id: str, out: Path) -> int:
 
 def explain(options: argparse.Namespace) -> int:
     """Every rule of an experiment in words; nothing is run or written."""
-    from harness.experiment import explain as rules_in_words
+    from harness.experiment.explain import all_pass, explain, known
     from harness.experiment.load import load_experiment
     from harness.observe.tables import print_table
 
     experiment = load_experiment(options.experiment)
-    rules = rules_in_words.explain(experiment, rules_in_words.known(experiment, options.store))
+    rules = explain(experiment, known(experiment, options.store))
     if options.json:
         print(json.dumps([asdict(rule) for rule in rules], indent=2))
         return 0
     cells = [[r.name, r.tier, r.says, r.has, r.needs, None if r.power is None else f"{r.power:.0%}"] for r in rules]
     print_table(["rule", "tier", "in words", "examples", "needed", "an equal model passes"], cells)
-    chance = rules_in_words.all_pass(rules)
+    chance = all_pass(rules)
     print(f"\nA candidate that loses nothing at all passes the critical rules about losses in {chance:.0%} of tries.")
     return 0
 
@@ -109,8 +109,8 @@ def explain(options: argparse.Namespace) -> int:
 def selftest(options: argparse.Namespace) -> int:
     """Whether the gates are seen to block."""
     opened = open_experiment(options)
-    from harness.selftest import run as selftest
+    from harness.selftest.run import passed, run, show
 
-    outcomes = selftest.run(opened)
-    selftest.show(outcomes, options.json)
-    return 0 if selftest.passed(outcomes) else MISSED
+    outcomes = run(opened)
+    show(outcomes, options.json)
+    return 0 if passed(outcomes) else MISSED

@@ -12,12 +12,12 @@ from typing import TypeAlias
 
 from harness import __version__
 from harness.cli import begin, experiment, read
-from harness.cli import check as checking
+from harness.cli.check import check
 from harness.observe.progress import say
+from harness.store import STORE_FILE
 from suites.errors import UserError
 
 USAGE_ERROR, INTERRUPTED = 2, 130
-STORE = "harness.duckdb"
 DEFAULT_MARGIN = 0.02  # the loss of a metric that an experiment tolerates unless it says otherwise
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in STAGES.items():
         stage = _command(subparsers, name, text, experiment.run if name == "run" else experiment.stage)
         stage.add_argument("experiment", type=Path, help="the experiment file")
-        stage.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE} beside the experiment)")
+        stage.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE_FILE} beside the experiment)")
         stage.set_defaults(stage=name)
     _add_check(subparsers)
     _add_readers(subparsers)
@@ -85,12 +85,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     explain = _command(policy, "explain", "each rule in words, with the examples it needs", experiment.explain)
     explain.add_argument("experiment", type=Path, help="the experiment file")
-    explain.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE} beside the experiment)")
+    explain.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE_FILE} beside the experiment)")
     explain.add_argument("--json", action="store_true", help="JSON on stdout")
     text = "plant accidents in copies of an experiment's record: is each of them stopped?"
     selftest = _command(subparsers, "selftest", text, experiment.selftest)
     selftest.add_argument("experiment", type=Path, help="the file of an experiment that was run")
-    selftest.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE} beside the experiment)")
+    selftest.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE_FILE} beside the experiment)")
     selftest.add_argument("--json", action="store_true", help="JSON on stdout")
     schema = _command(subparsers, "schema", "print the JSON Schema of the experiment file, for editors", begin.schema)
     schema.add_argument("--record", action="store_true", help="that of decision.json instead")
@@ -100,19 +100,19 @@ def _parser() -> argparse.ArgumentParser:
 def _add_check(subparsers: Commands) -> None:
     """The command that looks at data, of an experiment or without one."""
     text = "can this data teach the task, and can this exam be trusted?"
-    check = _command(subparsers, "check", text, checking.check)
-    check.add_argument("experiment", type=Path, nargs="?", help="the experiment file")
+    command = _command(subparsers, "check", text, check)
+    command.add_argument("experiment", type=Path, nargs="?", help="the experiment file")
     for name in ("train", "validation", "test"):
-        check.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"a bare {name} file, without an experiment")
-    check.add_argument("--preferences", type=Path, metavar="FILE", help="a bare file of preference pairs")
-    check.add_argument(
+        command.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"a bare {name} file, without an experiment")
+    command.add_argument("--preferences", type=Path, metavar="FILE", help="a bare file of preference pairs")
+    command.add_argument(
         "--columns", type=_columns, default={}, metavar="OURS=THEIRS,...",
         help="columns of bare files: input=question,target=answer",
     )  # fmt: skip
     text = "write the training file there again, without copies, contradictions and rows of an exam"
-    check.add_argument("--fix", type=Path, metavar="FOLDER", help=text)
-    check.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE} beside the experiment)")
-    check.add_argument("--json", action="store_true", help="JSON on stdout, with all rows")
+    command.add_argument("--fix", type=Path, metavar="FOLDER", help=text)
+    command.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE_FILE} beside the experiment)")
+    command.add_argument("--json", action="store_true", help="JSON on stdout, with all rows")
 
 
 def _columns(text: str) -> dict[str, str]:
@@ -177,7 +177,7 @@ def _margin(text: str) -> float:
 
 def _reader(subparsers: Commands, name: str, text: str, function: Callable[..., int]) -> argparse.ArgumentParser:
     parser = _command(subparsers, name, text, function)
-    parser.add_argument("--store", type=Path, default=Path(STORE), help=f"the DuckDB file (default: {STORE})")
+    parser.add_argument("--store", type=Path, default=Path(STORE_FILE), help=f"the DuckDB file (default: {STORE_FILE})")
     return parser
 
 

@@ -87,12 +87,12 @@ def compare(options: argparse.Namespace) -> int:
     from harness.view.terminal import show_two_runs
 
     store = Store(options.store, create=False)
-    found = compare_runs(store, options.baseline, options.candidate, margin=options.fail_on_regression)
+    comparison = compare_runs(store, options.baseline, options.candidate, margin=options.fail_on_regression)
     if options.json:
-        print(json.dumps(found.as_json(), indent=2, allow_nan=False))
+        print(json.dumps(comparison.as_json(), indent=2, allow_nan=False))
     else:
-        show_two_runs(found)
-    return found.exit_code
+        show_two_runs(comparison)
+    return comparison.exit_code
 
 
 def runs(options: argparse.Namespace) -> int:

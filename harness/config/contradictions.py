@@ -82,8 +82,8 @@ def _stages(config: ExperimentConfig) -> Iterator[Stage]:
 def _tried(stage: TrainingSection) -> Iterator[TrainingSection]:
     """The stage, and what a sweep makes of it at the ends of its space."""
     yield stage
-    for name, place in stage.sweep.space.items() if stage.sweep else ():
-        for value in [place.low, place.high] if isinstance(place, SweepRange) else place:
+    for name, space in stage.sweep.space.items() if stage.sweep else ():
+        for value in [space.low, space.high] if isinstance(space, SweepRange) else space:
             yield stage.model_copy(update={name: value})
 
 

@@ -152,16 +152,16 @@ class TrainingSection(RepeatConfig, Recipe):
             raise ValueError("a `sweep` is over settings of our own methods")
         if self.sweep and (unknown := sorted(self.sweep.space.keys() - SETTINGS)):
             raise ValueError(f"a sweep cannot vary {', '.join(unknown)}; it can vary {', '.join(sorted(SETTINGS))}")
-        for place in self.sweep.space.items() if self.sweep else ():
-            self._check_ends(*place)
+        for dimension in self.sweep.space.items() if self.sweep else ():
+            self._check_ends(*dimension)
         if self.openai_job and self.seeds + bool(self.learning_curve) > 1:
             raise ValueError("`seeds` and `learning_curve` train here or by a command, not by an API")
         if self.command and self.seeds > 1 and "{seed}" not in self.command:
             raise ValueError("`seeds` needs the place {seed} in the command, or every training would be the same")
         return self
 
-    def _check_ends(self, name: str, place: SweepRange | list[int | float | str]) -> None:
+    def _check_ends(self, name: str, space: SweepRange | list[int | float | str]) -> None:
         """What a sweep would try must be a setting that the file could give."""
-        for value in [place.low, place.high] if isinstance(place, SweepRange) else place:
+        for value in [space.low, space.high] if isinstance(space, SweepRange) else space:
             rest = self.model_dump(include=self.model_fields_set & SETTINGS)
             Recipe.model_validate({**rest, name: value})

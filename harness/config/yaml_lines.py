@@ -47,11 +47,11 @@ def _walk(node: yaml.Node | None, location: Location, lines: dict[Location, int]
     lines.setdefault(location, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            here = (*location, key.value)
-            if here in lines:
+            child = (*location, key.value)
+            if child in lines:
                 raise UserError(f"`{key.value}` is set twice", f"{path}:{key.start_mark.line + 1}", "keep one of them")
-            lines[here] = key.start_mark.line + 1
-            _walk(value, here, lines, path, seen)
+            lines[child] = key.start_mark.line + 1
+            _walk(value, child, lines, path, seen)
     elif isinstance(node, yaml.SequenceNode):
         for position, value in enumerate(node.value):
             _walk(value, (*location, position), lines, path, seen)

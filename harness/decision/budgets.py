@@ -36,8 +36,8 @@ def _gate(rule: Rule, limit: float, estimate: Estimate | None, policy: Policy, m
     elif estimate.low is not None and estimate.low > limit:
         status = "fail"
     words = settle(estimate, limit, policy.confidence) if status == "unknown" else ""
-    found = Measured(estimate.value, estimate.low, estimate.high, estimate.n, words)
-    return Gate(rule.name, "budget", status, rule, found)
+    measured = Measured(estimate.value, estimate.low, estimate.high, estimate.n, words)
+    return Gate(rule.name, "budget", status, rule, measured)
 
 
 def settle(estimate: Estimate, limit: float, confidence: float) -> str:

@@ -88,21 +88,21 @@ def compare(
     arms = [[arm.get(i, UNSCORED).value for i, _ in pairs] for arm in (baseline, candidate)]
     both = [old is not None and new is not None for old, new in zip(*arms, strict=True)]
     clusters = numbered([cluster for (_, cluster), scored in zip(pairs, both, strict=True) if scored])
-    open_ = not_answered(question, clusters, len(pairs), confidence)
-    if not open_.n:
-        return open_
+    comparison = not_answered(question, clusters, len(pairs), confidence)
+    if not comparison.n:
+        return comparison
     before, after = (np.array(list(compress(arm, both)), dtype=np.float64) for arm in arms)
-    level = level or interval_level(open_)
-    found = paired.paired_difference(before, after, clusters, confidence=level, seed=seed)
+    level = level or interval_level(comparison)
+    result = paired.paired_difference(before, after, clusters, confidence=level, seed=seed)
     harm_test = relative_one_sided_p if question.relative else paired.one_sided_p
     harm = None
     if question.kind != "task":
         harm = harm_test(before, after, clusters, null=-question.margin, alternative="less")
     elif question.margin and not question.relative:
-        open_ = replace(open_, p_equal=paired.equivalence_p(before, after, clusters, margin=question.margin))
+        comparison = replace(comparison, p_equal=paired.equivalence_p(before, after, clusters, margin=question.margin))
     if not question.relative:
-        return answered(open_, found, harm)
-    return answered_relative(open_, found, relative_change(before, after, clusters, confidence=level), harm)
+        return answered(comparison, result, harm)
+    return answered_relative(comparison, result, relative_change(before, after, clusters, confidence=level), harm)
 
 
 def not_answered(question: Question, clusters: Numbers, n_examples: int, confidence: float) -> Comparison:
@@ -121,43 +121,43 @@ def interval_level(c: Comparison) -> float:
     return c.confidence if c.kind == "task" else 2 * c.confidence - 1
 
 
-def answered(c: Comparison, found: paired.PairedDifference, p_harm: float | None) -> Comparison:
+def answered(c: Comparison, result: paired.PairedDifference, p_harm: float | None) -> Comparison:
     """The comparison with what was measured."""
-    sd = None if found.standard_error is None else found.standard_error * math.sqrt(found.n)
+    sd = None if result.standard_error is None else result.standard_error * math.sqrt(result.n)
     return replace(
         c,
-        baseline=found.baseline,
-        candidate=found.candidate,
-        difference=found.difference,
-        low=found.interval.low if found.interval else None,
-        high=found.interval.high if found.interval else None,
-        p_value=found.p_value,
+        baseline=result.baseline,
+        candidate=result.candidate,
+        difference=result.difference,
+        low=result.interval.low if result.interval else None,
+        high=result.interval.high if result.interval else None,
+        p_value=result.p_value,
         p_harm=p_harm,
         sd=sd,
-        detectable=None if sd is None else power.minimum_detectable(found.n, sd, confidence=interval_level(c)),
-        method=found.method,
+        detectable=None if sd is None else power.minimum_detectable(result.n, sd, confidence=interval_level(c)),
+        method=result.method,
     )
 
 
 def answered_relative(
-    c: Comparison, found: paired.PairedDifference, relative: RelativeChange, p_harm: float | None
+    c: Comparison, result: paired.PairedDifference, relative: RelativeChange, p_harm: float | None
 ) -> Comparison:
     """The comparison in shares of the baseline's score. No difference is no relative change: that test stays."""
-    sd = None if relative.standard_error is None else relative.standard_error * math.sqrt(found.n)
+    sd = None if relative.standard_error is None else relative.standard_error * math.sqrt(result.n)
     return replace(
-        answered(c, found, p_harm),
+        answered(c, result, p_harm),
         difference=relative.change,
         low=relative.low,
         high=relative.high,
         sd=sd,
-        detectable=None if sd is None else power.minimum_detectable(found.n, sd, confidence=interval_level(c)),
+        detectable=None if sd is None else power.minimum_detectable(result.n, sd, confidence=interval_level(c)),
     )
 
 
 def slices_of(examples: Sequence[Example]) -> dict[str, list[Example]]:
     """Examples by `column=value` for every slice column."""
-    found: dict[str, list[Example]] = {}
+    slices: dict[str, list[Example]] = {}
     for example in examples:
         for column, value in example.slices.items():
-            found.setdefault(f"{column}={value}", []).append(example)
-    return dict(sorted(found.items()))
+            slices.setdefault(f"{column}={value}", []).append(example)
+    return dict(sorted(slices.items()))

@@ -50,21 +50,21 @@ def compare_corpus(
     pairs = sorted(examples)
     scored = {i: cluster for i, cluster in pairs if i in baseline and i in candidate}
     clusters = numbered(list(scored.values()))
-    open_ = not_answered(question, clusters, len(pairs), confidence)
+    comparison = not_answered(question, clusters, len(pairs), confidence)
     if not scored:
-        return open_
-    chosen, level = CORPUS[question.metric], interval_level(open_)
+        return comparison
+    chosen, level = CORPUS[question.metric], interval_level(comparison)
     before, after = (_kinds(chosen, answers, scored) for answers in (baseline, candidate))
-    found = corpus_difference(before, after, chosen.value, clusters, confidence=level, seed=seed)
-    named = replace(found, method=f"{chosen.title}: {found.method}")
+    result = corpus_difference(before, after, chosen.value, clusters, confidence=level, seed=seed)
+    named = replace(result, method=f"{chosen.title}: {result.method}")
     harm_test = corpus_relative_one_sided_p if question.relative else corpus_one_sided_p
     harm = None
     if question.kind != "task":
         harm = harm_test(before, after, chosen.value, clusters, null=-question.margin, alternative="less")
     if not question.relative:
-        return answered(open_, named, harm)
+        return answered(comparison, named, harm)
     change = corpus_relative_change(before, after, chosen.value, clusters, confidence=level)
-    return answered_relative(open_, named, change, harm)
+    return answered_relative(comparison, named, change, harm)
 
 
 def planned_sd(metric: str, targets: Sequence[str], discordance: float) -> float:
@@ -77,10 +77,10 @@ def planned_sd(metric: str, targets: Sequence[str], discordance: float) -> float
 
 def floor_sentence(metric: str, suite: str, targets: Sequence[str]) -> str:
     """What no skill at all scores on an exam with these targets, at least one, in words."""
-    found = floors(metric, suite, targets)
+    floor = floors(metric, suite, targets)
     return (
-        f"{metric} on {suite}: {found.labels} labels, the rarest with {found.rarest:,} of {len(targets):,} examples; "
-        f"one label for everything scores {found.constant:.3f} at best, guessing {found.guessing:.3f}"
+        f"{metric} on {suite}: {floor.labels} labels, the rarest with {floor.rarest:,} of {len(targets):,} examples; "
+        f"one label for everything scores {floor.constant:.3f} at best, guessing {floor.guessing:.3f}"
     )
 
 

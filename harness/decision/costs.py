@@ -248,34 +248,34 @@ def _unknown(
 # --- in words --------------------------------------------------------------------------------------------------------
 
 
-def pays(found: BreakEven, currency: str) -> str:
+def pays(break_even: BreakEven, currency: str) -> str:
     """The break-even as one sentence for the first screen."""
-    name = found.candidate.arm
-    if found.unknown or found.saving is None:
-        return f"From which volume on {name} would pay is not known: {found.unknown}."
-    saved = f"{amount(found.saving.value)}{span(found.saving.low, found.saving.high, amount)} {currency}"
-    if found.requests is None:
-        doubt = " if the saving is what it looks like" if (found.saving.high or 0) > 0 else ""
+    name = break_even.candidate.arm
+    if break_even.unknown or break_even.saving is None:
+        return f"From which volume on {name} would pay is not known: {break_even.unknown}."
+    saved = f"{amount(break_even.saving.value)}{span(break_even.saving.low, break_even.saving.high, amount)} {currency}"
+    if break_even.requests is None:
+        doubt = " if the saving is what it looks like" if (break_even.saving.high or 0) > 0 else ""
         return f"{name} would never pay for its training{doubt}: it saves {saved} per 1,000 requests."
-    if not found.fixed:
+    if not break_even.fixed:
         return f"{name} is cheaper than the best prompt from the first request on: it saves {saved} per 1,000 requests."
-    purpose = "its training and hosting" if found.hosting else "its training"
-    needed = found.requests
+    purpose = "its training and hosting" if break_even.hosting else "its training"
+    needed = break_even.requests
     interval = span(needed.low, needed.high, volume).replace("not shown", "never shown")
     return f"{name} would pay for {purpose} after {volume(needed.value)} requests a month{interval}."
 
 
 def cheaper(costs: Costs) -> str:
     """Where the prompt is shown to be the cheaper side, as one sentence; empty where it is not."""
-    found = costs.break_even
-    if found is None or found.unknown or found.saving is None or found.saving.high is None:
+    break_even = costs.break_even
+    if break_even is None or break_even.unknown or break_even.saving is None or break_even.saving.high is None:
         return ""
-    if found.saving.high <= 0:
-        each = [amount(arm.cost.value) for arm in (found.baseline, found.candidate) if arm.cost]
-        told = f"{' against '.join(each)} {costs.currency} per 1,000 requests"
-        return f"The prompt is also cheaper at any volume: {told}."
-    least, expected = PER * (found.fixed or 0) / found.saving.high, costs.requests_per_month
+    if break_even.saving.high <= 0:
+        each = [amount(arm.cost.value) for arm in (break_even.baseline, break_even.candidate) if arm.cost]
+        prices = f"{' against '.join(each)} {costs.currency} per 1,000 requests"
+        return f"The prompt is also cheaper at any volume: {prices}."
+    least, expected = PER * (break_even.fixed or 0) / break_even.saving.high, costs.requests_per_month
     if not least or (expected is not None and expected >= least):
         return ""
-    here = f", and you expect {expected:,}" if expected is not None else ""
-    return f"The prompt is also cheaper below {volume(least)} requests a month{here}."
+    forecast = f", and you expect {expected:,}" if expected is not None else ""
+    return f"The prompt is also cheaper below {volume(least)} requests a month{forecast}."

@@ -120,14 +120,14 @@ def _harm_gate(c: Comparison, harmed: bool) -> Gate:
 def _slice_gate(slices: Sequence[Comparison], bad: Sequence[Comparison]) -> Gate:
     """All slices as one rule, with the numbers of the worst; the tier says whether one merely uncertain may block."""
     tier = slices[0].tier
-    open_ = [] if tier == "supporting" else [c for c in slices if not _kept(c) and c not in bad]
+    undecided = [] if tier == "supporting" else [c for c in slices if not _kept(c) and c not in bad]
     worst = min(slices, key=lambda c: c.difference if c.difference is not None else 0.0)
     words = "; ".join(f"{c.slice}: {measured(c)}" for c in bad) or f"worst is {worst.slice}: {measured(worst)}"
-    if open_ and not bad:
-        words = "; ".join(f"{c.slice}: {measured(c)}; {settle(c)}" for c in open_)
-    status: Status = "fail" if bad else "unknown" if open_ else "pass"
-    found = replace(numbers(worst), words=words)
-    return Gate("slices", "harm", status, slices_rule(worst, len(slices)), found, tier, worst)
+    if undecided and not bad:
+        words = "; ".join(f"{c.slice}: {measured(c)}; {settle(c)}" for c in undecided)
+    status: Status = "fail" if bad else "unknown" if undecided else "pass"
+    result = replace(numbers(worst), words=words)
+    return Gate("slices", "harm", status, slices_rule(worst, len(slices)), result, tier, worst)
 
 
 def _verdict(gates: Sequence[Gate]) -> Verdict:
@@ -187,7 +187,7 @@ def _reason(verdict: Verdict, gates: Sequence[Gate]) -> str:
     if verdict is Verdict.KEEP_PROMPTING and task.high is not None:
         shown = task.p_equal is not None and task.p_equal <= 1 - task.confidence
         same = " The two are equivalent within that." if shown else ""
-        at_best = f"At best that is {points(task, task.high)}; you asked for more than {_asked(task)}.{same}"
+        at_best = f"At best that is {points(task, task.high)}; you asked for more than {_margin(task)}.{same}"
         return f"{result(task)} {at_best}"
     return f"{result(task)} {_open(task, gates)}" if verdict is Verdict.INCONCLUSIVE else result(task)
 
@@ -215,12 +215,12 @@ def _open(task: Comparison, gates: Sequence[Gate]) -> str:
     still = [gate for gate in gates if gate.status == "unknown" and gate.tier != "advisory"]
     text = f"Still open: {', '.join(title(gate) for gate in still)}."
     if any(gate.id == "gain" for gate in still):
-        text += f" You asked for more than {_asked(task)}; {settle(task)}."
+        text += f" You asked for more than {_margin(task)}; {settle(task)}."
     kept = [gate.status == "pass" for gate in gates if gate.kind == "harm"]
     if kept and all(kept):
         text += " Nothing it could do before got worse beyond what you allow."
     return text
 
 
-def _asked(task: Comparison) -> str:
+def _margin(task: Comparison) -> str:
     return points(task, task.margin)

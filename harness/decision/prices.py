@@ -67,11 +67,11 @@ def digest(name: str) -> str:
 
 @cache
 def _price_list() -> dict[str, Rate]:
-    found: dict[str, Rate] = {}
+    rates: dict[str, Rate] = {}
     for part in yaml.safe_load(PRICE_LIST.read_text(encoding="utf-8"))["lists"]:
         origin = {"as_of": part["as_of"].isoformat(), "source": part["source"]}
         for name, price in part.get("per_million_tokens", {}).items():
-            found[name] = Rate(name=name, **price, **origin)
+            rates[name] = Rate(name=name, **price, **origin)
         for name, per_hour in part.get("per_hour", {}).items():
-            found[name] = Rate(name=name, per_hour=per_hour, **origin)
-    return found
+            rates[name] = Rate(name=name, per_hour=per_hour, **origin)
+    return rates

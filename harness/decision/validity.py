@@ -93,8 +93,8 @@ def same_share_gate(pairs: Sequence[tuple[ArmHealth, ArmHealth]]) -> Gate:
     """
     p_values = [paired.same_share(b.unscored, b.n, c.unscored, c.n) if b.n and c.n else 0.0 for b, c in pairs]
     adjusted = paired.holm(p_values)
-    place = min(range(len(pairs)), key=lambda i: adjusted[i])
-    (base, candidate), p = pairs[place], adjusted[place]
+    lowest = min(range(len(pairs)), key=lambda i: adjusted[i])
+    (base, candidate), p = pairs[lowest], adjusted[lowest]
     shown = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
     words = f"{base.suite}: {base.unscored} of {base.n} against {candidate.unscored} of {candidate.n}, {shown}"
     return _gate(Rule("failures", CHANCE, "p"), p >= CHANCE, Measured(p, n=base.n, words=words))
@@ -115,7 +115,7 @@ def comparable_gate(pairs: Sequence[tuple[Run, Run]]) -> Gate:
     `pairs` are (base, candidate) on one suite each.
     """
     different = [
-        f"{base.suite}: {', '.join(found)}" for base, candidate in pairs if (found := _differs(base, candidate))
+        f"{base.suite}: {', '.join(reasons)}" for base, candidate in pairs if (reasons := _differs(base, candidate))
     ]
     recorded = any(_is_recorded(run) for pair in pairs for run in pair)
     same = "same examples and settings; how recorded answers were made is not known" if recorded else "same"

@@ -129,10 +129,10 @@ def measured_sentence(gate: Gate) -> str:
 
 
 def _budget(gate: Gate) -> str:
-    found = gate.measured
-    interval = span(found.low, found.high, numbers.amount)
-    sentence = f"{numbers.amount(found.value or 0.0)} {gate.rule.unit}{interval}, n={found.n:,}"
-    return f"{sentence}; {found.words}" if found.words else sentence
+    measured = gate.measured
+    interval = span(measured.low, measured.high, numbers.amount)
+    sentence = f"{numbers.amount(measured.value or 0.0)} {gate.rule.unit}{interval}, n={measured.n:,}"
+    return f"{sentence}; {measured.words}" if measured.words else sentence
 
 
 def measured(c: Comparison) -> str:

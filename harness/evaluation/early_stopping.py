@@ -38,8 +38,8 @@ def shortened(
         before, now, clusters = zip(*pairs, strict=True)
         interval = interval_at_look(before, now, clusters, looks=looks, confidence=confidence)
         if interval and (interval.low > limit or interval.high <= limit):
-            asked = f"{len(part.examples):,} of {len(suite.examples):,} examples"
-            say(f"stopped early: the verdict on the gain stands after {asked}")
+            count = f"{len(part.examples):,} of {len(suite.examples):,} examples"
+            say(f"stopped early: the verdict on the gain stands after {count}")
             return part
     return suite
 
@@ -48,10 +48,10 @@ def _parts(suite: Suite, looks: Sequence[int], seed: int) -> Iterator[Suite]:
     """The suite as far as it is asked at each look, in clusters."""
     clusters = sorted({example.cluster for example in suite.examples})
     random.Random(seed).shuffle(clusters)
-    place = {cluster: number for number, cluster in enumerate(clusters)}
+    order = {cluster: number for number, cluster in enumerate(clusters)}
     for size in looks:
-        yield replace(suite, examples=tuple(e for e in suite.examples if _is_in(e, place, size)))
+        yield replace(suite, examples=tuple(e for e in suite.examples if _is_in(e, order, size)))
 
 
-def _is_in(example: Example, place: Mapping[str, int], size: int) -> bool:
-    return place[example.cluster] < size
+def _is_in(example: Example, order: Mapping[str, int], size: int) -> bool:
+    return order[example.cluster] < size

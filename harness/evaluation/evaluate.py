@@ -13,7 +13,7 @@ from harness.store.database import Store
 from harness.store.runs import Marked
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.data.examples import digest, sha256_json
-from suites.metrics import table as metrics
+from suites.metrics import table
 from suites.model import Completion, Generation, Model
 from suites.types import Run, Suite
 
@@ -26,7 +26,7 @@ def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> R
     if runs.is_finished(store, run.id):
         return run
     started = time.monotonic()
-    marks = {name: metrics.build(name, suite.schema) for name in suite.metrics}
+    marks = {name: table.build(name, suite.schema) for name in suite.metrics}
     answers = answer(arm, suite, model, seed)
     prompts = [arm.prompter.prompt(example) for example in suite.examples]
     ids = [completion_id(model.identity, model.render(prompt), generation) for prompt in prompts]
@@ -43,10 +43,10 @@ def answer(arm: Arm, suite: Suite, model: Model, seed: int) -> list[Completion]:
     prompts = [arm.prompter.prompt(example) for example in suite.examples]
     with phase(f"{arm.name} on {suite.name}", len(prompts)) as progress:
 
-        def told(batch: list[tuple[int, Completion]]) -> None:
+        def on_batch(batch: list[tuple[int, Completion]]) -> None:
             progress.advance(len(batch), sum(done.error is not None for _, done in batch))
 
-        return model.generate(prompts, _generation(suite, seed), on_progress=told)
+        return model.generate(prompts, _generation(suite, seed), on_progress=on_batch)
 
 
 def _generation(suite: Suite, seed: int) -> Generation:

@@ -13,9 +13,8 @@ from harness.models.cache import Cached
 from harness.models.openai import Abilities
 from harness.stats import paired
 from harness.stats.score_test import Interval
-from harness.store import arms as places
 from harness.store import models, runs
-from harness.store.arms import Place, Summary
+from harness.store.arms import Place, Summary, put
 from harness.store.database import Store
 from harness.store.runs import Mark
 from reports.rows import AdapterEffectRow, EndpointRow, Side
@@ -52,9 +51,9 @@ class Examiner:
         return chosen
 
     def _trial(self, run: Run) -> Trial:
-        found = self.summary(run, run.metrics[0])
+        summary = self.summary(run, run.metrics[0])
         tokens = runs.mean_tokens_in(self.store, run.id)
-        return Trial(run.arm, found.mean, found.n + found.n_unscored, found.n_unscored, tokens)
+        return Trial(run.arm, summary.mean, summary.n + summary.n_unscored, summary.n_unscored, tokens)
 
     def examine(self, side: Side, arms: Sequence[Arm], chosen: Arm, suite: Suite) -> None:
         """The task's exam for each arm."""
@@ -76,7 +75,7 @@ class Examiner:
         """A run in its place in the experiment, summarised with an interval for every metric."""
         marks = runs.marks(self.store, run.id)
         summaries = [(metric, self._summary(run.id, metric, rows)) for metric, rows in marks.items()]
-        places.put(self.store, Place(self.experiment_id, run.id, side, arm, chosen), summaries)
+        put(self.store, Place(self.experiment_id, run.id, side, arm, chosen), summaries)
 
     def summary(self, run: Run, metric: str) -> Summary:
         """A run's score by a metric."""

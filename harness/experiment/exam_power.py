@@ -19,7 +19,7 @@ DISCORDANCE, ENOUGH_POWER = 0.1, 0.8
 
 def exam_power(experiment: Experiment, splits: Splits) -> list[Finding]:
     """What these exams can tell at all, before anything is spent on them."""
-    policy, found = experiment.config.policy, []
+    policy, findings = experiment.config.policy, []
     targets = [example.target for example in splits["test"]]
     if n := len(targets):
         metric = experiment.config.task.ordered_metrics[0]
@@ -28,7 +28,7 @@ def exam_power(experiment: Experiment, splits: Splits) -> list[Finding]:
         text = (
             f"{n:,} test rows tell a gain of about {least:.3f} from none, if the arms disagree on {2 * DISCORDANCE:.0%}"
         )
-        found.append(Finding("info", "exam_power", text))
+        findings.append(Finding("info", "exam_power", text))
     rules = exams.regression_rules(experiment)
     for exam in exams.regression_exams(experiment):
         margin, relative = read_margin(rules[exam.name][0])
@@ -41,8 +41,8 @@ def exam_power(experiment: Experiment, splits: Splits) -> list[Finding]:
                 f"{exam.name}: with {len(exam.examples):,} examples an equal model passes its margin of {margin} "
                 f"in only {chance:.0%} of experiments, if it answers {DISCORDANCE:.0%} differently"
             )
-            found.append(Finding("warn", "regression_power", text))
-    return found
+            findings.append(Finding("warn", "regression_power", text))
+    return findings
 
 
 def label_floors(experiment: Experiment, splits: Splits) -> list[Finding]:

@@ -14,9 +14,7 @@ from suites.benchmarks.lm_eval import LmEvalTask
 from suites.catalog import load_suite
 from suites.errors import UserError
 from suites.model import Generation
-from suites.types import Json, Suite
-
-DEFAULT_MARGIN = 0.03
+from suites.types import MARGIN, Json, Suite
 
 
 def task_suite(experiment: Experiment, splits: Splits, split: str) -> Suite:
@@ -58,7 +56,7 @@ def regression_rules(experiment: Experiment) -> dict[str, tuple[float | str, Tie
     """By suite name what may be lost: as the experiment says, else as the suite itself says; and what hangs on it."""
     exams = regression_exams(experiment)
     entries = experiment.config.regression or [RegressionConfig(suite=exam.name) for exam in exams]
-    own = [exam.margin if isinstance(exam, Suite) else DEFAULT_MARGIN for exam in exams]
+    own = [exam.margin if isinstance(exam, Suite) else MARGIN for exam in exams]
     return {
         exam.name: (entry.margin or margin, entry.tier) for exam, entry, margin in zip(exams, entries, own, strict=True)
     }

@@ -16,7 +16,7 @@ from harness.experiment import splits
 from harness.experiment.exams import regression_exams, regression_rules
 from harness.experiment.load import Experiment
 from harness.stats import power
-from harness.store import decisions
+from harness.store import STORE_FILE, decisions
 from harness.store.database import Store
 from suites.types import Example, Suite
 
@@ -63,7 +63,7 @@ def known(experiment: Experiment, store: Path | None = None) -> Known:
     spreads = {"gain": _planned(primary, test, TASK_DISCORDANCE)}
     spreads |= {f"metric/{metric}": _planned(metric, test, OTHER_DISCORDANCE) for metric in others}
     spreads |= {f"regression/{exam.name}": _planned(exam.primary, exam.examples, OTHER_DISCORDANCE) for exam in exams}
-    path = store or experiment.folder / "harness.duckdb"
+    path = store or experiment.folder / STORE_FILE
     if not path.is_file():
         return Known(sizes, spreads)
     rows = decisions.spreads(Store(path, create=False), experiment.name)
@@ -141,9 +141,9 @@ def _loss(gate_id: str, subject: str, margin: float | str, tier: Tier, confidenc
 def _budgets(experiment: Experiment) -> Iterator[Explained]:
     policy, currency = experiment.config.policy, experiment.config.costs.currency
     if policy.max_seconds:
-        yield _asked(Rule("latency", policy.max_seconds, "s"))
+        yield _explained(Rule("latency", policy.max_seconds, "s"))
     if policy.max_cost:
-        yield _asked(Rule("cost", policy.max_cost, currency))
+        yield _explained(Rule("cost", policy.max_cost, currency))
 
 
 def _validity(experiment: Experiment) -> Iterator[Explained]:
@@ -158,10 +158,10 @@ def _validity(experiment: Experiment) -> Iterator[Explained]:
         Rule("comparable"),
         Rule("frozen"),
     ):
-        yield _asked(rule)
+        yield _explained(rule)
 
 
-def _asked(rule: Rule) -> Explained:
+def _explained(rule: Rule) -> Explained:
     """A rule in the words of its gate."""
     return Explained(rule.name, RULES[rule.name].title, "critical", rule_sentence(rule))
 

@@ -9,8 +9,8 @@ from pathlib import Path, PurePath
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location
 from harness.decision import prices
-from harness.models import files as hf_files
-from harness.training.elsewhere import command as external
+from harness.models.files import ADAPTER_CONFIG, adapter_folder, adapter_hash, base_folder, weights_hash
+from harness.training.elsewhere.command import PLACES, words_of
 from suites.benchmarks import lm_eval
 from suites.catalog import load_suite, suite_folder
 from suites.data import hub
@@ -51,10 +51,10 @@ def _references(config: ExperimentConfig) -> Iterator[Reference]:
         (("task", "prompt"), _file_only(config.task.prompt)),
     ]
     for position, baseline in enumerate(config.baselines):
-        here: Location = ("baselines", position)
-        files.append(((*here, "recorded"), baseline.recorded))
+        location: Location = ("baselines", position)
+        files.append(((*location, "recorded"), baseline.recorded))
         if baseline.prompter:
-            files.append(((*here, baseline.prompter, "prompt"), _file_only(baseline.settings.prompt or "")))
+            files.append(((*location, baseline.prompter, "prompt"), _file_only(baseline.settings.prompt or "")))
     if config.candidate:
         files.append((("candidate", "recorded"), config.candidate.recorded))
     if config.judge:
@@ -125,7 +125,7 @@ def command_files(command: str, folder: Path) -> dict[str, str]:
 
     `--name=file` counts as the file. Raises UserError for a command that cannot be read.
     """
-    program, *words = external.words_of(command, dict.fromkeys(external.PLACES, ""))
+    program, *words = words_of(command, dict.fromkeys(PLACES, ""))
     named = [word.partition("=")[2] or word for word in words]
     if not Path(program).is_absolute():
         named.append(program)
@@ -135,8 +135,8 @@ def command_files(command: str, folder: Path) -> dict[str, str]:
 def _suite(name: str, folder: Path) -> dict[str, str]:
     """A suite's own files. It is read whole: a bad row in it is better known now than after the baseline."""
     load_suite(name, folder)
-    place = suite_folder(name, folder)
-    return {f"{name}/{part}": _file(part, place)[part] for part in ("suite.yaml", "examples.jsonl")}
+    path = suite_folder(name, folder)
+    return {f"{name}/{part}": _file(part, path)[part] for part in ("suite.yaml", "examples.jsonl")}
 
 
 def _task(name: str, folder: Path) -> dict[str, str]:
@@ -152,24 +152,24 @@ def _rubric(name: str, folder: Path) -> dict[str, str]:
 
 def _model(name: str, folder: Path) -> dict[str, str]:
     """The weights of a model in a folder. A Hub id is looked for when the model is loaded, not here."""
-    place = folder / name
-    if place.is_dir():
-        return {name: hf_files.weights_hash(hf_files.base_folder(str(place), None))}
+    path = folder / name
+    if path.is_dir():
+        return {name: weights_hash(base_folder(str(path), None))}
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise UserError("no such folder", str(place), "give a folder that save_pretrained wrote, or a Hub id")
+        raise UserError("no such folder", str(path), "give a folder that save_pretrained wrote, or a Hub id")
     return {}
 
 
 def _candidate(name: str, folder: Path) -> dict[str, str]:
-    place = folder / name
-    if not place.is_dir():
-        raise UserError("no such folder", str(place))
-    if (place / hf_files.ADAPTER_CONFIG).is_file():
-        return {name: hf_files.adapter_hash(hf_files.adapter_folder(str(place)))}
-    if (place / "config.json").is_file():
-        return {name: hf_files.weights_hash(hf_files.base_folder(str(place), None))}
+    path = folder / name
+    if not path.is_dir():
+        raise UserError("no such folder", str(path))
+    if (path / ADAPTER_CONFIG).is_file():
+        return {name: adapter_hash(adapter_folder(str(path)))}
+    if (path / "config.json").is_file():
+        return {name: weights_hash(base_folder(str(path), None))}
     fix = "give a PEFT folder (adapter_config.json, adapter_model.safetensors) or a model folder (config.json, ...)"
-    raise UserError("is neither an adapter nor a model", str(place), fix)
+    raise UserError("is neither an adapter nor a model", str(path), fix)
 
 
 def _price(name: str, folder: Path) -> dict[str, str]:

@@ -84,7 +84,7 @@ def _problem(error: Any) -> Problem:
     """A pydantic error as (location, sentence); an unknown name is told the nearest known one."""
     location: Location = tuple(error["loc"])
     message = str(error["msg"]).removeprefix("Value error, ")
-    found = error["input"]
+    value = error["input"]
     if error["type"] == "extra_forbidden":
         message = unknown("setting", location[-1], _known_keys(location[:-1]))
     elif location[-1:] == ("[key]",):
@@ -93,9 +93,9 @@ def _problem(error: Any) -> Problem:
     elif error["type"] == "missing":
         message = "is required"
     elif error["type"] in ("model_type", "dict_type"):
-        message = f"is a mapping of settings, not {found!r}" if found is not None else "is empty"
+        message = f"is a mapping of settings, not {value!r}" if value is not None else "is empty"
     elif error["type"] != "value_error":
-        shown = f", not {found!r}" if isinstance(found, str | int | float) else ""
+        shown = f", not {value!r}" if isinstance(value, str | int | float) else ""
         message = f"{message[0].lower()}{message[1:]}{shown}"
     setting = ".".join(str(part) for part in location)
     return location, f"`{setting}` {message}" if setting else message
@@ -112,4 +112,4 @@ def _known_keys(location: Location) -> list[str]:
 def _section_of(annotation: Any) -> type[Section] | None:
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return annotation
-    return next((found for part in getattr(annotation, "__args__", ()) if (found := _section_of(part))), None)
+    return next((section for part in getattr(annotation, "__args__", ()) if (section := _section_of(part))), None)

@@ -11,7 +11,7 @@ from harness.experiment.load import Experiment
 from harness.experiment.splits import Splits, read_files, read_folds, read_splits, split_recipe
 from harness.models import load
 from harness.models.cache import Cached
-from harness.store import experiments, splits
+from harness.store import STORE_FILE, experiments, splits
 from harness.store.arms import what_to_run
 from harness.store.database import Store
 from suites.data.examples import DataFile
@@ -100,7 +100,7 @@ Stage = Callable[[Session], None]
 
 def open_session(experiment: Experiment, store_path: Path | None = None) -> Session:
     """Put the experiment on record before anything runs."""
-    store = Store(store_path or experiment.folder / "harness.duckdb")
+    store = Store(store_path or experiment.folder / STORE_FILE)
     _register(experiment, store)
     return Session(experiment, store)
 

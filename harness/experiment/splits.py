@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.experiment.load import Experiment
-from suites.data import examples as data
-from suites.data.examples import DataFile
+from suites.data.examples import DataFile, read_data, sha256_json
 from suites.data.hub import locate
 from suites.data.splits import folds, split
 from suites.errors import UserError
@@ -21,12 +20,12 @@ def read_files(experiment: Experiment) -> dict[str, DataFile]:
     settings = experiment.config.data
     columns: dict[str, str] = {str(ours): theirs for ours, theirs in settings.columns.items()}
     exam = "test" if settings.test else "train"
-    found = {}
+    files = {}
     for name in ("train", "validation", "test"):
         if file := getattr(settings, name):
             slices = experiment.config.task.slices if name == exam else ()
-            found[name] = data.read_data(locate(file, experiment.folder), columns, slices)
-    return found
+            files[name] = read_data(locate(file, experiment.folder), columns, slices)
+    return files
 
 
 def read_splits(experiment: Experiment, files: Mapping[str, DataFile], keep: Mapping[str, str] | None = None) -> Splits:
@@ -35,20 +34,20 @@ def read_splits(experiment: Experiment, files: Mapping[str, DataFile], keep: Map
     `keep` has the sides of an earlier split by example id. Absent splits are left out. With folds all rows train, and
     all are tested; see `read_folds`.
     """
-    found = {name: file.examples for name, file in files.items()}
+    splits = {name: file.examples for name, file in files.items()}
     settings = experiment.config.data.split
     if settings and settings.folds:
-        found["test"] = found["train"]
+        splits["test"] = splits["train"]
     elif settings:
-        shares = {name: getattr(settings, name) for name in ("validation", "test") if name not in found}
+        shares = {name: getattr(settings, name) for name in ("validation", "test") if name not in splits}
         shares = {name: share for name, share in shares.items() if share}
-        links = _near(found["train"], keep or {})
-        found |= split(found["train"], shares, settings.by, experiment.config.seed, links=links, keep=keep)
+        links = _near(splits["train"], keep or {})
+        splits |= split(splits["train"], shares, settings.by, experiment.config.seed, links=links, keep=keep)
     for name in ("validation", "test"):
-        if any(not example.messages for example in found.get(name, ())):
+        if any(not example.messages for example in splits.get(name, ())):
             fix = "give rows with an input and a target"
             raise UserError(f"plain text asks nothing, and the {name} set is asked", f"data: {name}", fix)
-    return found
+    return splits
 
 
 def read_folds(experiment: Experiment, files: Mapping[str, DataFile]) -> list[Splits]:
@@ -64,13 +63,13 @@ def read_folds(experiment: Experiment, files: Mapping[str, DataFile]) -> list[Sp
     if empty := [number for number, part in enumerate(parts, 1) if not part]:
         what = f"fold {empty[0]} of {settings.folds} has no rows: rows of one group or nearly the same stay together"
         raise UserError(what, "data.split.folds", "ask for fewer folds, or give more rows that differ")
-    place = {example.id: number for number, part in enumerate(parts) for example in part}
-    found: list[Splits] = []
+    numbers = {example.id: number for number, part in enumerate(parts) for example in part}
+    splits: list[Splits] = []
     for number, part in enumerate(parts):
         following = (number + 1) % settings.folds
-        train = tuple(example for example in examples if place[example.id] not in (number, following))
-        found.append({"train": train, "validation": parts[following], "test": part})
-    return found
+        train = tuple(example for example in examples if numbers[example.id] not in (number, following))
+        splits.append({"train": train, "validation": parts[following], "test": part})
+    return splits
 
 
 def _near(examples: Sequence[Example], keep: Mapping[str, str]) -> list[tuple[int, int]]:
@@ -83,6 +82,6 @@ def _near(examples: Sequence[Example], keep: Mapping[str, str]) -> list[tuple[in
 def split_recipe(experiment: Experiment) -> str:
     """sha256 of what a split is made by, whatever the rows: the file's place and the settings."""
     settings = experiment.config.data
-    place = locate(settings.train or "", experiment.folder)
+    path = locate(settings.train or "", experiment.folder)
     parts = settings.split.model_dump(exclude=None if settings.split.folds else {"folds"}) if settings.split else None
-    return data.sha256_json([str(place), parts, experiment.config.seed])
+    return sha256_json([str(path), parts, experiment.config.seed])

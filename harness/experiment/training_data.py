@@ -48,7 +48,7 @@ def rows(experiment: Experiment, splits: Splits) -> TrainingData:
         general=as_rows(Prompter("general"), _general(experiment)),
         pairs=[_pair(prompter, pair) for pair in preferred if not _is_held_out(pair)],
         held_out=[_pair(prompter, pair) for pair in preferred if _is_held_out(pair)],
-        rated=[RatedRow(prompter.messages(_asked(row)), row.completion, row.label) for row in rated],
+        rated=[RatedRow(prompter.messages(_as_example(row)), row.completion, row.label) for row in rated],
         schema=schema,
     )
 
@@ -64,21 +64,21 @@ def check(experiment: Experiment, splits: Splits) -> None:
 def findings(experiment: Experiment, splits: Splits) -> list[Finding]:
     """Rows to learn from that are asked in an exam."""
     suites = [exam for exam in exams.regression_exams(experiment) if not isinstance(exam, LmEvalTask)]
-    asked = {normalise(example.input) for suite in suites for example in suite.examples}
-    asked |= {normalise(example.input) for example in splits.get("test", ())}
+    inputs = {normalise(example.input) for suite in suites for example in suite.examples}
+    inputs |= {normalise(example.input) for example in splits.get("test", ())}
     preferred, rated = _preferences(experiment)
     compared: Sequence[Preference | Rated] = [*preferred, *rated]
     learnt = {
         "general": [(row.id, row.input) for row in _general(experiment)],
-        "preferences": [(row.id, _asked(row).input) for row in compared],
+        "preferences": [(row.id, _as_example(row).input) for row in compared],
     }
-    found = []
+    leaks = []
     for name, texts in learnt.items():
-        leaked = tuple(row_id for row_id, text in texts if normalise(text) in asked)
+        leaked = tuple(row_id for row_id, text in texts if normalise(text) in inputs)
         if leaked:
             text = f"{len(leaked):,} of the {len(texts):,} {name} rows are asked in an exam, first {leaked[0]}"
-            found.append(Finding("block", f"{name}_overlap", text, leaked))
-    return found
+            leaks.append(Finding("block", f"{name}_overlap", text, leaked))
+    return leaks
 
 
 def reward_accuracy(preferred: Sequence[tuple[str, float]], confidence: float) -> RewardAccuracy | None:
@@ -123,10 +123,10 @@ def _is_held_out(pair: Preference) -> bool:
 
 
 def _pair(prompter: Prompter, pair: Preference) -> PairRow:
-    return PairRow(prompter.messages(_asked(pair)), pair.chosen, pair.rejected)
+    return PairRow(prompter.messages(_as_example(pair)), pair.chosen, pair.rejected)
 
 
-def _asked(row: Preference | Rated) -> Example:
+def _as_example(row: Preference | Rated) -> Example:
     """The prompt of a preference as an example, which the task's prompter can ask."""
     last = row.prompt[-1]["content"] if row.prompt else ""
     return Example(row.id, {**row.columns, "input": last, "target": ""}, "", row.id, turns=row.prompt)

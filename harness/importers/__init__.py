@@ -67,12 +67,12 @@ def import_logs(base: str, tuned: str, out: Path, metric: str | None = None, tas
     return Imported(path, summary, [*dict.fromkeys(notes), *pairing.remarks(exams)])
 
 
-def read(place: str) -> Log:
-    """The log at `place`, whichever known tool wrote it."""
-    source = open_source(place)
+def read(location: str) -> Log:
+    """The log at `location`, whichever known tool wrote it."""
+    source = open_source(location)
     for name, importer in IMPORTERS.items():
         if importer.recognise(source):
             answers, notes = importer.read(source)
-            return Log(name, place, tuple(answers), tuple(notes))
+            return Log(name, location, tuple(answers), tuple(notes))
     *others, last = (importer.give for importer in IMPORTERS.values())
-    raise UserError(f"not a log of {', '.join(IMPORTERS)}", place, f"give {', '.join(others)} or {last}")
+    raise UserError(f"not a log of {', '.join(IMPORTERS)}", location, f"give {', '.join(others)} or {last}")

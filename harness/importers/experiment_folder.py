@@ -19,7 +19,7 @@ from harness.importers.pairing import Exam, Side
 from suites.catalog import BUILTIN
 from suites.errors import UserError
 from suites.metrics import table
-from suites.types import Json
+from suites.types import MARGIN, Json
 
 TEMPLATE = """\
 # Two {format} logs of one exam, made into an experiment by `harness import`. It asks no model anything:
@@ -110,11 +110,11 @@ def write(chosen: Plan, log_format: str, sources: tuple[str, str], folder: Path)
     return path
 
 
-def _write_suite(place: Path, exam: Exam, names: Mapping[str, str]) -> None:
-    place.mkdir()
-    _write_rows(place / "examples.jsonl", _questions(exam, names))
+def _write_suite(folder: Path, exam: Exam, names: Mapping[str, str]) -> None:
+    folder.mkdir()
+    _write_rows(folder / "examples.jsonl", _questions(exam, names))
     settings = {"name": names[exam.task], "metrics": [_metric(exam, None)]}
-    (place / "suite.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    (folder / "suite.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
 
 
 def _answers(exam: Exam, side: Side, names: Mapping[str, str]) -> list[Json]:
@@ -135,8 +135,8 @@ def _questions(exam: Exam, names: Mapping[str, str]) -> list[dict[str, str]]:
     clusters = exam.clusters()
     rows = []
     for item in exam.items:
-        asked = exam.asked(item)
-        row = {"id": _id(exam, item, names), "input": asked.input, "target": asked.target}
+        answer = exam.any_answer(item)
+        row = {"id": _id(exam, item, names), "input": answer.input, "target": answer.target}
         rows.append(row | ({"cluster": _id(exam, clusters[item], names)} if item in clusters else {}))
     return rows
 
@@ -151,11 +151,11 @@ def _recorded(identity: str, answer: Answer) -> Json:
 def _experiment(chosen: Plan, log_format: str, sources: tuple[str, str]) -> str:
     exam = chosen.deciding
     findings = {}
-    if not all(exam.asked(item).target.strip() for item in exam.items):
+    if not all(exam.any_answer(item).target.strip() for item in exam.items):
         findings["empty_target"] = "info"  # the tool's marks decide, not the target's text
     if exam.clusters():
         findings["duplicates"] = "info"  # questions asked again share a cluster
-    suites = [{"suite": chosen.names[other.task], "margin": 0.03} for other in chosen.others]
+    suites = [{"suite": chosen.names[other.task], "margin": MARGIN} for other in chosen.others]
     return TEMPLATE.format(
         format=log_format,
         base=repr(sources[0]),

@@ -107,7 +107,7 @@ def _rows(samples: Iterable[object], name: str) -> Iterator[Row]:
 
 def _answer(where: str, task: str, model: str, sample: Json) -> Answer:
     epoch = field({"epoch": 1, **sample}, "epoch", int)
-    asked, choices = _prompt(field(sample, "input", str, list), sample), sample.get("choices") or []
+    prompt, choices = _prompt(field(sample, "input", str, list), sample), sample.get("choices") or []
     output, target = part(sample, "output"), sample.get("target")
     usage = part(part(sample, "model_usage"), model) or part(output, "usage")
     completion = _completion(output, sample)
@@ -115,8 +115,8 @@ def _answer(where: str, task: str, model: str, sample: Json) -> Answer:
         where=where,
         task=task,
         item=f"{as_text(field(sample, 'id', str, int))}/{epoch}",
-        question=sha256_json([asked, target, choices]),
-        input="\n".join([asked, *map(as_text, choices)]),
+        question=sha256_json([prompt, target, choices]),
+        input="\n".join([prompt, *map(as_text, choices)]),
         target=as_text(target[0] if isinstance(target, list) and len(target) == 1 else target),
         completion=completion,
         scores=_scores(part(sample, "scores")),

@@ -42,8 +42,8 @@ def read(source: Source) -> tuple[list[Answer], list[str]]:
         return _read_task(source.path, source.content)
     files = [source.path / name for name in source.content if SAMPLES.fullmatch(Path(name).name)]
     _refuse_repeats(files, source.path)
-    found = [_read_task(file, rows(file)) for file in files]
-    return [answer for answers, _ in found for answer in answers], [note for _, notes in found for note in notes]
+    results = [_read_task(file, rows(file)) for file in files]
+    return [answer for answers, _ in results for answer in answers], [note for _, notes in results for note in notes]
 
 
 def _refuse_repeats(files: Sequence[Path], folder: Path) -> None:
@@ -61,12 +61,12 @@ def _task(file: Path) -> str:
     return named["task"] if named else ""
 
 
-def _read_task(file: Path, found: Sequence[Row]) -> tuple[list[Answer], list[str]]:
+def _read_task(file: Path, samples: Sequence[Row]) -> tuple[list[Answer], list[str]]:
     lower = _better_when_lower(file)
-    documents = _by_document(found, file)
+    documents = _by_document(samples, file)
     answers = each(documents, file, lambda where, filters: _answer(where, file, filters, lower))
-    told = sorted(lower & {str(name) for _, row in found for name in row["metrics"]})
-    return answers, [f"{name} of {_task(file)} is better when lower, and was left out" for name in told]
+    names = sorted(lower & {str(name) for _, row in samples for name in row["metrics"]})
+    return answers, [f"{name} of {_task(file)} is better when lower, and was left out" for name in names]
 
 
 def _better_when_lower(file: Path) -> set[str]:
@@ -80,11 +80,11 @@ def _better_when_lower(file: Path) -> set[str]:
     return {name for name, higher in directions.items() if higher is False}
 
 
-def _by_document(found: Sequence[Row], file: Path) -> list[tuple[str, Json]]:
+def _by_document(samples: Sequence[Row], file: Path) -> list[tuple[str, Json]]:
     """The rows of each document by filter, filters in alphabetical order so that the order of lines says nothing."""
     documents: dict[int, dict[str, Row]] = {}
     bad: list[str] = []
-    for where, row in found:
+    for where, row in samples:
         try:
             filters = documents.setdefault(field(row, "doc_id", int), {})
         except ValueError as error:
@@ -117,8 +117,8 @@ def _answer(where: str, file: Path, filters: Mapping[str, Row], lower: set[str])
 
 def _question(doc: object) -> str:
     """The document's question, not the prompt: prompts are the arms' own, and the exam is the same for both."""
-    asked = [doc[name] for name in QUESTIONS if isinstance(doc.get(name), str)] if isinstance(doc, dict) else []
-    return str(asked[0]) if asked else as_text(doc)
+    questions = [doc[name] for name in QUESTIONS if isinstance(doc.get(name), str)] if isinstance(doc, dict) else []
+    return str(questions[0]) if questions else as_text(doc)
 
 
 def _scores(filters: Mapping[str, Row], lower: set[str]) -> dict[str, float]:
@@ -149,8 +149,8 @@ def _completion(row: Json) -> tuple[str, list[str]]:
 
 def _requests(arguments: Json | Sequence[Json | list[object]]) -> list[tuple[str, str]]:
     """(context, continuation) of every request, which samples files hold as `{"gen_args_0": {"arg_0": ...}}`."""
-    found = list(arguments.values()) if isinstance(arguments, Mapping) else arguments
-    pairs = [list(pair.values()) if isinstance(pair, dict) else pair for pair in found]
+    requests = list(arguments.values()) if isinstance(arguments, Mapping) else arguments
+    pairs = [list(pair.values()) if isinstance(pair, dict) else pair for pair in requests]
     if not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
         raise ValueError("`arguments` are not pairs of context and continuation")
     return [(as_text(context), as_text(continuation)) for context, continuation in pairs]
@@ -174,12 +174,12 @@ def _likeliest(
 def _logprob(response: Sequence[Sequence[float]]) -> float:
     """Minus infinity is one; no number at all is none."""
     try:
-        found = float(response[0][0])
+        logprob = float(response[0][0])
     except (TypeError, ValueError, OverflowError, LookupError):
-        found = math.nan
-    if math.isnan(found):
+        logprob = math.nan
+    if math.isnan(logprob):
         raise ValueError(f"a response is {as_text(response)}, expected [[log probability, is greedy]]")
-    return found
+    return logprob
 
 
 def _target(target: str, options: Sequence[str]) -> str:

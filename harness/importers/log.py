@@ -65,13 +65,13 @@ class Log:
     notes: tuple[str, ...] = ()
 
 
-def open_source(place: str) -> Source:
-    """What lies at `place`, a path or PATH::COLUMN. Raises UserError for what cannot be read."""
-    name, _, column = (place, "", "") if Path(place).exists() else place.partition("::")
+def open_source(location: str) -> Source:
+    """What lies at `location`, a path or PATH::COLUMN. Raises UserError for what cannot be read."""
+    name, _, column = (location, "", "") if Path(location).exists() else location.partition("::")
     path = Path(name)
     try:
         if path.is_dir():
-            names = sorted(str(found.relative_to(path)) for found in path.rglob("*") if found.is_file())
+            names = sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
             return Source(path, "folder", names, column)
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
@@ -87,17 +87,17 @@ def open_source(place: str) -> Source:
 
 def rows(path: Path) -> list[Row]:
     """The objects of a JSONL file with their `file:line`; every bad line is told at once."""
-    found: list[Row] = []
+    objects: list[Row] = []
     bad: list[str] = []
     for number, line in enumerate(path.read_bytes().removeprefix(BOM).split(b"\n"), 1):
         if line.strip():
             where = f"{path.name}:{number}"
             try:
-                found.append((where, _object(line)))
+                objects.append((where, _object(line)))
             except ValueError as error:
                 bad.append(f"{where}: {error}")
     refuse_rows(bad, path)
-    return found
+    return objects
 
 
 def _object(line: bytes) -> Json:
@@ -126,11 +126,11 @@ def _parse(content: bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def each(found: Iterable[Row], path: Path, make: Callable[[str, Json], Answer | None]) -> list[Answer]:
+def each(objects: Iterable[Row], path: Path, make: Callable[[str, Json], Answer | None]) -> list[Answer]:
     """`make` of every row; every row for which it raises ValueError is told at once, with the reason."""
     answers: list[Answer] = []
     bad: list[str] = []
-    for where, row in found:
+    for where, row in objects:
         try:
             answer = make(where, row)
         except ValueError as error:
@@ -214,8 +214,8 @@ def seconds(value: object) -> float:
 
 def marks(given: Mapping[str, object]) -> dict[str, float]:
     """The values that are finite numbers; a mark that is none was not given, which is not the same as 0."""
-    found = {name: number(value) for name, value in given.items()}
-    return {name: value for name, value in found.items() if value is not None}
+    numbers = {name: number(value) for name, value in given.items()}
+    return {name: value for name, value in numbers.items() if value is not None}
 
 
 def as_text(value: object) -> str:

@@ -27,22 +27,22 @@ class Exam:
     tuned: Side
     marks: tuple[str, ...]
 
-    def asked(self, item: str) -> Answer:
+    def any_answer(self, item: str) -> Answer:
         """An answer to `item`, for what was asked."""
         return self.base.get(item) or self.tuned[item]
 
     def clusters(self) -> dict[str, str]:
         """For items that ask a question again: the first item that asked it."""
-        groups = grouped((self.asked(item).question, item) for item in self.items)
+        groups = grouped((self.any_answer(item).question, item) for item in self.items)
         return {item: group[0] for _, group in groups if len(group) > 1 for item in group}
 
 
 def pair(base: Log, tuned: Log) -> list[Exam]:
     """One Exam for each task, by name. Raises UserError, naming what differs, for logs of different exams."""
-    places = f"{base.name} and {tuned.name}"
+    logs = f"{base.name} and {tuned.name}"
     if base.format != tuned.format:
         what = f"one log is of {base.format}, the other of {tuned.format}"
-        raise UserError(what, places, "import two logs of one tool")
+        raise UserError(what, logs, "import two logs of one tool")
     one, other = _by_task(base), _by_task(tuned)
     if one.keys() != other.keys() and len(one) == len(other) == 1 and "" in (*one, *other):
         name = "".join({*one, *other})  # a renamed file does not say what its task is called
@@ -50,27 +50,27 @@ def pair(base: Log, tuned: Log) -> list[Exam]:
     if one.keys() != other.keys():
         listed = [f"  only in {log.name}: {', '.join(sorted(a.keys() - b.keys()))}" for log, a, b in
                   ((base, one, other), (tuned, other, one)) if a.keys() - b.keys()]  # fmt: skip
-        raise UserError("the logs are of different tasks\n" + "\n".join(listed), places, "give logs of the same tasks")
-    _same_questions(one, other, places)
+        raise UserError("the logs are of different tasks\n" + "\n".join(listed), logs, "give logs of the same tasks")
+    _same_questions(one, other, logs)
     return [_exam(task, one[task], other[task]) for task in sorted(one, key=natural)]
 
 
 def _by_task(log: Log) -> dict[str, dict[str, Answer]]:
-    found: dict[str, dict[str, Answer]] = {}
+    tasks: dict[str, dict[str, Answer]] = {}
     bad: list[str] = []
     for answer in log.answers:
-        items = found.setdefault(answer.task, {})
+        items = tasks.setdefault(answer.task, {})
         if answer.item in items:
             bad.append(f"{answer.where}: {answer.item!r} was answered in {items[answer.item].where} already")
         items[answer.item] = answer
     if bad:
         raise UserError(f"{_n(len(bad), 'item')} answered twice\n{shown(bad)}", log.name, "give one log of each run")
-    if not found:
+    if not tasks:
         raise UserError("the log holds no answers", log.name, "give the log of a finished run, with its samples")
-    return found
+    return tasks
 
 
-def _same_questions(one: Mapping[str, Side], other: Mapping[str, Side], places: str) -> None:
+def _same_questions(one: Mapping[str, Side], other: Mapping[str, Side], logs: str) -> None:
     shared = [
         (one[task][item], other[task][item])
         for task in one
@@ -83,9 +83,9 @@ def _same_questions(one: Mapping[str, Side], other: Mapping[str, Side], places: 
     ]
     if different:
         what = f"{len(different):,} of {len(shared):,} items are different questions\n{shown(different)}"
-        raise UserError(what, places, "import two logs of the same exam: the same data, version, order and seed")
+        raise UserError(what, logs, "import two logs of the same exam: the same data, version, order and seed")
     if not shared:
-        raise UserError("the logs have no item in common", places, "import two logs of the same exam")
+        raise UserError("the logs have no item in common", logs, "import two logs of the same exam")
 
 
 def _short(answer: Answer) -> str:
@@ -100,18 +100,18 @@ def _exam(task: str, base: Side, tuned: Side) -> Exam:
 
 def _marks(side: Side) -> list[str]:
     """Marks in the order in which the tool gives them, whatever the order of its answers."""
-    places: dict[str, int] = {}
+    positions: dict[str, int] = {}
     outside = {name for answer in side.values() for name, value in answer.scores.items() if not 0 <= value <= 1}
     for answer in side.values():
-        for place, name in enumerate(answer.scores):
-            places[name] = min(place, places.get(name, place))
-    return sorted(places.keys() - outside, key=lambda name: (places[name], name))
+        for position, name in enumerate(answer.scores):
+            positions[name] = min(position, positions.get(name, position))
+    return sorted(positions.keys() - outside, key=lambda name: (positions[name], name))
 
 
 def natural(item: str) -> tuple[list[tuple[int, str]], str]:
     """Sorts 2 before 10."""
-    found = re.split(r"([0-9]{1,18})", item)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in found], item
+    parts = re.split(r"([0-9]{1,18})", item)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], item
 
 
 def shown(sentences: Sequence[str]) -> str:
@@ -130,21 +130,21 @@ def remarks(exams: Sequence[Exam]) -> list[str]:
 
 
 def _remarks(exam: Exam) -> list[str]:
-    found: list[str] = []
+    remarks: list[str] = []
     for name, side in (("base", exam.base), ("tuned", exam.tuned)):
-        found.append(_told(exam, f"{name} has no answer to", [item for item in exam.items if item not in side]))
-        found.append(_told(exam, f"{name} failed on", [item for item in side if side[item].error]))
+        remarks.append(_sentence(exam, f"{name} has no answer to", [item for item in exam.items if item not in side]))
+        remarks.append(_sentence(exam, f"{name} failed on", [item for item in side if side[item].error]))
     both = [item for item in exam.items if item in exam.base and item in exam.tuned]
     worded = [item for item in both if exam.base[item].input != exam.tuned[item].input]
-    found.append(_told(exam, "the logs differ in the wording of, and base's is kept for,", worded))
-    return [*found, *(f"{name!r} is a mark in [0, 1] in only one log, and cannot decide" for name in _lonely(exam))]
+    remarks.append(_sentence(exam, "the logs differ in the wording of, and base's is kept for,", worded))
+    return [*remarks, *(f"{name!r} is a mark in [0, 1] in only one log, and cannot decide" for name in _lonely(exam))]
 
 
 def _lonely(exam: Exam) -> list[str]:
     return sorted({*_marks(exam.base)} ^ {*_marks(exam.tuned)})
 
 
-def _told(exam: Exam, trouble: str, items: Sequence[str]) -> str:
+def _sentence(exam: Exam, trouble: str, items: Sequence[str]) -> str:
     """A sentence that counts the items and names a few; none where there are none."""
     some = ", ".join(map(repr, sorted(items, key=natural)[:3])) + ", ..." * (len(items) > 3)
     of = f" of {exam.task}" if exam.task else ""

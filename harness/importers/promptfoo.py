@@ -29,38 +29,38 @@ def recognise(source: Source) -> bool:
 
 def read(source: Source) -> tuple[list[Answer], list[str]]:
     """The answers of one column. Raises UserError that lists the columns when there are several and none was named."""
-    found = source.content if source.kind == "rows" else _rows(source)
-    columns = _columns(found, source)
+    results = source.content if source.kind == "rows" else _rows(source)
+    columns = _columns(results, source)
     wanted = _choose(columns, source)
-    return each(found, source.path, lambda where, row: _answer(where, row) if row[COLUMN] == wanted else None), []
+    return each(results, source.path, lambda where, row: _answer(where, row) if row[COLUMN] == wanted else None), []
 
 
 def _summary(content: object) -> Json:
     """The summary is the whole file, or stands in `results` beside the configuration."""
     inner = content.get("results") if isinstance(content, dict) else None
-    found = inner if isinstance(inner, dict) else content
-    return found if isinstance(found, dict) else {}
+    summary = inner if isinstance(inner, dict) else content
+    return summary if isinstance(summary, dict) else {}
 
 
 def _rows(source: Source) -> list[Row]:
-    found = list(enumerate(_summary(source.content)["results"]))
+    results = list(enumerate(_summary(source.content)["results"]))
     name = source.path.name
     refuse_rows(
         [
             f"{name}: results[{i}]: found {kind(row)}, expected an object"
-            for i, row in found
+            for i, row in results
             if not isinstance(row, dict)
         ],
         source.path,
     )
-    return [(f"{name}: results[{i}]", row) for i, row in found]
+    return [(f"{name}: results[{i}]", row) for i, row in results]
 
 
-def _columns(found: Sequence[Row], source: Source) -> dict[int, str]:
+def _columns(results: Sequence[Row], source: Source) -> dict[int, str]:
     """The name of each column by its number: the provider, and the prompt's label."""
     columns: dict[int, str] = {}
     bad: list[str] = []
-    for where, row in found:
+    for where, row in results:
         try:
             field(row, "testIdx", int)
             columns.setdefault(field(row, COLUMN, int), _provider(row))

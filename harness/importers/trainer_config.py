@@ -145,11 +145,11 @@ def _llama_factory(conversion: Conversion, folder: Path) -> None:
     names = [name.strip() for name in str(conversion.take("dataset") or "").split(",") if name.strip()]
     if len(names) > 1:
         conversion.remarks.append(f"only the first of {len(names)} datasets is taken: {names[0]}")
-    place = folder / str(conversion.take("dataset_dir", "data"))
-    listed = place / "dataset_info.json"
+    directory = folder / str(conversion.take("dataset_dir", "data"))
+    listed = directory / "dataset_info.json"
     known = json.loads(listed.read_text(encoding="utf-8")) if listed.is_file() else {}
     entry = known.get(names[0], {}) if names else {}
-    file = str(place / entry["file_name"]) if "file_name" in entry else (names[0] if names else None)
+    file = str(directory / entry["file_name"]) if "file_name" in entry else (names[0] if names else None)
     if file and "file_name" not in entry:
         conversion.remarks.append(f"{file} is not in {listed}; put its file under data.train")
     _data(conversion, file, str(entry.get("formatting") or "alpaca"), conversion.take("val_size"))
@@ -209,8 +209,8 @@ def _training(conversion: Conversion, names: Mapping[str, str]) -> None:
 
 def _reason(error: ValidationError) -> str:
     first = error.errors()[0]
-    place = ".".join(map(str, first["loc"]))
-    return f"{place}: {first['msg']}" if place else first["msg"].removeprefix("Value error, ")
+    location = ".".join(map(str, first["loc"]))
+    return f"{location}: {first['msg']}" if location else first["msg"].removeprefix("Value error, ")
 
 
 def _trackers(conversion: Conversion) -> None:

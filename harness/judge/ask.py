@@ -42,10 +42,10 @@ class Judged:
 
 def judge_all(model: Model, rubric: Rubric, pairs: Sequence[Pair], generation: Generation, what: str) -> list[Judged]:
     """Both orders of every pair. Two equal answers are a tie without asking."""
-    asked = [pair for pair in pairs if pair.first != pair.second]
-    with phase(f"judge on {what}", 2 * len(asked)) as progress:
-        given = judge(model, rubric, asked, generation, lambda batch: progress.advance(len(batch)))
-    verdicts = dict(zip((pair.id for pair in asked), given, strict=True))
+    different = [pair for pair in pairs if pair.first != pair.second]
+    with phase(f"judge on {what}", 2 * len(different)) as progress:
+        given = judge(model, rubric, different, generation, lambda batch: progress.advance(len(batch)))
+    verdicts = dict(zip((pair.id for pair in different), given, strict=True))
     same = JudgeVerdict("tie", "the answers are equal; not asked", rubric.digest)
     return [Judged(pair, *verdicts.get(pair.id, (same, same))) for pair in pairs]
 

@@ -32,8 +32,8 @@ def exam_measures(
 
     `baseline` and `candidate` are scores on the task's own metric; where they differ, the judge should see it.
     """
-    asked = [item for item in judged if item.pair.first != item.pair.second]
-    readable = [item for item in asked if item.choice is not None]
+    different = [item for item in judged if item.pair.first != item.pair.second]
+    readable = [item for item in different if item.choice is not None]
     decided = [v for item in readable for v in (item.forward.grade, item.turned.grade) if v != "tie"]
     right = []
     for item in readable:
@@ -41,7 +41,7 @@ def exam_measures(
         if one is not None and other is not None and one != other:
             right.append(item.choice == ("first" if one > other else "second"))
     return [
-        share("readable", len(readable), len(asked), confidence, "pairs read in both orders"),
+        share("readable", len(readable), len(different), confidence, "pairs read in both orders"),
         share("consistency", sum(i.consistent for i in readable), len(readable), confidence, "same in both orders"),
         share("first_slot", decided.count("first"), len(decided), confidence, "decisions for the first slot"),
         share("metric_agreement", sum(right), len(right), confidence, "right where the task's metric tells them apart"),

@@ -75,17 +75,17 @@ class Cached:
         """Like `Model.generate`. What is finished is stored as it comes, so an interrupted run goes on where it was."""
         rendered = [self.render(prompt) for prompt in prompts]
         ids = [completion_id(self.identity, text, generation) for text in rendered]
-        places: dict[str, list[int]] = {}
+        indices: dict[str, list[int]] = {}
         for position, key in enumerate(ids):
-            places.setdefault(key, []).append(position)
-        known = answers.completions(self._store, list(places))
+            indices.setdefault(key, []).append(position)
+        known = answers.completions(self._store, list(indices))
 
-        def tell(keys: Sequence[str]) -> None:
+        def report(keys: Sequence[str]) -> None:
             if on_progress:
-                on_progress([(position, known[key]) for key in keys for position in places[key]])
+                on_progress([(position, known[key]) for key in keys for position in indices[key]])
 
-        tell(list(known))
-        missing = [positions[0] for key, positions in places.items() if key not in known]
+        report(list(known))
+        missing = [positions[0] for key, positions in indices.items() if key not in known]
 
         rows: list[StoredCompletion] = []
         stored = time.monotonic()
@@ -95,7 +95,7 @@ class Cached:
             done = {missing[index]: completion for index, completion in batch}
             rows.extend(answers.stored(ids[position], rendered[position], c) for position, c in done.items())
             known.update({ids[position]: completion for position, completion in done.items()})
-            tell([ids[position] for position in done])
+            report([ids[position] for position in done])
             if time.monotonic() - stored >= STORE_SECONDS:
                 self._put(rows)
                 self._store.release()

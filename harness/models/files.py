@@ -107,12 +107,12 @@ def _sha256(file: Path, size: int, mtime_ns: int) -> str:
 
 def read_json(file: Path) -> Json:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"the file is not JSON: {error}", str(file), "restore the file") from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise UserError("the file must hold a JSON object", str(file), "restore the file")
-    return found
+    return content
 
 
 def first_line(error: Exception) -> str:
@@ -134,7 +134,7 @@ def _from_hub(name: str, revision: str | None, what: str) -> Path:
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    asked = f"{name}@{revision}" if revision else name
+    reference = f"{name}@{revision}" if revision else name
     try:
         path = huggingface_hub.snapshot_download(
             name, revision=revision, allow_patterns=DOWNLOADS, ignore_patterns=["*/*", "consolidated*"]
@@ -143,8 +143,8 @@ def _from_hub(name: str, revision: str | None, what: str) -> Path:
         raise UserError(f"{name!r} is neither a folder nor a Hub id", f"{what}: {name}", "check the name") from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise UserError(
-            f"the {what} {asked} is not on this machine and could not be downloaded: {first_line(error)}",
-            f"{what}: {asked}",
+            f"the {what} {reference} is not on this machine and could not be downloaded: {first_line(error)}",
+            f"{what}: {reference}",
             f"with a network run `hf download {name}`"
             " (HF_HUB_OFFLINE must not be 1; private models need `hf auth login`), or give a folder",
         ) from error

@@ -107,19 +107,19 @@ class OpenAIModel:
         bodies = [self._body(_messages(prompt), generation) for prompt in prompts]
         answers: dict[int, Completion] = {}
 
-        def take(i: int, found: Completion) -> None:
-            answers[i] = found
+        def take(i: int, completion: Completion) -> None:
+            answers[i] = completion
             if on_progress:
-                on_progress([(i, found)])
+                on_progress([(i, completion)])
 
         workers = Workers(lambda i, stop: self._answer(bodies[i], stop), len(bodies), self.spec.concurrency)
         try:
-            for i, found in workers:
-                take(i, found)
+            for i, completion in workers:
+                take(i, completion)
         finally:
-            for i, found in workers.stop(GRACE_S):
-                if not found.error:  # answered while the interruption was on its way; not to be asked again
-                    take(i, found)
+            for i, completion in workers.stop(GRACE_S):
+                if not completion.error:  # answered while the interruption was on its way; not to be asked again
+                    take(i, completion)
         return [answers[i] for i in range(len(bodies))]
 
     def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:

@@ -31,10 +31,10 @@ class Workers(Generic[T]):
 
     def __iter__(self) -> Iterator[tuple[int, T]]:
         for _ in range(self._count):
-            i, found = self._done.get()
-            if isinstance(found, Exception):
-                raise found
-            yield i, found
+            i, result = self._done.get()
+            if isinstance(result, Exception):
+                raise result
+            yield i, result
 
     def stop(self, grace_s: float) -> list[tuple[int, T]]:
         """Start nothing more; what else is finished by now, or within `grace_s` seconds."""
@@ -44,9 +44,9 @@ class Workers(Generic[T]):
             thread.join(max(0.0, end - time.monotonic()))
         late = []
         while not self._done.empty():
-            i, found = self._done.get()
-            if not isinstance(found, Exception):
-                late.append((i, found))
+            i, result = self._done.get()
+            if not isinstance(result, Exception):
+                late.append((i, result))
         return late
 
     def _run(self) -> None:

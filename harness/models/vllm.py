@@ -12,8 +12,8 @@ from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from harness.models import files as hf_files
 from harness.models.errors import NonFiniteWeights
+from harness.models.files import first_line, read_json
 from harness.models.hf import loading
 from harness.models.hf.model import HFModel
 from suites.errors import UserError
@@ -75,8 +75,8 @@ class VLLMModel:
             take([(i, self.files.too_long(len(encoded[i]), generation)) for i in refused])
         settings = {"max_tokens": generation.max_new_tokens, "stop_token_ids": self.files.stop}
         settings |= {"temperature": generation.temperature, "seed": generation.seed}
-        asked = [i for i in range(len(encoded)) if i not in answers]
-        for part, outputs, seconds in self._ask(asked, encoded, settings):
+        pending = [i for i in range(len(encoded)) if i not in answers]
+        for part, outputs, seconds in self._ask(pending, encoded, settings):
             take([(i, self._completion(out, seconds)) for i, out in zip(part, outputs, strict=True)])
         return [answers[i] for i in range(len(prompts))]
 
@@ -123,8 +123,8 @@ class VLLMModel:
         sampling = SamplingParams(detokenize=False, **settings)
         for start in range(0, len(indices), TOLD):
             part, started = indices[start : start + TOLD], time.perf_counter()
-            asked = [{"prompt_token_ids": encoded[i]} for i in part]
-            outputs = self._engine.generate(asked, sampling, use_tqdm=False, lora_request=request)
+            prompts = [{"prompt_token_ids": encoded[i]} for i in part]
+            outputs = self._engine.generate(prompts, sampling, use_tqdm=False, lora_request=request)
             yield part, outputs, (time.perf_counter() - started) / len(part)
 
     @cached_property
@@ -151,7 +151,7 @@ class VLLMModel:
         files = self.files
         settings: dict[str, object] = {"enforce_eager": files.device == "cpu"}
         if files.adapter:
-            config = hf_files.read_json(files.adapter / "adapter_config.json")
+            config = read_json(files.adapter / "adapter_config.json")
             targets, rank = config.get("target_modules"), int(config.get("r") or 0)
             if config.get("peft_type") != "LORA" or rank > RANKS[-1]:
                 what = f"vLLM serves LoRA adapters up to rank {RANKS[-1]}, not this {config.get('peft_type')}"
@@ -164,7 +164,7 @@ class VLLMModel:
                 enable_prefix_caching=True, **settings,
             )  # fmt: skip
         except (ValueError, RuntimeError) as error:  # a model it does not know, or too little memory
-            what = f"vLLM cannot load the model: {hf_files.first_line(error)}"
+            what = f"vLLM cannot load the model: {first_line(error)}"
             raise UserError(what, self.spec.base, "leave `engine: vllm` out, or give it more memory") from error
 
     def _completion(self, output: RequestOutput, seconds: float) -> Completion:
@@ -177,5 +177,5 @@ class VLLMModel:
 
 
 def _score(logprobs: Sequence[dict[int, Logprob]], context: list[int], answer: list[int]) -> LogLikelihood:
-    here = [logprobs[len(context) + i][token] for i, token in enumerate(answer)]
-    return LogLikelihood(sum(found.logprob for found in here), all(found.rank == 1 for found in here))
+    entries = [logprobs[len(context) + i][token] for i, token in enumerate(answer)]
+    return LogLikelihood(sum(entry.logprob for entry in entries), all(entry.rank == 1 for entry in entries))

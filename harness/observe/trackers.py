@@ -70,10 +70,10 @@ class _MLflow:
 
         self._client: Any = mlflow.MlflowClient()
         known = self._client.get_experiment_by_name("finetune-harness")
-        place = known.experiment_id if known else self._client.create_experiment("finetune-harness")
-        runs = self._client.search_runs([place], f"tags.experiment_id = '{run_id}'", max_results=1)
+        experiment = known.experiment_id if known else self._client.create_experiment("finetune-harness")
+        runs = self._client.search_runs([experiment], f"tags.experiment_id = '{run_id}'", max_results=1)
         new = not runs
-        run = self._client.create_run(place, tags={"experiment_id": run_id}, run_name=project) if new else runs[0]
+        run = self._client.create_run(experiment, tags={"experiment_id": run_id}, run_name=project) if new else runs[0]
         self._id = run.info.run_id
 
     def log(self, numbers: Numbers, step: int | None) -> None:

@@ -7,14 +7,14 @@ from harness.experiment.arms import base_arms
 from harness.experiment.session import Session
 from harness.models import NonFiniteWeights
 from harness.pipeline.examiner import choose, examiner, report_trouble
-from harness.store import arms as places
 from harness.store import experiments
+from harness.store.arms import forget
 
 
 def baseline(session: Session) -> None:
     """Set the bar. Weights that are no numbers stop the experiment."""
     experiment = session.experiment
-    places.forget(session.store, session.id, "base")
+    forget(session.store, session.id, "base")
     experiments.forget_trouble(session.store, session.id)
     arms = base_arms(experiment, session.splits)
     try:

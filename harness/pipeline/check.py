@@ -118,12 +118,12 @@ def of_preferences(path: Path) -> list[Finding]:
 
 def of_files(files: Mapping[str, Path | None], columns: Mapping[str, str]) -> Material:
     """The rows of bare files, by split; each format is told."""
-    found = {name: read_data(path, columns) for name, path in files.items() if path}
-    tell(found.values())
-    return Material({name: file.examples for name, file in found.items()})
+    parsed = {name: read_data(path, columns) for name, path in files.items() if path}
+    show_formats(parsed.values())
+    return Material({name: file.examples for name, file in parsed.items()})
 
 
-def tell(files: Iterable[DataFile]) -> None:
+def show_formats(files: Iterable[DataFile]) -> None:
     """What each file was taken for, on stderr."""
     for file in files:
         say(str(file))
@@ -148,8 +148,8 @@ def show(findings: Sequence[Finding], *, as_json: bool) -> None:
     from harness.observe.tables import print_table
 
     if as_json:
-        settings = [f"data.findings.{found.check}" if found.check in CHECKS else None for found in findings]
-        rows = [{**asdict(found), "setting": setting} for found, setting in zip(findings, settings, strict=True)]
+        settings = [f"data.findings.{finding.check}" if finding.check in CHECKS else None for finding in findings]
+        rows = [{**asdict(finding), "setting": setting} for finding, setting in zip(findings, settings, strict=True)]
         print(json.dumps(rows, indent=2, allow_nan=False))
     else:
         print_table(["level", "check", "finding"], [[f.level, f.check, f.message] for f in findings])

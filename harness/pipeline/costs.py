@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from harness.config.policy import CostsConfig
-from harness.decision import costs
-from harness.decision.costs import ArmCost, BreakEven, Costs, Estimate
+from harness.decision.costs import ArmCost, BreakEven, Costs, Estimate, arm_cost, break_even, pays, training_cost
 from harness.decision.prices import Rate, rate
 from harness.experiment.session import Session
 from harness.pipeline import cross_validation
-from harness.store import costs as record
-from harness.store import experiments, training
+from harness.store import costs, experiments, training
 from harness.store.costs import PricedArm, StoredBreakEven
 from harness.store.training import Took
 from reports.rows import PriceRow, Side
@@ -19,7 +17,7 @@ from reports.rows import PriceRow, Side
 Rates = dict[Side, Rate | None]
 
 
-def keep(session: Session) -> Costs:
+def keep_costs(session: Session) -> Costs:
     """Count the costs of an experiment and put them on record; nothing is known of one that was stopped."""
     config = session.experiment.config
     settings, confidence = config.costs, config.policy.confidence
@@ -35,24 +33,24 @@ def keep(session: Session) -> Costs:
     arms = [_arm_row(session.id, arm) for arm in counted.arms]
     even = counted.break_even
     row = _break_even_row(session.id, even, settings, confidence, took.seconds) if even else None
-    record.put(session.store, session.id, prices, arms, row)
+    costs.put(session.store, session.id, prices, arms, row)
     return counted
 
 
 def _count(session: Session, rates: Rates, settings: CostsConfig, confidence: float, took: Took) -> Costs:
-    rows = record.task_arms(session.store, session.id)
-    usages = {row.run_id: record.usages(session.store, row.run_id) for row in rows}
-    arms = [costs.arm_cost(usages[row.run_id], rates[row.side], confidence, **asdict(row)) for row in rows]
+    rows = costs.task_arms(session.store, session.id)
+    usages = {row.run_id: costs.usages(session.store, row.run_id) for row in rows}
+    arms = [arm_cost(usages[row.run_id], rates[row.side], confidence, **asdict(row)) for row in rows]
     even = None
     if settings.training or took.cost is not None or any(rates.values()):
         [best] = [arm for arm in arms if arm.side == "base" and arm.chosen]
         [candidate] = [arm for arm in arms if arm.side == "candidate" and arm.chosen]
-        even = costs.break_even(
+        even = break_even(
             (best, candidate),
             (usages[best.run_id], usages[candidate.run_id]),
             (rates["base"], rates["candidate"]),
             settings,
-            costs.training_cost(settings, took.seconds, took.cost),
+            training_cost(settings, took.seconds, took.cost),
             confidence,
         )
     return Costs(currency=settings.currency, arms=arms, break_even=even, requests_per_month=settings.requests_per_month)
@@ -106,7 +104,7 @@ def _break_even_row(
         requests_low=requests[1],
         requests_high=requests[2],
         requests_per_month=settings.requests_per_month,
-        told=costs.pays(even, settings.currency),
+        told=pays(even, settings.currency),
     )
 
 

@@ -17,11 +17,11 @@ from harness.decision.gates import Gate
 from harness.decision.wording import in_words, measured
 from harness.experiment.session import Session
 from harness.judge import ask, audit
-from harness.pipeline import costs as accounts
 from harness.pipeline import cross_validation
-from harness.pipeline import seeds as repeats
 from harness.pipeline.compare import chosen_runs, compare_all, comparer, distrust
+from harness.pipeline.costs import keep_costs
 from harness.pipeline.lesson import tracked
+from harness.pipeline.seeds import curve_sentence, seed_gates, seed_sentence
 from harness.pipeline.validity import validity_gates
 from harness.store import decisions, experiments
 from harness.store.decisions import Decided
@@ -37,10 +37,8 @@ def conclude(session: Session) -> None:
     comparisons = [] if experiments.stopped(session.store, session.id) else compare_all(session)
     gates = validity_gates(session, comparisons[0] if comparisons else None)
     declared = config.regression is not None or config.model is not None
-    costs = accounts.keep(session)
-    others = budget_gates(costs, config.policy) + (
-        repeats.seed_gates(session, config.policy.min_gain) if comparisons else []
-    )
+    costs = keep_costs(session)
+    others = budget_gates(costs, config.policy) + (seed_gates(session, config.policy.min_gain) if comparisons else [])
     decision = decide(gates, comparisons, config.policy, budgets=others, regression_declared=declared)
     if decision.verdict is Verdict.KEEP_PROMPTING and (price := cheaper(costs)):
         decision = replace(decision, reason=f"{decision.reason} {price}")
@@ -107,9 +105,9 @@ def _report(session: Session, comparisons: Sequence[Comparison], decision: Decis
 
 def _store(session: Session, comparisons: Sequence[Comparison], decision: Decision, leaks: WithoutLeaks | None) -> None:
     rows = [_comparison(session.id, position, c) for position, c in enumerate(comparisons)]
-    places: dict[Comparison | None, int] = {c: position for position, c in enumerate(comparisons)}
+    indices: dict[Comparison | None, int] = {c: position for position, c in enumerate(comparisons)}
     gates = [
-        _gate(session.id, position, gate, places.get(gate.comparison)) for position, gate in enumerate(decision.gates)
+        _gate(session.id, position, gate, indices.get(gate.comparison)) for position, gate in enumerate(decision.gates)
     ]
     decided = Decided(
         experiment_id=session.id,
@@ -142,7 +140,7 @@ def _uncertainty(session: Session) -> str:
     if session.folds:
         sentence = cross_validation.uncertainty(session)
     else:
-        seeds = "" if experiments.stopped(session.store, session.id) else repeats.seed_sentence(session)
+        seeds = "" if experiments.stopped(session.store, session.id) else seed_sentence(session)
         seen = f"One decoding was seen; another may differ. {seeds}" if seeds else SEEN_ONCE
         sentence = f"Intervals cover the choice of examples. {seen}"
     split = audit.contradiction(ask.read_verdicts(session.store, session.id))
@@ -164,6 +162,6 @@ def _facts(session: Session) -> dict[str, object]:
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "judge": distrust(session, config.policy) if config.judge else "",
         "uncertainty": _uncertainty(session),
-        "learning_curve": repeats.curve_sentence(session, config.policy),
+        "learning_curve": curve_sentence(session, config.policy),
         **{name: version(name) for name in PACKAGES},
     }

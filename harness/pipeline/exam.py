@@ -14,8 +14,7 @@ from harness.models import NonFiniteWeights
 from harness.pipeline import seeds
 from harness.pipeline.examiner import choose, examiner, report_trouble
 from harness.pipeline.lesson import trained_spec
-from harness.store import arms as places
-from harness.store import experiments, runs, training
+from harness.store import arms, experiments, runs, training
 from suites.errors import UserError
 from suites.model import ModelSpec
 from suites.types import Suite
@@ -24,13 +23,13 @@ from suites.types import Suite
 def exam(session: Session) -> None:
     """Examine the candidate. Weights that are no numbers stop the experiment."""
     experiment = session.experiment
-    places.forget(session.store, session.id, "candidate")
+    arms.forget(session.store, session.id, "candidate")
     experiments.forget_trouble(session.store, session.id)
-    arms = candidate_arms(experiment, candidate_spec(session), base_arms(experiment, session.splits))
+    candidates = candidate_arms(experiment, candidate_spec(session), base_arms(experiment, session.splits))
     giver = examiner(session)
     try:
-        giver.measure_effect(arms[0], session.splits["test"])
-        chosen = choose(session, "candidate", arms)
+        giver.measure_effect(candidates[0], session.splits["test"])
+        chosen = choose(session, "candidate", candidates)
         suite = exams.task_suite(experiment, session.splits, "test")
         if experiment.config.policy.stop_early:
             suite = shorten(session, chosen, suite, experiment.config.policy)
@@ -56,7 +55,7 @@ def candidate_spec(session: Session) -> ModelSpec:
 def shorten(session: Session, arm: Arm, suite: Suite, policy: Policy) -> Suite:
     """The part of the exam that settles the gain; the best prompt then meets the candidate on that part."""
     giver = examiner(session)
-    name = places.chosen(session.store, session.id, "base").arm
+    name = arms.chosen(session.store, session.id, "base").arm
     [prompted] = [arm for arm in base_arms(session.experiment, session.splits) if arm.name == name]
     whole = giver.take(prompted, suite)
     limit, _ = read_margin(policy.min_gain)
@@ -64,6 +63,6 @@ def shorten(session: Session, arm: Arm, suite: Suite, policy: Policy) -> Suite:
         arm, suite, runs.scores(session.store, whole.id, suite.primary), session.model(arm.model),
         limit=limit, confidence=policy.confidence, seed=giver.seed,
     )  # fmt: skip
-    places.unchoose(session.store, session.id, "base", "task")
+    arms.unchoose(session.store, session.id, "base", "task")
     giver.put("base", name, giver.take(prompted, part), chosen=True)
     return part

@@ -17,11 +17,10 @@ from harness.experiment.load import Experiment
 from harness.experiment.session import Session
 from harness.observe.progress import Phase, phase, say
 from harness.observe.trackers import Tracking
-from harness.pipeline import probes
+from harness.pipeline.probes import build_probes, judged_by
 from harness.store import training
 from harness.store.training import Training
-from harness.training import Probe, TrainingData, TrainingResult, tuned_spec
-from harness.training import train as train_stages
+from harness.training import Probe, TrainingData, TrainingResult, train, tuned_spec
 from harness.training.elsewhere import command, launch, openai_job
 from harness.training.types import OnLog
 from suites.data.examples import sha256_json
@@ -52,13 +51,13 @@ class Lesson:
 def lesson(session: Session, what: str = MAIN, *, seed: int | None = None, **changes: Any) -> Lesson:
     """The training that the experiment file asks for, with another seed or other settings where given."""
     experiment = session.experiment
-    asked, settings = probes.build(session), training_data.settings(experiment)
+    probes, settings = build_probes(session), training_data.settings(experiment)
     if seed is not None:
         settings = settings.changed(seed=seed, after=tuple(stage.changed(seed=seed) for stage in settings.after))
     settings = settings.changed(**{**swept(session), **changes})
     metric = experiment.config.task.ordered_metrics[0]
-    settings = settings.changed(judged_by=probes.told(metric, asked, settings))
-    return Lesson(what, settings, training_data.rows(experiment, session.splits), asked)
+    settings = settings.changed(judged_by=judged_by(metric, probes, settings))
+    return Lesson(what, settings, training_data.rows(experiment, session.splits), probes)
 
 
 def swept(session: Session) -> Json:
@@ -71,11 +70,11 @@ def keep_best(session: Session) -> None:
     """Of the trials so far only the best keeps its weights; all stay on record. What others go by is left alone."""
     best, *losers = [trial.training_id for trial in training.best_trials(session.store, session.id)] or [""]
     for folder in training.disposable(session.store, [loser for loser in losers if loser != best]):
-        for place in (folder, *folder.parent.glob(f"{folder.name}-*")):  # with the stages before it
-            shutil.rmtree(place, ignore_errors=True)
+        for path in (folder, *folder.parent.glob(f"{folder.name}-*")):  # with the stages before it
+            shutil.rmtree(path, ignore_errors=True)
 
 
-def train_once(session: Session, asked: Lesson, report: OnLog | None = None) -> str:
+def train_once(session: Session, lesson: Lesson, report: OnLog | None = None) -> str:
     """The id of this training, which is on record afterwards. Raises TrainingDiverged; nothing is on record then.
 
     One on record whose folder is gone is done again.
@@ -85,17 +84,17 @@ def train_once(session: Session, asked: Lesson, report: OnLog | None = None) -> 
     assert config is not None
     spec = specs.base_spec(experiment)
     weights = session.model(spec).identity.weights
-    training_id = sha256_json([weights, asked.settings.model_dump(), asdict(asked.data), *_means(experiment, config)])
+    training_id = sha256_json([weights, lesson.settings.model_dump(), asdict(lesson.data), *_means(experiment, config)])
     known = training.left(session.store, training_id)
     if known is None or not known.folder.is_dir():
         folder = session.out / f"model-{training_id[:12]}"
         folder.parent.mkdir(parents=True, exist_ok=True)
         session.release()
         session.store.release()
-        result = _train(session, config, spec, asked, folder, report)
+        result = _train(session, config, spec, lesson, folder, report)
         for remark in result.remarks.values():
-            say(f"{asked.what}: {remark}")
-        row = _row(training_id, config, spec, asked.settings, result, folder)
+            say(f"{lesson.what}: {remark}")
+        row = _row(training_id, config, spec, lesson.settings, result, folder)
         training.put(session.store, row, result.loss_curve)
     return training_id
 
@@ -110,35 +109,35 @@ def _means(experiment: Experiment, config: TrainingSection) -> list[dict[str, ob
 
 
 def _train(
-    session: Session, config: TrainingSection, spec: ModelSpec, asked: Lesson, folder: Path, report: OnLog | None
+    session: Session, config: TrainingSection, spec: ModelSpec, lesson: Lesson, folder: Path, report: OnLog | None
 ) -> TrainingResult:
-    settings, experiment = asked.settings, session.experiment
+    settings, experiment = lesson.settings, session.experiment
     if config.command:
-        with phase(f"{asked.what} (command)") as progress:
+        with phase(f"{lesson.what} (command)") as progress:
             return command.run(
-                spec, asked.data, command=config.command, form=config.format, output=config.output,
+                spec, lesson.data, command=config.command, form=config.format, output=config.output,
                 timeout_s=config.timeout_hours * 3600, seed=settings.seed, folder=folder,
-                cwd=experiment.folder, tell=lambda line: progress.at(0, 1, line),
+                cwd=experiment.folder, on_progress=lambda line: progress.at(0, 1, line),
             )  # fmt: skip
     if config.openai_job:
         job = openai_job.Job(**config.openai_job.model_dump())
-        with phase(f"{asked.what} (API)") as progress:
-            told = _Teller(progress, report)
-            return openai_job.run(spec, asked.data, job, settings.seed, folder, told)
-    with phase(f"{asked.what} ({settings.method})") as progress, tracked(session) as tracking:
-        name = "" if asked.what == MAIN else f"{asked.what}/"
+        with phase(f"{lesson.what} (API)") as progress:
+            reporter = _Reporter(progress, report)
+            return openai_job.run(spec, lesson.data, job, settings.seed, folder, reporter)
+    with phase(f"{lesson.what} ({settings.method})") as progress, tracked(session) as tracking:
+        name = "" if lesson.what == MAIN else f"{lesson.what}/"
 
-        def all_told(step: int, total: int, found: Mapping[str, float]) -> None:
-            tracking.log({name + key: value for key, value in found.items()}, step)
+        def on_log(step: int, total: int, values: Mapping[str, float]) -> None:
+            tracking.log({name + key: value for key, value in values.items()}, step)
             if report:
-                report(step, total, found)
+                report(step, total, values)
 
-        told = _Teller(progress, all_told)
+        reporter = _Reporter(progress, on_log)
         if config.accelerate:
             say("several processes: no questions are asked while they train, validation loss alone judges their steps")
             accelerate = experiment.resolve(config.accelerate)
-            return launch.run(spec, asked.data, settings, folder, accelerate, told)
-        return train_stages(spec, asked.data, settings, folder, told, asked.probes)
+            return launch.run(spec, lesson.data, settings, folder, accelerate, reporter)
+        return train(spec, lesson.data, settings, folder, reporter, lesson.probes)
 
 
 @contextmanager
@@ -153,19 +152,19 @@ def tracked(session: Session) -> Iterator[Tracking]:
         tracking.close()
 
 
-class _Teller:
+class _Reporter:
     """Shows the last of every number worth seeing beside the bar."""
 
     def __init__(self, progress: Phase, report: OnLog | None) -> None:
         self._progress, self._report = progress, report
         self._last: dict[str, float] = {}
 
-    def __call__(self, step: int, total: int, found: Mapping[str, float]) -> None:
-        self._last |= {name.rpartition("/")[2]: value for name, value in found.items()}  # of whichever stage
+    def __call__(self, step: int, total: int, values: Mapping[str, float]) -> None:
+        self._last |= {name.rpartition("/")[2]: value for name, value in values.items()}  # of whichever stage
         note = ", ".join(text.format(self._last[name]) for name, text in SHOWN.items() if name in self._last)
         self._progress.at(step, total, note)
         if self._report:
-            self._report(step, total, found)
+            self._report(step, total, values)
 
 
 def _row(
@@ -199,8 +198,8 @@ def _used(config: TrainingSection, settings: TrainingConfig) -> dict[str, object
     """The settings that made the training: ours, or what another program or an API was asked for."""
     if not config.elsewhere:
         return settings.model_dump()
-    asked = config.model_dump(include=set(ElsewhereConfig.model_fields), exclude_none=True)
-    return {**asked, "seed": settings.seed}
+    options = config.model_dump(include=set(ElsewhereConfig.model_fields), exclude_none=True)
+    return {**options, "seed": settings.seed}
 
 
 def trained_spec(session: Session, training_id: str) -> ModelSpec:

@@ -23,7 +23,7 @@ from suites.model import Completion
 from suites.types import Example, Suite
 
 
-def build(session: Session) -> list[Probe]:
+def build_probes(session: Session) -> list[Probe]:
     """The probes of an experiment, the one on validation first; none where `training.probe` is 0.
 
     None either where the training has several processes: each may hold a part of the weights only.
@@ -32,19 +32,19 @@ def build(session: Session) -> list[Probe]:
     settings, seed = experiment.config.training, experiment.config.seed
     if settings is None or settings.elsewhere or settings.accelerate or not settings.probe:
         return []
-    found: list[Probe] = []
+    probes: list[Probe] = []
     if session.splits.get("validation"):
         rehearsal = exams.task_suite(experiment, session.splits, "validation")
-        found.append(_probe(rehearsal, arms.task_prompter(experiment), None, settings.probe, seed))
+        probes.append(_probe(rehearsal, arms.task_prompter(experiment), None, settings.probe, seed))
     rules = exams.regression_rules(experiment)
     for exam in exams.regression_exams(experiment):
         if not isinstance(exam, LmEvalTask) and exam.primary not in CORPUS:
             margin, _ = read_margin(rules[exam.name][0])  # a share of the base's score is at most so many points
-            found.append(_probe(exam, Prompter(exam.name, exam.prompt), margin, settings.probe, seed))
-    return found
+            probes.append(_probe(exam, Prompter(exam.name, exam.prompt), margin, settings.probe, seed))
+    return probes
 
 
-def told(metric: str, probes: Sequence[Probe], config: TrainingConfig) -> str:
+def judged_by(metric: str, probes: Sequence[Probe], config: TrainingConfig) -> str:
     """What judges the best step by `metric`, in words; empty where it is the loss, or where the last step counts."""
     if not probes or probes[0].margin is not None or config.kind.learns_from != "rows":
         return ""

@@ -18,7 +18,8 @@ from baselines.arm import Arm, Prompter
 from harness.config.base import read_margin
 from harness.config.policy import Policy
 from harness.decision.gates import Gate, Measured, Rule, Status
-from harness.experiment import arms, exams, training_data
+from harness.experiment import exams, training_data
+from harness.experiment.arms import task_prompter
 from harness.experiment.names import candidate_label
 from harness.experiment.session import Session
 from harness.pipeline.examiner import examiner
@@ -26,8 +27,7 @@ from harness.pipeline.lesson import Lesson, lesson, train_once, trained_spec
 from harness.stats import paired
 from harness.stats.score_test import Interval
 from harness.stats.variance import SEED_BY_ITEM, VarianceSplit, split_variance
-from harness.store import arms as places
-from harness.store import runs, training
+from harness.store import arms, runs, training
 from harness.store.arms import Summary
 from harness.store.training import Kind, Repeat, State
 from harness.training import TrainingDiverged
@@ -50,11 +50,11 @@ def train_seeds(session: Session) -> None:
         _keep(session, "seed", position, lesson(session, f"training, seed {seed}", seed=seed), {"seed": seed})
 
 
-def _keep(session: Session, kind: Kind, position: int, asked: Lesson, settings: Mapping[str, object]) -> str | None:
+def _keep(session: Session, kind: Kind, position: int, lesson: Lesson, settings: Mapping[str, object]) -> str | None:
     """Train once and put it on record; None for a training that diverged."""
     state: State = "done"
     try:
-        training_id = train_once(session, asked)
+        training_id = train_once(session, lesson)
     except TrainingDiverged:
         training_id, state = "", "failed"
     put(session, kind, position, training_id, settings, state)
@@ -133,7 +133,7 @@ def seed_spread(session: Session) -> SeedSpread | None:
     metric = config.task.ordered_metrics[0]
     if not others or metric in CORPUS:
         return None
-    base, candidate = (places.chosen(store, session.id, side).run_id for side in SIDES)
+    base, candidate = (arms.chosen(store, session.id, side).run_id for side in SIDES)
     marks = [
         {i: score.value for i, score in runs.scores(store, run_id, metric).items() if score.value is not None}
         for run_id in (base, candidate, *others)
@@ -149,32 +149,32 @@ def seed_gates(session: Session, min_gain: float | str) -> list[Gate]:
     """Whether the gain is more than the luck of one seed: a supporting rule, broken when the recipe's gain is shown to
     be no more than was asked for.
     """
-    found, (least, relative) = seed_spread(session), read_margin(min_gain)
-    return [] if found is None or relative else [seed_gate(found, least)]
+    spread, (least, relative) = seed_spread(session), read_margin(min_gain)
+    return [] if spread is None or relative else [seed_gate(spread, least)]
 
 
-def seed_gate(found: SeedSpread, least: float) -> Gate:
+def seed_gate(estimate: SeedSpread, least: float) -> Gate:
     """The rule about a recipe's gain, of which more than `least` was asked for."""
-    mean, (low, high) = found.split.mean, (found.interval.low, found.interval.high)
-    words = f"{_signed(mean)} [{_signed(low)}, {_signed(high)}], {len(found.gains)} seeds"
+    mean, (low, high) = estimate.split.mean, (estimate.interval.low, estimate.interval.high)
+    words = f"{_signed(mean)} [{_signed(low)}, {_signed(high)}], {len(estimate.gains)} seeds"
     status: Status = "fail" if high <= least else "pass"
-    spread = Measured(mean, low, high, len(found.gains), words)
+    spread = Measured(mean, low, high, len(estimate.gains), words)
     return Gate("seeds", "gain", status, Rule("seeds", least, "score"), spread, "supporting")
 
 
 def seed_sentence(session: Session) -> str:
     """What the other seeds say, in words; empty without them."""
-    found = seed_spread(session)
+    spread = seed_spread(session)
     failed = sum(row.state == "failed" for row in training.repeats(session.store, session.id, "seed"))
     lost = f" {failed} further seed{'s' * (failed > 1)} diverged." if failed else ""
-    if found is None:
+    if spread is None:
         return lost.strip()
-    share = next(part.share for part in found.split.components if part.source == "training seed")
+    share = next(part.share for part in spread.split.components if part.source == "training seed")
     return (
-        f"The decision is about the checkpoint of one seed. Over {len(found.gains)} training seeds the gain is "
-        f"{_signed(found.split.mean)} [{_signed(found.interval.low)}, {_signed(found.interval.high)}], one by one "
-        f"{', '.join(map(_signed, found.gains))}; the seed makes up {share or 0.0:.0%} of its uncertainty."
-        f"{largest_noise(found.split)}{lost}"
+        f"The decision is about the checkpoint of one seed. Over {len(spread.gains)} training seeds the gain is "
+        f"{_signed(spread.split.mean)} [{_signed(spread.interval.low)}, {_signed(spread.interval.high)}], one by one "
+        f"{', '.join(map(_signed, spread.gains))}; the seed makes up {share or 0.0:.0%} of its uncertainty."
+        f"{largest_noise(spread.split)}{lost}"
     )
 
 
@@ -215,13 +215,13 @@ def learning_curve(session: Session) -> None:
     if settings is None or not settings.learning_curve:
         return
     rehearsal = exams.task_suite(experiment, session.splits, "validation")
-    prompter = arms.task_prompter(experiment)
+    prompter = task_prompter(experiment)
     for position, share in enumerate(sorted(set(settings.learning_curve))):
         part = take(session.splits["train"], share, seed)
-        asked = lesson(session, f"training on {share:.0%} of the rows")
-        asked = replace(asked, data=replace(asked.data, train=training_data.as_rows(prompter, part)))
+        recipe = lesson(session, f"training on {share:.0%} of the rows")
+        recipe = replace(recipe, data=replace(recipe.data, train=training_data.as_rows(prompter, part)))
         size = {"share": share, "rows": len(part)}
-        if training_id := _keep(session, "share", position, asked, size):
+        if training_id := _keep(session, "share", position, recipe, size):
             measured = measure(session, f"{share:.0%} of the rows", training_id, prompter, rehearsal)
             put(session, "share", position, training_id, size, "done", measured)
 
@@ -256,14 +256,14 @@ def curve_sentence(session: Session, policy: Policy) -> str:
     if interval is None:
         return f"{head} The last step brought {_signed(now - was)}."
     if interval.low > 0:
-        told = "so more rows like these would probably help"
+        conclusion = "so more rows like these would probably help"
     elif interval.high <= read_margin(policy.min_gain)[0]:
-        told = "so more rows like these are not worth much"
+        conclusion = "so more rows like these are not worth much"
     else:
-        told = "which does not tell whether more rows would help"
+        conclusion = "which does not tell whether more rows would help"
     between = f"from {before.n_rows:,} to {after.n_rows:,} rows"
     return f"{head} {between.capitalize()} it changed by {_signed(now - was)} [{_signed(interval.low)}, " \
-        f"{_signed(interval.high)}], {told}."  # fmt: skip
+        f"{_signed(interval.high)}], {conclusion}."  # fmt: skip
 
 
 def _change(session: Session, before: str, after: str, metric: str, confidence: float) -> Interval | None:

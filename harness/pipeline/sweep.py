@@ -41,7 +41,7 @@ def sweep(session: Session) -> None:
     study = _study(plan, done, config.seed + len(done))
     for position in range(len(done), plan.trials):
         trial = study.ask()
-        settings = {name: _suggest(trial, name, place) for name, place in plan.space.items()}
+        settings = {name: _suggest(trial, name, space) for name, space in plan.space.items()}
         value = _try(session, trial, position, settings)
         if value is None:
             study.tell(trial, state=_optuna().trial.TrialState.PRUNED)
@@ -51,15 +51,15 @@ def sweep(session: Session) -> None:
     best = swept(session)
     if not best:
         raise UserError("every trial of the sweep diverged or was cut short", "training: sweep", "narrow its space")
-    say(f"best of {plan.trials} trials: {_told(best)}")
+    say(f"best of {plan.trials} trials: {_in_words(best)}")
 
 
 def _try(session: Session, trial: optuna.Trial, position: int, settings: Json) -> float | None:
     """One trial's score on the validation rows; None for one that was cut short or diverged."""
-    say(f"trial {position + 1}: {_told(settings)}")
-    asked = lesson(session, f"trial {position + 1}", **settings)
+    say(f"trial {position + 1}: {_in_words(settings)}")
+    attempt = lesson(session, f"trial {position + 1}", **settings)
     try:
-        training_id = train_once(session, asked, _pruner(trial))
+        training_id = train_once(session, attempt, _pruner(trial))
     except (TrainingPruned, TrainingDiverged) as stopped:
         state: State = "pruned" if isinstance(stopped, TrainingPruned) else "failed"
         say(f"trial {position + 1} {state}: {stopped}")
@@ -76,10 +76,10 @@ def _pruner(trial: optuna.Trial) -> OnLog:
     """Stops a training whose score (or loss, without a probe) is below the median of earlier trials at that step."""
     scored = False
 
-    def look(step: int, total: int, found: Mapping[str, float]) -> None:
+    def look(step: int, total: int, values: Mapping[str, float]) -> None:
         nonlocal scored
-        scored = scored or "score" in found
-        value = found.get("score") if scored else -found["eval_loss"] if "eval_loss" in found else None
+        scored = scored or "score" in values
+        value = values.get("score") if scored else -values["eval_loss"] if "eval_loss" in values else None
         if value is None or step == 0:
             return
         trial.report(value, step)
@@ -89,13 +89,13 @@ def _pruner(trial: optuna.Trial) -> OnLog:
     return look
 
 
-def _suggest(trial: optuna.Trial, name: str, place: SweepRange | list[Any]) -> Any:
-    if not isinstance(place, SweepRange):
-        return trial.suggest_categorical(name, place)
-    log = place.low > 0 and place.high / place.low >= LOG_FROM
-    if isinstance(place.low, int) and isinstance(place.high, int):
-        return trial.suggest_int(name, place.low, place.high, log=log)
-    return trial.suggest_float(name, place.low, place.high, log=log)
+def _suggest(trial: optuna.Trial, name: str, space: SweepRange | list[Any]) -> Any:
+    if not isinstance(space, SweepRange):
+        return trial.suggest_categorical(name, space)
+    log = space.low > 0 and space.high / space.low >= LOG_FROM
+    if isinstance(space.low, int) and isinstance(space.high, int):
+        return trial.suggest_int(name, space.low, space.high, log=log)
+    return trial.suggest_float(name, space.low, space.high, log=log)
 
 
 def _study(config: SweepConfig, done: Sequence[RepeatRow], seed: int) -> optuna.Study:
@@ -108,8 +108,8 @@ def _study(config: SweepConfig, done: Sequence[RepeatRow], seed: int) -> optuna.
     for row in done:
         study.enqueue_trial(json.loads(row.settings))
         known = study.ask()
-        for name, place in config.space.items():
-            _suggest(known, name, place)
+        for name, space in config.space.items():
+            _suggest(known, name, space)
         study.tell(known, row.value, state=states.PRUNED if row.value is None else states.COMPLETE)
     return study
 
@@ -123,6 +123,6 @@ def _optuna() -> Any:
     return optuna
 
 
-def _told(settings: Mapping[str, object]) -> str:
+def _in_words(settings: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
                      for name, value in settings.items())  # fmt: skip

@@ -27,7 +27,7 @@ from harness.selftest.inject import (
     NotApplicable,
     Planted,
     answers_of,
-    asked,
+    asked_examples,
     base_run,
     copy_answers,
     endings_lost,
@@ -40,8 +40,8 @@ from harness.selftest.inject import (
     some,
     too_many,
 )
-from harness.store import arms as places
 from harness.store import runs
+from harness.store.arms import places
 from suites.data.examples import sha256_json
 from suites.model import Completion, Identity, ModelSpec, Prompt
 from suites.types import Mark, Score
@@ -52,17 +52,17 @@ MANY = 1_000
 
 def identical_answers(session: Session) -> Planted:
     """The fine-tuned model was never loaded: the base answered in its place."""
-    for place in places.places(session.store, session.id, "candidate"):
-        if source := base_run(session, place.run_id):
-            copy_answers(session, source, place.run_id)
-            run = runs.on_record(session.store, place.run_id)
-            examiner(session).put("candidate", place.arm, run, chosen=place.chosen)
+    for entry in places(session.store, session.id, "candidate"):
+        if source := base_run(session, entry.run_id):
+            copy_answers(session, source, entry.run_id)
+            run = runs.on_record(session.store, entry.run_id)
+            examiner(session).put("candidate", entry.arm, run, chosen=entry.chosen)
     return Planted("the candidate's answers are the base's", (Verdict.INVALID,), ("candidate",))
 
 
 def shuffled_answers(session: Session) -> Planted:
     """Answers joined to the wrong examples: each stands beside an example with another target, as far as there are."""
-    examples = sorted(asked(session), key=lambda e: (e.target, e.id))
+    examples = sorted(asked_examples(session), key=lambda e: (e.target, e.id))
     most = max(Counter(e.target for e in examples).values())
     if most == len(examples):
         raise NotApplicable("every example has the same target, so that any answer fits")
@@ -161,7 +161,7 @@ def many_tries(session: Session) -> Planted:
 
 def all_answers_right(session: Session) -> Planted:
     """The candidate knows the answer key."""
-    answers = {e.id: Completion(e.target, tokens_out=1) for e in asked(session)}
+    answers = {e.id: Completion(e.target, tokens_out=1) for e in asked_examples(session)}
     rewrite(session, answers)
     limit = session.experiment.config.policy.suspicious_gain
     base, candidate = chosen_runs(session)

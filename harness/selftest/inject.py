@@ -15,14 +15,13 @@ from harness.experiment import exams
 from harness.experiment.session import Session
 from harness.pipeline.compare import FINISHED, chosen_runs
 from harness.pipeline.examiner import examiner
-from harness.store import answers as given_answers
 from harness.store import arms, runs
+from harness.store.answers import completions
 from harness.store.database import RUN_DIGEST
 from harness.store.runs import Marked
 from reports.rows import GateRow, Side
 from suites.data.examples import sha256_json
-from suites.metrics import table as metrics
-from suites.metrics.table import CORPUS
+from suites.metrics.table import CORPUS, build, checked
 from suites.model import Completion
 from suites.types import Example, Mark
 
@@ -69,7 +68,7 @@ class Planted:
         )
 
 
-def asked(session: Session, side: Side = "candidate") -> list[Example]:
+def asked_examples(session: Session, side: Side = "candidate") -> list[Example]:
     """The test examples that a side was asked; an exam that stopped early leaves some of them to the base alone."""
     scores = arms.chosen_scores(session.store, session.id, side)
     return [example for example in session.splits["test"] if example.id in scores]
@@ -94,7 +93,7 @@ def no_better(session: Session, done: str) -> Planted:
     if short < 0:
         raise NotApplicable(f"{done}, the candidate still gains {after - before:+.3f}: its marks do not depend on it")
     verdicts = [Verdict.KEEP_PROMPTING, Verdict.REJECT]
-    chance = _chance(asked(session), 2 + wanted if relative else 2.0, 1 - policy.confidence)
+    chance = _chance(asked_examples(session), 2 + wanted if relative else 2.0, 1 - policy.confidence)
     if short <= chance or candidate.metric in CORPUS:  # the bound is one for means
         verdicts.append(Verdict.INCONCLUSIVE)
     if candidate.n_unscored:
@@ -110,7 +109,7 @@ def endings_lost(session: Session) -> bool:
     ended = [score.value or 0.0 for score in runs.endings(session.store, base.run_id).values()]
     share = sum(ended) / len(ended) if ended else 0.0
     loss = share * (1 - margin if relative else 1) - (0 if relative else margin)
-    return rule.tier != "advisory" and loss > _chance(asked(session), 2.0, AMONG_MANY)
+    return rule.tier != "advisory" and loss > _chance(asked_examples(session), 2.0, AMONG_MANY)
 
 
 def _chance(examples: Sequence[Example], span: float, alpha: float) -> float:
@@ -124,7 +123,7 @@ def _chance(examples: Sequence[Example], span: float, alpha: float) -> float:
 
 def too_many(session: Session) -> list[Example]:
     """A tenth of the test examples, and more than the policy lets go without a score."""
-    examples, config = asked(session), session.experiment.config
+    examples, config = asked_examples(session), session.experiment.config
     most = max(SHARE, config.policy.max_unscored)
     return some(examples, min(len(examples), math.floor(most * len(examples)) + 1), config.seed)
 
@@ -146,7 +145,7 @@ def answers_of(session: Session, side: Side = "candidate") -> dict[str, Completi
     sql = """select a.example_id, a.completion_id, c.error from answers a join completions c using (completion_id)
              where a.run_id = ?"""
     rows = session.store.fetch(_Answer, sql, [arms.chosen(session.store, session.id, side).run_id])
-    given = given_answers.completions(session.store, [row.completion_id for row in rows])
+    given = completions(session.store, [row.completion_id for row in rows])
     return {row.example_id: given.get(row.completion_id) or Completion("", "error", error=row.error) for row in rows}
 
 
@@ -162,9 +161,9 @@ def rewrite(
     """
     store, chosen = session.store, arms.chosen(session.store, session.id, side)
     suite = exams.task_suite(session.experiment, session.splits, "test")
-    marks = {name: metrics.build(name, suite.schema) for name in suite.metrics}
-    marks |= {name: metrics.checked(name, spoil(marks[name])) for name, spoil in (spoilt or {}).items()}
-    marked = [_marked(chosen.run_id, example, answers[example.id], marks) for example in asked(session, side)]
+    marks = {name: build(name, suite.schema) for name in suite.metrics}
+    marks |= {name: checked(name, spoil(marks[name])) for name, spoil in (spoilt or {}).items()}
+    marked = [_marked(chosen.run_id, example, answers[example.id], marks) for example in asked_examples(session, side)]
     run, made = runs.on_record(store, chosen.run_id), runs.made(store, chosen.run_id)
     runs.record(store, run, suite.kind, made.prompter_id, marked, made.seconds)
     examiner(session).put(side, chosen.arm, run, chosen=True)

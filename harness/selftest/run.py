@@ -24,7 +24,7 @@ from harness.observe.progress import phase, say
 from harness.pipeline.compare import Comparer, Marks, chosen_runs, comparer, marks
 from harness.pipeline.decide import conclude
 from harness.selftest.faults import MUTANTS, Mutant
-from harness.selftest.inject import NotApplicable, asked, one_model
+from harness.selftest.inject import NotApplicable, asked_examples, one_model
 from harness.store import decisions, runs
 from harness.store.database import Store
 from harness.store.decisions import SelfTested
@@ -115,10 +115,10 @@ SHOWN: dict[Status, str] = {"pass": "ok", "fail": "MISSED", "info": "told", "not
 def _copy(session: Session) -> Iterator[Session]:
     """The same experiment on a copy of its store, in a folder that goes away."""
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / session.store.path.name
+        path = Path(folder) / session.store.path.name
         with session.store.connect(read_only=True):  # so that nobody writes meanwhile
-            shutil.copyfile(session.store.path, place)
-        copy = session.on(Store(place))
+            shutil.copyfile(session.store.path, path)
+        copy = session.on(Store(path))
         with copy.store.hold():
             yield copy
 
@@ -129,11 +129,11 @@ def nothing_changed(session: Session) -> Outcome:
     verdict, gates = _concluded(session)
     failed = [gate for gate in gates if gate.kind == "validity" and gate.status == "fail"]
     if failed:
-        told = "; ".join(f"{gate.name}: {gate.measured}" for gate in failed)
-        what = f"the experiment is invalid as it is, so that nothing more can be seen to be blocked ({told})"
+        reasons = "; ".join(f"{gate.name}: {gate.measured}" for gate in failed)
+        what = f"the experiment is invalid as it is, so that nothing more can be seen to be blocked ({reasons})"
         raise UserError(what, session.experiment.path.name, "mend what the gate names, run it again, then test")
     expected = recorded or "any verdict but invalid"
-    return Outcome("nothing", expected, _told(verdict, gates), "pass" if verdict == (recorded or verdict) else "fail")
+    return Outcome("nothing", expected, _words(verdict, gates), "pass" if verdict == (recorded or verdict) else "fail")
 
 
 def base_asked_again(session: Session) -> Outcome:
@@ -172,7 +172,7 @@ def arms_swapped(session: Session) -> Outcome:
     from scipy.stats import binom
 
     config = session.experiment.config
-    chosen, examples, ours = chosen_runs(session), asked(session), comparer(session)
+    chosen, examples, ours = chosen_runs(session), asked_examples(session), comparer(session)
     question = _question(chosen[0], config.policy.min_gain)
     sides = [marks(session.store, run.run_id, question.metric) for run in chosen]
     scores = [score.value for run in chosen for score in runs.scores(session.store, run.run_id, run.metric).values()]
@@ -198,8 +198,8 @@ def _swapped(examples: Sequence[Example], sides: Sides, rng: random.Random) -> S
     clusters = {example.cluster: rng.random() < 0.5 for example in examples}
     swap = {example.id: clusters[example.cluster] for example in examples}
     return [
-        cast(Marks, {e.id: side[e.id] for e in examples if e.id in (side := sides[swap[e.id] ^ place])})
-        for place in (0, 1)
+        cast(Marks, {e.id: side[e.id] for e in examples if e.id in (side := sides[swap[e.id] ^ index])})
+        for index in (0, 1)
     ]
 
 
@@ -228,7 +228,7 @@ def _planted(mutant: Mutant) -> Test:
     def test(session: Session) -> Outcome:
         planted = mutant(session)
         verdict, gates = _concluded(session)
-        got = _told(verdict, gates)
+        got = _words(verdict, gates)
         if planted.advisory:
             tiers = sorted({gate.tier for gate in gates if gate.name == planted.advisory})
             got = f"{planted.advisory} is {' and '.join(tiers)}"
@@ -243,7 +243,7 @@ def _concluded(session: Session) -> tuple[str, list[GateRow]]:
     return decisions.verdict(session.store, session.id), decisions.gates(session.store, session.id)
 
 
-def _told(verdict: str, gates: Sequence[GateRow]) -> str:
+def _words(verdict: str, gates: Sequence[GateRow]) -> str:
     """A verdict with the gates that made it."""
     kinds = MADE_BY.get(verdict, ())
     failed = [gate for gate in gates if gate.status == "fail" and gate.tier != "advisory"]

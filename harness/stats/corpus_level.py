@@ -229,9 +229,9 @@ def _test(
 def _differing(before: _Exam, after: _Exam) -> Numbers:
     """The examples whose statistics differ between the arms."""
     codes = before.which * len(after.kinds) + after.which
-    seen, place = np.unique(codes, return_inverse=True)
+    seen, inverse = np.unique(codes, return_inverse=True)
     old, new = np.divmod(seen, len(after.kinds))
-    return np.flatnonzero((before.kinds[old] != after.kinds[new]).any(axis=1)[place])
+    return np.flatnonzero((before.kinds[old] != after.kinds[new]).any(axis=1)[inverse])
 
 
 def _swap_p(worse: Array, better: Array, metric: Metric, moves: Array, resamples: int, seed: int) -> float:

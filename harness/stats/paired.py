@@ -199,9 +199,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     if not all(0 <= p <= 1 for p in p_values):
         raise ValueError(f"p-values must lie in [0, 1], got {list(p_values)}")
     adjusted, highest = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * float(p_values[place])))
-        adjusted[place] = highest
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * float(p_values[index])))
+        adjusted[index] = highest
     return adjusted
 
 
@@ -212,11 +212,11 @@ def cohen_kappa(a: Sequence[str], b: Sequence[str]) -> float | None:
     """
     if len(a) != len(b):
         raise ValueError(f"two raters need the same items, got {len(a)} and {len(b)} labels")
-    place = {label: i for i, label in enumerate(sorted({*a, *b}))}
-    if len(place) < 2:
+    codes = {label: i for i, label in enumerate(sorted({*a, *b}))}
+    if len(codes) < 2:
         return None
-    table = np.zeros((len(place), len(place)), dtype=np.int64)
-    np.add.at(table, ([place[x] for x in a], [place[x] for x in b]), 1)
+    table = np.zeros((len(codes), len(codes)), dtype=np.int64)
+    np.add.at(table, ([codes[x] for x in a], [codes[x] for x in b]), 1)
     from statsmodels.stats.inter_rater import cohens_kappa  # two seconds to import, and seldom needed
 
     return float(cohens_kappa(table, return_results=False))

@@ -67,8 +67,8 @@ def relative_one_sided_p(
     It inverts the interval of `relative_change`. "Loses no more than five percent" is `null=-0.05` against greater.
     ValueError: `null` not a number above -1, or as in `stats.paired_difference`.
     """
-    found = pairs(*score_test.paired(baseline, candidate), clusters)
-    return one_sided_p(found, null, alternative)
+    sample = pairs(*score_test.paired(baseline, candidate), clusters)
+    return one_sided_p(sample, null, alternative)
 
 
 @dataclass(frozen=True, slots=True)

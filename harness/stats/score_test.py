@@ -115,8 +115,8 @@ def numbered(clusters: Clusters) -> Numbers:
     """A number from 0 for the cluster of each row, in order of appearance; numbers are taken to be such already."""
     if isinstance(clusters, np.ndarray):
         return clusters
-    place = {cluster: i for i, cluster in enumerate(dict.fromkeys(clusters))}
-    return np.fromiter(map(place.__getitem__, clusters), dtype=np.intp, count=len(clusters))
+    codes = {cluster: i for i, cluster in enumerate(dict.fromkeys(clusters))}
+    return np.fromiter(map(codes.__getitem__, clusters), dtype=np.intp, count=len(clusters))
 
 
 def grouping(clusters: Clusters | None, n: int) -> Numbers | None:

@@ -66,14 +66,14 @@ def quantile_interval(
 def joined(one: Sequence[Hashable], other: Sequence[Hashable]) -> list[int]:
     """Cluster numbers by row, where rows alike in either labelling, and whatever hangs on them, are one cluster."""
     sides = [_groups(labels, len(one)) for labels in (one, other)]
-    found, before = np.arange(len(one)), None
-    while before is None or np.any(found != before):
-        before = found
+    numbers, before = np.arange(len(one)), None
+    while before is None or np.any(numbers != before):
+        before = numbers
         for side in sides:  # the least number of a label's rows is handed to all of them
             least = np.full(len(one), len(one))
-            np.minimum.at(least, side, found)
-            found = least[side]
-    return [int(number) for number in found]
+            np.minimum.at(least, side, numbers)
+            numbers = least[side]
+    return [int(number) for number in numbers]
 
 
 def _count_below(probability: float, n: int, share: float) -> int:
@@ -104,8 +104,8 @@ def _groups(clusters: Sequence[Hashable] | None, n: int) -> NDArray[np.intp]:
         return np.arange(n)
     if len(clusters) != n:
         raise ValueError(f"every value needs a cluster, got {n} values and {len(clusters)} clusters")
-    place: dict[Hashable, int] = {}
-    return np.fromiter((place.setdefault(cluster, len(place)) for cluster in clusters), dtype=np.intp, count=n)
+    codes: dict[Hashable, int] = {}
+    return np.fromiter((codes.setdefault(cluster, len(codes)) for cluster in clusters), dtype=np.intp, count=n)
 
 
 def _finite(values: ArrayLike) -> Array:

@@ -103,8 +103,8 @@ def _grid(values: ArrayLike, clusters: Sequence[Hashable] | None) -> Array:
     group = score_test.grouping(clusters, grid.shape[1])
     if group is not None:
         sums = np.zeros((len(grid), group.max() + 1, *grid.shape[2:]))
-        for place, value in zip(group, np.moveaxis(grid - grid.mean(), 1, 0), strict=True):
-            sums[:, place] += value
+        for index, value in zip(group, np.moveaxis(grid - grid.mean(), 1, 0), strict=True):
+            sums[:, index] += value
         grid = grid.mean() + sums * sums.shape[1] / grid.shape[1]
     if grid.shape[1] < 2:
         raise ValueError("need at least two items or clusters to tell how much they vary")
@@ -116,20 +116,20 @@ def _variances(grid: Array) -> dict[str, float | None]:
     seeds, items, decodings, judgings = grid.shape
     answers = grid.mean(axis=3)
     cells = answers.mean(axis=2)
-    found: dict[str, float | None] = dict.fromkeys((*AXES, SEED_BY_ITEM))
+    components: dict[str, float | None] = dict.fromkeys((*AXES, SEED_BY_ITEM))
     noise = 0.0  # expected mean square of everything nested in the next component, per mean of a cell
     if judgings > 1:
-        found["judging"] = float(grid.var(axis=3, ddof=1).mean())
-        noise = found["judging"] / judgings
+        components["judging"] = float(grid.var(axis=3, ddof=1).mean())
+        noise = components["judging"] / judgings
     if decodings > 1:
         spread = float(answers.var(axis=2, ddof=1).mean())
-        found["decoding"] = spread - noise
+        components["decoding"] = spread - noise
         noise = spread / decodings
     if seeds > 1:
         rest = cells - cells.mean(axis=0) - cells.mean(axis=1, keepdims=True) + cells.mean()
         spread = float(np.sum(rest**2)) / ((seeds - 1) * (items - 1))
-        found[SEED_BY_ITEM] = spread - noise
-        found["training seed"] = float(cells.mean(axis=1).var(ddof=1)) - spread / items
+        components[SEED_BY_ITEM] = spread - noise
+        components["training seed"] = float(cells.mean(axis=1).var(ddof=1)) - spread / items
         noise = spread / seeds
-    found["item"] = float(cells.mean(axis=0).var(ddof=1)) - noise
-    return found
+    components["item"] = float(cells.mean(axis=0).var(ddof=1)) - noise
+    return components

@@ -74,6 +74,6 @@ def loglikelihoods(store: Store, ids: Sequence[str]) -> dict[str, LogLikelihood]
     return {row.loglikelihood_id: LogLikelihood(row.logprob, row.is_greedy) for row in rows}
 
 
-def put_loglikelihoods(store: Store, found: Mapping[str, LogLikelihood]) -> None:
+def put_loglikelihoods(store: Store, loglikelihoods: Mapping[str, LogLikelihood]) -> None:
     """Put log-likelihoods on record, by id."""
-    store.insert("loglikelihoods", [_StoredLogLikelihood(key, *scores) for key, scores in found.items()])
+    store.insert("loglikelihoods", [_StoredLogLikelihood(key, *scores) for key, scores in loglikelihoods.items()])

@@ -55,9 +55,9 @@ def put(store: Store, place: Place, summaries: Sequence[tuple[str, Summary]]) ->
     records = [
         _Arm(
             place.experiment_id, place.run_id, place.side, place.arm, place.chosen, metric,
-            found.n, found.n_unscored, found.mean, found.low, found.high,
+            summary.n, summary.n_unscored, summary.mean, summary.low, summary.high,
         )
-        for metric, found in summaries
+        for metric, summary in summaries
     ]  # fmt: skip
     store.insert("arms", records, replace=True)
 
@@ -98,12 +98,12 @@ class _File:
 
 def chosen(store: Store, experiment_id: str, side: Side) -> RunRow:
     """The chosen arm's run on the task. Raises UserError when that side has not taken the exam."""
-    found = chosen_runs(store, experiment_id, side, "task")
-    if not found:
+    rows = chosen_runs(store, experiment_id, side, "task")
+    if not rows:
         [row] = store.fetch(_File, "select file from experiments where experiment_id = ?", [experiment_id])
         file, stage = Path(row.file).name, "baseline" if side == "base" else "exam"
         raise UserError(f"the {side} has not taken the exam yet", file, what_to_run(stage, file))
-    return found[0]
+    return rows[0]
 
 
 def chosen_scores(store: Store, experiment_id: str, side: Side) -> dict[str, Score]:

@@ -223,7 +223,8 @@ def _open(path: Path, read_only: bool, config: Mapping[str, str] | None = None) 
     until = time.monotonic() + LOCK_SECONDS
     while True:
         try:
-            return duckdb.connect(str(path), read_only=read_only, config={**OFFLINE, **(config or {})})
+            with _interruptible():
+                return duckdb.connect(str(path), read_only=read_only, config={**OFFLINE, **(config or {})})
         except duckdb.IOException as error:
             if "Could not set lock" not in str(error):
                 raise _damaged(path, error) from None

@@ -88,14 +88,14 @@ def findings(store: Store, experiment_id: str) -> list[Finding]:
     return [Finding(row.level, row.check_name, row.message, tuple(row.rows)) for row in rows]
 
 
-def put_findings(store: Store, experiment_id: str, found: Sequence[Finding]) -> None:
+def put_findings(store: Store, experiment_id: str, findings: Sequence[Finding]) -> None:
     """An experiment's findings, in order."""
     rows = [
         FindingRow(
             experiment_id=experiment_id, position=position, level=finding.level, check_name=finding.check,
             message=finding.message, rows=list(finding.rows),
         )
-        for position, finding in enumerate(found)
+        for position, finding in enumerate(findings)
     ]  # fmt: skip
     store.replace_all("findings", experiment_id, rows)
 

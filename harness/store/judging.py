@@ -44,9 +44,9 @@ class Measure:
     note: str = ""
 
 
-def put_measures(store: Store, experiment_id: str, found: Sequence[Measure]) -> None:
+def put_measures(store: Store, experiment_id: str, measures: Sequence[Measure]) -> None:
     """What was measured about a judge, each in place of an earlier one of its name."""
-    records = [JudgeMeasureRow(experiment_id=experiment_id, **asdict(measure)) for measure in found]
+    records = [JudgeMeasureRow(experiment_id=experiment_id, **asdict(measure)) for measure in measures]
     store.insert("judge_measures", records, replace=True)
 
 

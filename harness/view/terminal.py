@@ -47,28 +47,28 @@ def show(data: ReportData, report: Path, store: Path) -> None:
     console.print(Text(f"more:    harness query 'from v_flips' --store {store}"), soft_wrap=True)
 
 
-def show_two_runs(found: TwoRuns) -> None:
+def show_two_runs(runs: TwoRuns) -> None:
     """Print what changed between two runs to stdout."""
     console = tables.console()
-    console.print(plain(f"{found.baseline}\n{found.candidate}"))
+    console.print(plain(f"{runs.baseline}\n{runs.candidate}"))
     console.print()
     print_table(
-        ("metric", "first", "second", "difference", "95% interval", "p", "n"), [_told(c) for c in found.comparisons]
+        ("metric", "first", "second", "difference", "95% interval", "p", "n"), [_cells(c) for c in runs.comparisons]
     )
     console.print()
-    metric = found.comparisons[0].metric
-    console.print(plain(f"{metric}: {len(found.better):,} answers got better, {len(found.worse):,} got worse"))
-    for word, flips in found.first().items():
+    metric = runs.comparisons[0].metric
+    console.print(plain(f"{metric}: {len(runs.better):,} answers got better, {len(runs.worse):,} got worse"))
+    for word, flips in runs.first().items():
         for flip in flips:
             was, became = (
                 repr(clean(shorten(text, LONGEST_ANSWER))) for text in (flip.baseline_text, flip.candidate_text)
             )
             console.print(plain(f"{word:6} {flip.example_id}: {was} -> {became}"))
-    for gate in map(in_words, found.gates):
+    for gate in map(in_words, runs.gates):
         console.print(plain(f"{gate.name}: {gate.measured} ({gate.rule})"), Text(gate.status, STYLES[gate.status]))
 
 
-def _told(c: Comparison) -> list[str | int | None]:
+def _cells(c: Comparison) -> list[str | int | None]:
     if c.difference is None:
         return [c.metric, None, None, None, None, None, c.n]
     interval = "none" if c.low is None or c.high is None else f"{c.low:+.3f} to {c.high:+.3f}"

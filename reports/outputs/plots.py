@@ -72,12 +72,12 @@ def _forest(comparisons: Sequence[ComparisonRow], label: str) -> Figure | None:
         return None
     figure = _canvas(0.9 + 0.42 * len(rows))
     axes = figure.subplots()
-    for place, (c, difference, low, high) in enumerate(rows):
+    for position, (c, difference, low, high) in enumerate(rows):
         line = limit(c)
         color, marker = GOOD if low > line else BAD if high <= line else OPEN
-        axes.plot([low, high], [place, place], color=color, linewidth=2)
-        axes.plot(difference, place, marker, color=color)
-        axes.plot([line, line], [place - 0.35, place + 0.35], color="black", linewidth=1.2)
+        axes.plot([low, high], [position, position], color=color, linewidth=2)
+        axes.plot(difference, position, marker, color=color)
+        axes.plot([line, line], [position - 0.35, position + 0.35], color="black", linewidth=1.2)
     axes.axvline(0, color="#d0d7de", zorder=0)
     axes.set_yticks(range(len(rows)), [_label(c) for c, *_ in rows])
     axes.set_xlabel(label)

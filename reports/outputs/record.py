@@ -401,18 +401,18 @@ def record(data: ReportData) -> Record:
 
 def _evidence(data: ReportData) -> list[EvidenceRecord]:
     """What was measured about candidate, servers and judge, and what stopped the experiment, by topic and name."""
-    found = []
+    evidence = []
     if effect := data.effect:
-        found.append(_measured("candidate", "effect", effect.adapter, effect.effect, n=effect.n))
+        evidence.append(_measured("candidate", "effect", effect.adapter, effect.effect, n=effect.n))
     for run in data.training[:1]:
         if run.reward_accuracy is not None:
             ends = (run.reward_low, run.reward_high)
-            found.append(
+            evidence.append(
                 _measured("candidate", "reward_accuracy", REWARD, run.reward_accuracy, *ends, run.reward_n or 0)
             )
-    found += [_measured("endpoint", server.model, server.abilities) for server in data.endpoints]
-    found += [_measured("judge", m.name, m.note, m.value, m.low, m.high, m.n) for m in data.judge_measures]
-    return found + [_measured("trouble", row.name, row.note) for row in data.trouble]
+    evidence += [_measured("endpoint", server.model, server.abilities) for server in data.endpoints]
+    evidence += [_measured("judge", m.name, m.note, m.value, m.low, m.high, m.n) for m in data.judge_measures]
+    return evidence + [_measured("trouble", row.name, row.note) for row in data.trouble]
 
 
 REWARD = "held-out pairs on which the reward model prefers the chosen answer"

@@ -91,19 +91,19 @@ def _load(task: LmEvalTask, seed: int) -> Any:
     except Exception as error:  # noqa: BLE001 - a task is code and data of others, and can fail in any way
         fix = "`lm-eval ls tasks` lists known names; a task from the Hub needs its data cached or a connection"
         raise UserError(f"lm-eval cannot load the task: {error}", task.task, fix) from None
-    for found in loaded["tasks"].values():
-        _prepare(found, task, seed)
+    for subtask in loaded["tasks"].values():
+        _prepare(subtask, task, seed)
     return loaded
 
 
-def _prepare(found: Any, task: LmEvalTask, seed: int) -> None:
+def _prepare(subtask: Any, task: LmEvalTask, seed: int) -> None:
     """Zero shots unless the task says otherwise, and never shots out of the exam itself."""
-    shots = found.get_config("num_fewshot") or 0
-    found.set_config(key="num_fewshot", value=shots)
-    found.set_fewshot_seed(seed=seed)
-    given = found.get_config("fewshot_config")
+    shots = subtask.get_config("num_fewshot") or 0
+    subtask.set_config(key="num_fewshot", value=shots)
+    subtask.set_fewshot_seed(seed=seed)
+    given = subtask.get_config("fewshot_config")
     samples = given.get("samples") if isinstance(given, dict) else getattr(given, "samples", None)
-    own = found.has_training_docs() or found.has_validation_docs() or found.get_config("fewshot_split")
+    own = subtask.has_training_docs() or subtask.has_validation_docs() or subtask.get_config("fewshot_split")
     elsewhere = own or samples
     if shots and not elsewhere:
         what = f"{shots} shots would be drawn from the test split, and an example could be shown its own answer"
@@ -178,8 +178,8 @@ def _adapt(model: Model) -> Any:
         tokenizer_name = model.identity.template or model.identity.name
 
         def loglikelihood(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
-            found = model.loglikelihood([request.args for request in requests])
-            return [(item.logprob, item.is_greedy) for item in found]
+            results = model.loglikelihood([request.args for request in requests])
+            return [(item.logprob, item.is_greedy) for item in results]
 
         def loglikelihood_rolling(self, requests: Sequence[Any]) -> list[float]:
             raise UserError("perplexity tasks are not supported", "regression", "choose an accuracy or generation task")

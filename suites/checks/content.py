@@ -112,9 +112,9 @@ def personal_data(material: Material) -> list[Finding]:
         kinds: Counter[str] = Counter()
         rows = []
         for example in examples:
-            here = {kind for text in texts(example) for kind in _personal(text)}
-            kinds.update(here)
-            rows += [example.id] if here else []
+            present = {kind for text in texts(example) for kind in _personal(text)}
+            kinds.update(present)
+            rows += [example.id] if present else []
         if rows:
             listed = ", ".join(f"{kind} in {count:,}" for kind, count in kinds.most_common())
             text = f"{len(rows):,} of the {len(examples):,} {name} rows hold what looks like personal data: {listed}"

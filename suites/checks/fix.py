@@ -45,7 +45,7 @@ def removals(material: Material) -> list[Removal]:
                 removed.setdefault(at, (f"seen in {exam}", material.sources[exam][other].id))
     rows = [(text, at) for at, text in enumerate(material.plain.get("train", ())) if text]
     groups = grouped((text, str(at)) for text, at in rows)
-    for group in ([int(at) for at in places] for _, places in groups if len(places) > 1):
+    for group in ([int(at) for at in members] for _, members in groups if len(members) > 1):
         first = train[group[0]]
         clash = len({train[at].target.strip() for at in group}) > 1
         for at in group if clash else group[1:]:

@@ -54,8 +54,8 @@ def questions(material: Material) -> Iterator[tuple[str, str]]:
 
 def find_alike(material: Material) -> Alike:
     """Search all sources once. Inputs are compared without the templates that they share, unless wholly the same."""
-    asked = list(questions(material))
-    pairs = [pair for a, b in asked for pair in ((a, b), (b, a))]
+    searches = list(questions(material))
+    pairs = [pair for a, b in searches for pair in ((a, b), (b, a))]
     bare, runs = without_templates(material.plain)
     near = _near(bare, [*pairs, *((name, name) for name in material.splits)])
     hits: dict[tuple[How, str, str], Hits] = {}

@@ -83,7 +83,7 @@ def _example(form: Format, row: Json, columns: Mapping[str, str], slices: Sequen
         other = recognise(row, columns)
         raise ValueError(f"{other.title}, the file began with {form.title}" if other else f"no column `{missing[0]}`")
     assert form.read is not None
-    asked = form.read(Fields(row, columns))
+    question = form.read(Fields(row, columns))
     if missing := [name for name in slices if name not in row]:
         raise ValueError(f"no column `{missing[0]}`")
     for name in (columns.get("id", "id"), columns.get("cluster", "cluster"), *slices):
@@ -91,15 +91,15 @@ def _example(form: Format, row: Json, columns: Mapping[str, str], slices: Sequen
             raise ValueError(f"column `{name}` is text with half a character (a lone surrogate)")
     identity = row.get(columns.get("id", "id"))
     if identity is None or str(identity) == "":
-        identity = _content_id(asked.input, asked.target, asked.turns)
+        identity = _content_id(question.input, question.target, question.turns)
     cluster = row.get(columns.get("cluster", "cluster"))
     return Example(
         id=str(identity),
-        columns={**row, "input": asked.input, "target": asked.target},
-        target=asked.target,
+        columns={**row, "input": question.input, "target": question.target},
+        target=question.target,
         cluster=str(identity) if cluster is None else str(cluster),
         slices={name: "" if row[name] is None else str(row[name]) for name in slices},
-        turns=asked.turns,
+        turns=question.turns,
     )
 
 

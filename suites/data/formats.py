@@ -56,8 +56,8 @@ class Fields:
         """A column as chat messages. Raises ValueError that names the first turn which is none."""
         value = self.get(name)
         if not isinstance(value, list) or not value:
-            found = kind(value) if value != [] else "an empty list"
-            raise ValueError(f"column `{self.columns.get(name, name)}` is {found}, expected a list of turns")
+            actual = kind(value) if value != [] else "an empty list"
+            raise ValueError(f"column `{self.columns.get(name, name)}` is {actual}, expected a list of turns")
         return [_turn(number, turn) for number, turn in enumerate(value, 1)]
 
 

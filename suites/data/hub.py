@@ -45,8 +45,8 @@ def is_dataset(source: Path | str) -> bool:
 
 def rows(source: Path | str) -> list[Json]:
     """All rows. Raises UserError for a dataset that cannot be found or read."""
-    found: list[Json] = _load(source).to_list()
-    return found
+    records: list[Json] = _load(source).to_list()
+    return records
 
 
 def files(source: Path | str) -> list[Path]:

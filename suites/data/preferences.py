@@ -61,14 +61,14 @@ def _read_each(
     rows: Sequence[tuple[str, Json]], read: Callable[[Fields], Read]
 ) -> tuple[list[tuple[str, Read]], list[str]]:
     """What could be read with its place, and the sentences about what could not."""
-    found: list[tuple[str, Read]] = []
+    items: list[tuple[str, Read]] = []
     bad: list[str] = []
     for where, row in rows:
         try:
-            found.append((where, read(Fields(row, {}))))
+            items.append((where, read(Fields(row, {}))))
         except ValueError as error:
             bad.append(f"{where}: {error}")
-    return found, bad
+    return items, bad
 
 
 def _rated(row: Fields) -> Rated:
@@ -80,7 +80,7 @@ def _rated(row: Fields) -> Rated:
     if isinstance(row.get("prompt"), list):
         prompt, completion = row.turns("prompt"), _answer(row.turns("completion"), "completion")
     else:
-        prompt, completion = _asked(row.text("prompt")), row.text("completion")
+        prompt, completion = _as_turns(row.text("prompt")), row.text("completion")
     identity = _identity(row, prompt, completion, good)
     return Rated(identity, tuple(prompt), completion, good, row.row)
 
@@ -96,13 +96,13 @@ def _pair(row: Fields) -> tuple[list[Message], str, str]:
     if not isinstance(row.get("chosen"), list):
         chosen, rejected = row.text("chosen"), row.text("rejected")
         if row.get("prompt") is not None:
-            prompt = row.turns("prompt") if isinstance(row.get("prompt"), list) else _asked(row.text("prompt"))
+            prompt = row.turns("prompt") if isinstance(row.get("prompt"), list) else _as_turns(row.text("prompt"))
             return prompt, chosen, rejected
         shared = _shared_text(chosen, rejected)
-        return _asked(shared), chosen[len(shared) :], rejected[len(shared) :]
+        return _as_turns(shared), chosen[len(shared) :], rejected[len(shared) :]
     ours, theirs = row.turns("chosen"), row.turns("rejected")
     given = row.get("prompt")
-    prompt = [] if given is None else row.turns("prompt") if isinstance(given, list) else _asked(row.text("prompt"))
+    prompt = [] if given is None else row.turns("prompt") if isinstance(given, list) else _as_turns(row.text("prompt"))
     shared_turns = _shared_turns(ours, theirs)
     if shared_turns and ours[: len(prompt)] == prompt:  # some files repeat the prompt in both answers
         prompt = []
@@ -110,7 +110,7 @@ def _pair(row: Fields) -> tuple[list[Message], str, str]:
     return [*prompt, *shared_turns], _answer(rest[0], "chosen"), _answer(rest[1], "rejected")
 
 
-def _asked(prompt: str) -> list[Message]:
+def _as_turns(prompt: str) -> list[Message]:
     return [{"role": "user", "content": prompt}] if prompt else []
 
 
@@ -182,22 +182,22 @@ def _placed(row: Read, where: str, seen: dict[str, str], bad: list[str]) -> Read
 
 def _merged(rows: Sequence[tuple[str, Preference]], source: Path | str) -> tuple[Preference, ...]:
     """Rows of one pair by several annotators as one, the way round most of them chose."""
-    found: dict[str, Preference] = {}
+    merged: dict[str, Preference] = {}
     seen: dict[str, str] = {}
     bad: list[str] = []
     for where, pair in rows:
-        first = found.get(pair.id)
+        first = merged.get(pair.id)
         if first is None or not _same_pair(first, pair):
             pair = _placed(pair, where, seen, bad)
-            found[pair.id] = pair
+            merged[pair.id] = pair
             continue
         [who] = pair.votes
         if who in first.votes:
             bad.append(f"{where}: annotator {who!r} has judged this pair already")
         vote: Vote = "chosen" if pair.chosen == first.chosen else "rejected"
-        found[pair.id] = replace(first, votes={**first.votes, who: vote})
+        merged[pair.id] = replace(first, votes={**first.votes, who: vote})
     refuse_rows(bad, source)
-    return tuple(pair if pair.columns.get("votes") is not None else _majority(pair) for pair in found.values())
+    return tuple(pair if pair.columns.get("votes") is not None else _majority(pair) for pair in merged.values())
 
 
 def _same_pair(one: Preference, other: Preference) -> bool:

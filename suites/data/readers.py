@@ -102,17 +102,17 @@ def _json(path: Path) -> Iterator[Scanned]:
 
 def _array(path: Path, text: str) -> Iterator[Scanned]:
     """The items of a JSON array, each with the line it begins on; reading ends at the first that is not JSON."""
-    place, line, seen = text.index("[") + 1, 1, 0
+    position, line, seen = text.index("[") + 1, 1, 0
     while True:
-        place = _skip(text, place, " \t\r\n,")
-        line, seen = line + text.count("\n", seen, place), place
+        position = _skip(text, position, " \t\r\n,")
+        line, seen = line + text.count("\n", seen, position), position
         where = f"{path.name}:{line}"
-        if text[place : place + 1] == "]":
-            if _skip(text, place + 1, " \t\r\n") < len(text):
+        if text[position : position + 1] == "]":
+            if _skip(text, position + 1, " \t\r\n") < len(text):
                 yield where, "more text after the end of the list"
             return
         try:
-            item, place = _DECODER.raw_decode(text, place)
+            item, position = _DECODER.raw_decode(text, position)
             yield where, _object(item)
         except json.JSONDecodeError as error:
             yield where, f"not JSON ({error.msg} at line {error.lineno}); nothing after it can be read"
@@ -122,14 +122,14 @@ def _array(path: Path, text: str) -> Iterator[Scanned]:
             return
         except ValueError as error:
             yield where, f"{error}"
-            if place == seen:  # the item itself could not be read, so its end is not known
+            if position == seen:  # the item itself could not be read, so its end is not known
                 return
 
 
-def _skip(text: str, place: int, what: str) -> int:
-    while place < len(text) and text[place] in what:
-        place += 1
-    return place
+def _skip(text: str, position: int, what: str) -> int:
+    while position < len(text) and text[position] in what:
+        position += 1
+    return position
 
 
 def parse_object(line: bytes) -> Json:

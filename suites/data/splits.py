@@ -32,9 +32,9 @@ def split(
     from an earlier split; they stay there, unless a new row ties two of them together: then all are held out.
     """
     sides = {**shares, "train": max(0.0, 1 - sum(shares.values()))}
-    places = _assign(examples, sides, _groups(examples, by, links), seed, keep or {})
+    assignment = _assign(examples, sides, _groups(examples, by, links), seed, keep or {})
     parts: dict[str, list[Example]] = {name: [] for name in sides}
-    for example, side in zip(examples, places, strict=True):
+    for example, side in zip(examples, assignment, strict=True):
         parts[side].append(example)
     return {name: tuple(part) for name, part in parts.items()}
 
@@ -44,8 +44,8 @@ def folds(
 ) -> list[tuple[Example, ...]]:
     """`count` test folds for cross-validation: each example in exactly one, groups whole, targets spread evenly."""
     sides = {str(fold): 1 / count for fold in range(count)}
-    places = _assign(examples, sides, _groups(examples, by, links), seed, {})
-    return [tuple(e for e, place in zip(examples, places, strict=True) if place == fold) for fold in sides]
+    assignment = _assign(examples, sides, _groups(examples, by, links), seed, {})
+    return [tuple(e for e, side in zip(examples, assignment, strict=True) if side == fold) for fold in sides]
 
 
 def _assign(
@@ -60,17 +60,17 @@ def _assign(
     homes = _kept(examples, groups, sides, keep)
     whole: Counter[str] = Counter()
     strata: dict[str, Counter[str]] = defaultdict(Counter)
-    places: list[str] = []
+    assignment: list[str] = []
     for example, group in zip(examples, groups, strict=True):
         stratum = strata[example.target.strip()]
         if group not in homes:
             lags = {name: _lag(stratum, name, share) + _lag(whole, name, share) for name, share in sides.items()}
             chances = {name: max(0.0, share + PULL * lags[name]) for name, share in sides.items()}
             homes[group] = _draw(chances, f"{seed}/{example.id}")
-        places.append(homes[group])
+        assignment.append(homes[group])
         whole[homes[group]] += 1
         stratum[homes[group]] += 1
-    return places
+    return assignment
 
 
 def _kept(
@@ -109,21 +109,21 @@ def _groups(examples: Sequence[Example], by: str | None, links: Links) -> list[i
     from scipy.sparse.csgraph import connected_components
 
     first: dict[tuple[str, str], int] = {}
-    here, there = [one for one, _ in links], [other for _, other in links]
+    rows, columns = [one for one, _ in links], [other for _, other in links]
     for index, example in enumerate(examples):
         keys = [("origin", _origin(example, by))]
         if text := normalise(example.input or example.target):
             keys.append(("text", text))
         for key in keys:
-            here.append(index)
-            there.append(first.setdefault(key, index))
+            rows.append(index)
+            columns.append(first.setdefault(key, index))
     if not examples:
         return []
     count = len(examples)
-    ties = coo_array(([1] * len(here), (here, there)), shape=(count, count))
+    ties = coo_array(([1] * len(rows), (rows, columns)), shape=(count, count))
     _, labels = connected_components(ties, directed=False)
-    found: list[int] = labels.tolist()
-    return found
+    groups: list[int] = labels.tolist()
+    return groups
 
 
 def _origin(example: Example, by: str | None) -> str:

@@ -97,5 +97,5 @@ def ask(rubric: Rubric, pair: Pair) -> Prompt:
 
 def parse(text: str) -> Literal["first", "second", "tie"] | None:
     """The last `verdict: A|B|tie` in the judge's answer; `None` when it never said one."""
-    found = _VERDICT.findall(text)
-    return _GRADES[found[-1].lower()] if found else None
+    verdicts = _VERDICT.findall(text)
+    return _GRADES[verdicts[-1].lower()] if verdicts else None

@@ -42,9 +42,9 @@ class CorpusMetric:
 def label_counts(targets: Sequence[str], answers: Sequence[str]) -> Statistics:
     """[answers, 3 L] zeros and ones for the L labels: the answer is right; it is given; it is wanted."""
     labels = sorted({target.strip() for target in targets})
-    place = {label: column for column, label in enumerate(labels)}
-    wanted = np.array([place[target.strip()] for target in targets], dtype=np.intp)
-    given = np.array([place.get(answer.strip(), -1) for answer in answers], dtype=np.intp)
+    columns = {label: column for column, label in enumerate(labels)}
+    wanted = np.array([columns[target.strip()] for target in targets], dtype=np.intp)
+    given = np.array([columns.get(answer.strip(), -1) for answer in answers], dtype=np.intp)
     counts = np.zeros((len(wanted), 3, len(labels)), dtype=np.uint8)
     rows, known = np.arange(len(wanted)), given >= 0
     counts[rows, 0, wanted] = given == wanted

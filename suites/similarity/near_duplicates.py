@@ -46,9 +46,9 @@ def near_matches(left: Sequence[str], right: Sequence[str], threshold: float = 0
     return [(first, second - len(left)) for first, second in _as_pairs(pairs)]
 
 
-def _as_pairs(found: Iterator[tuple[Ints, Ints]]) -> list[tuple[int, int]]:
+def _as_pairs(batches: Iterator[tuple[Ints, Ints]]) -> list[tuple[int, int]]:
     pairs: list[tuple[int, int]] = []
-    for first, second in found:
+    for first, second in batches:
         pairs += zip(np.minimum(first, second).tolist(), np.maximum(first, second).tolist(), strict=True)
     return sorted(pairs)
 
@@ -108,8 +108,8 @@ class _Grams:
         pairs = np.arange(len(first))
         for words in self.bitmaps:
             allowed = allowed - np.bitwise_count(words[first] ^ words[second])
-            open_ = np.flatnonzero(allowed >= 0)
-            pairs, first, second, allowed = pairs[open_], first[open_], second[open_], allowed[open_]
+            possible = np.flatnonzero(allowed >= 0)
+            pairs, first, second, allowed = pairs[possible], first[possible], second[possible], allowed[possible]
         return pairs
 
     def shared(self, first: Ints, second: Ints) -> Ints:
@@ -188,25 +188,25 @@ def _candidates(grams: _Grams, threshold: float, sides: Ints | None) -> Iterator
     seek = sizes - np.ceil(threshold * sizes - 1e-9).astype(np.int64) + 1
     keep = sizes - _least_shared(2 * sizes, threshold) + 1
     row = np.repeat(np.arange(len(sizes)), seek)
-    place = np.arange(len(row)) - np.repeat(np.cumsum(seek) - seek, seek)
-    low, high, kept = _postings(grams.sets.indices[grams.sets.indptr[row] + place], place < keep[row])
-    left = sizes[row] - place
+    position = np.arange(len(row)) - np.repeat(np.cumsum(seek) - seek, seek)
+    low, high, kept = _postings(grams.sets.indices[grams.sets.indptr[row] + position], position < keep[row])
+    left = sizes[row] - position
     kept_row, kept_left = row[kept], left[kept]
     counts = high - low
     for rows in _batches(np.bincount(row, weights=counts, minlength=len(sizes)).astype(np.int64)):
-        here = slice(*np.searchsorted(row, [rows.start, rows.stop]))
-        there = _ranges(low[here], counts[here])
-        first, second = kept_row[there], np.repeat(row[here], counts[here])
+        span = slice(*np.searchsorted(row, [rows.start, rows.stop]))
+        postings = _ranges(low[span], counts[span])
+        first, second = kept_row[postings], np.repeat(row[span], counts[span])
         total = sizes[first] + sizes[second]
         # Where a pair meets for the first time, all that it shares is still to come.
-        to_come = np.minimum(kept_left[there], np.repeat(left[here], counts[here]))
+        to_come = np.minimum(kept_left[postings], np.repeat(left[span], counts[span]))
         possible = to_come >= threshold / (1 + threshold) * total - 1e-9
         if sides is not None:
             possible &= sides[first] != sides[second]
         first, second, total = first[possible], second[possible], total[possible]
         pairs = grams.near(first, second, total - 2 * _least_shared(total, threshold))
-        found = np.unique(first[pairs] * len(sizes) + second[pairs])
-        yield found // len(sizes), found % len(sizes)
+        codes = np.unique(first[pairs] * len(sizes) + second[pairs])
+        yield codes // len(sizes), codes % len(sizes)
 
 
 def _postings(keys: Ints, keep: Marks) -> tuple[Ints, Ints, Ints]:

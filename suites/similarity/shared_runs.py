@@ -51,21 +51,21 @@ class Runs:
     def shared(self, before: str, exam: str) -> dict[int, int]:
         """Positions in `exam` of texts with a run that is in `before` too, each with the first such text there."""
         first = dict(reversed(self._met(before, exam)))
-        found = [(row, first[key]) for key, row in self._met(exam, before)]
+        matches = [(row, first[key]) for key, row in self._met(exam, before)]
         start, begin = self.places[exam].start, self.places[before].start
-        return {row - start: other - begin for row, other in reversed(found)}
+        return {row - start: other - begin for row, other in reversed(matches)}
 
     def _met(self, source: str, other: str) -> list[tuple[int, int]]:
         """(kind, text) of the runs of a source that another has as well, in the order they are read."""
-        here, there = self._runs_of(source), self._runs_of(other)
+        own, theirs = self._runs_of(source), self._runs_of(other)
         known = np.zeros(len(self.order), dtype=bool)
-        known[self.kinds[there]] = True
-        found = known[self.kinds[here]]
-        return list(zip(self.kinds[here][found].tolist(), self.rows[here][found].tolist(), strict=True))
+        known[self.kinds[theirs]] = True
+        common = known[self.kinds[own]]
+        return list(zip(self.kinds[own][common].tolist(), self.rows[own][common].tolist(), strict=True))
 
     def _runs_of(self, source: str) -> slice:
-        place = self.places[source]
-        return slice(*np.searchsorted(self.rows, [place.start, place.stop]).tolist())
+        rows = self.places[source]
+        return slice(*np.searchsorted(self.rows, [rows.start, rows.stop]).tolist())
 
 
 def _changes(values: Ints | Hashes) -> NDArray[np.bool_]:
@@ -94,7 +94,7 @@ def without_templates(sources: Texts) -> tuple[Texts, Runs]:
     covered: dict[int, set[int]] = {}
     for row, at in zip(runs.rows[common].tolist(), runs.at[common].tolist(), strict=True):
         covered.setdefault(row, set()).update(range(at, at + WORDS))
-    for row, places in covered.items():
-        runs.texts[row] = [word for at, word in enumerate(runs.texts[row]) if at not in places]
-    bare = {name: list(map(" ".join, runs.texts[place])) for name, place in runs.places.items()}
+    for row, positions in covered.items():
+        runs.texts[row] = [word for at, word in enumerate(runs.texts[row]) if at not in positions]
+    bare = {name: list(map(" ".join, runs.texts[rows])) for name, rows in runs.places.items()}
     return bare, Runs(bare)

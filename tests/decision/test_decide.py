@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.config.policy import Policy
-from harness.decision.compare import Comparison, Question, compare
+from harness.decision.compare import Comparison, Question, compare, slices_of
 from harness.decision.decide import Verdict, decide
 from harness.decision.gates import Gate, Measured, Rule
 from harness.decision.wording import in_words, measured_sentence, roughly
-from suites.types import Score
+from suites.types import Example, Score
 
 OK = Gate("data", "validity", "pass", Rule("data"), Measured(words="0 findings"))
 BAD = replace(OK, status="fail")
@@ -167,6 +167,21 @@ def test_inconclusive_says_how_much_data_would_settle_it() -> None:
     assert "more examples would settle it" in decision.reason
 
 
+def test_inconclusive_names_what_is_open_and_says_what_is_not() -> None:
+    """An advisory rule that is open holds nothing up; a kept suite is reassuring only where all are kept."""
+    asked = "You asked for more than +2.0; about 8,100 more examples would settle it if the difference is what it looks"
+    kept = "Nothing it could do before got worse beyond what you allow."
+    advisory = replace(OPEN, suite="told", tier="advisory")
+    for comparisons, sentences in (
+        ([UNSURE], f"Still open: gain over the best prompt. {asked} like."),
+        ([UNSURE, KEPT], f"Still open: gain over the best prompt. {asked} like. {kept}"),
+        ([UNSURE, OPEN], f"Still open: gain over the best prompt, suite. {asked} like."),
+        ([BETTER, OPEN, advisory], "Still open: suite."),
+    ):
+        reason = decide([OK], comparisons, Policy()).reason
+        assert reason.endswith(f", n = 500. {sentences}")
+
+
 @pytest.mark.parametrize(("count", "told"), [(-3, 1), (0, 1), (7, 7), (99, 99), (101, 110), (317_564, 320_000)])
 def test_a_count_worked_out_from_an_estimate_is_no_more_exact_than_it(count: int, told: int) -> None:
     assert roughly(count) == told
@@ -312,3 +327,12 @@ def test_a_baseline_of_zero_has_no_ratio_and_no_number_that_is_none() -> None:
     assert "no ratio to a score of 0" in measured_sentence(decision.gates[1])
     nothing = decide([OK], [relative("task", *binary(500, 0, 0, 0), margin=0.1), KEPT], Policy())
     assert nothing.verdict is Verdict.INCONCLUSIVE
+
+
+def test_an_example_is_in_one_slice_of_every_column_it_has() -> None:
+    gold, plus, none = (
+        Example(str(i), {}, "yes", str(i), slices=columns)
+        for i, columns in enumerate([{"plan": "gold", "lang": "en"}, {"plan": "plus", "lang": "en"}, {}])
+    )
+    parts = slices_of([plus, gold, none])
+    assert list(parts.items()) == [("lang=en", [plus, gold]), ("plan=gold", [gold]), ("plan=plus", [plus])]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -17,9 +17,11 @@ from harness.decision.costs import ArmCost, Costs, Estimate
 from harness.decision.decide import decide
 from harness.decision.gates import Gate
 from harness.decision.validity import ArmHealth
+from harness.decision.wording import in_words
 from harness.judge.trust import distrust
 from harness.store.judging import Measure
 from suites.errors import UserError
+from suites.types import Finding
 
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "decision.json").read_text())
 # Where a case leaves something open: a gain, and losses of nothing.
@@ -62,7 +64,33 @@ def gain_from_to(measured: list[float]) -> Comparison:
     return compared(baseline=measured[0], candidate=measured[1])
 
 
+def found(levels: list[Literal["warn", "block"]]) -> list[Finding]:
+    """Findings about the data at these levels."""
+    return [Finding(level, "duplicates", "two rows are the same") for level in levels]
+
+
+def answered(texts: list[str]) -> tuple[Mapping[str, object], Mapping[str, object]]:
+    """Both sides' answers, a letter each."""
+    base, candidate = ({str(i): text for i, text in enumerate(side)} for side in texts)
+    return base, candidate
+
+
+def unscored(counts: list[int]) -> tuple[ArmHealth, ArmHealth]:
+    """Both sides, [without a score, of how many, and the same of the candidate]."""
+    return ArmHealth("prompt", "exam", counts[1], counts[0]), ArmHealth("LoRA", "exam", counts[3], counts[2])
+
+
+def effect(difference: float) -> Gate:
+    gate = validity.effect_gate(difference)
+    assert gate is not None
+    return gate
+
+
 RULES: dict[str, Callable[[Any, Any], Gate]] = {
+    "data": lambda limit, levels: validity.findings_gate(found(levels)),
+    "adapter": lambda limit, difference: effect(difference),
+    "candidate": lambda limit, texts: validity.difference_gate([answered(texts)]),
+    "failures": lambda limit, counts: validity.same_share_gate([unscored(counts)]),
     "answered": lambda limit, m: validity.answered_gate([ArmHealth("LoRA", "exam", m[1], m[0])], limit),
     "room_to_answer": lambda limit, m: validity.cut_gate(ArmHealth("few-shot", "exam", m[1], 0, cut=m[0]), limit),
     "fresh_exam": lambda limit, looks: validity.looks_gate(looks, limit),
@@ -72,12 +100,27 @@ RULES: dict[str, Callable[[Any, Any], Gate]] = {
 }
 
 
+@pytest.mark.parametrize("case", CASES["slices"], ids=lambda case: case["shows"])
+def test_slices_are_one_rule_with_the_numbers_of_the_worst(case: dict[str, Any]) -> None:
+    parts = [compared("slice", tier=case["tier"], **numbers) for numbers in case["slices"]]
+    gate = in_words(decide([], [compared(), *parts], Policy()).gates[-1])
+    assert (gate.gate_id, gate.tier, gate.status) == ("slices", case["tier"], case["status"])
+    assert (gate.rule, gate.measured) == (case["rule"], case["measured"])
+    assert gate.value == min(parts, key=lambda part: part.difference or 0.0).difference
+
+
 @pytest.mark.parametrize("case", CASES["limits"], ids=lambda case: f"{case['rule']} {case['measured']} {case['limit']}")
 def test_a_measured_value_at_its_limit(case: dict[str, Any]) -> None:
     gate = RULES[case["rule"]](case["limit"], case["measured"])
     rules = {"budgets": [gate]} if gate.kind == "budget" else {}
     decision = decide([] if rules else [gate], [compared()], Policy(), **rules)
     assert (gate.status, decision.verdict.text) == (case["status"], case["verdict"])
+    assert (gate.id, gate.rule.limit) == (case["rule"], case["limit"])
+    if "value" in case:
+        assert (gate.measured.value, gate.measured.n) == (pytest.approx(case["value"]), case.get("n"))
+    if "says" in case:
+        sentences = in_words(gate)
+        assert [sentences.rule, sentences.measured, sentences.unit] == case["says"]
 
 
 @pytest.mark.parametrize("case", CASES["trust"], ids=str)

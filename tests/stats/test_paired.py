@@ -201,6 +201,21 @@ def test_identical_outputs_are_not_certainty(value, clusters):
     assert result.interval.low == pytest.approx(-reach, rel=1e-5)
 
 
+def test_one_arm_that_is_always_right_is_as_certain_as_it_has_clusters():
+    """n / (n + t^2) from below, with t that of the 49 degrees of freedom of fifty pairs."""
+    for clusters, n, quantile in ((None, 100, 1.959964), ([i // 2 for i in range(100)], 50, 2.009575)):
+        interval = paired.mean_interval([1.0] * 100, clusters)
+        assert (interval.low, interval.high) == pytest.approx((n / (n + quantile**2), 1.0), rel=1e-5)
+
+
+@pytest.mark.parametrize("n", [1, 2, 50])
+def test_pairs_that_are_all_won_or_all_lost_reach_one_end_of_the_scale(n):
+    far = (n - 1.959964**2) / (n + 1.959964**2)
+    won, lost = paired.tango_interval(n, 0, n), paired.tango_interval(0, n, n)
+    assert (won.low, won.high) == pytest.approx((far, 1.0), rel=1e-5)
+    assert (lost.low, lost.high) == pytest.approx((-1.0, -far), rel=1e-5)
+
+
 def test_every_example_won_reaches_the_end_of_the_scale():
     result = paired.paired_difference([0.0] * 50, [1.0] * 50)
     assert (result.difference, result.interval.high) == (1.0, 1.0)
@@ -369,6 +384,7 @@ def test_examples_come_in_whole_clusters(gained, lost, same, limit):
         partial(paired.mcnemar_exact_p, 3, -1),
         partial(paired.wilson, 3, 2),
         partial(paired.holm, [0.5, float("nan")]),
+        partial(paired.holm, [0.5, 1.5]),
         partial(power.required_n, 0.1, float("nan"), 0.3),
         partial(power.required_n, 0.1, 0.0, -0.3),
         partial(power.required_n, 0.1, 0.0, float("inf")),

@@ -45,6 +45,14 @@ def test_one_look_is_the_fixed_exam_and_an_early_one_is_wider(rows, clustered):
         assert -1 <= early.low <= only.low <= only.high <= early.high <= 1
 
 
+def test_less_confidence_is_a_narrower_interval_at_every_look():
+    before, after = [0.0] * 60 + [1.0] * 40, [0.0] * 40 + [1.0] * 60
+    for looks in ([100], [100, 200]):
+        sure, unsure = (interval_at_look(before, after, looks=looks, confidence=level) for level in (0.95, 0.8))
+        assert sure.low < unsure.low < unsure.high < sure.high
+        assert (sure.confidence, unsure.confidence) == (0.95, 0.8)
+
+
 def test_the_first_of_many_looks_promises_nothing():
     interval = interval_at_look([0.0] * 5, [1.0] * 5, looks=[5, 1000])
     assert interval.low < 0 < interval.high == 1.0
@@ -54,6 +62,7 @@ def test_looks_are_evenly_spaced_and_end_with_the_exam():
     assert planned_looks(1000) == (200, 400, 600, 800, 1000)
     assert planned_looks(7) == (2, 3, 5, 6, 7)
     assert planned_looks(3) == (1, 2, 3)
+    assert (planned_looks(1), planned_looks(10, 1)) == ((1,), (10,))
 
 
 @pytest.mark.parametrize(

@@ -563,6 +563,16 @@ def test_ctrl_c_in_the_middle_of_a_query_is_an_interruption_and_no_error(store, 
     assert process.returncode == 0
 
 
+@pytest.mark.parametrize("said", [duckdb.InterruptException("INTERRUPT Error"), RuntimeError("Query interrupted")])
+def test_ctrl_c_while_a_store_is_being_opened_is_an_interruption_and_no_damage(store, monkeypatch, said):
+    def interrupted(*_, **__):
+        raise said
+
+    monkeypatch.setattr(duckdb, "connect", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.execute("select 1")
+
+
 def test_what_duckdb_says_of_an_interruption_is_one_and_another_error_stays_one(store):
     with pytest.raises(KeyboardInterrupt), store.connect():
         raise duckdb.InterruptException("INTERRUPT Error: Interrupted!")

@@ -56,7 +56,7 @@ def script(folder: Path, code: str) -> str:
 
 
 def trained(base: Path, folder: Path, code: str, **changes: Any) -> TrainingResult:
-    settings = {"form": "messages", "output": "adapter", "timeout_s": 60.0, "seed": 7, "tell": str, **changes}
+    settings = {"form": "messages", "output": "adapter", "timeout_s": 60.0, "seed": 7, "on_progress": str, **changes}
     data = TrainingData(settings.pop("rows", ROWS), ROWS[:1])
     command = settings.pop("command", None) or script(folder, code)
     return external.run(ModelSpec(str(base)), data, command=command, folder=folder / "out", cwd=folder, **settings)
@@ -66,7 +66,7 @@ def test_what_the_command_prints_last_is_told_while_it_works(base: Path, adapter
     told: list[str] = []
     step = "print('step', i, flush=True); print('-' * 9, flush=True); time.sleep(1)"
     talks = f"import time\nfor i in (1, 2): {step}\n"
-    trained(base, tmp_path, talks + copying(adapter), tell=told.append)
+    trained(base, tmp_path, talks + copying(adapter), on_progress=told.append)
     assert [line for line in dict.fromkeys(told) if line.startswith("step")] == ["step 1", "step 2"]
     assert not any("---" in line for line in told), "what is only drawn says nothing"
 

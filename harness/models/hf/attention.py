@@ -157,27 +157,27 @@ class Pass:
 
 def whole_rows(cache: KeyValues, first: int, lengths: Sequence[int], device: str) -> Pass:
     """The first tokens of new rows, `lengths` of them."""
-    row, query, places = _flat(lengths, device)
-    width = places.shape[1]
+    row, query, indices = _flat(lengths, device)
+    width = indices.shape[1]
     columns = torch.arange(width, device=device)[None]
-    return Pass(cache, first, row, query, query, places, width, None, width, columns, columns)
+    return Pass(cache, first, row, query, query, indices, width, None, width, columns, columns)
 
 
 def next_tokens(cache: KeyValues, lengths: Sequence[int], device: str) -> Pass:
     """One more token for each of the first rows, which hold `lengths` tokens already."""
     column = torch.tensor(lengths, device=device)
     row, keys = torch.arange(len(lengths), device=device), torch.arange(max(lengths) + 1, device=device)
-    places = row[:, None]
+    indices = row[:, None]
     visible = (keys <= column[:, None])[:, None]
     query = torch.zeros_like(row)
-    return Pass(cache, 0, row, query, column, places, len(keys), visible, 0, column[:, None], keys[None])
+    return Pass(cache, 0, row, query, column, indices, len(keys), visible, 0, column[:, None], keys[None])
 
 
 def branching_rows(cache: KeyValues, rows: Sequence[Sequence[int]], device: str) -> Pass:
     """Whole rows of a trunk and its branches, given as lengths; a branch follows the trunk and sees no other branch."""
-    row, query, places = _flat([sum(lengths) for lengths in rows], device)
-    columns = torch.arange(places.shape[1], device=device)
-    begins = torch.zeros(places.shape, dtype=torch.long)  # of the part that a token stands in
+    row, query, indices = _flat([sum(lengths) for lengths in rows], device)
+    columns = torch.arange(indices.shape[1], device=device)
+    begins = torch.zeros(indices.shape, dtype=torch.long)  # of the part that a token stands in
     for i, lengths in enumerate(rows):
         parts = torch.tensor(lengths)
         begins[i, : sum(lengths)] = (parts.cumsum(0) - parts).repeat_interleave(parts)
@@ -186,7 +186,7 @@ def branching_rows(cache: KeyValues, rows: Sequence[Sequence[int]], device: str)
     visible = ((columns < trunks)[:, None] | (columns >= begins[:, :, None])).tril()
     positions = columns - begins + trunks * (begins > 0)
     causal = min(trunk for trunk, *_ in rows)
-    return Pass(cache, 0, row, query, query, places, len(columns), visible, causal, positions, positions)
+    return Pass(cache, 0, row, query, query, indices, len(columns), visible, causal, positions, positions)
 
 
 def _flat(lengths: Sequence[int], device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -195,8 +195,8 @@ def _flat(lengths: Sequence[int], device: str) -> tuple[torch.Tensor, torch.Tens
     starts, columns = counts.cumsum(0) - counts, torch.arange(int(counts.max()))
     row = torch.arange(len(lengths)).repeat_interleave(counts)
     query = torch.arange(len(row)) - starts[row]
-    places = torch.where(columns < counts[:, None], starts[:, None] + columns, 0)
-    return row.to(device), query.to(device), places.to(device)
+    indices = torch.where(columns < counts[:, None], starts[:, None] + columns, 0)
+    return row.to(device), query.to(device), indices.to(device)
 
 
 def _hide(visible: torch.Tensor) -> torch.Tensor:
@@ -216,8 +216,8 @@ def attend(
     **others: object,
 ) -> tuple[torch.Tensor, None]:
     """Attention of the tokens of a pass. Raises NotImplementedError for a kind of attention it does not know."""
-    asked = {name for name, given in others.items() if given is not None and given is not False}
-    unknown = sorted(asked - KNOWN)
+    options = {name for name, given in others.items() if given is not None and given is not False}
+    unknown = sorted(options - KNOWN)
     if rows is None or unknown or not getattr(module, "is_causal", True):
         raise NotImplementedError(f"attention with {', '.join(unknown) or 'no rows of its own'}")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling

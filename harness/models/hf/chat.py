@@ -104,21 +104,21 @@ class ChatTokenizer:
 
     def encode_prompts(self, texts: Sequence[str]) -> list[list[int]]:
         """Like `encode` for many texts at once, which is faster."""
-        found = self.encode_all(texts)
-        if any(self.count_bos(ids) > 1 for ids in found):
+        encoded = self.encode_all(texts)
+        if any(self.count_bos(ids) > 1 for ids in encoded):
             raise UserError(
                 "the prompt begins with two beginning-of-sequence tokens",
                 str(self.folder),
                 "take the token out of the prompt text or out of the chat template",
             )
-        return found
+        return encoded
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         """Like `encode_prompts`, but a second beginning-of-sequence token is left in."""
-        found: list[list[int]] = []
+        encoded: list[list[int]] = []
         for start in range(0, len(texts), AT_ONCE):
-            found += self.tokenizer(list(texts[start : start + AT_ONCE]), add_special_tokens=False)["input_ids"]
-        return [ids if ids[:1] == self._bos else self._bos + ids for ids in found]
+            encoded += self.tokenizer(list(texts[start : start + AT_ONCE]), add_special_tokens=False)["input_ids"]
+        return [ids if ids[:1] == self._bos else self._bos + ids for ids in encoded]
 
     def count_bos(self, ids: Sequence[int]) -> int:
         """How many beginning-of-sequence tokens the ids begin with; 0 for a tokenizer that uses none."""

@@ -71,7 +71,7 @@ class Question:
         return sum(len(part) for part in self.fed)
 
     @property
-    def asked(self) -> int:
+    def answer_tokens(self) -> int:
         """How many tokens are asked about."""
         return sum(len(answer) for answer, _ in self.answers)
 
@@ -198,28 +198,28 @@ class Engine:
     def _leave(self, active: list[Row], cache: KeyValues, limit: int) -> list[Row]:
         """Take out the rows that are done; the last ones move into their places."""
         done = []
-        for place in reversed(range(len(active))):
-            row = active[place]
+        for index in reversed(range(len(active))):
+            row = active[index]
             if row.new[-1] in self._stop or len(row.new) == limit:
                 done.append(row)
                 moved = active.pop()
                 if moved is not row:
-                    active[place] = moved
-                    cache.move(len(active), place)
+                    active[index] = moved
+                    cache.move(len(active), index)
         return done
 
     # --- log-likelihoods
 
     def _score_all(self, pairs: Sequence[Pair], left: Sequence[int]) -> Iterator[list[tuple[int, LogLikelihood]]]:
-        asked: dict[tuple[int, ...], dict[tuple[int, ...], list[int]]] = {}
+        requests: dict[tuple[int, ...], dict[tuple[int, ...], list[int]]] = {}
         for i in left:
             context, answer = pairs[i]
-            asked.setdefault(tuple(context), {}).setdefault(tuple(answer), []).append(i)
-        contexts = list(asked)
+            requests.setdefault(tuple(context), {}).setdefault(tuple(answer), []).append(i)
+        contexts = list(requests)
         for each in group(contexts, SCORE_TOKENS):
             with self._ours():
                 prefix = self._read_prefix(contexts[each.members[0]][: each.prefix])
-            questions = [_question(contexts[i], asked[contexts[i]], each.prefix) for i in each.members]
+            questions = [_question(contexts[i], requests[contexts[i]], each.prefix) for i in each.members]
             for batch in self._batches(sorted(questions, key=lambda question: -question.length)):
                 self.at_once = len(batch)
                 with self._ours():
@@ -231,7 +231,7 @@ class Engine:
         batch: list[Question] = []
         for question in questions:
             longer = [*batch, question]
-            tokens, logits = sum(q.length for q in longer), vocabulary * sum(q.asked for q in longer)
+            tokens, logits = sum(q.length for q in longer), vocabulary * sum(q.answer_tokens for q in longer)
             if batch and (tokens > self._pass_tokens or logits > LOGITS):
                 yield batch
                 longer = [question]
@@ -249,12 +249,12 @@ class Engine:
         wanted = wanted.to(self._device)
         scores = (logits.gather(-1, wanted[:, None])[:, 0] - logits.logsumexp(-1)).cpu()
         greedy = (logits.argmax(-1) == wanted).cpu()
-        found, start = [], 0
+        scored, start = [], 0
         for answer, indices in (each for question in questions for each in question.answers):
-            here = slice(start, start := start + len(answer))
-            score = LogLikelihood(float(scores[here].sum()), bool(greedy[here].all()))
-            found += [(i, score) for i in indices]
-        return found
+            span = slice(start, start := start + len(answer))
+            score = LogLikelihood(float(scores[span].sum()), bool(greedy[span].all()))
+            scored += [(i, score) for i in indices]
+        return scored
 
     # --- the model
 
@@ -297,14 +297,14 @@ def _question(context: Sequence[int], answers: dict[tuple[int, ...], list[int]],
 
 def _predicting(lengths: Sequence[Sequence[int]]) -> list[int]:
     """For each token of each answer the place of the token before it; rows are context and fed answers in lengths."""
-    places, start = [], 0
+    positions, start = [], 0
     for context, *answers in lengths:
         end = start + context
         for fed in answers:
-            places += [start + context - 1, *range(end, end + fed)]
+            positions += [start + context - 1, *range(end, end + fed)]
             end += fed
         start = end
-    return places
+    return positions
 
 
 def _extend(rows: Sequence[Row], logits: torch.Tensor, generation: Generation) -> None:

@@ -70,8 +70,8 @@ def stop_ids(folder: Path, eos: int | None) -> list[int]:
         configured = transformers.GenerationConfig.from_pretrained(folder).eos_token_id
     else:
         configured = getattr(load_config(folder).get_text_config(), "eos_token_id", None)
-    found = configured if isinstance(configured, list) else [configured]
-    return sorted({token for token in [*found, eos] if token is not None})
+    ids = configured if isinstance(configured, list) else [configured]
+    return sorted({token for token in [*ids, eos] if token is not None})
 
 
 def stored_dtype(folder: Path) -> torch.dtype:

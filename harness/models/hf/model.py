@@ -58,10 +58,10 @@ class HFModel:
         self, prompts: Sequence[Prompt], generation: Generation, *, on_progress: OnProgress | None = None
     ) -> list[Completion]:
         """Answers in the order of `prompts`; `on_progress` gets each finished batch as (index, completion) pairs."""
-        asked: dict[str, list[int]] = {}
+        indices: dict[str, list[int]] = {}
         for i, prompt in enumerate(prompts):
-            asked.setdefault(self.render(prompt), []).append(i)
-        encoded = list(zip(self.chat.encode_prompts(list(asked)), asked.values(), strict=True))
+            indices.setdefault(self.render(prompt), []).append(i)
+        encoded = list(zip(self.chat.encode_prompts(list(indices)), indices.values(), strict=True))
         answers: dict[int, Completion] = {}
         with self._at_work():
             for batch in self._answer_all([ids for ids, _ in encoded], generation):

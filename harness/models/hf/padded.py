@@ -106,6 +106,6 @@ class Plain:
 
 def _read_off(logprobs: torch.Tensor, answer: list[int]) -> LogLikelihood:
     wanted = torch.tensor(answer, dtype=torch.long)
-    here = logprobs[: len(answer)]
-    total = here.gather(-1, wanted.unsqueeze(-1)).sum()
-    return LogLikelihood(float(total), bool((here.argmax(-1) == wanted).all()))
+    steps = logprobs[: len(answer)]
+    total = steps.gather(-1, wanted.unsqueeze(-1)).sum()
+    return LogLikelihood(float(total), bool((steps.argmax(-1) == wanted).all()))

@@ -62,7 +62,7 @@ _LOADED: weakref.WeakValueDictionary[tuple[str, ...], Base] = weakref.WeakValueD
 def base(folder: Path, spec: ModelSpec, device: str) -> Base:
     """The base of these weights in this form: the one in memory while any model stands on it, else loaded now."""
     key = (files.weights_hash(folder), str(folder), loading.precision(spec, device), device)
-    found = _LOADED.get(key)
-    if found is None:
-        found = _LOADED[key] = Base(folder, spec, device)
-    return found
+    loaded = _LOADED.get(key)
+    if loaded is None:
+        loaded = _LOADED[key] = Base(folder, spec, device)
+    return loaded

@@ -41,16 +41,16 @@ def tokenizer_findings(
 
     `max_length` is in tokens; `stops` are the ids of tokens that end an answer.
     """
-    rendered, found = _render(rows, chat)
+    rendered, findings = _render(rows, chat)
     both = encode_both(chat, list(rendered.values()))
     tokens = dict(zip(rendered, label(chat, list(rendered.values()), both, stops), strict=True))
-    found += _double_bos(tokens, chat)
-    found += _too_long(tokens, max_length, stops)
-    found += _endless(tokens, stops)
-    found += _untrained(tokens, max_length)
-    found += _rewritten(rendered)
-    found += _spanning(rendered, both)
-    return found + _special_tokens(rows, chat)
+    findings += _double_bos(tokens, chat)
+    findings += _too_long(tokens, max_length, stops)
+    findings += _endless(tokens, stops)
+    findings += _untrained(tokens, max_length)
+    findings += _rewritten(rendered)
+    findings += _spanning(rendered, both)
+    return findings + _special_tokens(rows, chat)
 
 
 def _render(rows: Mapping[str, TrainRow], chat: ChatTokenizer) -> tuple[dict[str, Rendered], list[Finding]]:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.models import files as hf_files
+from harness.models.files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapter_folder, base_folder, weight_files
 from harness.training.elsewhere import program
 from harness.training.types import TrainingData, TrainingResult, TrainRow
 from suites.errors import UserError
@@ -39,11 +39,11 @@ def run(
     seed: int,
     folder: Path,
     cwd: Path,
-    tell: Callable[[str], None],
+    on_progress: Callable[[str], None],
 ) -> TrainingResult:
     """Train by `command`, run in `cwd`; `folder` becomes what it left, with the rows it was given and its log.
 
-    `tell` is called with the last line of the log, a few times a second.
+    `on_progress` is called with the last line of the log, a few times a second.
     Raises UserError when it fails, takes longer than `timeout_s` seconds, or leaves nothing usable; the log stays in
     `folder` + ".partial". Its programs are ended with it, and when the harness is interrupted.
     """
@@ -54,12 +54,12 @@ def run(
     files = {name: partial / f"{name}.jsonl" for name in ("train", "validation")}
     for name, file in files.items():
         write_rows(file, getattr(data, name), form)
-    places = {**{name: str(file) for name, file in files.items()}, "out": str(made), "seed": str(seed)}
-    words = words_of(command, {**places, "base": str(hf_files.base_folder(spec.base, spec.revision))})
+    values = {**{name: str(file) for name, file in files.items()}, "out": str(made), "seed": str(seed)}
+    words = words_of(command, {**values, "base": str(base_folder(spec.base, spec.revision))})
     started = time.monotonic()
     code = program.run(
         words, partial / LOG, cwd=cwd, setting="training: command", timeout_s=timeout_s,
-        meanwhile=lambda: tell(program.last_line(partial / LOG)),
+        meanwhile=lambda: on_progress(program.last_line(partial / LOG)),
     )  # fmt: skip
     if code:
         fix = f"see the log; {program.last_lines(partial / LOG)}"
@@ -76,7 +76,7 @@ def run(
     )  # fmt: skip
 
 
-def words_of(command: str, places: dict[str, str]) -> list[str]:
+def words_of(command: str, values: dict[str, str]) -> list[str]:
     """The words of a command with `{places}` filled in, each within the word it stands in.
 
     Other braces are left alone. Raises UserError for quotes that do not close and for a command without words.
@@ -86,7 +86,7 @@ def words_of(command: str, places: dict[str, str]) -> list[str]:
     except ValueError as error:
         raise UserError(f"the command cannot be read: {error}", "training: command", "close the quotes") from None
     places_in = re.compile("{(" + "|".join(PLACES) + ")}")
-    words = [places_in.sub(lambda place: places[place[1]], word) for word in words]
+    words = [places_in.sub(lambda match: values[match[1]], word) for word in words]
     if not words:
         raise UserError("the command is empty", "training: command", "give a program and its arguments")
     return words
@@ -108,9 +108,9 @@ def _alpaca(row: TrainRow) -> dict[str, Any]:
     system = "\n".join(m["content"] for m in row.messages if m["role"] == "system")
     turns = [m["content"] for m in row.messages if m["role"] == "user"]
     pairs = list(zip(turns[:-1], [m["content"] for m in row.messages if m["role"] == "assistant"], strict=False))
-    asked = turns[-1] if turns else ""
-    found = {"instruction": system, "input": asked} if system else {"instruction": asked, "input": ""}
-    return {**found, "output": row.target, **({"history": [list(pair) for pair in pairs]} if pairs else {})}
+    question = turns[-1] if turns else ""
+    fields = {"instruction": system, "input": question} if system else {"instruction": question, "input": ""}
+    return {**fields, "output": row.target, **({"history": [list(pair) for pair in pairs]} if pairs else {})}
 
 
 def _sharegpt(row: TrainRow) -> dict[str, Any]:
@@ -139,20 +139,20 @@ def write_rows(file: Path, rows: Sequence[TrainRow], form: str) -> None:
 
 def _check(made: Path, spec: ModelSpec, output: str, log: Path) -> int:
     """How many numbers what was left holds. Raises UserError unless it is a usable adapter or model for this base."""
-    wanted = hf_files.ADAPTER_CONFIG if output == "adapter" else "config.json"
-    found = sorted(made.rglob(wanted), key=lambda file: (len(file.parts), file))
-    if not found:
+    wanted = ADAPTER_CONFIG if output == "adapter" else "config.json"
+    matches = sorted(made.rglob(wanted), key=lambda file: (len(file.parts), file))
+    if not matches:
         left = ", ".join(sorted(file.name for file in made.iterdir())[:8]) or "nothing"
         what = f"the command ended well but left no {output}: there is no {wanted} in {{out}}, only {left}"
         raise UserError(what, str(log), "let it write to {out}, or set training.output to what it writes")
-    place = found[0].parent
-    if place != made:  # some trainers leave a folder of their own, or checkpoints only
-        what = f"the {output} is not in {{out}} itself but in {place.relative_to(made)}"
+    folder = matches[0].parent
+    if folder != made:  # some trainers leave a folder of their own, or checkpoints only
+        what = f"the {output} is not in {{out}} itself but in {folder.relative_to(made)}"
         raise UserError(what, str(log), "let the command write it to {out}, or move it there as its last step")
     if output == "adapter":
-        hf_files.adapter_folder(str(made))
+        adapter_folder(str(made))
     else:
-        hf_files.base_folder(str(made), None)
+        base_folder(str(made), None)
     return _loaded(made, spec, output)
 
 
@@ -161,7 +161,7 @@ def _loaded(made: Path, spec: ModelSpec, output: str) -> int:
     from harness.models import load
 
     load(_tuned(spec, output, made)).generate([Prompt("first words", [{"role": "user", "content": "Hello"}])], ONE)
-    files = [made / hf_files.ADAPTER_WEIGHTS] if output == "adapter" else hf_files.weight_files(made)
+    files = [made / ADAPTER_WEIGHTS] if output == "adapter" else weight_files(made)
     return sum(_size(file) for file in files)
 
 

@@ -40,14 +40,14 @@ def run(
     launch = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--config_file", str(accelerate)]
     words = [*launch, "-m", "harness.training.elsewhere.worker", str(folder)]
     with (folder / PROGRESS).open(encoding="utf-8") as progress:
-        told = _Told(progress, on_log)
+        forward = _Forwarder(progress, on_log)
         try:
-            code = program.run(words, folder / LOG, cwd=Path.cwd(), setting="training: accelerate", meanwhile=told)
+            code = program.run(words, folder / LOG, cwd=Path.cwd(), setting="training: accelerate", meanwhile=forward)
         except TrainingPruned:
-            for place in (folder, out.with_name(out.name + ".partial")):
-                shutil.rmtree(place, ignore_errors=True)
+            for path in (folder, out.with_name(out.name + ".partial")):
+                shutil.rmtree(path, ignore_errors=True)
             raise
-        told()
+        forward()
     if code or not (folder / RESULT).is_file():
         raise _failure(folder, code)
     result: TrainingResult = pickle.loads((folder / RESULT).read_bytes())
@@ -55,7 +55,7 @@ def run(
     return result
 
 
-class _Told:
+class _Forwarder:
     """Hands on what the workers have written since the last call."""
 
     def __init__(self, lines: Iterator[str], on_log: OnLog | None) -> None:
@@ -65,10 +65,10 @@ class _Told:
         for line in self._lines:
             self._begun += line
             if self._begun.endswith("\n"):
-                step, total, found = json.loads(self._begun)
+                step, total, values = json.loads(self._begun)
                 self._begun = ""
                 if self._on_log:
-                    self._on_log(step, total, found)
+                    self._on_log(step, total, values)
 
 
 def _failure(folder: Path, code: int) -> Exception:

@@ -58,17 +58,17 @@ def run(
     else:
         known = _start(api, job, data, seed, partial)
     try:
-        found = _wait(api, job, known, on_log)
+        outcome = _wait(api, job, known, on_log)
     except KeyboardInterrupt:
         _cancel(api, known)
         (partial / JOB).unlink()
         raise
-    tokens = int(found.get("trained_tokens") or 0)
-    (partial / JOB).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    tokens = int(outcome.get("trained_tokens") or 0)
+    (partial / JOB).write_text(json.dumps(outcome, indent=1) + "\n", encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
     tuned = replace(
-        spec, base=found["fine_tuned_model"], revision=None, endpoint=job.endpoint, api_key_env=job.api_key_env
+        spec, base=outcome["fine_tuned_model"], revision=None, endpoint=job.endpoint, api_key_env=job.api_key_env
     )
     price = job.price_per_million
     return TrainingResult(
@@ -96,11 +96,11 @@ def _start(api: _Api, job: Job, data: TrainingData, seed: int, partial: Path) ->
                 body[name] = api.upload(file)
         if job.hyperparameters:
             body["hyperparameters"] = dict(job.hyperparameters)
-        found = api.ask("POST", "/fine_tuning/jobs", json=body)
+        created = api.ask("POST", "/fine_tuning/jobs", json=body)
     except _Unreachable as trouble:
         raise UserError(f"the job could not be started: {trouble}", api.url, "try again when it answers") from None
-    write_durably(partial / JOB, json.dumps({"id": found["id"]}))
-    return str(found["id"])
+    write_durably(partial / JOB, json.dumps({"id": created["id"]}))
+    return str(created["id"])
 
 
 def _wait(api: _Api, job: Job, known: str, on_log: OnLog | None) -> dict[str, Any]:
@@ -108,20 +108,20 @@ def _wait(api: _Api, job: Job, known: str, on_log: OnLog | None) -> dict[str, An
     until, failures, said = time.monotonic() + job.timeout_hours * 3600, 0, ""
     while True:
         try:
-            found, failures = api.ask("GET", f"/fine_tuning/jobs/{known}"), 0
+            answer, failures = api.ask("GET", f"/fine_tuning/jobs/{known}"), 0
         except _Unreachable as trouble:
             failures += 1
             if failures > PATIENCE:
                 raise UserError(str(trouble), api.url, f"job {known} goes on there; so does this command") from None
-            found = {}
-        status = str(found.get("status") or said)
+            answer = {}
+        status = str(answer.get("status") or said)
         if status != said:
             said = status
             say(f"job {known}: {status}")
-        if status == "succeeded" and found.get("fine_tuned_model"):
-            return found
+        if status == "succeeded" and answer.get("fine_tuned_model"):
+            return answer
         if status in ("failed", "cancelled"):
-            raise _failed(found, known, api.url)
+            raise _failed(answer, known, api.url)
         if time.monotonic() > until:
             what = f"job {known} is still {status} after {job.timeout_hours:g} hours"
             raise UserError(what, api.url, "it goes on there; run the same command again, or raise timeout_hours")
@@ -130,10 +130,10 @@ def _wait(api: _Api, job: Job, known: str, on_log: OnLog | None) -> dict[str, An
         time.sleep(job.poll_seconds)
 
 
-def _failed(found: Mapping[str, Any], known: str, url: str) -> UserError:
-    error = found.get("error")
+def _failed(answer: Mapping[str, Any], known: str, url: str) -> UserError:
+    error = answer.get("error")
     reason = str(error.get("message") or "") if isinstance(error, dict) else ""
-    what = f"job {known} {found['status']}" + (f": {reason[:300]}" if reason else "")
+    what = f"job {known} {answer['status']}" + (f": {reason[:300]}" if reason else "")
     return UserError(what, url, f"mend what it names, and remove the folder that holds {JOB} to start another")
 
 
@@ -167,8 +167,8 @@ class _Api:
     def upload(self, file: Path) -> str:
         """The id the API gives to a file of rows."""
         with file.open("rb") as stream:
-            found = self.ask("POST", "/files", data={"purpose": "fine-tune"}, files={"file": (file.name, stream)})
-        return str(found["id"])
+            uploaded = self.ask("POST", "/files", data={"purpose": "fine-tune"}, files={"file": (file.name, stream)})
+        return str(uploaded["id"])
 
     def ask(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         """The JSON object the API answers. Raises _Unreachable for passing trouble, UserError for a refusal."""
@@ -179,9 +179,9 @@ class _Api:
             if not response.ok:
                 reason = response.text[:300].replace(self._key, "***") if self._key else response.text[:300]
                 raise UserError(f"the API refused: HTTP {response.status_code}: {reason}", f"{self.url}{path}", "")
-            found = response.json()
+            answer = response.json()
         except (requests.RequestException, ValueError) as error:
             raise _Unreachable(f"{type(error).__name__}: {error}") from None
-        if not isinstance(found, dict):
+        if not isinstance(answer, dict):
             raise _Unreachable("the answer is no JSON object")
-        return found
+        return answer

@@ -23,20 +23,20 @@ def main(folder: Path) -> None:
     state = accelerate.PartialState()  # takes this process's own GPU before a model is loaded
     sys.excepthook = partial(_keep, folder / TROUBLE.replace("*", str(state.process_index)))
     spec, data, config, out = pickle.loads((folder / JOB).read_bytes())
-    result = train(spec, data, config, out, _teller(folder / PROGRESS) if state.is_main_process else None)
+    result = train(spec, data, config, out, _writer(folder / PROGRESS) if state.is_main_process else None)
     if state.is_main_process:
         (folder / RESULT).write_bytes(pickle.dumps(result))
     state.destroy_process_group()
 
 
-def _teller(file: Path) -> OnLog:
+def _writer(file: Path) -> OnLog:
     stream = file.open("a", encoding="utf-8")
 
-    def tell(step: int, total: int, found: Mapping[str, float]) -> None:
-        stream.write(json.dumps([step, total, dict(found)]) + "\n")
+    def on_log(step: int, total: int, values: Mapping[str, float]) -> None:
+        stream.write(json.dumps([step, total, dict(values)]) + "\n")
         stream.flush()
 
-    return tell
+    return on_log
 
 
 def _keep(note: Path, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -56,13 +56,13 @@ def newest(folder: Path) -> tuple[Path | None, list[str]]:
     A checkpoint that names another as the best so far is complete only together with it.
     """
     passed: list[str] = []
-    for place in reversed(_numbered(folder)):
-        reason = flaw(place)
-        if reason is None and (best := best_of(place)) and best != place and flaw(best):
+    for checkpoint in reversed(_numbered(folder)):
+        reason = flaw(checkpoint)
+        if reason is None and (best := best_of(checkpoint)) and best != checkpoint and flaw(best):
             reason = f"the best checkpoint so far, {best.name}, is not complete"
         if reason is None:
-            return place, passed
-        passed.append(f"checkpoint {place.name} is ignored: {reason}")
+            return checkpoint, passed
+        passed.append(f"checkpoint {checkpoint.name} is ignored: {reason}")
     return None, passed
 
 
@@ -73,8 +73,8 @@ def best_of(checkpoint: Path) -> Path | None:
 
 
 def _numbered(folder: Path) -> list[Path]:
-    found = {int(m[1]): p for p in folder.glob("checkpoint-*") if (m := re.fullmatch(r"checkpoint-(\d+)", p.name))}
-    return [found[step] for step in sorted(found)]
+    folders = {int(m[1]): p for p in folder.glob("checkpoint-*") if (m := re.fullmatch(r"checkpoint-(\d+)", p.name))}
+    return [folders[step] for step in sorted(folders)]
 
 
 def _files(folder: Path) -> list[Path]:

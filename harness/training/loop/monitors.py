@@ -29,9 +29,9 @@ FEW_TARGETS = 4
 ALARM_LEVEL = 0.05
 
 
-def check_finite(step: int, steps: int, found: Mapping[str, float]) -> None:
+def check_finite(step: int, steps: int, values: Mapping[str, float]) -> None:
     """Raises TrainingDiverged at the first number that is not finite."""
-    for name, value in found.items():
+    for name, value in values.items():
         if not math.isfinite(value):
             raise TrainingDiverged(
                 f"Training diverged at step {step} of {steps}: {name} is {value}. A lower learning_rate usually helps."
@@ -57,7 +57,7 @@ def overfitting(curve: Curve, patience: int) -> str | None:
     if len(held) <= patience or any(later <= before for (_, before), (_, later) in itertools.pairwise(held)):
         return None
     (start, before), (end, after) = held[0], held[-1]
-    spans = [_mean(curve, place - (end - start), place) for place in (start, end)]
+    spans = [_mean(curve, last - (end - start), last) for last in (start, end)]
     if None in spans or spans[1] >= spans[0]:  # type: ignore[operator]
         return None
     return (
@@ -85,18 +85,18 @@ def memorised(answers: Sequence[str], known: Sequence[str], lessons: Sequence[st
 
     `known` is what may be repeated: the question and the target of each answer. `lessons` are the training answers.
     """
-    asked: dict[str, set[int]] = {}
+    positions: dict[str, set[int]] = {}
     for i, (answer, text) in enumerate(zip(answers, known, strict=True)):
         for run in _runs(answer) - _runs(text):
-            asked.setdefault(run, set()).add(i)
-    if not asked:
+            positions.setdefault(run, set()).add(i)
+    if not positions:
         return []
     rows: dict[str, int] = {}
     for lesson in set(lessons):
         for run in _runs(lesson):
-            if run in asked:
+            if run in positions:
                 rows[run] = rows.get(run, 0) + 1
-    return sorted({i for run, count in rows.items() if count == 1 for i in asked[run]})
+    return sorted({i for run, count in rows.items() if count == 1 for i in positions[run]})
 
 
 def _runs(text: str) -> set[str]:
@@ -104,11 +104,11 @@ def _runs(text: str) -> set[str]:
     return {" ".join(words[i : i + COPIED_WORDS]) for i in range(len(words) - COPIED_WORDS + 1)}
 
 
-def copying(found: Sequence[int], n: int) -> str | None:
+def copying(copies: Sequence[int], n: int) -> str | None:
     """The alarm for what `memorised` found in `n` answers."""
-    if not found:
+    if not copies:
         return None
-    return f"memorisation: {len(found)} of {n} answers hold {COPIED_WORDS} words in a row out of one training answer"
+    return f"memorisation: {len(copies)} of {n} answers hold {COPIED_WORDS} words in a row out of one training answer"
 
 
 def forgetting(

@@ -59,18 +59,18 @@ class Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformers
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         self._logged = time.perf_counter()
         if not self._before and args.eval_strategy != "no":
-            found: dict[str, float] = {}
+            values: dict[str, float] = {}
             for probe in self._probes:
-                self._before[probe.name], _answers = self._asked(probe, model)
-                found |= self._score(probe, self._before[probe.name])
-            self._keep(state, found)
+                self._before[probe.name], _answers = self._marked(probe, model)
+                values |= self._score(probe, self._before[probe.name])
+            self._keep(state, values)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
-        found = {name: float(logs[name]) for name in CURVES if name in logs}
-        monitors.check_finite(state.global_step, state.max_steps, found)
+        values = {name: float(logs[name]) for name in CURVES if name in logs}
+        monitors.check_finite(state.global_step, state.max_steps, values)
         if "loss" in logs:
-            found |= self._pace(logs)
-        self._keep(state, found)
+            values |= self._pace(logs)
+        self._keep(state, values)
 
     def on_evaluate(
         self, args: Any, state: Any, control: Any, metrics: dict[str, float], model: Any = None, **_: Any
@@ -78,11 +78,11 @@ class Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformers
         """Marks the probes; what `metrics` gets under `JUDGED` is what the trainer chooses its best checkpoint by."""
         score: float | None = None
         for probe in self._probes:
-            marks, answers = self._asked(probe, model)
-            found = self._score(probe, marks)
-            self._keep(state, found)
+            marks, answers = self._marked(probe, model)
+            values = self._score(probe, marks)
+            self._keep(state, values)
             if probe.margin is None:
-                score = found.get("score")
+                score = values.get("score")
                 self._remark("mode collapse", state, monitors.collapse(answers, probe.targets))
                 self._remark("memorisation", state, self._copied(probe, answers))
             else:
@@ -108,7 +108,7 @@ class Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformers
             return 0
         return sum(name == "eval_loss" and step > (state.best_global_step or 0) for step, name, _ in self.curve)
 
-    def _asked(self, probe: Probe, model: Any) -> tuple[list[float | None], list[str]]:
+    def _marked(self, probe: Probe, model: Any) -> tuple[list[float | None], list[str]]:
         answers = self._ask(model, probe.prompts, probe.max_new_tokens)
         return probe.mark(answers), [answer.text for answer in answers]
 
@@ -136,17 +136,17 @@ class Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformers
 
     def _pace(self, logs: dict[str, float]) -> dict[str, float]:
         """Tokens a second since the last log, and the most memory taken so far, in GB."""
-        now, found = time.perf_counter(), {"memory_gb": _peak_memory() / 1e9}
+        now, values = time.perf_counter(), {"memory_gb": _peak_memory() / 1e9}
         if logs.get("num_tokens", 0) > self._tokens:
-            found["tokens_per_second"] = (logs["num_tokens"] - self._tokens) / (now - self._logged)
+            values["tokens_per_second"] = (logs["num_tokens"] - self._tokens) / (now - self._logged)
             self._tokens = logs["num_tokens"]
         self._logged = now
-        return found
+        return values
 
-    def _keep(self, state: Any, found: dict[str, float]) -> None:
-        self.curve += [(state.global_step, name, value) for name, value in found.items()]
-        if self._report and found:
-            self._report(state.global_step, state.max_steps, found)
+    def _keep(self, state: Any, values: dict[str, float]) -> None:
+        self.curve += [(state.global_step, name, value) for name, value in values.items()]
+        if self._report and values:
+            self._report(state.global_step, state.max_steps, values)
 
 
 def _peak_memory() -> int:
