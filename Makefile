@@ -35,15 +35,17 @@ test-slow: .venv/.ready  ## the checks that train for minutes
 test-wheel:  ## the wheel, installed from the index into an environment of its own, in a newcomer's hands
 	rm -rf .venv-wheel build && $(PYTHON) -m venv .venv-wheel
 	.venv-wheel/bin/pip wheel --quiet --no-deps --wheel-dir .venv-wheel/dist .
-	.venv-wheel/bin/pip install --quiet --constraint constraints.txt torch
-	.venv-wheel/bin/pip install --quiet --constraint constraints.txt .venv-wheel/dist/*.whl
+	.venv-wheel/bin/pip install --quiet --no-compile --constraint constraints.txt torch
+	.venv-wheel/bin/pip install --quiet --no-compile --constraint constraints.txt .venv-wheel/dist/*.whl
 	cd .venv-wheel && bin/harness --version && bin/harness init mine && bin/harness check mine/experiment.yaml
-	cd .venv-wheel && bin/harness run mine/experiment.yaml
+	cd .venv-wheel && bin/harness import ../tests/cases/docs/logs/base ../tests/cases/docs/logs/tuned --out recorded
+	cd .venv-wheel && bin/harness run recorded/experiment.yaml
 
 test-lowest: .venv-lowest/.ready  ## the lowest versions that pyproject.toml allows, in an environment of their own
 	.venv-lowest/bin/python -m pytest -m 'not slow' $(LOWEST_TESTS)
 
-LOWEST_TESTS := $(addprefix tests/,baselines cli config decision importers judge models reports stats store suites view \
+# Where other people's packages are met; what only counts and decides is the same on all of them.
+LOWEST_TESTS := $(addprefix tests/,config models reports stats store suites view \
 	training/test_sft.py training/test_methods.py training/test_preference_methods.py)
 
 # UV_TORCH_BACKEND=cpu spares Linux the gigabytes of CUDA that come with a plain torch.
