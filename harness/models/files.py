@@ -153,5 +153,5 @@ def _from_hub(name: str, revision: str | None, what: str) -> Path:
 
 def _adapter_hint(folder: Path) -> str:
     if (folder / ADAPTER_CONFIG).is_file():
-        return "The folder holds an adapter: give its base as the model and this folder as the adapter."
-    return "Give a folder that save_pretrained wrote, or a Hub id."
+        return "the folder holds an adapter: give its base as the model and this folder as the adapter"
+    return "give a folder that save_pretrained wrote, or a Hub id"

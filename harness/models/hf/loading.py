@@ -94,7 +94,7 @@ def quantization(spec: ModelSpec, device: str) -> Json:
     if spec.load_in is None:
         return {}
     if importlib.util.find_spec("bitsandbytes") is None:
-        what = "Weights in 4 bits need bitsandbytes, which is not installed."
+        what = "weights in 4 bits need bitsandbytes, which is not installed"
         raise UserError(what, "model: load_in", "pip install 'finetune-harness[4bit]'")
     compute = DTYPES[pick_dtype(spec.dtype, device)]
     config = transformers.BitsAndBytesConfig(
