@@ -103,10 +103,11 @@ RULES: dict[str, Callable[[Any, Any], Gate]] = {
 @pytest.mark.parametrize("case", CASES["slices"], ids=lambda case: case["shows"])
 def test_slices_are_one_rule_with_the_numbers_of_the_worst(case: dict[str, Any]) -> None:
     parts = [compared("slice", tier=case["tier"], **numbers) for numbers in case["slices"]]
-    gate = in_words(decide([], [compared(), *parts], Policy()).gates[-1])
+    decided = decide([], [compared(), *parts], Policy()).gates[-1]
+    gate, worst = in_words(decided), min(parts, key=lambda part: part.difference or 0.0)
     assert (gate.gate_id, gate.tier, gate.status) == ("slices", case["tier"], case["status"])
     assert (gate.rule, gate.measured) == (case["rule"], case["measured"])
-    assert gate.value == min(parts, key=lambda part: part.difference or 0.0).difference
+    assert (decided.comparison, gate.value) == (worst, worst.difference)
 
 
 @pytest.mark.parametrize("case", CASES["limits"], ids=lambda case: f"{case['rule']} {case['measured']} {case['limit']}")
