@@ -116,7 +116,8 @@ def test_a_measured_value_at_its_limit(case: dict[str, Any]) -> None:
     rules = {"budgets": [gate]} if gate.kind == "budget" else {}
     decision = decide([] if rules else [gate], [compared()], Policy(), **rules)
     assert (gate.status, decision.verdict.text) == (case["status"], case["verdict"])
-    assert (gate.id, gate.rule.limit) == (case["rule"], case["limit"])
+    kind = "budget" if case["rule"] in ("latency", "cost") else "validity"
+    assert (gate.id, gate.kind, gate.rule.limit) == (case["rule"], kind, case["limit"])
     if "value" in case:
         assert (gate.measured.value, gate.measured.n) == (pytest.approx(case["value"]), case.get("n"))
     if "says" in case:
