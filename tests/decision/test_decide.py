@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.config.policy import Policy
 from harness.decision.compare import Comparison, Question, compare, slices_of
 from harness.decision.decide import Verdict, decide
-from harness.decision.gates import Gate, Measured, Rule
+from harness.decision.gates import Gate, Measured, Rule, gate_id
 from harness.decision.wording import in_words, measured_sentence, roughly
 from suites.types import Example, Score
 
@@ -98,6 +98,8 @@ def test_a_rules_tier_says_what_hangs_on_it(tier: str, regression: Comparison, v
     decision = decide([OK], [BETTER, replace(regression, tier=tier)], Policy())  # type: ignore[arg-type]
     assert decision.verdict.text == verdict
     assert decision.gates[-1].tier == tier
+    rule = "not shown worse than -0.030" if tier == "supporting" else "no worse than -0.030"
+    assert in_words(decision.gates[-1]).rule == rule
 
 
 def test_a_critical_slice_must_be_shown_to_be_kept() -> None:
@@ -119,7 +121,9 @@ def test_over_budget_is_not_deployed_and_not_called_harm() -> None:
     decision = decide([OK], [BETTER, KEPT], Policy(), budgets=[budget])
     assert decision.verdict is Verdict.REJECT
     assert "over budget" in decision.headline
-    assert "latency: 0.900 s [0.800, 1.00], n=200 (rule: 95% of requests within 0.5 s)." in decision.reason
+    assert decision.reason.startswith(
+        "latency: 0.900 s [0.800, 1.00], n=200 (rule: 95% of requests within 0.5 s). LoRA "
+    )
 
 
 def test_equivalence_is_said_when_it_is_shown() -> None:
@@ -336,3 +340,9 @@ def test_an_example_is_in_one_slice_of_every_column_it_has() -> None:
     )
     parts = slices_of([plus, gold, none])
     assert list(parts.items()) == [("lang=en", [plus, gold]), ("plan=gold", [gold]), ("plan=plus", [plus])]
+
+
+def test_the_id_of_a_gate_is_told_by_what_is_compared() -> None:
+    kinds = ("task", "metric", "regression", "slice", "judge")
+    ids = [gate_id(ask(kind, 0.03)) for kind in kinds]
+    assert ids == ["gain", "metric/exact_match", "regression/suite", "slices", "judge"]

@@ -103,10 +103,11 @@ RULES: dict[str, Callable[[Any, Any], Gate]] = {
 @pytest.mark.parametrize("case", CASES["slices"], ids=lambda case: case["shows"])
 def test_slices_are_one_rule_with_the_numbers_of_the_worst(case: dict[str, Any]) -> None:
     parts = [compared("slice", tier=case["tier"], **numbers) for numbers in case["slices"]]
-    gate = in_words(decide([], [compared(), *parts], Policy()).gates[-1])
+    decided = decide([], [compared(), *parts], Policy()).gates[-1]
+    gate, worst = in_words(decided), min(parts, key=lambda part: part.difference or 0.0)
     assert (gate.gate_id, gate.tier, gate.status) == ("slices", case["tier"], case["status"])
     assert (gate.rule, gate.measured) == (case["rule"], case["measured"])
-    assert gate.value == min(parts, key=lambda part: part.difference or 0.0).difference
+    assert (decided.comparison, gate.value) == (worst, worst.difference)
 
 
 @pytest.mark.parametrize("case", CASES["limits"], ids=lambda case: f"{case['rule']} {case['measured']} {case['limit']}")
@@ -115,7 +116,8 @@ def test_a_measured_value_at_its_limit(case: dict[str, Any]) -> None:
     rules = {"budgets": [gate]} if gate.kind == "budget" else {}
     decision = decide([] if rules else [gate], [compared()], Policy(), **rules)
     assert (gate.status, decision.verdict.text) == (case["status"], case["verdict"])
-    assert (gate.id, gate.rule.limit) == (case["rule"], case["limit"])
+    kind = "budget" if case["rule"] in ("latency", "cost") else "validity"
+    assert (gate.id, gate.kind, gate.rule.limit) == (case["rule"], kind, case["limit"])
     if "value" in case:
         assert (gate.measured.value, gate.measured.n) == (pytest.approx(case["value"]), case.get("n"))
     if "says" in case:

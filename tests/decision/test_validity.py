@@ -55,3 +55,24 @@ def test_every_arm_without_enough_scores_is_named_and_else_the_worst() -> None:
     gate = validity.answered_gate([fine, most], 0.0)
     sentences = "LoRA on a: 2 of 200 without a score; base on a: 6 of 200 without a score (timed out)"
     assert (gate.status, measured_sentence(gate)) == ("fail", sentences)
+
+
+def test_what_is_said_in_words_alone_holds_or_not() -> None:
+    gates = [
+        validity.frozen_gate("id", "id"),
+        validity.frozen_gate("id", "another"),
+        validity.frozen_gate("id", None),
+        validity.weights_gate(None),
+        validity.weights_gate("NaN in lm_head"),
+        validity.unseen_gate("3 of 90 test examples are in the training data"),
+    ]
+    changed = "the file or what it points at has changed since; the same command starts anew from what it says now"
+    assert [(gate.id, gate.status, measured_sentence(gate)) for gate in gates] == [
+        ("frozen", "pass", "unchanged"),
+        ("frozen", "fail", changed),
+        ("frozen", "fail", changed),
+        ("weights", "pass", "all finite"),
+        ("weights", "fail", "NaN in lm_head"),
+        ("unseen_exam", "fail", "3 of 90 test examples are in the training data"),
+    ]
+    assert validity.effect_gate(None) is None
