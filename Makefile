@@ -60,6 +60,7 @@ LOWEST_TESTS := $(addprefix tests/,config models reports stats store suites view
 
 mutants: .venv/.ready  ## changes to the code that marks and decides which no test notices; hours, or MUTANTS='harness.stats.*'
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,mutants]'
+	mkdir -p mutants  # one that is not there yet when Python starts is not looked into
 	$(BIN)/mutmut run $(MUTANTS)
 	$(BIN)/mutmut results
 

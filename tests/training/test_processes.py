@@ -194,7 +194,7 @@ def test_every_process_ends_with_a_harness_that_is_killed(base: Path, tmp_path: 
 
 @pytest.mark.slow
 def test_what_a_process_refuses_is_told_as_if_there_were_one(base: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="A batch of 3 rows does not divide among 2 processes"):
+    with pytest.raises(UserError, match="a batch of 3 rows does not divide among 2 processes"):
         launch(base, tmp_path, DDP, TrainingConfig(batch_size=3))
     with pytest.raises(UserError, match="NO_SUCH_WAY"):
         launch(base, tmp_path, {"distributed_type": "NO_SUCH_WAY"})
