@@ -284,10 +284,21 @@ def test_an_open_budget_says_how_many_more_examples_would_settle_it() -> None:
 def test_a_budget_without_measurements_is_open() -> None:
     candidate = arm(usages([(0, 0)] * 10, [0.0] * 10), API, "candidate")
     gates = budgets.budget_gates(Costs(currency="USD", arms=[candidate]), Policy(max_seconds=0.5, max_cost=1))
-    assert [(gate.status, measured_sentence(gate)) for gate in gates] == [
-        ("unknown", "no answer came with its seconds"),
-        ("unknown", "no answer came with its tokens"),
+    assert [(gate.id, gate.status, measured_sentence(gate)) for gate in gates] == [
+        ("latency", "unknown", "no answer came with its seconds"),
+        ("cost", "unknown", "no answer came with its tokens"),
     ]
+
+
+def test_without_a_candidate_there_is_no_budget_to_keep() -> None:
+    prompted = arm(usages(SHORT), API, "base")
+    assert budgets.budget_gates(Costs(currency="USD", arms=[prompted]), Policy(max_seconds=0.5, max_cost=1)) == []
+
+
+def test_a_budget_that_is_kept_says_its_numbers_and_no_more() -> None:
+    candidate = replace(arm(usages(SHORT), API, "candidate"), latency=Estimate(0.3, 0.2, 0.4, 200))
+    [gate] = budgets.budget_gates(Costs(currency="USD", arms=[candidate]), Policy(max_seconds=0.5))
+    assert measured_sentence(gate) == "0.300 s [0.200, 0.400], n=200"
 
 
 # --- the price list --------------------------------------------------------------------------------------------------

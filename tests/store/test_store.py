@@ -18,7 +18,7 @@ from workspaces import select
 
 from baselines.arm import Arm, Prompter
 from harness.evaluation.evaluate import evaluate
-from harness.models.cache import Cached, completion_id
+from harness.models.cache import Cached, completion_id, loglikelihood_id
 from harness.store import database, runs
 from harness.store.answers import completions, stored
 from harness.store.database import STEPS, VERSION, Store, insert, query
@@ -457,6 +457,13 @@ def test_everything_that_produces_an_answer_is_in_its_key(part):
     assert completion_id(one, "prompt", Generation()) != completion_id(one, "prompt ", Generation())
     assert completion_id(one, "prompt", Generation()) != completion_id(one, "prompt", Generation(65))
     assert completion_id(one, "prompt", Generation()) != completion_id(one, "prompt", Generation(seed=1))
+
+
+def test_keys_stay_as_they_are_or_everything_on_record_would_be_asked_again():
+    identity = Identity("any name", "w", "a", "t", "e", "d")
+    text = "half \ud800"  # a lone surrogate
+    assert completion_id(identity, text, Generation()).startswith("32473484fa78dc40")
+    assert loglikelihood_id(identity, text, " yes").startswith("b612063d4dbe5e34")
 
 
 def test_log_likelihoods_are_asked_once_for_each_model_and_request(store):
