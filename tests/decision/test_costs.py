@@ -276,6 +276,7 @@ def test_a_budget_holds_when_the_whole_interval_is_within(
 def test_an_open_budget_says_how_many_more_examples_would_settle_it() -> None:
     # z = 1.96 and 0.84 for 80 %: ((1 + 0.4294) * 0.2 / 0.1)^2 = 8.173 times as many as 200
     assert "about 1,500 more examples" in budgets.settle(Estimate(0.4, 0.2, 0.6, 200), 0.5, 0.95)
+    assert "about 1,500 more examples" in budgets.settle(Estimate(0.6, 0.4, 0.9, 200), 0.5, 0.95)  # by the lower end
     assert "at least 72 separately timed answers" in budgets.settle(Estimate(0.4, 0.3, None, 40), 0.5, 0.95)
     assert "exactly at the limit" in budgets.settle(Estimate(0.5, 0.3, 0.6, 40), 0.5, 0.95)
     assert "more than one cluster" in budgets.settle(Estimate(0.4, None, None, 40), 0.5, 0.95)
