@@ -55,8 +55,8 @@ class ArmCostRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BreakEvenRow:
-    """From which volume on the candidate is cheaper than the best prompt, and what each side costs a month."""
+class StoredBreakEven:
+    """From which volume on the candidate is cheaper than the best prompt; `training_seconds` as measured."""
 
     experiment_id: str
     currency: str
@@ -77,6 +77,12 @@ class BreakEvenRow:
     requests_high: float | None
     requests_per_month: int | None
     told: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakEvenRow(StoredBreakEven):
+    """From which volume on the candidate is cheaper than the best prompt, and what each side costs a month."""
+
     experiment: str
     baseline_arm: str
     candidate_arm: str
@@ -370,7 +376,7 @@ class ScoreRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SelftestRow:
+class SelfTested:
     """An accident planted in a copy of the record, and what the rules said to it."""
 
     experiment_id: str
@@ -381,6 +387,12 @@ class SelftestRow:
     got: str
     status: str
     seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelftestRow(SelfTested):
+    """An accident planted in a copy of the record, and what the rules said to it."""
+
     created_at: datetime
 
 

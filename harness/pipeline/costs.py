@@ -10,9 +10,9 @@ from harness.decision.prices import Rate, rate
 from harness.experiment.session import Session
 from harness.pipeline import cross_validation
 from harness.store import costs, experiments, training
-from harness.store.costs import PricedArm, StoredBreakEven
+from harness.store.costs import PricedArm
 from harness.store.training import Took
-from reports.rows import PriceRow, Side
+from reports.rows import PriceRow, Side, StoredBreakEven
 
 Rates = dict[Side, Rate | None]
 

@@ -27,8 +27,7 @@ from harness.selftest.faults import MUTANTS, Mutant
 from harness.selftest.inject import NotApplicable, asked_examples, one_model
 from harness.store import decisions, runs
 from harness.store.database import Store
-from harness.store.decisions import SelfTested
-from reports.rows import GateRow, RunRow
+from reports.rows import GateRow, RunRow, SelfTested
 from suites.errors import UserError
 from suites.metrics.table import CORPUS
 from suites.types import Example

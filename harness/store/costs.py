@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.decision.costs import Usage
 from harness.store.database import Store
-from reports.rows import PriceRow, Side
+from reports.rows import PriceRow, Side, StoredBreakEven
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,31 +53,6 @@ class PricedArm:
     p95_high: float | None
     p95_n: int
     unpriced: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredBreakEven:
-    """From which volume on the candidate is cheaper than the best prompt; `training_seconds` as measured."""
-
-    experiment_id: str
-    currency: str
-    confidence: float
-    baseline_run: str
-    candidate_run: str
-    training_seconds: float | None
-    training_cost: float | None
-    retrain_months: float
-    upkeep: float | None
-    hosting: float
-    saving: float | None
-    saving_low: float | None
-    saving_high: float | None
-    n: int
-    requests: float | None
-    requests_low: float | None
-    requests_high: float | None
-    requests_per_month: int | None
-    told: str
 
 
 def put(

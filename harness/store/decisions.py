@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.store.database import Store
-from reports.rows import ComparisonRow, DecisionRow, GateRow
+from reports.rows import ComparisonRow, DecisionRow, GateRow, SelfTested
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,20 +56,6 @@ def spreads(store: Store, name: str) -> list[Spread]:
              from v_comparisons join v_experiments using (experiment_id)
              where kind <> 'slice' and sd is not null and name = ? order by created_at"""
     return store.fetch(Spread, sql, [name])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SelfTested:
-    """An accident planted in a copy of the record, and what the rules said to it."""
-
-    experiment_id: str
-    position: int
-    name: str
-    done: str
-    expected: str
-    got: str
-    status: str
-    seconds: float
 
 
 def put_selftest(store: Store, experiment_id: str, outcomes: Sequence[SelfTested]) -> None:
