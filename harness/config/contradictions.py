@@ -249,6 +249,14 @@ def known_metrics(config: ExperimentConfig) -> Iterator[Problem]:
             yield location, f"`{name}` is a mark of recorded answers; a model that is asked now has none"
 
 
+def metrics_listed_once(config: ExperimentConfig) -> Iterator[Problem]:
+    """A metric has one rule, so it is listed once."""
+    metrics = config.task.metrics
+    for position, name in enumerate(metrics):
+        if name in metrics[:position]:
+            yield ("task", "metrics", position), f"`task.metrics` lists `{name}` twice; leave one out"
+
+
 def a_schema_to_mark_with(config: ExperimentConfig) -> Iterator[Problem]:
     """A metric that takes a JSON Schema is given one."""
     if "json_schema" in config.task.ordered_metrics and not config.task.schema_file:
@@ -310,6 +318,7 @@ RULES: list[Rule] = [
     folds_train,
     folds_and_early_looks,
     known_metrics,
+    metrics_listed_once,
     a_schema_to_mark_with,
     marks_to_stop_early_by,
     a_price_for_max_cost,

@@ -252,6 +252,14 @@ def test_names_that_stand_for_one_thing_are_fine(load, tmp_path, baselines):
     assert load(SMALLEST + f"task: {{prompt: Route it.}}\nbaselines: {baselines}\n")
 
 
+@pytest.mark.parametrize("metrics", ["[exact_match, contains, contains]", "[exact_match, exact_match]"])
+def test_a_metric_listed_twice_is_refused(refusal, metrics):
+    """Its rule would stand twice, and the one could hide behind the other."""
+    name = metrics.rstrip("]").split(", ")[-1]
+    message = refusal(SMALLEST + f"task: {{metrics: {metrics}}}\n")
+    assert f"line 5: `task.metrics` lists `{name}` twice" in message
+
+
 def test_missing_files_are_listed_with_the_line_that_names_them(refusal, tmp_path):
     message = refusal(
         "experiment: e\n"
