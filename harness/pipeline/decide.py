@@ -46,7 +46,7 @@ def conclude(session: Session) -> None:
         decide, policy=config.policy, budgets=others, regression_declared=declared, overridden=overrides(config)
     )
     decision = rules(gates, comparisons)
-    if comparisons and decision.verdict is not Verdict.INVALID:
+    if comparisons:
         gates += _straw_men(session, comparisons[0], decision.verdict)
         decision = rules(gates, comparisons)
     if decision.verdict is Verdict.KEEP_PROMPTING and (price := cheaper(costs)):
@@ -71,8 +71,8 @@ def _straw_men(session: Session, gain: Comparison, verdict: Verdict) -> list[Gat
     told = session.experiment.config.policy.constant_answers == "warn" or verdict is not Verdict.DEPLOY
     if told and constant.status != "pass":
         constant = replace(constant, kind="caution", tier="advisory", status="fail")
-    open_or_won = verdict in (Verdict.DEPLOY, Verdict.INCONCLUSIVE)
-    return [straw.aligned, constant, *straw.always, *(straw.beside_a_gain if open_or_won else [])]
+    settled = verdict in (Verdict.KEEP_PROMPTING, Verdict.REJECT)
+    return [straw.aligned, constant, *straw.always, *([] if settled else straw.beside_a_gain)]
 
 
 def leaked(session: Session) -> set[str]:

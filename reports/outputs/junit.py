@@ -1,8 +1,8 @@
 """The gates as JUnit XML, the form every CI system shows: one test case per gate.
 
 A rule that is broken is a failure, numbers that cannot be compared are an error, and what these examples cannot tell
-is skipped. Advisory rules decide nothing, so a broken one is skipped too, and what to mind beside the verdict. Exit codes stay the decision's own: an
-inconclusive experiment has no failure here and still does not deploy.
+is skipped. Advisory rules decide nothing, so a broken one is skipped too, as is what to mind beside the verdict. Exit
+codes stay the decision's own: an inconclusive experiment has no failure here and still does not deploy.
 """
 
 from __future__ import annotations
