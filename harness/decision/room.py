@@ -21,7 +21,7 @@ def allowed(c: Comparison) -> float | None:
 def at_floor(c: Comparison) -> bool:
     """Whether all that could be lost lies within the margin, so that "no worse" says nothing.
 
-    A margin must be smaller than old minus chance (docs/explanation/statistics.md, b1). A candidate that is shown
+    A margin must be smaller than old minus chance (docs/explanation/statistics.md, b2). A candidate that is shown
     better, and above the floor, has lost nothing all the same.
     """
     room, margin = could_lose(c), allowed(c)
