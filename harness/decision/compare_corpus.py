@@ -6,15 +6,7 @@ import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from harness.decision.compare import (
-    GAINS,
-    Comparison,
-    Question,
-    answered,
-    answered_relative,
-    interval_level,
-    not_answered,
-)
+from harness.decision.compare import GAINS, Comparison, Question, answered, answered_relative, not_answered
 from harness.stats.corpus_level import (
     Kinds,
     corpus_difference,
@@ -52,16 +44,23 @@ def compare_corpus(
     candidate: Answers,
     *,
     confidence: float = 0.95,
+    level: float | None = None,
+    look: int = 1,
     seed: int = 0,
 ) -> Comparison:
-    """`compare` for a metric of the whole exam, over the examples that both arms have an answer for."""
+    """`compare` for a metric of the whole exam, over the examples that both arms have an answer for.
+
+    What a missing answer could have said is not bounded here: one that names a label nobody gave, or goes on for ever,
+    moves such a metric by any amount. While answers are missing, nothing is shown by it either way.
+    """
     pairs = sorted(examples)
     scored = {i: cluster for i, cluster in pairs if i in baseline and i in candidate}
     clusters = numbered(list(scored.values()))
-    comparison = not_answered(question, clusters, len(pairs), confidence)
+    level = level or confidence
+    comparison = not_answered(question, clusters, len(pairs), confidence, level, look)
     if not scored:
         return comparison
-    chosen, level = CORPUS[question.metric], interval_level(comparison)
+    chosen = CORPUS[question.metric]
     before, after = (_kinds(chosen, answers, scored) for answers in (baseline, candidate))
     result = corpus_difference(before, after, chosen.value, clusters, confidence=level, seed=seed)
     named = replace(result, method=f"{chosen.title}: {result.method}")

@@ -30,12 +30,13 @@ def exam_power(experiment: Experiment, splits: Splits) -> list[Finding]:
         )
         findings.append(Finding("info", "exam_power", text))
     rules = exams.regression_rules(experiment)
+    side = (1 + policy.confidence) / 2  # each end of an interval is a bound of the first look
     for exam in exams.regression_exams(experiment):
         margin, relative = read_margin(rules[exam.name][0])
         if isinstance(exam, LmEvalTask) or relative:
             continue
         sd = compare_corpus.planned_sd(exam.primary, [example.target for example in exam.examples], DISCORDANCE)
-        chance = power.power_noninferiority(len(exam.examples), min(1.0, sd**2), margin, policy.confidence)
+        chance = power.power_noninferiority(len(exam.examples), min(1.0, sd**2), margin, side)
         if chance < ENOUGH_POWER:
             text = (
                 f"{exam.name}: with {len(exam.examples):,} examples an equal model passes its margin of {margin} "

@@ -128,13 +128,14 @@ TIERS: Mapping[Tier, str] = {
 
 def _loss(gate_id: str, subject: str, margin: float | str, tier: Tier, confidence: float, known: Known) -> Explained:
     name = gate_id.partition("/")[2] or gate_id
-    says = f"{subject} {TIERS[tier].format(_amount(margin))}, one-sided at {confidence:.0%}"
+    says = f"{subject} {TIERS[tier].format(_amount(margin))}, each end at {(1 + confidence) / 2:.1%}"
     (amount, relative), has = read_margin(margin), known.sizes.get(gate_id)
     if relative or tier != "critical":
         return Explained(gate_id, name, tier, says, has)
     discordance = min(1.0, known.spreads[gate_id] ** 2) if gate_id in known.spreads else OTHER_DISCORDANCE
-    needs = power.noninferiority_n(discordance, amount, confidence=confidence, power=power.POWER)
-    chance = power.power_noninferiority(has, discordance, amount, confidence) if has else None
+    side = (1 + confidence) / 2  # each end is a bound of the first look
+    needs = power.noninferiority_n(discordance, amount, confidence=side, power=power.POWER)
+    chance = power.power_noninferiority(has, discordance, amount, side) if has else None
     return Explained(gate_id, name, tier, says, has, needs, chance)
 
 

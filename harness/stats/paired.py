@@ -91,6 +91,15 @@ def paired_difference(
     )
 
 
+def difference_interval(
+    baseline: ArrayLike, candidate: ArrayLike, clusters: Clusters | None = None, *, confidence: float = 0.95
+) -> Interval | None:
+    """The interval of `paired_difference` alone; None with fewer than two clusters. ValueError as there."""
+    score_test.check_open("confidence", confidence)
+    sample = _differences(*score_test.paired(baseline, candidate), clusters)
+    return score_test.score_interval(sample, confidence) if sample.groups >= 2 else None
+
+
 def one_sided_p(
     baseline: ArrayLike,
     candidate: ArrayLike,

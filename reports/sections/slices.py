@@ -14,7 +14,7 @@ def section(data: ReportData, pictures: Pictures) -> str:
         return ""
     note = (
         "Slices are small, and among many of them some look bad by chance: harm is claimed only where it stays shown "
-        "after Holm's correction over all slices. Here p is uncorrected, and each end of an interval a one-sided bound."
+        "after Holm's correction over all slices. Here p is uncorrected."
     )
     rows = [[cell(c.slice), *numbers(c)] for c in compared]
     header = ["slice", "best prompt", *NUMBERS]

@@ -199,8 +199,8 @@ def test_harm_is_claimed_exactly_where_the_interval_leaves_the_margin(wrong: int
     assert found.low is not None
     assert found.high is not None
     assert found.p_harm is not None
-    assert (found.high < -0.02) == (found.p_harm < 0.05)
-    expected = "fail" if found.high < -0.02 else "pass" if found.low >= -0.02 else "unknown"
+    assert (found.high < -0.02) == (found.p_harm < 0.025)
+    expected = "fail" if found.p_harm < 0.05 else "pass" if found.low >= -0.02 else "unknown"
     assert harm_gates([found], Policy())[0].status == expected
     assert expected == {0: "pass", 40: "fail"}.get(wrong, expected)
 
@@ -217,8 +217,8 @@ def test_a_relative_margin_is_a_share_of_the_baselines_value(wrong: int) -> None
     assert found.sd is not None
     assert found.difference == pytest.approx(macro_f1(TARGETS, after) / macro_f1(TARGETS, before) - 1)
     assert found.low < found.difference < found.high
-    assert (found.high < -0.1) == (found.p_harm < 0.05)
-    assert found.high - found.low == pytest.approx(2 * 1.645 * found.sd / found.n**0.5, rel=0.15)
+    assert (found.high < -0.1) == (found.p_harm < 0.025)
+    assert found.high - found.low == pytest.approx(2 * 1.96 * found.sd / found.n**0.5, rel=0.15)
 
 
 def test_no_relative_change_is_no_difference() -> None:

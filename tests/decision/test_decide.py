@@ -180,13 +180,16 @@ def test_inconclusive_says_how_much_data_would_settle_it() -> None:
 
 def test_inconclusive_names_what_is_open_and_says_what_is_not() -> None:
     """An advisory rule that is open holds nothing up; a kept suite is reassuring only where all are kept."""
-    asked = "You asked for more than +2.0; about 8,100 more examples would settle it if the difference is what it looks"
+    asked = (
+        "You asked for more than +2.0; about 11,000 more examples would settle it if the difference is what it looks "
+        "like, as the next look, at 0.833% a side; or 8,600 fresh ones at 2.5%"
+    )
     kept = "Nothing it could do before got worse beyond what you allow."
     advisory = replace(OPEN, suite="told", tier="advisory")
     for comparisons, sentences in (
-        ([UNSURE], f"Still open: gain over the best prompt. {asked} like."),
-        ([UNSURE, KEPT], f"Still open: gain over the best prompt. {asked} like. {kept}"),
-        ([UNSURE, OPEN], f"Still open: gain over the best prompt, suite. {asked} like."),
+        ([UNSURE], f"Still open: gain over the best prompt. {asked}."),
+        ([UNSURE, KEPT], f"Still open: gain over the best prompt. {asked}. {kept}"),
+        ([UNSURE, OPEN], f"Still open: gain over the best prompt, suite. {asked}."),
         ([BETTER, OPEN, advisory], "Still open: suite."),
     ):
         reason = decide([OK], comparisons, Policy()).reason
