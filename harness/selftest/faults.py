@@ -22,6 +22,7 @@ from harness.pipeline.compare import chosen_runs, distrust
 from harness.pipeline.exam import candidate_spec
 from harness.pipeline.examiner import examiner
 from harness.pipeline.judge import judge
+from harness.selftest import chance
 from harness.selftest.inject import (
     SHARE,
     NotApplicable,
@@ -238,6 +239,11 @@ MUTANTS: dict[str, Mutant] = {
     "all answers right": all_answers_right,
     "prompt cut short": prompt_cut_short,
     "judge says A": judge_says_a,
+    "half unmarked": chance.half_unmarked,
+    "hard ones unanswered": chance.hard_ones_unanswered,
+    "gain on leaked rows": chance.gain_on_leaked_rows,
+    "lucky candidate": chance.lucky_candidate,
+    "grown exam": chance.grown_exam,
     "prompt as good": prompt_as_good,
     "suite at its floor": suite_at_floor,
     "constant candidate": constant_candidate,

@@ -111,12 +111,18 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "many tries": "invalid by fresh exam",
         "prompt cut short": "invalid by room to answer",
         "judge says A": "judge is advisory",
+        "lax policy": "refused: confidence, max_unscored, slices",
+        "hard ones unanswered": "inconclusive",
+        "gain on leaked rows": "invalid by unseen exam",
+        "lucky candidate": "inconclusive",
+        "grown exam": "inconclusive",
     }
     assert named(outcomes, "not_applicable") == {
         "base asked again",
         "other chat template",
         "adapter without effect",
         "all answers right",
+        "half unmarked",
     }
     assert selftest.passed(outcomes)
 
@@ -127,6 +133,8 @@ def test_every_accident_of_a_trained_adapter_gets_its_named_verdict(trained: Ses
         "shuffled answers",
         "judge says A",
         "all answers right",
+        "half unmarked",
+        "hard ones unanswered",
         "prompt cut short",
     }
     assert named(list(outcomes.values()), "fail") == set()
@@ -315,7 +323,7 @@ def test_marks_that_do_not_depend_on_the_answers_are_no_mutant(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("settings", "apply"), [({"policy": {"stop_early": True}}, 12), ({"task": {"metrics": ["macro_f1"]}}, 11)]
+    ("settings", "apply"), [({"policy": {"stop_early": True}}, 17), ({"task": {"metrics": ["macro_f1"]}}, 13)]
 )
 def test_an_exam_that_stops_early_or_has_a_metric_of_its_own_is_tested_too(
     settings: dict[str, Any], apply: int, tmp_path: Path
@@ -343,10 +351,22 @@ def test_a_rule_that_the_file_switches_off_is_said_to_be(tmp_path: Path) -> None
 
 
 def test_more_answers_go_missing_than_a_lenient_policy_lets_go(tmp_path: Path) -> None:
-    path = judged_experiment(tmp_path, policy={"max_unscored": 0.3}, judge=None)
+    path = judged_experiment(tmp_path, policy={"max_unscored": 0.2}, judge=None)
     outcome = planted(run(path), "missing answers")
-    assert outcome.done == "37 answers of the candidate lost"
+    assert outcome.done == "25 answers of the candidate lost"
     assert outcome.status == "pass"
+
+
+def test_a_second_metric_that_half_of_the_answers_lack_is_noticed(tmp_path: Path) -> None:
+    path = judged_experiment(tmp_path, task={"metrics": ["exact_match", "token_f1"]}, judge=None)
+    outcome = planted(run(path), "half unmarked")
+    assert (outcome.got, outcome.status) == ("invalid by answered, failures", "pass")
+
+
+def test_a_leaked_gain_is_noticed_where_the_exam_may_stop_early(tmp_path: Path) -> None:
+    path = judged_experiment(tmp_path, policy={"stop_early": True, "suspicious_gain": 1.0}, judge=None)
+    outcome = planted(run(path), "gain on leaked rows")
+    assert (outcome.got, outcome.status) == ("invalid by unseen exam", "pass")
 
 
 # --- the command -----------------------------------------------------------------------------------------------------
