@@ -102,7 +102,7 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "nothing changed": "deploy",
         "arms swapped": by_name(outcomes)["arms swapped"].got,
         "identical answers": "invalid by candidate",
-        "shuffled answers": "keep_prompting by gain over the best prompt",
+        "shuffled answers": "invalid by aligned",
         "answers cut short": "reject by answers that end",
         "leaked test rows": "invalid by data",
         "metric says NaN": "invalid by answered, failures",
@@ -116,6 +116,11 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "gain on leaked rows": "invalid by unseen exam",
         "lucky candidate": "inconclusive",
         "grown exam": "inconclusive",
+        "prompt as good": "inconclusive",
+        "constant candidate": "invalid by constant answers",
+        "shifted prompt": "invalid by plausible, aligned",
+        "wrapped prompt": by_name(outcomes)["wrapped prompt"].got,
+        "no suite asked": by_name(outcomes)["no suite asked"].got,
     }
     assert named(outcomes, "not_applicable") == {
         "base asked again",
@@ -123,6 +128,7 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "adapter without effect",
         "all answers right",
         "half unmarked",
+        "suite at its floor",
     }
     assert selftest.passed(outcomes)
 
@@ -323,7 +329,7 @@ def test_marks_that_do_not_depend_on_the_answers_are_no_mutant(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("settings", "apply"), [({"policy": {"stop_early": True}}, 17), ({"task": {"metrics": ["macro_f1"]}}, 13)]
+    ("settings", "apply"), [({"policy": {"stop_early": True}}, 22), ({"task": {"metrics": ["macro_f1"]}}, 18)]
 )
 def test_an_exam_that_stops_early_or_has_a_metric_of_its_own_is_tested_too(
     settings: dict[str, Any], apply: int, tmp_path: Path
