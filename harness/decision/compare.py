@@ -50,7 +50,7 @@ class Comparison(Question):
     for a difference within the gain asked for (task only). `sd` is that of one example's
     difference, clusters allowed for (standard error times root n), and `detectable` the smallest true difference that
     an exam like this tells from none in four of five tries (docs/explanation/statistics.md, d1), the power planned for
-    everywhere.
+    everywhere. `as_judged` is the judge's own preference where `difference` is one corrected for its errors.
     """
 
     n: int
@@ -68,6 +68,7 @@ class Comparison(Question):
     sd: float | None = None
     detectable: float | None = None
     method: str = "no scored pairs"
+    as_judged: float | None = None
 
 
 def compare(

@@ -125,6 +125,8 @@ class ComparisonRecord(Part):
     """The smallest true difference such an exam tells from none in four of five tries."""
     method: str
     """The interval and the test that were used."""
+    as_judged: float | None
+    """Of a judge: its own preference, where the difference is one corrected for its errors."""
 
 
 class ArmRecord(Part):
