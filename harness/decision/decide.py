@@ -26,7 +26,17 @@ from harness.decision.gates import (
     numbers,
     slices_rule,
 )
-from harness.decision.wording import lost, measured, measured_sentence, points, result, rule_sentence, settle, title
+from harness.decision.wording import (
+    lost,
+    measured,
+    measured_sentence,
+    over_seeds,
+    points,
+    result,
+    rule_sentence,
+    settle,
+    title,
+)
 from harness.stats import paired
 
 
@@ -184,12 +194,28 @@ def _reason(verdict: Verdict, gates: Sequence[Gate]) -> str:
         return " ".join([*_harm(gates), *([result(task)] if task else [])])
     if task is None:
         return "There is no task suite, so nothing can be better than the prompt."
+    if verdict is Verdict.KEEP_PROMPTING and not any(gate.id == "gain" for gate in _failed(gates, "gain")):
+        return f"{result(task)} {_of_recipe(gates)}"
     if verdict is Verdict.KEEP_PROMPTING and task.high is not None:
         shown = task.p_equal is not None and task.p_equal <= 1 - task.confidence
         same = " The two are equivalent within that." if shown else ""
         at_best = f"At best that is {points(task, task.high)}; you asked for more than {_margin(task)}.{same}"
         return f"{result(task)} {at_best}"
-    return f"{result(task)} {_open(task, gates)}" if verdict is Verdict.INCONCLUSIVE else result(task)
+    if verdict is Verdict.INCONCLUSIVE:
+        return f"{result(task)} {_open(task, gates)}"
+    return " ".join(sentence for sentence in (result(task), _of_recipe(gates)) if sentence)
+
+
+def _of_recipe(gates: Sequence[Gate]) -> str:
+    """What other training seeds say of the gain, and whether that decides; empty without them."""
+    gate = next((gate for gate in gates if gate.id == "seeds" and gate.measured.value is not None), None)
+    if gate is None:
+        return ""
+    asked = rule_sentence(gate.rule)
+    if gate.tier == "advisory":
+        short = "" if gate.status == "pass" else f", which does not show {asked} of the recipe"
+        return f"This speaks of the one checkpoint. {over_seeds(gate)}{short}."
+    return f"{over_seeds(gate)}; the recipe was to gain {asked}."
 
 
 def _broken(gate: Gate) -> str:
