@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from harness.config.exam import JudgeConfig
 from harness.decision.decide import Verdict
 from harness.experiment import specs
 from harness.experiment.arms import base_arms, candidate_arms
 from harness.experiment.session import Session
+from harness.judge.ask import longer, read_labelled
+from harness.judge.calibration import calibration_measures, read_calibration
 from harness.models.cache import Cached
 from harness.models.echo import EchoModel
 from harness.pipeline.check import check
 from harness.pipeline.compare import chosen_runs, distrust
 from harness.pipeline.exam import candidate_spec
 from harness.pipeline.examiner import examiner
-from harness.pipeline.judge import judge
+from harness.pipeline.judge import judge, pairs_of
+from harness.pipeline.seeds import put
 from harness.selftest.inject import (
     SHARE,
     NotApplicable,
@@ -34,17 +38,27 @@ from harness.selftest.inject import (
     no_better,
     one_model,
     plant_looks,
+    plant_recipe,
     plant_template,
     refreeze,
     rewrite,
     some,
     too_many,
 )
-from harness.store import runs
-from harness.store.arms import places
+from harness.store import judging, runs
+from harness.store.arms import Summary, places
 from suites.data.examples import sha256_json
-from suites.model import Completion, Identity, ModelSpec, Prompt
+from suites.judges.pairwise import Pair, Rubric, ask, load_rubric
+from suites.model import Completion, Identity, Model, ModelSpec, Prompt
 from suites.types import Mark, Score
+
+FEW = 16
+"""Labelled pairs that check no judge."""
+
+FEWEST_SEEDS = 3
+"""Seeds that are planted where an experiment trains fewer."""
+
+SLOTS = {"first": "A", "second": "B", "tie": "tie"}
 
 MANY = 1_000
 """Candidates on one exam beyond which nobody counts."""
@@ -182,14 +196,8 @@ def prompt_cut_short(session: Session) -> Planted:
 
 def judge_says_a(session: Session) -> Planted:
     """The judge follows the slot, not the answer. Its own verdict is not named: it may have no say in it."""
-    config = session.experiment.config
-    if config.judge is None:
-        raise NotApplicable("there is no judge")
-    if config.policy.judge.tier == "advisory":
-        raise NotApplicable("the judge has no say as it is: `policy.judge` makes it advisory")
-    if reason := distrust(session, config.policy):
-        raise NotApplicable(f"the judge has no say as it is: {reason}")
-    judge(Deaf(session))
+    heard_judge(session)
+    judge(OtherJudge(session, AlwaysA()))
     return Planted("the judge says A to every pair in both orders", advisory="judge")
 
 
@@ -203,14 +211,73 @@ class AlwaysA(EchoModel):
         return Completion("verdict: A")
 
 
-class Deaf(Session):
-    """A session in which `AlwaysA` answers whichever model is asked."""
+def judge_likes_length(session: Session) -> Planted:
+    """The judge takes the longer answer, whatever it says."""
+    settings, experiment = heard_judge(session), session.experiment
+    pairs = pairs_of(session)
+    if settings.calibration:
+        pairs += [pair for pair, _ in read_calibration(experiment.resolve(settings.calibration))]
+    judge(OtherJudge(session, TakesTheLonger(load_rubric(settings.rubric, experiment.folder), pairs)))
+    return Planted("the judge takes the longer answer of every pair", advisory="judge")
 
-    def __init__(self, session: Session) -> None:
+
+def few_labelled_pairs(session: Session) -> Planted:
+    """Somebody labelled a handful of pairs, and the judge happened to agree."""
+    heard_judge(session)
+    judged, labels = read_labelled(session.store, session.id)
+    measures = calibration_measures(judged[:FEW], labels[:FEW], session.experiment.config.policy.confidence)
+    judging.put_measures(session.store, session.id, measures)
+    return Planted(f"all but {FEW} labelled pairs taken away", advisory="judge")
+
+
+def heard_judge(session: Session) -> JudgeConfig:
+    """The judge of an experiment in which it has a say."""
+    config = session.experiment.config
+    if config.judge is None:
+        raise NotApplicable("there is no judge")
+    if config.policy.judge.tier == "advisory":
+        raise NotApplicable("the judge has no say as it is: `policy.judge` makes it advisory")
+    if reason := distrust(session, config.policy):
+        raise NotApplicable(f"the judge has no say as it is: {reason}")
+    return config.judge
+
+
+class TakesTheLonger(EchoModel):
+    """A judge that prefers the longer answer of the pairs it knows."""
+
+    def __init__(self, rubric: Rubric, pairs: Sequence[Pair]) -> None:
+        self.identity = Identity(name="takes the longer", weights="takes the longer", engine="self-test")
+        turned = [replace(pair, first=pair.second, second=pair.first) for pair in pairs]
+        self._words = {self.render(ask(rubric, pair)): SLOTS[longer(pair)] for pair in (*pairs, *turned)}
+
+    def _answer(self, prompt: Prompt) -> Completion:
+        return Completion(f"verdict: {self._words[self.render(prompt)]}")
+
+
+class OtherJudge(Session):
+    """A session in which one model answers whichever is asked."""
+
+    def __init__(self, session: Session, model: Model) -> None:
         super().__init__(session.experiment, session.store)
+        self.splits, self._answers = session.splits, model
 
     def model(self, spec: ModelSpec) -> Cached:
-        return Cached(AlwaysA(), self.store)
+        return Cached(self._answers, self.store)
+
+
+def seeds_without_gain(session: Session) -> Planted:
+    """The first seed was lucky; trained again the recipe gains nothing, and it is the recipe that is decided about."""
+    settings = session.experiment.config.training
+    if settings is None or session.folds:
+        raise NotApplicable("no training of one seed is decided about")
+    plant_recipe(session)
+    base, _ = chosen_runs(session)
+    summary = Summary(base.n, base.n_unscored, base.mean, base.low, base.high)
+    for position in range(1, max(FEWEST_SEEDS, settings.seeds.count)):
+        measured = runs.on_record(session.store, base.run_id), summary
+        put(session, "seed", position, "", {"seed": position}, "done", measured)
+    verdicts = (Verdict.INCONCLUSIVE, Verdict.KEEP_PROMPTING, Verdict.REJECT)
+    return Planted("further seeds answer as the best prompt does, and the recipe is decided about", verdicts)
 
 
 Mutant = Callable[[Session], Planted]
@@ -229,4 +296,7 @@ MUTANTS: dict[str, Mutant] = {
     "all answers right": all_answers_right,
     "prompt cut short": prompt_cut_short,
     "judge says A": judge_says_a,
+    "judge likes length": judge_likes_length,
+    "few labelled pairs": few_labelled_pairs,
+    "seeds without gain": seeds_without_gain,
 }

@@ -12,6 +12,7 @@ from harness.config.base import read_margin
 from harness.config.policy import MetricRule
 from harness.decision.decide import Verdict
 from harness.experiment import exams
+from harness.experiment.load import Experiment
 from harness.experiment.session import Session
 from harness.pipeline.compare import FINISHED, chosen_runs
 from harness.pipeline.examiner import examiner
@@ -251,3 +252,25 @@ def refreeze(session: Session) -> None:
         for row in tables:
             sql = f"update {row.table_name} set experiment_id = ? where experiment_id = ?"
             con.execute(sql, [session.id, was])
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled(Experiment):
+    """An experiment that keeps an id with other settings, so that nothing but the decision changes."""
+
+    kept: str = ""
+
+    @property
+    def id(self) -> str:
+        return self.kept
+
+
+def plant_recipe(session: Session) -> None:
+    """Make the decision one about the recipe, on the same record."""
+    was = session.experiment
+    training = was.config.training
+    if training is None:
+        raise NotApplicable("nothing was trained here")
+    seeds = training.seeds.model_copy(update={"decide": "recipe"})
+    config = was.config.model_copy(update={"training": training.model_copy(update={"seeds": seeds})})
+    session.experiment = _Settled(config, was.path, was.files, was.fold, kept=was.id)
