@@ -130,6 +130,7 @@ class ComparisonRow:
     sd: float | None
     detectable: float | None
     as_judged: float | None
+    floor: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,25 +7,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from harness.config.exam import JudgeConfig
 from harness.decision.decide import Verdict
 from harness.experiment import specs
 from harness.experiment.arms import base_arms, candidate_arms
 from harness.experiment.session import Session
-from harness.judge.ask import longer, read_labelled
-from harness.judge.calibration import calibration_measures, read_calibration
-from harness.models.cache import Cached
-from harness.models.echo import EchoModel
 from harness.pipeline.check import check
-from harness.pipeline.compare import chosen_runs, distrust
+from harness.pipeline.compare import chosen_runs
 from harness.pipeline.exam import candidate_spec
 from harness.pipeline.examiner import examiner
-from harness.pipeline.judge import judge, pairs_of
-from harness.pipeline.seeds import put
 from harness.selftest.inject import (
     SHARE,
     NotApplicable,
@@ -38,27 +31,27 @@ from harness.selftest.inject import (
     no_better,
     one_model,
     plant_looks,
-    plant_recipe,
     plant_template,
     refreeze,
     rewrite,
     some,
     too_many,
 )
-from harness.store import judging, runs
-from harness.store.arms import Summary, places
+from harness.selftest.judges import few_labelled_pairs, judge_likes_length, judge_says_a
+from harness.selftest.seeds import seeds_without_gain
+from harness.selftest.straw_men import (
+    constant_candidate,
+    no_suite_asked,
+    prompt_as_good,
+    shifted_prompt,
+    suite_at_floor,
+    wrapped_prompt,
+)
+from harness.store import runs
+from harness.store.arms import places
 from suites.data.examples import sha256_json
-from suites.judges.pairwise import Pair, Rubric, ask, load_rubric
-from suites.model import Completion, Identity, Model, ModelSpec, Prompt
+from suites.model import Completion
 from suites.types import Mark, Score
-
-FEW = 16
-"""Labelled pairs that check no judge."""
-
-FEWEST_SEEDS = 3
-"""Seeds that are planted where an experiment trains fewer."""
-
-SLOTS = {"first": "A", "second": "B", "tie": "tie"}
 
 MANY = 1_000
 """Candidates on one exam beyond which nobody counts."""
@@ -83,7 +76,8 @@ def shuffled_answers(session: Session) -> Planted:
     answers = answers_of(session)
     moved = examples[most:] + examples[:most]
     rewrite(session, {e.id: answers[other.id] for e, other in zip(examples, moved, strict=True)})
-    return no_better(session, "every answer given to an example with another target")
+    planted = no_better(session, "every answer given to an example with another target")
+    return replace(planted, verdicts=(*planted.verdicts, Verdict.INVALID))  # where that is a neighbour's answer
 
 
 def answers_cut_short(session: Session) -> Planted:
@@ -194,92 +188,6 @@ def prompt_cut_short(session: Session) -> Planted:
     return Planted("every answer of the best prompt cut", (Verdict.INVALID,), ("room to answer",))
 
 
-def judge_says_a(session: Session) -> Planted:
-    """The judge follows the slot, not the answer. Its own verdict is not named: it may have no say in it."""
-    heard_judge(session)
-    judge(OtherJudge(session, AlwaysA()))
-    return Planted("the judge says A to every pair in both orders", advisory="judge")
-
-
-class AlwaysA(EchoModel):
-    """A judge that prefers the first slot, whatever stands in it."""
-
-    def __init__(self) -> None:
-        self.identity = Identity(name="always A", weights="always A", engine="self-test")
-
-    def _answer(self, prompt: Prompt) -> Completion:
-        return Completion("verdict: A")
-
-
-def judge_likes_length(session: Session) -> Planted:
-    """The judge takes the longer answer, whatever it says."""
-    settings, experiment = heard_judge(session), session.experiment
-    pairs = pairs_of(session)
-    if settings.calibration:
-        pairs += [pair for pair, _ in read_calibration(experiment.resolve(settings.calibration))]
-    judge(OtherJudge(session, TakesTheLonger(load_rubric(settings.rubric, experiment.folder), pairs)))
-    return Planted("the judge takes the longer answer of every pair", advisory="judge")
-
-
-def few_labelled_pairs(session: Session) -> Planted:
-    """Somebody labelled a handful of pairs, and the judge happened to agree."""
-    heard_judge(session)
-    judged, labels = read_labelled(session.store, session.id)
-    measures = calibration_measures(judged[:FEW], labels[:FEW], session.experiment.config.policy.confidence)
-    judging.put_measures(session.store, session.id, measures)
-    return Planted(f"all but {FEW} labelled pairs taken away", advisory="judge")
-
-
-def heard_judge(session: Session) -> JudgeConfig:
-    """The judge of an experiment in which it has a say."""
-    config = session.experiment.config
-    if config.judge is None:
-        raise NotApplicable("there is no judge")
-    if config.policy.judge.tier == "advisory":
-        raise NotApplicable("the judge has no say as it is: `policy.judge` makes it advisory")
-    if reason := distrust(session, config.policy):
-        raise NotApplicable(f"the judge has no say as it is: {reason}")
-    return config.judge
-
-
-class TakesTheLonger(EchoModel):
-    """A judge that prefers the longer answer of the pairs it knows."""
-
-    def __init__(self, rubric: Rubric, pairs: Sequence[Pair]) -> None:
-        self.identity = Identity(name="takes the longer", weights="takes the longer", engine="self-test")
-        turned = [replace(pair, first=pair.second, second=pair.first) for pair in pairs]
-        self._words = {self.render(ask(rubric, pair)): SLOTS[longer(pair)] for pair in (*pairs, *turned)}
-
-    def _answer(self, prompt: Prompt) -> Completion:
-        return Completion(f"verdict: {self._words[self.render(prompt)]}")
-
-
-class OtherJudge(Session):
-    """A session in which one model answers whichever is asked."""
-
-    def __init__(self, session: Session, model: Model) -> None:
-        super().__init__(session.experiment, session.store)
-        self.splits, self._answers = session.splits, model
-
-    def model(self, spec: ModelSpec) -> Cached:
-        return Cached(self._answers, self.store)
-
-
-def seeds_without_gain(session: Session) -> Planted:
-    """The first seed was lucky; trained again the recipe gains nothing, and it is the recipe that is decided about."""
-    settings = session.experiment.config.training
-    if settings is None or session.folds:
-        raise NotApplicable("no training of one seed is decided about")
-    plant_recipe(session)
-    base, _ = chosen_runs(session)
-    summary = Summary(base.n, base.n_unscored, base.mean, base.low, base.high)
-    for position in range(1, max(FEWEST_SEEDS, settings.seeds.count)):
-        measured = runs.on_record(session.store, base.run_id), summary
-        put(session, "seed", position, "", {"seed": position}, "done", measured)
-    verdicts = (Verdict.INCONCLUSIVE, Verdict.KEEP_PROMPTING, Verdict.REJECT)
-    return Planted("further seeds answer as the best prompt does, and the recipe is decided about", verdicts)
-
-
 Mutant = Callable[[Session], Planted]
 
 MUTANTS: dict[str, Mutant] = {
@@ -299,4 +207,10 @@ MUTANTS: dict[str, Mutant] = {
     "judge likes length": judge_likes_length,
     "few labelled pairs": few_labelled_pairs,
     "seeds without gain": seeds_without_gain,
+    "prompt as good": prompt_as_good,
+    "suite at its floor": suite_at_floor,
+    "constant candidate": constant_candidate,
+    "shifted prompt": shifted_prompt,
+    "wrapped prompt": wrapped_prompt,
+    "no suite asked": no_suite_asked,
 }
