@@ -133,6 +133,7 @@ class ComparisonRow:
     relative: bool
     sd: float | None
     detectable: float | None
+    as_judged: float | None
     floor: float | None
 
 
@@ -480,6 +481,8 @@ class JudgeVerdictRow:
     rubric: str
     judge: str
     label: Grade | None
+    longer: Grade | None
+    cluster: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
--- Version 14: the level at which a comparison was made, the look it was, and what it is whatever the missing marks are.
+-- Version 15: the level at which a comparison was made, the look it was, and what it is whatever the missing marks are.
 alter table comparisons add column level double;
 alter table comparisons add column look integer; -- how often these questions had been looked at, this time included
 alter table comparisons add column low_missing double;  -- the lower end with the missing marks at their worst
