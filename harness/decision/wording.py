@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -153,7 +154,7 @@ def amount(c: Question, value: float) -> str:
 
 
 def settle(c: Comparison) -> str:
-    """What would close an open comparison: how many more examples, if the difference is what it looks like."""
+    """What would close an open comparison: how many more clusters or examples, over what the difference may be."""
     if c.n == 0:
         return "no example has a score on both sides"
     if c.n_clusters < 2:
@@ -162,10 +163,24 @@ def settle(c: Comparison) -> str:
         return "a score near 0 allows no ratio; state the margin as a difference"
     task = c.kind == "task"
     limit = c.margin if task else -c.margin
-    needed = power.required_n(c.difference, limit, c.sd, confidence=c.confidence, power=power.POWER, one_sided=not task)
-    if needed is None:
-        return "no number of examples settles a difference exactly at the limit"
-    return f"about {roughly(needed - c.n):,} more examples would settle it if the difference is what it looks like"
+    more = power.more_needed(c.difference, limit, c.sd, c.n, c.n_clusters, confidence=c.confidence, one_sided=not task)
+    if more.most is not None:
+        between = f"between {amount(c, more.nearest)} and {amount(c, more.furthest)}"
+        return f"about {_more_of(c, more.least, more.most)} would settle it, if the difference is {between}"
+    seen = f" ({roughly(more.as_seen):,} if it is what it looks like)" if more.as_seen else ""
+    return f"at least about {_more_of(c, more.least)} would settle it{seen}; none do if it lies at the limit"
+
+
+def _more_of(c: Comparison, *counts: int) -> str:
+    """So many more examples; where they come in clusters, so many of those."""
+    if c.n_clusters == c.n:
+        return f"{_span(counts)} more examples"
+    rows = [round(count * c.n / c.n_clusters) for count in counts]
+    return f"{_span(counts)} more clusters (some {_span(rows)} examples)"
+
+
+def _span(counts: Sequence[int]) -> str:
+    return " to ".join(f"{count:,}" for count in sorted({roughly(count) for count in counts}))
 
 
 def roughly(count: int) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.config.base import Tier, read_margin
 from harness.config.policy import MetricRule
-from harness.decision.compare_corpus import planned_sd
+from harness.decision.compare_corpus import in_clusters, planned_sd
 from harness.decision.gates import Rule
 from harness.decision.wording import RULES, rule_sentence
 from harness.experiment import splits
@@ -46,11 +46,13 @@ class Explained:
 class Known:
     """What is known before anything runs, or from an earlier decision.
 
-    `sizes` has the number of examples by gate id, `spreads` the standard deviation of the differences.
+    `sizes` has the number of examples by gate id, `spreads` the standard deviation of the differences, and `clusters`
+    says how examples are clustered, and what of it was assumed in a spread that was not measured.
     """
 
     sizes: Mapping[str, int]
     spreads: Mapping[str, float]
+    clusters: Mapping[str, str]
 
 
 def known(experiment: Experiment, store: Path | None = None) -> Known:
@@ -63,15 +65,19 @@ def known(experiment: Experiment, store: Path | None = None) -> Known:
     spreads = {"gain": _planned(primary, test, TASK_DISCORDANCE)}
     spreads |= {f"metric/{metric}": _planned(metric, test, OTHER_DISCORDANCE) for metric in others}
     spreads |= {f"regression/{exam.name}": _planned(exam.primary, exam.examples, OTHER_DISCORDANCE) for exam in exams}
+    clusters = dict.fromkeys(["gain", *(f"metric/{metric}" for metric in others)], in_clusters(test))
+    clusters |= {f"regression/{exam.name}": in_clusters(exam.examples) for exam in exams}
     path = store or experiment.folder / STORE_FILE
-    if not path.is_file():
-        return Known(sizes, spreads)
-    rows = decisions.spreads(Store(path, create=False), experiment.name)
-    return Known(sizes | {row.gate_id: row.n for row in rows}, spreads | {row.gate_id: row.sd for row in rows})
+    rows = decisions.spreads(Store(path, create=False), experiment.name) if path.is_file() else []
+    return Known(
+        sizes | {row.gate_id: row.n for row in rows},
+        spreads | {row.gate_id: row.sd for row in rows},
+        clusters | dict.fromkeys((row.gate_id for row in rows), ""),
+    )
 
 
 def _planned(metric: str, examples: Sequence[Example], discordance: float) -> float:
-    return planned_sd(metric, [example.target for example in examples], discordance)
+    return planned_sd(metric, examples, discordance)
 
 
 def explain(experiment: Experiment, known: Known) -> list[Explained]:
@@ -96,7 +102,8 @@ def _gain(experiment: Experiment, known: Known) -> Explained:
     if relative or not has:
         return Explained("gain", "gain", "critical", says, has)
     least = margin + power.minimum_detectable(has, spread, confidence=policy.confidence, power=power.POWER)
-    says += f"; these examples show a true gain of {least * 100:.1f} points in four of five tries"
+    clusters = known.clusters.get("gain", "")
+    says += f"; these examples{clusters} show a true gain of {least * 100:.1f} points in four of five tries"
     twice = max(2 * margin, 0.02)
     needs = power.required_n(twice, margin, spread, confidence=policy.confidence, power=power.POWER)
     return Explained("gain", "gain", "critical", f"{says}, the number needed one of {twice * 100:g}", has, needs)
@@ -129,12 +136,14 @@ TIERS: Mapping[Tier, str] = {
 def _loss(gate_id: str, subject: str, margin: float | str, tier: Tier, confidence: float, known: Known) -> Explained:
     name = gate_id.partition("/")[2] or gate_id
     says = f"{subject} {TIERS[tier].format(_amount(margin))}, one-sided at {confidence:.0%}"
+    if clusters := known.clusters.get(gate_id):
+        says += f"; its examples come{clusters}"
     (amount, relative), has = read_margin(margin), known.sizes.get(gate_id)
     if relative or tier != "critical":
         return Explained(gate_id, name, tier, says, has)
-    discordance = min(1.0, known.spreads[gate_id] ** 2) if gate_id in known.spreads else OTHER_DISCORDANCE
-    needs = power.noninferiority_n(discordance, amount, confidence=confidence, power=power.POWER)
-    chance = power.power_noninferiority(has, discordance, amount, confidence) if has else None
+    spread = known.spreads.get(gate_id, math.sqrt(OTHER_DISCORDANCE))
+    needs = power.passing_n(spread, amount, confidence=confidence)
+    chance = power.passes(has, spread, amount, confidence) if has else None
     return Explained(gate_id, name, tier, says, has, needs, chance)
 
 
