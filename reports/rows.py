@@ -129,6 +129,9 @@ class ComparisonRow:
     relative: bool
     sd: float | None
     detectable: float | None
+    pooled: float | None
+    pooled_low: float | None
+    pooled_high: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,7 @@ class Comparison(Question):
     for a difference within the gain asked for (task only). `sd` is that of one example's
     difference, clusters allowed for (standard error times root n), and `detectable` the smallest true difference that
     an exam like this tells from none in four of five tries (docs/explanation/statistics.md, d1), the power planned for
-    everywhere.
+    everywhere. `pooled` is what a slice's difference is beside the others of its column, with its interval.
     """
 
     n: int
@@ -67,6 +67,9 @@ class Comparison(Question):
     p_equal: float | None = None
     sd: float | None = None
     detectable: float | None = None
+    pooled: float | None = None
+    pooled_low: float | None = None
+    pooled_high: float | None = None
     method: str = "no scored pairs"
 
 

@@ -26,6 +26,8 @@ from harness.decision.gates import (
     numbers,
     slices_rule,
 )
+from harness.decision.slices import standing_out
+from harness.decision.slices import worst as lowest
 from harness.decision.wording import lost, measured, measured_sentence, points, result, rule_sentence, settle, title
 from harness.stats import paired
 
@@ -121,10 +123,12 @@ def _slice_gate(slices: Sequence[Comparison], bad: Sequence[Comparison]) -> Gate
     """All slices as one rule, with the numbers of the worst; the tier says whether one merely uncertain may block."""
     tier = slices[0].tier
     undecided = [] if tier == "supporting" else [c for c in slices if not _kept(c) and c not in bad]
-    worst = min(slices, key=lambda c: c.difference if c.difference is not None else 0.0)
+    worst, apart = lowest(slices), standing_out(slices)
     words = "; ".join(f"{c.slice}: {measured(c)}" for c in bad) or f"worst is {worst.slice}: {measured(worst)}"
     if undecided and not bad:
         words = "; ".join(f"{c.slice}: {measured(c)}; {settle(c)}" for c in undecided)
+    if apart:
+        words += f"; look first at {', '.join(c.slice for c in apart)}, which stands out from the other slices"
     status: Status = "fail" if bad else "unknown" if undecided else "pass"
     result = replace(numbers(worst), words=words)
     return Gate("slices", "harm", status, slices_rule(worst, len(slices)), result, tier, worst)

@@ -10,6 +10,7 @@ from harness.config.base import Tier, read_margin
 from harness.config.policy import MetricRule, Policy
 from harness.decision.compare import Comparison, Kind, Question, compare, slices_of
 from harness.decision.compare_corpus import Answers, compare_corpus
+from harness.decision.slices import beside_the_others
 from harness.experiment import exams
 from harness.experiment.session import Session
 from harness.judge import ask, trust
@@ -117,7 +118,7 @@ def compare_all(session: Session) -> list[Comparison]:
         tier = "advisory" if distrust(session, policy) else policy.judge.tier  # one not to be trusted has no say
         verdicts = ask.read_verdicts(session.store, session.id)
         comparisons.append(ours.judged(base, candidate, verdicts, policy.judge.margin, tier))
-    return comparisons
+    return beside_the_others(comparisons)
 
 
 def _question(
