@@ -132,6 +132,7 @@ class ComparisonRow:
     pooled: float | None
     pooled_low: float | None
     pooled_high: float | None
+    floor: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,15 +18,19 @@ from suites.types import Example, Score
 
 UNSCORED = Score(None)
 
-Kind = Literal["task", "metric", "slice", "regression", "judge"]
+Kind = Literal["task", "prompt", "metric", "slice", "regression", "judge"]
+
+GAINS: tuple[Kind, ...] = ("task", "prompt")
+"""What must be gained: over the chosen prompt, and over each other one of the bar. All else must not be lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """What is compared: which suite and metric, on which slice, between which arms, and what would be too little.
 
-    `margin` is the gain asked for when `kind` is "task", and the loss tolerated otherwise; both are positive
-    differences of scores in [0, 1], or shares of the baseline's score where `relative`. `tier` says what hangs on it.
+    `margin` is the gain asked for when `kind` is "task" or "prompt" (another prompt of the bar), and the loss tolerated
+    otherwise; neither is negative, both are differences of scores in [0, 1], or shares of the baseline's score where
+    `relative`. `tier` says what hangs on it.
     """
 
     suite: str
@@ -50,7 +54,8 @@ class Comparison(Question):
     for a difference within the gain asked for (task only). `sd` is that of one example's
     difference, clusters allowed for (standard error times root n), and `detectable` the smallest true difference that
     an exam like this tells from none in four of five tries (docs/explanation/statistics.md, d1), the power planned for
-    everywhere. `pooled` is what a slice's difference is beside the others of its column, with its interval.
+    everywhere. `floor` is what knowing nothing scores there, in [0, 1]; None where that is not known or not asked.
+    `pooled` is what a slice's difference is beside the others of its column, with its interval.
     """
 
     n: int
@@ -70,6 +75,7 @@ class Comparison(Question):
     pooled: float | None = None
     pooled_low: float | None = None
     pooled_high: float | None = None
+    floor: float | None = None
     method: str = "no scored pairs"
 
 
@@ -99,7 +105,7 @@ def compare(
     result = paired.paired_difference(before, after, clusters, confidence=level, seed=seed)
     harm_test = relative_one_sided_p if question.relative else paired.one_sided_p
     harm = None
-    if question.kind != "task":
+    if question.kind not in GAINS:
         harm = harm_test(before, after, clusters, null=-question.margin, alternative="less")
     elif question.margin and not question.relative:
         comparison = replace(comparison, p_equal=paired.equivalence_p(before, after, clusters, margin=question.margin))
@@ -121,7 +127,7 @@ def not_answered(question: Question, clusters: Numbers, n_examples: int, confide
 
 def interval_level(c: Comparison) -> float:
     """The level of the two-sided interval: for a tolerated loss, that of which each end is a one-sided bound."""
-    return c.confidence if c.kind == "task" else 2 * c.confidence - 1
+    return c.confidence if c.kind in GAINS else 2 * c.confidence - 1
 
 
 def answered(c: Comparison, result: paired.PairedDifference, p_harm: float | None) -> Comparison:

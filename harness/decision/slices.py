@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from harness.decision.compare import Comparison, interval_level
 from harness.stats import paired
-from harness.stats.pooled import lower_than_the_others, partially_pooled
+from harness.stats.pooled import Pooled, lower_than_the_others, partially_pooled
 
 NO_SPREAD = 1e-9  # the variance of one example's difference where nothing differs: no slice stands out
 
 
 def beside_the_others(comparisons: Sequence[Comparison]) -> list[Comparison]:
     """The comparisons, those of slices with their partially pooled difference; it tells and does not decide."""
-    parts = {}
+    parts: dict[Comparison, Pooled] = {}
     for slices, differences, variances in _columns(comparisons):
         pooled = partially_pooled(differences, variances, interval_level(slices[0]))
         parts |= dict(zip(slices, pooled, strict=True))
