@@ -31,7 +31,7 @@ NEAR = 0.7
 """The least share that copies have in common of the weight of their words, and of their 5-grams (Jaccard).
 
 Measured on questions of banking77 and GSM8K with a word changed and with typing errors, and on families of questions
-around one template; see `tests/bench/checks.md`."""
+around one template; see `tests/bench/copies.md`."""
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 UNSPACED = re.compile("([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff])")
 """Characters of scripts that write no spaces between words; each is taken for a word."""

@@ -74,9 +74,9 @@ def page(experiments: int, seed: int) -> str:
     body = "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows(experiments, seed))
     return (
         f"# One slice that loses\n\nWritten by `bench_slices.py --experiments {experiments} --seed {seed}`, "
-        f"{experiments} experiments a row, margin {POLICY.slices.margin}, confidence {POLICY.confidence:.0%}. Holm's "
-        "test against the margin decides. What stands out from the other slices, and which is called the worst, tell where "
-        "to look.\n\n"
+        f"{experiments} experiments a row, margin {POLICY.slices.margin}, confidence {POLICY.confidence:.0%}. "
+        "Holm's test against the margin decides. What stands out from the other slices, and which is called the "
+        "worst, tell where to look.\n\n"
         f"| {' | '.join(head)} |\n|{'---|' * len(head)}\n{body}\n"
     )
 
