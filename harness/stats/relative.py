@@ -108,7 +108,9 @@ class Pairs:
         high = max(1.0, float(inside.after.max() - ratio * inside.before.min())) / unit
         values = (self.after - ratio * self.before) / unit
         if self.rows is None:
-            return Sample(self.n, values, self.sizes, self.counts, low, high)
+            if self.n == self.groups:
+                return Sample(self.n, values, self.sizes, self.counts, low, high)
+            return score_test.clustered(self.n, values, self.sizes, self.counts, low, high, None)
         energies = np.maximum(0.0, np.array([ratio**2, -2 * ratio, 1.0]) @ self.rows.moments) / unit**2
         members = Members((self.rows.after - ratio * self.rows.before) / unit, self.rows.counts, energies)
         return score_test.clustered(self.n, values, self.sizes, self.counts, low, high, members)
@@ -117,8 +119,8 @@ class Pairs:
 def pairs(before: Array, after: Array, clusters: Clusters | None) -> Pairs:
     """Equally long arrays of scores, or of influence values, as pairs of cluster means; equal ones become a count."""
     group = score_test.grouping(clusters, len(before))
-    kinds, counts = score_test.merged(np.stack([before, after]))
     if group is None:
+        kinds, counts = score_test.merged(np.stack([before, after]))
         return Pairs(len(before), kinds[0], kinds[1], np.ones_like(counts), counts)
     in_order = np.lexsort((after, before))  # so that the order of rows cannot change a rounding error
     before, after, group = before[in_order], after[in_order], group[in_order]
@@ -126,7 +128,10 @@ def pairs(before: Array, after: Array, clusters: Clusters | None) -> Pairs:
     old, new = before - before.mean(), after - after.mean()
     sums = [np.bincount(group, weights=values) for values in (before, after, old**2, old * new, new**2)]
     seen, n_seen = score_test.merged(np.stack([sums[0] / size, sums[1] / size, size, *sums[2:]]))
-    rows = Rows(kinds[0], kinds[1], counts, seen[3:])
+    rows = None
+    if len(size) <= score_test.PLENTY:
+        kinds, counts = score_test.merged(np.stack([before, after]))
+        rows = Rows(kinds[0], kinds[1], counts, seen[3:])
     return Pairs(len(before), seen[0], seen[1], seen[2] * len(size) / len(before), n_seen, rows)
 
 

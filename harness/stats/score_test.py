@@ -32,6 +32,8 @@ Clusters = Sequence[Hashable] | Numbers
 Alternative = Literal["greater", "less"]
 
 FURTHEST = 37.0  # standard deviations; what lies beyond is less than the smallest number
+PLENTY = 5_000
+"""Clusters beyond which one that nobody has seen weighs less than a thousandth: their rows need not be asked."""
 NOTHING = 1e-24  # a variance of rounding errors
 
 
@@ -99,11 +101,13 @@ def effective_groups(counts: Array, weights: Array) -> float:
     return float(counts @ weights) ** 2 / float(counts @ weights**2)
 
 
-def clustered(n: int, means: Array, sizes: Array, counts: Array, low: float, high: float, members: Members) -> Sample:
-    """The sample of clusters, with its rows; `low` and `high` are the ends of the scale of both."""
+def clustered(
+    n: int, means: Array, sizes: Array, counts: Array, low: float, high: float, members: Members | None
+) -> Sample:
+    """The sample of clusters, with its rows where there are `members`; `low` and `high` are the ends of both scales."""
     freedom = max(1.0, effective_groups(counts, sizes**2) - 1)
     clusters = Sample(n, means, sizes, counts, low, high, freedom)
-    return replace(clusters, rows=_rows(clusters, members)) if clusters.groups > 1 else clusters
+    return replace(clusters, rows=_rows(clusters, members)) if members and clusters.groups > 1 else clusters
 
 
 def _rows(clusters: Sample, members: Members) -> Sample | None:
@@ -154,15 +158,20 @@ def sample(values: Array, clusters: Clusters | None, low: float, high: float = 1
     """
     n = len(values)
     group = grouping(clusters, n)
-    kinds, counts = merged(values[None, :])
     if group is None:
+        kinds, counts = merged(values[None, :])
         return Sample(n, kinds[0], np.ones_like(counts), counts, low, high)
     in_order = np.argsort(values)  # so that the order of rows cannot change a rounding error
     values, group = values[in_order], group[in_order]
     size = np.bincount(group)
-    sums, energies = (np.bincount(group, weights=w) for w in (values, (values - values.mean()) ** 2))
-    of_clusters, n_clusters = merged(np.stack([sums / size, size, energies]))
-    inside = Members(kinds[0], counts, of_clusters[2])
+    columns = [np.bincount(group, weights=values) / size, size]
+    if len(size) <= PLENTY:
+        columns.append(np.bincount(group, weights=(values - values.mean()) ** 2))
+    of_clusters, n_clusters = merged(np.stack(columns))
+    inside = None
+    if len(size) <= PLENTY:
+        kinds, counts = merged(values[None, :])
+        inside = Members(kinds[0], counts, of_clusters[2])
     return clustered(n, of_clusters[0], of_clusters[1] * len(size) / n, n_clusters, low, high, inside)
 
 

@@ -693,3 +693,13 @@ def test_a_design_effect_makes_an_exam_smaller():
     assert power.passes(400, 2.0, 0.05) == power.power_noninferiority(100, 1.0, 0.05)
     assert power.passing_n(0.5, 0.05) == power.noninferiority_n(0.25, 0.05)
     assert power.passing_n(2.0, 0.05) == 4 * power.noninferiority_n(1.0, 0.05)
+
+
+def test_rows_of_very_many_clusters_are_not_asked_and_next_to_nothing_changes():
+    rng, sizes = np.random.default_rng(0), (score_test.PLENTY, score_test.PLENTY + 1)
+    values = rng.choice([-1.0, 0.0, 1.0], 2 * sizes[1], p=[0.1, 0.75, 0.15])
+    at, beyond = (score_test.sample(values[: 2 * k], [*range(k)] * 2, low=-1.0) for k in sizes)
+    assert at.rows is not None
+    assert beyond.rows is None
+    one, other = (score_test.score_interval(sample, 0.95) for sample in (at, beyond))
+    assert (one.low, one.high) == pytest.approx((other.low, other.high), abs=0.001)
