@@ -132,6 +132,7 @@ class ComparisonRow:
     pooled: float | None
     pooled_low: float | None
     pooled_high: float | None
+    as_judged: float | None
     floor: float | None
 
 
@@ -460,6 +461,8 @@ class JudgeVerdictRow:
     rubric: str
     judge: str
     label: Grade | None
+    longer: Grade | None
+    cluster: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
