@@ -133,6 +133,9 @@ class ComparisonRow:
     relative: bool
     sd: float | None
     detectable: float | None
+    pooled: float | None
+    pooled_low: float | None
+    pooled_high: float | None
     as_judged: float | None
     floor: float | None
 

@@ -58,6 +58,7 @@ class Comparison(Question):
     difference, clusters allowed for (standard error times root n), and `detectable` the smallest true difference that
     an exam like this tells from none in four of five tries (docs/explanation/statistics.md, d1), the power planned for
     everywhere. `floor` is what knowing nothing scores there, in [0, 1]; None where that is not known or not asked.
+    `pooled` is what a slice's difference is beside the others of its column, with its interval.
     `as_judged` is the judge's own preference where `difference` is one corrected for its errors.
     """
 
@@ -81,6 +82,9 @@ class Comparison(Question):
     p_equal: float | None = None
     sd: float | None = None
     detectable: float | None = None
+    pooled: float | None = None
+    pooled_low: float | None = None
+    pooled_high: float | None = None
     floor: float | None = None
     method: str = "no scored pairs"
     as_judged: float | None = None

@@ -30,6 +30,8 @@ from harness.decision.gates import (
 )
 from harness.decision.headline import KEEPS_ALL, deploy_headline
 from harness.decision.room import at_floor
+from harness.decision.slices import standing_out
+from harness.decision.slices import worst as lowest
 from harness.decision.wording import (
     beside_every_prompt,
     lost,
@@ -178,10 +180,12 @@ def _slice_gate(states: Sequence[tuple[Comparison, Status]]) -> Gate:
     slices = [c for c, _ in states]
     bad, undecided = ([c for c, status in states if status == wanted] for wanted in ("fail", "unknown"))
     tier = slices[0].tier
-    worst = min(slices, key=lambda c: c.difference if c.difference is not None else 0.0)
+    worst, apart = lowest(slices), standing_out(slices)
     words = "; ".join(f"{c.slice}: {measured(c)}" for c in bad) or f"worst is {worst.slice}: {measured(worst)}"
     if undecided and not bad:
         words = "; ".join(f"{c.slice}: {measured(c)}; {settle(c)}" for c in undecided)
+    if apart:
+        words += f"; look first at {', '.join(c.slice for c in apart)}, which stands out from the other slices"
     status: Status = "fail" if bad else "unknown" if undecided else "pass"
     result = replace(numbers(worst), words=words)
     return Gate("slices", "harm", status, slices_rule(worst, len(slices)), result, tier, worst)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -218,7 +219,7 @@ def amount(c: Question, value: float) -> str:
 
 
 def settle(c: Comparison) -> str:
-    """What would close an open comparison: how many more examples, if the difference is what it looks like."""
+    """What would close an open comparison: how many more clusters or examples, over what the difference may be."""
     if c.n == 0:
         return "no example has a score on both sides"
     if c.n_clusters < 2:
@@ -227,17 +228,40 @@ def settle(c: Comparison) -> str:
         return f"it hangs on the {c.n_unscored:,} marks that are missing: get those, more examples settle nothing"
     if c.difference is None or c.sd is None:
         return "a score near 0 allows no ratio; state the margin as a difference"
-    again, fresh = (
-        power.required_n(c.difference, c.margin if c.kind in GAINS else -c.margin, c.sd, confidence=level)
-        for level in (level_of_look(c.look + 1, c.confidence), c.confidence)
+    return _more_examples(c)
+
+
+def _more_examples(c: Comparison) -> str:
+    """How many more, at the level of the next look at these questions; or how many that nobody has looked at."""
+    limit, level = c.margin if c.kind in GAINS else -c.margin, level_of_look(c.look + 1, c.confidence)
+    more, fresh = (
+        power.more_needed(c.difference or 0.0, limit, c.sd or 0.0, c.n, c.n_clusters, confidence=at)
+        for at in (level, c.confidence)
     )
-    if again is None or fresh is None:
-        return "no number of examples settles a difference exactly at the limit"
-    return (
-        f"about {roughly(again - c.n):,} more examples would settle it if the difference is what it looks like, as the "
-        f"next look, at {percent(spent_at(c.look + 1, c.confidence))} a side; or {roughly(fresh):,} fresh ones at "
+    anew = [c.n_clusters + count for count in (fresh.least, fresh.most) if count is not None]
+    look = (
+        f"as the next look, at {percent(spent_at(c.look + 1, c.confidence))} a side; or {_of(c, anew, 'fresh')} at "
         f"{percent(spent_at(1, c.confidence))}"
     )
+    if more.most is not None:
+        between = f"between {amount(c, more.nearest)} and {amount(c, more.furthest)}"
+        return f"about {_of(c, (more.least, more.most), 'more')} would settle it if the difference is {between}, {look}"
+    seen = f" ({roughly(more.as_seen):,} if it is what it looks like)" if more.as_seen else ""
+    return (
+        f"at least about {_of(c, (more.least,), 'more')} would settle it{seen}, {look}; none do if it lies at the limit"
+    )
+
+
+def _of(c: Comparison, counts: Sequence[int], kind: str) -> str:
+    """So many examples of a kind; where they come in clusters, so many of those."""
+    if c.n_clusters == c.n:
+        return f"{_span(counts)} {kind} examples"
+    rows = [round(count * c.n / c.n_clusters) for count in counts]
+    return f"{_span(counts)} {kind} clusters (some {_span(rows)} examples)"
+
+
+def _span(counts: Sequence[int]) -> str:
+    return " to ".join(f"{count:,}" for count in sorted({roughly(count) for count in counts}))
 
 
 def roughly(count: int) -> int:

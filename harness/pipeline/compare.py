@@ -11,6 +11,7 @@ from harness.config.policy import MetricRule, Policy
 from harness.decision.compare import GAINS, Comparison, Kind, Question, compare, slices_of
 from harness.decision.compare_corpus import Answers, compare_corpus
 from harness.decision.compare_judge import compare_judged
+from harness.decision.slices import beside_the_others
 from harness.experiment import exams
 from harness.experiment.session import Session
 from harness.judge import ask, trust
@@ -157,7 +158,7 @@ def compare_all(session: Session) -> list[Comparison]:
         error = error_of(*ask.read_labelled(session.store, session.id)) if trusted else None
         verdicts = ask.read_verdicts(session.store, session.id)
         comparisons.append(ours.judged(base, candidate, verdicts, error, policy.judge.margin, tier))
-    return comparisons
+    return beside_the_others(comparisons)
 
 
 def gains(session: Session, but: Collection[str] = ()) -> list[Comparison]:

@@ -20,12 +20,17 @@ from harness.stats import power
 from harness.store import experiments
 from reports.outputs import markdown
 from suites.errors import UserError
+from suites.types import Example
 
 # 1,000 transfers, 100 of them fraud. The prompt calls nearly everything fine; the fine-tune finds most of the fraud
 # and calls a tenth of the honest ones fraud: fewer answers are right, and it is far more useful.
 TARGETS = ["fine"] * 900 + ["fraud"] * 100
 BLIND = ["fine"] * 900 + ["fraud"] * 10 + ["fine"] * 90
 ALERT = ["fine"] * 810 + ["fraud"] * 90 + ["fraud"] * 90 + ["fine"] * 10
+
+
+def exam(targets: Sequence[str]) -> list[Example]:
+    return [Example(str(i), {"input": str(i)}, target, str(i)) for i, target in enumerate(targets)]
 
 
 def fraud(folder: Path, metrics: list[str], baseline: Sequence[str] = BLIND, candidate: Sequence[str] = ALERT,
@@ -138,10 +143,9 @@ def test_a_model_that_answers_is_marked_like_a_file_of_answers(tmp_path: Path) -
     inputs = [target if i % 3 else "what is this?" for i, target in enumerate(TARGETS)]
     path = fraud(tmp_path, ["macro_f1"], candidate=TARGETS, model="echo", baselines=["zero_shot"],
                  inputs=inputs, task={"prompt": ""})  # fmt: skip
-    session = run(path)
-    assert verdict(session) == "deploy"
-    [task] = comparisons(session)
+    [task] = comparisons(run(path))
     assert task["baseline"] == pytest.approx(macro_f1(TARGETS, inputs))
+    assert task["n_clusters"] == 3  # what is asked is one of three texts
 
 
 def test_what_no_skill_scores_is_said_before_anything_is_asked(on_f1: Session) -> None:
@@ -155,7 +159,7 @@ def test_an_exam_of_rare_labels_is_planned_to_tell_less(on_f1: Session) -> None:
     [told] = [f.message for f in experiments.findings(on_f1.store, on_f1.id) if f.check == "exam_power"]
     least = power.minimum_detectable(1000, (0.2 * 500 * (1 / 900 + 1 / 100) / 2) ** 0.5)
     assert f"tell a gain of about {least:.3f} from none" in told
-    assert planned_sd("exact_match", TARGETS, 0.2) == planned_sd("macro_f1", ["a", "b"], 0.2) == 0.2**0.5
+    assert planned_sd("exact_match", exam(TARGETS), 0.2) == planned_sd("macro_f1", exam(["a", "b"]), 0.2) == 0.2**0.5
 
 
 def test_labels_are_needed_where_labels_are_counted(tmp_path: Path) -> None:
