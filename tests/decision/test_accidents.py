@@ -21,7 +21,7 @@ def recorded(folder: Path, **settings: Any) -> Path:
 
 def failed(session: Session) -> dict[str, str]:
     """What was measured by the gates that failed, by name."""
-    sql = "select name, measured from v_gates where experiment_id = ? and status = 'fail'"
+    sql = "select name, measured from v_gates where experiment_id = ? and status = 'fail' and kind <> 'caution'"
     return {row["name"]: row["measured"] for row in select(session.store, sql, [session.id])}
 
 

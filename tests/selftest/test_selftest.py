@@ -102,7 +102,7 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "nothing changed": "deploy",
         "arms swapped": by_name(outcomes)["arms swapped"].got,
         "identical answers": "invalid by candidate",
-        "shuffled answers": "keep_prompting by gain over the best prompt",
+        "shuffled answers": "invalid by aligned",  # among three colours in turn it is a neighbour's answer
         "answers cut short": "reject by answers that end",
         "leaked test rows": "invalid by data",
         "metric says NaN": "invalid by answered, failures",
@@ -111,12 +111,20 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "many tries": "invalid by fresh exam",
         "prompt cut short": "invalid by room to answer",
         "judge says A": "judge is advisory",
+        "prompt as good": "inconclusive",
+        "constant candidate": "invalid by constant answers",
+        "shifted prompt": "invalid by plausible, aligned",
+        "wrapped prompt": by_name(outcomes)["wrapped prompt"].got,
+        "no suite asked": by_name(outcomes)["no suite asked"].got,
     }
+    assert "lenient reading" in by_name(outcomes)["wrapped prompt"].got
+    assert "no regression suite was asked" in by_name(outcomes)["no suite asked"].got
     assert named(outcomes, "not_applicable") == {
         "base asked again",
         "other chat template",
         "adapter without effect",
         "all answers right",
+        "suite at its floor",
     }
     assert selftest.passed(outcomes)
 
@@ -128,6 +136,10 @@ def test_every_accident_of_a_trained_adapter_gets_its_named_verdict(trained: Ses
         "judge says A",
         "all answers right",
         "prompt cut short",
+        "suite at its floor",
+        "constant candidate",
+        "shifted prompt",
+        "wrapped prompt",
     }
     assert named(list(outcomes.values()), "fail") == set()
     assert outcomes["base asked again"].got == "0 of 30 answers differ"
@@ -293,7 +305,7 @@ def test_how_much_an_endpoint_changes_its_mind_is_told(endpoint: str, tmp_path: 
 
 def test_an_exam_too_small_to_show_a_loss_may_stay_inconclusive(tmp_path: Path) -> None:
     outcome = planted(run(judged_experiment(tmp_path, n=20, known=6, judge=None)), "shuffled answers")
-    assert outcome.expected == "keep_prompting or reject or inconclusive"
+    assert outcome.expected == "keep_prompting or reject or inconclusive or invalid"
     assert outcome.status == "pass"
 
 
@@ -315,7 +327,7 @@ def test_marks_that_do_not_depend_on_the_answers_are_no_mutant(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("settings", "apply"), [({"policy": {"stop_early": True}}, 12), ({"task": {"metrics": ["macro_f1"]}}, 11)]
+    ("settings", "apply"), [({"policy": {"stop_early": True}}, 17), ({"task": {"metrics": ["macro_f1"]}}, 16)]
 )
 def test_an_exam_that_stops_early_or_has_a_metric_of_its_own_is_tested_too(
     settings: dict[str, Any], apply: int, tmp_path: Path
