@@ -70,10 +70,21 @@ def test_answers_repeat_far_more_than_targets_beyond_chance() -> None:
 
 
 @pytest.mark.parametrize(
-    ("there", "low", "status"), [(0.6, 0.2, "fail"), (0.26, 0.001, "fail"), (0.25, 0.001, "pass"), (0.6, 0.0, "pass")]
+    ("there", "elsewhere", "low", "status"),
+    [
+        (0.6, 0.2, 0.2, "fail"),
+        (0.5, 0.25, 0.001, "fail"),
+        (0.25, 0.1, 0.001, "pass"),  # a little better is chance
+        (0.6, 0.2, 0.0, "pass"),
+        (0.6, 0.501, 0.2, "pass"),  # so do all rows nearby: the side is worse than chance, and not shifted
+    ],
 )
-def test_answers_that_fit_the_next_row_much_better_are_named(there: float, low: float, status: str) -> None:
-    gate = aligned_gate([Shifted("prompt", -1, 400, 0.16, 0.1, None), Shifted("prompt", 1, 400, 0.16, there, low)])
+def test_answers_that_fit_the_next_row_much_better_are_named(
+    there: float, elsewhere: float, low: float, status: str
+) -> None:
+    gate = aligned_gate(
+        [Shifted("prompt", -1, 400, 0.16, 0.1, 0.1, None), Shifted("prompt", 1, 400, 0.16, there, elsewhere, low)]
+    )
     assert gate.status == status
     assert ("beside the rows 1 after" in gate.measured.words) == (status == "fail")
 
