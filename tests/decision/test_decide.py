@@ -102,6 +102,31 @@ def test_a_rules_tier_says_what_hangs_on_it(tier: str, regression: Comparison, v
     assert in_words(decision.gates[-1]).rule == rule
 
 
+def test_a_headline_claims_what_was_asked_and_shown() -> None:
+    """A loss that only an advisory suite saw is named, and so is a careful default that was set aside."""
+    told = replace(LOST, suite="old tickets", tier="advisory")
+    headlines = [
+        decide([OK], [BETTER, *suites], Policy(), overridden=overridden).headline
+        for suites, overridden in (([KEPT], []), ([], []), ([told], []), ([KEPT, told], ["policy.max_looks: 99"]))
+    ]
+    lost = " Advisory, and not counted: old tickets lost 14.5 points."
+    assert headlines == [
+        "Deploy: the fine-tune beats the best prompt and loses nothing beyond what you allow.",
+        "Deploy: the fine-tune beats the best prompt; no regression suite was asked, so what else it lost is not known.",
+        f"Deploy: the fine-tune beats the best prompt; regression suites were only advisory (old tickets).{lost}",
+        "Deploy: the fine-tune beats the best prompt and loses nothing beyond what you allow."
+        f"{lost} Set aside for it: `policy.max_looks: 99`.",
+    ]
+
+
+@pytest.mark.parametrize(("floor", "said"), [(0.89, False), (0.8901, True)])
+def test_a_margin_of_more_than_half_of_what_could_be_lost_is_told(floor: float, said: bool) -> None:
+    """Of 0.95 before, with 0.89 for knowing nothing, 0.06 can be lost and 0.03 may."""
+    gate = decide([OK], [BETTER, replace(KEPT, baseline=0.95, floor=floor)], Policy()).gates[-1]
+    assert gate.status == "pass"
+    assert ("more than half of what could be lost" in measured_sentence(gate)) == said
+
+
 def test_a_critical_slice_must_be_shown_to_be_kept() -> None:
     decision = decide([OK], [BETTER, KEPT, replace(SLICE_OPEN, tier="critical")], Policy())
     assert decision.verdict is Verdict.INCONCLUSIVE

@@ -18,6 +18,7 @@ from harness.decision.compare import Comparison
 from harness.decision.overrides import overrides
 from harness.decision.straw_men import BesideConstant, Shifted, aligned_gate, constant_gate, repeats
 from reports.data import ReportData
+from reports.outputs import markdown
 from suites.metrics.constants import best_constant
 from suites.metrics.readings import Reading, read_wrong
 
@@ -301,6 +302,7 @@ def test_a_base_that_wraps_its_answers_is_told(tmp_path: Path) -> None:
     data = experiment(tmp_path, wrapped, right(8), WANTED)
     assert data.decision.verdict == "deploy"
     assert "a lenient reading takes back 40.0 points: 160 of 400 answers of prompted" in told(data)["lenient"]
+    assert "> **Mind:** lenient reading: a lenient reading takes back 40.0 points" in markdown.first_screen(data)
     assert data.decision.headline.startswith(
         "Deploy: the fine-tune beats the best prompt; no regression suite was asked"
     )
