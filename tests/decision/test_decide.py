@@ -112,7 +112,8 @@ def test_a_headline_claims_what_was_asked_and_shown() -> None:
     lost = " Advisory, and not counted: old tickets lost 14.5 points."
     assert headlines == [
         "Deploy: the fine-tune beats the best prompt and loses nothing beyond what you allow.",
-        "Deploy: the fine-tune beats the best prompt; no regression suite was asked, so what else it lost is not known.",
+        "Deploy: the fine-tune beats the best prompt; no regression suite was asked, so what else it lost is not "
+        "known.",
         f"Deploy: the fine-tune beats the best prompt; regression suites were only advisory (old tickets).{lost}",
         "Deploy: the fine-tune beats the best prompt and loses nothing beyond what you allow."
         f"{lost} Set aside for it: `policy.max_looks: 99`.",
