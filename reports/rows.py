@@ -129,6 +129,7 @@ class ComparisonRow:
     relative: bool
     sd: float | None
     detectable: float | None
+    as_judged: float | None
     floor: float | None
 
 
@@ -457,6 +458,8 @@ class JudgeVerdictRow:
     rubric: str
     judge: str
     label: Grade | None
+    longer: Grade | None
+    cluster: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
