@@ -206,7 +206,7 @@ def passing(kind: Kind, name: RuleName) -> Callable[..., Gate]:
         (
             decide,
             {"gain_gate": passing("gain", "gain")},
-            {"arms swapped", "lucky candidate", "grown exam", "copied questions"},
+            {"arms swapped", "lucky candidate", "grown exam"},
         ),
         (trust, {"distrust": lambda *_: ""}, {"judge says A", "judge likes length", "few labelled pairs"}),
         (validity, {"frozen_gate": passing("validity", "frozen")}, {"file changed"}),
