@@ -1,6 +1,7 @@
 """The experiments on which gates are compared have the truth they claim; answers are kept and counted rightly."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,12 +72,23 @@ def test_a_candidate_that_is_the_base_gives_the_same_answers(tmp_path):
 
 def test_an_answer_is_kept_until_what_was_asked_changes_and_a_line_cut_short_is_not_read(tmp_path):
     file, tool = tmp_path / "answers.jsonl", RIVALS[0]
-    kept = Said(tool.name, "asked", SCENARIOS[0].name, 0, False, "no", results.digest(tool))
+    kept = Said(tool.name, "asked", SCENARIOS[0].name, 0, False, "no", "today")
+    other = replace(kept, seed=1, digest="of another scenario")
     results.keep(file, kept)
-    results.keep(file, Said(tool.name, "asked", SCENARIOS[0].name, 1, False, "no", "of another scenario"))
+    results.keep(file, other)
     with file.open("a", encoding="utf-8") as out:
         out.write('{"tool": "yob')
-    assert results.read(file, RIVALS) == {kept.key: kept}
+    assert results.read(file, {kept.key: "today", other.key: "today"}) == {kept.key: kept}
+
+
+def test_what_an_answer_hangs_on_is_the_experiment_and_the_tool(tmp_path):
+    for i, scenario in enumerate(SCENARIOS[:2]):
+        write(scenario, 0, tmp_path / str(i))
+    before = results.digest(RIVALS[0], tmp_path / "0")
+    write(SCENARIOS[0], 0, tmp_path / "0")
+    assert results.digest(RIVALS[0], tmp_path / "0") == before
+    assert results.digest(RIVALS[0], tmp_path / "1") != before
+    assert results.digest(RIVALS[1], tmp_path / "0") != before
 
 
 def test_the_page_counts_what_is_right_and_names_where_we_are_not():

@@ -11,10 +11,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import results
 from .results import Key, Said
+from .scenarios import Scenario
 from .table import page
 from .tools import HARNESS, RIVALS, NotHad, Setting, Tool, answers
 
@@ -32,45 +35,58 @@ def main() -> None:
     options = parser.parse_args()
     cache = options.cache.resolve()
     cache.mkdir(parents=True, exist_ok=True)
-    wanted, not_had = options.tools.split(","), dict[str, str]()
+    tools, not_had = options.tools.split(","), dict[str, str]()
+    questions = list(_questions(results.folders(cache / "cases", options.seeds)))
+    answered = cache / "answers.jsonl"
+    digests = {question.key: question.digest for question in questions}
     for setting in SETTINGS:
-        for tool in TOOLS:
-            if tool.asker in wanted and (setting == "asked" or tool.default):
-                try:
-                    ask(tool, setting, cache, options.seeds)
-                except NotHad as error:
-                    not_had[tool.name] = str(error)
-                    say(f"{tool.name}: {error}")
-    known = results.read(cache / "answers.jsonl", TOOLS)
+        for tool in (tool for tool in TOOLS if tool.asker in tools):
+            known = results.read(answered, digests)
+            missing = [q for q in questions if (q.tool, q.setting) == (tool, setting) and q.key not in known]
+            try:
+                ask(tool, setting, missing, cache)
+            except NotHad as error:
+                not_had[tool.name] = str(error)
+                say(f"{tool.name}: {error}")
+    known = results.read(answered, digests)
     PAGE.write_text(page(list(known.values()), not_had, options.seeds), encoding="utf-8")
     say(f"wrote {PAGE}")
 
 
-def ask(tool: Tool, setting: Setting, cache: Path, seeds: int) -> None:
-    """Ask the tool what it has not been asked yet. Raises NotHad."""
-    known = results.read(cache / "answers.jsonl", [tool])
-    places = results.folders(cache, seeds)
-    missing = {
-        key: folder
-        for (scenario, seed), folder in places.items()
-        if (key := (tool.name, setting, scenario.name, seed)) not in known and _asks(setting, scenario.planted)
-    }
-    if not missing:
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A tool, which limits it is asked with, one experiment, and what its answer hangs on."""
+
+    tool: Tool
+    setting: Setting
+    scenario: str
+    seed: int
+    folder: Path
+    digest: str
+
+    @property
+    def key(self) -> Key:
+        return self.tool.name, self.setting, self.scenario, self.seed
+
+
+def _questions(folders: Mapping[tuple[Scenario, int], Path]) -> Iterator[Question]:
+    """Everything to be asked. A judge's limits are those it comes with, so that scenario is asked once."""
+    for (scenario, seed), folder in folders.items():
+        for tool in TOOLS:
+            digest = results.digest(tool, folder)
+            yield Question(tool, "asked", scenario.name, seed, folder, digest)
+            if tool.default and scenario.planted != "judge":
+                yield Question(tool, "default", scenario.name, seed, folder, digest)
+
+
+def ask(tool: Tool, setting: Setting, questions: Sequence[Question], cache: Path) -> None:
+    """Ask the tool, and keep what it says. Raises NotHad."""
+    if not questions:
         return
-    said, digest = answers(tool, setting, list(missing.values()), cache), results.digest(tool)
-    for done, (key, (ships, text)) in enumerate(zip(missing, said, strict=True), 1):
-        results.keep(cache / "answers.jsonl", _row(key, ships, text, digest))
-        say(f"{tool.name} ({setting}): {done} of {len(missing)}", end="\r" if done < len(missing) else "\n")
-
-
-def _asks(setting: Setting, planted: str) -> bool:
-    """A judge's limits are those it comes with, so that scenario is asked once."""
-    return setting == "asked" or planted != "judge"
-
-
-def _row(key: Key, ships: bool | None, said: str, digest: str) -> Said:
-    tool, setting, scenario, seed = key
-    return Said(tool, setting, scenario, seed, ships, said, digest)
+    said = answers(tool, setting, [question.folder for question in questions], cache)
+    for done, (question, (ships, text)) in enumerate(zip(questions, said, strict=True), 1):
+        results.keep(cache / "answers.jsonl", Said(*question.key, ships, text, question.digest))
+        say(f"{tool.name} ({setting}): {done} of {len(questions)}", end="\r" if done < len(questions) else "\n")
 
 
 def say(text: str, end: str = "\n") -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 from .scenarios import SCENARIOS, Scenario, write
-from .tools import ASKERS, HERE, ROOT, Setting, Tool
+from .tools import ASKERS, ROOT, Setting, Tool
 
 Key = tuple[str, Setting, str, int]
 
@@ -31,14 +32,13 @@ class Said:
         return self.tool, self.setting, self.scenario, self.seed
 
 
-def read(path: Path, tools: Iterable[Tool]) -> dict[Key, Said]:
-    """The answers to what is asked today."""
+def read(path: Path, digests: Mapping[Key, str]) -> dict[Key, Said]:
+    """The answers to what is asked today, by what they hang on."""
     if not path.exists():
         return {}
-    digests = {tool.name: digest(tool) for tool in tools}
     lines = path.read_text(encoding="utf-8").splitlines()
     rows = [Said(**json.loads(line)) for line in lines if line.endswith("}")]  # the last may be cut
-    return {row.key: row for row in rows if digests.get(row.tool) == row.digest}
+    return {row.key: row for row in rows if digests.get(row.key) == row.digest}
 
 
 def keep(path: Path, row: Said) -> None:
@@ -46,27 +46,26 @@ def keep(path: Path, row: Said) -> None:
         file.write(json.dumps(asdict(row)) + "\n")
 
 
-def digest(tool: Tool) -> str:
-    """Of everything an answer hangs on: the scenarios, the asker, the packages, or our own code."""
-    paths = [
-        HERE / "scenarios.py",
-        HERE.parent / "simulated.py",
-        ASKERS / "recorded.py",
-        ASKERS / f"ask_{tool.asker}.py",
-    ]
+def digest(tool: Tool, folder: Path) -> str:
+    """Of everything an answer hangs on: the experiment's files, the asker, the packages, or our own code."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return _sha(_tool_digest(tool).encode(), *(path.read_bytes() for path in files))
+
+
+@cache
+def _tool_digest(tool: Tool) -> str:
+    paths = [ASKERS / "recorded.py", ASKERS / f"ask_{tool.asker}.py"]
     paths += sorted((ASKERS / tool.asker).glob("*")) if tool.node else []
     if not tool.packages:
         paths += sorted(p for package in ("suites", "baselines", "harness") for p in (ROOT / package).rglob("*.py"))
     return _sha(*(path.read_bytes() for path in paths), repr(tool.packages).encode())
 
 
-def folders(cache: Path, seeds: int) -> dict[tuple[Scenario, int], Path]:
-    """Every experiment as files, written unless it is there."""
-    root = cache / "cases" / _sha((HERE / "scenarios.py").read_bytes(), (HERE.parent / "simulated.py").read_bytes())
+def folders(root: Path, seeds: int) -> dict[tuple[Scenario, int], Path]:
+    """Every experiment, written as files under `root`."""
     places = {(scenario, seed): root / f"{i}-{seed}" for i, scenario in enumerate(SCENARIOS) for seed in range(seeds)}
     for (scenario, seed), folder in places.items():
-        if not (folder / "tuned.jsonl").exists():  # it is written last
-            write(scenario, seed, folder)
+        write(scenario, seed, folder)
     return places
 
 

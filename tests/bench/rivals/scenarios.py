@@ -97,7 +97,8 @@ def draw(scenario: Scenario, seed: int, questions: int = QUESTIONS, others: int 
 def _hard(rng: np.random.Generator, base: Array, candidate: Array, count: int) -> list[int]:
     """Questions the candidate would get wrong, those that it loses to the base first."""
     wrong = rng.permutation(np.flatnonzero(candidate == 0))
-    return wrong[np.argsort(base[wrong] == 0, kind="stable")][:count].tolist()
+    order = np.argsort(base[wrong] == 0, kind="stable")
+    return [int(i) for i in wrong[order][:count]]
 
 
 # --- as files -------------------------------------------------------------------------------------------------------
@@ -149,7 +150,8 @@ def _answers(
     rng: np.random.Generator, examples: Sequence[Row], base: Array, candidate: Array
 ) -> tuple[list[Row], list[Row]]:
     """Answers with these marks; where both arms are wrong, they are wrong alike."""
-    prompted, tuned = [], []
+    prompted: list[Row] = []
+    tuned: list[Row] = []
     steps = rng.integers(1, len(LABELS), size=len(examples)).tolist()
     for example, step, before, after in zip(examples, steps, base, candidate, strict=True):
         wrong = LABELS[(LABELS.index(example["target"]) + step) % len(LABELS)]

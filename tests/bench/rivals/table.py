@@ -14,6 +14,9 @@ from .tools import ASKERS, HARNESS, RIVALS, Setting, Tool
 ENOUGH = 0.9
 """Share of the seeds on which a tool must be right for a scenario to count."""
 
+WORDS = 9
+"""Different answers at most that are listed; more are numbers."""
+
 INTRODUCTION = f"""# The same answers through other gates
 
 Written by `make bench-rivals`. Seven experiments with one thing planted in each, {{seeds}} seeds of each:
@@ -79,20 +82,22 @@ def _right(rows: Sequence[Said], tool: Tool, setting: Setting, scenario: Scenari
 
 
 def _counts(rows: Sequence[Said], setting: Setting, tools: Sequence[Tool], seeds: int) -> str:
-    lines: list[list[object]] = []
+    enough, lines, totals = math.ceil(ENOUGH * seeds), [], [0] * len(tools)
     for scenario in SCENARIOS:
         if any(_right(rows, tool, setting, scenario) for tool in tools):
             lines.append([scenario.name, *(_count(rows, setting, tool, scenario) for tool in tools)])
-    enough = math.ceil(ENOUGH * seeds)
-    totals = [sum(isinstance(line[i], int) and line[i] >= enough for line in lines) for i in range(1, len(tools) + 1)]
-    lines.append([f"at least {enough} of {seeds}", *(f"**{total} of {len(lines)}**" for total in totals)])
-    return _table(["planted", *(tool.name for tool in tools)], lines)
+            totals = [
+                n + (sum(_right(rows, tool, setting, scenario)) >= enough)
+                for n, tool in zip(totals, tools, strict=True)
+            ]
+    total = [f"at least {enough} of {seeds}", *(f"**{n} of {len(lines)}**" for n in totals)]
+    return _table(["planted", *(tool.name for tool in tools)], [*lines, total])
 
 
-def _count(rows: Sequence[Said], setting: Setting, tool: Tool, scenario: Scenario) -> int | str:
+def _count(rows: Sequence[Said], setting: Setting, tool: Tool, scenario: Scenario) -> str:
     right = _right(rows, tool, setting, scenario)
     if right:
-        return sum(right)
+        return str(sum(right))
     return "-" if any((row.tool, row.scenario) == (tool.name, scenario.name) for row in rows) else "not asked"
 
 
@@ -125,9 +130,11 @@ def _said(rows: Sequence[Said]) -> str:
         for scenario in SCENARIOS:
             key = (tool.name, "asked", scenario.name)
             said = Counter(row.said for row in rows if (row.tool, row.setting, row.scenario) == key and _counted(row))
-            if said and scenario.planted != "judge":
+            if 0 < len(said) <= WORDS:
                 lines.append((tool.name, scenario.name, ", ".join(f"{text}: {n}" for text, n in said.most_common())))
-    note = "\nOf two words, the first is of the task and the second of the second suite.\n"
+    note = (
+        "\nOf two words, the first is of the task and the second of the other suite; numbers of a judge are left out.\n"
+    )
     return _table(("tool", "planted", "said, on how many seeds"), lines) + note
 
 

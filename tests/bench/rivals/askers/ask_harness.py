@@ -1,4 +1,7 @@
-"""finetune-harness: `harness run` on recorded answers; `deploy` is exit code 0."""
+"""finetune-harness: `harness run` on recorded answers; `deploy` is exit code 0.
+
+An unanswered question has no row. The judge is an endpoint, with 100 pairs that people judged.
+"""
 
 import json
 import shutil
@@ -29,7 +32,10 @@ def ask(recorded: Recorded, work: Path) -> Answer:
         return _verdict(settings, work)
     with judge_endpoint() as url:
         settings["judge"] = {"model": {"endpoint": url, "name": "judge"}, "calibration": "labelled.jsonl"}
-        return _verdict(settings, work)
+        ships, verdict = _verdict(settings, work)
+    record = json.loads((work / "out" / "rivals" / "decision.json").read_text(encoding="utf-8"))
+    (tier,) = (gate["tier"] for gate in record["gates"] if gate["gate_id"] == "judge")
+    return ships, f"{verdict}, the judge {tier}"
 
 
 def _verdict(settings: dict[str, object], work: Path) -> Answer:

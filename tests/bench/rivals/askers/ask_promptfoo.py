@@ -25,9 +25,9 @@ COMMAND = [NODE, str(FOLDER / "node_modules" / "promptfoo" / "dist" / "src" / "e
 OPTIONS = ["--no-cache", "--no-progress-bar", "--no-write", "--no-table"]
 HERE = Path(__file__).parent / "promptfoo"
 QUIET = {
-    "PROMPTFOO_DISABLE_TELEMETRY": "1",
-    "PROMPTFOO_DISABLE_UPDATE": "1",
     "PROMPTFOO_CONFIG_DIR": tempfile.mkdtemp(),
+    # Its log file is at times written to after its end, on a busy machine, and then it exits 1 with its results done.
+    **{f"PROMPTFOO_DISABLE_{what}": "1" for what in ("TELEMETRY", "UPDATE", "DEBUG_LOG", "ERROR_LOG")},
 }
 FAILED_TESTS = 100
 
@@ -38,7 +38,7 @@ def ask(recorded: Recorded, work: Path) -> Answer:
     passes = []
     for suite, drop in (("exam", 0.0), ("second", MARGIN)):
         marks = recorded.marks("prompted", suite).values()
-        threshold = sum(marks) / len(marks) - drop if recorded.asked else 1.0
+        threshold = sum(marks) / len(marks) - drop
         passes.append(_pass_rate(recorded, suite, work / f"{suite}.json") >= threshold)
     return all(passes), ", ".join("passes" if passed else "fails" for passed in passes)
 
