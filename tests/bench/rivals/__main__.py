@@ -70,12 +70,12 @@ class Question:
 
 
 def _questions(folders: Mapping[tuple[Scenario, int], Path]) -> Iterator[Question]:
-    """Everything to be asked. A judge's limits are those it comes with, so that scenario is asked once."""
+    """Everything to be asked; the limits that tools come with, where nothing but gains and losses is planted."""
     for (scenario, seed), folder in folders.items():
         for tool in TOOLS:
             digest = results.digest(tool, folder)
             yield Question(tool, "asked", scenario.name, seed, folder, digest)
-            if tool.default and scenario.planted != "judge":
+            if tool.default and scenario.planted == "nothing":
                 yield Question(tool, "default", scenario.name, seed, folder, digest)
 
 

@@ -103,10 +103,11 @@ def _count(rows: Sequence[Said], setting: Setting, tool: Tool, scenario: Scenari
 
 def _defaults(rows: Sequence[Said], seeds: int) -> str:
     tools = [tool for tool in (HARNESS, *RIVALS) if tool.default]
-    limits = ", ".join(f"{tool.name} {tool.default}" for tool in tools)
+    limits = "".join(f"- {tool.name}: {tool.default}\n" for tool in tools)
     return (
-        f"Those whose own limits are others than the question's: {limits}. What they ask is another question, so this\n"
-        "table is no fair one: to want 2 points more is no error.\n\n" + _counts(rows, "default", tools, seeds)
+        "Asked with their own limits, where these are others than the question's. To want 2 points more is no error: this\n"
+        f"says what to expect of them as they are, not which is best.\n\n{limits}\n"
+        + _counts(rows, "default", tools, seeds)
     )
 
 
