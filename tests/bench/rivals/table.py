@@ -105,8 +105,8 @@ def _defaults(rows: Sequence[Said], seeds: int) -> str:
     tools = [tool for tool in (HARNESS, *RIVALS) if tool.default]
     limits = "".join(f"- {tool.name}: {tool.default}\n" for tool in tools)
     return (
-        "Asked with their own limits, where these are others than the question's. To want 2 points more is no error: this\n"
-        f"says what to expect of them as they are, not which is best.\n\n{limits}\n"
+        "Asked with their own limits, where these are others than the question's. To want 2 points more is no error:\n"
+        f"this says what to expect of them as they are, not which is best.\n\n{limits}\n"
         + _counts(rows, "default", tools, seeds)
     )
 
