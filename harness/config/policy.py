@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
     model_validator,
 )
 
@@ -74,11 +76,21 @@ class Policy(Section):
     """Candidates that one test set may judge; from the next one on the verdict is `invalid`."""
     suspicious_gain: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Gain above which the verdict is `invalid` until someone has looked for a leak and allows more here."""
+    constant_answers: Literal["block", "warn"] = "block"
+    """What it means where a deploy rests on a side that does no better than one answer given to everything: `block`
+    makes the verdict `invalid`, `warn` tells it, as for a base that cannot do the task at all."""
     stop_early: bool = False
     """Take the candidate's exam in five looks and stop when the verdict on the gain stands; alpha is spent over the
     looks."""
 
+    @model_serializer(mode="wrap")
+    def _where_used(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A new setting is put on record where it is used, so that it gives no experiment another id."""
+        default = {name: type(self).model_fields[name].default for name in WHERE_USED}
+        return {key: value for key, value in handler(self).items() if key not in default or value != default[key]}
 
+
+WHERE_USED = ("constant_answers",)
 Amount = Annotated[float, Field(ge=0)]
 
 
