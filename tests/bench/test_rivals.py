@@ -9,7 +9,7 @@ from rivals import results
 from rivals.results import Said
 from rivals.scenarios import LEAKED, OTHER_QUESTIONS, QUESTIONS, SCENARIOS, UNANSWERED, draw, write
 from rivals.table import page
-from rivals.tools import HARNESS, RIVALS
+from rivals.tools import HARNESS, RIVALS, NotHad, Tool, build
 
 BY_PLANTED = {scenario.planted: scenario for scenario in SCENARIOS}
 MANY = 200_000
@@ -89,6 +89,11 @@ def test_what_an_answer_hangs_on_is_the_experiment_and_the_tool(tmp_path):
     assert results.digest(RIVALS[0], tmp_path / "0") == before
     assert results.digest(RIVALS[0], tmp_path / "1") != before
     assert results.digest(RIVALS[1], tmp_path / "0") != before
+
+
+def test_a_tool_that_cannot_be_had_says_why(tmp_path):
+    with pytest.raises(NotHad, match="needs Python 9.9 or newer"):
+        build(Tool("another", "another", ("another==1.0",), python="9.9"), tmp_path)
 
 
 def test_the_page_counts_what_is_right_and_names_where_we_are_not():
