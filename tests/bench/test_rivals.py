@@ -92,7 +92,7 @@ def test_what_an_answer_hangs_on_is_the_experiment_and_the_tool(tmp_path):
 
 
 def test_a_tool_that_cannot_be_had_says_why(tmp_path):
-    with pytest.raises(NotHad, match="needs Python 9.9 or newer"):
+    with pytest.raises(NotHad, match=r"needs Python 9\.9 or newer"):
         build(Tool("another", "another", ("another==1.0",), python="9.9"), tmp_path)
 
 
