@@ -103,5 +103,5 @@ def test_the_page_counts_what_is_right_and_names_where_we_are_not():
     text = page([*ours, *theirs], {RIVALS[1].name: "needs npm"}, 2)
     assert f"| {ship.name} | 1 | 2 | not asked |" in text
     assert "| at least 2 of 2 | **0 of 1** | **1 of 1** | **0 of 1** |" in text
-    assert f"| {ship.name} | 1 | word | +0.0" in text
+    assert f"| the question's | {ship.name} | 1 | word | +0.0" in text
     assert "**Not asked here: needs npm.**" in text

@@ -14,6 +14,7 @@ from .tools import ASKERS, HARNESS, RIVALS, Setting, Tool
 ENOUGH = 0.9
 """Share of the seeds on which a tool must be right for a scenario to count."""
 
+LIMITS: dict[Setting, str] = {"asked": "the question's", "default": "its own"}
 WORDS = 9
 """Different answers at most that are listed; more are numbers."""
 
@@ -124,13 +125,13 @@ def _misses(rows: Sequence[Said]) -> str:
     lines = []
     for row in rows:
         scenario = truth[row.scenario]
-        if (row.tool, row.setting) == (HARNESS.name, "asked") and row.ships is not scenario.ships:
+        if row.tool == HARNESS.name and row.ships is not scenario.ships:
             marks = draw(scenario, row.seed)
             gain = float((marks.candidate - marks.base).mean())
-            lines.append((row.scenario, row.seed, row.said, f"{gain:+.3f}"))
+            lines.append((LIMITS[row.setting], row.scenario, row.seed, row.said, f"{gain:+.3f}"))
     if not lines:
         return "Nowhere.\n"
-    return _table(("planted", "seed", "said", "measured gain"), lines)
+    return _table(("limits", "planted", "seed", "said", "measured gain"), lines)
 
 
 def _said(rows: Sequence[Said]) -> str:
