@@ -39,6 +39,7 @@ def check(session: Session) -> None:
     findings = look(of_experiment(session), levels)
     findings += at_levels([*of_tokens(session), *of_folds(session)], levels)
     findings += training_data.findings(experiment, splits)
+    findings += at_levels(exam_power.copied_rows(experiment, splits), levels)
     findings += exam_power.exam_power(experiment, splits) + exam_power.label_floors(experiment, splits)
     experiments.put_findings(session.store, session.id, findings)
 
@@ -55,7 +56,7 @@ def of_experiment(session: Session) -> Material:
     }
     if config.judge and (calibration := config.judge.calibration):
         pairs = read_calibration(experiment.resolve(calibration))
-        exams[CALIBRATION] = [Example(p.id, {"input": p.input}, label, p.id) for p, label in pairs]
+        exams[CALIBRATION] = [Example(p.id, {"input": p.input}, label.choice, p.id) for p, label in pairs]
     suite = task_suite(experiment, session.splits, "test")
     # With folds every row is both trained on and tested, though never by one model; see `of_folds`.
     splits = {"train": session.splits["train"]} if session.folds else session.splits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -10,12 +10,17 @@ from harness.config.base import Tier, read_margin
 from harness.config.policy import MetricRule, Policy
 from harness.decision.compare import GAINS, Comparison, Kind, Question, compare, slices_of
 from harness.decision.compare_corpus import Answers, compare_corpus
+from harness.decision.compare_judge import compare_judged
+from harness.decision.slices import beside_the_others
 from harness.experiment import exams
 from harness.experiment.session import Session
 from harness.judge import ask, trust
 from harness.judge.ask import Judged
+from harness.judge.calibration import error_of
 from harness.pipeline.floors import floor
+from harness.stats.judge_error import JudgeError
 from harness.stats.sequential import level_at_look, planned_looks
+from harness.stats.spending import level_of_look
 from harness.store import arms, judging, runs
 from harness.store.database import Store
 from reports.rows import RunRow
@@ -34,12 +39,15 @@ Marks = Mapping[str, Score] | Answers
 class Comparer:
     """Answers questions about two runs on record, at the policy's confidence.
 
-    `looks` are the numbers of clusters at which an exam that may stop early was to be looked at; empty for any other.
+    `look` says how often these questions were looked at, this time included: what the decision may err with is spent
+    over looks. `looks` are the numbers of clusters at which an exam that may stop early was to be looked at; empty for
+    any other.
     """
 
     store: Store
     confidence: float
     seed: int
+    look: int = 1
     looks: Sequence[int] = ()
 
     def compare(
@@ -60,10 +68,19 @@ class Comparer:
         answer = self.answer(question, examples, before, after)
         return replace(answer, floor=floor(self.store, base.run_id, metric)) if kind in WITH_FLOOR else answer
 
-    def other_prompts(self, prompts: Sequence[RunRow], candidate: RunRow, metric: str) -> list[Comparison]:
-        """The candidate against each of `prompts`, on what it answered itself: an exam may have stopped early."""
-        ids = {example_id for example_id, _ in runs.clusters(self.store, candidate.suite_id)}
-        return [self.compare("prompt", run, candidate, metric, 0.0, ids=ids) for run in prompts]
+    def other_prompts(
+        self, prompts: Sequence[RunRow], candidate: RunRow, metric: str, but: Collection[str] = ()
+    ) -> list[Comparison]:
+        """The candidate against each of `prompts`, on what it was asked itself (an exam may have stopped early) `but`
+        for some examples."""
+        if not prompts:
+            return []
+        examples = [pair for pair in runs.clusters(self.store, candidate.suite_id) if pair[0] not in but]
+        after = marks(self.store, candidate.run_id, metric)
+        asked = [(run, _question("prompt", run, candidate, metric, 0.0)) for run in prompts]
+        return [
+            self.answer(question, examples, marks(self.store, run.run_id, metric), after) for run, question in asked
+        ]
 
     def finished(self, base: RunRow, candidate: RunRow, rule: MetricRule) -> list[Comparison]:
         """Whether answers end by themselves. A fine-tune that lost its end-of-sequence token can still score well."""
@@ -74,25 +91,43 @@ class Comparer:
         return [self.answer(question, runs.clusters(self.store, base.suite_id), before, after)]
 
     def judged(
-        self, base: RunRow, candidate: RunRow, verdicts: Sequence[Judged], margin: float | str, tier: Tier
+        self,
+        base: RunRow,
+        candidate: RunRow,
+        verdicts: Sequence[Judged],
+        error: JudgeError | None,
+        margin: float | str,
+        tier: Tier,
     ) -> Comparison:
-        """Wins minus losses in the judge's eyes, over the test examples."""
+        """Wins minus losses over the test examples, in people's eyes; in the judge's where its `error` is not known."""
         question = _question("judge", base, candidate, "preference", margin, tier)
-        before, after = ask.preferences(verdicts)
-        return self.answer(question, runs.clusters(self.store, base.suite_id), before, after)
+        examples = runs.clusters(self.store, base.suite_id)
+        if error is None:
+            before, after = ask.preferences(verdicts)
+            return self.answer(question, examples, before, after)
+        word = {item.pair.id: value for item in verdicts if (value := ask.WORTH[item.choice]) is not None}
+        longer = {item.pair.id: ask.WORTH[item.longer] or 0.0 for item in verdicts}
+        level = level_of_look(self.look, self.confidence)
+        return compare_judged(
+            question, examples, word, longer, error, confidence=self.confidence, level=level, look=self.look
+        )
 
     def answer(
         self, question: Question, examples: Sequence[tuple[str, str]], base: Marks, candidate: Marks
     ) -> Comparison:
         """The answer to a question about two sides' `marks`."""
+        level = level_of_look(self.look, self.confidence)
         if question.metric in CORPUS:
             texts = (cast(Answers, base), cast(Answers, candidate))
-            return compare_corpus(question, examples, *texts, confidence=self.confidence, seed=self.seed)
-        level = None
-        if question.kind in GAINS and self.looks:  # stricter, since it was looked at before; see `sequential`
-            level = level_at_look(len({cluster for _, cluster in examples}), self.looks, self.confidence)
+            return compare_corpus(
+                question, examples, *texts, confidence=self.confidence, level=level, look=self.look, seed=self.seed
+            )
+        if question.kind in GAINS and self.looks:  # stricter, since it was looked at on the way; see `sequential`
+            level = level_at_look(len({cluster for _, cluster in examples}), self.looks, level)
         scores = (cast(Mapping[str, Score], base), cast(Mapping[str, Score], candidate))
-        return compare(question, examples, *scores, confidence=self.confidence, level=level, seed=self.seed)
+        return compare(
+            question, examples, *scores, confidence=self.confidence, level=level, look=self.look, seed=self.seed
+        )
 
 
 def comparer(session: Session) -> Comparer:
@@ -100,7 +135,8 @@ def comparer(session: Session) -> Comparer:
     config = session.experiment.config
     clusters = len({example.cluster for example in session.splits["test"]})
     looks = planned_looks(clusters) if config.policy.stop_early else ()
-    return Comparer(session.store, config.policy.confidence, config.seed, looks)
+    look = arms.looks(session.store, session.id)
+    return Comparer(session.store, config.policy.confidence, config.seed, look, looks)
 
 
 def compare_all(session: Session) -> list[Comparison]:
@@ -109,8 +145,7 @@ def compare_all(session: Session) -> list[Comparison]:
     config, policy = experiment.config, experiment.config.policy
     base, candidate = chosen_runs(session)
     primary, *others = config.task.ordered_metrics
-    comparisons = [ours.compare("task", base, candidate, primary, policy.min_gain)]
-    comparisons += ours.other_prompts(other_prompts(session, base), candidate, primary)
+    comparisons = gains(session)
     for metric in others:
         rule = policy.metrics.get(metric, MetricRule())
         comparisons.append(ours.compare("metric", base, candidate, metric, rule.margin, rule.tier))
@@ -123,10 +158,23 @@ def compare_all(session: Session) -> list[Comparison]:
         margin, tier = rules[before.suite]
         comparisons.append(ours.compare("regression", before, after, before.metric, margin, tier))
     if config.judge:
-        tier = "advisory" if distrust(session, policy) else policy.judge.tier  # one not to be trusted has no say
+        trusted = not distrust(session, policy)
+        # one not to be trusted has no say, and is shown as it spoke
+        tier = policy.judge.tier if trusted else "advisory"
+        error = error_of(*ask.read_labelled(session.store, session.id)) if trusted else None
         verdicts = ask.read_verdicts(session.store, session.id)
-        comparisons.append(ours.judged(base, candidate, verdicts, policy.judge.margin, tier))
-    return comparisons
+        comparisons.append(ours.judged(base, candidate, verdicts, error, policy.judge.margin, tier))
+    return beside_the_others(comparisons)
+
+
+def gains(session: Session, but: Collection[str] = ()) -> list[Comparison]:
+    """The candidate against the chosen prompt, then against the others; on all test examples `but` some."""
+    ours, config = comparer(session), session.experiment.config
+    metric = config.task.ordered_metrics[0]
+    base, candidate = chosen_runs(session)
+    kept = {example.id for example in session.splits["test"]} - set(but) if but else None
+    chosen = ours.compare("task", base, candidate, metric, config.policy.min_gain, ids=kept)
+    return [chosen, *ours.other_prompts(other_prompts(session, base), candidate, metric, but)]
 
 
 def other_prompts(session: Session, chosen: RunRow) -> list[RunRow]:
@@ -142,7 +190,7 @@ def _question(
     candidate: RunRow,
     metric: str,
     margin: float | str,
-    tier: Tier,
+    tier: Tier = "critical",
     part: str = "",
 ) -> Question:
     amount, relative = read_margin(margin)

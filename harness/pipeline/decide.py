@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 from harness.decision import validity
 from harness.decision.budgets import budget_gates
-from harness.decision.compare import Comparison
+from harness.decision.compare import GAINS, Comparison
 from harness.decision.costs import cheaper
 from harness.decision.decide import Decision, Verdict, decide
 from harness.decision.gates import Gate
@@ -20,10 +20,11 @@ from harness.decision.wording import in_words, measured
 from harness.experiment.session import Session
 from harness.judge import ask, audit
 from harness.pipeline import cross_validation
-from harness.pipeline.compare import chosen_runs, compare_all, comparer, distrust
+from harness.pipeline.compare import compare_all, distrust, gains
 from harness.pipeline.costs import keep_costs
 from harness.pipeline.lesson import tracked
-from harness.pipeline.seeds import curve_sentence, seed_gates, seed_sentence
+from harness.pipeline.recipe import Seeds, recipe_gates, seeds_of, seeds_sentence
+from harness.pipeline.seeds import curve_sentence
 from harness.pipeline.straw_men import straw_men
 from harness.pipeline.validity import validity_gates
 from harness.store import decisions, experiments
@@ -41,7 +42,8 @@ def conclude(session: Session) -> None:
     gates = validity_gates(session, comparisons[0] if comparisons else None)
     declared = config.regression is not None or config.model is not None
     costs = keep_costs(session)
-    others = budget_gates(costs, config.policy) + (seed_gates(session, config.policy.min_gain) if comparisons else [])
+    seeds = seeds_of(session, comparisons[0] if comparisons else None)
+    others = budget_gates(costs, config.policy) + recipe_gates(seeds, config.policy.max_unscored)
     rules = partial(
         decide, policy=config.policy, budgets=others, regression_declared=declared, overridden=overrides(config)
     )
@@ -56,7 +58,7 @@ def conclude(session: Session) -> None:
         gates.append(validity.unseen_gate(leaks.told))
         decision = rules(gates, comparisons)
     decision = cross_validation.of_recipe(session, decision)
-    _store(session, comparisons, decision, leaks)
+    _store(session, comparisons, decision, leaks, seeds)
     _report(session, comparisons, decision)
 
 
@@ -97,20 +99,16 @@ def _without_leaks(
     decision: Decision,
 ) -> WithoutLeaks | None:
     """What the decision would be on the test examples that training has not seen; None where it has seen none."""
-    seen, examples, policy = leaked(session), session.splits["test"], session.experiment.config.policy
+    seen, examples = leaked(session), session.splits["test"]
     if not seen or not comparisons:
         return None
     count = f"{len(seen):,} of the {len(examples):,} test examples stand in the training set in some form"
     if len(seen) == len(examples):
         return WithoutLeaks(f"{count}. No example is left to decide without them.", turned=True)
-    if policy.stop_early:
-        return WithoutLeaks(f"{count}. An exam that may stop early is decided with them only.", turned=False)
-    task, (base, candidate) = comparisons[0], chosen_runs(session)
-    kept = {example.id for example in examples} - seen
-    clean = comparer(session).compare("task", base, candidate, task.metric, policy.min_gain, ids=kept)
-    other = rules(gates, [clean, *comparisons[1:]])
+    clean, *others = gains(session, but=seen)
+    other = rules(gates, [clean, *others, *(c for c in comparisons if c.kind not in GAINS)])
     sentence = (
-        f"{count}. With them the gain is {measured(task)}, verdict {decision.verdict.text}; without them "
+        f"{count}. With them the gain is {measured(comparisons[0])}, verdict {decision.verdict.text}; without them "
         f"{measured(clean)}, verdict {other.verdict.text}."
     )
     return WithoutLeaks(sentence, other.verdict is not decision.verdict)
@@ -126,7 +124,13 @@ def _report(session: Session, comparisons: Sequence[Comparison], decision: Decis
         tracking.log({name: value for name, value in numbers.items() if value is not None})
 
 
-def _store(session: Session, comparisons: Sequence[Comparison], decision: Decision, leaks: WithoutLeaks | None) -> None:
+def _store(
+    session: Session,
+    comparisons: Sequence[Comparison],
+    decision: Decision,
+    leaks: WithoutLeaks | None,
+    seeds: Seeds | None,
+) -> None:
     rows = [_comparison(session.id, position, c) for position, c in enumerate(comparisons)]
     indices: dict[Comparison | None, int] = {c: position for position, c in enumerate(comparisons)}
     gates = [
@@ -139,7 +143,7 @@ def _store(session: Session, comparisons: Sequence[Comparison], decision: Decisi
         headline=decision.headline,
         reason=decision.reason,
         next_step=decision.next_step,
-        facts={**_facts(session), "leaks": asdict(leaks) if leaks else {}},
+        facts={**_facts(session, seeds), "leaks": asdict(leaks) if leaks else {}},
     )
     decisions.put(session.store, decided, rows, gates)
 
@@ -158,13 +162,13 @@ def _comparison(experiment_id: str, position: int, c: Comparison) -> ComparisonR
 SEEN_ONCE = "One training and one decoding were seen; another may differ by more."
 
 
-def _uncertainty(session: Session) -> str:
+def _uncertainty(session: Session, seeds: Seeds | None) -> str:
     """What the intervals cover, and what they cannot."""
     if session.folds:
         sentence = cross_validation.uncertainty(session)
     else:
-        seeds = "" if experiments.stopped(session.store, session.id) else seed_sentence(session)
-        seen = f"One decoding was seen; another may differ. {seeds}" if seeds else SEEN_ONCE
+        told = seeds_sentence(seeds)
+        seen = f"One decoding was seen; another may differ. {told}" if told else SEEN_ONCE
         sentence = f"Intervals cover the choice of examples. {seen}"
     split = audit.contradiction(ask.read_verdicts(session.store, session.id))
     own = next((part.share for part in split.components if part.source == "judging"), None) if split else None
@@ -175,7 +179,7 @@ def _uncertainty(session: Session) -> str:
     )
 
 
-def _facts(session: Session) -> dict[str, object]:
+def _facts(session: Session, seeds: Seeds | None) -> dict[str, object]:
     """What it takes to do it again."""
     config = session.experiment.config
     return {
@@ -184,7 +188,7 @@ def _facts(session: Session) -> dict[str, object]:
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "judge": distrust(session, config.policy) if config.judge else "",
-        "uncertainty": _uncertainty(session),
+        "uncertainty": _uncertainty(session, seeds),
         "learning_curve": curve_sentence(session, config.policy),
         **{name: version(name) for name in PACKAGES},
     }

@@ -15,13 +15,11 @@ from harness.decision.decide import Verdict
 from harness.experiment import specs
 from harness.experiment.arms import base_arms, candidate_arms
 from harness.experiment.session import Session
-from harness.models.cache import Cached
-from harness.models.echo import EchoModel
 from harness.pipeline.check import check
-from harness.pipeline.compare import chosen_runs, distrust
+from harness.pipeline.compare import chosen_runs
 from harness.pipeline.exam import candidate_spec
 from harness.pipeline.examiner import examiner
-from harness.pipeline.judge import judge
+from harness.selftest import chance
 from harness.selftest.inject import (
     SHARE,
     NotApplicable,
@@ -40,6 +38,8 @@ from harness.selftest.inject import (
     some,
     too_many,
 )
+from harness.selftest.judges import few_labelled_pairs, judge_likes_length, judge_says_a
+from harness.selftest.seeds import seeds_without_gain
 from harness.selftest.straw_men import (
     constant_candidate,
     no_suite_asked,
@@ -51,7 +51,7 @@ from harness.selftest.straw_men import (
 from harness.store import runs
 from harness.store.arms import places
 from suites.data.examples import sha256_json
-from suites.model import Completion, Identity, ModelSpec, Prompt
+from suites.model import Completion
 from suites.types import Mark, Score
 
 MANY = 1_000
@@ -189,39 +189,6 @@ def prompt_cut_short(session: Session) -> Planted:
     return Planted("every answer of the best prompt cut", (Verdict.INVALID,), ("room to answer",))
 
 
-def judge_says_a(session: Session) -> Planted:
-    """The judge follows the slot, not the answer. Its own verdict is not named: it may have no say in it."""
-    config = session.experiment.config
-    if config.judge is None:
-        raise NotApplicable("there is no judge")
-    if config.policy.judge.tier == "advisory":
-        raise NotApplicable("the judge has no say as it is: `policy.judge` makes it advisory")
-    if reason := distrust(session, config.policy):
-        raise NotApplicable(f"the judge has no say as it is: {reason}")
-    judge(Deaf(session))
-    return Planted("the judge says A to every pair in both orders", advisory="judge")
-
-
-class AlwaysA(EchoModel):
-    """A judge that prefers the first slot, whatever stands in it."""
-
-    def __init__(self) -> None:
-        self.identity = Identity(name="always A", weights="always A", engine="self-test")
-
-    def _answer(self, prompt: Prompt) -> Completion:
-        return Completion("verdict: A")
-
-
-class Deaf(Session):
-    """A session in which `AlwaysA` answers whichever model is asked."""
-
-    def __init__(self, session: Session) -> None:
-        super().__init__(session.experiment, session.store)
-
-    def model(self, spec: ModelSpec) -> Cached:
-        return Cached(AlwaysA(), self.store)
-
-
 Mutant = Callable[[Session], Planted]
 
 MUTANTS: dict[str, Mutant] = {
@@ -238,6 +205,14 @@ MUTANTS: dict[str, Mutant] = {
     "all answers right": all_answers_right,
     "prompt cut short": prompt_cut_short,
     "judge says A": judge_says_a,
+    "half unmarked": chance.half_unmarked,
+    "hard ones unanswered": chance.hard_ones_unanswered,
+    "gain on leaked rows": chance.gain_on_leaked_rows,
+    "lucky candidate": chance.lucky_candidate,
+    "grown exam": chance.grown_exam,
+    "judge likes length": judge_likes_length,
+    "few labelled pairs": few_labelled_pairs,
+    "seeds without gain": seeds_without_gain,
     "prompt as good": prompt_as_good,
     "suite at its floor": suite_at_floor,
     "constant candidate": constant_candidate,

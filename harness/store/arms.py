@@ -139,10 +139,56 @@ def asked_alike(store: Store, experiment_id: str) -> list[tuple[str, str]]:
     return [(row.base, row.candidate) for row in store.fetch(_Pair, sql, [experiment_id])]
 
 
+@dataclass(frozen=True, slots=True)
+class _Name:
+    arm: str
+
+
+def same_answers(store: Store, experiment_id: str) -> list[str]:
+    """The prompts of the bar that answered all of the task as the candidate did, marks that came along among it."""
+    sql = """with pairs as (
+                select b.arm, b.run_id, was.text = became.text
+                    and was.scores::varchar is not distinct from became.scores::varchar as same
+                from v_runs b join v_runs c using (experiment_id)
+                    join answers ab on ab.run_id = b.run_id
+                    join answers ac on ac.run_id = c.run_id and ac.example_id = ab.example_id
+                    join completions was on was.completion_id = ab.completion_id
+                    join completions became on became.completion_id = ac.completion_id
+                where experiment_id = ? and b.side = 'base' and b.kind = 'task' and b.is_primary
+                    and c.side = 'candidate'
+                    and c.kind = 'task' and c.is_primary and c.chosen and was.error is null and became.error is null)
+             select distinct arm from (select arm from pairs group by arm, run_id having bool_and(same)) order by arm"""
+    return [row.arm for row in store.fetch(_Name, sql, [experiment_id])]
+
+
 def looks(store: Store, experiment_id: str) -> int:
-    """How many candidates the experiment's test questions have judged, up to and with this one."""
-    [row] = store.fetch(LooksRow, "from v_looks where experiment_id = ?", [experiment_id])
-    return row.looks
+    """How often the experiment's test questions were looked at, up to and with its own candidate; at least 1.
+
+    A look is one candidate with marks on a set of questions, whether or not a decision was made. One with other
+    questions counts where the two sets share more than a tenth of the smaller one. The same candidate on the same
+    questions again is the look it was.
+    """
+    rows = store.fetch(LooksRow, "from v_looks where experiment_id = ?", [experiment_id])
+    return rows[0].looks if rows else 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    n: int
+
+
+def looked_at(store: Store, suite_id: str) -> int:
+    """How many candidates have marks on the questions of a suite, or on a set that shares more than a tenth of them."""
+    sql = """select count(distinct t.look) as n from v_tried t join v_same_exams e on e.other_id = t.suite_id
+             where e.suite_id = ?"""
+    [row] = store.fetch(_Count, sql, [suite_id])
+    return row.n
+
+
+def measured(store: Store, experiment_id: str, side: Side, metric: str) -> list[RunRow]:
+    """The chosen arm's run on the task by any of its metrics; none where it has no such marks."""
+    sql = "from v_runs where experiment_id = ? and side = ? and kind = 'task' and chosen and metric = ?"
+    return store.fetch(RunRow, sql, [experiment_id, side, metric])
 
 
 @dataclass(frozen=True, slots=True)

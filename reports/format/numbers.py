@@ -14,6 +14,11 @@ def amount(value: float) -> str:
     return f"{value:,.{digits}f}"
 
 
+def percent(share: float) -> str:
+    """A small share, or a level, in percent with three digits: 0.417%, 98.3%."""
+    return f"{share * 100:.3g}%"
+
+
 def volume(requests: float) -> str:
     """A number of requests, an estimate, so three significant digits: 61,200."""
     if requests < 1000:

@@ -94,7 +94,7 @@ RULES: dict[str, Callable[[Any, Any], Gate]] = {
     "failures": lambda limit, counts: validity.same_share_gate([unscored(counts)]),
     "answered": lambda limit, m: validity.answered_gate([ArmHealth("LoRA", "exam", m[1], m[0])], limit),
     "room_to_answer": lambda limit, m: validity.cut_gate(ArmHealth("few-shot", "exam", m[1], 0, cut=m[0]), limit),
-    "fresh_exam": lambda limit, looks: validity.looks_gate(looks, limit),
+    "fresh_exam": lambda limit, looks: validity.looks_gate(looks, limit, 0.95),
     "plausible": lambda limit, m: validity.plausible_gate(gain_from_to(m), limit),
     "latency": lambda limit, m: budget(limit, m, "latency"),
     "cost": lambda limit, m: budget(limit, m, "cost"),
@@ -129,7 +129,11 @@ def test_a_measured_value_at_its_limit(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", CASES["trust"], ids=str)
 def test_a_judge_at_the_limits_of_trust(case: dict[str, Any]) -> None:
     measures = {
-        "agreement": Measure("agreement", 0.9, case["agreement_low"], 1.0, 50),
+        "agreement": Measure("agreement", 0.9, case["agreement_low"], 1.0, case["labelled"]),
+        "longer_more": Measure("longer_more", 0.0, -0.1, case["longer_high"], 50),
+        "slope": Measure("slope", 0.5, case["slope_low"], 1.0, 50),
+        "pull": Measure("pull", 0.0, -0.1, 0.1, 50),
+        "candidate_longer": Measure("candidate_longer", 0.5, None, None, 50),
         "consistency": Measure("consistency", case["consistency"], None, None, 50),
         "readable": Measure("readable", case["readable"], None, None, 50),
     }

@@ -52,8 +52,9 @@ def judged_experiment(folder: Path, n: int = 120, known: int = 8, **settings: An
     """Recorded answers, training rows, and a judge that can read: the base knows half, the tuned `known` in ten."""
     colours = [COLOURS[i % 3] for i in range(n)]
     write_jsonl(folder / "train.jsonl", [{"input": f"say red, row {i}", "target": "red"} for i in range(120)])
-    labelled = {"first": "red", "second": "dunno", "label": "first"}
-    write_jsonl(folder / "labels.jsonl", [{"id": f"l{i}", "input": f"say red {i}", **labelled} for i in range(80)])
+    labelled = [{"first": "red", "second": second, "label": "first"} for second in ("dunno", "no")]
+    rows = [{"id": f"l{i}", "input": f"say red {i}", **labelled[i % 2]} for i in range(80)]
+    write_jsonl(folder / "labels.jsonl", rows)
     (folder / "rubric.md").write_text(RUBRIC)
     return recorded_experiment(
         folder,
@@ -102,7 +103,7 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "nothing changed": "deploy",
         "arms swapped": by_name(outcomes)["arms swapped"].got,
         "identical answers": "invalid by candidate",
-        "shuffled answers": "keep_prompting by gain over the best prompt",
+        "shuffled answers": "invalid by aligned",
         "answers cut short": "reject by answers that end",
         "leaked test rows": "invalid by data",
         "metric says NaN": "invalid by answered, failures",
@@ -111,12 +112,29 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "many tries": "invalid by fresh exam",
         "prompt cut short": "invalid by room to answer",
         "judge says A": "judge is advisory",
+        "lax policy": "refused: confidence, max_unscored, slices",
+        "hard ones unanswered": "inconclusive",
+        "gain on leaked rows": "invalid by unseen exam",
+        "lucky candidate": "inconclusive",
+        "grown exam": "inconclusive",
+        "prompt as good": "inconclusive",
+        "constant candidate": "invalid by constant answers",
+        "shifted prompt": "invalid by plausible, aligned",
+        "wrapped prompt": by_name(outcomes)["wrapped prompt"].got,
+        "no suite asked": by_name(outcomes)["no suite asked"].got,
+        "judge likes length": "judge is advisory",
+        "few labelled pairs": "judge is advisory",
     }
+    assert "lenient reading" in by_name(outcomes)["wrapped prompt"].got
+    assert "no regression suite was asked" in by_name(outcomes)["no suite asked"].got
     assert named(outcomes, "not_applicable") == {
         "base asked again",
         "other chat template",
         "adapter without effect",
         "all answers right",
+        "half unmarked",
+        "suite at its floor",
+        "seeds without gain",
     }
     assert selftest.passed(outcomes)
 
@@ -126,9 +144,18 @@ def test_every_accident_of_a_trained_adapter_gets_its_named_verdict(trained: Ses
     assert named(list(outcomes.values()), "not_applicable") == {
         "shuffled answers",
         "judge says A",
+        "judge likes length",
+        "few labelled pairs",
         "all answers right",
+        "half unmarked",
+        "hard ones unanswered",
         "prompt cut short",
+        "suite at its floor",
+        "constant candidate",
+        "shifted prompt",
+        "wrapped prompt",
     }
+    assert outcomes["seeds without gain"].got == "inconclusive"
     assert named(list(outcomes.values()), "fail") == set()
     assert outcomes["base asked again"].got == "0 of 30 answers differ"
     assert outcomes["other chat template"].got == "invalid by comparable"
@@ -180,7 +207,7 @@ def passing(kind: Kind, name: RuleName) -> Callable[..., Gate]:
             {"gain_gate": passing("gain", "gain")},
             {"arms swapped", "shuffled answers"},
         ),
-        (trust, {"distrust": lambda *_: ""}, {"judge says A"}),
+        (trust, {"distrust": lambda *_: ""}, {"judge says A", "judge likes length", "few labelled pairs"}),
         (validity, {"frozen_gate": passing("validity", "frozen")}, {"file changed"}),
         (validity, {"looks_gate": passing("validity", "fresh_exam")}, {"many tries"}),
         (validity, {"cut_gate": passing("validity", "room_to_answer")}, {"prompt cut short"}),
@@ -293,7 +320,7 @@ def test_how_much_an_endpoint_changes_its_mind_is_told(endpoint: str, tmp_path: 
 
 def test_an_exam_too_small_to_show_a_loss_may_stay_inconclusive(tmp_path: Path) -> None:
     outcome = planted(run(judged_experiment(tmp_path, n=20, known=6, judge=None)), "shuffled answers")
-    assert outcome.expected == "keep_prompting or reject or inconclusive"
+    assert outcome.expected == "keep_prompting or reject or inconclusive or invalid"
     assert outcome.status == "pass"
 
 
@@ -315,7 +342,7 @@ def test_marks_that_do_not_depend_on_the_answers_are_no_mutant(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("settings", "apply"), [({"policy": {"stop_early": True}}, 12), ({"task": {"metrics": ["macro_f1"]}}, 11)]
+    ("settings", "apply"), [({"policy": {"stop_early": True}}, 22), ({"task": {"metrics": ["macro_f1"]}}, 18)]
 )
 def test_an_exam_that_stops_early_or_has_a_metric_of_its_own_is_tested_too(
     settings: dict[str, Any], apply: int, tmp_path: Path
@@ -343,10 +370,22 @@ def test_a_rule_that_the_file_switches_off_is_said_to_be(tmp_path: Path) -> None
 
 
 def test_more_answers_go_missing_than_a_lenient_policy_lets_go(tmp_path: Path) -> None:
-    path = judged_experiment(tmp_path, policy={"max_unscored": 0.3}, judge=None)
+    path = judged_experiment(tmp_path, policy={"max_unscored": 0.2}, judge=None)
     outcome = planted(run(path), "missing answers")
-    assert outcome.done == "37 answers of the candidate lost"
+    assert outcome.done == "25 answers of the candidate lost"
     assert outcome.status == "pass"
+
+
+def test_a_second_metric_that_half_of_the_answers_lack_is_noticed(tmp_path: Path) -> None:
+    path = judged_experiment(tmp_path, task={"metrics": ["exact_match", "token_f1"]}, judge=None)
+    outcome = planted(run(path), "half unmarked")
+    assert (outcome.got, outcome.status) == ("invalid by answered, failures", "pass")
+
+
+def test_a_leaked_gain_is_noticed_where_the_exam_may_stop_early(tmp_path: Path) -> None:
+    path = judged_experiment(tmp_path, policy={"stop_early": True, "suspicious_gain": 1.0}, judge=None)
+    outcome = planted(run(path), "gain on leaked rows")
+    assert (outcome.got, outcome.status) == ("invalid by unseen exam", "pass")
 
 
 # --- the command -----------------------------------------------------------------------------------------------------

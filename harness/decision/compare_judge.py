@@ -1,0 +1,86 @@
+"""A judge's preference on the exam as people's, its errors taken off, as a Comparison."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from harness.decision.compare import Comparison, Question, not_answered
+from harness.stats import power
+from harness.stats.judge_error import Corrected, JudgeError, corrected
+from harness.stats.score_test import numbered
+
+
+def compare_judged(
+    question: Question,
+    examples: Iterable[tuple[str, str]],
+    preferences: Mapping[str, float],
+    longer: Mapping[str, float],
+    error: JudgeError,
+    *,
+    confidence: float = 0.95,
+    level: float | None = None,
+    look: int = 1,
+) -> Comparison:
+    """Wins minus losses of the candidate in people's eyes, over the examples the judge said something about.
+
+    `preferences` and `longer` are by example id: 1 where the judge prefers the candidate's answer, or where that is the
+    longer one, -1 where the prompt's, else 0. `as_judged` is the judge's own mean. Without an interval where the errors
+    cannot be taken off (`judge_error.corrected`).
+    """
+    pairs = sorted(examples)
+    judged = {i: cluster for i, cluster in pairs if i in preferences}
+    comparison = not_answered(
+        question, numbered(list(judged.values())), len(pairs), confidence, level or confidence, look
+    )
+    if not judged:
+        return comparison
+    word, length = (np.array([side[i] for i in judged]) for side in (preferences, longer))
+    comparison = replace(comparison, as_judged=float(word.mean()))
+    result = corrected(word, length, error, numbered(list(judged.values())))
+    if result is None:
+        return comparison
+    answered = _answered(comparison, result)
+    if not comparison.n_unscored:
+        return answered
+    clusters = numbered([cluster for _, cluster in pairs])
+    length = np.array([longer.get(i, 0.0) for i, _ in pairs])
+    worst, best = (
+        corrected(np.array([preferences.get(i, word) for i, _ in pairs]), length, error, clusters)
+        for word in (-1.0, 1.0)
+    )
+    if worst is None or best is None:
+        return answered
+    low, high = _answered(comparison, worst), _answered(comparison, best)
+    return replace(
+        answered, low_missing=low.low, high_missing=high.high, p_harm_worst=low.p_harm, p_harm_best=high.p_harm
+    )
+
+
+def _answered(c: Comparison, result: Corrected) -> Comparison:
+    """The comparison with people's preference: wins minus losses, or where relative a change of the prompt's points."""
+    level, theta = c.level, result.theta
+    interval, null = result.interval(level), -c.margin / (2 - c.margin) if c.relative else -c.margin
+    difference, low, high = (_relative(x) if c.relative else x for x in (theta, interval.low, interval.high))
+    sd = result.standard_error * math.sqrt(c.n) * (2 / (1 - theta) ** 2 if c.relative and theta < 1 else 1)
+    return replace(
+        c,
+        baseline=(1 - theta) / 2,
+        candidate=(1 + theta) / 2,
+        difference=difference,
+        low=low,
+        high=high,
+        p_value=min(1.0, 2 * min(result.one_sided_p(0.0, "less"), result.one_sided_p(0.0, "greater"))),
+        p_harm=result.one_sided_p(null, "less"),
+        sd=sd,
+        detectable=power.minimum_detectable(c.n, sd, confidence=level),
+        method=f"the judge's word corrected for its errors on {result.error.groups} labelled prompts, score statistic",
+    )
+
+
+def _relative(theta: float) -> float | None:
+    """Wins minus losses as a change of the prompt's points: (1 + theta) / (1 - theta) - 1; None where it has none."""
+    return 2 * theta / (1 - theta) if theta < 1 else None
