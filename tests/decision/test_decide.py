@@ -208,7 +208,8 @@ def test_where_examples_come_in_clusters_more_clusters_are_asked_for() -> None:
     says = settle(replace(UNSURE, n_clusters=25))
     assert says == (
         "at least about 47 more clusters (some 940 examples) would settle it (560 if it is what it looks like), as the "
-        "next look, at 0.833% a side; or 54 fresh clusters (some 1,100 examples) at 2.5%; none do if it lies at the limit"
+        "next look, at 0.833% a side; or 54 fresh clusters (some 1,100 examples) at 2.5%; none do if it lies at the "
+        "limit"
     )
 
 
