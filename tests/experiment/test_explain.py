@@ -58,13 +58,13 @@ def judged(folder: Path, **judge: str) -> dict[str, object]:
 def test_a_judge_is_planned_with_what_people_said_of_the_labelled_pairs(tmp_path: Path) -> None:
     found = judged(tmp_path, calibration="labels.jsonl")
     assert "planned as if it preferred one answer in 25% of the pairs, as labelled" in str(found["says"])
-    assert found["needs"] == power.noninferiority_n(0.25, 0.05)
+    assert found["needs"] == power.noninferiority_n(0.25, 0.05, confidence=0.975)  # each end of a 95% interval
 
 
 def test_a_judge_without_labelled_pairs_is_planned_as_if_every_pair_had_a_winner(tmp_path: Path) -> None:
     found = judged(tmp_path)
     assert "planned as if it preferred one answer in every pair" in str(found["says"])
-    assert found["needs"] == power.noninferiority_n(1.0, 0.05)
+    assert found["needs"] == power.noninferiority_n(1.0, 0.05, confidence=0.975)
 
 
 def test_a_metric_of_labels_needs_more_examples_where_some_are_rare(tmp_path: Path) -> None:
