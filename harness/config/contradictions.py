@@ -271,6 +271,22 @@ def marks_to_stop_early_by(config: ExperimentConfig) -> Iterator[Problem]:
         yield ("policy", "stop_early"), sentence
 
 
+def suites_to_judge_together(config: ExperimentConfig) -> Iterator[Problem]:
+    """A mean is of suites that have a say, whose losses are differences of scores."""
+    if config.policy.regression.together is None:
+        return
+    entries = config.regression or []
+    if config.regression is not None and all(entry.tier == "advisory" for entry in entries):
+        sentence = "`policy.regression.together` needs a regression suite that is not advisory"
+        yield ("policy", "regression"), sentence
+    for position, entry in enumerate(entries):
+        if entry.margin is not None and read_margin(entry.margin)[1] and entry.tier != "advisory":
+            sentence = (
+                "`policy.regression.together` takes differences of scores; give this `margin` as one, such as 0.03"
+            )
+            yield ("regression", position), sentence
+
+
 # --- what it costs ---------------------------------------------------------------------------------------------------
 
 
@@ -321,6 +337,7 @@ RULES: list[Rule] = [
     metrics_listed_once,
     a_schema_to_mark_with,
     marks_to_stop_early_by,
+    suites_to_judge_together,
     a_price_for_max_cost,
     a_training_to_pay_for,
     one_currency,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import (
     Field,
@@ -33,6 +33,15 @@ class SliceRule(Section):
     """`critical`: must be shown to hold. `supporting`: must not be shown to be broken. `advisory`: is only told."""
 
 
+class RegressionRule(Section):
+    """How the regression suites are judged beside each other."""
+
+    together: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """What the suites may lose on average, as a difference of scores. It must be shown to hold; a `critical` suite then
+    is `supporting`: it must not be shown to lose more than its own margin. Left out: each critical suite must be shown
+    to keep its margin."""
+
+
 class JudgeRule(Section):
     """How far the judge may prefer the prompt, and how far it must agree with people to be heard at all."""
 
@@ -49,6 +58,7 @@ class JudgeRule(Section):
 class Policy(Section):
     """What must hold to deploy. Gains and margins are differences of scores in [0, 1], or relative, as in `5%`."""
 
+    later: ClassVar[tuple[str, ...]] = ("regression",)
     min_gain: Gain = 0.02
     """What the candidate must gain over the best prompt on the metric that decides: the lower end of the interval lies
     above."""
@@ -60,6 +70,8 @@ class Policy(Section):
     """Rule for every value of `task.slices`."""
     judge: JudgeRule = JudgeRule()
     """Rule for the judge's preference."""
+    regression: RegressionRule = RegressionRule()
+    """Rule for the regression suites together; each has its own where it is listed."""
     max_seconds: Annotated[float, Field(gt=0)] | None = None
     """Latency the candidate may have: seconds within which 19 of 20 answers come. Left out: any."""
     max_cost: Annotated[float, Field(gt=0)] | None = None

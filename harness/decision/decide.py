@@ -26,7 +26,18 @@ from harness.decision.gates import (
     numbers,
     slices_rule,
 )
-from harness.decision.wording import lost, measured, measured_sentence, points, result, rule_sentence, settle, title
+from harness.decision.together import Together, together, together_gate
+from harness.decision.wording import (
+    lost,
+    lost_together,
+    measured,
+    measured_sentence,
+    points,
+    result,
+    rule_sentence,
+    settle,
+    title,
+)
 from harness.stats import paired
 
 
@@ -90,21 +101,28 @@ def gain_gate(comparison: Comparison) -> Gate:
 
 
 def harm_gates(comparisons: Sequence[Comparison], policy: Policy) -> list[Gate]:
-    """One gate per tolerated loss. Harm is a claim, so its p-values are Holm-adjusted (suites, then slices)."""
+    """One gate per tolerated loss, and one for the suites together where the policy asks for it.
+
+    Harm is a claim, so its p-values are Holm-adjusted (suites and their mean, then slices).
+    """
     whole = [c for c in comparisons if c.kind in ("metric", "regression", "judge")]
     decisive = [c for c in whole if c.tier != "advisory"]
     slices = [c for c in comparisons if c.kind == "slice"]
     alpha = 1 - policy.confidence
     advisory = [c for c in whole if c.tier == "advisory"]
-    harmed = {c for family in (decisive, advisory, slices) for c in _harmed(family, alpha)}
+    mean = together(comparisons, policy.regression.together)
+    claims: list[Comparison | Together] = [*decisive, *([mean] if mean else [])]
+    harmed = {c for family in (claims, advisory, slices) for c in _harmed(family, alpha)}
     gates = [_harm_gate(c, c in harmed) for c in whole]
+    if mean:
+        gates.append(together_gate(mean, mean in harmed))
     return [*gates, _slice_gate(slices, [c for c in slices if c in harmed])] if slices else gates
 
 
-def _harmed(comparisons: Sequence[Comparison], alpha: float) -> list[Comparison]:
+def _harmed(claims: Sequence[Comparison | Together], alpha: float) -> list[Comparison | Together]:
     """Those shown to be worse than their margin."""
-    p_values = [1.0 if c.p_harm is None else c.p_harm for c in comparisons]
-    return [c for c, p in zip(comparisons, paired.holm(p_values), strict=True) if p <= alpha]
+    p_values = [1.0 if c.p_harm is None else c.p_harm for c in claims]
+    return [c for c, p in zip(claims, paired.holm(p_values), strict=True) if p <= alpha]
 
 
 def _kept(c: Comparison) -> bool:
@@ -205,6 +223,8 @@ def _harm(gates: Sequence[Gate]) -> list[str]:
 
 def _loss(gate: Gate) -> str:
     """What a broken rule about a loss says was lost, from its own numbers."""
+    if gate.rule.name == "together":
+        return lost_together(gate)
     if gate.comparison is None or gate.id == "slices":
         return f"on {measured_sentence(gate)}"
     return lost(gate.comparison)

@@ -12,7 +12,8 @@ Kind = Literal["validity", "gain", "harm", "budget"]
 Status = Literal["pass", "fail", "unknown"]
 
 RuleName = Literal[
-    "gain", "seeds", "task_missing", "loss", "shown_loss", "slices", "shown_slices", "regression_missing",
+    "gain", "seeds", "task_missing", "loss", "shown_loss", "slices", "shown_slices", "together",
+    "regression_missing",
     "latency", "cost",
     "frozen", "data", "weights", "adapter", "candidate", "answered", "failures", "room_to_answer", "comparable",
     "fresh_exam", "plausible", "unseen_exam",
@@ -25,7 +26,7 @@ class Rule:
 
     `unit` is that of `limit` and of what is measured: "score" (a difference of scores in [0, 1]), "relative" (a share
     of the baseline's score), "share" (of examples, in [0, 1]), "p", "count", "logit", "s", or a currency's code, per
-    1,000 requests. `parts` is how many parts of the exam a rule about slices speaks of.
+    1,000 requests. `parts` is how many slices or suites a rule speaks of.
     """
 
     name: RuleName

@@ -32,7 +32,7 @@ def exam_power(experiment: Experiment, splits: Splits) -> list[Finding]:
     rules = exams.regression_rules(experiment)
     for exam in exams.regression_exams(experiment):
         margin, relative = read_margin(rules[exam.name][0])
-        if isinstance(exam, LmEvalTask) or relative:
+        if isinstance(exam, LmEvalTask) or relative or rules[exam.name][1] != "critical":
             continue
         sd = compare_corpus.planned_sd(exam.primary, [example.target for example in exam.examples], DISCORDANCE)
         chance = power.power_noninferiority(len(exam.examples), min(1.0, sd**2), margin, policy.confidence)

@@ -15,7 +15,7 @@ from harness.decision.wording import RULES, rule_sentence
 from harness.experiment import splits
 from harness.experiment.exams import regression_exams, regression_rules
 from harness.experiment.load import Experiment
-from harness.stats import power
+from harness.stats import pooled, power
 from harness.store import STORE_FILE, decisions
 from harness.store.database import Store
 from suites.types import Example, Suite
@@ -109,8 +109,11 @@ def _losses(experiment: Experiment, known: Known) -> Iterator[Explained]:
     for metric in config.task.ordered_metrics[1:]:
         rule = policy.metrics.get(metric, MetricRule())
         yield _loss(f"metric/{metric}", metric, rule.margin, rule.tier, confidence, known)
-    for suite, (margin, tier) in regression_rules(experiment).items():
+    rules = regression_rules(experiment)
+    for suite, (margin, tier) in rules.items():
         yield _loss(f"regression/{suite}", f"the regression suite {suite}", margin, tier, confidence, known)
+    if policy.regression.together:
+        yield _together(rules, policy.regression.together, confidence, known)
     if config.task.slices:
         subject = f"every slice by {', '.join(config.task.slices)}"
         yield _loss("slices", subject, policy.slices.margin, policy.slices.tier, confidence, known)
@@ -136,6 +139,30 @@ def _loss(gate_id: str, subject: str, margin: float | str, tier: Tier, confidenc
     needs = power.noninferiority_n(discordance, amount, confidence=confidence, power=power.POWER)
     chance = power.power_noninferiority(has, discordance, amount, confidence) if has else None
     return Explained(gate_id, name, tier, says, has, needs, chance)
+
+
+def _together(
+    rules: Mapping[str, tuple[float | str, Tier]], margin: float, confidence: float, known: Known
+) -> Explained:
+    """What all regression suites may lose on average, and how often an equal model would pass them one by one."""
+    asked = {f"regression/{suite}": margin for suite, (margin, tier) in rules.items() if tier != "advisory"}
+    rule = Rule("together", -margin, "score", len(asked))
+    says = (
+        f"the {len(asked)} regression suites must be shown to lose no more than {_amount(margin)} on average, "
+        f"one-sided at {confidence:.0%}"
+    )
+    has = [known.sizes.get(gate_id, 0) for gate_id in asked]
+    if not all(has):
+        return Explained(rule.name, RULES[rule.name].title, "critical", says)
+    alone = [_loss(gate_id, "", own, "critical", confidence, known).power for gate_id, own in asked.items()]
+    error = pooled.spread_of_mean(has, [known.spreads.get(gate_id, math.sqrt(OTHER_DISCORDANCE)) for gate_id in asked])
+    times = pooled.times_as_many(error, margin, 1 - confidence, power.POWER)
+    says += (
+        f"; one by one an equal model passes their own margins in {math.prod(p for p in alone if p is not None):.0%}"
+    )
+    chance = pooled.power_of_mean(error, margin, 1 - confidence)
+    needs = math.ceil(sum(has) * times)
+    return Explained(rule.name, RULES[rule.name].title, "critical", says, sum(has), needs, chance)
 
 
 def _budgets(experiment: Experiment) -> Iterator[Explained]:
