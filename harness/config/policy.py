@@ -37,9 +37,9 @@ class RegressionRule(Section):
     """How the regression suites are judged beside each other."""
 
     together: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """What the suites may lose on average, as a difference of scores. It must be shown to hold; a `critical` suite then
-    is `supporting`: it must not be shown to lose more than its own margin. Left out: each critical suite must be shown
-    to keep its margin."""
+    """What the suites may lose on average, as a difference of scores. It must be shown to hold. A `critical` suite
+    then is `supporting`: it need not be shown to keep its own margin, but must not be seen beyond it. Left out: each
+    critical suite must be shown to keep its margin."""
 
 
 class JudgeRule(Section):

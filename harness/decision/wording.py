@@ -28,7 +28,9 @@ RULES: dict[RuleName, Wording] = {
     "shown_loss": Wording("", "not shown worse than {limit}"),
     "slices": Wording("slices", "none of {parts} worse than {limit}"),
     "shown_slices": Wording("slices", "none of {parts} shown worse than {limit}"),
-    "together": Wording("regression suites together", "mean of {parts} no worse than {limit}"),
+    "together": Wording(
+        "regression suites together", "mean of {parts} no worse than {limit}, none seen beyond its own margin"
+    ),
     "regression_missing": Wording("regression", "every regression suite is no worse than its margin"),
     "latency": Wording("latency", "95% of requests within {limit}"),
     "cost": Wording("cost", "at most {limit} per 1,000 requests"),

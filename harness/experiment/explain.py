@@ -145,24 +145,25 @@ def _together(
     rules: Mapping[str, tuple[float | str, Tier]], margin: float, confidence: float, known: Known
 ) -> Explained:
     """What all regression suites may lose on average, and how often an equal model would pass them one by one."""
-    asked = {f"regression/{suite}": margin for suite, (margin, tier) in rules.items() if tier != "advisory"}
-    rule = Rule("together", -margin, "score", len(asked))
+    asked = {f"regression/{suite}": own for suite, (own, tier) in rules.items() if tier != "advisory"}
+    name = RULES["together"].title
     says = (
         f"the {len(asked)} regression suites must be shown to lose no more than {_amount(margin)} on average, "
-        f"one-sided at {confidence:.0%}"
+        f"one-sided at {confidence:.0%}, none of them seen beyond its own margin"
     )
     has = [known.sizes.get(gate_id, 0) for gate_id in asked]
     if not all(has):
-        return Explained(rule.name, RULES[rule.name].title, "critical", says)
+        return Explained("together", name, "critical", says)
     alone = [_loss(gate_id, "", own, "critical", confidence, known).power for gate_id, own in asked.items()]
-    error = pooled.spread_of_mean(has, [known.spreads.get(gate_id, math.sqrt(OTHER_DISCORDANCE)) for gate_id in asked])
-    times = pooled.times_as_many(error, margin, 1 - confidence, power.POWER)
-    says += (
-        f"; one by one an equal model passes their own margins in {math.prod(p for p in alone if p is not None):.0%}"
+    says += f"; one by one an equal model passes in {math.prod(chance for chance in alone if chance is not None):.0%}"
+    sds = [known.spreads.get(gate_id, math.sqrt(OTHER_DISCORDANCE)) for gate_id in asked]
+    own = [read_margin(margin)[0] for margin in asked.values()]
+    error, tail = pooled.spread_of_mean(has, sds), 1 - confidence
+    needs = math.ceil(sum(has) * pooled.times_as_many(error, margin, tail, power.POWER))
+    seen = math.prod(pooled.power_of_sight(sd / math.sqrt(n), m) for sd, n, m in zip(sds, has, own, strict=True))
+    return Explained(
+        "together", name, "critical", says, sum(has), needs, seen * pooled.power_of_mean(error, margin, tail)
     )
-    chance = pooled.power_of_mean(error, margin, 1 - confidence)
-    needs = math.ceil(sum(has) * times)
-    return Explained(rule.name, RULES[rule.name].title, "critical", says, sum(has), needs, chance)
 
 
 def _budgets(experiment: Experiment) -> Iterator[Explained]:

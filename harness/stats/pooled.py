@@ -58,6 +58,11 @@ def power_of_mean(error: float, margin: float, tail: float) -> float:
     return float(ndtr(margin / error - normal_quantile(1 - tail))) if error else 1.0
 
 
+def power_of_sight(error: float, margin: float) -> float:
+    """Chance that one exam whose difference is 0 is not seen to lose more than `margin`; `error` is its spread."""
+    return float(ndtr(margin / error)) if error else 1.0
+
+
 def times_as_many(error: float, distance: float, tail: float, power: float) -> float:
     """By what the examples of every exam must grow to show with `power` that the mean lies `distance` inside a limit.
 
