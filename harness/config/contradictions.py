@@ -304,6 +304,13 @@ def a_training_to_pay_for(config: ExperimentConfig) -> Iterator[Problem]:
         yield ("costs", "training"), sentence
 
 
+def points_of_value(config: ExperimentConfig) -> Iterator[Problem]:
+    """A gain as a share of the prompt's score is none in points."""
+    if config.costs.value_per_point is not None and read_margin(config.policy.min_gain)[1]:
+        sentence = "`costs.value_per_point` needs `policy.min_gain` as a difference, such as 0.02"
+        yield ("costs", "value_per_point"), sentence
+
+
 def one_currency(config: ExperimentConfig) -> Iterator[Problem]:
     """Prices of the list are in its own currency."""
     for side in ("baseline", "candidate"):
@@ -340,6 +347,7 @@ RULES: list[Rule] = [
     suites_to_judge_together,
     a_price_for_max_cost,
     a_training_to_pay_for,
+    points_of_value,
     one_currency,
 ]
 

@@ -139,6 +139,8 @@ class CostsConfig(Section):
     age (Vela et al. 2022, Sci Rep 12:11654), and a new base or a changed task asks for another training anyway.
     """
 
+    later: ClassVar[tuple[str, ...]] = ("value_per_point",)
+
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])] = "USD"
     """Three letters, for every amount of money in this file."""
     baseline: PriceConfig | None = None
@@ -154,6 +156,9 @@ class CostsConfig(Section):
     requests_per_month: Annotated[int, Field(ge=1)] | None = None
     """Requests expected a month, to say what each side then costs. Left out: only from how many on the fine-tune
     pays."""
+    value_per_point: Amount | None = None
+    """What a point (0.01) more on the metric that decides is worth a month, to say what is at stake. Left out: only
+    chances are told."""
 
 
 LIST_CURRENCY = "USD"

@@ -19,7 +19,7 @@ from harness.experiment.session import Session
 from harness.judge import ask, audit
 from harness.pipeline import cross_validation
 from harness.pipeline.compare import chosen_runs, compare_all, comparer, distrust
-from harness.pipeline.costs import keep_costs
+from harness.pipeline.costs import keep_costs, keep_stakes
 from harness.pipeline.lesson import tracked
 from harness.pipeline.seeds import curve_sentence, seed_gates, seed_sentence
 from harness.pipeline.validity import validity_gates
@@ -47,6 +47,8 @@ def conclude(session: Session) -> None:
         gates.append(validity.unseen_gate(leaks.told))
         decision = decide(gates, comparisons, config.policy, budgets=others, regression_declared=declared)
     decision = cross_validation.of_recipe(session, decision)
+    comparable = decision.verdict is not Verdict.INVALID and comparisons
+    keep_stakes(session, comparisons[0] if comparable else None, costs)
     _store(session, comparisons, decision, leaks)
     _report(session, comparisons, decision)
 
