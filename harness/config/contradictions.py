@@ -287,6 +287,12 @@ def suites_to_judge_together(config: ExperimentConfig) -> Iterator[Problem]:
             yield ("regression", position), sentence
 
 
+def a_part_to_sharpen(config: ExperimentConfig) -> Iterator[Problem]:
+    """A whole exam is told no more of by the marks of one side."""
+    if config.policy.control_variate and not config.policy.stop_early:
+        yield ("policy", "control_variate"), "`policy.control_variate` needs `policy.stop_early`"
+
+
 # --- what it costs ---------------------------------------------------------------------------------------------------
 
 
@@ -344,6 +350,7 @@ RULES: list[Rule] = [
     metrics_listed_once,
     a_schema_to_mark_with,
     marks_to_stop_early_by,
+    a_part_to_sharpen,
     suites_to_judge_together,
     a_price_for_max_cost,
     a_training_to_pay_for,

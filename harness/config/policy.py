@@ -58,7 +58,7 @@ class JudgeRule(Section):
 class Policy(Section):
     """What must hold to deploy. Gains and margins are differences of scores in [0, 1], or relative, as in `5%`."""
 
-    later: ClassVar[tuple[str, ...]] = ("regression",)
+    later: ClassVar[tuple[str, ...]] = ("regression", "control_variate")
     min_gain: Gain = 0.02
     """What the candidate must gain over the best prompt on the metric that decides: the lower end of the interval lies
     above."""
@@ -89,6 +89,9 @@ class Policy(Section):
     stop_early: bool = False
     """Take the candidate's exam in five looks and stop when the verdict on the gain stands; alpha is spent over the
     looks."""
+    control_variate: bool = False
+    """With `stop_early`: sharpen each look by the best prompt's marks on the examples that the candidate is not asked;
+    it then stops a little earlier."""
 
 
 Amount = Annotated[float, Field(ge=0)]

@@ -116,8 +116,8 @@ def told(stake: Stakes, task: Comparison, currency: str) -> str:
     return (
         f"{chances} A month, deploying is worth {cents(money.deploying)} {currency} on average: "
         f"{cents(money.waiting)} where it is right, less {cents(money.wrong)} where it is wrong. By money alone one "
-        f"would {better}, and {MORE} more test examples first would be worth {cents(money.information)} {currency} over "
-        f"the {money.months:g} months until the next training, before what they cost.{uncounted}"
+        f"would {better}, and {MORE} more test examples first would be worth {cents(money.information)} {currency} "
+        f"over the {money.months:g} months until the next training, before what they cost.{uncounted}"
     )
 
 

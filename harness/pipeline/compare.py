@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import cast
 
 from harness.config.base import Tier, read_margin
 from harness.config.policy import MetricRule, Policy
-from harness.decision.compare import Comparison, Kind, Question, compare, slices_of
+from harness.decision.compare import UNSCORED, Comparison, Kind, Question, compare, slices_of
 from harness.decision.compare_corpus import Answers, compare_corpus
+from harness.decision.sharpen import Asked, known_of_part, sharpened
 from harness.experiment import exams
 from harness.experiment.session import Session
 from harness.judge import ask, trust
@@ -33,12 +35,14 @@ class Comparer:
     """Answers questions about two runs on record, at the policy's confidence.
 
     `looks` are the numbers of clusters at which an exam that may stop early was to be looked at; empty for any other.
+    `whole` is the chosen prompt's run on all of it, where that is made use of.
     """
 
     store: Store
     confidence: float
     seed: int
     looks: Sequence[int] = ()
+    whole: RunRow | None = None
 
     def compare(
         self,
@@ -55,7 +59,17 @@ class Comparer:
         question = _question(kind, base, candidate, metric, margin, tier, part)
         examples = [pair for pair in runs.clusters(self.store, base.suite_id) if ids is None or pair[0] in ids]
         before, after = (marks(self.store, row.run_id, metric) for row in (base, candidate))
-        return self.answer(question, examples, before, after)
+        answer = self.answer(question, examples, before, after)
+        return self._sharpened(answer, examples, after, ids) if kind == "task" and self.whole else answer
+
+    def _sharpened(self, answer: Comparison, examples: Asked, candidate: Marks, ids: set[str] | None) -> Comparison:
+        """The gain on the part that the candidate was asked, sharpened by the prompt's marks on the whole exam."""
+        if self.whole is None:
+            return answer
+        whole = [pair for pair in runs.clusters(self.store, self.whole.suite_id) if ids is None or pair[0] in ids]
+        scores = runs.scores(self.store, self.whole.run_id, answer.metric)
+        known = known_of_part(examples, whole, scores, cast(Mapping[str, Score], candidate))
+        return sharpened(answer, known, fmean(scores.get(i, UNSCORED).value or 0.0 for i, _ in whole))
 
     def finished(self, base: RunRow, candidate: RunRow, rule: MetricRule) -> list[Comparison]:
         """Whether answers end by themselves. A fine-tune that lost its end-of-sequence token can still score well."""
@@ -92,7 +106,16 @@ def comparer(session: Session) -> Comparer:
     config = session.experiment.config
     clusters = len({example.cluster for example in session.splits["test"]})
     looks = planned_looks(clusters) if config.policy.stop_early else ()
-    return Comparer(session.store, config.policy.confidence, config.seed, looks)
+    whole = whole_run(session) if config.policy.control_variate else None
+    return Comparer(session.store, config.policy.confidence, config.seed, looks, whole)
+
+
+def whole_run(session: Session) -> RunRow | None:
+    """The chosen prompt's run on the whole exam where the candidate was asked a part; None where it was asked all."""
+    chosen = arms.chosen(session.store, session.id, "base")
+    tried = arms.exams(session.store, session.id, "base", "task")
+    whole = [run for run in tried if run.arm == chosen.arm and run.n + run.n_unscored == len(session.splits["test"])]
+    return next((run for run in whole if run.run_id != chosen.run_id), None)
 
 
 def compare_all(session: Session) -> list[Comparison]:

@@ -62,6 +62,7 @@ def shorten(session: Session, arm: Arm, suite: Suite, policy: Policy) -> Suite:
     part = shortened(
         arm, suite, runs.scores(session.store, whole.id, suite.primary), session.model(arm.model),
         limit=limit, confidence=policy.confidence, seed=giver.seed,
+        sharpen=policy.control_variate,
     )  # fmt: skip
     arms.unchoose(session.store, session.id, "base", "task")
     giver.put("base", name, giver.take(prompted, part), chosen=True)

@@ -15,12 +15,16 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from bench_decision import Row, mark, percent, sure
+from bench_decision import Row, bounds, mark, percent, sure
+from scipy.special import ndtri
+from simulated import Array
 
 from harness.config.policy import Policy, RegressionRule
 from harness.decision.compare import Comparison, Question, compare
 from harness.decision.decide import Verdict, decide
 from harness.stats import paired
+from harness.stats.score_test import sample, score_interval, score_statistic
+from harness.stats.two_phase import Sharpening, sharpening
 from suites.types import Score
 
 # --- suites judged by their mean ------------------------------------------------------------------------------------
@@ -87,6 +91,105 @@ def counted(n: int, lost: int, gained: int) -> Comparison:
     return compare(question, [(i, i) for i in ids], *scores, confidence=ALONE.confidence)
 
 
+# --- a part of the exam, sharpened by the prompt's marks on all of it ------------------------------------------------
+
+ARMS = {  # right: the prompt, the candidate; correlation of what makes an example hard for each of them
+    "banking77-like: .80, .86": (0.80, 0.86, 0.80),
+    "GSM8K-like: .55, .60": (0.55, 0.60, 0.75),
+    "nearly the same: .80, .82": (0.80, 0.82, 0.95),
+    "hardly related: .70, .76": (0.70, 0.76, 0.20),
+    "nearly all right: .97, .98": (0.97, 0.98, 0.50),
+}
+PARTS = ((100, 500), (200, 1000), (500, 1000), (600, 3000))
+
+
+def answered(rng: np.random.Generator, arms: tuple[float, float, float], n: int) -> tuple[Array, Array]:
+    """Marks of both sides on n examples, right where an example is no harder than a side can do."""
+    before, after, alike = arms
+    hard = rng.standard_normal((2, n))
+    hard[1] = alike * hard[0] + np.sqrt(1 - alike**2) * hard[1]
+    return (hard[0] < ndtri(before)).astype(float), (hard[1] < ndtri(after)).astype(float)
+
+
+def parts(experiments: int, seed: int) -> Iterator[Row]:
+    """Coverage of the interval of a part, plain and sharpened, and the rows that the narrower one saves."""
+    for name, arms in ARMS.items():
+        for n, whole in PARTS:
+            rng = np.random.default_rng(seed)
+            held, widths, true = np.zeros(2), np.zeros(2), arms[1] - arms[0]
+            for _ in range(experiments):
+                before, after = answered(rng, arms, whole)
+                differences = (after - before)[:n]
+                plain = score_interval(sample(differences, None, low=-1.0), ALONE.confidence)
+                known = sharpening(differences, before[:n], np.arange(n), before, whole)
+                intervals = plain, known.interval(plain, float(differences.mean()))
+                held += [interval.low <= true <= interval.high for interval in intervals]
+                widths += [interval.high - interval.low for interval in intervals]
+            shares, saved = held / experiments, 1 - (widths[1] / widths[0]) ** 2
+            missed = mark(float(shares[1]), low=0.935, experiments=experiments)
+            yield name, n, whole, percent(shares[0]), percent(shares[1]), percent(saved), missed
+
+
+def stops(experiments: int, seed: int) -> Iterator[Row]:
+    """Five looks, plain and sharpened: errors where the gain is exactly at the limit, rows saved where it is not."""
+    for name, arms in ARMS.items():
+        for n in (500, 1000, 3000):
+            rng, true = np.random.default_rng(seed), arms[1] - arms[0]
+            exams = [answered(rng, arms, n) for _ in range(experiments)]
+            error = float(np.std(np.concatenate([after - before for before, after in exams]))) / np.sqrt(n)
+            cells: list[str] = []
+            wrong = [float(np.mean([settled(exam, true, sharp)[0] for exam in exams])) for sharp in (False, True)]
+            for away in (3, 5):
+                used = [np.mean([settled(exam, true - away * error, sharp)[1] for exam in exams]) for sharp in (0, 1)]
+                cells += [percent(1 - float(u) / n) for u in used]
+            yield name, n, *map(percent, wrong), *cells, mark(wrong[1], high=0.05, experiments=experiments)
+
+
+def settled(exam: tuple[Array, Array], limit: float, sharp: bool) -> tuple[bool, int]:
+    """Whether the exam is settled, and after how many rows: `early_stopping`, by tests instead of intervals.
+
+    A sharpened interval ends at the limit where the plain one ends at the limit moved back and widened.
+    """
+    before, differences = exam[0], exam[1] - exam[0]
+    for n, bound in bounds(len(before)):
+        part = differences[:n]
+        known = sharpening(part, before[:n], np.arange(n), before, len(before)) if sharp else Sharpening()
+        mean = float(part.mean())
+        moved = mean - (mean + known.shift - limit) / known.narrowing
+        if abs(score_statistic(sample(part, None, low=-1.0), float(np.clip(moved, -0.999, 0.999)))) > bound:
+            return True, n
+    return False, len(before)
+
+
+# --- people's labels on a part of what a judge has judged ------------------------------------------------------------
+
+
+def labels(experiments: int, seed: int) -> Iterator[Row]:
+    """PPI++ (Angelopoulos 2023): coverage of the candidate's preference, and labels saved at the same width."""
+    for agreement in (0.95, 0.85, 0.75):
+        for labelled, judged in ((100, 500), (200, 1000), (200, 5000)):
+            rng = np.random.default_rng(seed)
+            people = (rng.random((experiments, judged)) < 0.55).astype(float)
+            judge = np.where(rng.random(people.shape) < agreement, people, 1 - people)
+            held, widths = zip(*(ppi(y, f, labelled, 0.55) for y, f in zip(people, judge, strict=True)), strict=True)
+            shares, width = np.mean(held, axis=0), np.mean(widths, axis=0)
+            saved = 1 - (width[1] / width[0]) ** 2
+            missed = mark(float(shares[1]), low=0.935, experiments=experiments)
+            yield percent(agreement), labelled, judged, percent(shares[0]), percent(shares[1]), percent(saved), missed
+
+
+def ppi(people: Array, judge: Array, n: int, true: float) -> tuple[tuple[bool, bool], tuple[float, float]]:
+    """Whether the intervals of the labels alone and of PPI++ hold the truth, and their widths."""
+    y, f, rest = people[:n], judge[:n], judge[n:]
+    both = np.cov(y, f)
+    pull = float(np.clip(both[0, 1] / ((1 + n / len(rest)) * both[1, 1]), 0, 1))
+    means = y.mean(), pull * rest.mean() + (y - pull * f).mean()
+    errors = np.sqrt(both[0, 0] / n), np.sqrt(pull**2 * rest.var() / len(rest) + (y - pull * f).var(ddof=1) / n)
+    reach = [float(ndtri(0.975) * error) for error in errors]
+    held = tuple(bool(abs(mean - true) <= r) for mean, r in zip(means, reach, strict=True))
+    return (held[0], held[1]), (reach[0], reach[1])
+
+
 # --- the page -------------------------------------------------------------------------------------------------------
 
 TABLES: tuple[tuple[str, str, tuple[str, ...], Callable[[int, int], Iterable[Row]]], ...] = (
@@ -96,6 +199,28 @@ TABLES: tuple[tuple[str, str, tuple[str, ...], Callable[[int, int], Iterable[Row
         f"and {DIFFER:.0%} of its answers differ. Where the mean loss is {MEAN} or more it may pass in at most 5 %.",
         ("truth", "n of each", "deploys, alone", "deploys, together", "rejects, alone", "rejects, together", ""),
         judged_together,
+    ),
+    (
+        "A part of the exam, sharpened",
+        "`policy.control_variate`: the candidate is asked n examples of an exam that the prompt has taken whole. 95 % "
+        "should hold the truth, and no fewer than 93.5 %. Saved is the part of the candidate's rows that the narrower "
+        "interval is worth. Arms are simulated: right where an example is no harder than they can do.",
+        ("right", "n", "of", "hold the truth", "sharpened", "rows saved", ""),
+        parts,
+    ),
+    (
+        "Stopping early, sharpened",
+        "Five looks. Errors over the whole path where the gain is exactly at the limit: at most 5 %. Rows of the "
+        "candidate saved where it is three and five standard errors of the whole exam away.",
+        ("right", "n", "errors", "sharpened", "saved, 3 away", "sharpened", "saved, 5 away", "sharpened", ""),
+        stops,
+    ),
+    (
+        "People's labels on a part of what a judge has judged",
+        "PPI++, which is not in the product: it asks that the labelled pairs are a random part of the exam's own, and "
+        "calibration pairs are not. What it would save, by how often the judge agrees with people.",
+        ("agrees", "labelled", "judged", "labels alone hold", "PPI++ holds", "labels saved", ""),
+        labels,
     ),
 )
 
