@@ -166,7 +166,8 @@ def _conflicts(material: Material) -> list[Finding]:
 
 def _limits(material: Material, alike: Alike) -> list[Finding]:
     """What the search for leaks could not see."""
-    if not list(questions(material)):
+    searched = [exam for _, exam in questions(material) if material.sources[exam]]
+    if not searched:
         return []
     total = sum(len(rows) for rows in material.sources.values())
     findings = []
@@ -176,12 +177,11 @@ def _limits(material: Material, alike: Alike) -> list[Finding]:
             "taken for a template and left out of the search for near-duplicates and shared words"
         )
         findings.append(Finding("info", "template", text))
-    exam = "test" if "test" in material.splits else "validation"
-    short = alike.too_short.get(exam, 0)
-    if short:
-        text = (
-            f"{short:,} of the {len(material.splits[exam]):,} {exam} inputs have fewer than {WORDS} words; a copy of "
-            "one inside a longer training text goes unnoticed, as do paraphrases and translations of any"
+    exam = next((name for name in ("test", "validation") if name in searched), "exam")
+    text = f"a paraphrase or a translation of any {exam} input goes unnoticed"
+    if short := alike.too_short.get(exam, 0):
+        text += (
+            f", and a copy inside a longer training text of {short:,} of the {len(material.splits[exam]):,}, which "
+            f"have fewer than {WORDS} words"
         )
-        findings.append(Finding("info", "unseen_leaks", text))
-    return findings
+    return [*findings, Finding("info", "unseen_leaks", text)]

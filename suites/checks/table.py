@@ -49,7 +49,9 @@ CHECKS: dict[str, Check] = {
     "validation_test_near": Check("test inputs nearly the same as one of the validation set", leaks.overlaps),
     "validation_test_words": Check("test inputs that share 13 words in a row with validation", leaks.overlaps),
     "template": Check("words shared by many inputs, which the search for leaks leaves out", leaks.overlaps),
-    "unseen_leaks": Check("inputs too short to be found inside a longer text", leaks.overlaps),
+    "unseen_leaks": Check(
+        "what the search for leaks cannot see: paraphrases, and short inputs inside a longer text", leaks.overlaps
+    ),
     "small_train": Check("fewer training rows than fine-tuning usually takes", labels.sizes),
     "small_test": Check("a test set that decides only large differences", labels.sizes),
     "majority": Check("what always giving the most common training target would score", labels.majority),

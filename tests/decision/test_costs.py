@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from workspaces import decided, recorded_experiment, run, select, verdict, write
 from harness.config.policy import CostsConfig, Policy
 from harness.decision import budgets, costs
 from harness.decision.costs import ArmCost, BreakEven, Costs, Estimate, Usage
-from harness.decision.prices import Rate, _price_list
+from harness.decision.prices import Rate, _price_list, listed
 from harness.decision.wording import measured_sentence
 from harness.experiment.load import load_experiment
 from harness.experiment.session import Session
@@ -84,6 +85,30 @@ def test_two_intervals_are_combined_as_zou_and_donner_do(case: dict[str, Any]) -
     assert numbers(found) == pytest.approx(case["difference"], abs=1e-6)
 
 
+@pytest.mark.parametrize("missing", ["one.low", "one.high", "other.low", "other.high"])
+def test_an_end_that_could_not_be_shown_leaves_the_difference_without_an_interval(missing: str) -> None:
+    sides = {"one": Estimate(0.5, 0.4, 0.6, 10), "other": Estimate(0.2, 0.1, 0.3, 7)}
+    side, end = missing.split(".")
+    sides[side] = replace(sides[side], **{end: None})
+    assert costs._difference(**sides) == Estimate(0.3, None, None, 7)
+
+
+def test_n_is_carried_along() -> None:
+    """Of a difference the smaller of both, of the break-even that of the saving."""
+    assert costs._difference(Estimate(0.5, 0.4, 0.6, 10), Estimate(0.2, 0.1, 0.3, 7)).n == 7
+    assert costs.volume_needed(10, Estimate(0.2, 0.1, 0.4, 7)) == Estimate(50_000, 25_000, 100_000, 7)
+
+
+@pytest.mark.parametrize(("training", "seconds", "cost"), [
+    ({"per_hour": 3.6}, 1000.0, 1.0),
+    ({"per_hour": 3.6}, None, None),
+    (60, None, 60.0),
+    (None, 1000.0, None),
+])  # fmt: skip
+def test_a_training_costs_its_amount_or_its_hours(training: Any, seconds: float | None, cost: float | None) -> None:
+    assert costs.training_cost(CostsConfig(training=training), seconds) == cost
+
+
 @cases("ranks")
 def test_the_ends_of_a_quantile_are_the_published_order_statistics(case: dict[str, Any]) -> None:
     values = np.arange(1, case["n"] + 1)
@@ -98,6 +123,16 @@ def test_the_t_interval_is_that_of_a_clustered_regression() -> None:
     found = unbounded.t_interval(values, list(groups))
     assert found is not None
     assert [found.low, found.high] == pytest.approx(fit.conf_int()[0])
+
+
+def test_less_confidence_is_a_narrower_interval() -> None:
+    less, more = (arm(usages(PAIRS), API, confidence=confidence).cost for confidence in (0.8, 0.95))
+    assert less and more  # noqa: PT018
+    assert more.low < less.low < less.high < more.high  # type: ignore[operator]
+
+
+def test_one_request_has_a_cost_and_no_interval() -> None:
+    assert numbers(arm(usages([(1000, 100)]), API).cost) == [pytest.approx(0.56), None, None]
 
 
 def test_one_cluster_has_no_interval() -> None:
@@ -248,6 +283,28 @@ def test_the_prompt_is_called_cheaper_where_that_is_shown(expected: int | None, 
     assert bool(costs.cheaper(found)) is bool(told)
 
 
+def test_both_prices_are_told_where_the_prompt_is_cheaper_at_any_volume() -> None:
+    found = compared(usages(SHORT), usages(PAIRS))
+    told = "The prompt is also cheaper at any volume: 0.0892 against 0.412 USD per 1,000 requests."
+    assert costs.cheaper(Costs(currency="USD", break_even=found)) == told
+
+
+@pytest.mark.parametrize(
+    ("saving", "fixed"),
+    [((0.2, None, None), 10.0), ((0.2, 0.1, 0.3), 0.0), ((0.2, 0.1, 0.3), None)],
+    ids=["no interval", "nothing to earn again", "no price of the training"],
+)
+def test_the_prompt_is_not_called_cheaper_where_that_is_not_shown(saving: Any, fixed: float | None) -> None:
+    assert costs.cheaper(Costs(currency="USD", break_even=replace(broken_even(saving), fixed=fixed))) == ""
+
+
+def test_as_many_requests_as_the_break_even_are_enough() -> None:
+    found = replace(broken_even((0.4, 0.3, 0.5)), fixed=10.0)
+    expected = Costs(currency="USD", break_even=found, requests_per_month=20_000)
+    assert costs.cheaper(expected) == ""
+    assert costs.cheaper(replace(expected, requests_per_month=19_999)).endswith("and you expect 19,999.")
+
+
 # --- budgets ---------------------------------------------------------------------------------------------------------
 
 
@@ -302,6 +359,12 @@ def test_a_budget_that_is_kept_says_its_numbers_and_no_more() -> None:
     assert measured_sentence(gate) == "0.300 s [0.200, 0.400], n=200"
 
 
+def test_what_is_free_is_told_as_free() -> None:
+    candidate = replace(arm(usages(SHORT), API, "candidate"), cost=Estimate(0.0, 0.0, 0.0, 200))
+    [gate] = budgets.budget_gates(Costs(currency="USD", arms=[candidate]), Policy(max_cost=1))
+    assert measured_sentence(gate).startswith("0")
+
+
 # --- the price list --------------------------------------------------------------------------------------------------
 
 
@@ -310,6 +373,13 @@ def test_every_listed_price_says_of_what_day_and_by_whom(rate: Rate) -> None:
     assert rate.as_of >= "2026-01-01"
     assert rate.source.startswith("https://")
     assert (rate.per_hour or 0) > 0 or ((rate.input or 0) > 0 and (rate.output or 0) >= (rate.input or 0))
+
+
+def test_a_price_that_is_not_listed_is_refused_with_the_one_that_was_meant_or_all() -> None:
+    with pytest.raises(UserError, match=r"(?s)no price named 'gpt-4.1-minni'.*did you mean `gpt-4.1-mini`\?"):
+        listed("gpt-4.1-minni")
+    with pytest.raises(UserError, match=re.escape(f"use one of {', '.join(_price_list())}, or give the numbers")):
+        listed("?")
 
 
 def test_a_fine_tuned_model_has_its_base_beside_it() -> None:

@@ -13,7 +13,7 @@ from harness.config.policy import Policy
 from harness.decision.compare import Comparison, Question, compare, slices_of
 from harness.decision.decide import Verdict, decide
 from harness.decision.gates import Gate, Measured, Rule, gate_id
-from harness.decision.wording import in_words, measured_sentence, roughly
+from harness.decision.wording import in_words, lost, measured_sentence, roughly
 from suites.types import Example, Score
 
 OK = Gate("data", "validity", "pass", Rule("data"), Measured(words="0 findings"))
@@ -135,6 +135,13 @@ def test_equivalence_is_said_when_it_is_shown() -> None:
 def test_harm_is_told_in_points() -> None:
     reason = decide([OK], [BETTER, LOST], Policy()).reason
     assert "It loses 14.5 points on suite (80.5% after 95.0%; allowed: 3.0)." in reason
+
+
+def test_a_loss_says_on_what_and_what_was_allowed() -> None:
+    judged = comparison("judge", *binary(400, 250, 100, 20), margin=0.05)
+    assert lost(judged) == "20.0 points on the judge's preference (67.5% after 87.5%; allowed: 5.0)"
+    assert lost(LOST) == "14.5 points on suite (80.5% after 95.0%; allowed: 3.0)"
+    assert lost(replace(LOST, baseline=None)) == lost(replace(LOST, candidate=None)) == "suite"
 
 
 def test_one_value_holds_text_and_exit_code() -> None:

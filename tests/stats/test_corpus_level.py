@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated import labelled, macro_f1, outcomes, true_f1_difference
 
-from harness.stats import corpus_level, paired
+from harness.stats import corpus_level, paired, relative
 
 quick = settings(max_examples=40, deadline=None)
 LABELLED = st.lists(st.tuples(*[st.integers(0, 2)] * 3, st.integers(0, 5)), min_size=3, max_size=30)
@@ -54,6 +54,23 @@ def test_a_mean_as_a_corpus_metric_is_the_paired_difference(rows, clustered):
     alone = paired.mean_interval(before, clusters)
     assert (interval is None) == (alone is None)
     assert alone is None or (close(interval.low, alone.low) and close(interval.high, alone.high))
+
+
+@quick
+@given(SCORES, st.booleans(), st.floats(-0.9, 2), st.sampled_from(["greater", "less"]))
+def test_a_mean_as_a_corpus_metric_has_the_relative_change_of_a_mean(rows, clustered, null, alternative):
+    before, after, clusters = zip(*rows, strict=True)
+    one, other = mean_statistics(before), mean_statistics(after)
+    clusters = clusters if clustered else None
+    expected = relative.relative_change(before, after, clusters)
+    found = corpus_level.corpus_relative_change(one, other, mean, clusters)
+    assert (found.n, found.n_clusters, found.high is None) == (expected.n, expected.n_clusters, expected.high is None)
+    if expected.n_clusters >= 2 and expected.high is not None:
+        assert (close(found.low, expected.low), close(found.high, expected.high)) == (True, True)
+    asked = {"null": null, "alternative": alternative}
+    p_value = corpus_level.corpus_relative_one_sided_p(one, other, mean, clusters, **asked)
+    known = relative.relative_one_sided_p(before, after, clusters, **asked)
+    assert p_value is known is None or close(p_value, known)
 
 
 @quick
@@ -157,6 +174,7 @@ ONE = np.ones((3, 2))
         partial(corpus_level.corpus_difference, ONE, ONE, mean, ["a"]),
         partial(corpus_level.corpus_difference, ONE, ONE, mean, confidence=95),
         partial(corpus_level.corpus_one_sided_p, ONE, ONE, mean, null=1.0, alternative="less"),
+        partial(corpus_level.corpus_one_sided_p, ONE, ONE, mean, null=-1.0, alternative="greater"),
         partial(corpus_level.corpus_interval, np.zeros((0, 2)), mean),
     ],
 )

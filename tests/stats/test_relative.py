@@ -36,6 +36,7 @@ def test_interval_is_fiellers_where_there_is_much_to_go_by():
     c = after.mean() ** 2 - z * z * covariance[1, 1]
     low, high = sorted(np.roots([a, b, c]))
     found = relative_change(before, after)
+    assert found.n == 5000
     assert found.change == pytest.approx(after.mean() / before.mean() - 1)
     assert found.low == pytest.approx(low - 1, rel=2e-3)
     assert found.high == pytest.approx(high - 1, rel=2e-3)

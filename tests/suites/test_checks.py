@@ -105,7 +105,12 @@ PLANTED = {
         (),
         "20 of 21 inputs share a run of 13 words with more than 1% of all",
     ),
-    "unseen_leaks": ("info", {"train": clean(1, "a"), "test": clean(3, "c")}, (), "3 of the 3 test inputs have fewer"),
+    "unseen_leaks": (
+        "info",
+        {"train": clean(1, "a"), "test": clean(3, "c")},
+        (),
+        "of 3 of the 3, which have fewer than 13 words",
+    ),
     "imbalance": (
         "warn",
         {"train": rows(*((sentence(i), "no" if i < 4 else "yes") for i in range(100)))},
@@ -230,6 +235,14 @@ def test_a_planted_fault_is_found_with_the_rows_that_show_it(name):
 
 def test_clean_data_has_nothing_but_what_is_worth_knowing_anyway():
     assert [f.check for f in check(Material(CLEAN))] == ["unseen_leaks", "majority", "diversity"]
+
+
+@pytest.mark.parametrize(("words", "told"), [(12, "3 of the 3, which have fewer than 13 words"), (13, "")])
+def test_what_the_search_cannot_see_is_said_whatever_the_length_of_the_inputs(words, told):
+    exam = rows(*((sentence(f"exam {i}", words), "x") for i in range(3)), prefix="t")
+    [found] = [f for f in check(material({"train": clean(1, "a"), "test": exam})) if f.check == "unseen_leaks"]
+    assert found.message.startswith("a paraphrase or a translation of any test input goes unnoticed")
+    assert found.message.endswith(told or "unnoticed")
 
 
 def test_a_check_that_is_off_says_nothing():
