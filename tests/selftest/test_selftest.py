@@ -129,6 +129,7 @@ def test_every_accident_of_a_trained_adapter_gets_its_named_verdict(trained: Ses
         "judge says A",
         "all answers right",
         "prompt cut short",
+        "lost behind the mean",
     }
     assert named(list(outcomes.values()), "fail") == set()
     assert outcomes["base asked again"].got == "0 of 30 answers differ"
