@@ -163,14 +163,18 @@ class ReportData:
         return [row for row in self.arms if row.kind == kind and row.is_primary]
 
     def first_gates(self) -> list[GateRow]:
-        """What the first screen shows: every rule about gain and harm, and validity rules that do not hold.
+        """What the first screen shows as a table: every rule about gain and harm, and validity rules that do not hold.
 
-        The rest of them are one line; `validity_gates` has them all.
+        Cautions stand above it. The rest of validity are one line; `validity_gates` has them all.
         """
-        others = [gate for gate in self.gates if gate.kind != "validity"]
+        others = [gate for gate in self.gates if gate.kind not in ("validity", "caution")]
         held = [gate for gate in self.validity_gates() if gate.status == "pass"]
         broken = [gate for gate in self.validity_gates() if gate.status != "pass"]
         return [*broken, *others, _one_line(held, len(held) + len(broken))] if held else [*broken, *others]
+
+    def cautions(self) -> list[GateRow]:
+        """What the reader should mind beside the verdict."""
+        return [gate for gate in self.gates if gate.kind == "caution"]
 
     def validity_gates(self) -> list[GateRow]:
         """The rules about whether the numbers can be compared at all."""

@@ -156,6 +156,7 @@ class ComparisonRow:
     relative: bool
     sd: float | None
     detectable: float | None
+    floor: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
     Field,
@@ -58,7 +58,7 @@ class JudgeRule(Section):
 class Policy(Section):
     """What must hold to deploy. Gains and margins are differences of scores in [0, 1], or relative, as in `5%`."""
 
-    later: ClassVar[tuple[str, ...]] = ("regression", "control_variate")
+    later: ClassVar[tuple[str, ...]] = ("regression", "constant_answers", "control_variate")
     min_gain: Gain = 0.02
     """What the candidate must gain over the best prompt on the metric that decides: the lower end of the interval lies
     above."""
@@ -86,6 +86,9 @@ class Policy(Section):
     """Candidates that one test set may judge; from the next one on the verdict is `invalid`."""
     suspicious_gain: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Gain above which the verdict is `invalid` until someone has looked for a leak and allows more here."""
+    constant_answers: Literal["block", "warn"] = "block"
+    """What it means where a deploy rests on a side that does no better than one answer given to everything: `block`
+    makes the verdict `invalid`, `warn` tells it, as for a base that cannot do the task at all."""
     stop_early: bool = False
     """Take the candidate's exam in five looks and stop when the verdict on the gain stands; alpha is spent over the
     looks."""

@@ -18,15 +18,19 @@ from suites.types import Example, Score
 
 UNSCORED = Score(None)
 
-Kind = Literal["task", "metric", "slice", "regression", "judge"]
+Kind = Literal["task", "prompt", "metric", "slice", "regression", "judge"]
+
+GAINS: tuple[Kind, ...] = ("task", "prompt")
+"""What must be gained: over the chosen prompt, and over each other one of the bar. All else must not be lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """What is compared: which suite and metric, on which slice, between which arms, and what would be too little.
 
-    `margin` is the gain asked for when `kind` is "task", and the loss tolerated otherwise; both are positive
-    differences of scores in [0, 1], or shares of the baseline's score where `relative`. `tier` says what hangs on it.
+    `margin` is the gain asked for when `kind` is "task" or "prompt" (another prompt of the bar), and the loss tolerated
+    otherwise; neither is negative, both are differences of scores in [0, 1], or shares of the baseline's score where
+    `relative`. `tier` says what hangs on it.
     """
 
     suite: str
@@ -50,7 +54,7 @@ class Comparison(Question):
     for a difference within the gain asked for (task only). `sd` is that of one example's
     difference, clusters allowed for (standard error times root n), and `detectable` the smallest true difference that
     an exam like this tells from none in four of five tries (docs/explanation/statistics.md, d1), the power planned for
-    everywhere.
+    everywhere. `floor` is what knowing nothing scores there, in [0, 1]; None where that is not known or not asked.
     """
 
     n: int
@@ -67,6 +71,7 @@ class Comparison(Question):
     p_equal: float | None = None
     sd: float | None = None
     detectable: float | None = None
+    floor: float | None = None
     method: str = "no scored pairs"
 
 
@@ -96,7 +101,7 @@ def compare(
     result = paired.paired_difference(before, after, clusters, confidence=level, seed=seed)
     harm_test = relative_one_sided_p if question.relative else paired.one_sided_p
     harm = None
-    if question.kind != "task":
+    if question.kind not in GAINS:
         harm = harm_test(before, after, clusters, null=-question.margin, alternative="less")
     elif question.margin and not question.relative:
         comparison = replace(comparison, p_equal=paired.equivalence_p(before, after, clusters, margin=question.margin))
@@ -118,7 +123,7 @@ def not_answered(question: Question, clusters: Numbers, n_examples: int, confide
 
 def interval_level(c: Comparison) -> float:
     """The level of the two-sided interval: for a tolerated loss, that of which each end is a one-sided bound."""
-    return c.confidence if c.kind == "task" else 2 * c.confidence - 1
+    return c.confidence if c.kind in GAINS else 2 * c.confidence - 1
 
 
 def answered(c: Comparison, result: paired.PairedDifference, p_harm: float | None) -> Comparison:

@@ -6,7 +6,15 @@ import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from harness.decision.compare import Comparison, Question, answered, answered_relative, interval_level, not_answered
+from harness.decision.compare import (
+    GAINS,
+    Comparison,
+    Question,
+    answered,
+    answered_relative,
+    interval_level,
+    not_answered,
+)
 from harness.stats.corpus_level import (
     Kinds,
     corpus_difference,
@@ -59,7 +67,7 @@ def compare_corpus(
     named = replace(result, method=f"{chosen.title}: {result.method}")
     harm_test = corpus_relative_one_sided_p if question.relative else corpus_one_sided_p
     harm = None
-    if question.kind != "task":
+    if question.kind not in GAINS:
         harm = harm_test(before, after, chosen.value, clusters, null=-question.margin, alternative="less")
     if not question.relative:
         return answered(comparison, named, harm)

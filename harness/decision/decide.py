@@ -1,8 +1,9 @@
 """Comparisons + Policy -> Gates -> Decision. Pure: no files, no clock, no model.
 
-Superior to the best prompt on the task, and not worse than the base on every regression suite, and the numbers are
-comparable. Every gate must pass to deploy, so the false-deploy rate stays at or below alpha without correction
-(intersection-union test, Berger 1982); claims of harm over several suites or slices are Holm-adjusted.
+Superior to the best prompt on the task, better than every other prompt of the bar, and not worse than the base on every
+regression suite, and the numbers are comparable. Every gate must pass to deploy, so the false-deploy rate stays at or
+below alpha without correction (intersection-union test, Berger 1982); claims of harm over several suites or slices are
+Holm-adjusted.
 """
 
 from __future__ import annotations
@@ -20,14 +21,18 @@ from harness.decision.gates import (
     Measured,
     Rule,
     Status,
+    every_prompt_rule,
     gain_rule,
     gate_id,
     loss_rule,
     numbers,
     slices_rule,
 )
+from harness.decision.headline import KEEPS_ALL, deploy_headline
+from harness.decision.room import at_floor
 from harness.decision.together import Together, together, together_gate
 from harness.decision.wording import (
+    beside_every_prompt,
     lost,
     lost_together,
     measured,
@@ -73,15 +78,17 @@ def decide(
     *,
     budgets: Sequence[Gate] = (),
     regression_declared: bool = True,
+    overridden: Sequence[str] = (),
 ) -> Decision:
     """The first of invalid, reject, keep_prompting, inconclusive, deploy that applies.
 
     `budgets` are gates on what the candidate may cost. `regression_declared` says whether the experiment named its
-    regression suites, or named that it has none. Raises ValueError when two gates have one id: a rule could hide
-    behind another.
+    regression suites, or named that it has none; `overridden` are careful defaults it set aside, for the headline.
+    Raises ValueError when two gates have one id: a rule could hide behind another.
     """
     tasks = [c for c in comparisons if c.kind == "task"]
-    gates = [*validity, *(gain_gate(c) for c in tasks), *harm_gates(comparisons, policy), *budgets]
+    gates = [*validity, *(gain_gate(c) for c in tasks), *every_prompt_gates(comparisons)]
+    gates += [*harm_gates(comparisons, policy), *budgets]
     if not tasks:
         gates.append(Gate("gain", "gain", "unknown", Rule("task_missing"), Measured(words="no task suite")))
     if not regression_declared:
@@ -89,7 +96,7 @@ def decide(
         gates.append(Gate("regression", "harm", "unknown", Rule("regression_missing"), Measured(words=words)))
     if twice := [name for name, count in Counter(gate.id for gate in gates).items() if count > 1]:
         raise ValueError(f"several rules are called {', '.join(twice)}")
-    return _decision(tuple(gates))
+    return _decision(tuple(gates), overridden)
 
 
 def gain_gate(comparison: Comparison) -> Gate:
@@ -98,6 +105,26 @@ def gain_gate(comparison: Comparison) -> Gate:
     shown, excluded = c.low is not None and c.low > c.margin, c.high is not None and c.high <= c.margin
     status: Status = "pass" if shown else "fail" if excluded else "unknown"
     return Gate("gain", "gain", status, gain_rule(c), numbers(c), comparison=c)
+
+
+def every_prompt_gates(comparisons: Sequence[Comparison]) -> list[Gate]:
+    """The candidate against each prompt of the bar that was not chosen, with the numbers of the one hardest to beat.
+
+    Which prompt is best is known only as far as validation tells; all take the test, so the candidate is asked to be
+    better than each, without correction (intersection-union test, docs/explanation/statistics.md, b3). No gate where
+    there is no other prompt.
+    """
+    others = [c for c in comparisons if c.kind == "prompt"]
+    if not others:
+        return []
+    ahead = [c for c in others if c.high is not None and c.high <= 0]
+    hardest = min(ahead or others, key=lambda c: -1.0 if c.low is None else c.low)
+    shown = hardest.low is not None and hardest.low > 0
+    status: Status = "fail" if ahead else "pass" if shown else "unknown"
+    words = f"hardest to beat is {hardest.baseline_arm}: {measured(hardest)}"
+    words += f"; {settle(hardest)}" if status == "unknown" else ""
+    result = replace(numbers(hardest), words=words)
+    return [Gate("every_prompt", "gain", status, every_prompt_rule(len(others)), result, comparison=hardest)]
 
 
 def harm_gates(comparisons: Sequence[Comparison], policy: Policy) -> list[Gate]:
@@ -130,8 +157,12 @@ def _kept(c: Comparison) -> bool:
 
 
 def _harm_gate(c: Comparison, harmed: bool) -> Gate:
-    """Critical and advisory rules ask for proof that nothing was lost; supporting ones for no proof that it was."""
-    status: Status = "fail" if harmed else "pass" if c.tier == "supporting" or _kept(c) else "unknown"
+    """Critical and advisory rules ask for proof that nothing was lost; supporting ones for no proof that it was.
+
+    Where the baseline has next to nothing to lose, neither can be had.
+    """
+    kept = not at_floor(c) and (c.tier == "supporting" or _kept(c))
+    status: Status = "fail" if harmed else "pass" if kept else "unknown"
     return Gate(gate_id(c), "harm", status, loss_rule(c), numbers(c), c.tier, c)
 
 
@@ -163,7 +194,7 @@ def _verdict(gates: Sequence[Gate]) -> Verdict:
 
 
 HEADLINES = {
-    Verdict.DEPLOY: "Deploy: the fine-tune beats the best prompt and loses nothing beyond what you allow.",
+    Verdict.DEPLOY: KEEPS_ALL,
     Verdict.KEEP_PROMPTING: "Keep prompting: the fine-tune is not worth replacing the prompt.",
     Verdict.REJECT: "Do not deploy: the fine-tune does harm.",
     Verdict.INCONCLUSIVE: "Do not deploy yet: inconclusive.",
@@ -178,15 +209,36 @@ NEXT_STEPS = {
     Verdict.INCONCLUSIVE: "Add test examples as said above and run the same command again; finished work is kept.",
     Verdict.INVALID: "Mend what the failed gate names and run the same command again.",
 }
+ANOTHER_PROMPT = (
+    "Ship a prompt, chosen anew with more validation rows: one that was not chosen holds its own against the fine-tune."
+)
+HARDER_SUITE = (
+    "Ask what the base can do in place of the suites named above, or go without them; more of the same examples would "
+    "not settle it."
+)
 CHEAPER = "Serve it on something faster or cheaper, or raise the budget in `policy`; then run again."
 
 
-def _decision(gates: tuple[Gate, ...]) -> Decision:
+def _decision(gates: tuple[Gate, ...], overridden: Sequence[str]) -> Decision:
     verdict = _verdict(gates)
     headline, next_step = HEADLINES[verdict], NEXT_STEPS[verdict]
     if verdict is Verdict.REJECT and not _failed(gates, "harm"):
         headline, next_step = OVER_BUDGET, CHEAPER
+    if verdict is Verdict.INCONCLUSIVE and all(_at_floor(gate) for gate in gates if _is_open(gate)):
+        next_step = HARDER_SUITE
+    if verdict is Verdict.DEPLOY:
+        headline = deploy_headline(gates, overridden)
+    if verdict is Verdict.KEEP_PROMPTING and {gate.id for gate in _failed(gates, "gain")} == {"every_prompt"}:
+        next_step = ANOTHER_PROMPT
     return Decision(verdict, gates, headline, _reason(verdict, gates), next_step)
+
+
+def _is_open(gate: Gate) -> bool:
+    return gate.status == "unknown" and gate.tier != "advisory"
+
+
+def _at_floor(gate: Gate) -> bool:
+    return gate.kind == "harm" and gate.comparison is not None and at_floor(gate.comparison)
 
 
 def _failed(gates: Sequence[Gate], kind: Kind) -> list[Gate]:
@@ -202,12 +254,18 @@ def _reason(verdict: Verdict, gates: Sequence[Gate]) -> str:
         return " ".join([*_harm(gates), *([result(task)] if task else [])])
     if task is None:
         return "There is no task suite, so nothing can be better than the prompt."
-    if verdict is Verdict.KEEP_PROMPTING and task.high is not None:
-        shown = task.p_equal is not None and task.p_equal <= 1 - task.confidence
-        same = " The two are equivalent within that." if shown else ""
-        at_best = f"At best that is {points(task, task.high)}; you asked for more than {_margin(task)}.{same}"
-        return f"{result(task)} {at_best}"
-    return f"{result(task)} {_open(task, gates)}" if verdict is Verdict.INCONCLUSIVE else result(task)
+    sentences = [result(task)]
+    if verdict is Verdict.KEEP_PROMPTING and any(gate.id == "gain" for gate in _failed(gates, "gain")):
+        sentences.append(_at_best(task))
+    sentences += [beside_every_prompt(gate) for gate in gates if gate.id == "every_prompt"]
+    return " ".join([*sentences, *([_open(task, gates)] if verdict is Verdict.INCONCLUSIVE else [])])
+
+
+def _at_best(task: Comparison) -> str:
+    """Why a gain that was excluded is too little."""
+    shown = task.p_equal is not None and task.p_equal <= 1 - task.confidence
+    same = " The two are equivalent within that." if shown else ""
+    return f"At best that is {points(task, task.high or 0.0)}; you asked for more than {_margin(task)}.{same}"
 
 
 def _broken(gate: Gate) -> str:
@@ -232,12 +290,12 @@ def _loss(gate: Gate) -> str:
 
 def _open(task: Comparison, gates: Sequence[Gate]) -> str:
     """What is still open; the gates themselves say what would close them."""
-    still = [gate for gate in gates if gate.status == "unknown" and gate.tier != "advisory"]
+    still = [gate for gate in gates if _is_open(gate)]
     text = f"Still open: {', '.join(title(gate) for gate in still)}."
     if any(gate.id == "gain" for gate in still):
         text += f" You asked for more than {_margin(task)}; {settle(task)}."
-    kept = [gate.status == "pass" for gate in gates if gate.kind == "harm"]
-    if kept and all(kept):
+    suites = any(gate.id.startswith("regression/") and gate.tier != "advisory" for gate in gates)
+    if suites and all(gate.status == "pass" for gate in gates if gate.kind == "harm"):
         text += " Nothing it could do before got worse beyond what you allow."
     return text
 

@@ -8,15 +8,16 @@ from typing import Literal
 from harness.config.base import Tier
 from harness.decision.compare import Comparison, Question
 
-Kind = Literal["validity", "gain", "harm", "budget"]
+Kind = Literal["validity", "gain", "harm", "budget", "caution"]
+"""A caution decides nothing and is always advisory: what a reader should mind beside the verdict."""
 Status = Literal["pass", "fail", "unknown"]
 
 RuleName = Literal[
-    "gain", "seeds", "task_missing", "loss", "shown_loss", "slices", "shown_slices", "together",
-    "regression_missing",
-    "latency", "cost",
+    "gain", "every_prompt", "seeds", "task_missing", "loss", "shown_loss", "slices", "shown_slices", "together",
+    "regression_missing", "latency", "cost",
     "frozen", "data", "weights", "adapter", "candidate", "answered", "failures", "room_to_answer", "comparable",
-    "fresh_exam", "plausible", "unseen_exam",
+    "fresh_exam", "plausible", "unseen_exam", "constant_answers", "aligned",
+    "prompts_tried", "floor", "lenient", "form",
 ]  # fmt: skip
 
 
@@ -26,7 +27,7 @@ class Rule:
 
     `unit` is that of `limit` and of what is measured: "score" (a difference of scores in [0, 1]), "relative" (a share
     of the baseline's score), "share" (of examples, in [0, 1]), "p", "count", "logit", "s", or a currency's code, per
-    1,000 requests. `parts` is how many slices or suites a rule speaks of.
+    1,000 requests. `parts` is how many parts of the exam, suites or prompts a rule speaks of.
     """
 
     name: RuleName
@@ -69,6 +70,8 @@ def gate_id(question: Question) -> str:
     match question.kind:
         case "task":
             return "gain"
+        case "prompt":
+            return "every_prompt"
         case "metric":
             return f"metric/{question.metric}"
         case "regression":
@@ -82,6 +85,11 @@ def gate_id(question: Question) -> str:
 def gain_rule(question: Question) -> Rule:
     """The candidate gains more than was asked for."""
     return Rule("gain", question.margin, unit(question))
+
+
+def every_prompt_rule(others: int) -> Rule:
+    """The candidate is better than each prompt that was not chosen, by however little."""
+    return Rule("every_prompt", 0.0, "score", others)
 
 
 def loss_rule(question: Question) -> Rule:

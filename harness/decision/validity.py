@@ -57,10 +57,17 @@ def effect_gate(difference: float | None) -> Gate | None:
     return _gate(Rule("adapter", 0, "logit"), difference > 0, Measured(difference, words=words))
 
 
-def difference_gate(pairs: Sequence[tuple[Mapping[str, object], Mapping[str, object]]]) -> Gate:
-    """The candidate answers something differently from the base, asked the same things.
+Outputs = Mapping[str, object]
+"""Answers by example id."""
 
-    `pairs` are (base outputs, candidate outputs) by example id, one per exam both took with the same prompts.
+
+def difference_gate(
+    pairs: Sequence[tuple[Outputs, Outputs]], bar: Mapping[str, tuple[Outputs, Outputs]] | None = None
+) -> Gate:
+    """The candidate answers something differently from the base, asked the same things, and from every prompt.
+
+    `pairs` are (base outputs, candidate outputs), one per exam both took with the same prompts; `bar` has by prompt
+    those of the task.
     """
     shared = [(base[i], candidate[i]) for base, candidate in pairs for i in base.keys() & candidate.keys()]
     changed = sum(base != candidate for base, candidate in shared)
@@ -70,7 +77,14 @@ def difference_gate(pairs: Sequence[tuple[Mapping[str, object], Mapping[str, obj
     words = f"{changed:,} of {len(shared):,} answers differ"
     if not changed:
         words += "; the candidate is identical to the base, was the fine-tuned model loaded?"
+    elif same := [arm for arm, (base, candidate) in (bar or {}).items() if _identical(base, candidate)]:
+        changed, words = 0, f"every answer is that of {', '.join(same)}; was the fine-tuned model asked?"
     return _gate(Rule("candidate", 0, "count"), changed > 0, Measured(changed, n=len(shared), words=words))
+
+
+def _identical(base: Outputs, candidate: Outputs) -> bool:
+    shared = base.keys() & candidate.keys()
+    return bool(shared) and all(base[i] == candidate[i] for i in shared)
 
 
 def answered_gate(health: Sequence[ArmHealth], max_unscored: float) -> Gate:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from harness.config.base import Tier
-from harness.decision.compare import Comparison, Question
+from harness.decision.compare import GAINS, Comparison, Question
 from harness.decision.gates import Gate, Kind, Measured, Rule, RuleName, Status
+from harness.decision.room import at_floor, is_generous
 from harness.stats import power
 from reports.format import numbers
 from reports.format.numbers import span
@@ -22,6 +23,7 @@ class Wording(NamedTuple):
 
 RULES: dict[RuleName, Wording] = {
     "gain": Wording("gain over the best prompt", "more than {limit}"),
+    "every_prompt": Wording("every prompt", "above 0 over each prompt not chosen ({parts})"),
     "seeds": Wording("gain over training seeds", "not shown to be {limit} or less"),
     "task_missing": Wording("gain over the best prompt", "a task suite decides"),
     "loss": Wording("", "no worse than {limit}"),
@@ -47,6 +49,12 @@ RULES: dict[RuleName, Wording] = {
     "comparable": Wording("comparable", "same examples, marking, settings, template, engine and dtype"),
     "fresh_exam": Wording("fresh exam", "a test set judges at most {limit} candidates"),
     "plausible": Wording("plausible", "a gain above {limit} asks for a leak audit first"),
+    "constant_answers": Wording("constant answers", "both sides do better than one answer given to everything"),
+    "aligned": Wording("aligned", "answers fit their own rows better than the rows beside them"),
+    "prompts_tried": Wording("prompts tried", "more than one prompt is tried"),
+    "floor": Wording("prompt at the floor", "the best prompt is shown better than one answer given to everything"),
+    "lenient": Wording("lenient reading", "a lenient reading takes back at most {limit}"),
+    "form": Wording("form alone", "at most {limit} of the answers differ from their target in form alone"),
     "unseen_exam": Wording("unseen exam", "a deploy stands without the test examples that training has seen"),
 }
 
@@ -128,7 +136,26 @@ def measured_sentence(gate: Gate) -> str:
     if gate.comparison is None or gate.measured.words:
         return gate.measured.words
     sentence = measured(gate.comparison)
+    if gate.kind == "harm" and (room := room_sentence(gate)):
+        return f"{sentence}; {room}"
     return f"{sentence}; {settle(gate.comparison)}" if gate.status == "unknown" else sentence
+
+
+def room_sentence(gate: Gate) -> str:
+    """What a rule about a loss could not have shown, and what to do; or that it allows most of what could be lost."""
+    c = gate.comparison
+    if c is None or c.floor is None or c.baseline is None or gate.status == "fail":
+        return ""
+    whose = "the base" if c.kind == "regression" else "the best prompt"
+    had = f"{whose} scores {c.baseline:.1%} and knowing nothing {c.floor:.1%}"
+    if gate.status == "unknown" and at_floor(c):
+        return (
+            f"{had}, so that a loss of {points(c, c.margin).lstrip('+')} could not be seen; ask what the base can do, "
+            "set a smaller margin, or leave it out"
+        )
+    if not is_generous(c):
+        return ""
+    return f"{had}: the margin is more than half of what could be lost"
 
 
 def _budget(gate: Gate) -> str:
@@ -163,7 +190,7 @@ def settle(c: Comparison) -> str:
         return "it takes examples of more than one cluster"
     if c.difference is None or c.sd is None:
         return "a score near 0 allows no ratio; state the margin as a difference"
-    task = c.kind == "task"
+    task = c.kind in GAINS
     limit = c.margin if task else -c.margin
     needed = power.required_n(c.difference, limit, c.sd, confidence=c.confidence, power=power.POWER, one_sided=not task)
     if needed is None:
@@ -194,13 +221,34 @@ def result(task: Comparison) -> str:
     return sentence
 
 
+def beside_every_prompt(gate: Gate) -> str:
+    """How the candidate stands to the prompts that were not chosen, as a sentence; empty where nothing is measured."""
+    c, others = gate.comparison, gate.rule.parts or 0
+    if gate.status == "pass":
+        return f"It is shown better than each of the {others + 1} prompts on the test."
+    if c is None or c.baseline is None or c.candidate is None:
+        return ""
+    interval = "" if c.low is None and c.high is None else f", {c.confidence:.0%} interval {ends(c)}"
+    return (
+        f"Of the {others + 1} prompts {c.baseline_arm} is the hardest to beat on the test: {c.candidate_arm} "
+        f"{_more(c.candidate - c.baseline)} it, {c.candidate:.1%} against {c.baseline:.1%}{interval}."
+    )
+
+
+def lost_points(c: Comparison) -> str:
+    """A loss in points, without its sign."""
+    if c.baseline is None or c.candidate is None:
+        return "some"
+    return f"{(c.baseline - c.candidate) * 100:.1f} points"
+
+
 def lost(c: Comparison) -> str:
     """A shown loss as one phrase anyone can read."""
     name = "the judge's preference" if c.kind == "judge" else subject(c)
     if c.baseline is None or c.candidate is None:
         return name
     return (
-        f"{(c.baseline - c.candidate) * 100:.1f} points on {name} ({c.candidate:.1%} after {c.baseline:.1%}; "
+        f"{lost_points(c)} on {name} ({c.candidate:.1%} after {c.baseline:.1%}; "
         f"allowed: {points(c, c.margin).lstrip('+')})"
     )
 

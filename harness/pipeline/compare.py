@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import cast
 
 from harness.config.base import Tier, read_margin
 from harness.config.policy import MetricRule, Policy
-from harness.decision.compare import UNSCORED, Comparison, Kind, Question, compare, slices_of
+from harness.decision.compare import GAINS, UNSCORED, Comparison, Kind, Question, compare, slices_of
 from harness.decision.compare_corpus import Answers, compare_corpus
 from harness.decision.sharpen import Asked, known_of_part, sharpened
 from harness.experiment import exams
 from harness.experiment.session import Session
 from harness.judge import ask, trust
 from harness.judge.ask import Judged
+from harness.pipeline.floors import floor
 from harness.stats.sequential import level_at_look, planned_looks
 from harness.store import arms, judging, runs
 from harness.store.database import Store
@@ -25,6 +26,7 @@ from suites.metrics.table import CORPUS
 from suites.types import Score
 
 FINISHED = "answers that end"
+WITH_FLOOR: tuple[Kind, ...] = ("metric", "regression")
 
 Marks = Mapping[str, Score] | Answers
 """By example id a score, or for a metric of the whole exam (target, answer)."""
@@ -60,16 +62,23 @@ class Comparer:
         examples = [pair for pair in runs.clusters(self.store, base.suite_id) if ids is None or pair[0] in ids]
         before, after = (marks(self.store, row.run_id, metric) for row in (base, candidate))
         answer = self.answer(question, examples, before, after)
-        return self._sharpened(answer, examples, after, ids) if kind == "task" and self.whole else answer
+        if kind == "task" and self.whole:
+            answer = self._sharpened(answer, self.whole, examples, after, ids)
+        return replace(answer, floor=floor(self.store, base.run_id, metric)) if kind in WITH_FLOOR else answer
 
-    def _sharpened(self, answer: Comparison, examples: Asked, candidate: Marks, ids: set[str] | None) -> Comparison:
-        """The gain on the part that the candidate was asked, sharpened by the prompt's marks on the whole exam."""
-        if self.whole is None:
-            return answer
-        whole = [pair for pair in runs.clusters(self.store, self.whole.suite_id) if ids is None or pair[0] in ids]
-        scores = runs.scores(self.store, self.whole.run_id, answer.metric)
+    def _sharpened(
+        self, answer: Comparison, run: RunRow, examples: Asked, candidate: Marks, ids: set[str] | None
+    ) -> Comparison:
+        """The gain on the part that the candidate was asked, sharpened by the prompt's `run` on the whole exam."""
+        whole = [pair for pair in runs.clusters(self.store, run.suite_id) if ids is None or pair[0] in ids]
+        scores = runs.scores(self.store, run.run_id, answer.metric)
         known = known_of_part(examples, whole, scores, cast(Mapping[str, Score], candidate))
         return sharpened(answer, known, fmean(scores.get(i, UNSCORED).value or 0.0 for i, _ in whole))
+
+    def other_prompts(self, prompts: Sequence[RunRow], candidate: RunRow, metric: str) -> list[Comparison]:
+        """The candidate against each of `prompts`, on what it answered itself: an exam may have stopped early."""
+        ids = {example_id for example_id, _ in runs.clusters(self.store, candidate.suite_id)}
+        return [self.compare("prompt", run, candidate, metric, 0.0, ids=ids) for run in prompts]
 
     def finished(self, base: RunRow, candidate: RunRow, rule: MetricRule) -> list[Comparison]:
         """Whether answers end by themselves. A fine-tune that lost its end-of-sequence token can still score well."""
@@ -95,7 +104,7 @@ class Comparer:
             texts = (cast(Answers, base), cast(Answers, candidate))
             return compare_corpus(question, examples, *texts, confidence=self.confidence, seed=self.seed)
         level = None
-        if question.kind == "task" and self.looks:  # stricter, since it was looked at before; see `sequential`
+        if question.kind in GAINS and self.looks:  # stricter, since it was looked at before; see `sequential`
             level = level_at_look(len({cluster for _, cluster in examples}), self.looks, self.confidence)
         scores = (cast(Mapping[str, Score], base), cast(Mapping[str, Score], candidate))
         return compare(question, examples, *scores, confidence=self.confidence, level=level, seed=self.seed)
@@ -119,12 +128,13 @@ def whole_run(session: Session) -> RunRow | None:
 
 
 def compare_all(session: Session) -> list[Comparison]:
-    """Task, its other metrics, its slices, every regression suite, and the judge."""
+    """Task, the other prompts, its other metrics, its slices, every regression suite, and the judge."""
     experiment, ours = session.experiment, comparer(session)
     config, policy = experiment.config, experiment.config.policy
     base, candidate = chosen_runs(session)
     primary, *others = config.task.ordered_metrics
     comparisons = [ours.compare("task", base, candidate, primary, policy.min_gain)]
+    comparisons += ours.other_prompts(other_prompts(session, base), candidate, primary)
     for metric in others:
         rule = policy.metrics.get(metric, MetricRule())
         comparisons.append(ours.compare("metric", base, candidate, metric, rule.margin, rule.tier))
@@ -141,6 +151,13 @@ def compare_all(session: Session) -> list[Comparison]:
         verdicts = ask.read_verdicts(session.store, session.id)
         comparisons.append(ours.judged(base, candidate, verdicts, policy.judge.margin, tier))
     return comparisons
+
+
+def other_prompts(session: Session, chosen: RunRow) -> list[RunRow]:
+    """The runs on the task of the prompts that were not chosen, but for those that failed too often to be used."""
+    most = session.experiment.config.policy.max_unscored
+    runs_taken = arms.exams(session.store, session.id, "base", "task")
+    return [run for run in runs_taken if run.arm != chosen.arm and run.n_unscored <= most * (run.n + run.n_unscored)]
 
 
 def _question(

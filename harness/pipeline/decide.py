@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from importlib.metadata import version
 
 from harness.decision import validity
@@ -14,6 +15,7 @@ from harness.decision.compare import Comparison
 from harness.decision.costs import cheaper
 from harness.decision.decide import Decision, Verdict, decide
 from harness.decision.gates import Gate
+from harness.decision.overrides import overrides
 from harness.decision.wording import in_words, measured
 from harness.experiment.session import Session
 from harness.judge import ask, audit
@@ -22,6 +24,7 @@ from harness.pipeline.compare import chosen_runs, compare_all, comparer, distrus
 from harness.pipeline.costs import keep_costs, keep_stakes
 from harness.pipeline.lesson import tracked
 from harness.pipeline.seeds import curve_sentence, seed_gates, seed_sentence
+from harness.pipeline.straw_men import straw_men
 from harness.pipeline.validity import validity_gates
 from harness.store import decisions, experiments
 from harness.store.decisions import Decided
@@ -39,18 +42,39 @@ def conclude(session: Session) -> None:
     declared = config.regression is not None or config.model is not None
     costs = keep_costs(session)
     others = budget_gates(costs, config.policy) + (seed_gates(session, config.policy.min_gain) if comparisons else [])
-    decision = decide(gates, comparisons, config.policy, budgets=others, regression_declared=declared)
+    rules = partial(
+        decide, policy=config.policy, budgets=others, regression_declared=declared, overridden=overrides(config)
+    )
+    decision = rules(gates, comparisons)
+    if comparisons:
+        gates += _straw_men(session, comparisons[0], decision.verdict)
+        decision = rules(gates, comparisons)
     if decision.verdict is Verdict.KEEP_PROMPTING and (price := cheaper(costs)):
         decision = replace(decision, reason=f"{decision.reason} {price}")
-    leaks = _without_leaks(session, gates, comparisons, others, decision, declared)
+    leaks = _without_leaks(session, gates, comparisons, rules, decision)
     if decision.verdict is Verdict.DEPLOY and leaks and leaks.turned:
         gates.append(validity.unseen_gate(leaks.told))
-        decision = decide(gates, comparisons, config.policy, budgets=others, regression_declared=declared)
+        decision = rules(gates, comparisons)
     decision = cross_validation.of_recipe(session, decision)
     comparable = decision.verdict is not Verdict.INVALID and comparisons
     keep_stakes(session, comparisons[0] if comparable else None, costs)
     _store(session, comparisons, decision, leaks)
     _report(session, comparisons, decision)
+
+
+def _straw_men(session: Session, gain: Comparison, verdict: Verdict) -> list[Gate]:
+    """Gates and cautions on what both sides answered.
+
+    Constant answers decide where they would be deployed, or deployed against; where they would not, or where the
+    experiment says that they may be, they are told.
+    """
+    straw = straw_men(session, gain)
+    constant = straw.constant
+    told = session.experiment.config.policy.constant_answers == "warn" or verdict is not Verdict.DEPLOY
+    if told and constant.status != "pass":
+        constant = replace(constant, kind="caution", tier="advisory", status="fail")
+    settled = verdict in (Verdict.KEEP_PROMPTING, Verdict.REJECT)
+    return [straw.aligned, constant, *straw.always, *([] if settled else straw.beside_a_gain)]
 
 
 def leaked(session: Session) -> set[str]:
@@ -71,9 +95,8 @@ def _without_leaks(
     session: Session,
     gates: Sequence[Gate],
     comparisons: Sequence[Comparison],
-    others: Sequence[Gate],
+    rules: Callable[[Sequence[Gate], Sequence[Comparison]], Decision],
     decision: Decision,
-    declared: bool,
 ) -> WithoutLeaks | None:
     """What the decision would be on the test examples that training has not seen; None where it has seen none."""
     seen, examples, policy = leaked(session), session.splits["test"], session.experiment.config.policy
@@ -87,7 +110,7 @@ def _without_leaks(
     task, (base, candidate) = comparisons[0], chosen_runs(session)
     kept = {example.id for example in examples} - seen
     clean = comparer(session).compare("task", base, candidate, task.metric, policy.min_gain, ids=kept)
-    other = decide(gates, [clean, *comparisons[1:]], policy, budgets=others, regression_declared=declared)
+    other = rules(gates, [clean, *comparisons[1:]])
     sentence = (
         f"{count}. With them the gain is {measured(task)}, verdict {decision.verdict.text}; without them "
         f"{measured(clean)}, verdict {other.verdict.text}."

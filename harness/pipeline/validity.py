@@ -58,7 +58,16 @@ def _effect(session: Session) -> Gate | None:
 
 
 def _different(session: Session) -> Gate:
-    return validity.difference_gate(_same_questions(session))
+    return validity.difference_gate(_same_questions(session), _beside_bar(session))
+
+
+def _beside_bar(session: Session) -> dict[str, tuple[validity.Outputs, validity.Outputs]]:
+    """By prompt of the bar (its answers, the candidate's) to the task; of a fold nothing, it has too few of them."""
+    if session.experiment.fold:
+        return {}
+    given = runs.outputs(session.store, arms.chosen(session.store, session.id, "candidate").run_id)
+    prompts = arms.exams(session.store, session.id, "base", "task")
+    return {run.arm: (runs.outputs(session.store, run.run_id), given) for run in prompts}
 
 
 def _comparable(session: Session) -> Gate:

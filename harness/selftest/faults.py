@@ -43,6 +43,14 @@ from harness.selftest.inject import (
     some,
     too_many,
 )
+from harness.selftest.straw_men import (
+    constant_candidate,
+    no_suite_asked,
+    prompt_as_good,
+    shifted_prompt,
+    suite_at_floor,
+    wrapped_prompt,
+)
 from harness.store import runs
 from harness.store.arms import places
 from suites.data.examples import sha256_json
@@ -72,7 +80,8 @@ def shuffled_answers(session: Session) -> Planted:
     answers = answers_of(session)
     moved = examples[most:] + examples[:most]
     rewrite(session, {e.id: answers[other.id] for e, other in zip(examples, moved, strict=True)})
-    return no_better(session, "every answer given to an example with another target")
+    planted = no_better(session, "every answer given to an example with another target")
+    return replace(planted, verdicts=(*planted.verdicts, Verdict.INVALID))  # where that is a neighbour's answer
 
 
 def answers_cut_short(session: Session) -> Planted:
@@ -248,4 +257,10 @@ MUTANTS: dict[str, Mutant] = {
     "prompt cut short": prompt_cut_short,
     "lost behind the mean": lost_behind_the_mean,
     "judge says A": judge_says_a,
+    "prompt as good": prompt_as_good,
+    "suite at its floor": suite_at_floor,
+    "constant candidate": constant_candidate,
+    "shifted prompt": shifted_prompt,
+    "wrapped prompt": wrapped_prompt,
+    "no suite asked": no_suite_asked,
 }

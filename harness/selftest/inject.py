@@ -41,23 +41,29 @@ class NotApplicable(Exception):
 class Planted:
     """What was done to the record, and what must come of it.
 
-    One of `verdicts` (any when empty), at least one of the validity gates `failed`, and the gate `advisory` without a
-    say in the verdict.
+    One of `verdicts` (any when empty), at least one of the validity gates `failed`, the gate `advisory` without a say
+    in the verdict, the caution `told` beside it, and a headline that `never_says` what is no longer shown.
     """
 
     done: str
     verdicts: tuple[Verdict, ...] = ()
     failed: tuple[str, ...] = ()
     advisory: str = ""
+    told: str = ""
+    never_says: str = ""
 
     @property
     def expected(self) -> str:
         """What must come of it, as a reader is told."""
         verdicts = " or ".join(verdict.text for verdict in self.verdicts)
         gates = f" by {' or '.join(self.failed)}" if self.failed else ""
-        return f"{verdicts}{gates}" if verdicts else f"{self.advisory} is advisory"
+        if verdicts:
+            return f"{verdicts}{gates}"
+        if self.advisory:
+            return f"{self.advisory} is advisory"
+        return f"{self.told} is told" if self.told else f"never {self.never_says!r}"
 
-    def holds(self, verdict: str, gates: Sequence[GateRow]) -> bool:
+    def holds(self, verdict: str, gates: Sequence[GateRow], headline: str = "") -> bool:
         """Whether it did."""
         failed = {gate.name for gate in gates if gate.kind == "validity" and gate.status == "fail"}
         tiers = {gate.tier for gate in gates if gate.kind == "harm" and gate.name == self.advisory}
@@ -65,6 +71,8 @@ class Planted:
             (not self.verdicts or verdict in {allowed.text for allowed in self.verdicts})
             and (not self.failed or bool(failed & set(self.failed)))
             and (not self.advisory or tiers == {"advisory"})
+            and (not self.told or self.told in {gate.name for gate in gates if gate.kind == "caution"})
+            and (not self.never_says or self.never_says not in headline)
         )
 
 
@@ -168,13 +176,24 @@ def rewrite(
     `spoilt` makes a broken metric of a sound one, by name.
     """
     store, chosen = session.store, arms.chosen(session.store, session.id, side)
+    marked = marked_anew(session, chosen.run_id, asked_examples(session, side), answers, spoilt)
+    run, made = runs.on_record(store, chosen.run_id), runs.made(store, chosen.run_id)
+    runs.record(store, run, "task", made.prompter_id, marked, made.seconds)
+    examiner(session).put(side, chosen.arm, run, chosen=True)
+
+
+def marked_anew(
+    session: Session,
+    run_id: str,
+    examples: Sequence[Example],
+    answers: Mapping[str, Completion],
+    spoilt: Mapping[str, Callable[[Mark], Mark]] | None = None,
+) -> list[Marked]:
+    """Answers to examples of the task for a run, marked by the task's metrics, or by what `spoilt` makes of them."""
     suite = exams.task_suite(session.experiment, session.splits, "test")
     marks = {name: build(name, suite.schema) for name in suite.metrics}
     marks |= {name: checked(name, spoil(marks[name])) for name, spoil in (spoilt or {}).items()}
-    marked = [_marked(chosen.run_id, example, answers[example.id], marks) for example in asked_examples(session, side)]
-    run, made = runs.on_record(store, chosen.run_id), runs.made(store, chosen.run_id)
-    runs.record(store, run, suite.kind, made.prompter_id, marked, made.seconds)
-    examiner(session).put(side, chosen.arm, run, chosen=True)
+    return [_marked(run_id, example, answers[example.id], marks) for example in examples]
 
 
 def rewrite_regression(session: Session, suite: Suite, answers: Sequence[str]) -> None:

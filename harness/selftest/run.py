@@ -231,7 +231,13 @@ def _planted(mutant: Mutant) -> Test:
         if planted.advisory:
             tiers = sorted({gate.tier for gate in gates if gate.name == planted.advisory})
             got = f"{planted.advisory} is {' and '.join(tiers)}"
-        return Outcome(planted.done, planted.expected, got, "pass" if planted.holds(verdict, gates) else "fail")
+        if planted.told:
+            cautions = [gate.name for gate in gates if gate.kind == "caution"]
+            got = f"{verdict}, told: {', '.join(cautions) or 'nothing'}"
+        headline = decisions.headline(session.store, session.id)
+        holds = planted.holds(verdict, gates, headline)
+        got = headline if planted.never_says else got
+        return Outcome(planted.done, planted.expected, got, "pass" if holds else "fail")
 
     return test
 

@@ -73,6 +73,12 @@ def forget(store: Store, experiment_id: str, side: Side) -> None:
     store.execute("delete from arms where experiment_id = ? and side = ?", [experiment_id, side])
 
 
+def forget_run(store: Store, experiment_id: str, side: Side, run_id: str) -> None:
+    """Drop one run from its place in an experiment."""
+    sql = "delete from arms where experiment_id = ? and side = ? and run_id = ?"
+    store.execute(sql, [experiment_id, side, run_id])
+
+
 def unchoose(store: Store, experiment_id: str, side: Side, kind: str) -> None:
     """No arm of a side is the chosen one on suites of a kind any more."""
     sql = """update arms set chosen = false where experiment_id = ? and side = ? and run_id in (

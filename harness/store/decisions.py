@@ -31,8 +31,18 @@ def put(store: Store, decided: Decided, comparisons: Sequence[ComparisonRow], ga
 
 def verdict(store: Store, experiment_id: str) -> str:
     """The verdict on record; empty when there is none yet."""
-    rows = store.fetch(DecisionRow, "from v_decisions where experiment_id = ?", [experiment_id])
+    rows = _on_record(store, experiment_id)
     return rows[0].verdict if rows else ""
+
+
+def headline(store: Store, experiment_id: str) -> str:
+    """The headline on record; empty when there is none yet."""
+    rows = _on_record(store, experiment_id)
+    return rows[0].headline if rows else ""
+
+
+def _on_record(store: Store, experiment_id: str) -> list[DecisionRow]:
+    return store.fetch(DecisionRow, "from v_decisions where experiment_id = ?", [experiment_id])
 
 
 def gates(store: Store, experiment_id: str) -> list[GateRow]:
@@ -54,7 +64,7 @@ def spreads(store: Store, name: str) -> list[Spread]:
     sql = """select case kind when 'task' then 'gain' when 'judge' then kind
                 when 'metric' then concat('metric/', metric) else concat('regression/', suite) end as gate_id, n, sd
              from v_comparisons join v_experiments using (experiment_id)
-             where kind <> 'slice' and sd is not null and name = ? order by created_at"""
+             where kind not in ('slice', 'prompt') and sd is not null and name = ? order by created_at"""
     return store.fetch(Spread, sql, [name])
 
 

@@ -37,6 +37,8 @@ def show(data: ReportData, report: Path, store: Path) -> None:
     console.print(plain(decision.reason))
     if data.facts.leaks and data.facts.leaks.turned:
         console.print(plain(f"Mind: {data.facts.leaks.sentence}", "yellow"))
+    for gate in data.cautions():
+        console.print(plain(f"Mind: {gate.name}: {gate.measured}.", "yellow"))
     console.print()
     console.print(table)
     console.print()

@@ -1,8 +1,8 @@
 """The gates as JUnit XML, the form every CI system shows: one test case per gate.
 
 A rule that is broken is a failure, numbers that cannot be compared are an error, and what these examples cannot tell
-is skipped. Advisory rules decide nothing, so a broken one is skipped too. Exit codes stay the decision's own: an
-inconclusive experiment has no failure here and still does not deploy.
+is skipped. Advisory rules decide nothing, so a broken one is skipped too, as is what to mind beside the verdict. Exit
+codes stay the decision's own: an inconclusive experiment has no failure here and still does not deploy.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ def _case(suite: ET.Element, gate: GateRow) -> None:
             ET.SubElement(properties, "property", name=name, value=_text(str(value)))
     message = _text(f"{gate.measured} (rule: {gate.rule})")
     if gate.status == "unknown" or (gate.status == "fail" and gate.tier == "advisory"):
-        state = "open" if gate.status == "unknown" else "broken, but advisory"
+        told = "mind" if gate.kind == "caution" else "broken, but advisory"
+        state = "open" if gate.status == "unknown" else told
         ET.SubElement(case, "skipped", message=f"{state}: {message}")
     elif gate.status == "fail":
         kind = "error" if gate.kind == "validity" else "failure"

@@ -86,7 +86,13 @@ def _forest(comparisons: Sequence[ComparisonRow], label: str) -> Figure | None:
 
 
 def _label(c: ComparisonRow) -> str:
-    name = {"task": "gain on the task", "metric": c.metric, "judge": "judge", "slice": c.slice}
+    name = {
+        "task": "gain on the task",
+        "prompt": f"against {c.baseline_arm}",
+        "metric": c.metric,
+        "judge": "judge",
+        "slice": c.slice,
+    }
     share = " (share of the baseline)" if c.relative else ""
     return _plain_text(name.get(c.kind, c.suite)) + share
 

@@ -51,9 +51,9 @@ class GateRecord(Part):
     """One rule, its number and what was measured in the rule's unit, and whether it holds; and both in words."""
 
     gate_id: str
-    """`gain`, `metric/NAME`, `regression/SUITE`, `judge`, `slices`, or the name of a rule; unique."""
-    kind: Literal["validity", "gain", "harm", "budget"]
-    """What it guards: whether the numbers can be compared, the gain, losses, or cost and latency."""
+    """`gain`, `every_prompt`, `metric/NAME`, `regression/SUITE`, `judge`, `slices`, or the name of a rule; unique."""
+    kind: Literal["validity", "gain", "harm", "budget", "caution"]
+    """What it guards: whether the numbers can be compared, the gain, losses, or cost and latency; or what to mind."""
     tier: Literal["critical", "supporting", "advisory"]
     """Critical: must be shown to hold. Supporting: must not be shown to be broken. Advisory: is only told."""
     name: str
@@ -84,9 +84,9 @@ class ComparisonRecord(Part):
 
     suite: str
     """The suite both sides answered."""
-    kind: Literal["task", "metric", "slice", "regression", "judge"]
-    """What is compared: the metric that decides, another metric, a slice, a regression suite, or the judge's
-    preference."""
+    kind: Literal["task", "prompt", "metric", "slice", "regression", "judge"]
+    """What is compared: the metric that decides, the same against a prompt that was not chosen, another metric, a
+    slice, a regression suite, or the judge's preference."""
     metric: str
     """The metric both sides are marked by."""
     slice: str
@@ -123,6 +123,8 @@ class ComparisonRecord(Part):
     """Examples without a score on either side."""
     detectable: float | None
     """The smallest true difference such an exam tells from none in four of five tries."""
+    floor: float | None
+    """What knowing nothing scores there: the most that a loss could leave; null where it is not asked."""
     method: str
     """The interval and the test that were used."""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from reports.data import Pictures, ReportData
 from reports.format.cells import NUMBERS, numbers, picture
 from reports.format.text import cell, table
+from reports.rows import ComparisonRow
 
 
 def section(data: ReportData, pictures: Pictures) -> str:
     """Every comparison but those of slices."""
-    compared = data.compared("task", "metric", "regression", "judge")
+    compared = data.compared("task", "prompt", "metric", "regression", "judge")
     if not compared:
         return ""
     note = (
@@ -21,5 +22,10 @@ def section(data: ReportData, pictures: Pictures) -> str:
         f"from none in four of five tries. {cell(data.facts.uncertainty)}"
     )
     header = ["compared on", "metric", "best prompt or base", *NUMBERS]
-    rows = [[cell(c.suite if c.kind == "regression" else c.kind), cell(c.metric), *numbers(c)] for c in compared]
+    rows = [[cell(_about(c)), cell(c.metric), *numbers(c)] for c in compared]
     return f"## What changed\n\n{picture('Differences', 'forest', pictures)}{table(header, rows)}\n\n{note}"
+
+
+def _about(c: ComparisonRow) -> str:
+    """What a comparison is about: the suite, or the prompt that was not chosen, or its kind."""
+    return {"regression": c.suite, "prompt": f"prompt {c.baseline_arm}"}.get(c.kind, c.kind)

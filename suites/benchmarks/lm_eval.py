@@ -164,6 +164,19 @@ def _marked(sample: Json) -> Marked:
     return Marked(example, Completion(answer), {name: _score(sample[name]) for name in sample["metrics"]})
 
 
+def choices(answer: str) -> int | None:
+    """How many choices a question had, from its answer on record: each has a log-likelihood and whether it is greedy.
+
+    None for an answer that was written.
+    """
+    try:
+        given = json.loads(answer)
+    except ValueError:
+        return None
+    pairs = isinstance(given, list) and all(isinstance(each, list) and len(each) == 2 for each in given)
+    return len(given) if pairs and len(given) > 1 else None
+
+
 def _score(value: object) -> Score:
     if isinstance(value, bool | int | float) and math.isfinite(value) and 0 <= value <= 1:
         return Score(float(value))

@@ -28,6 +28,7 @@ CASES = json.loads((Path(__file__).parents[1] / "cases" / "decision.json").read_
 GAIN = {"kind": "task", "suite": "exam", "metric": "json_match", "margin": 0.02, "low": 0.05, "high": 0.15}
 KEPT = {"margin": 0.03, "low": -0.01, "high": 0.01, "p_harm": 1.0, "difference": 0.0}
 LOSSES = {
+    "prompt": {**GAIN, "kind": "prompt", "margin": 0.0},
     "metric": {**KEPT, "suite": "exam", "metric": "json_valid"},
     "regression": {**KEPT, "suite": "old", "metric": "json_match"},
     "judge": {**KEPT, "suite": "exam", "metric": "judge"},

@@ -102,6 +102,19 @@ def test_six_suites_none_of_which_can_show_it_alone_show_it_together() -> None:
     assert gate(decision).measured == "-0.005 [-0.016, +0.006], n=2,400 in 6 suites"
 
 
+def test_a_deploy_claims_no_more_than_the_mean() -> None:
+    headline = decided(*[compared(f"suite {i}", 400, 22, 20) for i in range(6)]).headline
+    assert "lose no more on average than you allow, and none was seen to lose more than its own margin" in headline
+    assert "loses nothing" not in headline
+
+
+def test_a_suite_at_its_floor_is_open_beside_the_mean() -> None:
+    """Where the base knows nothing, nothing lost on it says nothing of the others."""
+    floor = replace(compared("floor", 400, 4, 4), baseline=0.02, candidate=0.02, floor=0.0)
+    decision = decided(floor, *[compared(f"suite {i}", 400, 22, 20) for i in range(5)])
+    assert (gate(decision).status, decision.verdict.text) == ("pass", "inconclusive")
+
+
 def test_a_suite_shown_to_be_lost_is_not_paid_for_by_the_others() -> None:
     lost = compared("law", 400, 80, 4)
     others = [compared(f"suite {i}", 400, 2, 30) for i in range(5)]

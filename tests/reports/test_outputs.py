@@ -153,13 +153,16 @@ def cases(data: ReportData) -> dict[str, list[str]]:
 
 
 def test_a_gate_that_holds_is_a_test_that_passes(deploy: ReportData) -> None:
-    assert set(map(tuple, cases(deploy).values())) == {("system-out",)}
+    found = cases(deploy)
+    assert found.pop("prompts tried") == ["skipped"]  # a caution: told, and no failure
+    assert set(map(tuple, found.values())) == {("system-out",)}
 
 
 def test_an_open_gate_is_skipped_and_says_what_would_close_it(undecided: ReportData) -> None:
     assert cases(undecided)["gain over the best prompt"] == ["skipped"]
-    [skipped] = ET.fromstring(junit.render(undecided)).iter("skipped")
+    mind, skipped = ET.fromstring(junit.render(undecided)).iter("skipped")
     assert skipped.attrib["message"].startswith("open: +0.060")
+    assert mind.attrib["message"].startswith("mind: prompted was the only prompt tried")
 
 
 @pytest.mark.parametrize(
@@ -232,8 +235,8 @@ def test_a_summary_too_large_for_github_is_cut_between_lines(deploy: ReportData)
 def test_annotations_are_as_loud_as_the_verdict_and_name_what_is_broken(
     deploy: ReportData, undecided: ReportData
 ) -> None:
-    assert [line.split(" ")[0] for line in github.commands(deploy)] == ["::notice"]
-    assert [line.split(" ")[0] for line in github.commands(undecided)] == ["::warning", "::warning"]
+    assert [line.split(" ")[0] for line in github.commands(deploy)] == ["::notice", "::warning"]
+    assert [line.split(" ")[0] for line in github.commands(undecided)] == ["::warning", "::warning", "::warning"]
     assert "::error title=extra::-0.100 (rule: a rule)" in github.commands(failing(deploy, "harm"))
     assert "::warning title=extra::-0.100 (rule: a rule)" in github.commands(failing(deploy, "harm", "advisory"))
 

@@ -222,7 +222,8 @@ def as_first_version(store: Path, old: Path) -> Path:
         for table in tables:
             sql = "select column_name from duckdb_columns() where database_name <> 'new' and table_name = ?"
             columns = ", ".join(name for (name,) in con.execute(sql, [table]).fetchall())
-            con.execute(f"insert into {table} ({columns}) select {columns} from new.{table}")
+            then = {"gates": "kind <> 'caution'", "comparisons": "kind <> 'prompt'"}.get(table, "true")
+            con.execute(f"insert into {table} ({columns}) select {columns} from new.{table} where {then}")
         con.execute("create table schema_version as select 1 as version")
     return old
 

@@ -1,0 +1,77 @@
+"""What a reader should mind beside a verdict: true of the numbers, no reason to refuse one. -> Gates that only tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.decision.compare import Comparison
+from harness.decision.gates import Gate, Measured, Rule
+from harness.decision.straw_men import BesideConstant
+from harness.decision.validity import exceeds
+from suites.metrics.readings import Reading
+
+# Of the answers of a side, those that differ from their target in form alone.
+FORM_SHARE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSide:
+    """How the wrong ones among a side's `n` answers could be read."""
+
+    arm: str
+    n: int
+    reading: Reading
+
+
+def prompts_caution(arms: Sequence[str]) -> list[Gate]:
+    """One prompt alone is a low bar."""
+    words = f"{', '.join(arms)} was the only prompt tried; another could be better, list more under `baselines`"
+    return [_caution(Rule("prompts_tried", 2, "count"), Measured(len(arms), words=words))] if len(arms) == 1 else []
+
+
+def floor_caution(base: BesideConstant, gain: Comparison) -> list[Gate]:
+    """A best prompt that gets nothing right, or is not shown better than one answer given to everything."""
+    if gain.baseline is None or (gain.baseline > 0 and (base.against is None or base.shown_better)):
+        return []
+    words = f"the best prompt ({base.arm}) scores {gain.baseline:.1%}"
+    if c := base.against:
+        words += f" and is not shown better than always answering {base.constant!r}, {c.baseline or 0.0:.1%}"
+    words += ": the gain may be one over a prompt that does not ask for what is marked"
+    return [_caution(Rule("floor"), Measured(gain.baseline, n=gain.n, words=words))]
+
+
+def lenient_caution(base: ReadSide, candidate: ReadSide, least: float) -> list[Gate]:
+    """A lenient reading of both sides' answers would take back more of the gain than `least`, the gain asked for."""
+    ours, theirs = candidate.reading, base.reading
+    for metric, before, after in (
+        ("normalised_match", theirs.in_form, ours.in_form), ("contains", theirs.inside, ours.inside),
+    ):  # fmt: skip
+        back = before / max(base.n, 1) - after / max(candidate.n, 1)
+        if exceeds(back, least):
+            words = (
+                f"a lenient reading takes back {back * 100:.1f} points: {before:,} of {base.n:,} answers of {base.arm} "
+                f"name the target and are marked wrong ({after:,} of {candidate.arm}); mark with `{metric}`, which "
+                "forgives it, or have the prompt ask for the bare answer"
+            )
+            return [_caution(Rule("lenient", least, "score"), Measured(back, n=base.n, words=words))]
+    return []
+
+
+def form_caution(sides: Sequence[ReadSide]) -> list[Gate]:
+    """Answers that are their target but for case, spacing, punctuation, Unicode form or characters that nobody sees."""
+    many = [side for side in sides if side.n and exceeds(side.reading.in_form / side.n, FORM_SHARE)]
+    words = "; ".join(
+        f"{side.reading.in_form:,} of {side.n:,} answers of {side.arm} differ from their target in form alone, mostly "
+        f"{side.reading.how}"
+        for side in many
+    )
+    worst = max((side.reading.in_form / side.n for side in many), default=0.0)
+    if not many:
+        return []
+    words += " (marked wrong; `normalised_match` forgives it)"
+    return [_caution(Rule("form", FORM_SHARE, "share"), Measured(worst, n=many[0].n, words=words))]
+
+
+def _caution(rule: Rule, measured: Measured) -> Gate:
+    return Gate(rule.name, "caution", "fail", rule, measured, "advisory")

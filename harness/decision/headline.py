@@ -1,0 +1,39 @@
+"""What a deploy may claim in its first sentence: what was asked and shown, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.decision.gates import Gate
+from harness.decision.wording import lost_points, title
+
+KEEPS_ALL = "Deploy: the fine-tune beats the best prompt and loses nothing beyond what you allow."
+KEEPS_TOGETHER = (
+    "Deploy: the fine-tune beats the best prompt; its regression suites lose no more on average than you allow, and "
+    "none was seen to lose more than its own margin."
+)
+BEATS = "Deploy: the fine-tune beats the best prompt"
+
+
+def deploy_headline(gates: Sequence[Gate], overridden: Sequence[str] = ()) -> str:
+    """The first sentence of a deploy, made of its gates, and the careful defaults that were set aside for it.
+
+    That nothing was lost is said only where regression suites were asked for that could have stopped it.
+    """
+    suites = [gate for gate in gates if gate.id.startswith("regression/")]
+    decisive = [gate for gate in suites if gate.tier != "advisory"]
+    kept = KEEPS_TOGETHER if any(gate.id == "together" for gate in gates) else KEEPS_ALL
+    claim = kept if decisive else f"{BEATS}; {_not_asked(suites)}."
+    losses = [
+        f"{title(gate)} lost {lost_points(gate.comparison)}"
+        for gate in gates
+        if gate.kind == "harm" and gate.tier == "advisory" and gate.status == "fail" and gate.comparison
+    ]
+    told = f" Advisory, and not counted: {'; '.join(losses)}." if losses else ""
+    return claim + told + (f" Set aside for it: {', '.join(f'`{name}`' for name in overridden)}." if overridden else "")
+
+
+def _not_asked(suites: Sequence[Gate]) -> str:
+    if not suites:
+        return "no regression suite was asked, so what else it lost is not known"
+    return f"regression suites were only advisory ({', '.join(map(title, suites))})"

@@ -1,0 +1,149 @@
+"""What both sides' answers to the task say beside their scores: are they constant, shifted, right in another form?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.config.base import read_margin
+from harness.decision import cautions
+from harness.decision.cautions import ReadSide
+from harness.decision.compare import Comparison, Question
+from harness.decision.gates import Gate
+from harness.decision.straw_men import MUCH_BETTER, SURE, BesideConstant, Shifted, aligned_gate, constant_gate
+from harness.experiment.session import Session
+from harness.pipeline.compare import Marks, chosen_runs, comparer
+from harness.stats import paired
+from harness.store import arms, runs
+from reports.rows import RunRow, Side
+from suites.metrics.constants import best_constant, can_mark, marks_of
+from suites.metrics.readings import LITERAL, Reading, read_wrong
+from suites.metrics.table import CORPUS, build
+from suites.model import Completion
+from suites.types import Example, Score
+
+SHIFTS = (-2, -1, 1, 2)
+LOOKED_AT = 1_000  # rows, evenly over the exam: plenty to see a shift, which moves every row
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One side's run on the task, and the (id, target, answer) of what it answered, in the exam's order."""
+
+    side: Side
+    run: RunRow
+    rows: Sequence[tuple[str, str, str]]
+
+    @property
+    def targets(self) -> list[str]:
+        return [target for _, target, _ in self.rows]
+
+
+@dataclass(frozen=True, slots=True)
+class StrawMen:
+    """Gates on constant and on shifted answers, and what else a reader should mind: always, and beside a gain."""
+
+    constant: Gate
+    aligned: Gate
+    always: Sequence[Gate]
+    beside_a_gain: Sequence[Gate]
+
+
+def straw_men(session: Session, gain: Comparison) -> StrawMen:
+    """What the answers of the best prompt and the candidate say, beside the task's comparison."""
+    base, candidate = (_answered(session, run, side) for run, side in zip(chosen_runs(session), SIDES, strict=True))
+    beside = (_beside_constant(session, base), _beside_constant(session, candidate))
+    read = (_read(session, base), _read(session, candidate))
+    tried = {run.arm for run in arms.exams(session.store, session.id, "base", "task")}
+    wanted, relative = read_margin(session.experiment.config.policy.min_gain)
+    least = wanted * (gain.baseline or 0.0) if relative else wanted
+    return StrawMen(
+        constant_gate(*beside),
+        aligned_gate([shift for side in (base, candidate) for shift in _shifts(session, side)]),
+        cautions.form_caution(read),
+        [
+            *cautions.prompts_caution(sorted(tried)),
+            *cautions.floor_caution(beside[0], gain),
+            *cautions.lenient_caution(*read, least),
+        ],
+    )
+
+
+SIDES: tuple[Side, Side] = ("base", "candidate")
+
+
+def _answered(session: Session, run: RunRow, side: Side) -> Answered:
+    answers = runs.answers(session.store, run.run_id, run.metric)
+    order = [example.id for example in session.splits["test"] if example.id in answers]
+    return Answered(side, run, [(i, *answers[i]) for i in order])
+
+
+def _beside_constant(session: Session, answered: Answered) -> BesideConstant:
+    texts = Counter(text.strip() for _, _, text in answered.rows)
+    [(most_common, repeated)] = texts.most_common(1) or [("", 0)]
+    [(_, wanted)] = Counter(target.strip() for target in answered.targets).most_common(1) or [("", 0)]
+    constant = best_constant(answered.run.metric, answered.targets, most_common)
+    against = _against(session, answered, constant.answer) if constant else None
+    return BesideConstant(
+        answered.side, answered.run.arm, len(answered.rows), most_common, repeated, wanted,
+        constant.answer if constant else "", against,
+    )  # fmt: skip
+
+
+def _against(session: Session, answered: Answered, constant: str) -> Comparison:
+    """A side against one answer given to everything."""
+    run, metric = answered.run, answered.run.metric
+    question = Question(
+        suite=run.suite, kind="task", metric=metric, baseline_arm=constant, candidate_arm=run.arm, margin=0.0,
+    )  # fmt: skip
+    ids = {i for i, _, _ in answered.rows}
+    examples = [pair for pair in runs.clusters(session.store, run.suite_id) if pair[0] in ids]
+    before: Marks
+    after: Marks
+    if metric in CORPUS:
+        before = {i: (target, constant) for i, target, _ in answered.rows}
+        after = {i: (target, text) for i, target, text in answered.rows}
+    else:
+        marks = marks_of(metric, constant, answered.targets)
+        before = {i: Score(marks.get(target)) for i, target, _ in answered.rows}
+        after = runs.scores(session.store, run.run_id, metric)
+    return comparer(session).answer(question, examples, before, after)
+
+
+def _shifts(session: Session, answered: Answered) -> list[Shifted]:
+    """The side's answers by the targets of the rows beside theirs; those that gain little there without an interval."""
+    rows, metric = answered.rows, answered.run.metric
+    mark = build(metric if can_mark(metric) else "normalised_match")
+    clusters = dict(runs.clusters(session.store, answered.run.suite_id))
+
+    def score(target: str, text: str) -> float:
+        return mark(Example("", {}, target, ""), Completion(text)).value or 0.0
+
+    shifts = []
+    for by in SHIFTS:
+        inside = range(max(0, -by), min(len(rows), len(rows) - by))
+        looked = list(inside)[:: max(1, -(-len(inside) // LOOKED_AT))]
+        if not looked:
+            continue
+        own = [score(rows[i][1], rows[i][2]) for i in looked]
+        there = [score(rows[i + by][1], rows[i][2]) for i in looked]
+        shift = Shifted(answered.run.arm, by, len(looked), sum(own) / len(own), sum(there) / len(there), None)
+        if shift.there - shift.own >= MUCH_BETTER:
+            groups = [clusters[rows[i][0]] for i in looked]
+            result = paired.paired_difference(own, there, groups, confidence=2 * SURE - 1)
+            low = result.interval.low if result.interval else None
+            shift = Shifted(shift.arm, by, shift.n, shift.own, shift.there, low)
+        shifts.append(shift)
+    return shifts
+
+
+def _read(session: Session, answered: Answered) -> ReadSide:
+    """How the wrong answers of a side could be read, where the metric asks for the target to the letter."""
+    metric, n = answered.run.metric, len(answered.rows)
+    if metric not in LITERAL:
+        return ReadSide(answered.run.arm, n, Reading(0, "", 0))
+    scores = runs.scores(session.store, answered.run.run_id, metric)
+    wrong = [(target, text) for i, target, text in answered.rows if scores[i].value == 0]
+    reading = read_wrong(wrong, answered.targets)
+    return ReadSide(answered.run.arm, n, reading)

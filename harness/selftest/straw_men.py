@@ -1,0 +1,126 @@
+"""Accidents of the bar: a prompt that was not chosen and is as good, a suite at its floor, sides that are straw men."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from harness.config.base import read_margin
+from harness.decision.decide import Verdict
+from harness.decision.headline import KEEPS_ALL
+from harness.decision.straw_men import MUCH_BETTER
+from harness.decision.wording import RULES
+from harness.experiment import exams
+from harness.experiment.session import Session
+from harness.pipeline.compare import chosen_runs, run_pairs
+from harness.pipeline.examiner import examiner
+from harness.selftest.inject import NotApplicable, Planted, answers_of, asked_examples, marked_anew, rewrite
+from harness.store import arms, runs
+from reports.rows import Side
+from suites.data.examples import sha256_json
+from suites.metrics.constants import can_mark
+from suites.metrics.readings import LITERAL
+from suites.model import Completion
+from suites.types import Example, Score
+
+SIDES: tuple[Side, Side] = ("base", "candidate")
+NOT_SHOWN = (Verdict.KEEP_PROMPTING, Verdict.REJECT, Verdict.INCONCLUSIVE)
+
+ENOUGH = 100  # examples on which a shift of every row is surely seen
+CLEAR = 0.3  # of the base's score that a shift takes away: well above what the rule asks for
+
+
+def prompt_as_good(session: Session) -> Planted:
+    """Validation picked the weaker of two prompts; the other is as good as the candidate."""
+    chosen, candidate = chosen_runs(session)
+    answers = answers_of(session)
+    first = min(answers)
+    answers[first] = replace(answers[first], text=f"{answers[first].text} ")  # or it would be the candidate itself
+    run = replace(
+        runs.on_record(session.store, candidate.run_id), id=sha256_json(["as good", candidate.run_id]), arm="as good",
+        identity=runs.on_record(session.store, chosen.run_id).identity,
+    )  # fmt: skip
+    marked = marked_anew(session, run.id, asked_examples(session), answers)
+    runs.record(session.store, run, "task", "as good", marked, 0.0)
+    examiner(session).put("base", run.arm, run, chosen=False)
+    return Planted("the candidate's answers given to a prompt that was not chosen", NOT_SHOWN)
+
+
+def suite_at_floor(session: Session) -> Planted:
+    """A regression suite that the base could never do, so that nothing can be seen to be lost."""
+    rules = exams.regression_rules(session.experiment)
+    pairs = [pair for pair in run_pairs(session)[1:] if rules[pair[0].suite][1] != "advisory"]
+    if not pairs:
+        raise NotApplicable("no regression suite has a say")
+    for side, run in zip(SIDES, pairs[0], strict=True):
+        on_record, made = runs.on_record(session.store, run.run_id), runs.made(session.store, run.run_id)
+        marked = [
+            replace(row, scores=dict.fromkeys(row.scores, Score(0.0)))
+            for row in runs.marked(session.store, on_record, "")
+        ]
+        runs.record(session.store, on_record, "regression", made.prompter_id, marked, made.seconds)
+        examiner(session).put(side, run.arm, on_record, chosen=True)
+    return Planted(f"every answer of both sides to {pairs[0][0].suite} marked wrong", NOT_SHOWN)
+
+
+def constant_candidate(session: Session) -> Planted:
+    """The candidate says one thing whatever it is asked, and the best prompt says nothing of use."""
+    examples = _markable(session)
+    if session.experiment.config.policy.constant_answers == "warn":
+        raise NotApplicable("`policy.constant_answers` only warns of it")
+    [(common, _)] = Counter(example.target for example in examples).most_common(1)
+    rewrite(session, dict.fromkeys((e.id for e in examples), Completion(common)))
+    rewrite(session, dict.fromkeys(answers_of(session, "base"), Completion("none of your business")), side="base")
+    done = "the most common target given as every answer, against a prompt that is never right"
+    return Planted(done, (*NOT_SHOWN, Verdict.INVALID))
+
+
+def shifted_prompt(session: Session) -> Planted:
+    """The best prompt's answers were joined to the rows one further on, so that anything beats it."""
+    _markable(session)
+    examples, answers = asked_examples(session, "base"), answers_of(session, "base")
+    before = chosen_runs(session)[0].mean or 0.0
+    if len(examples) < ENOUGH:
+        raise NotApplicable(f"{len(examples)} examples are too few to be sure to see a shift")
+    moved = [*examples[-1:], *examples[:-1]]
+    rewrite(session, {e.id: answers[m.id] for e, m in zip(examples, moved, strict=True)}, side="base")
+    taken = before - (chosen_runs(session)[0].mean or 0.0)
+    if taken < MUCH_BETTER + CLEAR:
+        raise NotApplicable(f"the prompt's answers fit the row beside their own nearly as well ({taken:.3f} less)")
+    return Planted("every answer of the best prompt moved to the next row", (Verdict.INVALID,), (_title("aligned"),))
+
+
+def wrapped_prompt(session: Session) -> Planted:
+    """The best prompt is right in a sentence, and the metric asks for the bare word."""
+    chosen, _ = chosen_runs(session)
+    if chosen.metric not in LITERAL:
+        raise NotApplicable(f"{chosen.metric} does not ask for the target to the letter")
+    least, relative = read_margin(session.experiment.config.policy.min_gain)
+    least = least * (chosen.mean or 0.0) if relative else least
+    if not chosen.mean or chosen.mean <= least:
+        raise NotApplicable("the best prompt is seldom right as it is")
+    answers = {i: replace(a, text=f"The answer is: {a.text}") for i, a in answers_of(session, "base").items()}
+    rewrite(session, answers, side="base")
+    return Planted("every answer of the best prompt put into a sentence", told=_title("lenient"))
+
+
+def no_suite_asked(session: Session) -> Planted:
+    """Nobody asked for a regression suite; a deploy may not claim that nothing was lost."""
+    for pair in run_pairs(session)[1:]:
+        for side, run in zip(SIDES, pair, strict=True):
+            arms.forget_run(session.store, session.id, side, run.run_id)
+    return Planted("every regression suite left out", never_says=KEEPS_ALL)
+
+
+def _markable(session: Session) -> list[Example]:
+    """The candidate's examples, where answers can be marked here and targets differ."""
+    metric, examples = session.experiment.config.task.ordered_metrics[0], asked_examples(session)
+    if not can_mark(metric):
+        raise NotApplicable(f"{metric} cannot be asked what another answer would score")
+    if len({example.target.strip() for example in examples}) < 2:
+        raise NotApplicable("every example has the same target")
+    return examples
+
+
+def _title(name: str) -> str:
+    return next(wording.title for rule, wording in RULES.items() if rule == name)
