@@ -156,6 +156,7 @@ class ComparisonRow:
     relative: bool
     sd: float | None
     detectable: float | None
+    as_judged: float | None
     floor: float | None
 
 
@@ -484,6 +485,8 @@ class JudgeVerdictRow:
     rubric: str
     judge: str
     label: Grade | None
+    longer: Grade | None
+    cluster: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

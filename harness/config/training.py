@@ -7,7 +7,9 @@ from typing import Annotated, Literal, Self
 from pydantic import (
     Discriminator,
     Field,
+    SerializerFunctionWrapHandler,
     Tag,
+    model_serializer,
     model_validator,
 )
 
@@ -103,13 +105,29 @@ class SweepConfig(Section):
 TrackerName = Literal["tensorboard", "wandb", "mlflow", "trackio"]
 
 
+class SeedsConfig(Section):
+    """Further trainings with other seeds, and what the decision is about."""
+
+    shorthand = "count"
+    count: Annotated[int, Field(ge=1, le=20)] = 3
+    """Times to train, each with another seed."""
+    decide: Literal["checkpoint", "recipe"] = "checkpoint"
+    """`checkpoint`: the decision is about the one of the first seed, and the others inform. `recipe`: the gain must be
+    shown for a seed that was not trained, too."""
+
+    @model_serializer(mode="wrap")
+    def _number(self, handler: SerializerFunctionWrapHandler) -> object:
+        """A number alone stays one on record, so that no experiment gets another id."""
+        return self.count if self.decide == "checkpoint" else handler(self)
+
+
 class RepeatConfig(WatchConfig):
     """Further trainings: a search for the settings, other seeds, and shares of the training rows; and who is told."""
 
     sweep: SweepConfig | None = None
     """Search for settings on the validation rows. Left out: the settings as they stand here."""
-    seeds: Annotated[int, Field(ge=1, le=20)] = 1
-    """Times to train, each with another seed; their spread goes into the decision."""
+    seeds: SeedsConfig = SeedsConfig(count=1)
+    """Times to train, each with another seed; `{decide: recipe}` lets them decide."""
     learning_curve: Shares | None = None
     """Shares of the rows to train on as well, such as `[0.25, 0.5, 1.0]`, to see whether more rows would help."""
     report_to: list[TrackerName] = []
@@ -154,9 +172,9 @@ class TrainingSection(RepeatConfig, Recipe):
             raise ValueError(f"a sweep cannot vary {', '.join(unknown)}; it can vary {', '.join(sorted(SETTINGS))}")
         for dimension in self.sweep.space.items() if self.sweep else ():
             self._check_ends(*dimension)
-        if self.openai_job and self.seeds + bool(self.learning_curve) > 1:
+        if self.openai_job and self.seeds.count + bool(self.learning_curve) > 1:
             raise ValueError("`seeds` and `learning_curve` train here or by a command, not by an API")
-        if self.command and self.seeds > 1 and "{seed}" not in self.command:
+        if self.command and self.seeds.count > 1 and "{seed}" not in self.command:
             raise ValueError("`seeds` needs the place {seed} in the command, or every training would be the same")
         return self
 

@@ -55,6 +55,7 @@ class Comparison(Question):
     difference, clusters allowed for (standard error times root n), and `detectable` the smallest true difference that
     an exam like this tells from none in four of five tries (docs/explanation/statistics.md, d1), the power planned for
     everywhere. `floor` is what knowing nothing scores there, in [0, 1]; None where that is not known or not asked.
+    `as_judged` is the judge's own preference where `difference` is one corrected for its errors.
     """
 
     n: int
@@ -73,6 +74,7 @@ class Comparison(Question):
     detectable: float | None = None
     floor: float | None = None
     method: str = "no scored pairs"
+    as_judged: float | None = None
 
 
 def compare(

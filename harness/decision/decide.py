@@ -37,6 +37,7 @@ from harness.decision.wording import (
     lost_together,
     measured,
     measured_sentence,
+    over_seeds,
     points,
     result,
     rule_sentence,
@@ -258,6 +259,7 @@ def _reason(verdict: Verdict, gates: Sequence[Gate]) -> str:
     if verdict is Verdict.KEEP_PROMPTING and any(gate.id == "gain" for gate in _failed(gates, "gain")):
         sentences.append(_at_best(task))
     sentences += [beside_every_prompt(gate) for gate in gates if gate.id == "every_prompt"]
+    sentences += [_of_recipe(gate) for gate in gates if gate.id == "seeds" and gate.measured.value is not None]
     return " ".join([*sentences, *([_open(task, gates)] if verdict is Verdict.INCONCLUSIVE else [])])
 
 
@@ -266,6 +268,15 @@ def _at_best(task: Comparison) -> str:
     shown = task.p_equal is not None and task.p_equal <= 1 - task.confidence
     same = " The two are equivalent within that." if shown else ""
     return f"At best that is {points(task, task.high or 0.0)}; you asked for more than {_margin(task)}.{same}"
+
+
+def _of_recipe(gate: Gate) -> str:
+    """What other training seeds say of the gain, and whether that decides."""
+    asked = rule_sentence(gate.rule)
+    if gate.tier == "advisory":
+        short = "" if gate.status == "pass" else f", which does not show {asked} of the recipe"
+        return f"This speaks of the one checkpoint. {over_seeds(gate)}{short}."
+    return f"{over_seeds(gate)}; the recipe was to gain {asked}."
 
 
 def _broken(gate: Gate) -> str:

@@ -24,7 +24,7 @@ class Wording(NamedTuple):
 RULES: dict[RuleName, Wording] = {
     "gain": Wording("gain over the best prompt", "more than {limit}"),
     "every_prompt": Wording("every prompt", "above 0 over each prompt not chosen ({parts})"),
-    "seeds": Wording("gain over training seeds", "not shown to be {limit} or less"),
+    "seeds": Wording("gain over training seeds", "more than {limit}"),
     "task_missing": Wording("gain over the best prompt", "a task suite decides"),
     "loss": Wording("", "no worse than {limit}"),
     "shown_loss": Wording("", "not shown worse than {limit}"),
@@ -133,12 +133,31 @@ def measured_sentence(gate: Gate) -> str:
     """What was measured: value, interval and n, then what numbers do not say, or what would settle an open rule."""
     if gate.kind == "budget" and gate.measured.value is not None:
         return _budget(gate)
+    if gate.rule.name == "seeds" and gate.measured.value is not None:
+        return _seeds(gate)
     if gate.comparison is None or gate.measured.words:
         return gate.measured.words
     sentence = measured(gate.comparison)
     if gate.kind == "harm" and (room := room_sentence(gate)):
         return f"{sentence}; {room}"
     return f"{sentence}; {settle(gate.comparison)}" if gate.status == "unknown" else sentence
+
+
+def _seeds(gate: Gate) -> str:
+    measured = gate.measured
+    value, interval = _in_units(gate.rule, measured.value or 0.0), _interval(gate)
+    words = f"; {measured.words}" if measured.words else ""
+    return f"{value}{interval}, {measured.n} seeds{words}"
+
+
+def _interval(gate: Gate) -> str:
+    return span(gate.measured.low, gate.measured.high, lambda end: _in_units(gate.rule, end))
+
+
+def over_seeds(gate: Gate) -> str:
+    """What the seeds gain together, as the beginning of a sentence."""
+    value = _in_units(gate.rule, gate.measured.value or 0.0)
+    return f"Over {gate.measured.n} training seeds the gain is {value}{_interval(gate)}"
 
 
 def room_sentence(gate: Gate) -> str:
@@ -174,7 +193,8 @@ def measured(c: Comparison) -> str:
     interval = "no interval" if c.low is None and c.high is None else f"[{ends[0]}, {ends[1]}]"
     clusters = f" in {c.n_clusters} clusters" if c.n_clusters != c.n else ""
     unscored = f", {c.n_unscored} unscored" if c.n_unscored else ""
-    return f"{value} {interval}, n={c.n:,}{clusters}{unscored}"
+    raw = "" if c.as_judged is None else f"; as judged {c.as_judged:+.3f}"
+    return f"{value} {interval}, n={c.n:,}{clusters}{unscored}{raw}"
 
 
 def amount(c: Question, value: float) -> str:

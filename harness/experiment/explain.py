@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.config.base import Tier, read_margin
+from harness.config.exam import JudgeConfig
 from harness.config.policy import MetricRule
 from harness.decision.compare_corpus import planned_sd
 from harness.decision.gates import Rule
@@ -15,6 +16,7 @@ from harness.decision.wording import RULES, rule_sentence
 from harness.experiment import splits
 from harness.experiment.exams import regression_exams, regression_rules
 from harness.experiment.load import Experiment
+from harness.judge.calibration import read_calibration
 from harness.stats import pooled, power
 from harness.store import STORE_FILE, decisions
 from harness.store.database import Store
@@ -23,6 +25,9 @@ from suites.types import Example, Suite
 # The share of examples the two sides are taken to answer differently as long as nothing was measured: the task is what
 # training changes, everything else should hardly move. Both drive every number here (Connor 1987, Biometrics 43:207).
 TASK_DISCORDANCE, OTHER_DISCORDANCE = 0.2, 0.1
+
+# The share of pairs in which a judge prefers one answer, where no labelled pair tells it: no spread can be more.
+JUDGE_DISCORDANCE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +51,13 @@ class Explained:
 class Known:
     """What is known before anything runs, or from an earlier decision.
 
-    `sizes` has the number of examples by gate id, `spreads` the standard deviation of the differences.
+    `sizes` has the number of examples by gate id, `spreads` the standard deviation of the differences, and `taken_from`
+    says in words where a spread comes from that is neither measured nor the usual one.
     """
 
     sizes: Mapping[str, int]
     spreads: Mapping[str, float]
+    taken_from: Mapping[str, str] = field(default_factory=dict)
 
 
 def known(experiment: Experiment, store: Path | None = None) -> Known:
@@ -63,11 +70,26 @@ def known(experiment: Experiment, store: Path | None = None) -> Known:
     spreads = {"gain": _planned(primary, test, TASK_DISCORDANCE)}
     spreads |= {f"metric/{metric}": _planned(metric, test, OTHER_DISCORDANCE) for metric in others}
     spreads |= {f"regression/{exam.name}": _planned(exam.primary, exam.examples, OTHER_DISCORDANCE) for exam in exams}
+    taken_from = {}
+    if experiment.config.judge:
+        share, taken_from["judge"] = _judge_discordance(experiment, experiment.config.judge)
+        spreads["judge"] = math.sqrt(share)
     path = store or experiment.folder / STORE_FILE
     if not path.is_file():
-        return Known(sizes, spreads)
+        return Known(sizes, spreads, taken_from)
     rows = decisions.spreads(Store(path, create=False), experiment.name)
-    return Known(sizes | {row.gate_id: row.n for row in rows}, spreads | {row.gate_id: row.sd for row in rows})
+    measured = {row.gate_id: row.sd for row in rows}
+    taken_from = {gate: words for gate, words in taken_from.items() if gate not in measured}
+    return Known(sizes | {row.gate_id: row.n for row in rows}, spreads | measured, taken_from)
+
+
+def _judge_discordance(experiment: Experiment, judge: JudgeConfig) -> tuple[float, str]:
+    """The share of pairs with a preference to plan a judge with, and where it comes from."""
+    labels = read_calibration(experiment.resolve(judge.calibration)) if judge.calibration else []
+    if not labels:
+        return JUDGE_DISCORDANCE, "planned as if it preferred one answer in every pair"
+    share = sum(label.choice != "tie" for _, label in labels) / len(labels)
+    return share, f"planned as if it preferred one answer in {share:.0%} of the pairs, as labelled"
 
 
 def _planned(metric: str, examples: Sequence[Example], discordance: float) -> float:
@@ -135,6 +157,8 @@ def _loss(gate_id: str, subject: str, margin: float | str, tier: Tier, confidenc
     (amount, relative), has = read_margin(margin), known.sizes.get(gate_id)
     if relative or tier != "critical":
         return Explained(gate_id, name, tier, says, has)
+    if words := known.taken_from.get(gate_id):
+        says = f"{says}; {words}"
     discordance = min(1.0, known.spreads[gate_id] ** 2) if gate_id in known.spreads else OTHER_DISCORDANCE
     needs = power.noninferiority_n(discordance, amount, confidence=confidence, power=power.POWER)
     chance = power.power_noninferiority(has, discordance, amount, confidence) if has else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -19,12 +19,24 @@ Choice = Literal["first", "second", "tie"]
 
 
 @dataclass(frozen=True, slots=True)
+class Label:
+    """What people said of a pair, and the `cluster` of pairs it belongs to: those of one prompt."""
+
+    choice: Choice
+    cluster: str
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
-    """A pair, what the judge said in each order, and what that comes to; `None` when either could not be read."""
+    """A pair, what the judge said in each order, and what that comes to; `None` when either could not be read.
+
+    `longer` is the answer with more characters, tie where both have as many; None where that was not kept.
+    """
 
     pair: Pair
     forward: JudgeVerdict
     turned: JudgeVerdict
+    longer: Choice | None
 
     @property
     def choice(self) -> Choice | None:
@@ -47,7 +59,17 @@ def judge_all(model: Model, rubric: Rubric, pairs: Sequence[Pair], generation: G
         given = judge(model, rubric, different, generation, lambda batch: progress.advance(len(batch)))
     verdicts = dict(zip((pair.id for pair in different), given, strict=True))
     same = JudgeVerdict("tie", "the answers are equal; not asked", rubric.digest)
-    return [Judged(pair, *verdicts.get(pair.id, (same, same))) for pair in pairs]
+    return [Judged(pair, *verdicts.get(pair.id, (same, same)), longer(pair)) for pair in pairs]
+
+
+def longer(pair: Pair) -> Choice:
+    """The answer with more characters, white space around it aside."""
+    first, second = len(pair.first.strip()), len(pair.second.strip())
+    return "tie" if first == second else "first" if first > second else "second"
+
+
+WORTH: Mapping[Choice | None, float | None] = {"first": 1.0, "second": -1.0, "tie": 0.0, None: None}
+"""A choice as a number: of wins minus losses of the first answer."""
 
 
 def preference(judged: Judged) -> float | None:
@@ -71,7 +93,7 @@ def verdict_rows(
     judged: Sequence[Judged],
     purpose: Literal["exam", "calibration"],
     judge_model: Model,
-    labels: Sequence[Choice] | None = None,
+    labels: Sequence[Label] | None = None,
 ) -> list[JudgeVerdictRow]:
     """Both orders of every pair as they go on record; `labels` are those of the pairs, in their order."""
     identity = json.dumps(asdict(judge_model.identity), sort_keys=True)
@@ -79,7 +101,8 @@ def verdict_rows(
         JudgeVerdictRow(
             experiment_id=experiment_id, purpose=purpose, example_id=item.pair.id, candidate_first=is_forward,
             grade=verdict.grade, raw=verdict.raw, rubric=verdict.rubric, judge=identity,
-            label=labels[i] if labels else None,
+            label=labels[i].choice if labels else None, longer=item.longer,
+            cluster=labels[i].cluster if labels else None,
         )
         for i, item in enumerate(judged)
         for is_forward, verdict in ((True, item.forward), (False, item.turned))
@@ -88,11 +111,20 @@ def verdict_rows(
 
 def read_verdicts(store: Store, experiment_id: str) -> list[Judged]:
     """The judge's word on the exam as it is on record; the answers themselves are not needed any more."""
-    return [
-        Judged(
-            Pair(pair.example_id, "", "", ""),
-            JudgeVerdict(pair.forward, "", pair.rubric),
-            JudgeVerdict(pair.turned, "", pair.rubric),
-        )
-        for pair in judging.both_orders(store, experiment_id)
-    ]
+    return [_judged(pair) for pair in judging.both_orders(store, experiment_id, "exam")]
+
+
+def read_labelled(store: Store, experiment_id: str) -> tuple[list[Judged], list[Label]]:
+    """The judge's word on the labelled pairs as it is on record, and their labels."""
+    pairs = [pair for pair in judging.both_orders(store, experiment_id, "calibration") if pair.label]
+    labels = [Label(pair.label or "tie", pair.cluster or pair.example_id) for pair in pairs]
+    return [_judged(pair) for pair in pairs], labels
+
+
+def _judged(pair: judging.BothOrders) -> Judged:
+    return Judged(
+        Pair(pair.example_id, "", "", ""),
+        JudgeVerdict(pair.forward, "", pair.rubric),
+        JudgeVerdict(pair.turned, "", pair.rubric),
+        pair.longer,
+    )

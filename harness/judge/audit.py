@@ -35,6 +35,7 @@ def exam_measures(
     different = [item for item in judged if item.pair.first != item.pair.second]
     readable = [item for item in different if item.choice is not None]
     decided = [v for item in readable for v in (item.forward.grade, item.turned.grade) if v != "tie"]
+    longer = [item.longer for item in readable if item.longer in ("first", "second")]
     right = []
     for item in readable:
         one, other = candidate[item.pair.id].value, baseline[item.pair.id].value
@@ -45,6 +46,7 @@ def exam_measures(
         share("consistency", sum(i.consistent for i in readable), len(readable), confidence, "same in both orders"),
         share("first_slot", decided.count("first"), len(decided), confidence, "decisions for the first slot"),
         share("metric_agreement", sum(right), len(right), confidence, "right where the task's metric tells them apart"),
+        share("candidate_longer", longer.count("first"), len(longer), confidence, "pairs that differ in length"),
     ]
 
 

@@ -1,23 +1,31 @@
-"""Pairs people labelled, and how far the judge agrees with them."""
+"""Pairs people labelled: how far the judge agrees with them, and how it errs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from harness.judge.ask import Choice, Judged
-from harness.judge.audit import share
-from harness.stats import paired
+import numpy as np
+
+from harness.judge.ask import WORTH, Judged, Label
+from harness.stats import paired, score_test
+from harness.stats.judge_error import JudgeError, judge_error
+from harness.stats.score_test import Array, Interval
 from harness.store.judging import Measure
 from suites.data.readers import read_rows, refuse_rows
 from suites.errors import UserError
 from suites.judges.pairwise import Pair
 
 
-def read_calibration(path: Path) -> list[tuple[Pair, Choice]]:
-    """Pairs people labelled: rows of `id, input, first, second, label` with label first, second or tie."""
-    pairs: list[tuple[Pair, Choice]] = []
+def read_calibration(path: Path) -> list[tuple[Pair, Label]]:
+    """Pairs people labelled: rows of `id, input, first, second, label` with label first, second or tie.
+
+    Rows of one `input` are one cluster, or those of one `cluster` where a row names it.
+    """
+    pairs: list[tuple[Pair, Label]] = []
     bad: list[str] = []
+    clusters: dict[str, str] = {}
     for where, row in read_rows(path):
         missing = [name for name in ("id", "input", "first", "second", "label") if not isinstance(row.get(name), str)]
         if missing:
@@ -25,20 +33,92 @@ def read_calibration(path: Path) -> list[tuple[Pair, Choice]]:
         elif row["label"] not in ("first", "second", "tie"):
             bad.append(f"{where}: label {row['label']!r}, expected first, second or tie")
         else:
-            pairs.append((Pair(row["id"], row["input"], row["first"], row["second"]), row["label"]))
+            origin = str(row.get("cluster") or clusters.setdefault(row["input"], row["id"]))
+            pair = Pair(row["id"], row["input"], row["first"], row["second"])
+            pairs.append((pair, Label(row["label"], origin)))
     refuse_rows(bad, path)
     if len({pair.id for pair, _ in pairs}) < len(pairs):
         raise UserError("two calibration rows have the same id", str(path))
     return pairs
 
 
-def calibration_measures(judged: Sequence[Judged], labels: Sequence[Choice], confidence: float) -> list[Measure]:
-    """Agreement with people's labels, and Cohen's kappa. An unreadable verdict agrees with nobody."""
+def calibration_measures(judged: Sequence[Judged], labels: Sequence[Label], confidence: float) -> list[Measure]:
+    """Agreement with people's labels, Cohen's kappa, the taste for length, and what the correction rests on.
+
+    An unreadable verdict agrees with nobody, and tells nothing of how the judge errs. Intervals are over clusters.
+    """
     choices = [item.choice or "unreadable" for item in judged]
-    agreed = sum(choice == label for choice, label in zip(choices, labels, strict=True))
-    kappa = paired.cohen_kappa(choices, list(labels))
+    agreed = [float(choice == label.choice) for choice, label in zip(choices, labels, strict=True)]
+    clusters = [label.cluster for label in labels]
+    interval = paired.mean_interval(agreed, clusters, confidence) if agreed else None
+    kappa = paired.cohen_kappa(choices, [label.choice for label in labels])
     note = "with the labelled pairs"
     return [
-        share("agreement", agreed, len(labels), confidence, note),
+        _measure("agreement", float(np.mean(agreed)) if agreed else None, interval, len(agreed), note),
         Measure("kappa", kappa, None, None, len(labels), note),
+        *_length_measures(judged, labels, confidence),
+        *_error_measures(judged, labels, confidence),
     ]
+
+
+def error_of(judged: Sequence[Judged], labels: Sequence[Label]) -> JudgeError | None:
+    """How the judge errs; None where the labelled pairs do not tell (`stats.judge_error`)."""
+    told = _told(judged, labels)
+    return judge_error(told.judge, told.people, told.longer, told.clusters) if told.clusters else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Labelled pairs the judge's verdicts on which could be read, as numbers; see `ask.WORTH`."""
+
+    judge: Array
+    people: Array
+    longer: Array
+    clusters: list[str]
+
+
+def _told(judged: Sequence[Judged], labels: Sequence[Label]) -> _Told:
+    kept = [(i, label) for i, label in zip(judged, labels, strict=True) if i.choice and i.longer]
+    return _Told(
+        judge=np.array([WORTH[item.choice] for item, _ in kept]),
+        people=np.array([WORTH[label.choice] for _, label in kept]),
+        longer=np.array([WORTH[item.longer] for item, _ in kept]),
+        clusters=[label.cluster for _, label in kept],
+    )
+
+
+def _error_measures(judged: Sequence[Judged], labels: Sequence[Label], confidence: float) -> list[Measure]:
+    """What the correction rests on: how much of people's preference is left in the judge's, and the pull of length."""
+    error = error_of(judged, labels)
+    named = {"slope": (error.slope, 0), "pull": (error.pull, 1)} if error else {"slope": (None, 0), "pull": (None, 1)}
+    intervals = error.intervals(confidence) if error else (None, None)
+    return [
+        _measure(name, value, intervals[column] if value is not None else None, len(labels), "of wins minus losses")
+        for name, (value, column) in named.items()
+    ]
+
+
+def _length_measures(judged: Sequence[Judged], labels: Sequence[Label], confidence: float) -> list[Measure]:
+    """How often judge and people prefer the longer answer of pairs that differ in length, ties as half, and how much
+    more often the judge does."""
+    told = _told(judged, labels)
+    differ = np.flatnonzero(told.longer)
+    clusters = [told.clusters[i] for i in differ]
+    sides = [(side * told.longer)[differ] for side in (told.judge, told.people)]
+    words = [(1 + side) / 2 for side in sides]
+    shares = [
+        _measure(name, float(np.mean(word)) if clusters else None,
+                 paired.mean_interval(word, clusters, confidence) if clusters else None, len(clusters), LENGTH)
+        for name, word in zip(("longer_judge", "longer_people"), words, strict=True)
+    ]  # fmt: skip
+    more = score_test.sample(words[0] - words[1], clusters, -1.0) if clusters else None
+    interval = score_test.score_interval(more, confidence) if more and more.groups > 1 else None
+    return [*shares, _measure("longer_more", more.mean if more else None, interval, len(clusters), LENGTH)]
+
+
+LENGTH = "labelled pairs that differ in length"
+
+
+def _measure(name: str, value: float | None, interval: Interval | None, n: int, note: str) -> Measure:
+    low, high = (interval.low, interval.high) if interval else (None, None)
+    return Measure(name, value, low, high, n, note)

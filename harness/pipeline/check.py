@@ -55,7 +55,7 @@ def of_experiment(session: Session) -> Material:
     }
     if config.judge and (calibration := config.judge.calibration):
         pairs = read_calibration(experiment.resolve(calibration))
-        exams[CALIBRATION] = [Example(p.id, {"input": p.input}, label, p.id) for p, label in pairs]
+        exams[CALIBRATION] = [Example(p.id, {"input": p.input}, label.choice, p.id) for p, label in pairs]
     suite = task_suite(experiment, session.splits, "test")
     # With folds every row is both trained on and tested, though never by one model; see `of_folds`.
     splits = {"train": session.splits["train"]} if session.folds else session.splits

@@ -11,12 +11,15 @@ from harness.config.base import Tier, read_margin
 from harness.config.policy import MetricRule, Policy
 from harness.decision.compare import GAINS, UNSCORED, Comparison, Kind, Question, compare, slices_of
 from harness.decision.compare_corpus import Answers, compare_corpus
+from harness.decision.compare_judge import compare_judged
 from harness.decision.sharpen import Asked, known_of_part, sharpened
 from harness.experiment import exams
 from harness.experiment.session import Session
 from harness.judge import ask, trust
 from harness.judge.ask import Judged
+from harness.judge.calibration import error_of
 from harness.pipeline.floors import floor
+from harness.stats.judge_error import JudgeError
 from harness.stats.sequential import level_at_look, planned_looks
 from harness.store import arms, judging, runs
 from harness.store.database import Store
@@ -89,12 +92,23 @@ class Comparer:
         return [self.answer(question, runs.clusters(self.store, base.suite_id), before, after)]
 
     def judged(
-        self, base: RunRow, candidate: RunRow, verdicts: Sequence[Judged], margin: float | str, tier: Tier
+        self,
+        base: RunRow,
+        candidate: RunRow,
+        verdicts: Sequence[Judged],
+        error: JudgeError | None,
+        margin: float | str,
+        tier: Tier,
     ) -> Comparison:
-        """Wins minus losses in the judge's eyes, over the test examples."""
+        """Wins minus losses over the test examples, in people's eyes; in the judge's where its `error` is not known."""
         question = _question("judge", base, candidate, "preference", margin, tier)
-        before, after = ask.preferences(verdicts)
-        return self.answer(question, runs.clusters(self.store, base.suite_id), before, after)
+        examples = runs.clusters(self.store, base.suite_id)
+        if error is None:
+            before, after = ask.preferences(verdicts)
+            return self.answer(question, examples, before, after)
+        word = {item.pair.id: value for item in verdicts if (value := ask.WORTH[item.choice]) is not None}
+        longer = {item.pair.id: ask.WORTH[item.longer] or 0.0 for item in verdicts}
+        return compare_judged(question, examples, word, longer, error, confidence=self.confidence)
 
     def answer(
         self, question: Question, examples: Sequence[tuple[str, str]], base: Marks, candidate: Marks
@@ -147,9 +161,12 @@ def compare_all(session: Session) -> list[Comparison]:
         margin, tier = rules[before.suite]
         comparisons.append(ours.compare("regression", before, after, before.metric, margin, tier))
     if config.judge:
-        tier = "advisory" if distrust(session, policy) else policy.judge.tier  # one not to be trusted has no say
+        trusted = not distrust(session, policy)
+        # one not to be trusted has no say, and is shown as it spoke
+        tier = policy.judge.tier if trusted else "advisory"
+        error = error_of(*ask.read_labelled(session.store, session.id)) if trusted else None
         verdicts = ask.read_verdicts(session.store, session.id)
-        comparisons.append(ours.judged(base, candidate, verdicts, policy.judge.margin, tier))
+        comparisons.append(ours.judged(base, candidate, verdicts, error, policy.judge.margin, tier))
     return comparisons
 
 

@@ -23,7 +23,8 @@ from harness.pipeline import cross_validation
 from harness.pipeline.compare import chosen_runs, compare_all, comparer, distrust
 from harness.pipeline.costs import keep_costs, keep_stakes
 from harness.pipeline.lesson import tracked
-from harness.pipeline.seeds import curve_sentence, seed_gates, seed_sentence
+from harness.pipeline.recipe import Seeds, recipe_gates, seeds_of, seeds_sentence
+from harness.pipeline.seeds import curve_sentence
 from harness.pipeline.straw_men import straw_men
 from harness.pipeline.validity import validity_gates
 from harness.store import decisions, experiments
@@ -41,7 +42,8 @@ def conclude(session: Session) -> None:
     gates = validity_gates(session, comparisons[0] if comparisons else None)
     declared = config.regression is not None or config.model is not None
     costs = keep_costs(session)
-    others = budget_gates(costs, config.policy) + (seed_gates(session, config.policy.min_gain) if comparisons else [])
+    seeds = seeds_of(session, comparisons[0] if comparisons else None)
+    others = budget_gates(costs, config.policy) + recipe_gates(seeds, config.policy.max_unscored)
     rules = partial(
         decide, policy=config.policy, budgets=others, regression_declared=declared, overridden=overrides(config)
     )
@@ -58,7 +60,7 @@ def conclude(session: Session) -> None:
     decision = cross_validation.of_recipe(session, decision)
     comparable = decision.verdict is not Verdict.INVALID and comparisons
     keep_stakes(session, comparisons[0] if comparable else None, costs)
-    _store(session, comparisons, decision, leaks)
+    _store(session, comparisons, decision, leaks, seeds)
     _report(session, comparisons, decision)
 
 
@@ -128,7 +130,13 @@ def _report(session: Session, comparisons: Sequence[Comparison], decision: Decis
         tracking.log({name: value for name, value in numbers.items() if value is not None})
 
 
-def _store(session: Session, comparisons: Sequence[Comparison], decision: Decision, leaks: WithoutLeaks | None) -> None:
+def _store(
+    session: Session,
+    comparisons: Sequence[Comparison],
+    decision: Decision,
+    leaks: WithoutLeaks | None,
+    seeds: Seeds | None,
+) -> None:
     rows = [_comparison(session.id, position, c) for position, c in enumerate(comparisons)]
     indices: dict[Comparison | None, int] = {c: position for position, c in enumerate(comparisons)}
     gates = [
@@ -141,7 +149,7 @@ def _store(session: Session, comparisons: Sequence[Comparison], decision: Decisi
         headline=decision.headline,
         reason=decision.reason,
         next_step=decision.next_step,
-        facts={**_facts(session), "leaks": asdict(leaks) if leaks else {}},
+        facts={**_facts(session, seeds), "leaks": asdict(leaks) if leaks else {}},
     )
     decisions.put(session.store, decided, rows, gates)
 
@@ -160,13 +168,13 @@ def _comparison(experiment_id: str, position: int, c: Comparison) -> ComparisonR
 SEEN_ONCE = "One training and one decoding were seen; another may differ by more."
 
 
-def _uncertainty(session: Session) -> str:
+def _uncertainty(session: Session, seeds: Seeds | None) -> str:
     """What the intervals cover, and what they cannot."""
     if session.folds:
         sentence = cross_validation.uncertainty(session)
     else:
-        seeds = "" if experiments.stopped(session.store, session.id) else seed_sentence(session)
-        seen = f"One decoding was seen; another may differ. {seeds}" if seeds else SEEN_ONCE
+        told = seeds_sentence(seeds)
+        seen = f"One decoding was seen; another may differ. {told}" if told else SEEN_ONCE
         sentence = f"Intervals cover the choice of examples. {seen}"
     split = audit.contradiction(ask.read_verdicts(session.store, session.id))
     own = next((part.share for part in split.components if part.source == "judging"), None) if split else None
@@ -177,7 +185,7 @@ def _uncertainty(session: Session) -> str:
     )
 
 
-def _facts(session: Session) -> dict[str, object]:
+def _facts(session: Session, seeds: Seeds | None) -> dict[str, object]:
     """What it takes to do it again."""
     config = session.experiment.config
     return {
@@ -186,7 +194,7 @@ def _facts(session: Session) -> dict[str, object]:
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "judge": distrust(session, config.policy) if config.judge else "",
-        "uncertainty": _uncertainty(session),
+        "uncertainty": _uncertainty(session, seeds),
         "learning_curve": curve_sentence(session, config.policy),
         **{name: version(name) for name in PACKAGES},
     }

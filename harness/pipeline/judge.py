@@ -31,7 +31,7 @@ def judge(session: Session) -> None:
         judged = ask.judge_all(model, rubric, [pair for pair, _ in labelled], generation, "labelled pairs")
         rows += ask.verdict_rows(session.id, judged, "calibration", model, labels)
         measures += calibration.calibration_measures(judged, labels, confidence)
-    judged = ask.judge_all(model, rubric, _pairs(session), generation, "the exam")
+    judged = ask.judge_all(model, rubric, pairs_of(session), generation, "the exam")
     rows += ask.verdict_rows(session.id, judged, "exam", model)
     before, after = (arms.chosen_scores(session.store, session.id, side) for side in SIDES)
     measures += audit.exam_measures(judged, before, after, confidence)
@@ -43,7 +43,7 @@ def judge(session: Session) -> None:
 SIDES: tuple[Side, Side] = ("base", "candidate")
 
 
-def _pairs(session: Session) -> list[Pair]:
+def pairs_of(session: Session) -> list[Pair]:
     """Candidate (first) and best prompt (second) on every test example both answered."""
     store = session.store
     theirs, ours = (runs.texts(store, arms.chosen(store, session.id, side).run_id) for side in SIDES)

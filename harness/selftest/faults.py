@@ -16,13 +16,10 @@ from harness.decision.decide import Verdict
 from harness.experiment import exams, specs
 from harness.experiment.arms import base_arms, candidate_arms
 from harness.experiment.session import Session
-from harness.models.cache import Cached
-from harness.models.echo import EchoModel
 from harness.pipeline.check import check
-from harness.pipeline.compare import chosen_runs, distrust
+from harness.pipeline.compare import chosen_runs
 from harness.pipeline.exam import candidate_spec
 from harness.pipeline.examiner import examiner
-from harness.pipeline.judge import judge
 from harness.selftest.inject import (
     SHARE,
     NotApplicable,
@@ -43,6 +40,8 @@ from harness.selftest.inject import (
     some,
     too_many,
 )
+from harness.selftest.judges import few_labelled_pairs, judge_likes_length, judge_says_a
+from harness.selftest.seeds import seeds_without_gain
 from harness.selftest.straw_men import (
     constant_candidate,
     no_suite_asked,
@@ -54,7 +53,7 @@ from harness.selftest.straw_men import (
 from harness.store import runs
 from harness.store.arms import places
 from suites.data.examples import sha256_json
-from suites.model import Completion, Identity, ModelSpec, Prompt
+from suites.model import Completion
 from suites.types import Mark, Score, Suite
 
 MANY = 1_000
@@ -207,39 +206,6 @@ def lost_behind_the_mean(session: Session) -> Planted:
     return Planted(f"every answer on {large[0].name} lost, all others right", (Verdict.REJECT,))
 
 
-def judge_says_a(session: Session) -> Planted:
-    """The judge follows the slot, not the answer. Its own verdict is not named: it may have no say in it."""
-    config = session.experiment.config
-    if config.judge is None:
-        raise NotApplicable("there is no judge")
-    if config.policy.judge.tier == "advisory":
-        raise NotApplicable("the judge has no say as it is: `policy.judge` makes it advisory")
-    if reason := distrust(session, config.policy):
-        raise NotApplicable(f"the judge has no say as it is: {reason}")
-    judge(Deaf(session))
-    return Planted("the judge says A to every pair in both orders", advisory="judge")
-
-
-class AlwaysA(EchoModel):
-    """A judge that prefers the first slot, whatever stands in it."""
-
-    def __init__(self) -> None:
-        self.identity = Identity(name="always A", weights="always A", engine="self-test")
-
-    def _answer(self, prompt: Prompt) -> Completion:
-        return Completion("verdict: A")
-
-
-class Deaf(Session):
-    """A session in which `AlwaysA` answers whichever model is asked."""
-
-    def __init__(self, session: Session) -> None:
-        super().__init__(session.experiment, session.store)
-
-    def model(self, spec: ModelSpec) -> Cached:
-        return Cached(AlwaysA(), self.store)
-
-
 Mutant = Callable[[Session], Planted]
 
 MUTANTS: dict[str, Mutant] = {
@@ -257,6 +223,9 @@ MUTANTS: dict[str, Mutant] = {
     "prompt cut short": prompt_cut_short,
     "lost behind the mean": lost_behind_the_mean,
     "judge says A": judge_says_a,
+    "judge likes length": judge_likes_length,
+    "few labelled pairs": few_labelled_pairs,
+    "seeds without gain": seeds_without_gain,
     "prompt as good": prompt_as_good,
     "suite at its floor": suite_at_floor,
     "constant candidate": constant_candidate,

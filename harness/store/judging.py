@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 from harness.store.database import Store
 from reports.rows import Grade, JudgeMeasureRow, JudgeVerdictRow
@@ -16,20 +17,27 @@ def put_verdicts(store: Store, experiment_id: str, verdicts: Sequence[JudgeVerdi
 
 @dataclass(frozen=True, slots=True)
 class BothOrders:
-    """The grades of a pair of the exam, candidate first (`forward`) and second; None where one could not be read."""
+    """The grades of a pair, its first answer (of the exam the candidate's) shown first (`forward`) and second.
+
+    None where one could not be read. A labelled pair has `label` and `cluster`; before version 14 `longer` is None.
+    """
 
     example_id: str
     rubric: str
     forward: Grade | None
     turned: Grade | None
+    label: Grade | None
+    longer: Grade | None
+    cluster: str | None
 
 
-def both_orders(store: Store, experiment_id: str) -> list[BothOrders]:
-    """The judge's word on the exam."""
+def both_orders(store: Store, experiment_id: str, purpose: Literal["exam", "calibration"]) -> list[BothOrders]:
+    """The judge's word on the exam, or on the labelled pairs."""
     sql = """select example_id, max(rubric) as rubric,
-                max(grade) filter (candidate_first) as forward, max(grade) filter (not candidate_first) as turned
-             from v_verdicts where experiment_id = ? and purpose = 'exam' group by example_id order by example_id"""
-    return store.fetch(BothOrders, sql, [experiment_id])
+                max(grade) filter (candidate_first) as forward, max(grade) filter (not candidate_first) as turned,
+                max(label) as label, max(longer) as longer, max(cluster) as cluster
+             from v_verdicts where experiment_id = ? and purpose = ? group by example_id order by example_id"""
+    return store.fetch(BothOrders, sql, [experiment_id, purpose])
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,8 @@ class ComparisonRecord(Part):
     """What knowing nothing scores there: the most that a loss could leave; null where it is not asked."""
     method: str
     """The interval and the test that were used."""
+    as_judged: float | None
+    """Of a judge: its own preference, where the difference is one corrected for its errors."""
 
 
 class ArmRecord(Part):

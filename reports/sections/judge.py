@@ -13,6 +13,12 @@ MEASURES = {
     "first_slot": "prefers whatever is shown first (0.5 is fair)",
     "metric_agreement": "is right where the task's own metric tells the answers apart",
     "readable": "verdicts that could be read",
+    "longer_judge": "prefers the longer answer of the labelled pairs (ties count half)",
+    "longer_people": "people prefer the longer answer of the same pairs",
+    "longer_more": "prefers the longer answer more often than people by",
+    "slope": "what is left of people's preference in its own",
+    "pull": "what a longer answer adds to its preference",
+    "candidate_longer": "pairs of the exam in which the candidate's answer is the longer one",
 }
 
 
@@ -27,6 +33,11 @@ def section(data: ReportData, pictures: Pictures) -> str:
         "Every pair is shown in both orders; a judge that contradicts itself when the order is turned has said "
         "tie. Equal answers are a tie without asking."
     )
+    if not distrust and any(measure.name == "slope" for measure in data.judge_measures):
+        note += (
+            " The preference that is held against the margin is corrected for its errors and its taste for length, as "
+            "the labelled pairs show them; what they leave open is in the interval."
+        )
     return f"## The judge\n\n{trust} {note}\n\n{table(['measured', 'value', 'n'], rows)}"
 
 

@@ -129,7 +129,11 @@ def test_a_measured_value_at_its_limit(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", CASES["trust"], ids=str)
 def test_a_judge_at_the_limits_of_trust(case: dict[str, Any]) -> None:
     measures = {
-        "agreement": Measure("agreement", 0.9, case["agreement_low"], 1.0, 50),
+        "agreement": Measure("agreement", 0.9, case["agreement_low"], 1.0, case["labelled"]),
+        "longer_more": Measure("longer_more", 0.0, -0.1, case["longer_high"], 50),
+        "slope": Measure("slope", 0.5, case["slope_low"], 1.0, 50),
+        "pull": Measure("pull", 0.0, -0.1, 0.1, 50),
+        "candidate_longer": Measure("candidate_longer", 0.5, None, None, 50),
         "consistency": Measure("consistency", case["consistency"], None, None, 50),
         "readable": Measure("readable", case["readable"], None, None, 50),
     }

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from workspaces import recorded_experiment, run
+from workspaces import recorded_experiment, run, write_jsonl
 
 from harness.cli.main import main
 from harness.experiment.explain import all_pass, explain, known
 from harness.experiment.load import load_experiment
+from harness.stats import power
 
 
 def rules(path: Path) -> dict[str, dict[str, object]]:
@@ -43,6 +44,27 @@ def test_what_an_earlier_decision_measured_takes_the_place_of_what_is_assumed(tm
     assumed = rules(path)["contains"]
     run(path)
     assert rules(path)["contains"]["needs"] > assumed["needs"]  # type: ignore[operator]
+
+
+def judged(folder: Path, **judge: str) -> dict[str, object]:
+    (folder / "rubric.md").write_text("{{ input }} {{ first }} {{ second }}")
+    row = {"input": "q", "first": "x", "second": "yy"}
+    labels = [{"id": f"l{i}", **row, "label": "tie" if i % 4 else "first"} for i in range(80)]
+    write_jsonl(folder / "labels.jsonl", labels)
+    settings = {"model": "echo", "rubric": "rubric.md", **judge}
+    return rules(recorded_experiment(folder, ["yes"] * 400, ["yes"] * 400, judge=settings))["judge"]
+
+
+def test_a_judge_is_planned_with_what_people_said_of_the_labelled_pairs(tmp_path: Path) -> None:
+    found = judged(tmp_path, calibration="labels.jsonl")
+    assert "planned as if it preferred one answer in 25% of the pairs, as labelled" in str(found["says"])
+    assert found["needs"] == power.noninferiority_n(0.25, 0.05)
+
+
+def test_a_judge_without_labelled_pairs_is_planned_as_if_every_pair_had_a_winner(tmp_path: Path) -> None:
+    found = judged(tmp_path)
+    assert "planned as if it preferred one answer in every pair" in str(found["says"])
+    assert found["needs"] == power.noninferiority_n(1.0, 0.05)
 
 
 def test_a_metric_of_labels_needs_more_examples_where_some_are_rare(tmp_path: Path) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import tiny_models
 import torch
@@ -15,61 +13,6 @@ from workspaces import decided, run, select, tiny_training, verdict
 from harness.pipeline import seeds as repeats
 from reports.outputs import markdown
 from suites.types import Example
-
-
-def marks(values: Any) -> dict[str, float]:
-    return {f"e{i}": float(value) for i, value in enumerate(values)}
-
-
-def test_seeds_that_agree_leave_the_interval_to_the_examples() -> None:
-    rng = np.random.default_rng(0)
-    base, gain = np.zeros(200), rng.random(200) * 0.2
-    clusters = {f"e{i}": str(i) for i in range(200)}
-    found = repeats.spread([marks(base + gain)] * 3, marks(base), clusters, 0.95)
-    assert found
-    assert found.gains == pytest.approx([gain.mean()] * 3)
-    width = 1.972 * gain.std(ddof=1) / np.sqrt(200)  # Student's t with 199 degrees of freedom
-    assert (found.interval.high - found.interval.low) / 2 == pytest.approx(width, rel=1e-3)
-
-
-def test_seeds_that_differ_widen_it_as_far_as_three_of_them_must() -> None:
-    clusters = {f"e{i}": str(i) for i in range(400)}
-    found = repeats.spread([marks([g] * 400) for g in (0.1, 0.2, 0.3)], marks([0.0] * 400), clusters, 0.95)
-    assert found
-    width = 4.303 * 0.1 / np.sqrt(3)  # nothing but the seed varies: t with 2 degrees of freedom
-    assert (found.interval.high - found.interval.low) / 2 == pytest.approx(width, rel=1e-3)
-
-
-def test_the_interval_covers_the_recipe_s_gain_as_often_as_it_says() -> None:
-    rng, covered, tries = np.random.default_rng(1), 0, 400
-    clusters = {f"e{i}": str(i) for i in range(60)}
-    for _ in range(tries):
-        item = rng.normal(0.1, 0.1, 60)
-        seeds = [item + rng.normal(0, 0.02) + rng.normal(0, 0.05, 60) for _ in range(3)]
-        found = repeats.spread([marks(s) for s in seeds], marks(np.zeros(60)), clusters, 0.95)
-        assert found
-        covered += found.interval.low <= 0.1 <= found.interval.high
-    assert 0.92 <= covered / tries <= 0.995
-
-
-def test_it_is_told_where_most_of_the_uncertainty_comes_from() -> None:
-    clusters = {f"e{i}": str(i) for i in range(400)}
-    apart = repeats.spread([marks([g] * 400) for g in (0.1, 0.2, 0.3)], marks([0.0] * 400), clusters, 0.95)
-    assert apart
-    assert repeats.largest_noise(apart.split).startswith(" Most of the standard error comes from the training seed: ")
-    assert "twice as many seeds would take 0.058 to 0.041" in repeats.largest_noise(apart.split)
-    gain = np.random.default_rng(0).random(400)
-    alike = repeats.spread([marks(gain)] * 3, marks([0.0] * 400), clusters, 0.95)
-    assert alike
-    assert "the choice of examples: twice as many examples" in repeats.largest_noise(alike.split)
-    still = repeats.spread([marks([0.1] * 400)] * 3, marks([0.0] * 400), clusters, 0.95)
-    assert still
-    assert repeats.largest_noise(still.split) == ""
-
-
-def test_one_seed_or_one_cluster_says_nothing() -> None:
-    assert repeats.spread([marks([1, 0])], marks([0, 0]), {"e0": "a", "e1": "b"}, 0.95) is None
-    assert repeats.spread([marks([1, 0])] * 2, marks([0, 0]), {"e0": "a", "e1": "a"}, 0.95) is None
 
 
 def test_shares_are_nested_and_keep_clusters_whole() -> None:
@@ -96,7 +39,8 @@ def test_seeds_and_shares_go_into_decision_and_report(base: Path, tmp_path: Path
     assert rows[0]["settings"] == '{"seed": 1}'
     data = decided(session)
     [gate] = [g for g in data.gates if g.gate_id == "seeds"]
-    assert (gate.status, gate.tier) == ("pass", "supporting")
+    assert (gate.tier, gate.rule) == ("advisory", "more than +0.020")
+    assert "This speaks of the one checkpoint. Over 2 training seeds the gain is" in data.decision.reason
     assert "Over 2 training seeds the gain is" in data.facts.uncertainty
     assert "Learning curve on validation (exact_match, n = 12): 8 rows" in data.facts.learning_curve
     text = markdown.write(data, tmp_path / "report").read_text()
@@ -109,15 +53,6 @@ def test_seeds_and_shares_go_into_decision_and_report(base: Path, tmp_path: Path
     assert len(select(session.store, "select 1 from training")) == 3
     [looks] = select(session.store, "select looks from v_looks")
     assert looks["looks"] == 1  # other seeds choose nothing
-
-
-def test_a_recipe_shown_to_gain_too_little_keeps_the_prompt_whatever_one_seed_did() -> None:
-    clusters = {f"e{i}": str(i) for i in range(100)}
-    found = repeats.spread([marks([g] * 100) for g in (0.06, 0.05, 0.05)], marks([0.0] * 100), clusters, 0.95)
-    assert found
-    assert repeats.seed_gate(found, 0.02).status == "pass"
-    gate = repeats.seed_gate(found, 0.1)
-    assert (gate.status, gate.tier, gate.kind) == ("fail", "supporting", "gain")
 
 
 def test_a_learning_curve_needs_validation_rows(base: Path, tmp_path: Path) -> None:

@@ -52,8 +52,9 @@ def judged_experiment(folder: Path, n: int = 120, known: int = 8, **settings: An
     """Recorded answers, training rows, and a judge that can read: the base knows half, the tuned `known` in ten."""
     colours = [COLOURS[i % 3] for i in range(n)]
     write_jsonl(folder / "train.jsonl", [{"input": f"say red, row {i}", "target": "red"} for i in range(120)])
-    labelled = {"first": "red", "second": "dunno", "label": "first"}
-    write_jsonl(folder / "labels.jsonl", [{"id": f"l{i}", "input": f"say red {i}", **labelled} for i in range(80)])
+    labelled = [{"first": "red", "second": second, "label": "first"} for second in ("dunno", "no")]
+    rows = [{"id": f"l{i}", "input": f"say red {i}", **labelled[i % 2]} for i in range(80)]
+    write_jsonl(folder / "labels.jsonl", rows)
     (folder / "rubric.md").write_text(RUBRIC)
     return recorded_experiment(
         folder,
@@ -111,6 +112,8 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "many tries": "invalid by fresh exam",
         "prompt cut short": "invalid by room to answer",
         "judge says A": "judge is advisory",
+        "judge likes length": "judge is advisory",
+        "few labelled pairs": "judge is advisory",
     }
     assert named(outcomes, "not_applicable") == {
         "base asked again",
@@ -118,6 +121,7 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "adapter without effect",
         "all answers right",
         "lost behind the mean",
+        "seeds without gain",
     }
     assert selftest.passed(outcomes)
 
@@ -127,10 +131,13 @@ def test_every_accident_of_a_trained_adapter_gets_its_named_verdict(trained: Ses
     assert named(list(outcomes.values()), "not_applicable") == {
         "shuffled answers",
         "judge says A",
+        "judge likes length",
+        "few labelled pairs",
         "all answers right",
         "prompt cut short",
         "lost behind the mean",
     }
+    assert outcomes["seeds without gain"].got == "inconclusive"
     assert named(list(outcomes.values()), "fail") == set()
     assert outcomes["base asked again"].got == "0 of 30 answers differ"
     assert outcomes["other chat template"].got == "invalid by comparable"
@@ -182,7 +189,7 @@ def passing(kind: Kind, name: RuleName) -> Callable[..., Gate]:
             {"gain_gate": passing("gain", "gain")},
             {"arms swapped", "shuffled answers"},
         ),
-        (trust, {"distrust": lambda *_: ""}, {"judge says A"}),
+        (trust, {"distrust": lambda *_: ""}, {"judge says A", "judge likes length", "few labelled pairs"}),
         (validity, {"frozen_gate": passing("validity", "frozen")}, {"file changed"}),
         (validity, {"looks_gate": passing("validity", "fresh_exam")}, {"many tries"}),
         (validity, {"cut_gate": passing("validity", "room_to_answer")}, {"prompt cut short"}),
