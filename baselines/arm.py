@@ -67,13 +67,21 @@ class Prompter:
             raise UserError(f"the prompt cannot be filled in: {error}", f"prompt of {self.name}", fix) from None
 
 
+def shown_columns(text: str, name: str) -> set[str]:
+    """The columns of an example that a template shows. Raises UserError when it is none."""
+    try:
+        return meta.find_undeclared_variables(_TEMPLATES.parse(text))
+    except TemplateError as error:
+        raise UserError(f"the prompt is not a template: {error}", f"prompt of {name}") from None
+
+
 @lru_cache(maxsize=64)
 def _compile(text: str, name: str) -> tuple[Template, bool]:
     """A template, and whether it is a whole user message: whether it shows the input itself."""
+    shown = shown_columns(text, name)
     try:
-        used = meta.find_undeclared_variables(_TEMPLATES.parse(text))
-        return _TEMPLATES.from_string(text), "input" in used
-    except TemplateError as error:
+        return _TEMPLATES.from_string(text), "input" in shown
+    except TemplateError as error:  # what only compiling finds, such as a filter that does not exist
         raise UserError(f"the prompt is not a template: {error}", f"prompt of {name}") from None
 
 

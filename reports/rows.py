@@ -149,6 +149,10 @@ class ComparisonRow:
     low: float | None
     high: float | None
     confidence: float
+    level: float
+    look: int
+    low_missing: float | None
+    high_missing: float | None
     p_value: float | None
     margin: float
     method: str
@@ -156,6 +160,9 @@ class ComparisonRow:
     relative: bool
     sd: float | None
     detectable: float | None
+    pooled: float | None
+    pooled_low: float | None
+    pooled_high: float | None
     as_judged: float | None
     floor: float | None
 
@@ -318,10 +325,29 @@ class GateRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LooksRow:
-    """How many candidates the test questions have judged."""
+    """How often the test questions were looked at."""
 
     experiment_id: str
     looks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriedRow:
+    """A candidate with marks on test questions; `look` is the same for the same candidate on the same questions."""
+
+    experiment_id: str
+    suite_id: str
+    seen_at: datetime
+    look: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SameExamsRow:
+    """Two test sets that share more than a tenth of the smaller one's questions, and how many."""
+
+    suite_id: str
+    other_id: str
+    shared: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -566,12 +592,14 @@ FROM: dict[str, type[object]] = {
     "v_prices": PriceRow,
     "v_repeats": RepeatRow,
     "v_runs": RunRow,
+    "v_same_exams": SameExamsRow,
     "v_scores": ScoreRow,
     "v_selftest": SelftestRow,
     "v_splits": SplitRow,
     "v_stages": StageRow,
     "v_stakes": StakesRow,
     "v_training": TrainingRow,
+    "v_tried": TriedRow,
     "v_verdicts": JudgeVerdictRow,
     "v_adapter_effects": AdapterEffectRow,
     "v_endpoints": EndpointRow,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainValidator, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
@@ -32,17 +32,36 @@ def _gain(value: Any) -> float | str:
 
 
 def _margin(value: Any) -> float | str:
-    if read_margin(checked := _gain(value))[0] == 0:
+    amount, _ = read_margin(checked := _gain(value))
+    if amount == 0:
         raise ValueError("is more than 0: no exam can show that nothing at all was lost")
+    if amount > MOST_LOST:
+        raise ValueError("is at most 0.5, or 50%: what may lose more than half is not tested; make the rule advisory")
     return checked
 
 
+def _confidence(value: float) -> float:
+    if value < LEAST_CONFIDENCE:
+        raise ValueError("is at least 0.8: below it, more than one in five candidates that gain nothing would do")
+    return value
+
+
+def _unscored(value: float) -> float:
+    if value > MOST_UNSCORED:
+        raise ValueError("is at most 0.2: where more is missing, what is missing decides; ask again, or mark the rest")
+    return value
+
+
+MOST_LOST, LEAST_CONFIDENCE, MOST_UNSCORED = 0.5, 0.8, 0.2
+"""How lax a policy may be: beyond, its rules would still be called rules and hold nobody back."""
 PERCENT = r"\d{1,2}(\.\d+)?%"
 _SHARE = {"type": "string", "pattern": f"^{PERCENT}$", "examples": ["5%"]}
 _GAIN = {"anyOf": [{"type": "number", "minimum": 0, "exclusiveMaximum": 1}, _SHARE]}
-_MARGIN = {"anyOf": [{"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, _SHARE]}
+_MARGIN = {"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": MOST_LOST}, _SHARE]}
 Gain = Annotated[float | str, PlainValidator(_gain), WithJsonSchema(_GAIN)]
 Margin = Annotated[float | str, PlainValidator(_margin), WithJsonSchema(_MARGIN)]
+Confidence = Annotated[float, Field(lt=1, json_schema_extra={"minimum": LEAST_CONFIDENCE}), AfterValidator(_confidence)]
+Unscored = Annotated[float, Field(ge=0, json_schema_extra={"maximum": MOST_UNSCORED}), AfterValidator(_unscored)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pydantic import (
     model_validator,
 )
 
-from harness.config.base import Gain, Margin, Share, Tier
+from harness.config.base import Confidence, Gain, Margin, Share, Tier, Unscored
 from suites.settings import Section
 
 
@@ -62,8 +62,9 @@ class Policy(Section):
     min_gain: Gain = 0.02
     """What the candidate must gain over the best prompt on the metric that decides: the lower end of the interval lies
     above."""
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
-    """Confidence of every interval."""
+    confidence: Confidence = 0.95
+    """What may go wrong is 1 minus this, over all looks at the same questions together: intervals have this level at
+    the first look, and a stricter one at each further look. At least 0.8."""
     metrics: dict[str, MetricRule] = {}
     """Rules for other metrics of the task by name; every task has `answers that end`. Left out: a rule's defaults."""
     slices: SliceRule = SliceRule()
@@ -77,13 +78,15 @@ class Policy(Section):
     max_cost: Annotated[float, Field(gt=0)] | None = None
     """What 1,000 requests to the candidate may cost, in the currency of `costs`; needs `costs.candidate`. Left out:
     anything."""
-    max_unscored: Share = 0.02
-    """Share of the examples that may be without a score on either side; above it the verdict is `invalid`."""
+    max_unscored: Unscored = 0.02
+    """Share of the examples that may be without a score on either side, by any metric that decides; above it the
+    verdict is `invalid`. At most 0.2."""
     max_truncated: Share = 0.1
     """Share of the best prompt's answers that may be cut at `task.max_new_tokens`; above it the verdict is
     `invalid`."""
     max_looks: Annotated[int, Field(ge=1)] = 10
-    """Candidates that one test set may judge; from the next one on the verdict is `invalid`."""
+    """How often the same questions may be looked at, each time at a stricter level: a look is one candidate with marks
+    on them. From the next one on the verdict is `invalid`."""
     suspicious_gain: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Gain above which the verdict is `invalid` until someone has looked for a leak and allows more here."""
     constant_answers: Literal["block", "warn"] = "block"

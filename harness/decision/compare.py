@@ -13,7 +13,7 @@ import numpy as np
 from harness.config.base import Tier
 from harness.stats import paired, power
 from harness.stats.relative import RelativeChange, relative_change, relative_one_sided_p
-from harness.stats.score_test import Numbers, numbered
+from harness.stats.score_test import Array, Numbers, numbered
 from suites.types import Example, Score
 
 UNSCORED = Score(None)
@@ -48,13 +48,17 @@ class Question:
 class Comparison(Question):
     """The answer, over the `n` examples both arms have a score for; `None` where fewer than two clusters allow none.
 
-    `low` and `high` are the two-sided interval at `confidence`; for a tolerated loss its level is 2 * confidence - 1,
-    so that each end is a one-sided bound at `confidence`, as a test of non-inferiority asks. `p_value` is two-sided,
+    `low` and `high` are the two-sided interval at `level`, which is `confidence` where these questions are looked at
+    for the first time, and stricter at every further `look` (see `spending`). `low_missing` and `high_missing` are its
+    ends with the marks of the `n_unscored` at their worst and at their best for the candidate (Horowitz and Manski
+    2000, JASA 95:77), and `p_harm_worst` and `p_harm_best` what `p_harm` then is; None where nothing is missing, or
+    where nothing bounds them (a metric of the whole exam). `p_value` is two-sided,
     against no difference; `p_harm` one-sided, against "no worse than the margin"; `p_equal` that of two one-sided tests
     for a difference within the gain asked for (task only). `sd` is that of one example's
     difference, clusters allowed for (standard error times root n), and `detectable` the smallest true difference that
     an exam like this tells from none in four of five tries (docs/explanation/statistics.md, d1), the power planned for
     everywhere. `floor` is what knowing nothing scores there, in [0, 1]; None where that is not known or not asked.
+    `pooled` is what a slice's difference is beside the others of its column, with its interval.
     `as_judged` is the judge's own preference where `difference` is one corrected for its errors.
     """
 
@@ -62,19 +66,38 @@ class Comparison(Question):
     n_clusters: int
     n_unscored: int
     confidence: float
+    level: float = 0.95
+    look: int = 1
     baseline: float | None = None
     candidate: float | None = None
     difference: float | None = None
     low: float | None = None
     high: float | None = None
+    low_missing: float | None = None
+    high_missing: float | None = None
     p_value: float | None = None
     p_harm: float | None = None
+    p_harm_worst: float | None = None
+    p_harm_best: float | None = None
     p_equal: float | None = None
     sd: float | None = None
     detectable: float | None = None
+    pooled: float | None = None
+    pooled_low: float | None = None
+    pooled_high: float | None = None
     floor: float | None = None
     method: str = "no scored pairs"
     as_judged: float | None = None
+
+    @property
+    def at_least(self) -> float | None:
+        """The lower end that holds whatever the missing marks are."""
+        return self.low_missing if self.n_unscored else self.low
+
+    @property
+    def at_most(self) -> float | None:
+        """The upper end that holds whatever the missing marks are."""
+        return self.high_missing if self.n_unscored else self.high
 
 
 def compare(
@@ -85,34 +108,70 @@ def compare(
     *,
     confidence: float = 0.95,
     level: float | None = None,
+    look: int = 1,
     seed: int = 0,
 ) -> Comparison:
     """Compare two arms' scores over `examples`, (id, cluster) pairs that define what should have been answered.
 
-    `level` is that of the interval where it has to be stricter than `confidence` alone asks, as in an early look.
+    `level` is that of the interval where it has to be stricter than `confidence` alone asks: at a further `look`, or
+    in an exam that may stop early.
     """
     pairs = sorted(examples)
     arms = [[arm.get(i, UNSCORED).value for i, _ in pairs] for arm in (baseline, candidate)]
     both = [old is not None and new is not None for old, new in zip(*arms, strict=True)]
     clusters = numbered([cluster for (_, cluster), scored in zip(pairs, both, strict=True) if scored])
-    comparison = not_answered(question, clusters, len(pairs), confidence)
+    level = level or confidence
+    comparison = not_answered(question, clusters, len(pairs), confidence, level, look)
+    if comparison.n_unscored:
+        comparison = _with_missing(comparison, arms[0], arms[1], numbered([cluster for _, cluster in pairs]))
     if not comparison.n:
         return comparison
     before, after = (np.array(list(compress(arm, both)), dtype=np.float64) for arm in arms)
-    level = level or interval_level(comparison)
     result = paired.paired_difference(before, after, clusters, confidence=level, seed=seed)
-    harm_test = relative_one_sided_p if question.relative else paired.one_sided_p
-    harm = None
-    if question.kind not in GAINS:
-        harm = harm_test(before, after, clusters, null=-question.margin, alternative="less")
-    elif question.margin and not question.relative:
+    harm = _p_harm(question, before, after, clusters)
+    if question.kind in GAINS and question.margin and not question.relative:
         comparison = replace(comparison, p_equal=paired.equivalence_p(before, after, clusters, margin=question.margin))
     if not question.relative:
         return answered(comparison, result, harm)
     return answered_relative(comparison, result, relative_change(before, after, clusters, confidence=level), harm)
 
 
-def not_answered(question: Question, clusters: Numbers, n_examples: int, confidence: float) -> Comparison:
+def _p_harm(question: Question, before: Array, after: Array, clusters: Numbers) -> float | None:
+    """One-sided p of "no worse than the margin"; None for the gain, and with fewer than two clusters."""
+    if question.kind in GAINS:
+        return None
+    test = relative_one_sided_p if question.relative else paired.one_sided_p
+    return test(before, after, clusters, null=-question.margin, alternative="less")
+
+
+Marks = Sequence[float | None]
+
+
+def _with_missing(c: Comparison, before: Marks, after: Marks, clusters: Numbers) -> Comparison:
+    """The comparison with the bounds that hold whatever the missing marks are, over all examples.
+
+    At their worst the candidate's are 0 and the baseline's 1, at their best the reverse. Each end is a bound at the
+    level of the comparison's own interval, so that nothing has to be known about why marks are missing (Horowitz and
+    Manski 2000, JASA 95:77).
+    """
+    ends: list[tuple[float | None, float | None, float | None]] = []
+    for lowest, highest in ((0.0, 1.0), (1.0, 0.0)):
+        old = np.array([highest if value is None else value for value in before])
+        new = np.array([lowest if value is None else value for value in after])
+        if c.relative:
+            change = relative_change(old, new, clusters, confidence=c.level)
+            low, high = change.low, change.high
+        else:
+            interval = paired.difference_interval(old, new, clusters, confidence=c.level)
+            low, high = (interval.low, interval.high) if interval else (None, None)
+        ends.append((low, high, _p_harm(c, old, new, clusters)))
+    (low, _, p_worst), (_, high, p_best) = ends
+    return replace(c, low_missing=low, high_missing=high, p_harm_worst=p_worst, p_harm_best=p_best)
+
+
+def not_answered(
+    question: Question, clusters: Numbers, n_examples: int, confidence: float, level: float, look: int
+) -> Comparison:
     """A comparison over the pairs of these clusters, out of `n_examples`, before anything is measured."""
     return Comparison(
         **asdict(question),
@@ -120,12 +179,9 @@ def not_answered(question: Question, clusters: Numbers, n_examples: int, confide
         n_clusters=int(clusters.max(initial=-1)) + 1,
         n_unscored=n_examples - len(clusters),
         confidence=confidence,
+        level=level,
+        look=look,
     )
-
-
-def interval_level(c: Comparison) -> float:
-    """The level of the two-sided interval: for a tolerated loss, that of which each end is a one-sided bound."""
-    return c.confidence if c.kind in GAINS else 2 * c.confidence - 1
 
 
 def answered(c: Comparison, result: paired.PairedDifference, p_harm: float | None) -> Comparison:
@@ -141,7 +197,7 @@ def answered(c: Comparison, result: paired.PairedDifference, p_harm: float | Non
         p_value=result.p_value,
         p_harm=p_harm,
         sd=sd,
-        detectable=None if sd is None else power.minimum_detectable(result.n, sd, confidence=interval_level(c)),
+        detectable=None if sd is None else power.minimum_detectable(result.n, sd, confidence=c.level),
         method=result.method,
     )
 
@@ -157,7 +213,7 @@ def answered_relative(
         low=relative.low,
         high=relative.high,
         sd=sd,
-        detectable=None if sd is None else power.minimum_detectable(result.n, sd, confidence=interval_level(c)),
+        detectable=None if sd is None else power.minimum_detectable(result.n, sd, confidence=c.level),
     )
 
 

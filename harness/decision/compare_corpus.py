@@ -6,15 +6,7 @@ import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from harness.decision.compare import (
-    GAINS,
-    Comparison,
-    Question,
-    answered,
-    answered_relative,
-    interval_level,
-    not_answered,
-)
+from harness.decision.compare import GAINS, Comparison, Question, answered, answered_relative, not_answered
 from harness.stats.corpus_level import (
     Kinds,
     corpus_difference,
@@ -24,10 +16,12 @@ from harness.stats.corpus_level import (
     corpus_relative_one_sided_p,
     corpus_value,
 )
+from harness.stats.power import design_effect
 from harness.stats.score_test import Interval, numbered
 from suites.metrics.corpus_level import CorpusMetric
 from suites.metrics.floors import floors, imbalance
 from suites.metrics.table import CORPUS, LABELS
+from suites.types import Example
 
 Answers = Mapping[str, tuple[str, str]]  # (target, answer) by example id; answers that have no score are left out
 
@@ -52,16 +46,23 @@ def compare_corpus(
     candidate: Answers,
     *,
     confidence: float = 0.95,
+    level: float | None = None,
+    look: int = 1,
     seed: int = 0,
 ) -> Comparison:
-    """`compare` for a metric of the whole exam, over the examples that both arms have an answer for."""
+    """`compare` for a metric of the whole exam, over the examples that both arms have an answer for.
+
+    What a missing answer could have said is not bounded here: one that names a label nobody gave, or goes on for ever,
+    moves such a metric by any amount. While answers are missing, nothing is shown by it either way.
+    """
     pairs = sorted(examples)
     scored = {i: cluster for i, cluster in pairs if i in baseline and i in candidate}
     clusters = numbered(list(scored.values()))
-    comparison = not_answered(question, clusters, len(pairs), confidence)
+    level = level or confidence
+    comparison = not_answered(question, clusters, len(pairs), confidence, level, look)
     if not scored:
         return comparison
-    chosen, level = CORPUS[question.metric], interval_level(comparison)
+    chosen = CORPUS[question.metric]
     before, after = (_kinds(chosen, answers, scored) for answers in (baseline, candidate))
     result = corpus_difference(before, after, chosen.value, clusters, confidence=level, seed=seed)
     named = replace(result, method=f"{chosen.title}: {result.method}")
@@ -75,12 +76,27 @@ def compare_corpus(
     return answered_relative(comparison, named, change, harm)
 
 
-def planned_sd(metric: str, targets: Sequence[str], discordance: float) -> float:
+ASSUMED_ICC = 0.5
+"""How alike the differences on examples of one cluster are taken to be as long as nothing was measured: halfway from
+independent to copies of each other."""
+
+
+def planned_sd(metric: str, examples: Sequence[Example], discordance: float) -> float:
     """Standard deviation of one example's difference to plan an exam with, before anything is measured.
 
-    `discordance` is the share of examples that one arm gets right and the other wrong (Connor 1987).
+    `discordance` is the share of examples that one arm gets right and the other wrong (Connor 1987). Clusters count as
+    `ASSUMED_ICC` says.
     """
-    return math.sqrt(discordance * (imbalance(targets) if metric in LABELS and targets else 1.0))
+    if not examples:
+        return math.sqrt(discordance)
+    unequal = imbalance([example.target for example in examples]) if metric in LABELS else 1.0
+    return math.sqrt(discordance * unequal * design_effect([example.cluster for example in examples], ASSUMED_ICC))
+
+
+def in_clusters(examples: Sequence[Example]) -> str:
+    """How examples are clustered, and what is assumed of it; empty where each is its own."""
+    clusters = len({example.cluster for example in examples})
+    return "" if clusters == len(examples) else f" in {clusters:,} clusters (taken to be alike by {ASSUMED_ICC:g}, ICC)"
 
 
 def floor_sentence(metric: str, suite: str, targets: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.decision.compare import Comparison, Question, interval_level, not_answered
+from harness.decision.compare import Comparison, Question, not_answered
 from harness.stats import power
 from harness.stats.judge_error import Corrected, JudgeError, corrected
 from harness.stats.score_test import numbered
@@ -22,6 +22,8 @@ def compare_judged(
     error: JudgeError,
     *,
     confidence: float = 0.95,
+    level: float | None = None,
+    look: int = 1,
 ) -> Comparison:
     """Wins minus losses of the candidate in people's eyes, over the examples the judge said something about.
 
@@ -31,18 +33,36 @@ def compare_judged(
     """
     pairs = sorted(examples)
     judged = {i: cluster for i, cluster in pairs if i in preferences}
-    comparison = not_answered(question, numbered(list(judged.values())), len(pairs), confidence)
+    comparison = not_answered(
+        question, numbered(list(judged.values())), len(pairs), confidence, level or confidence, look
+    )
     if not judged:
         return comparison
     word, length = (np.array([side[i] for i in judged]) for side in (preferences, longer))
     comparison = replace(comparison, as_judged=float(word.mean()))
     result = corrected(word, length, error, numbered(list(judged.values())))
-    return comparison if result is None else _answered(comparison, result)
+    if result is None:
+        return comparison
+    answered = _answered(comparison, result)
+    if not comparison.n_unscored:
+        return answered
+    clusters = numbered([cluster for _, cluster in pairs])
+    length = np.array([longer.get(i, 0.0) for i, _ in pairs])
+    worst, best = (
+        corrected(np.array([preferences.get(i, word) for i, _ in pairs]), length, error, clusters)
+        for word in (-1.0, 1.0)
+    )
+    if worst is None or best is None:
+        return answered
+    low, high = _answered(comparison, worst), _answered(comparison, best)
+    return replace(
+        answered, low_missing=low.low, high_missing=high.high, p_harm_worst=low.p_harm, p_harm_best=high.p_harm
+    )
 
 
 def _answered(c: Comparison, result: Corrected) -> Comparison:
     """The comparison with people's preference: wins minus losses, or where relative a change of the prompt's points."""
-    level, theta = interval_level(c), result.theta
+    level, theta = c.level, result.theta
     interval, null = result.interval(level), -c.margin / (2 - c.margin) if c.relative else -c.margin
     difference, low, high = (_relative(x) if c.relative else x for x in (theta, interval.low, interval.high))
     sd = result.standard_error * math.sqrt(c.n) * (2 / (1 - theta) ** 2 if c.relative and theta < 1 else 1)

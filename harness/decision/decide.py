@@ -9,7 +9,7 @@ Holm-adjusted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -30,7 +30,9 @@ from harness.decision.gates import (
 )
 from harness.decision.headline import KEEPS_ALL, deploy_headline
 from harness.decision.room import at_floor
-from harness.decision.together import Together, together, together_gate
+from harness.decision.slices import standing_out
+from harness.decision.slices import worst as lowest
+from harness.decision.together import together, together_gate
 from harness.decision.wording import (
     beside_every_prompt,
     lost,
@@ -45,6 +47,10 @@ from harness.decision.wording import (
     title,
 )
 from harness.stats import paired
+
+LEAST_PAIRS = 20
+"""Scored pairs below which no gain is decided: with fewer the exact worst-case size of the test of the gain is .04 to
+.11 instead of .025 (n = 3 to 8, all 0/1 alternatives at the limit)."""
 
 
 class Verdict(Enum):
@@ -101,9 +107,12 @@ def decide(
 
 
 def gain_gate(comparison: Comparison) -> Gate:
-    """The candidate's gain over the best prompt, against the gain that was asked for."""
+    """The candidate's gain over the best prompt against the gain asked for, whatever the missing marks are."""
     c = comparison
-    shown, excluded = c.low is not None and c.low > c.margin, c.high is not None and c.high <= c.margin
+    if 0 < c.n < LEAST_PAIRS:
+        words = f"{measured(c)}; fewer than {LEAST_PAIRS} scored pairs decide no gain"
+        return Gate("gain", "gain", "unknown", gain_rule(c), replace(numbers(c), words=words), comparison=c)
+    shown, excluded = c.at_least is not None and c.at_least > c.margin, c.at_most is not None and c.at_most <= c.margin
     status: Status = "pass" if shown else "fail" if excluded else "unknown"
     return Gate("gain", "gain", status, gain_rule(c), numbers(c), comparison=c)
 
@@ -118,9 +127,9 @@ def every_prompt_gates(comparisons: Sequence[Comparison]) -> list[Gate]:
     others = [c for c in comparisons if c.kind == "prompt"]
     if not others:
         return []
-    ahead = [c for c in others if c.high is not None and c.high <= 0]
-    hardest = min(ahead or others, key=lambda c: -1.0 if c.low is None else c.low)
-    shown = hardest.low is not None and hardest.low > 0
+    ahead = [c for c in others if c.at_most is not None and c.at_most <= 0]
+    hardest = min(ahead or others, key=lambda c: -1.0 if c.at_least is None else c.at_least)
+    shown = hardest.at_least is not None and hardest.at_least > 0
     status: Status = "fail" if ahead else "pass" if shown else "unknown"
     words = f"hardest to beat is {hardest.baseline_arm}: {measured(hardest)}"
     words += f"; {settle(hardest)}" if status == "unknown" else ""
@@ -131,7 +140,8 @@ def every_prompt_gates(comparisons: Sequence[Comparison]) -> list[Gate]:
 def harm_gates(comparisons: Sequence[Comparison], policy: Policy) -> list[Gate]:
     """One gate per tolerated loss, and one for the suites together where the policy asks for it.
 
-    Harm is a claim, so its p-values are Holm-adjusted (suites and their mean, then slices).
+    Harm is a claim, so its p-values are Holm-adjusted (suites and their mean, then slices). It is shown where it is with
+    the missing marks at their best, and not excluded where it is with them at their worst.
     """
     whole = [c for c in comparisons if c.kind in ("metric", "regression", "judge")]
     decisive = [c for c in whole if c.tier != "advisory"]
@@ -139,42 +149,59 @@ def harm_gates(comparisons: Sequence[Comparison], policy: Policy) -> list[Gate]:
     alpha = 1 - policy.confidence
     advisory = [c for c in whole if c.tier == "advisory"]
     mean = together(comparisons, policy.regression.together)
-    claims: list[Comparison | Together] = [*decisive, *([mean] if mean else [])]
-    harmed = {c for family in (claims, advisory, slices) for c in _harmed(family, alpha)}
-    gates = [_harm_gate(c, c in harmed) for c in whole]
+    beside = [mean.p_harm] if mean else []
+    families: list[tuple[Sequence[Comparison], list[float | None]]] = [(decisive, beside), (advisory, []), (slices, [])]
+    status = {c: s for family, others in families for c, s in _statuses(family, alpha, others)}
+    gates = [_harm_gate(c, status[c]) for c in whole]
     if mean:
-        gates.append(together_gate(mean, mean in harmed))
-    return [*gates, _slice_gate(slices, [c for c in slices if c in harmed])] if slices else gates
+        harmed = _harmed([*map(_p_at_best, decisive), mean.p_harm], alpha)[-1]
+        gates.append(together_gate(mean, harmed))
+    return [*gates, _slice_gate([(c, status[c]) for c in slices])] if slices else gates
 
 
-def _harmed(claims: Sequence[Comparison | Together], alpha: float) -> list[Comparison | Together]:
-    """Those shown to be worse than their margin."""
-    p_values = [1.0 if c.p_harm is None else c.p_harm for c in claims]
-    return [c for c, p in zip(claims, paired.holm(p_values), strict=True) if p <= alpha]
+def _p_at_best(c: Comparison) -> float | None:
+    return c.p_harm_best if c.n_unscored else c.p_harm
+
+
+def _statuses(
+    family: Sequence[Comparison], alpha: float, others: Sequence[float | None]
+) -> Iterator[tuple[Comparison, Status]]:
+    """Critical and advisory rules ask for proof that nothing was lost; supporting ones for no proof that it was.
+
+    Where the baseline has next to nothing to lose, neither can be had. `others` are p-values of further claims in Holm's
+    family.
+    """
+    at_best = _harmed([*map(_p_at_best, family), *others], alpha)
+    at_worst = _harmed([*(c.p_harm_worst if c.n_unscored else c.p_harm for c in family), *others], alpha)
+    for c, harmed, open_ in zip(family, at_best, at_worst, strict=False):
+        kept = not at_floor(c) and (not open_ if c.tier == "supporting" else _kept(c))
+        yield c, "fail" if harmed else "pass" if kept else "unknown"
+
+
+def _harmed(p_values: Sequence[float | None], alpha: float) -> list[bool]:
+    """Which of a family are shown to be worse than their margin."""
+    return [p <= alpha for p in paired.holm([1.0 if p is None else p for p in p_values])]
 
 
 def _kept(c: Comparison) -> bool:
-    return c.low is not None and c.low >= -c.margin
+    return c.at_least is not None and c.at_least >= -c.margin
 
 
-def _harm_gate(c: Comparison, harmed: bool) -> Gate:
-    """Critical and advisory rules ask for proof that nothing was lost; supporting ones for no proof that it was.
-
-    Where the baseline has next to nothing to lose, neither can be had.
-    """
-    kept = not at_floor(c) and (c.tier == "supporting" or _kept(c))
-    status: Status = "fail" if harmed else "pass" if kept else "unknown"
+def _harm_gate(c: Comparison, status: Status) -> Gate:
     return Gate(gate_id(c), "harm", status, loss_rule(c), numbers(c), c.tier, c)
 
 
-def _slice_gate(slices: Sequence[Comparison], bad: Sequence[Comparison]) -> Gate:
+def _slice_gate(states: Sequence[tuple[Comparison, Status]]) -> Gate:
     """All slices as one rule, with the numbers of the worst; the tier says whether one merely uncertain may block."""
+    slices = [c for c, _ in states]
+    bad, undecided = ([c for c, status in states if status == wanted] for wanted in ("fail", "unknown"))
     tier = slices[0].tier
-    undecided = [] if tier == "supporting" else [c for c in slices if not _kept(c) and c not in bad]
-    worst = min(slices, key=lambda c: c.difference if c.difference is not None else 0.0)
+    worst, apart = lowest(slices), standing_out(slices)
     words = "; ".join(f"{c.slice}: {measured(c)}" for c in bad) or f"worst is {worst.slice}: {measured(worst)}"
     if undecided and not bad:
         words = "; ".join(f"{c.slice}: {measured(c)}; {settle(c)}" for c in undecided)
+    if apart:
+        words += f"; look first at {', '.join(c.slice for c in apart)}, which stands out from the other slices"
     status: Status = "fail" if bad else "unknown" if undecided else "pass"
     result = replace(numbers(worst), words=words)
     return Gate("slices", "harm", status, slices_rule(worst, len(slices)), result, tier, worst)
@@ -207,7 +234,8 @@ NEXT_STEPS = {
     Verdict.DEPLOY: "Ship the candidate; keep this report beside it.",
     Verdict.KEEP_PROMPTING: "Ship the chosen prompt. A better fine-tune needs more or better data, not another run.",
     Verdict.REJECT: "Lower the learning rate, train for fewer epochs, or mix in general data; then run again.",
-    Verdict.INCONCLUSIVE: "Add test examples as said above and run the same command again; finished work is kept.",
+    Verdict.INCONCLUSIVE: "Add test examples as said above and run the same command again: finished work is kept, and "
+    "the grown test set is decided at the level of its next look. Or test on fresh questions, at the first look's.",
     Verdict.INVALID: "Mend what the failed gate names and run the same command again.",
 }
 ANOTHER_PROMPT = (
@@ -265,9 +293,9 @@ def _reason(verdict: Verdict, gates: Sequence[Gate]) -> str:
 
 def _at_best(task: Comparison) -> str:
     """Why a gain that was excluded is too little."""
-    shown = task.p_equal is not None and task.p_equal <= 1 - task.confidence
+    shown = task.p_equal is not None and task.p_equal <= 1 - task.confidence and not task.n_unscored
     same = " The two are equivalent within that." if shown else ""
-    return f"At best that is {points(task, task.high or 0.0)}; you asked for more than {_margin(task)}.{same}"
+    return f"At best that is {points(task, task.at_most or 0.0)}; you asked for more than {_margin(task)}.{same}"
 
 
 def _of_recipe(gate: Gate) -> str:

@@ -27,7 +27,7 @@ def at_floor(c: Comparison) -> bool:
     room, margin = could_lose(c), allowed(c)
     if room is None or margin is None or exceeds(room, margin):
         return False
-    risen = c.low is not None and c.low > 0 and c.candidate is not None and c.candidate > (c.floor or 0.0)
+    risen = c.at_least is not None and c.at_least > 0 and c.candidate is not None and c.candidate > (c.floor or 0.0)
     return not risen
 
 

@@ -13,21 +13,21 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.decision.compare import Comparison, interval_level
+from harness.decision.compare import Comparison
 from harness.decision.gates import Gate, Measured, Rule, Status
 from harness.decision.wording import mean_sentence, measured, roughly, settle
-from harness.stats import pooled
-from harness.stats.pooled import Estimated
+from harness.stats import suite_mean
 from harness.stats.power import POWER
 from harness.stats.score_test import normal_quantile
+from harness.stats.suite_mean import Estimated
 
 
 @dataclass(frozen=True, slots=True)
 class Together:
     """The mean difference of several suites with `n` examples; `measured` is None where a suite has no interval.
 
-    `beyond` are the suites that were seen to lose more than their own margin, shown or not. `p_harm` is one-sided,
-    against "no worse than the margin".
+    Its ends, as those of the suites, hold whatever the missing marks are. `beyond` are the suites that were seen to lose
+    more than their own margin, shown or not. `p_harm` is one-sided, against "no worse than the margin".
     """
 
     suites: int
@@ -44,17 +44,17 @@ def together(comparisons: Sequence[Comparison], margin: float | None) -> Togethe
     suites = [c for c in comparisons if c.kind == "regression" and c.tier != "advisory"]
     if margin is None or not suites:
         return None
-    n, level = sum(c.n for c in suites), interval_level(suites[0])
+    n, level = sum(c.n for c in suites), suites[0].level
     parts = [
-        Estimated(c.difference, c.low, c.high)
+        Estimated(c.difference, c.at_least, c.at_most)
         for c in suites
-        if c.difference is not None and c.low is not None and c.high is not None and not c.relative
+        if c.difference is not None and c.at_least is not None and c.at_most is not None and not c.relative
     ]
     if len(parts) < len(suites):
         return Together(len(suites), n, margin, level)
-    mean = pooled.mean_of(parts)
+    mean = suite_mean.mean_of(parts)
     beyond = tuple(c for c in suites if c.difference is not None and c.difference < -c.margin)
-    return Together(len(suites), n, margin, level, mean, pooled.below_p(mean, -margin, level), beyond)
+    return Together(len(suites), n, margin, level, mean, suite_mean.below_p(mean, -margin, level), beyond)
 
 
 def together_gate(mean: Together, harmed: bool) -> Gate:
@@ -81,5 +81,5 @@ def _settle(mean: Together, estimate: Estimated) -> str:
         return "no number of examples settles a mean exactly at the limit"
     end = estimate.low if estimate.value > -mean.margin else estimate.high
     error = abs(estimate.value - end) / normal_quantile(1 - tail)
-    more = roughly(math.ceil(mean.n * (pooled.times_as_many(error, distance, tail, POWER) - 1)))
+    more = roughly(math.ceil(mean.n * (suite_mean.times_as_many(error, distance, tail, POWER) - 1)))
     return f"about {more:,} more examples, over all suites alike, would settle it if it is what it looks like"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from harness.decision.compare import Comparison
 from harness.decision.gates import Gate, Measured, Rule, Status
 from harness.stats import paired
+from harness.stats.spending import left_after, spent_at
+from reports.format.numbers import percent
 from suites.types import Finding, Run
 
 # Arms may differ in how often they fail by chance; beyond this p-value it is the arm.
@@ -19,8 +21,8 @@ CHANCE = 0.01
 class ArmHealth:
     """How completely one arm was answered and marked.
 
-    Of `n` examples `unscored` have no primary score, most often for `reason`, and `cut` answers ended at the limit of
-    new tokens.
+    Of `n` examples `unscored` have no score by `metric` (empty: the suite's primary one), most often for `reason`, and
+    `cut` answers ended at the limit of new tokens.
     """
 
     arm: str
@@ -29,6 +31,12 @@ class ArmHealth:
     unscored: int
     reason: str = ""
     cut: int = 0
+    metric: str = ""
+
+    @property
+    def exam(self) -> str:
+        """What was marked, in words."""
+        return f"{self.suite}, {self.metric}" if self.metric else self.suite
 
 
 def findings_gate(findings: Sequence[Finding]) -> Gate:
@@ -93,7 +101,7 @@ def answered_gate(health: Sequence[ArmHealth], max_unscored: float) -> Gate:
     worst = max(health, key=lambda h: h.unscored / h.n if h.n else 1.0)
     shown = bad or [worst]
     words = "; ".join(
-        f"{h.arm} on {h.suite}: {h.unscored} of {h.n} without a score{f' ({h.reason})' if h.reason else ''}"
+        f"{h.arm} on {h.exam}: {h.unscored} of {h.n} without a score{f' ({h.reason})' if h.reason else ''}"
         for h in shown
     )
     share = worst.unscored / worst.n if worst.n else 1.0
@@ -101,16 +109,16 @@ def answered_gate(health: Sequence[ArmHealth], max_unscored: float) -> Gate:
 
 
 def same_share_gate(pairs: Sequence[tuple[ArmHealth, ArmHealth]]) -> Gate:
-    """On every suite both sides fail equally often, or the difference is within chance (exact test, Holm over suites).
+    """On every exam both sides fail equally often, or the difference is within chance (exact test, Holm over exams).
 
-    `pairs` are (base, candidate) on one suite each, the task first.
+    `pairs` are (base, candidate) on one suite by one metric each, the task first.
     """
     p_values = [paired.same_share(b.unscored, b.n, c.unscored, c.n) if b.n and c.n else 0.0 for b, c in pairs]
     adjusted = paired.holm(p_values)
     lowest = min(range(len(pairs)), key=lambda i: adjusted[i])
     (base, candidate), p = pairs[lowest], adjusted[lowest]
     shown = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
-    words = f"{base.suite}: {base.unscored} of {base.n} against {candidate.unscored} of {candidate.n}, {shown}"
+    words = f"{base.exam}: {base.unscored} of {base.n} against {candidate.unscored} of {candidate.n}, {shown}"
     return _gate(Rule("failures", CHANCE, "p"), p >= CHANCE, Measured(p, n=base.n, words=words))
 
 
@@ -168,14 +176,18 @@ def unseen_gate(sentence: str) -> Gate:
     return _gate(Rule("unseen_exam"), False, Measured(words=sentence))
 
 
-def looks_gate(looks: int, max_looks: int) -> Gate:
-    """How many candidates these questions have judged, this one included: the best of many tries wins by chance.
+def looks_gate(looks: int, max_looks: int, confidence: float, elsewhere: Sequence[str] = ()) -> Gate:
+    """How often these questions were looked at, this time included: the best of many tries wins by chance.
 
-    Choosing the best of 8 on the test set makes an error rate of .025 one of .165 (docs/explanation/statistics.md, a7).
+    Choosing the best of 8 on the test set makes an error rate of .025 one of .165 (docs/explanation/statistics.md, a7),
+    so each look is decided at a level of its own (`spending`). `elsewhere` are stores whose looks nobody counted.
     """
-    words = f"candidate number {looks:,} on these questions"
+    here, left = (percent(f(looks, confidence)) for f in (spent_at, left_after))
+    words = f"look {looks:,} on these questions: decided at {here} a side; {left} is left for all further ones"
     if looks > max_looks:
         words += "; test on fresh rows, or allow more knowing it with `policy.max_looks`"
+    if elsewhere:
+        words += f"; not known: what {', '.join(elsewhere)} beside this store has seen"
     return _gate(Rule("fresh_exam", max_looks, "count"), looks <= max_looks, Measured(looks, words=words))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,8 +11,9 @@ from harness.decision.compare import GAINS, Comparison, Question
 from harness.decision.gates import Gate, Kind, Measured, Rule, RuleName, Status
 from harness.decision.room import at_floor, is_generous
 from harness.stats import power
+from harness.stats.spending import level_of_look, spent_at
 from reports.format import numbers
-from reports.format.numbers import span
+from reports.format.numbers import percent, span
 
 
 class Wording(NamedTuple):
@@ -47,7 +49,7 @@ RULES: dict[RuleName, Wording] = {
         "room to answer", "at most {limit} of the best prompt's answers are cut at the limit of new tokens"
     ),
     "comparable": Wording("comparable", "same examples, marking, settings, template, engine and dtype"),
-    "fresh_exam": Wording("fresh exam", "a test set judges at most {limit} candidates"),
+    "fresh_exam": Wording("fresh exam", "questions are looked at at most {limit} times, each at its own level"),
     "plausible": Wording("plausible", "a gain above {limit} asks for a leak audit first"),
     "constant_answers": Wording("constant answers", "both sides do better than one answer given to everything"),
     "aligned": Wording("aligned", "answers fit their own rows better than the rows beside them"),
@@ -192,9 +194,26 @@ def measured(c: Comparison) -> str:
     ends = ["…" if end is None else amount(c, end) for end in (c.low, c.high)]
     interval = "no interval" if c.low is None and c.high is None else f"[{ends[0]}, {ends[1]}]"
     clusters = f" in {c.n_clusters} clusters" if c.n_clusters != c.n else ""
-    unscored = f", {c.n_unscored} unscored" if c.n_unscored else ""
     raw = "" if c.as_judged is None else f"; as judged {c.as_judged:+.3f}"
-    return f"{value} {interval}, n={c.n:,}{clusters}{unscored}{raw}"
+    return f"{value} {interval}, n={c.n:,}{clusters}{_missing(c)}{raw}"
+
+
+def _missing(c: Comparison) -> str:
+    """How many marks are missing, and what the interval is whatever they are; empty where none is."""
+    if not c.n_unscored:
+        return ""
+    if c.low_missing is None or c.high_missing is None:
+        return f", {c.n_unscored:,} unscored, which could be worth anything"
+    low, high = amount(c, c.low_missing), amount(c, c.high_missing)
+    return f"; with the {c.n_unscored:,} missing marks at their worst from {low}, at their best to {high}"
+
+
+def hangs_on_missing(c: Comparison) -> bool:
+    """Whether the marks that are there settle what those that are missing leave open."""
+    limit = c.margin if c.kind in GAINS else -c.margin
+    above = c.low is not None and (c.low > limit or (c.kind not in GAINS and c.low == limit))
+    below = c.high is not None and c.high <= limit
+    return bool(c.n_unscored) and (above or below)
 
 
 def amount(c: Question, value: float) -> str:
@@ -203,19 +222,49 @@ def amount(c: Question, value: float) -> str:
 
 
 def settle(c: Comparison) -> str:
-    """What would close an open comparison: how many more examples, if the difference is what it looks like."""
+    """What would close an open comparison: how many more clusters or examples, over what the difference may be."""
     if c.n == 0:
         return "no example has a score on both sides"
     if c.n_clusters < 2:
         return "it takes examples of more than one cluster"
+    if hangs_on_missing(c):
+        return f"it hangs on the {c.n_unscored:,} marks that are missing: get those, more examples settle nothing"
     if c.difference is None or c.sd is None:
         return "a score near 0 allows no ratio; state the margin as a difference"
-    task = c.kind in GAINS
-    limit = c.margin if task else -c.margin
-    needed = power.required_n(c.difference, limit, c.sd, confidence=c.confidence, power=power.POWER, one_sided=not task)
-    if needed is None:
-        return "no number of examples settles a difference exactly at the limit"
-    return f"about {roughly(needed - c.n):,} more examples would settle it if the difference is what it looks like"
+    return _more_examples(c)
+
+
+def _more_examples(c: Comparison) -> str:
+    """How many more, at the level of the next look at these questions; or how many that nobody has looked at."""
+    limit, level = c.margin if c.kind in GAINS else -c.margin, level_of_look(c.look + 1, c.confidence)
+    more, fresh = (
+        power.more_needed(c.difference or 0.0, limit, c.sd or 0.0, c.n, c.n_clusters, confidence=at)
+        for at in (level, c.confidence)
+    )
+    anew = [c.n_clusters + count for count in (fresh.least, fresh.most) if count is not None]
+    look = (
+        f"as the next look, at {percent(spent_at(c.look + 1, c.confidence))} a side; or {_of(c, anew, 'fresh')} at "
+        f"{percent(spent_at(1, c.confidence))}"
+    )
+    if more.most is not None:
+        between = f"between {amount(c, more.nearest)} and {amount(c, more.furthest)}"
+        return f"about {_of(c, (more.least, more.most), 'more')} would settle it if the difference is {between}, {look}"
+    seen = f" ({roughly(more.as_seen):,} if it is what it looks like)" if more.as_seen else ""
+    return (
+        f"at least about {_of(c, (more.least,), 'more')} would settle it{seen}, {look}; none do if it lies at the limit"
+    )
+
+
+def _of(c: Comparison, counts: Sequence[int], kind: str) -> str:
+    """So many examples of a kind; where they come in clusters, so many of those."""
+    if c.n_clusters == c.n:
+        return f"{_span(counts)} {kind} examples"
+    rows = [round(count * c.n / c.n_clusters) for count in counts]
+    return f"{_span(counts)} {kind} clusters (some {_span(rows)} examples)"
+
+
+def _span(counts: Sequence[int]) -> str:
+    return " to ".join(f"{count:,}" for count in sorted({roughly(count) for count in counts}))
 
 
 def roughly(count: int) -> int:
@@ -230,7 +279,7 @@ def result(task: Comparison) -> str:
         return "No test example has a score on both sides."
     interval = ""
     if task.low is not None or task.high is not None:
-        interval = f"{task.confidence:.0%} interval {ends(task)}, "
+        interval = f"{percent(task.level)} interval {ends(task)}, "
     metric = task.metric.removeprefix("recorded:").replace("_", " ")
     sentence = (
         f"{task.candidate_arm} {_more(task.candidate - task.baseline)} the best prompt ({task.baseline_arm}) on "
@@ -248,7 +297,7 @@ def beside_every_prompt(gate: Gate) -> str:
         return f"It is shown better than each of the {others + 1} prompts on the test."
     if c is None or c.baseline is None or c.candidate is None:
         return ""
-    interval = "" if c.low is None and c.high is None else f", {c.confidence:.0%} interval {ends(c)}"
+    interval = "" if c.low is None and c.high is None else f", {percent(c.level)} interval {ends(c)}"
     return (
         f"Of the {others + 1} prompts {c.baseline_arm} is the hardest to beat on the test: {c.candidate_arm} "
         f"{_more(c.candidate - c.baseline)} it, {c.candidate:.1%} against {c.baseline:.1%}{interval}."

@@ -9,21 +9,13 @@ from baselines.prompters.table import PROMPTERS
 from baselines.prompters.types import Given
 from baselines.prompters.zero_shot import zero_shot
 from harness.config.exam import BaselineConfig
-from harness.experiment.freeze import is_prompt_file
 from harness.experiment.load import Experiment
 from harness.experiment.names import TASK_PROMPT, arm_name, candidate_label, candidate_name
+from harness.experiment.prompts import instruction
 from harness.experiment.specs import base_spec
 from harness.experiment.splits import Splits
 from suites.model import ModelSpec
 from suites.types import Example
-
-
-def instruction(experiment: Experiment, setting: str | None) -> str:
-    """The text of a prompt setting: the file it names, or the setting itself."""
-    chosen = experiment.config.task.prompt if setting is None else setting
-    if not is_prompt_file(chosen):
-        return chosen
-    return experiment.resolve(chosen).read_text(encoding="utf-8").strip()
 
 
 def base_arms(experiment: Experiment, splits: Splits) -> list[Arm]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from baselines.arm import shown_columns
 from harness.config.base import read_margin
 from harness.decision import compare_corpus
 from harness.experiment import exams
 from harness.experiment.load import Experiment
+from harness.experiment.prompts import asked_columns
 from harness.experiment.splits import Splits
 from harness.stats import power
-from suites.benchmarks.lm_eval import LmEvalTask
 from suites.metrics.table import LABELS
-from suites.types import Finding
+from suites.similarity.copies import copied
+from suites.types import Finding, Suite
 
 # The share of examples on which base and fine-tune are taken to disagree when an exam's power is told in advance, and
 # the power below which that is worth a warning. Discordance drives both (Connor 1987).
@@ -20,38 +22,62 @@ DISCORDANCE, ENOUGH_POWER = 0.1, 0.8
 def exam_power(experiment: Experiment, splits: Splits) -> list[Finding]:
     """What these exams can tell at all, before anything is spent on them."""
     policy, findings = experiment.config.policy, []
-    targets = [example.target for example in splits["test"]]
-    if n := len(targets):
+    test = splits["test"]
+    if n := len(test):
         metric = experiment.config.task.ordered_metrics[0]
-        sd = compare_corpus.planned_sd(metric, targets, 2 * DISCORDANCE)
+        sd = compare_corpus.planned_sd(metric, test, 2 * DISCORDANCE)
         least = power.minimum_detectable(n, sd, confidence=policy.confidence)
         text = (
-            f"{n:,} test rows tell a gain of about {least:.3f} from none, if the arms disagree on {2 * DISCORDANCE:.0%}"
+            f"{n:,} test rows{compare_corpus.in_clusters(test)} tell a gain of about {least:.3f} from none, if the "
+            f"arms disagree on {2 * DISCORDANCE:.0%}"
         )
         findings.append(Finding("info", "exam_power", text))
     rules = exams.regression_rules(experiment)
-    for exam in exams.regression_exams(experiment):
+    side = (1 + policy.confidence) / 2  # each end of an interval is a bound of the first look
+    for exam in _suites(experiment):
         margin, relative = read_margin(rules[exam.name][0])
-        if isinstance(exam, LmEvalTask) or relative or rules[exam.name][1] != "critical":
+        if relative or rules[exam.name][1] != "critical":
             continue
-        sd = compare_corpus.planned_sd(exam.primary, [example.target for example in exam.examples], DISCORDANCE)
-        chance = power.power_noninferiority(len(exam.examples), min(1.0, sd**2), margin, policy.confidence)
+        sd = compare_corpus.planned_sd(exam.primary, exam.examples, DISCORDANCE)
+        chance = power.passes(len(exam.examples), sd, margin, side)
         if chance < ENOUGH_POWER:
             text = (
-                f"{exam.name}: with {len(exam.examples):,} examples an equal model passes its margin of {margin} "
-                f"in only {chance:.0%} of experiments, if it answers {DISCORDANCE:.0%} differently"
+                f"{exam.name}: with {len(exam.examples):,} examples{compare_corpus.in_clusters(exam.examples)} an "
+                f"equal model passes its margin of {margin} in only {chance:.0%} of experiments, if it answers "
+                f"{DISCORDANCE:.0%} differently"
             )
             findings.append(Finding("warn", "regression_power", text))
     return findings
 
 
+def copied_rows(experiment: Experiment, splits: Splits) -> list[Finding]:
+    """Rows of an exam that ask what another one asks, and how much evidence is left."""
+    exams_ = [(exam, shown_columns(exam.prompt, exam.name)) for exam in _suites(experiment)]
+    task = exams.task_suite(experiment, splits, "test")
+    findings = []
+    for exam, columns in [(task, {*asked_columns(experiment)}), *exams_]:
+        if rows := copied(exam.examples, sorted(columns - {"input"})):
+            clusters = len({example.cluster for example in exam.examples})
+            text = (
+                f"{exam.name}: {len(rows):,} of the {len(exam.examples):,} rows ask what another one asks, in the same "
+                f"words or nearly; rows that ask the same count once: {clusters:,} clusters"
+            )
+            findings.append(Finding("warn", "copies", text, rows))
+    return findings
+
+
+def _suites(experiment: Experiment) -> list[Suite]:
+    """The regression suites whose questions are known before they are asked."""
+    return [exam for exam in exams.regression_exams(experiment) if isinstance(exam, Suite)]
+
+
 def label_floors(experiment: Experiment, splits: Splits) -> list[Finding]:
     """Where accuracy would mislead: what a metric of labels gives to one answer for all, and to guessing."""
-    suites = [exams.task_suite(experiment, splits, "test"), *exams.regression_exams(experiment)]
+    suites = [exams.task_suite(experiment, splits, "test"), *_suites(experiment)]
     return [
         Finding("info", "floor", compare_corpus.floor_sentence(metric, suite.name, [e.target for e in suite.examples]))
         for suite in suites
-        if not isinstance(suite, LmEvalTask) and suite.examples
+        if suite.examples
         for metric in suite.metrics
         if metric in LABELS
     ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+from baselines.arm import shown_columns
 from harness.config.base import Tier
 from harness.config.exam import RegressionConfig
 from harness.experiment.load import Experiment
@@ -14,6 +16,7 @@ from suites.benchmarks.lm_eval import LmEvalTask
 from suites.catalog import load_suite
 from suites.errors import UserError
 from suites.model import Generation
+from suites.similarity.copies import tied
 from suites.types import MARGIN, Json, Suite
 
 
@@ -40,16 +43,22 @@ def regression_exams(experiment: Experiment) -> list[Suite | LmEvalTask]:
     """What the base could do before: the suites the file names, or `general` for a model that can be asked."""
     config = experiment.config
     if config.regression is None:
-        return [load_suite("general", experiment.folder)] if config.model else []
+        return [_tied(load_suite("general", experiment.folder))] if config.model else []
     exams: list[Suite | LmEvalTask] = []
     for entry in config.regression:
         if entry.suite:
-            exams.append(load_suite(entry.suite, experiment.folder, limit=entry.limit))
+            exams.append(_tied(load_suite(entry.suite, experiment.folder, limit=entry.limit)))
         elif entry.lm_eval:
             is_file = entry.lm_eval.endswith((".yaml", ".yml"))
             task = str(experiment.resolve(entry.lm_eval)) if is_file else entry.lm_eval
             exams.append(LmEvalTask(exam_name(entry, experiment.folder), task, entry.limit))
     return exams
+
+
+def _tied(suite: Suite) -> Suite:
+    """A suite in which rows that ask the same share a cluster."""
+    columns = shown_columns(suite.prompt, suite.name) - {"input"}
+    return replace(suite, examples=tied(suite.examples, sorted(columns)))
 
 
 def regression_rules(experiment: Experiment) -> dict[str, tuple[float | str, Tier]]:

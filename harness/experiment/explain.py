@@ -10,14 +10,14 @@ from pathlib import Path
 from harness.config.base import Tier, read_margin
 from harness.config.exam import JudgeConfig
 from harness.config.policy import MetricRule
-from harness.decision.compare_corpus import planned_sd
+from harness.decision.compare_corpus import in_clusters, planned_sd
 from harness.decision.gates import Rule
 from harness.decision.wording import RULES, rule_sentence
 from harness.experiment import splits
 from harness.experiment.exams import regression_exams, regression_rules
 from harness.experiment.load import Experiment
 from harness.judge.calibration import read_calibration
-from harness.stats import pooled, power
+from harness.stats import power, suite_mean
 from harness.store import STORE_FILE, decisions
 from harness.store.database import Store
 from suites.types import Example, Suite
@@ -51,13 +51,15 @@ class Explained:
 class Known:
     """What is known before anything runs, or from an earlier decision.
 
-    `sizes` has the number of examples by gate id, `spreads` the standard deviation of the differences, and `taken_from`
-    says in words where a spread comes from that is neither measured nor the usual one.
+    `sizes` has the number of examples by gate id, `spreads` the standard deviation of the differences, `taken_from`
+    says in words where a spread comes from that is neither measured nor the usual one, and `clusters` how examples are
+    clustered, and what of it was assumed in a spread that was not measured.
     """
 
     sizes: Mapping[str, int]
     spreads: Mapping[str, float]
     taken_from: Mapping[str, str] = field(default_factory=dict)
+    clusters: Mapping[str, str] = field(default_factory=dict)
 
 
 def known(experiment: Experiment, store: Path | None = None) -> Known:
@@ -74,13 +76,16 @@ def known(experiment: Experiment, store: Path | None = None) -> Known:
     if experiment.config.judge:
         share, taken_from["judge"] = _judge_discordance(experiment, experiment.config.judge)
         spreads["judge"] = math.sqrt(share)
+    clusters = dict.fromkeys(["gain", *(f"metric/{metric}" for metric in others)], in_clusters(test))
+    clusters |= {f"regression/{exam.name}": in_clusters(exam.examples) for exam in exams}
     path = store or experiment.folder / STORE_FILE
     if not path.is_file():
-        return Known(sizes, spreads, taken_from)
+        return Known(sizes, spreads, taken_from, clusters)
     rows = decisions.spreads(Store(path, create=False), experiment.name)
     measured = {row.gate_id: row.sd for row in rows}
     taken_from = {gate: words for gate, words in taken_from.items() if gate not in measured}
-    return Known(sizes | {row.gate_id: row.n for row in rows}, spreads | measured, taken_from)
+    clusters |= dict.fromkeys(measured, "")
+    return Known(sizes | {row.gate_id: row.n for row in rows}, spreads | measured, taken_from, clusters)
 
 
 def _judge_discordance(experiment: Experiment, judge: JudgeConfig) -> tuple[float, str]:
@@ -93,7 +98,7 @@ def _judge_discordance(experiment: Experiment, judge: JudgeConfig) -> tuple[floa
 
 
 def _planned(metric: str, examples: Sequence[Example], discordance: float) -> float:
-    return planned_sd(metric, [example.target for example in examples], discordance)
+    return planned_sd(metric, examples, discordance)
 
 
 def explain(experiment: Experiment, known: Known) -> list[Explained]:
@@ -118,7 +123,8 @@ def _gain(experiment: Experiment, known: Known) -> Explained:
     if relative or not has:
         return Explained("gain", "gain", "critical", says, has)
     least = margin + power.minimum_detectable(has, spread, confidence=policy.confidence, power=power.POWER)
-    says += f"; these examples show a true gain of {least * 100:.1f} points in four of five tries"
+    clusters = known.clusters.get("gain", "")
+    says += f"; these examples{clusters} show a true gain of {least * 100:.1f} points in four of five tries"
     twice = max(2 * margin, 0.02)
     needs = power.required_n(twice, margin, spread, confidence=policy.confidence, power=power.POWER)
     return Explained("gain", "gain", "critical", f"{says}, the number needed one of {twice * 100:g}", has, needs)
@@ -153,15 +159,18 @@ TIERS: Mapping[Tier, str] = {
 
 def _loss(gate_id: str, subject: str, margin: float | str, tier: Tier, confidence: float, known: Known) -> Explained:
     name = gate_id.partition("/")[2] or gate_id
-    says = f"{subject} {TIERS[tier].format(_amount(margin))}, one-sided at {confidence:.0%}"
+    says = f"{subject} {TIERS[tier].format(_amount(margin))}, each end at {(1 + confidence) / 2:.1%}"
+    if clusters := known.clusters.get(gate_id):
+        says += f"; its examples come{clusters}"
     (amount, relative), has = read_margin(margin), known.sizes.get(gate_id)
     if relative or tier != "critical":
         return Explained(gate_id, name, tier, says, has)
     if words := known.taken_from.get(gate_id):
         says = f"{says}; {words}"
-    discordance = min(1.0, known.spreads[gate_id] ** 2) if gate_id in known.spreads else OTHER_DISCORDANCE
-    needs = power.noninferiority_n(discordance, amount, confidence=confidence, power=power.POWER)
-    chance = power.power_noninferiority(has, discordance, amount, confidence) if has else None
+    spread = known.spreads.get(gate_id, math.sqrt(OTHER_DISCORDANCE))
+    side = (1 + confidence) / 2  # each end is a bound of the first look
+    needs = power.passing_n(spread, amount, confidence=side)
+    chance = power.passes(has, spread, amount, side) if has else None
     return Explained(gate_id, name, tier, says, has, needs, chance)
 
 
@@ -173,7 +182,7 @@ def _together(
     name = RULES["together"].title
     says = (
         f"the {len(asked)} regression suites must be shown to lose no more than {_amount(margin)} on average, "
-        f"one-sided at {confidence:.0%}, none of them seen beyond its own margin"
+        f"each end at {(1 + confidence) / 2:.1%}, none of them seen beyond its own margin"
     )
     has = [known.sizes.get(gate_id, 0) for gate_id in asked]
     if not all(has):
@@ -182,11 +191,11 @@ def _together(
     says += f"; one by one an equal model passes in {math.prod(chance for chance in alone if chance is not None):.0%}"
     sds = [known.spreads.get(gate_id, math.sqrt(OTHER_DISCORDANCE)) for gate_id in asked]
     own = [read_margin(margin)[0] for margin in asked.values()]
-    error, tail = pooled.spread_of_mean(has, sds), 1 - confidence
-    needs = math.ceil(sum(has) * pooled.times_as_many(error, margin, tail, power.POWER))
-    seen = math.prod(pooled.power_of_sight(sd / math.sqrt(n), m) for sd, n, m in zip(sds, has, own, strict=True))
+    error, tail = suite_mean.spread_of_mean(has, sds), (1 - confidence) / 2
+    needs = math.ceil(sum(has) * suite_mean.times_as_many(error, margin, tail, power.POWER))
+    seen = math.prod(suite_mean.power_of_sight(sd / math.sqrt(n), m) for sd, n, m in zip(sds, has, own, strict=True))
     return Explained(
-        "together", name, "critical", says, sum(has), needs, seen * pooled.power_of_mean(error, margin, tail)
+        "together", name, "critical", says, sum(has), needs, seen * suite_mean.power_of_mean(error, margin, tail)
     )
 
 

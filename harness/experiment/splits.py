@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.experiment.load import Experiment
+from harness.experiment.prompts import asked_columns
 from suites.data.examples import DataFile, read_data, sha256_json
 from suites.data.hub import locate
 from suites.data.splits import folds, split
 from suites.errors import UserError
+from suites.similarity.copies import tied
 from suites.similarity.near_duplicates import near_duplicates
 from suites.types import Example
 
@@ -32,7 +34,7 @@ def read_splits(experiment: Experiment, files: Mapping[str, DataFile], keep: Map
     """The examples of `train`, `validation` and `test`, as in the files or split as the experiment says.
 
     `keep` has the sides of an earlier split by example id. Absent splits are left out. With folds all rows train, and
-    all are tested; see `read_folds`.
+    all are tested; see `read_folds`. Rows of an exam that ask the same share a cluster, see `suites.similarity.copies`.
     """
     splits = {name: file.examples for name, file in files.items()}
     settings = experiment.config.data.split
@@ -47,6 +49,8 @@ def read_splits(experiment: Experiment, files: Mapping[str, DataFile], keep: Map
         if any(not example.messages for example in splits.get(name, ())):
             fix = "give rows with an input and a target"
             raise UserError(f"plain text asks nothing, and the {name} set is asked", f"data: {name}", fix)
+        if name in splits:
+            splits[name] = tied(splits[name], asked_columns(experiment))
     return splits
 
 
@@ -58,7 +62,7 @@ def read_folds(experiment: Experiment, files: Mapping[str, DataFile]) -> list[Sp
     settings = experiment.config.data.split
     if settings is None or settings.folds is None:
         return []
-    examples = files["train"].examples
+    examples = tied(files["train"].examples, asked_columns(experiment))
     parts = folds(examples, settings.folds, settings.by, experiment.config.seed, links=_near(examples, {}))
     if empty := [number for number, part in enumerate(parts, 1) if not part]:
         what = f"fold {empty[0]} of {settings.folds} has no rows: rows of one group or nearly the same stay together"

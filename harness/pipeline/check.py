@@ -39,6 +39,7 @@ def check(session: Session) -> None:
     findings = look(of_experiment(session), levels)
     findings += at_levels([*of_tokens(session), *of_folds(session)], levels)
     findings += training_data.findings(experiment, splits)
+    findings += at_levels(exam_power.copied_rows(experiment, splits), levels)
     findings += exam_power.exam_power(experiment, splits) + exam_power.label_floors(experiment, splits)
     experiments.put_findings(session.store, session.id, findings)
 

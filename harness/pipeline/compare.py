@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import cast
@@ -13,6 +13,7 @@ from harness.decision.compare import GAINS, UNSCORED, Comparison, Kind, Question
 from harness.decision.compare_corpus import Answers, compare_corpus
 from harness.decision.compare_judge import compare_judged
 from harness.decision.sharpen import Asked, known_of_part, sharpened
+from harness.decision.slices import beside_the_others
 from harness.experiment import exams
 from harness.experiment.session import Session
 from harness.judge import ask, trust
@@ -21,6 +22,7 @@ from harness.judge.calibration import error_of
 from harness.pipeline.floors import floor
 from harness.stats.judge_error import JudgeError
 from harness.stats.sequential import level_at_look, planned_looks
+from harness.stats.spending import level_of_look
 from harness.store import arms, judging, runs
 from harness.store.database import Store
 from reports.rows import RunRow
@@ -39,13 +41,15 @@ Marks = Mapping[str, Score] | Answers
 class Comparer:
     """Answers questions about two runs on record, at the policy's confidence.
 
-    `looks` are the numbers of clusters at which an exam that may stop early was to be looked at; empty for any other.
-    `whole` is the chosen prompt's run on all of it, where that is made use of.
+    `look` says how often these questions were looked at, this time included: what the decision may err with is spent
+    over looks. `looks` are the numbers of clusters at which an exam that may stop early was to be looked at; empty for
+    any other. `whole` is the chosen prompt's run on all of it, where that is made use of.
     """
 
     store: Store
     confidence: float
     seed: int
+    look: int = 1
     looks: Sequence[int] = ()
     whole: RunRow | None = None
 
@@ -78,9 +82,12 @@ class Comparer:
         known = known_of_part(examples, whole, scores, cast(Mapping[str, Score], candidate))
         return sharpened(answer, known, fmean(scores.get(i, UNSCORED).value or 0.0 for i, _ in whole))
 
-    def other_prompts(self, prompts: Sequence[RunRow], candidate: RunRow, metric: str) -> list[Comparison]:
-        """The candidate against each of `prompts`, on what it answered itself: an exam may have stopped early."""
-        ids = {example_id for example_id, _ in runs.clusters(self.store, candidate.suite_id)}
+    def other_prompts(
+        self, prompts: Sequence[RunRow], candidate: RunRow, metric: str, but: Collection[str] = ()
+    ) -> list[Comparison]:
+        """The candidate against each of `prompts`, on what it answered itself (an exam may have stopped early) `but`
+        for some examples."""
+        ids = {example_id for example_id, _ in runs.clusters(self.store, candidate.suite_id)} - set(but)
         return [self.compare("prompt", run, candidate, metric, 0.0, ids=ids) for run in prompts]
 
     def finished(self, base: RunRow, candidate: RunRow, rule: MetricRule) -> list[Comparison]:
@@ -108,20 +115,27 @@ class Comparer:
             return self.answer(question, examples, before, after)
         word = {item.pair.id: value for item in verdicts if (value := ask.WORTH[item.choice]) is not None}
         longer = {item.pair.id: ask.WORTH[item.longer] or 0.0 for item in verdicts}
-        return compare_judged(question, examples, word, longer, error, confidence=self.confidence)
+        level = level_of_look(self.look, self.confidence)
+        return compare_judged(
+            question, examples, word, longer, error, confidence=self.confidence, level=level, look=self.look
+        )
 
     def answer(
         self, question: Question, examples: Sequence[tuple[str, str]], base: Marks, candidate: Marks
     ) -> Comparison:
         """The answer to a question about two sides' `marks`."""
+        level = level_of_look(self.look, self.confidence)
         if question.metric in CORPUS:
             texts = (cast(Answers, base), cast(Answers, candidate))
-            return compare_corpus(question, examples, *texts, confidence=self.confidence, seed=self.seed)
-        level = None
-        if question.kind in GAINS and self.looks:  # stricter, since it was looked at before; see `sequential`
-            level = level_at_look(len({cluster for _, cluster in examples}), self.looks, self.confidence)
+            return compare_corpus(
+                question, examples, *texts, confidence=self.confidence, level=level, look=self.look, seed=self.seed
+            )
+        if question.kind in GAINS and self.looks:  # stricter, since it was looked at on the way; see `sequential`
+            level = level_at_look(len({cluster for _, cluster in examples}), self.looks, level)
         scores = (cast(Mapping[str, Score], base), cast(Mapping[str, Score], candidate))
-        return compare(question, examples, *scores, confidence=self.confidence, level=level, seed=self.seed)
+        return compare(
+            question, examples, *scores, confidence=self.confidence, level=level, look=self.look, seed=self.seed
+        )
 
 
 def comparer(session: Session) -> Comparer:
@@ -130,7 +144,8 @@ def comparer(session: Session) -> Comparer:
     clusters = len({example.cluster for example in session.splits["test"]})
     looks = planned_looks(clusters) if config.policy.stop_early else ()
     whole = whole_run(session) if config.policy.control_variate else None
-    return Comparer(session.store, config.policy.confidence, config.seed, looks, whole)
+    look = arms.looks(session.store, session.id)
+    return Comparer(session.store, config.policy.confidence, config.seed, look, looks, whole)
 
 
 def whole_run(session: Session) -> RunRow | None:
@@ -147,8 +162,7 @@ def compare_all(session: Session) -> list[Comparison]:
     config, policy = experiment.config, experiment.config.policy
     base, candidate = chosen_runs(session)
     primary, *others = config.task.ordered_metrics
-    comparisons = [ours.compare("task", base, candidate, primary, policy.min_gain)]
-    comparisons += ours.other_prompts(other_prompts(session, base), candidate, primary)
+    comparisons = gains(session)
     for metric in others:
         rule = policy.metrics.get(metric, MetricRule())
         comparisons.append(ours.compare("metric", base, candidate, metric, rule.margin, rule.tier))
@@ -167,7 +181,17 @@ def compare_all(session: Session) -> list[Comparison]:
         error = error_of(*ask.read_labelled(session.store, session.id)) if trusted else None
         verdicts = ask.read_verdicts(session.store, session.id)
         comparisons.append(ours.judged(base, candidate, verdicts, error, policy.judge.margin, tier))
-    return comparisons
+    return beside_the_others(comparisons)
+
+
+def gains(session: Session, but: Collection[str] = ()) -> list[Comparison]:
+    """The candidate against the chosen prompt, then against the others; on all test examples `but` some."""
+    ours, config = comparer(session), session.experiment.config
+    metric = config.task.ordered_metrics[0]
+    base, candidate = chosen_runs(session)
+    kept = {example.id for example in session.splits["test"]} - set(but) if but else None
+    chosen = ours.compare("task", base, candidate, metric, config.policy.min_gain, ids=kept)
+    return [chosen, *ours.other_prompts(other_prompts(session, base), candidate, metric, but)]
 
 
 def other_prompts(session: Session, chosen: RunRow) -> list[RunRow]:

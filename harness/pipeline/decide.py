@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 from harness.decision import validity
 from harness.decision.budgets import budget_gates
-from harness.decision.compare import Comparison
+from harness.decision.compare import GAINS, Comparison
 from harness.decision.costs import cheaper
 from harness.decision.decide import Decision, Verdict, decide
 from harness.decision.gates import Gate
@@ -20,7 +20,7 @@ from harness.decision.wording import in_words, measured
 from harness.experiment.session import Session
 from harness.judge import ask, audit
 from harness.pipeline import cross_validation
-from harness.pipeline.compare import chosen_runs, compare_all, comparer, distrust
+from harness.pipeline.compare import compare_all, distrust, gains
 from harness.pipeline.costs import keep_costs, keep_stakes
 from harness.pipeline.lesson import tracked
 from harness.pipeline.recipe import Seeds, recipe_gates, seeds_of, seeds_sentence
@@ -101,20 +101,16 @@ def _without_leaks(
     decision: Decision,
 ) -> WithoutLeaks | None:
     """What the decision would be on the test examples that training has not seen; None where it has seen none."""
-    seen, examples, policy = leaked(session), session.splits["test"], session.experiment.config.policy
+    seen, examples = leaked(session), session.splits["test"]
     if not seen or not comparisons:
         return None
     count = f"{len(seen):,} of the {len(examples):,} test examples stand in the training set in some form"
     if len(seen) == len(examples):
         return WithoutLeaks(f"{count}. No example is left to decide without them.", turned=True)
-    if policy.stop_early:
-        return WithoutLeaks(f"{count}. An exam that may stop early is decided with them only.", turned=False)
-    task, (base, candidate) = comparisons[0], chosen_runs(session)
-    kept = {example.id for example in examples} - seen
-    clean = comparer(session).compare("task", base, candidate, task.metric, policy.min_gain, ids=kept)
-    other = rules(gates, [clean, *comparisons[1:]])
+    clean, *others = gains(session, but=seen)
+    other = rules(gates, [clean, *others, *(c for c in comparisons if c.kind not in GAINS)])
     sentence = (
-        f"{count}. With them the gain is {measured(task)}, verdict {decision.verdict.text}; without them "
+        f"{count}. With them the gain is {measured(comparisons[0])}, verdict {decision.verdict.text}; without them "
         f"{measured(clean)}, verdict {other.verdict.text}."
     )
     return WithoutLeaks(sentence, other.verdict is not decision.verdict)

@@ -14,6 +14,7 @@ from harness.models import NonFiniteWeights
 from harness.pipeline import seeds
 from harness.pipeline.examiner import choose, examiner, report_trouble
 from harness.pipeline.lesson import trained_spec
+from harness.stats.spending import level_of_look
 from harness.store import arms, experiments, runs, training
 from suites.errors import UserError
 from suites.model import ModelSpec
@@ -59,10 +60,10 @@ def shorten(session: Session, arm: Arm, suite: Suite, policy: Policy) -> Suite:
     [prompted] = [arm for arm in base_arms(session.experiment, session.splits) if arm.name == name]
     whole = giver.take(prompted, suite)
     limit, _ = read_margin(policy.min_gain)
+    level = level_of_look(arms.looked_at(session.store, whole.suite_id) + 1, policy.confidence)
     part = shortened(
         arm, suite, runs.scores(session.store, whole.id, suite.primary), session.model(arm.model),
-        limit=limit, confidence=policy.confidence, seed=giver.seed,
-        sharpen=policy.control_variate,
+        limit=limit, confidence=level, seed=giver.seed, sharpen=policy.control_variate,
     )  # fmt: skip
     arms.unchoose(session.store, session.id, "base", "task")
     giver.put("base", name, giver.take(prompted, part), chosen=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from harness.config.policy import MetricRule
 from harness.decision import validity
 from harness.decision.compare import Comparison
 from harness.decision.gates import Gate
@@ -32,15 +34,37 @@ def validity_gates(session: Session, gain: Comparison | None = None) -> list[Gat
         (_health(session, base, "base"), _health(session, candidate, "candidate"))
         for base, candidate in run_pairs(session)
     ]
+    others = _other_marks(session)
     gates += [
         *cross_validation.everywhere(session, _different),
-        validity.answered_gate([arm for pair in health for arm in pair], policy.max_unscored),
-        validity.same_share_gate(_failures(session)),
+        validity.answered_gate([arm for pair in [*health, *others] for arm in pair], policy.max_unscored),
+        validity.same_share_gate([*_failures(session), *others]),
         validity.cut_gate(health[0][0], policy.max_truncated),
         *cross_validation.everywhere(session, _comparable),
-        validity.looks_gate(arms.looks(session.store, session.id), policy.max_looks),
+        validity.looks_gate(
+            arms.looks(session.store, session.id), policy.max_looks, policy.confidence, _other_stores(session)
+        ),
     ]
     return [*gates, validity.plausible_gate(gain, policy.suspicious_gain)] if gain else gates
+
+
+def _other_marks(session: Session) -> list[tuple[validity.ArmHealth, validity.ArmHealth]]:
+    """(base, candidate) on the task by every other metric that decides."""
+    config, pairs = session.experiment.config, []
+    for metric in config.task.ordered_metrics[1:]:
+        if config.policy.metrics.get(metric, MetricRule()).tier == "advisory":
+            continue
+        sides = [arms.measured(session.store, session.id, side, metric) for side in ("base", "candidate")]
+        for base, candidate in zip(*sides, strict=False):
+            health = (_health(session, base, "base"), _health(session, candidate, "candidate"))
+            pairs.append((replace(health[0], metric=metric), replace(health[1], metric=metric)))
+    return pairs
+
+
+def _other_stores(session: Session) -> list[str]:
+    """Stores beside this one: what they have seen of the same questions is not known here."""
+    own = session.store.path
+    return sorted(path.name for path in own.parent.glob(f"*{own.suffix}") if path.name != own.name)
 
 
 def _failures(session: Session) -> list[tuple[validity.ArmHealth, validity.ArmHealth]]:

@@ -20,6 +20,7 @@ from harness.pipeline.check import check
 from harness.pipeline.compare import chosen_runs
 from harness.pipeline.exam import candidate_spec
 from harness.pipeline.examiner import examiner
+from harness.selftest import chance
 from harness.selftest.inject import (
     SHARE,
     NotApplicable,
@@ -223,6 +224,11 @@ MUTANTS: dict[str, Mutant] = {
     "prompt cut short": prompt_cut_short,
     "lost behind the mean": lost_behind_the_mean,
     "judge says A": judge_says_a,
+    "half unmarked": chance.half_unmarked,
+    "hard ones unanswered": chance.hard_ones_unanswered,
+    "gain on leaked rows": chance.gain_on_leaked_rows,
+    "lucky candidate": chance.lucky_candidate,
+    "grown exam": chance.grown_exam,
     "judge likes length": judge_likes_length,
     "few labelled pairs": few_labelled_pairs,
     "seeds without gain": seeds_without_gain,

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 
 from harness.config.base import read_margin
 from harness.config.policy import MetricRule
+from harness.decision.compare import Question
 from harness.decision.decide import Verdict
 from harness.experiment import exams
 from harness.experiment.session import Session
@@ -19,7 +20,7 @@ from harness.store import arms, runs
 from harness.store.answers import completions
 from harness.store.database import RUN_DIGEST
 from harness.store.runs import Marked
-from reports.rows import GateRow, Side
+from reports.rows import GateRow, RunRow, Side
 from suites.data.examples import sha256_json
 from suites.metrics.table import CORPUS, build, checked
 from suites.model import Completion
@@ -74,6 +75,20 @@ class Planted:
             and (not self.told or self.told in {gate.name for gate in gates if gate.kind == "caution"})
             and (not self.never_says or self.never_says not in headline)
         )
+
+
+def task_question(chosen: RunRow, min_gain: float | str) -> Question:
+    """The task's, as the decision asks it."""
+    wanted, relative = read_margin(min_gain)
+    return Question(
+        suite=chosen.suite,
+        kind="task",
+        metric=chosen.metric,
+        baseline_arm="one",
+        candidate_arm="other",
+        margin=wanted,
+        relative=relative,
+    )
 
 
 def asked_examples(session: Session, side: Side = "candidate") -> list[Example]:
@@ -271,6 +286,37 @@ def plant_looks(session: Session, count: int) -> None:
                select 'earlier ' || k, ?, ?, '', '', '', '{}' from range(?) t(k)""",
             [Verdict.REJECT.text, Verdict.REJECT.exit_code, count],
         )
+
+
+def plant_grown(session: Session, count: int) -> None:
+    """Put on record that the candidate was examined before on `count` smaller versions of these test questions."""
+    run = runs.on_record(session.store, arms.chosen(session.store, session.id, "candidate").run_id)
+    with session.store.connect() as con:
+        for k in range(1, count + 1):
+            earlier = f"version {k}"
+            con.execute(
+                """insert into questions select ?, question from questions where suite_id = ?
+                   qualify row_number() over (order by question) <= count(*) over () * ? / ?""",
+                [earlier, run.suite_id, k, count + 1],
+            )
+            con.execute(
+                "insert into suites select * replace (? as suite_id, ? as items) from suites where suite_id = ?",
+                [earlier, earlier, run.suite_id],
+            )
+            con.execute(
+                "insert into runs select * replace (? as run_id, ? as suite_id) from runs where run_id = ?",
+                [earlier, earlier, run.id],
+            )
+            con.execute(
+                """insert into experiments select * replace (? as experiment_id) from experiments
+                   where experiment_id = ?""",
+                [earlier, session.id],
+            )
+            con.execute(
+                """insert into arms select * replace (? as experiment_id, ? as run_id) from arms
+                   where experiment_id = ? and run_id = ?""",
+                [earlier, earlier, session.id, run.id],
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
-from harness.config.base import read_margin
+from pydantic import ValidationError
+
+from harness.config.policy import Policy
 from harness.decision import decide
 from harness.decision.compare import Question
 from harness.experiment.arms import base_arms
@@ -24,10 +26,10 @@ from harness.observe.progress import phase, say
 from harness.pipeline.compare import Comparer, Marks, chosen_runs, comparer, marks
 from harness.pipeline.decide import conclude
 from harness.selftest.faults import MUTANTS, Mutant
-from harness.selftest.inject import NotApplicable, asked_examples, one_model
+from harness.selftest.inject import NotApplicable, asked_examples, one_model, task_question
 from harness.store import decisions, runs
 from harness.store.database import Store
-from reports.rows import GateRow, RunRow, SelfTested
+from reports.rows import GateRow, SelfTested
 from suites.errors import UserError
 from suites.metrics.table import CORPUS
 from suites.types import Example
@@ -172,7 +174,7 @@ def arms_swapped(session: Session) -> Outcome:
 
     config = session.experiment.config
     chosen, examples, ours = chosen_runs(session), asked_examples(session), comparer(session)
-    question = _question(chosen[0], config.policy.min_gain)
+    question = task_question(chosen[0], config.policy.min_gain)
     sides = [marks(session.store, run.run_id, question.metric) for run in chosen]
     scores = [score.value for run in chosen for score in runs.scores(session.store, run.run_id, run.metric).values()]
     swaps = SWAPS if question.metric not in CORPUS and {*scores} <= {0, 1, None} else FEW_SWAPS
@@ -202,23 +204,22 @@ def _swapped(examples: Sequence[Example], sides: Sides, rng: random.Random) -> S
     ]
 
 
-def _question(chosen: RunRow, min_gain: float | str) -> Question:
-    """The task's, as the decision asks it."""
-    wanted, relative = read_margin(min_gain)
-    return Question(
-        suite=chosen.suite,
-        kind="task",
-        metric=chosen.metric,
-        baseline_arm="one",
-        candidate_arm="other",
-        margin=wanted,
-        relative=relative,
-    )
-
-
 def _gain_shown(ours: Comparer, question: Question, examples: Sequence[Example], sides: Sides) -> bool:
     clusters = [(example.id, example.cluster) for example in examples]
     return decide.gain_gate(ours.answer(question, clusters, *sides)).status == "pass"
+
+
+def lax_policy(session: Session) -> Outcome:
+    """Settings under which anything would pass: they are refused when the file is read."""
+    lax = {"confidence": 0.51, "max_unscored": 1.0, "slices": 0.99}
+    own, refused = session.experiment.config.policy.model_dump(), set[str]()
+    try:
+        Policy.model_validate({**own, **lax})
+    except ValidationError as error:
+        refused = {str(problem["loc"][0]) for problem in error.errors()}
+    written = ", ".join(f"{name}: {value}" for name, value in lax.items())
+    status: Status = "pass" if refused == set(lax) else "fail"
+    return Outcome(f"a policy of {written}", "all refused", f"refused: {', '.join(sorted(refused)) or 'none'}", status)
 
 
 def _planted(mutant: Mutant) -> Test:
@@ -262,5 +263,6 @@ TESTS: dict[str, Test] = {
     "nothing changed": nothing_changed,
     "base asked again": base_asked_again,
     "arms swapped": arms_swapped,
+    "lax policy": lax_policy,
     **{name: _planted(mutant) for name, mutant in MUTANTS.items()},
 }

@@ -14,7 +14,7 @@ this one keeps its level from 50 examples on, and identical outputs still leave 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -108,8 +108,8 @@ def corpus_interval(
 ) -> Interval | None:
     """Interval within [0, 1] for one arm's corpus metric; None with fewer than two clusters. ValueError as above."""
     score_test.check_open("confidence", confidence)
-    sample = score_test.sample(_influence(_Exam.of(statistics), metric), clusters, 0.0, 1.0)
-    sample = replace(sample, low=min(0.0, sample.means.min()), high=max(1.0, sample.means.max()))
+    values = _influence(_Exam.of(statistics), metric)
+    sample = score_test.sample(values, clusters, min(0.0, float(values.min())), max(1.0, float(values.max())))
     return _clipped(score_test.score_interval(sample, confidence), 0.0) if sample.groups >= 2 else None
 
 

@@ -60,8 +60,9 @@ def paired_difference(
 
     The interval is the score interval of this module throughout. The test is mid-p McNemar (Fagerland 2013) for 0/1
     scores, sign-flip permutation for up to 1,000 graded ones (`seed` draws the flips), else the score test; with a
-    cluster of more than one example it is always the score test on clusters. `standard_error` is CR1 (Miller 2024,
-    arXiv:2411.00640). ValueError: empty or unequal arrays, a score outside [0, 1], a confidence not in (0, 1).
+    cluster of more than one example it is always the score test on clusters. `standard_error` is CR2 (Bell and
+    McCaffrey 2002, Surv Methodol 28:169). ValueError: empty or unequal arrays, a score outside [0, 1], a confidence
+    not in (0, 1).
     """
     score_test.check_open("confidence", confidence)
     before, after = score_test.paired(baseline, candidate)
@@ -89,6 +90,15 @@ def paired_difference(
         method=method,
         standard_error=standard_error,
     )
+
+
+def difference_interval(
+    baseline: ArrayLike, candidate: ArrayLike, clusters: Clusters | None = None, *, confidence: float = 0.95
+) -> Interval | None:
+    """The interval of `paired_difference` alone; None with fewer than two clusters. ValueError as there."""
+    score_test.check_open("confidence", confidence)
+    sample = _differences(*score_test.paired(baseline, candidate), clusters)
+    return score_test.score_interval(sample, confidence) if sample.groups >= 2 else None
 
 
 def one_sided_p(

@@ -1,12 +1,8 @@
-"""One number for several exams: the mean of their differences, every exam with the same weight.
+"""What each of several parts shows, seen beside the others: estimates drawn towards their common mean.
 
-The ends of its interval are made of the exams' own, which keeps what makes those honest (Zou and Donner 2008, Stat Med
-27:1693; Zou, Huang and Zhang 2009, Comput Stat Data Anal 53:1080, for sums of more than two):
-
-    mean of d - sqrt(sum of (d - low)^2) / N    to    mean of d + sqrt(sum of (high - d)^2) / N
-
-For intervals of d +- z se that is the mean +- z sqrt(sum of se^2) / N, the statistic of O'Brien 1984 (Biometrics
-40:1079) for independent endpoints of equal weight. Exams are taken to be independent: they share no examples.
+>>> parts = partially_pooled([0.02, -0.3, 0.01, 0.03], [0.01, 0.01, 0.01, 0.01])
+>>> -0.3 < parts[1].estimate < -0.06 < parts[0].estimate < 0.02
+True
 """
 
 from __future__ import annotations
@@ -15,57 +11,77 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from scipy.special import ndtr
 
-from harness.stats.score_test import check_open, normal_quantile
+from harness.stats.score_test import Array, check_open, normal_quantile
 
 
 @dataclass(frozen=True, slots=True)
-class Estimated:
-    """A difference of scores and its two-sided interval."""
+class Pooled:
+    """A part's difference, drawn towards the mean of all as far as its own noise asks for, with its interval."""
 
-    value: float
+    estimate: float
     low: float
     high: float
 
 
-def mean_of(exams: Sequence[Estimated]) -> Estimated:
-    """The mean of at least one exam's difference, with an interval of the level that theirs have."""
-    n = len(exams)
-    value = math.fsum(exam.value for exam in exams) / n
-    down = math.hypot(*(exam.value - exam.low for exam in exams)) / n
-    up = math.hypot(*(exam.high - exam.value for exam in exams)) / n
-    return Estimated(value, value - down, value + up)
+def partially_pooled(differences: Sequence[float], variances: Sequence[float], confidence: float = 0.9) -> list[Pooled]:
+    """Each part beside the others; as many variances (those of the differences) as parts.
 
-
-def below_p(mean: Estimated, null: float, confidence: float) -> float:
-    """P-value of "the mean is `null` or more", against less, from an interval of the two-sided level `confidence`.
-
-    It is at (1 - confidence) / 2 where the interval ends at `null`, and elsewhere as if the error were normal.
+    How far parts truly vary is the moment estimate of DerSimonian and Laird 1986 (Control Clin Trials 7:177); each part
+    keeps the share of its distance from the mean that this is of its whole variance, and its interval allows for the
+    mean and the share being estimates (Morris 1983, JASA 78:47). With one part nothing is drawn anywhere. ValueError:
+    no parts, not as many variances, one that is not positive, a confidence not in (0, 1).
     """
     check_open("confidence", confidence)
-    reach = mean.high - mean.value if mean.value < null else mean.value - mean.low
-    return float(ndtr((mean.value - null) * normal_quantile((1 + confidence) / 2) / reach))
+    y, own = _checked(differences, variances)
+    if len(y) == 0:
+        raise ValueError("need at least one part")
+    between = _between(y, own)
+    weights = 1 / (own + between)
+    mean = float(weights @ y / weights.sum())
+    noise = own / (own + between)
+    if len(y) == 1:
+        noise = np.zeros(1)
+    spread = own * (1 - noise) + noise**2 / weights.sum()
+    if len(y) > 3:
+        spread = spread + 2 / (len(y) - 3) * (noise * (y - mean)) ** 2
+    half = normal_quantile((1 + confidence) / 2) * np.sqrt(spread)
+    estimates = mean + (1 - noise) * (y - mean)
+    return [
+        Pooled(estimate, estimate - reach, estimate + reach)
+        for estimate, reach in zip(estimates.tolist(), half.tolist(), strict=True)
+    ]
 
 
-def spread_of_mean(sizes: Sequence[int], sds: Sequence[float]) -> float:
-    """Standard error of the mean over exams of `sizes` examples, whose differences have these standard deviations."""
-    return math.hypot(*(sd / math.sqrt(n) for n, sd in zip(sizes, sds, strict=True))) / len(sizes)
+def lower_than_the_others(differences: Sequence[float], variances: Sequence[float]) -> list[float]:
+    """One-sided p-values of "this part is as high as the others together", by the normal distribution.
 
-
-def power_of_mean(error: float, margin: float, tail: float) -> float:
-    """Chance to show that a mean of 0 is above -`margin`, by a bound that errs in `tail`; `error` is its spread."""
-    return float(ndtr(margin / error - normal_quantile(1 - tail))) if error else 1.0
-
-
-def power_of_sight(error: float, margin: float) -> float:
-    """Chance that one exam whose difference is 0 is not seen to lose more than `margin`; `error` is its spread."""
-    return float(ndtr(margin / error)) if error else 1.0
-
-
-def times_as_many(error: float, distance: float, tail: float, power: float) -> float:
-    """By what the examples of every exam must grow to show with `power` that the mean lies `distance` inside a limit.
-
-    The sample size of Miller 2024 (arXiv:2411.00640, section 5), in units of the examples there are.
+    They are as many tests as parts. ValueError: not as many variances as parts, or one that is not positive.
     """
-    return ((normal_quantile(1 - tail) + normal_quantile(power)) * error / distance) ** 2
+    y, own = _checked(differences, variances)
+    if len(y) < 2:
+        return [1.0] * len(y)
+    weights = 1 / own
+    others = weights.sum() - weights
+    rest = (weights @ y - weights * y) / others
+    p_values: list[float] = ndtr((y - rest) / np.sqrt(own + 1 / others)).tolist()
+    return p_values
+
+
+def _checked(differences: Sequence[float], variances: Sequence[float]) -> tuple[Array, Array]:
+    y, own = np.asarray(differences, dtype=np.float64), np.asarray(variances, dtype=np.float64)
+    if len(y) != len(own) or not np.all(own > 0):
+        raise ValueError(f"need as many positive variances as parts, got {len(y)} parts and {list(variances)}")
+    return y, own
+
+
+def _between(y: Array, own: Array) -> float:
+    """The variance of true differences between parts, at least 0."""
+    weights = 1 / own
+    scale = float(weights.sum() - weights @ weights / weights.sum())
+    if math.isclose(scale, 0, abs_tol=1e-12):
+        return 0.0
+    excess = float(weights @ (y - weights @ y / weights.sum()) ** 2) - (len(y) - 1)
+    return max(0.0, excess / scale)

@@ -9,6 +9,9 @@ change, taking the two as equal reaches a power of 0.55-0.78 and states 0.80.
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +22,9 @@ from harness.stats.score_test import Clusters, Sample, check_open, normal_quanti
 
 POWER = 0.8
 """The chance to show what is there that exams are planned for, everywhere."""
+
+ADVISED = 0.8
+"""How often advice on more examples covers what is true."""
 
 POPULATION = 10**9  # pairs that stand for infinitely many
 
@@ -72,9 +78,56 @@ def required_n_from(
         return None
     sd = score_test.standard_error(sample) * math.sqrt(sample.groups)
     groups = _size(distance, score_test.spread_under(sample, limit), sd, tail, power)
-    if sample.freedom < math.inf:  # what Student's t asks for beyond the normal (Guenther 1981, Am Stat 35:243)
-        groups += normal_quantile(1 - tail) ** 2 / 2 * sample.groups / sample.effective_groups
+    freedom = max(view.freedom for view in sample.views)
+    if freedom < math.inf:  # what Student's t asks for beyond the normal (Guenther 1981, Am Stat 35:243)
+        groups += normal_quantile(1 - tail) ** 2 / 2 * sample.groups / (freedom + 1)
     return math.ceil(groups * sample.n / sample.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class MoreNeeded:
+    """How many more clusters (without clusters: examples) an interval needs to clear its limit with power `POWER`.
+
+    `least` if the truth is as far from the limit as the data allow, at `furthest`; `most` if it is as near, at
+    `nearest`, None where that may be the limit itself; `as_seen` if it is what it looks like, None at the limit.
+    """
+
+    least: int
+    most: int | None
+    as_seen: int | None
+    furthest: float
+    nearest: float
+
+
+def more_needed(
+    difference: float,
+    limit: float,
+    sd: float,
+    n: int,
+    groups: int,
+    *,
+    confidence: float = 0.95,
+) -> MoreNeeded:
+    """What it takes beyond the `n` examples in `groups` clusters seen, over the 80 % interval of the difference.
+
+    The observed difference alone is no plan: the examples go by the square of its distance from the limit, and of ten
+    exams that leave 1,523 to be had, one asks for 346 and one for 45,482. `sd` is that of one example's difference,
+    clusters allowed for (standard error times root n). Student's t asks for z^2 / 2 clusters more (Guenther 1981, Am
+    Stat 35:243). ValueError: as in `required_n`, n or groups below 1.
+    """
+    _check_count(n)
+    _check_count(groups)
+    half = normal_quantile((1 + ADVISED) / 2) * sd / math.sqrt(n)
+    ends = sorted((difference - half, difference + half), key=lambda end: abs(end - limit))
+    student = normal_quantile(1 - _tail(confidence, one_sided=False)) ** 2 / 2 if groups < n else 0.0
+
+    def more(truth: float) -> int | None:
+        needed = required_n(truth, limit, sd, confidence=confidence)
+        return None if needed is None else max(1, math.ceil(needed * groups / n + student) - groups)
+
+    least = more(ends[1])
+    straddles = (ends[0] - limit) * (ends[1] - limit) <= 0
+    return MoreNeeded(least or 1, None if straddles else more(ends[0]), more(difference), ends[1], ends[0])
 
 
 def noninferiority_n(discordance: float, margin: float, *, confidence: float = 0.95, power: float = POWER) -> int:
@@ -95,6 +148,24 @@ def power_noninferiority(n: int, discordance: float, margin: float, confidence: 
     return float(ndtr(beyond / sd)) if sd else float(beyond >= 0)
 
 
+def passes(n: int, sd: float, margin: float, confidence: float = 0.95) -> float:
+    """`power_noninferiority` by the standard deviation of one example's difference, clusters allowed for.
+
+    Beyond that of pairs that all disagree the rest is taken for a design effect, which makes n smaller. ValueError as
+    there, or a negative sd.
+    """
+    _check_sd(sd)
+    effect = max(1.0, sd**2)
+    return power_noninferiority(max(1, math.floor(n / effect)), sd**2 / effect, margin, confidence)
+
+
+def passing_n(sd: float, margin: float, *, confidence: float = 0.95, power: float = POWER) -> int:
+    """`noninferiority_n` likewise."""
+    _check_sd(sd)
+    effect = max(1.0, sd**2)
+    return math.ceil(noninferiority_n(sd**2 / effect, margin, confidence=confidence, power=power) * effect)
+
+
 def minimum_detectable(n: int, sd: float, *, confidence: float = 0.95, power: float = POWER) -> float:
     """Smallest true difference whose two-sided interval on `n` examples clears 0 with `power`; inverts `required_n`."""
     check_open("power", power)
@@ -103,6 +174,17 @@ def minimum_detectable(n: int, sd: float, *, confidence: float = 0.95, power: fl
     tail = _tail(confidence, one_sided=False)
     quantiles = max(0.0, normal_quantile(1 - tail) + normal_quantile(power))
     return max(quantiles * sd / math.sqrt(n), _least_evidence(tail) / n)
+
+
+def design_effect(clusters: Sequence[Hashable], icc: float) -> float:
+    """By how much clusters multiply the variance of a mean, from the cluster of each example and how alike examples of
+    one are: 1 + (m - 1) ICC, where m is the size of the cluster an example is in, on average (Kish 1965, Survey
+    Sampling, 5.4). ValueError: no clusters, ICC not in [0, 1].
+    """
+    if not clusters or not 0 <= icc <= 1:
+        raise ValueError(f"need clusters and an ICC in [0, 1], got {len(clusters)} and {icc}")
+    sizes = Counter(clusters).values()
+    return 1 + (sum(size**2 for size in sizes) / len(clusters) - 1) * icc
 
 
 def _size(distance: float, sd_null: float, sd: float, tail: float, power: float) -> float:

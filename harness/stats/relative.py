@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from harness.stats import score_test
-from harness.stats.score_test import Alternative, Array, Clusters, Sample
+from harness.stats.score_test import Alternative, Array, Clusters, Members, Sample
 
 FURTHEST = 40.0  # ratios of the means beyond 2^40 are as good as unbounded
 
@@ -72,6 +72,17 @@ def relative_one_sided_p(
 
 
 @dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows inside the clusters of `Pairs`: the distinct scores of both arms with their `counts`, and `moments`
+    [3, kinds of cluster], the sums over a cluster's rows of (before^2, before * after, after^2) about the means."""
+
+    before: Array
+    after: Array
+    counts: Array
+    moments: Array
+
+
+@dataclass(frozen=True, slots=True)
 class Pairs:
     """`counts[i]` clusters with the mean scores `before[i]` and `after[i]` and `sizes[i]` times the average size."""
 
@@ -80,6 +91,7 @@ class Pairs:
     after: Array
     sizes: Array
     counts: Array
+    rows: Rows | None = None
 
     @property
     def groups(self) -> int:
@@ -91,10 +103,17 @@ class Pairs:
     def contrast(self, ratio: float, unit: float = 1.0) -> Sample:
         """after - ratio * before in a unit. A cluster nobody has seen may be worth what the lowest of one arm and the
         highest of the other are apart, and at least what two scores in [0, 1] can be."""
-        low = min(-ratio, float(self.after.min() - ratio * self.before.max()))
-        high = max(1.0, float(self.after.max() - ratio * self.before.min()))
+        inside = self.rows or self
+        low = min(-ratio, float(inside.after.min() - ratio * inside.before.max())) / unit
+        high = max(1.0, float(inside.after.max() - ratio * inside.before.min())) / unit
         values = (self.after - ratio * self.before) / unit
-        return Sample(self.n, values, self.sizes, self.counts, low / unit, high / unit)
+        if self.rows is None:
+            if self.n == self.groups:
+                return Sample(self.n, values, self.sizes, self.counts, low, high)
+            return score_test.clustered(self.n, values, self.sizes, self.counts, low, high, None)
+        energies = np.maximum(0.0, np.array([ratio**2, -2 * ratio, 1.0]) @ self.rows.moments) / unit**2
+        members = Members((self.rows.after - ratio * self.rows.before) / unit, self.rows.counts, energies)
+        return score_test.clustered(self.n, values, self.sizes, self.counts, low, high, members)
 
 
 def pairs(before: Array, after: Array, clusters: Clusters | None) -> Pairs:
@@ -104,10 +123,16 @@ def pairs(before: Array, after: Array, clusters: Clusters | None) -> Pairs:
         kinds, counts = score_test.merged(np.stack([before, after]))
         return Pairs(len(before), kinds[0], kinds[1], np.ones_like(counts), counts)
     in_order = np.lexsort((after, before))  # so that the order of rows cannot change a rounding error
-    members = np.bincount(group)
-    means = [np.bincount(group[in_order], weights=arm[in_order]) / members for arm in (before, after)]
-    kinds, counts = score_test.merged(np.stack([*means, members]))
-    return Pairs(len(before), kinds[0], kinds[1], kinds[2] * len(members) / len(before), counts)
+    before, after, group = before[in_order], after[in_order], group[in_order]
+    size = np.bincount(group)
+    old, new = before - before.mean(), after - after.mean()
+    sums = [np.bincount(group, weights=values) for values in (before, after, old**2, old * new, new**2)]
+    seen, n_seen = score_test.merged(np.stack([sums[0] / size, sums[1] / size, size, *sums[2:]]))
+    rows = None
+    if len(size) <= score_test.PLENTY:
+        kinds, counts = score_test.merged(np.stack([before, after]))
+        rows = Rows(kinds[0], kinds[1], counts, seen[3:])
+    return Pairs(len(before), seen[0], seen[1], seen[2] * len(size) / len(before), n_seen, rows)
 
 
 def change(pairs: Pairs, confidence: float) -> RelativeChange:
@@ -131,11 +156,10 @@ def one_sided_p(pairs: Pairs, null: float, alternative: Alternative) -> float | 
 
 def _limits(pairs: Pairs, z: float) -> tuple[float, float | None]:
     """The statistic falls as the ratio of the means grows; the ends are where it is as rare as z and -z."""
-    z = score_test.statistic_at(pairs.contrast(1.0), z)
 
     def excess(log_ratio: float, target: float) -> float:
         ratio = 2.0**log_ratio
-        return score_test.score_statistic(pairs.contrast(ratio, unit=max(1.0, ratio)), 0.0) - target
+        return score_test.score_deviate(pairs.contrast(ratio, unit=max(1.0, ratio)), 0.0) - target
 
     low = 0.0 if excess(-FURTHEST, z) <= 0 else 2.0 ** brentq(excess, -FURTHEST, FURTHEST, args=(z,), xtol=1e-12)
     if excess(FURTHEST, -z) >= 0:

@@ -140,9 +140,33 @@ def asked_alike(store: Store, experiment_id: str) -> list[tuple[str, str]]:
 
 
 def looks(store: Store, experiment_id: str) -> int:
-    """How many candidates the experiment's test questions have judged, up to and with this one."""
-    [row] = store.fetch(LooksRow, "from v_looks where experiment_id = ?", [experiment_id])
-    return row.looks
+    """How often the experiment's test questions were looked at, up to and with its own candidate; at least 1.
+
+    A look is one candidate with marks on a set of questions, whether or not a decision was made. One with other
+    questions counts where the two sets share more than a tenth of the smaller one. The same candidate on the same
+    questions again is the look it was.
+    """
+    rows = store.fetch(LooksRow, "from v_looks where experiment_id = ?", [experiment_id])
+    return rows[0].looks if rows else 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    n: int
+
+
+def looked_at(store: Store, suite_id: str) -> int:
+    """How many candidates have marks on the questions of a suite, or on a set that shares more than a tenth of them."""
+    sql = """select count(distinct t.look) as n from v_tried t join v_same_exams e on e.other_id = t.suite_id
+             where e.suite_id = ?"""
+    [row] = store.fetch(_Count, sql, [suite_id])
+    return row.n
+
+
+def measured(store: Store, experiment_id: str, side: Side, metric: str) -> list[RunRow]:
+    """The chosen arm's run on the task by any of its metrics; none where it has no such marks."""
+    sql = "from v_runs where experiment_id = ? and side = ? and kind = 'task' and chosen and metric = ?"
+    return store.fetch(RunRow, sql, [experiment_id, side, metric])
 
 
 @dataclass(frozen=True, slots=True)

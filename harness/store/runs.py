@@ -124,15 +124,21 @@ class _Score:
 
 
 def record(store: Store, run: Run, kind: str, prompter_id: str, marked: Sequence[Marked], seconds: float) -> None:
-    """Everything about a finished run, in one transaction. Answers of an earlier try with errors are replaced."""
+    """Everything about a finished run, in one transaction. Answers of an earlier try with errors are replaced.
+
+    It keeps the time at which it was first on record: that is when its questions were looked at.
+    """
     primary = run.metrics[0] if run.metrics else next(iter(marked[0].scores))
     items = items_digest(m.example for m in marked)
     errors = sum(m.completion.error is not None for m in marked)
     with store.connect() as con:
+        first = con.execute("select created_at from runs where run_id = ?", [run.id]).fetchone()
         for table in ("answers", "scores"):
             con.execute(f"delete from {table} where run_id = ?", [run.id])
         insert(con, "suites", [_Suite(run.suite_id, run.suite, kind, primary, len(marked), items)])
         insert(con, "examples", [_example(run.suite_id, m.example) for m in marked])
+        if kind == "task":
+            con.execute(QUESTIONS, [run.suite_id, run.suite_id])
         insert(con, "completions", [stored(m.completion_id, m.example.input, m.completion) for m in marked])
         insert(con, "answers", [_Answer(run.id, m.example.id, m.completion_id) for m in marked])
         insert(con, "scores", [
@@ -144,6 +150,14 @@ def record(store: Store, run: Run, kind: str, prompter_id: str, marked: Sequence
             run.generation.seed, len(marked), errors, "", seconds,
         )], replace=True)  # fmt: skip
         con.execute(f"update runs set digest = ({RUN_DIGEST}) where run_id = ?", [run.id])
+        if first:  # when it was first looked at
+            con.execute("update runs set created_at = ? where run_id = ?", [first[0], run.id])
+
+
+QUESTIONS = """
+    insert into questions select distinct suite_id, question_of(input) from examples
+    where suite_id = ? and not exists (from questions where suite_id = ?)
+"""
 
 
 def _example(suite_id: str, example: Example) -> _Example:

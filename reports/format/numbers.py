@@ -19,6 +19,11 @@ def cents(value: float) -> str:
     return "less than 0.01" if 0 < value < 0.005 else f"{value:,.2f}"
 
 
+def percent(share: float) -> str:
+    """A small share, or a level, in percent with three digits: 0.417%, 98.3%."""
+    return f"{share * 100:.3g}%"
+
+
 def volume(requests: float) -> str:
     """A number of requests, an estimate, so three significant digits: 61,200."""
     if requests < 1000:

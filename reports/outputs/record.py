@@ -123,6 +123,12 @@ class ComparisonRecord(Part):
     """Examples without a score on either side."""
     detectable: float | None
     """The smallest true difference such an exam tells from none in four of five tries."""
+    pooled: float | None
+    """What a slice's difference is beside the other slices of its column; null for what is no slice."""
+    pooled_low: float | None
+    """Lower end of that."""
+    pooled_high: float | None
+    """Upper end of that."""
     floor: float | None
     """What knowing nothing scores there: the most that a loss could leave; null where it is not asked."""
     method: str

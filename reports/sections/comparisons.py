@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reports.data import Pictures, ReportData
 from reports.format.cells import NUMBERS, numbers, picture
+from reports.format.numbers import percent
 from reports.format.text import cell, table
 from reports.rows import ComparisonRow
 
@@ -14,16 +17,21 @@ def section(data: ReportData, pictures: Pictures) -> str:
     if not compared:
         return ""
     note = (
-        f"Candidate: {cell(compared[0].candidate_arm)}; best prompt: {cell(compared[0].baseline_arm)}. The task's "
-        f"interval is two-sided at {compared[0].confidence:.0%}; each end of the others is a one-sided bound at that "
-        "confidence, because the question there is only whether something got worse. p is two-sided, against no "
-        "difference. Limit: the gain asked for on the task, the loss tolerated elsewhere. n: the examples that both "
-        "sides have a score for; only they are compared. Detects: the smallest true difference that such an exam tells "
-        f"from none in four of five tries. {cell(data.facts.uncertainty)}"
+        f"Candidate: {cell(compared[0].candidate_arm)}; best prompt: {cell(compared[0].baseline_arm)}. Intervals "
+        f"are two-sided at {_levels(compared)}; each look at the same questions has its own level. p is two-sided, "
+        "against no difference. Limit: the gain asked for on the task, the loss tolerated elsewhere. n: the examples "
+        "that both sides have a score for; only they are compared, and where marks are missing the gates say what the "
+        "interval is whatever those are. Detects: the smallest true difference that such an exam tells from none in "
+        f"four of five tries. {cell(data.facts.uncertainty)}"
     )
     header = ["compared on", "metric", "best prompt or base", *NUMBERS]
     rows = [[cell(_about(c)), cell(c.metric), *numbers(c)] for c in compared]
     return f"## What changed\n\n{picture('Differences', 'forest', pictures)}{table(header, rows)}\n\n{note}"
+
+
+def _levels(compared: Sequence[ComparisonRow]) -> str:
+    """The levels of the intervals, the task's first."""
+    return " and ".join(dict.fromkeys(percent(c.level) for c in compared))
 
 
 def _about(c: ComparisonRow) -> str:

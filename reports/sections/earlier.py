@@ -11,12 +11,16 @@ from reports.sections.changed_rules import Difference, changed_otherwise, change
 def section(data: ReportData, pictures: Pictures) -> str:
     """Decisions on the same questions before this one, and which of the rules they were made by differ."""
     title = "## Earlier decisions on this test set"
+    looks = data.decision.test_set_looks or 1
+    if not data.earlier and looks > 1:
+        seen = f"{looks - 1} other candidate{'s' * (looks > 2)}"
+        return f"{title}\n\nNone, but {seen} had marks on these questions, or on a set that shares them, before."
     if not data.earlier:
         return f"{title}\n\nNone: these test examples decided here for the first time." if data.arms else ""
     header = ["experiment", "decided", "verdict", "rules changed since (then → now)", "also different"]
     note = (
-        "Every decision above looked at these test examples. A rule changed after a result was known proves less than "
-        "one that was fixed before."
+        "Every decision above looked at these test examples, or at a set that shares more than a tenth of them. A rule "
+        "changed after a result was known proves less than one that was fixed before."
     )
     return f"{title}\n\n{table(header, [_cells(row, data.frozen) for row in data.earlier])}\n\n{note}"
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from reports.data import Pictures, ReportData
-from reports.format.cells import NUMBERS, numbers, picture
+from reports.format.cells import NUMBERS, numbers, picture, signed
 from reports.format.text import cell, table
+from reports.rows import ComparisonRow
 
 
 def section(data: ReportData, pictures: Pictures) -> str:
@@ -14,9 +15,18 @@ def section(data: ReportData, pictures: Pictures) -> str:
         return ""
     note = (
         "Slices are small, and among many of them some look bad by chance: harm is claimed only where it stays shown "
-        "after Holm's correction over all slices. Here p is uncorrected, and each end of an interval a one-sided bound."
+        "after Holm's correction over all slices. Here p is uncorrected. Beside the others a slice's difference is "
+        "drawn towards the mean of its column, the further the noisier it is (DerSimonian and Laird 1986): the lowest "
+        "there is the one to look at first. It decides nothing."
     )
-    rows = [[cell(c.slice), *numbers(c)] for c in compared]
-    header = ["slice", "best prompt", *NUMBERS]
+    rows = [[cell(c.slice), *numbers(c), _beside(c)] for c in compared]
+    header = ["slice", "best prompt", *NUMBERS, "beside the others"]
     forest = picture("Gain by slice", "slices", pictures)
     return f"## Gain by slice ({cell(compared[0].metric)})\n\n{forest}{table(header, rows)}\n\n{note}"
+
+
+def _beside(c: ComparisonRow) -> str:
+    if c.pooled is None or c.pooled_low is None or c.pooled_high is None:
+        return "—"
+    value, low, high = (signed(end, c.relative) for end in (c.pooled, c.pooled_low, c.pooled_high))
+    return f"{value} [{low}, {high}]"

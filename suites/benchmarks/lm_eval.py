@@ -10,7 +10,7 @@ import json
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from jinja2 import TemplateError
 from suites.data.readers import read_rows
 from suites.errors import UserError
 from suites.model import Completion, Generation, Message, Model, Prompt
+from suites.similarity.copies import tied
 from suites.types import Example, Json, Score
 
 
@@ -79,7 +80,9 @@ def run(model: Model, task: LmEvalTask, seed: int = 0) -> list[Marked]:
     samples = [sample for rows in results["samples"].values() for sample in rows]
     if not samples:
         raise UserError("the lm-eval task has no examples", task.task)
-    return [_marked(sample) for sample in samples]
+    marked = [_marked(sample) for sample in samples]
+    examples = tied([each.example for each in marked])
+    return [replace(each, example=example) for each, example in zip(marked, examples, strict=True)]
 
 
 def _load(task: LmEvalTask, seed: int) -> Any:

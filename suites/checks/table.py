@@ -32,6 +32,7 @@ CHECKS: dict[str, Check] = {
     "empty_target": Check("rows without a target", content.empty_text),
     "duplicates": Check("the same input twice in one split", leaks.overlaps),
     "near_duplicates": Check("nearly the same input twice in one split", leaks.overlaps),
+    "copies": Check("rows of an exam that ask the same, and so count as one piece of evidence"),
     "conflicts": Check("the same input with different targets", leaks.overlaps),
     "train_validation_overlap": Check("validation inputs that stand in the training set", leaks.overlaps),
     "train_validation_near": Check("validation inputs nearly the same as one of the training set", leaks.overlaps),

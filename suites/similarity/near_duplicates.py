@@ -46,6 +46,18 @@ def near_matches(left: Sequence[str], right: Sequence[str], threshold: float = 0
     return [(first, second - len(left)) for first, second in _as_pairs(pairs)]
 
 
+def similarities(plain: Sequence[str], first: Ints, second: Ints) -> NDArray[np.float64]:
+    """The Jaccard similarity of the 5-grams of texts at pairs of positions, none of them blank."""
+    used, at = np.unique(np.concatenate([first, second]), return_inverse=True)
+    grams = _Grams([plain[index] for index in used])
+    rows = np.empty(len(used), np.int64)
+    rows[grams.texts] = np.arange(len(used))
+    one, other = np.split(rows[at], 2)
+    shared = grams.shared(one, other)
+    similarity: NDArray[np.float64] = shared / (grams.sizes[one] + grams.sizes[other] - shared)
+    return similarity
+
+
 def _as_pairs(batches: Iterator[tuple[Ints, Ints]]) -> list[tuple[int, int]]:
     pairs: list[tuple[int, int]] = []
     for first, second in batches:
@@ -115,13 +127,13 @@ class _Grams:
     def shared(self, first: Ints, second: Ints) -> Ints:
         """How many 5-grams two rows have in common, for each pair of rows."""
         counts = [np.zeros(0, np.int64)]
-        for part in _batches(self.sizes[first] + self.sizes[second]):
+        for part in batches(self.sizes[first] + self.sizes[second]):
             both = self.sets[first[part]].multiply(self.sets[second[part]])
             counts.append(np.diff(both.indptr))
         return np.concatenate(counts)
 
 
-def _batches(weights: Ints) -> Iterator[slice]:
+def batches(weights: Ints) -> Iterator[slice]:
     """Slices of consecutive items whose weights add up to `BATCH` or, for a heavy item, little more."""
     if len(weights):
         number = (np.cumsum(weights) - weights) // BATCH
@@ -131,7 +143,7 @@ def _batches(weights: Ints) -> Iterator[slice]:
 
 def _hashed(ordered: Sequence[str]) -> Iterator[tuple[Hashes, Marks]]:
     """Hashes of 5-grams, a row per text, and which of them are there; texts come in batches of similar length."""
-    for part in _batches(np.array([len(text) + CHARACTERS for text in ordered], dtype=np.int64)):
+    for part in batches(np.array([len(text) + CHARACTERS for text in ordered], dtype=np.int64)):
         lengths = np.array([len(text) for text in ordered[part]])
         width = max(int(lengths[-1]), CHARACTERS)
         codes = np.array(ordered[part], dtype=f"U{width}").view(np.uint32).reshape(len(lengths), width)
@@ -170,7 +182,7 @@ def _bitmaps(keys: Ints, starts: Ints) -> list[Hashes]:
     """Parity sketches: word w of a row's sketch has a bit set where an odd number of its elements hash to it."""
     count = len(starts) - 1
     bits = np.zeros((count, BITMAP_BITS // 8), np.uint8)
-    for part in _batches(np.maximum(np.diff(starts), BITMAP_BITS)):
+    for part in batches(np.maximum(np.diff(starts), BITMAP_BITS)):
         rows = np.arange(part.start, part.stop)
         sizes = np.diff(starts[part.start : part.stop + 1])
         inside = keys[starts[part.start] : starts[part.stop]] % BITMAP_BITS
@@ -193,7 +205,7 @@ def _candidates(grams: _Grams, threshold: float, sides: Ints | None) -> Iterator
     left = sizes[row] - position
     kept_row, kept_left = row[kept], left[kept]
     counts = high - low
-    for rows in _batches(np.bincount(row, weights=counts, minlength=len(sizes)).astype(np.int64)):
+    for rows in batches(np.bincount(row, weights=counts, minlength=len(sizes)).astype(np.int64)):
         span = slice(*np.searchsorted(row, [rows.start, rows.stop]))
         postings = _ranges(low[span], counts[span])
         first, second = kept_row[postings], np.repeat(row[span], counts[span])

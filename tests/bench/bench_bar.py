@@ -65,9 +65,9 @@ def main() -> None:
             lines.append(f"| {gain:+.2f} | {prompts} | {alone:.1%} | {every:.1%} |")
     text = (
         f"# The bar\n\nWritten by `bench_bar.py --experiments {options.experiments} --seed {options.seed}`. Prompts "
-        f"differ by a standard deviation of {SPREAD * 100:g} points; {VALIDATION} validation rows choose one, {TEST} test "
-        f"rows decide; min_gain {MIN_GAIN:+.2f}, confidence {CONFIDENCE:.0%}. A candidate that is no better than the best "
-        "prompt should be deployed in 2.5 % at most.\n\n"
+        f"differ by a standard deviation of {SPREAD * 100:g} points; {VALIDATION} validation rows choose one, {TEST} "
+        f"test rows decide; min_gain {MIN_GAIN:+.2f}, confidence {CONFIDENCE:.0%}. A candidate that is no better than "
+        "the best prompt should be deployed in 2.5 % at most.\n\n"
         "| candidate above the best prompt | prompts | deployed, chosen prompt alone | deployed, every prompt |\n"
         "|---|---|---|---|\n" + "\n".join(lines) + "\n"
     )

@@ -18,8 +18,9 @@ Z = {0.8: 0.841621, 0.9: 1.644854, 0.95: 1.959964}  # two-sided normal quantiles
 
 
 def compared(
-    question: Question, gained: int, lost: int, n: int, *, times: int = 1, right: int | None = None
-) -> Comparison:
+    question: Question, gained: int, lost: int, n: int, *, times: int = 1, right: int | None = None,
+    level: float | None = None,
+) -> Comparison:  # fmt: skip
     """`n` pairs of which so many changed; `right` of the others both get right, all unless said. Each pair comes
     `times` over, and is then one cluster."""
     same = n - gained - lost
@@ -28,7 +29,7 @@ def compared(
     after = [1.0] * gained + [0.0] * lost + [1.0] * both + [0.0] * (same - both)
     ids = [(f"{pair}/{time}", pair) for pair in range(n) for time in range(times)]
     arms = [{name: Score(arm[pair]) for name, pair in ids} for arm in (before, after)]
-    return compare(question, [(name, str(pair)) for name, pair in ids], *arms)
+    return compare(question, [(name, str(pair)) for name, pair in ids], *arms, level=level)
 
 
 def spread(gained: int, lost: int, n: int) -> float:
@@ -47,9 +48,10 @@ def test_a_gain_has_the_published_interval_and_p_value() -> None:
     assert c.method == "Tango score interval, mid-p McNemar"
 
 
-def test_a_loss_has_an_interval_whose_ends_are_one_sided_bounds() -> None:
+def test_a_loss_has_an_interval_at_the_level_asked_for() -> None:
     """R PropCIs::scoreci.mp(25, 28, 618, 0.90)."""
-    c = compared(LOSS, 28, 25, 618)
+    c = compared(LOSS, 28, 25, 618, level=0.9)
+    assert (c.level, c.confidence) == (0.9, 0.95)
     assert (c.low, c.high) == (pytest.approx(-0.0148, abs=1e-4), pytest.approx(0.0247, abs=1e-4))
     assert c.detectable == pytest.approx((Z[0.9] + Z[0.8]) * spread(28, 25, 618) / math.sqrt(618), rel=1e-5)
     assert c.p_harm is not None
@@ -78,7 +80,7 @@ def test_pairs_that_come_several_times_over_are_no_more_evidence(relative: bool)
 
 def test_a_relative_loss_is_measured_in_shares_of_the_baselines_score() -> None:
     """From 125 to 110 of 200: -15 of 125, and about half the width of the interval for its standard error."""
-    c = compared(replace(LOSS, relative=True), 10, 25, 200, right=100)
+    c = compared(replace(LOSS, relative=True), 10, 25, 200, right=100, level=0.9)
     assert c.difference == pytest.approx(-15 / 125)
     assert c.low is not None
     assert c.high is not None

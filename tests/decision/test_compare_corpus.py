@@ -20,12 +20,17 @@ from harness.stats import power
 from harness.store import experiments
 from reports.outputs import markdown
 from suites.errors import UserError
+from suites.types import Example
 
 # 1,000 transfers, 100 of them fraud. The prompt calls nearly everything fine; the fine-tune finds most of the fraud
 # and calls a tenth of the honest ones fraud: fewer answers are right, and it is far more useful.
 TARGETS = ["fine"] * 900 + ["fraud"] * 100
 BLIND = ["fine"] * 900 + ["fraud"] * 10 + ["fine"] * 90
 ALERT = ["fine"] * 810 + ["fraud"] * 90 + ["fraud"] * 90 + ["fine"] * 10
+
+
+def exam(targets: Sequence[str]) -> list[Example]:
+    return [Example(str(i), {"input": str(i)}, target, str(i)) for i, target in enumerate(targets)]
 
 
 def fraud(folder: Path, metrics: list[str], baseline: Sequence[str] = BLIND, candidate: Sequence[str] = ALERT,
@@ -138,10 +143,9 @@ def test_a_model_that_answers_is_marked_like_a_file_of_answers(tmp_path: Path) -
     inputs = [target if i % 3 else "what is this?" for i, target in enumerate(TARGETS)]
     path = fraud(tmp_path, ["macro_f1"], candidate=TARGETS, model="echo", baselines=["zero_shot"],
                  inputs=inputs, task={"prompt": ""})  # fmt: skip
-    session = run(path)
-    assert verdict(session) == "deploy"
-    [task] = comparisons(session)
+    [task] = comparisons(run(path))
     assert task["baseline"] == pytest.approx(macro_f1(TARGETS, inputs))
+    assert task["n_clusters"] == 3  # what is asked is one of three texts
 
 
 def test_what_no_skill_scores_is_said_before_anything_is_asked(on_f1: Session) -> None:
@@ -155,7 +159,7 @@ def test_an_exam_of_rare_labels_is_planned_to_tell_less(on_f1: Session) -> None:
     [told] = [f.message for f in experiments.findings(on_f1.store, on_f1.id) if f.check == "exam_power"]
     least = power.minimum_detectable(1000, (0.2 * 500 * (1 / 900 + 1 / 100) / 2) ** 0.5)
     assert f"tell a gain of about {least:.3f} from none" in told
-    assert planned_sd("exact_match", TARGETS, 0.2) == planned_sd("macro_f1", ["a", "b"], 0.2) == 0.2**0.5
+    assert planned_sd("exact_match", exam(TARGETS), 0.2) == planned_sd("macro_f1", exam(["a", "b"]), 0.2) == 0.2**0.5
 
 
 def test_labels_are_needed_where_labels_are_counted(tmp_path: Path) -> None:
@@ -199,8 +203,8 @@ def test_harm_is_claimed_exactly_where_the_interval_leaves_the_margin(wrong: int
     assert found.low is not None
     assert found.high is not None
     assert found.p_harm is not None
-    assert (found.high < -0.02) == (found.p_harm < 0.05)
-    expected = "fail" if found.high < -0.02 else "pass" if found.low >= -0.02 else "unknown"
+    assert (found.high < -0.02) == (found.p_harm < 0.025)
+    expected = "fail" if found.p_harm < 0.05 else "pass" if found.low >= -0.02 else "unknown"
     assert harm_gates([found], Policy())[0].status == expected
     assert expected == {0: "pass", 40: "fail"}.get(wrong, expected)
 
@@ -217,8 +221,8 @@ def test_a_relative_margin_is_a_share_of_the_baselines_value(wrong: int) -> None
     assert found.sd is not None
     assert found.difference == pytest.approx(macro_f1(TARGETS, after) / macro_f1(TARGETS, before) - 1)
     assert found.low < found.difference < found.high
-    assert (found.high < -0.1) == (found.p_harm < 0.05)
-    assert found.high - found.low == pytest.approx(2 * 1.645 * found.sd / found.n**0.5, rel=0.15)
+    assert (found.high < -0.1) == (found.p_harm < 0.025)
+    assert found.high - found.low == pytest.approx(2 * 1.96 * found.sd / found.n**0.5, rel=0.15)
 
 
 def test_no_relative_change_is_no_difference() -> None:

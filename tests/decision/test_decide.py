@@ -13,7 +13,7 @@ from harness.config.policy import Policy
 from harness.decision.compare import Comparison, Question, compare, slices_of
 from harness.decision.decide import Verdict, decide
 from harness.decision.gates import Gate, Measured, Rule, gate_id
-from harness.decision.wording import in_words, lost, measured_sentence, roughly
+from harness.decision.wording import in_words, lost, measured_sentence, roughly, settle
 from suites.types import Example, Score
 
 OK = Gate("data", "validity", "pass", Rule("data"), Measured(words="0 findings"))
@@ -178,15 +178,28 @@ def test_inconclusive_says_how_much_data_would_settle_it() -> None:
     assert "more examples would settle it" in decision.reason
 
 
+def test_where_examples_come_in_clusters_more_clusters_are_asked_for() -> None:
+    says = settle(replace(UNSURE, n_clusters=25))
+    assert says.startswith("at least about 29 more clusters (some 580 examples) would settle it")
+
+
+def test_a_difference_clear_of_its_limit_is_settled_by_a_number_between_two() -> None:
+    says = settle(replace(UNSURE, difference=0.05))
+    assert says == "about 1 to 6,600 more examples would settle it, if the difference is between +0.031 and +0.069"
+
+
 def test_inconclusive_names_what_is_open_and_says_what_is_not() -> None:
     """An advisory rule that is open holds nothing up; a kept suite is reassuring only where all are kept."""
-    asked = "You asked for more than +2.0; about 8,100 more examples would settle it if the difference is what it looks"
+    asked = (
+        "You asked for more than +2.0; at least about 530 more examples would settle it (8,100 if it is what it looks "
+        "like); none do if it lies at the limit."
+    )
     kept = "Nothing it could do before got worse beyond what you allow."
     advisory = replace(OPEN, suite="told", tier="advisory")
     for comparisons, sentences in (
-        ([UNSURE], f"Still open: gain over the best prompt. {asked} like."),
-        ([UNSURE, KEPT], f"Still open: gain over the best prompt. {asked} like. {kept}"),
-        ([UNSURE, OPEN], f"Still open: gain over the best prompt, suite. {asked} like."),
+        ([UNSURE], f"Still open: gain over the best prompt. {asked}"),
+        ([UNSURE, KEPT], f"Still open: gain over the best prompt. {asked} {kept}"),
+        ([UNSURE, OPEN], f"Still open: gain over the best prompt, suite. {asked}"),
         ([BETTER, OPEN, advisory], "Still open: suite."),
     ):
         reason = decide([OK], comparisons, Policy()).reason

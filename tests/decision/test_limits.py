@@ -94,7 +94,7 @@ RULES: dict[str, Callable[[Any, Any], Gate]] = {
     "failures": lambda limit, counts: validity.same_share_gate([unscored(counts)]),
     "answered": lambda limit, m: validity.answered_gate([ArmHealth("LoRA", "exam", m[1], m[0])], limit),
     "room_to_answer": lambda limit, m: validity.cut_gate(ArmHealth("few-shot", "exam", m[1], 0, cut=m[0]), limit),
-    "fresh_exam": lambda limit, looks: validity.looks_gate(looks, limit),
+    "fresh_exam": lambda limit, looks: validity.looks_gate(looks, limit, 0.95),
     "plausible": lambda limit, m: validity.plausible_gate(gain_from_to(m), limit),
     "latency": lambda limit, m: budget(limit, m, "latency"),
     "cost": lambda limit, m: budget(limit, m, "cost"),

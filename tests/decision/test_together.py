@@ -20,8 +20,8 @@ from harness.decision.wording import in_words
 from harness.experiment.explain import Explained, all_pass, explain, known
 from harness.experiment.load import load_experiment
 from harness.selftest import run as selftest
-from harness.stats import pooled
-from harness.stats.pooled import Estimated
+from harness.stats import suite_mean
+from harness.stats.suite_mean import Estimated
 from suites.errors import UserError
 from suites.types import Score
 
@@ -58,30 +58,30 @@ def gate(decision: Decision) -> Any:
 
 def test_the_mean_of_normal_intervals_has_the_root_of_summed_squares() -> None:
     exams = [Estimated(-0.01, -0.03, 0.01), Estimated(0.02, -0.02, 0.06)]
-    mean = pooled.mean_of(exams)
+    mean = suite_mean.mean_of(exams)
     assert mean.value == pytest.approx(0.005)
     assert mean.value - mean.low == pytest.approx(math.hypot(0.02, 0.04) / 2)
 
 
 def test_the_mean_of_one_exam_is_that_exam() -> None:
-    mean = pooled.mean_of([Estimated(0.01, -0.02, 0.05)])
+    mean = suite_mean.mean_of([Estimated(0.01, -0.02, 0.05)])
     assert [mean.value, mean.low, mean.high] == pytest.approx([0.01, -0.02, 0.05])
 
 
 def test_the_p_value_is_that_of_the_interval_where_it_ends() -> None:
     mean = Estimated(-0.05, -0.08, -0.03)
-    assert pooled.below_p(mean, -0.03, 0.90) == pytest.approx(0.05)
-    assert pooled.below_p(mean, -0.05, 0.90) == pytest.approx(0.5)
-    assert pooled.below_p(mean, -0.08, 0.90) == pytest.approx(0.95)
+    assert suite_mean.below_p(mean, -0.03, 0.90) == pytest.approx(0.05)
+    assert suite_mean.below_p(mean, -0.05, 0.90) == pytest.approx(0.5)
+    assert suite_mean.below_p(mean, -0.08, 0.90) == pytest.approx(0.95)
 
 
 def test_a_plan_for_the_mean_reaches_the_power_it_states() -> None:
     """Three suites, 10 % of the answers differ; the plan's factor applied to the sizes gives its power back."""
     sizes, sds = [200, 300, 400], [math.sqrt(0.1)] * 3
-    error = pooled.spread_of_mean(sizes, sds)
+    error = suite_mean.spread_of_mean(sizes, sds)
     assert error == pytest.approx(math.sqrt(0.1 * (1 / 200 + 1 / 300 + 1 / 400)) / 3)
-    times = pooled.times_as_many(error, 0.03, 0.05, 0.8)
-    assert pooled.power_of_mean(error / math.sqrt(times), 0.03, 0.05) == pytest.approx(0.8)
+    times = suite_mean.times_as_many(error, 0.03, 0.05, 0.8)
+    assert suite_mean.power_of_mean(error / math.sqrt(times), 0.03, 0.05) == pytest.approx(0.8)
 
 
 # --- the decision
@@ -99,7 +99,7 @@ def test_six_suites_none_of_which_can_show_it_alone_show_it_together() -> None:
         "regression suites together",
         "mean of 6 no worse than -0.020, none seen beyond its own margin",
     )
-    assert gate(decision).measured == "-0.005 [-0.016, +0.006], n=2,400 in 6 suites"
+    assert gate(decision).measured == "-0.005 [-0.018, +0.008], n=2,400 in 6 suites"
 
 
 def test_a_deploy_claims_no_more_than_the_mean() -> None:
@@ -165,8 +165,8 @@ def test_a_suite_without_an_interval_leaves_the_mean_open() -> None:
 def test_the_mean_is_a_claim_of_harm_among_the_others() -> None:
     """Holm: beside a second claim it takes p at half of alpha to call the mean lost."""
     suites = [compared("one", 400, 24, 8), compared("two", 400, 24, 8)]
-    lone = pooled.mean_of([Estimated(c.difference or 0.0, c.low or 0.0, c.high or 0.0) for c in suites])
-    p = pooled.below_p(lone, -0.02, 0.9)
+    lone = suite_mean.mean_of([Estimated(c.difference or 0.0, c.low or 0.0, c.high or 0.0) for c in suites])
+    p = suite_mean.below_p(lone, -0.02, 0.9)
     policy = Policy(confidence=0.95, regression=RegressionRule(together=0.02))
     assert 0.05 / 3 < p < 0.05
     assert gate(decided(*suites, policy=policy)).status == "unknown"
@@ -216,20 +216,20 @@ def test_the_plan_says_what_the_mean_buys(tmp_path: Path) -> None:
     """The example of the documents: six suites of 400 at a margin of .05, 10 % of the answers differ."""
     suites = dict.fromkeys(["a", "b", "c", "d", "e", "f"], 0)
     alone = rules(experiment(tmp_path / "alone", suites))
-    assert all_pass(list(alone.values())) == pytest.approx(0.60, abs=0.01)
+    assert all_pass(list(alone.values())) == pytest.approx(0.38, abs=0.01)
     found = rules(experiment(tmp_path / "together", suites, policy={"regression": {"together": 0.02}}))
-    assert "one by one an equal model passes in 60%" in found["together"].says
-    assert found["together"].power == all_pass(list(found.values())) > 0.9
+    assert "one by one an equal model passes in 38%" in found["together"].says
+    assert found["together"].power == all_pass(list(found.values())) > 0.8
     assert (found["together"].has, found["regression/a"].tier) == (2400, "supporting")
 
 
 def test_suites_are_judged_together_from_the_file_to_the_record(tmp_path: Path) -> None:
     lost = {"a": 12, "b": 12, "c": 12, "law": 0}
-    path = experiment(tmp_path, lost, policy={"regression": {"together": 0.04}})
+    path = experiment(tmp_path, lost, policy={"regression": {"together": 0.05}})
     session = run(path)
     assert verdict(session) == "deploy"
     [row] = select(session.store, "from v_gates where gate_id = 'together'")
-    assert (row["kind"], row["tier"], row["threshold"], row["unit"]) == ("harm", "critical", -0.04, "score")
+    assert (row["kind"], row["tier"], row["threshold"], row["unit"]) == ("harm", "critical", -0.05, "score")
     assert row["value"] == pytest.approx(-9 / 400)
 
 

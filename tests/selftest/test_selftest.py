@@ -103,7 +103,7 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "nothing changed": "deploy",
         "arms swapped": by_name(outcomes)["arms swapped"].got,
         "identical answers": "invalid by candidate",
-        "shuffled answers": "keep_prompting by gain over the best prompt",
+        "shuffled answers": "invalid by aligned",
         "answers cut short": "reject by answers that end",
         "leaked test rows": "invalid by data",
         "metric says NaN": "invalid by answered, failures",
@@ -112,6 +112,16 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "many tries": "invalid by fresh exam",
         "prompt cut short": "invalid by room to answer",
         "judge says A": "judge is advisory",
+        "lax policy": "refused: confidence, max_unscored, slices",
+        "hard ones unanswered": "inconclusive",
+        "gain on leaked rows": "invalid by unseen exam",
+        "lucky candidate": "inconclusive",
+        "grown exam": "inconclusive",
+        "prompt as good": "inconclusive",
+        "constant candidate": "invalid by constant answers",
+        "shifted prompt": "invalid by plausible, aligned",
+        "wrapped prompt": by_name(outcomes)["wrapped prompt"].got,
+        "no suite asked": by_name(outcomes)["no suite asked"].got,
         "judge likes length": "judge is advisory",
         "few labelled pairs": "judge is advisory",
     }
@@ -121,6 +131,8 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "adapter without effect",
         "all answers right",
         "lost behind the mean",
+        "half unmarked",
+        "suite at its floor",
         "seeds without gain",
     }
     assert selftest.passed(outcomes)
@@ -134,6 +146,8 @@ def test_every_accident_of_a_trained_adapter_gets_its_named_verdict(trained: Ses
         "judge likes length",
         "few labelled pairs",
         "all answers right",
+        "half unmarked",
+        "hard ones unanswered",
         "prompt cut short",
         "lost behind the mean",
     }
@@ -324,7 +338,7 @@ def test_marks_that_do_not_depend_on_the_answers_are_no_mutant(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("settings", "apply"), [({"policy": {"stop_early": True}}, 12), ({"task": {"metrics": ["macro_f1"]}}, 11)]
+    ("settings", "apply"), [({"policy": {"stop_early": True}}, 22), ({"task": {"metrics": ["macro_f1"]}}, 18)]
 )
 def test_an_exam_that_stops_early_or_has_a_metric_of_its_own_is_tested_too(
     settings: dict[str, Any], apply: int, tmp_path: Path
@@ -352,10 +366,22 @@ def test_a_rule_that_the_file_switches_off_is_said_to_be(tmp_path: Path) -> None
 
 
 def test_more_answers_go_missing_than_a_lenient_policy_lets_go(tmp_path: Path) -> None:
-    path = judged_experiment(tmp_path, policy={"max_unscored": 0.3}, judge=None)
+    path = judged_experiment(tmp_path, policy={"max_unscored": 0.2}, judge=None)
     outcome = planted(run(path), "missing answers")
-    assert outcome.done == "37 answers of the candidate lost"
+    assert outcome.done == "25 answers of the candidate lost"
     assert outcome.status == "pass"
+
+
+def test_a_second_metric_that_half_of_the_answers_lack_is_noticed(tmp_path: Path) -> None:
+    path = judged_experiment(tmp_path, task={"metrics": ["exact_match", "token_f1"]}, judge=None)
+    outcome = planted(run(path), "half unmarked")
+    assert (outcome.got, outcome.status) == ("invalid by answered, failures", "pass")
+
+
+def test_a_leaked_gain_is_noticed_where_the_exam_may_stop_early(tmp_path: Path) -> None:
+    path = judged_experiment(tmp_path, policy={"stop_early": True, "suspicious_gain": 1.0}, judge=None)
+    outcome = planted(run(path), "gain on leaked rows")
+    assert (outcome.got, outcome.status) == ("invalid by unseen exam", "pass")
 
 
 # --- the command -----------------------------------------------------------------------------------------------------

@@ -218,7 +218,7 @@ def material(data):
 
 # What a tokenizer finds is planted in test_training_row_checks.py, the rest in test_check_command.py.
 BY_TOKENIZER = {"chat_template", "double_bos", "truncation", "no_stop", "untrained", "prompt_prefix"}
-BY_COMMAND = {"roles", "equal_preferences", "longer_chosen"}
+BY_COMMAND = {"copies", "roles", "equal_preferences", "longer_chosen"}
 
 
 def test_every_check_has_a_planted_case():

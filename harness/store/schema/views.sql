@@ -105,31 +105,40 @@ create or replace view v_splits as              -- which side of the training fi
     select x.experiment_id, e.name as experiment, s.side, s.example_id
     from experiment_splits x join experiments e using (experiment_id) join splits s using (split_id);
 
-create or replace view v_looks as               -- how many candidates these test questions have judged, this one included
-    with exams as (                              -- an exam that stopped early is a part of the one the prompts took
-            select distinct a.experiment_id, e.created_at, coalesce(s.items, s.suite_id) as items
-            from arms a join experiments e using (experiment_id) join runs r using (run_id)
-                join suites s on s.suite_id = r.suite_id
-            where s.kind = 'task'),
-        candidates as (                          -- the same answers marked by another metric are another look
-            select a.experiment_id, r.identity, a.metric
-            from arms a join runs r using (run_id) join suites s on s.suite_id = r.suite_id
-            where s.kind = 'task' and a.side = 'candidate' and a.chosen and a.metric = s.primary_metric)
-    select mine.experiment_id, count(distinct (c.identity, c.metric)) as looks
-    from exams mine join exams other on other.items = mine.items and other.created_at <= mine.created_at
-        join candidates c on c.experiment_id = other.experiment_id
-        left join decisions d on d.experiment_id = other.experiment_id
-    where d.experiment_id is not null or other.experiment_id = mine.experiment_id
+create or replace view v_tried as               -- candidates with marks on test questions, decided on or not; folds make one
+    select a.experiment_id, r.suite_id, greatest(r.created_at, e.created_at) as seen_at,
+        sha256(concat_ws(chr(31), r.identity, r.prompter_id, r.generation, a.metric, coalesce(s.items, s.suite_id))) as look
+    from arms a join experiments e using (experiment_id) join runs r using (run_id) join suites s on s.suite_id = r.suite_id
+    where s.kind = 'task' and a.side = 'candidate' and a.chosen and a.metric = s.primary_metric
+        and a.experiment_id not in (select fold_id from folds);
+
+create or replace view v_same_exams as          -- pairs of test sets that share more than a tenth of the smaller one's questions
+    with sizes as (select suite_id, count(*) as n from questions group by suite_id),
+        shared as (
+            select mine.suite_id, other.suite_id as other_id, count(*) as n
+            from questions mine join questions other using (question) where other.suite_id <> mine.suite_id
+            group by mine.suite_id, other.suite_id)
+    select suite_id, other_id, shared.n as shared
+    from shared join sizes mine using (suite_id) join sizes other on other.suite_id = other_id
+    where shared.n > 0.1 * least(mine.n, other.n)
+    union all
+    select suite_id, suite_id, n from sizes;
+
+create or replace view v_looks as               -- how often these test questions were looked at, this candidate included
+    select mine.experiment_id, count(distinct other.look) as looks
+    from v_tried mine join v_same_exams e using (suite_id) join v_tried other on other.suite_id = e.other_id
+    where other.look = mine.look
+        or other.seen_at <= (select min(t.seen_at) from v_tried t where t.look = mine.look)
     group by mine.experiment_id;
 
 create or replace view v_decisions as           -- the verdict of each decided experiment, and why
     select d.*, e.name, e.file, e.frozen,
-        (select looks from v_looks l where l.experiment_id = d.experiment_id) as test_set_looks
-    from decisions d join experiments e using (experiment_id);
+        l.looks as test_set_looks
+    from decisions d join experiments e using (experiment_id) left join v_looks l using (experiment_id);
 
 create or replace view v_earlier as            -- by decided experiment: the decisions on its test questions before its own
     with exams as (
-            select distinct a.experiment_id, coalesce(s.items, s.suite_id) as items
+            select distinct a.experiment_id, s.suite_id
             from arms a join runs r using (run_id) join suites s on s.suite_id = r.suite_id where s.kind = 'task'),
         decided as (                             -- for the first time; deciding again changes a decision's created_at
             select d.experiment_id, e.name, e.frozen, e.created_at as registered_at, d.verdict, d.exit_code,
@@ -138,7 +147,8 @@ create or replace view v_earlier as            -- by decided experiment: the dec
                 left join stages s on s.experiment_id = d.experiment_id and s.stage = 'decide')
     select distinct mine.experiment_id, before.experiment_id as earlier_id, before.name, before.decided_at, before.verdict,
         before.exit_code, before.frozen, before.decided_at < now.registered_at as known_before
-    from exams mine join exams other using (items) join decided now on now.experiment_id = mine.experiment_id
+    from exams mine join v_same_exams e using (suite_id) join exams other on other.suite_id = e.other_id
+        join decided now on now.experiment_id = mine.experiment_id
         join decided before on before.experiment_id = other.experiment_id
     where before.decided_at < now.decided_at;
 

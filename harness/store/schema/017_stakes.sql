@@ -1,4 +1,4 @@
--- Version 15: what is at stake beside the verdict. Money is a month's, in the experiment's currency; null: not valued.
+-- Version 17: what is at stake beside the verdict. Money is a month's, in the experiment's currency; null: not valued.
 create table stakes (
     experiment_id varchar primary key,
     min_gain double not null,                        -- as asked for; where it is a share, of the baseline's score

@@ -1,0 +1,132 @@
+"""Accidents of chance: gains that are luck, tries, or what happens to be missing. Listed in `faults.MUTANTS`."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from dataclasses import replace
+
+from harness.config.policy import MetricRule
+from harness.decision.decide import Verdict, gain_gate
+from harness.experiment.session import Session
+from harness.pipeline.compare import Comparer, chosen_runs
+from harness.pipeline.decide import LEAKS
+from harness.selftest.inject import (
+    NotApplicable,
+    Planted,
+    answers_of,
+    asked_examples,
+    plant_grown,
+    plant_looks,
+    rewrite,
+    some,
+    task_question,
+)
+from harness.store import decisions, experiments, runs
+from suites.metrics.table import CORPUS
+from suites.model import Completion
+from suites.types import Finding, Mark, Score
+
+TRIES, VERSIONS = 10, 3
+"""Candidates on the same questions, and versions of an exam that grows, the last of each being the one decided on."""
+
+
+def half_unmarked(session: Session) -> Planted:
+    """A second metric never came for half of the candidate's answers, and the other half is fine."""
+    config = session.experiment.config
+    deciding = [m for m in config.task.ordered_metrics[1:]
+                if config.policy.metrics.get(m, MetricRule()).tier != "advisory"]  # fmt: skip
+    if not deciding:
+        raise NotApplicable("no metric but the first decides")
+    examples = asked_examples(session)
+    gone = {example.id for example in some(examples, math.ceil(len(examples) / 2), config.seed)}
+
+    def spoilt(own: Mark) -> Mark:
+        return lambda example, answer: Score(None, "not marked") if example.id in gone else own(example, answer)
+
+    rewrite(session, answers_of(session), {deciding[0]: spoilt})
+    done = f"{deciding[0]} missing on {len(gone)} of {len(examples)} answers of the candidate"
+    return Planted(done, (Verdict.INVALID,), ("answered", "failures"))
+
+
+def hard_ones_unanswered(session: Session) -> Planted:
+    """Nothing is gained, and each side's answers are missing where that suits the candidate.
+
+    As many on either side, and no more than the policy lets go: the shares alone show nothing.
+    """
+    base, _ = chosen_runs(session)
+    if base.metric in CORPUS:
+        raise NotApplicable("no single answer is right by a metric of the whole exam")
+    marks, examples = runs.scores(session.store, base.run_id, base.metric), asked_examples(session)
+    wrong, right = ([e for e in examples if marks[e.id].value == value] for value in (0.0, 1.0))
+    count = min(math.floor(session.experiment.config.policy.max_unscored * len(examples)), len(wrong), len(right))
+    if not count:
+        raise NotApplicable("not one answer may be missing, or none is there that would suit")
+    lost = Completion("", "error", error="no answer came")
+    answers = answers_of(session, "base")
+    other = {e.id: replace(answers[e.id], text=f"{answers[e.id].text} (again)") for e in wrong[count:]}
+    rewrite(session, {**answers, **other, **{e.id: lost for e in wrong[:count]}})
+    rewrite(session, {**answers, **{e.id: lost for e in right[:count]}}, side="base")
+    done = f"the base's answers given as the candidate's, {count} wrong ones lost, and {count} right ones of the base"
+    return Planted(done, (Verdict.INCONCLUSIVE, Verdict.KEEP_PROMPTING, Verdict.REJECT))
+
+
+def gain_on_leaked_rows(session: Session) -> Planted:
+    """Training has seen, in some form, every test row on which the candidate does better."""
+    if decisions.verdict(session.store, session.id) != Verdict.DEPLOY.text:
+        raise NotApplicable("it is no deploy as it is")
+    base, candidate = chosen_runs(session)
+    before, after = (runs.scores(session.store, run.run_id, run.metric) for run in (base, candidate))
+    gained = tuple(i for i, score in after.items() if (score.value or 0.0) > (before.get(i, score).value or 0.0))
+    text = f"{len(gained)} test rows stand nearly alike in the training set"
+    findings = experiments.findings(session.store, session.id)
+    experiments.put_findings(session.store, session.id, [*findings, Finding("warn", LEAKS[1], text, gained)])
+    return Planted(
+        f"{len(gained)} rows that the candidate gained said to be leaked", (Verdict.INVALID,), ("unseen exam",)
+    )
+
+
+def lucky_candidate(session: Session) -> Planted:
+    """The tenth candidate on these questions gains what would have been enough for the first."""
+    if session.experiment.config.policy.max_looks < TRIES:
+        raise NotApplicable(f"`policy.max_looks` does not let {TRIES} candidates try")
+    gained = _just_enough(session, TRIES)
+    plant_looks(session, TRIES - 1)
+    done = f"{TRIES - 1} candidates tried before one that gains {gained} answers, just enough for the first"
+    return Planted(done, (Verdict.INCONCLUSIVE, Verdict.REJECT))
+
+
+def grown_exam(session: Session) -> Planted:
+    """Rows were added and the same candidate decided again until its gain was enough for an exam met once."""
+    if session.experiment.config.policy.max_looks < VERSIONS:
+        raise NotApplicable(f"`policy.max_looks` does not let one exam grow to {VERSIONS} versions")
+    gained = _just_enough(session, VERSIONS)
+    plant_grown(session, VERSIONS - 1)
+    done = (
+        f"{VERSIONS - 1} smaller versions of this exam taken before, and {gained} answers gained, just enough for one"
+    )
+    return Planted(done, (Verdict.INCONCLUSIVE, Verdict.REJECT))
+
+
+def _just_enough(session: Session, look: int) -> int:
+    """Let the candidate answer as the base, and right where that just shows the gain at a first look; how often."""
+    base, _ = chosen_runs(session)
+    marks, examples = runs.scores(session.store, base.run_id, base.metric), asked_examples(session)
+    wrong = [e for e in examples if marks[e.id].value == 0]
+    config, question = session.experiment.config, task_question(base, session.experiment.config.policy.min_gain)
+    if base.metric in CORPUS:
+        raise NotApplicable("no single answer is right by a metric of the whole exam")
+
+    pairs = [(example.id, example.cluster) for example in examples]
+
+    def shown(count: int, at: int) -> bool:
+        after = {**marks, **{e.id: Score(1.0) for e in wrong[:count]}}
+        comparer = Comparer(session.store, config.policy.confidence, config.seed, look=at)
+        return gain_gate(comparer.answer(question, pairs, marks, after)).status == "pass"
+
+    enough = bisect_left(range(len(wrong) + 1), True, key=lambda count: shown(count, 1))
+    if enough > len(wrong) or shown(enough, look):
+        raise NotApplicable("no number of right answers is enough at the first look and not at this one")
+    answers = answers_of(session, "base")
+    rewrite(session, {**answers, **{e.id: Completion(e.target, tokens_out=1) for e in wrong[:enough]}})
+    return enough
