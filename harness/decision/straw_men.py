@@ -46,9 +46,10 @@ class BesideConstant:
 
 @dataclass(frozen=True, slots=True)
 class Shifted:
-    """A side's answers marked by the targets of rows `by` further on: the score there, and on their own rows.
+    """A side's answers marked by the targets of rows `by` further on: the score there, on their own rows, and that of
+    the other rows nearby, `elsewhere`.
 
-    `low` is the lower end of the interval of the difference; None where it was not worked out.
+    `low` is the lower end of the interval of the difference to their own; None where it was not worked out.
     """
 
     arm: str
@@ -56,6 +57,7 @@ class Shifted:
     n: int
     own: float
     there: float
+    elsewhere: float
     low: float | None
 
 
@@ -133,8 +135,9 @@ def aligned_gate(shifts: Sequence[Shifted]) -> Gate:
 
 
 def is_moved(shift: Shifted) -> bool:
-    """Whether answers fit another row much better than their own."""
-    return shift.low is not None and shift.low > 0 and shift.there - shift.own >= MUCH_BETTER
+    """Whether answers fit another row much better than their own, and than the rest: not by being worse than chance."""
+    shown = shift.low is not None and shift.low > 0
+    return shown and shift.there - max(shift.own, shift.elsewhere) >= MUCH_BETTER
 
 
 def _place(by: int) -> str:

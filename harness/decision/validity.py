@@ -69,13 +69,11 @@ Outputs = Mapping[str, object]
 """Answers by example id."""
 
 
-def difference_gate(
-    pairs: Sequence[tuple[Outputs, Outputs]], bar: Mapping[str, tuple[Outputs, Outputs]] | None = None
-) -> Gate:
+def difference_gate(pairs: Sequence[tuple[Outputs, Outputs]], same: Sequence[str] = ()) -> Gate:
     """The candidate answers something differently from the base, asked the same things, and from every prompt.
 
-    `pairs` are (base outputs, candidate outputs), one per exam both took with the same prompts; `bar` has by prompt
-    those of the task.
+    `pairs` are (base outputs, candidate outputs), one per exam both took with the same prompts; `same` are prompts that
+    answered all of the task as the candidate did.
     """
     shared = [(base[i], candidate[i]) for base, candidate in pairs for i in base.keys() & candidate.keys()]
     changed = sum(base != candidate for base, candidate in shared)
@@ -85,14 +83,9 @@ def difference_gate(
     words = f"{changed:,} of {len(shared):,} answers differ"
     if not changed:
         words += "; the candidate is identical to the base, was the fine-tuned model loaded?"
-    elif same := [arm for arm, (base, candidate) in (bar or {}).items() if _identical(base, candidate)]:
+    elif same:
         changed, words = 0, f"every answer is that of {', '.join(same)}; was the fine-tuned model asked?"
     return _gate(Rule("candidate", 0, "count"), changed > 0, Measured(changed, n=len(shared), words=words))
-
-
-def _identical(base: Outputs, candidate: Outputs) -> bool:
-    shared = base.keys() & candidate.keys()
-    return bool(shared) and all(base[i] == candidate[i] for i in shared)
 
 
 def answered_gate(health: Sequence[ArmHealth], max_unscored: float) -> Gate:

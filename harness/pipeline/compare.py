@@ -85,10 +85,16 @@ class Comparer:
     def other_prompts(
         self, prompts: Sequence[RunRow], candidate: RunRow, metric: str, but: Collection[str] = ()
     ) -> list[Comparison]:
-        """The candidate against each of `prompts`, on what it answered itself (an exam may have stopped early) `but`
+        """The candidate against each of `prompts`, on what it was asked itself (an exam may have stopped early) `but`
         for some examples."""
-        ids = {example_id for example_id, _ in runs.clusters(self.store, candidate.suite_id)} - set(but)
-        return [self.compare("prompt", run, candidate, metric, 0.0, ids=ids) for run in prompts]
+        if not prompts:
+            return []
+        examples = [pair for pair in runs.clusters(self.store, candidate.suite_id) if pair[0] not in but]
+        after = marks(self.store, candidate.run_id, metric)
+        asked = [(run, _question("prompt", run, candidate, metric, 0.0)) for run in prompts]
+        return [
+            self.answer(question, examples, marks(self.store, run.run_id, metric), after) for run, question in asked
+        ]
 
     def finished(self, base: RunRow, candidate: RunRow, rule: MetricRule) -> list[Comparison]:
         """Whether answers end by themselves. A fine-tune that lost its end-of-sequence token can still score well."""
@@ -207,7 +213,7 @@ def _question(
     candidate: RunRow,
     metric: str,
     margin: float | str,
-    tier: Tier,
+    tier: Tier = "critical",
     part: str = "",
 ) -> Question:
     amount, relative = read_margin(margin)

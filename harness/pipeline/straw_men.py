@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.config.base import read_margin
@@ -120,22 +120,26 @@ def _shifts(session: Session, answered: Answered) -> list[Shifted]:
     def score(target: str, text: str) -> float:
         return mark(Example("", {}, target, ""), Completion(text)).value or 0.0
 
-    shifts = []
-    for by in SHIFTS:
-        inside = range(max(0, -by), min(len(rows), len(rows) - by))
-        looked = list(inside)[:: max(1, -(-len(inside) // LOOKED_AT))]
-        if not looked:
-            continue
-        own = [score(rows[i][1], rows[i][2]) for i in looked]
-        there = [score(rows[i + by][1], rows[i][2]) for i in looked]
-        shift = Shifted(answered.run.arm, by, len(looked), sum(own) / len(own), sum(there) / len(there), None)
-        if shift.there - shift.own >= MUCH_BETTER:
-            groups = [clusters[rows[i][0]] for i in looked]
-            result = paired.paired_difference(own, there, groups, confidence=2 * SURE - 1)
-            low = result.interval.low if result.interval else None
-            shift = Shifted(shift.arm, by, shift.n, shift.own, shift.there, low)
-        shifts.append(shift)
-    return shifts
+    looked = range(len(rows))[2:-2]
+    looked = looked[:: max(1, -(-len(looked) // LOOKED_AT))]
+    if not looked:
+        return []
+    own = [score(rows[i][1], rows[i][2]) for i in looked]
+    there = {by: [score(rows[i + by][1], rows[i][2]) for i in looked] for by in SHIFTS}
+    return [_shifted(answered, by, own, there, [clusters[rows[i][0]] for i in looked]) for by in SHIFTS]
+
+
+def _shifted(
+    answered: Answered, by: int, own: Sequence[float], there: Mapping[int, Sequence[float]], clusters: Sequence[str]
+) -> Shifted:
+    """What the answers score `by` rows on, with an interval of the gain over their own rows where that is large."""
+    others = [score for other, scores in there.items() if other != by for score in scores]
+    score, best = sum(own) / len(own), sum(there[by]) / len(own)
+    low = None
+    if best - score >= MUCH_BETTER:
+        result = paired.paired_difference(own, there[by], clusters, confidence=2 * SURE - 1)
+        low = result.interval.low if result.interval else None
+    return Shifted(answered.run.arm, by, len(own), score, best, sum(others) / len(others), low)
 
 
 def _read(session: Session, answered: Answered) -> ReadSide:

@@ -82,16 +82,9 @@ def _effect(session: Session) -> Gate | None:
 
 
 def _different(session: Session) -> Gate:
-    return validity.difference_gate(_same_questions(session), _beside_bar(session))
-
-
-def _beside_bar(session: Session) -> dict[str, tuple[validity.Outputs, validity.Outputs]]:
-    """By prompt of the bar (its answers, the candidate's) to the task; of a fold nothing, it has too few of them."""
-    if session.experiment.fold:
-        return {}
-    given = runs.outputs(session.store, arms.chosen(session.store, session.id, "candidate").run_id)
-    prompts = arms.exams(session.store, session.id, "base", "task")
-    return {run.arm: (runs.outputs(session.store, run.run_id), given) for run in prompts}
+    # Of a fold the answers to the task are too few: two models may well agree on them.
+    same = [] if session.experiment.fold else arms.same_answers(session.store, session.id)
+    return validity.difference_gate(_same_questions(session), same)
 
 
 def _comparable(session: Session) -> Gate:

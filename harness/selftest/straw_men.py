@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import replace
 
 from harness.config.base import read_margin
 from harness.decision.decide import Verdict
 from harness.decision.headline import KEEPS_ALL
-from harness.decision.straw_men import MUCH_BETTER
 from harness.decision.wording import RULES
 from harness.experiment import exams
 from harness.experiment.session import Session
@@ -26,8 +26,8 @@ from suites.types import Example, Score
 SIDES: tuple[Side, Side] = ("base", "candidate")
 NOT_SHOWN = (Verdict.KEEP_PROMPTING, Verdict.REJECT, Verdict.INCONCLUSIVE)
 
-ENOUGH = 100  # examples on which a shift of every row is surely seen
-CLEAR = 0.3  # of the base's score that a shift takes away: well above what the rule asks for
+CLEAR = 0.25  # of the base's score that a shift takes away: well above what the rule asks for
+ERRORS = 4.0  # and so many standard errors, of at most 1 / root n for two marks of 0 or 1 each
 
 
 def prompt_as_good(session: Session) -> Planted:
@@ -80,13 +80,11 @@ def shifted_prompt(session: Session) -> Planted:
     _markable(session)
     examples, answers = asked_examples(session, "base"), answers_of(session, "base")
     before = chosen_runs(session)[0].mean or 0.0
-    if len(examples) < ENOUGH:
-        raise NotApplicable(f"{len(examples)} examples are too few to be sure to see a shift")
     moved = [*examples[-1:], *examples[:-1]]
     rewrite(session, {e.id: answers[m.id] for e, m in zip(examples, moved, strict=True)}, side="base")
     taken = before - (chosen_runs(session)[0].mean or 0.0)
-    if taken < MUCH_BETTER + CLEAR:
-        raise NotApplicable(f"the prompt's answers fit the row beside their own nearly as well ({taken:.3f} less)")
+    if taken < max(CLEAR, ERRORS / math.sqrt(len(examples))):
+        raise NotApplicable(f"a shift takes only {taken:.3f} from the prompt's score on {len(examples)} examples")
     return Planted("every answer of the best prompt moved to the next row", (Verdict.INVALID,), (_title("aligned"),))
 
 

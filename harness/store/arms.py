@@ -139,6 +139,28 @@ def asked_alike(store: Store, experiment_id: str) -> list[tuple[str, str]]:
     return [(row.base, row.candidate) for row in store.fetch(_Pair, sql, [experiment_id])]
 
 
+@dataclass(frozen=True, slots=True)
+class _Name:
+    arm: str
+
+
+def same_answers(store: Store, experiment_id: str) -> list[str]:
+    """The prompts of the bar that answered all of the task as the candidate did, marks that came along among it."""
+    sql = """with pairs as (
+                select b.arm, b.run_id, was.text = became.text
+                    and was.scores::varchar is not distinct from became.scores::varchar as same
+                from v_runs b join v_runs c using (experiment_id)
+                    join answers ab on ab.run_id = b.run_id
+                    join answers ac on ac.run_id = c.run_id and ac.example_id = ab.example_id
+                    join completions was on was.completion_id = ab.completion_id
+                    join completions became on became.completion_id = ac.completion_id
+                where experiment_id = ? and b.side = 'base' and b.kind = 'task' and b.is_primary
+                    and c.side = 'candidate'
+                    and c.kind = 'task' and c.is_primary and c.chosen and was.error is null and became.error is null)
+             select distinct arm from (select arm from pairs group by arm, run_id having bool_and(same)) order by arm"""
+    return [row.arm for row in store.fetch(_Name, sql, [experiment_id])]
+
+
 def looks(store: Store, experiment_id: str) -> int:
     """How often the experiment's test questions were looked at, up to and with its own candidate; at least 1.
 

@@ -1,6 +1,6 @@
 """How often a candidate no better than the best of several prompts is deployed, and one that is better; writes bar.md.
 
-    python tests/bench/bench_bar.py [--experiments 2000] [--seed 0]
+    python tests/bench/bench_bar.py [--experiments 400] [--seed 0]
 
 The prompts' true scores differ by a standard deviation of 3 points around 65 %. The best on 50 validation rows is
 chosen, all take a test of 800. An example's difficulty is shared by all: an answer is right where a normal variable,
@@ -54,7 +54,7 @@ def above(prompt: Array, candidate: Array, limit: float) -> bool:
 def main() -> None:
     """Simulate, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--experiments", type=int, default=2000)
+    parser.add_argument("--experiments", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     lines = []

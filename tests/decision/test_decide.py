@@ -102,6 +102,32 @@ def test_a_rules_tier_says_what_hangs_on_it(tier: str, regression: Comparison, v
     assert in_words(decision.gates[-1]).rule == rule
 
 
+def test_a_headline_claims_what_was_asked_and_shown() -> None:
+    """A loss that only an advisory suite saw is named, and so is a careful default that was set aside."""
+    told = replace(LOST, suite="old tickets", tier="advisory")
+    headlines = [
+        decide([OK], [BETTER, *suites], Policy(), overridden=overridden).headline
+        for suites, overridden in (([KEPT], []), ([], []), ([told], []), ([KEPT, told], ["policy.max_looks: 99"]))
+    ]
+    lost = " Advisory, and not counted: old tickets lost 14.5 points."
+    assert headlines == [
+        "Deploy: the fine-tune beats the best prompt and loses nothing beyond what you allow.",
+        "Deploy: the fine-tune beats the best prompt; no regression suite was asked, so what else it lost is not "
+        "known.",
+        f"Deploy: the fine-tune beats the best prompt; regression suites were only advisory (old tickets).{lost}",
+        "Deploy: the fine-tune beats the best prompt and loses nothing beyond what you allow."
+        f"{lost} Set aside for it: `policy.max_looks: 99`.",
+    ]
+
+
+@pytest.mark.parametrize(("floor", "said"), [(0.89, False), (0.8901, True)])
+def test_a_margin_of_more_than_half_of_what_could_be_lost_is_told(floor: float, said: bool) -> None:
+    """Of 0.95 before, with 0.89 for knowing nothing, 0.06 can be lost and 0.03 may."""
+    gate = decide([OK], [BETTER, replace(KEPT, baseline=0.95, floor=floor)], Policy()).gates[-1]
+    assert gate.status == "pass"
+    assert ("more than half of what could be lost" in measured_sentence(gate)) == said
+
+
 def test_a_critical_slice_must_be_shown_to_be_kept() -> None:
     decision = decide([OK], [BETTER, KEPT, replace(SLICE_OPEN, tier="critical")], Policy())
     assert decision.verdict is Verdict.INCONCLUSIVE
@@ -180,19 +206,26 @@ def test_inconclusive_says_how_much_data_would_settle_it() -> None:
 
 def test_where_examples_come_in_clusters_more_clusters_are_asked_for() -> None:
     says = settle(replace(UNSURE, n_clusters=25))
-    assert says.startswith("at least about 29 more clusters (some 580 examples) would settle it")
+    assert says == (
+        "at least about 47 more clusters (some 940 examples) would settle it (560 if it is what it looks like), as the "
+        "next look, at 0.833% a side; or 54 fresh clusters (some 1,100 examples) at 2.5%; none do if it lies at the "
+        "limit"
+    )
 
 
 def test_a_difference_clear_of_its_limit_is_settled_by_a_number_between_two() -> None:
     says = settle(replace(UNSURE, difference=0.05))
-    assert says == "about 1 to 6,600 more examples would settle it, if the difference is between +0.031 and +0.069"
+    assert says == (
+        "about 1 to 8,900 more examples would settle it if the difference is between +0.031 and +0.069, as the next "
+        "look, at 0.833% a side; or 510 to 7,100 fresh examples at 2.5%"
+    )
 
 
 def test_inconclusive_names_what_is_open_and_says_what_is_not() -> None:
     """An advisory rule that is open holds nothing up; a kept suite is reassuring only where all are kept."""
     asked = (
-        "You asked for more than +2.0; at least about 530 more examples would settle it (8,100 if it is what it looks "
-        "like); none do if it lies at the limit."
+        "You asked for more than +2.0; at least about 870 more examples would settle it (11,000 if it is what it looks "
+        "like), as the next look, at 0.833% a side; or 1,100 fresh examples at 2.5%; none do if it lies at the limit."
     )
     kept = "Nothing it could do before got worse beyond what you allow."
     advisory = replace(OPEN, suite="told", tier="advisory")

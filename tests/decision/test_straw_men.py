@@ -18,6 +18,7 @@ from harness.decision.compare import Comparison
 from harness.decision.overrides import overrides
 from harness.decision.straw_men import BesideConstant, Shifted, aligned_gate, constant_gate, repeats
 from reports.data import ReportData
+from reports.outputs import markdown
 from suites.metrics.constants import best_constant
 from suites.metrics.readings import Reading, read_wrong
 
@@ -70,10 +71,21 @@ def test_answers_repeat_far_more_than_targets_beyond_chance() -> None:
 
 
 @pytest.mark.parametrize(
-    ("there", "low", "status"), [(0.6, 0.2, "fail"), (0.26, 0.001, "fail"), (0.25, 0.001, "pass"), (0.6, 0.0, "pass")]
+    ("there", "elsewhere", "low", "status"),
+    [
+        (0.6, 0.2, 0.2, "fail"),
+        (0.5, 0.25, 0.001, "fail"),
+        (0.25, 0.1, 0.001, "pass"),  # a little better is chance
+        (0.6, 0.2, 0.0, "pass"),
+        (0.6, 0.501, 0.2, "pass"),  # so do all rows nearby: the side is worse than chance, and not shifted
+    ],
 )
-def test_answers_that_fit_the_next_row_much_better_are_named(there: float, low: float, status: str) -> None:
-    gate = aligned_gate([Shifted("prompt", -1, 400, 0.16, 0.1, None), Shifted("prompt", 1, 400, 0.16, there, low)])
+def test_answers_that_fit_the_next_row_much_better_are_named(
+    there: float, elsewhere: float, low: float, status: str
+) -> None:
+    gate = aligned_gate(
+        [Shifted("prompt", -1, 400, 0.16, 0.1, 0.1, None), Shifted("prompt", 1, 400, 0.16, there, elsewhere, low)]
+    )
     assert gate.status == status
     assert ("beside the rows 1 after" in gate.measured.words) == (status == "fail")
 
@@ -290,6 +302,7 @@ def test_a_base_that_wraps_its_answers_is_told(tmp_path: Path) -> None:
     data = experiment(tmp_path, wrapped, right(8), WANTED)
     assert data.decision.verdict == "deploy"
     assert "a lenient reading takes back 40.0 points: 160 of 400 answers of prompted" in told(data)["lenient"]
+    assert "> **Mind:** lenient reading: a lenient reading takes back 40.0 points" in markdown.first_screen(data)
     assert data.decision.headline.startswith(
         "Deploy: the fine-tune beats the best prompt; no regression suite was asked"
     )

@@ -125,6 +125,8 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "judge likes length": "judge is advisory",
         "few labelled pairs": "judge is advisory",
     }
+    assert "lenient reading" in by_name(outcomes)["wrapped prompt"].got
+    assert "no regression suite was asked" in by_name(outcomes)["no suite asked"].got
     assert named(outcomes, "not_applicable") == {
         "base asked again",
         "other chat template",
@@ -150,6 +152,10 @@ def test_every_accident_of_a_trained_adapter_gets_its_named_verdict(trained: Ses
         "hard ones unanswered",
         "prompt cut short",
         "lost behind the mean",
+        "suite at its floor",
+        "constant candidate",
+        "shifted prompt",
+        "wrapped prompt",
     }
     assert outcomes["seeds without gain"].got == "inconclusive"
     assert named(list(outcomes.values()), "fail") == set()
@@ -316,7 +322,7 @@ def test_how_much_an_endpoint_changes_its_mind_is_told(endpoint: str, tmp_path: 
 
 def test_an_exam_too_small_to_show_a_loss_may_stay_inconclusive(tmp_path: Path) -> None:
     outcome = planted(run(judged_experiment(tmp_path, n=20, known=6, judge=None)), "shuffled answers")
-    assert outcome.expected == "keep_prompting or reject or inconclusive"
+    assert outcome.expected == "keep_prompting or reject or inconclusive or invalid"
     assert outcome.status == "pass"
 
 
