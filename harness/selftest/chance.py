@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import replace
 
 from harness.config.policy import MetricRule
@@ -16,6 +17,7 @@ from harness.selftest.inject import (
     Planted,
     answers_of,
     asked_examples,
+    plant_clusters,
     plant_grown,
     plant_looks,
     rewrite,
@@ -25,10 +27,14 @@ from harness.selftest.inject import (
 from harness.store import decisions, experiments, runs
 from suites.metrics.table import CORPUS
 from suites.model import Completion
+from suites.similarity.copies import tied
 from suites.types import Finding, Mark, Score
 
 TRIES, VERSIONS = 10, 3
 """Candidates on the same questions, and versions of an exam that grows, the last of each being the one decided on."""
+
+COPIES = 10
+"""How often each question of an exam of copies stands there."""
 
 
 def half_unmarked(session: Session) -> Planted:
@@ -108,8 +114,25 @@ def grown_exam(session: Session) -> Planted:
     return Planted(done, (Verdict.INCONCLUSIVE, Verdict.REJECT))
 
 
-def _just_enough(session: Session, look: int) -> int:
-    """Let the candidate answer as the base, and right where that just shows the gain at a first look; how often."""
+def copied_questions(session: Session) -> Planted:
+    """Every question of the exam stands there ten times; the gain would be enough for as many different ones."""
+    examples = asked_examples(session)
+    asked = [
+        replace(examples[at - at % COPIES], id=example.id, cluster=example.cluster, target=example.target)
+        for at, example in enumerate(examples)
+    ]
+    clusters = {example.id: example.cluster for example in tied(asked)}
+    gained = _just_enough(session, 1, clusters)
+    plant_clusters(session, clusters)
+    done = f"every question asked {COPIES} times, and {gained} answers gained, just enough for different ones"
+    return Planted(done, (Verdict.INCONCLUSIVE, Verdict.REJECT))
+
+
+def _just_enough(session: Session, look: int, clusters: Mapping[str, str] | None = None) -> int:
+    """Let the candidate answer as the base, and right where that just shows the gain at a first look; how often.
+
+    It is not enough at `look`, or in other `clusters` by example id.
+    """
     base, _ = chosen_runs(session)
     marks, examples = runs.scores(session.store, base.run_id, base.metric), asked_examples(session)
     wrong = [e for e in examples if marks[e.id].value == 0]
@@ -117,16 +140,16 @@ def _just_enough(session: Session, look: int) -> int:
     if base.metric in CORPUS:
         raise NotApplicable("no single answer is right by a metric of the whole exam")
 
-    pairs = [(example.id, example.cluster) for example in examples]
+    own = {example.id: example.cluster for example in examples}
 
-    def shown(count: int, at: int) -> bool:
+    def shown(count: int, at: int, grouped: Mapping[str, str]) -> bool:
         after = {**marks, **{e.id: Score(1.0) for e in wrong[:count]}}
         comparer = Comparer(session.store, config.policy.confidence, config.seed, look=at)
-        return gain_gate(comparer.answer(question, pairs, marks, after)).status == "pass"
+        return gain_gate(comparer.answer(question, list(grouped.items()), marks, after)).status == "pass"
 
-    enough = bisect_left(range(len(wrong) + 1), True, key=lambda count: shown(count, 1))
-    if enough > len(wrong) or shown(enough, look):
-        raise NotApplicable("no number of right answers is enough at the first look and not at this one")
+    enough = bisect_left(range(len(wrong) + 1), True, key=lambda count: shown(count, 1, own))
+    if enough > len(wrong) or shown(enough, look, clusters or own):
+        raise NotApplicable("no number of right answers is enough for a first look at different questions alone")
     answers = answers_of(session, "base")
     rewrite(session, {**answers, **{e.id: Completion(e.target, tokens_out=1) for e in wrong[:enough]}})
     return enough

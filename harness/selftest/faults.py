@@ -229,6 +229,7 @@ MUTANTS: dict[str, Mutant] = {
     "gain on leaked rows": chance.gain_on_leaked_rows,
     "lucky candidate": chance.lucky_candidate,
     "grown exam": chance.grown_exam,
+    "copied questions": chance.copied_questions,
     "judge likes length": judge_likes_length,
     "few labelled pairs": few_labelled_pairs,
     "seeds without gain": seeds_without_gain,

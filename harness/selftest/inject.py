@@ -288,6 +288,16 @@ def plant_looks(session: Session, count: int) -> None:
         )
 
 
+def plant_clusters(session: Session, clusters: Mapping[str, str]) -> None:
+    """Put the examples of the test set into other clusters, by example id."""
+    suite_id = runs.on_record(session.store, arms.chosen(session.store, session.id, "candidate").run_id).suite_id
+    with session.store.connect() as con:
+        con.executemany(
+            "update examples set cluster_id = ? where suite_id = ? and example_id = ?",
+            [[cluster, suite_id, example_id] for example_id, cluster in clusters.items()],
+        )
+
+
 def plant_grown(session: Session, count: int) -> None:
     """Put on record that the candidate was examined before on `count` smaller versions of these test questions."""
     run = runs.on_record(session.store, arms.chosen(session.store, session.id, "candidate").run_id)

@@ -117,6 +117,7 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "gain on leaked rows": "invalid by unseen exam",
         "lucky candidate": "inconclusive",
         "grown exam": "inconclusive",
+        "copied questions": "inconclusive",
         "prompt as good": "inconclusive",
         "constant candidate": "invalid by constant answers",
         "shifted prompt": "invalid by plausible, aligned",
@@ -207,7 +208,7 @@ def passing(kind: Kind, name: RuleName) -> Callable[..., Gate]:
         (
             decide,
             {"gain_gate": passing("gain", "gain")},
-            {"arms swapped", "shuffled answers"},
+            {"arms swapped", "lucky candidate", "grown exam"},
         ),
         (trust, {"distrust": lambda *_: ""}, {"judge says A", "judge likes length", "few labelled pairs"}),
         (validity, {"frozen_gate": passing("validity", "frozen")}, {"file changed"}),
@@ -344,7 +345,7 @@ def test_marks_that_do_not_depend_on_the_answers_are_no_mutant(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("settings", "apply"), [({"policy": {"stop_early": True}}, 22), ({"task": {"metrics": ["macro_f1"]}}, 18)]
+    ("settings", "apply"), [({"policy": {"stop_early": True}}, 23), ({"task": {"metrics": ["macro_f1"]}}, 18)]
 )
 def test_an_exam_that_stops_early_or_has_a_metric_of_its_own_is_tested_too(
     settings: dict[str, Any], apply: int, tmp_path: Path
