@@ -140,8 +140,8 @@ def every_prompt_gates(comparisons: Sequence[Comparison]) -> list[Gate]:
 def harm_gates(comparisons: Sequence[Comparison], policy: Policy) -> list[Gate]:
     """One gate per tolerated loss, and one for the suites together where the policy asks for it.
 
-    Harm is a claim, so its p-values are Holm-adjusted (suites and their mean, then slices). It is shown where it is with
-    the missing marks at their best, and not excluded where it is with them at their worst.
+    Harm is a claim, so its p-values are Holm-adjusted (suites and their mean, then slices). It is shown where it is
+    with the missing marks at their best, and not excluded where it is with them at their worst.
     """
     whole = [c for c in comparisons if c.kind in ("metric", "regression", "judge")]
     decisive = [c for c in whole if c.tier != "advisory"]
@@ -168,8 +168,8 @@ def _statuses(
 ) -> Iterator[tuple[Comparison, Status]]:
     """Critical and advisory rules ask for proof that nothing was lost; supporting ones for no proof that it was.
 
-    Where the baseline has next to nothing to lose, neither can be had. `others` are p-values of further claims in Holm's
-    family.
+    Where the baseline has next to nothing to lose, neither can be had. `others` are p-values of further claims in
+    Holm's family.
     """
     at_best = _harmed([*map(_p_at_best, family), *others], alpha)
     at_worst = _harmed([*(c.p_harm_worst if c.n_unscored else c.p_harm for c in family), *others], alpha)

@@ -3,8 +3,8 @@
 Asking each of N suites to show that it lost nothing is an intersection-union test: the more suites, the less often an
 equal model passes. Asking it of their mean passes an equal model more often, and lets the loss of one suite be paid for
 by another. So each suite keeps its own test of harm (`decide.harm_gates`), the mean among that family of claims, and
-none may be seen beyond its own margin, shown or not: that takes a suite of six that truly loses .08 where .05 is
-allowed from 50 % of simulated deploys (400 examples each, one-sided bounds) to 3 %.
+none may be seen beyond its own margin, shown or not: without that, where one of six suites of 400 examples truly
+loses .08 and .05 is allowed, half of the simulated experiments were deployed; with it 3 % are.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from harness.stats.suite_mean import Estimated
 class Together:
     """The mean difference of several suites with `n` examples; `measured` is None where a suite has no interval.
 
-    Its ends, as those of the suites, hold whatever the missing marks are. `beyond` are the suites that were seen to lose
-    more than their own margin, shown or not. `p_harm` is one-sided, against "no worse than the margin".
+    Its ends, as those of the suites, hold whatever the missing marks are. `beyond` are the suites that were seen to
+    lose more than their own margin, shown or not. `p_harm` is one-sided, against "no worse than the margin".
     """
 
     suites: int
