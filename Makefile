@@ -11,7 +11,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-.PHONY: demo demo-rejected lint test test-slow test-wheel test-lowest mutants bench docs
+.PHONY: demo demo-rejected lint test test-slow test-wheel test-lowest mutants bench bench-rivals docs
 
 demo: .venv/.ready  ## the embedded model, prompted against fine-tuned, ending in a decision
 	test -d demo-run || $(BIN)/harness init demo-run
@@ -66,6 +66,9 @@ mutants: .venv/.ready  ## changes to the code that marks and decides which no te
 
 bench: .venv/.ready  ## what the demo model can do, measured with trl, peft and transformers directly
 	for bench in tests/bench/bench_*.py; do $(BIN)/python $$bench || exit 1; done
+
+bench-rivals: .venv/.ready  ## the same recorded answers through other tools' gates, each in an environment of its own
+	PYTHONPATH=tests/bench $(BIN)/python -m rivals
 
 docs: .venv/.ready  ## the reference pages, from the code
 	$(BIN)/python docs/generate.py

@@ -27,6 +27,7 @@ class BesideConstant:
 
     `most_common` is given `repeated` times, the most common target is wanted `wanted` times. `against` compares the
     side with `constant`, the best of constant answers, as its baseline; None where no constant answer can be marked.
+    There `as_given` may compare it with its most common answer, worth everywhere what it is worth where it was given.
     """
 
     side: Side
@@ -37,11 +38,13 @@ class BesideConstant:
     wanted: int
     constant: str = ""
     against: Comparison | None = None
+    as_given: Comparison | None = None
 
     @property
     def shown_better(self) -> bool:
         """Whether the side is shown better than the constant answer."""
-        return self.against is not None and self.against.low is not None and self.against.low > 0
+        beside = self.against or self.as_given
+        return beside is not None and beside.low is not None and beside.low > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from harness.config.base import read_margin
 from harness.decision import cautions
@@ -83,30 +84,43 @@ def _beside_constant(session: Session, answered: Answered) -> BesideConstant:
     texts = Counter(text.strip() for _, _, text in answered.rows)
     [(most_common, repeated)] = texts.most_common(1) or [("", 0)]
     [(_, wanted)] = Counter(target.strip() for target in answered.targets).most_common(1) or [("", 0)]
-    constant = best_constant(answered.run.metric, answered.targets, most_common)
-    against = _against(session, answered, constant.answer) if constant else None
+    metric = answered.run.metric
+    constant = best_constant(metric, answered.targets, most_common)
+    against = _against(session, answered, constant.answer, _marked(answered, constant.answer)) if constant else None
+    given = None if constant or metric in CORPUS else _worth(session, answered, most_common)
     return BesideConstant(
         answered.side, answered.run.arm, len(answered.rows), most_common, repeated, wanted,
         constant.answer if constant else "", against,
+        _against(session, answered, most_common, given) if given else None,
     )  # fmt: skip
 
 
-def _against(session: Session, answered: Answered, constant: str) -> Comparison:
-    """A side against one answer given to everything."""
+def _marked(answered: Answered, constant: str) -> Marks:
+    """What one answer to everything is worth."""
+    if answered.run.metric in CORPUS:
+        return {i: (target, constant) for i, target, _ in answered.rows}
+    marks = marks_of(answered.run.metric, constant, answered.targets)
+    return {i: Score(marks.get(target)) for i, target, _ in answered.rows}
+
+
+def _worth(session: Session, answered: Answered, text: str) -> Marks:
+    """Where marks cannot be given anew: everywhere what an answer was worth where it was given; empty if nowhere."""
+    scores = runs.scores(session.store, answered.run.run_id, answered.run.metric)
+    given = [scores[i].value for i, _, answer in answered.rows if answer.strip() == text]
+    known = [value for value in given if value is not None]
+    return {i: Score(fmean(known)) for i, _, _ in answered.rows} if known else {}
+
+
+def _against(session: Session, answered: Answered, constant: str, before: Marks) -> Comparison:
+    """A side against one answer given to everything, worth `before`."""
     run, metric = answered.run, answered.run.metric
     question = Question(
         suite=run.suite, kind="task", metric=metric, baseline_arm=constant, candidate_arm=run.arm, margin=0.0,
     )  # fmt: skip
     ids = {i for i, _, _ in answered.rows}
     examples = [pair for pair in runs.clusters(session.store, run.suite_id) if pair[0] in ids]
-    before: Marks
-    after: Marks
-    if metric in CORPUS:
-        before = {i: (target, constant) for i, target, _ in answered.rows}
-        after = {i: (target, text) for i, target, text in answered.rows}
-    else:
-        marks = marks_of(metric, constant, answered.targets)
-        before = {i: Score(marks.get(target)) for i, target, _ in answered.rows}
+    after: Marks = {i: (target, text) for i, target, text in answered.rows}
+    if metric not in CORPUS:
         after = runs.scores(session.store, run.run_id, metric)
     return comparer(session).answer(question, examples, before, after)
 
