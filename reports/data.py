@@ -25,6 +25,7 @@ from reports.rows import (
     RepeatRow,
     RunRow,
     StageRow,
+    StakesRow,
     TrainingRow,
     TroubleRow,
     fetch,
@@ -147,6 +148,7 @@ class ReportData:
     folds: Sequence[FoldRow]
     prices: Sequence[PriceRow]
     break_even: BreakEvenRow | None
+    stakes: StakesRow | None
     flips: Sequence[FlipCount]
     better: Sequence[FlipRow]  # the clearest of them, on the task
     worse: Sequence[FlipRow]  # and on every suite
@@ -231,6 +233,7 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
         folds=fetch(con, FoldRow, "from v_folds where experiment_id = ? order by fold", key),
         prices=fetch(con, PriceRow, "from v_prices where experiment_id = ? order by side", key),
         break_even=next(iter(fetch(con, BreakEvenRow, "from v_break_even where experiment_id = ?", key)), None),
+        stakes=next(iter(fetch(con, StakesRow, "from v_stakes where experiment_id = ?", key)), None),
         flips=fetch(con, FlipCount, FLIP_COUNTS, key),
         better=fetch(con, FlipRow, FLIPS.format("kind = 'task' and candidate_value > baseline_value"), key),
         worse=fetch(con, FlipRow, FLIPS.format("candidate_value < baseline_value"), key),

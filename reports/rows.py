@@ -102,6 +102,33 @@ class BreakEvenRow(StoredBreakEven):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredStakes:
+    """What is at stake beside the verdict; money is a month's, and of `examples` further ones over the `months`."""
+
+    experiment_id: str
+    min_gain: float
+    above_min_gain: float
+    above_zero: float
+    currency: str
+    value_per_point: float | None
+    running: float | None
+    deploying: float | None
+    wrong: float | None
+    waiting: float | None
+    months: float | None
+    examples: int | None
+    information: float | None
+    told: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StakesRow(StoredStakes):
+    """The same, with the name of its experiment."""
+
+    experiment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonRow:
     """Candidate against bar on one suite, metric and slice; `relative` numbers are shares of the baseline's score."""
 
@@ -570,6 +597,7 @@ FROM: dict[str, type[object]] = {
     "v_selftest": SelftestRow,
     "v_splits": SplitRow,
     "v_stages": StageRow,
+    "v_stakes": StakesRow,
     "v_training": TrainingRow,
     "v_tried": TriedRow,
     "v_verdicts": JudgeVerdictRow,

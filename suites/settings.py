@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -12,11 +19,19 @@ from pydantic_core import CoreSchema
 class Section(BaseModel):
     """A part of the experiment file. `shorthand` names the field that a bare string or number stands for.
 
-    A docstring below a field describes it in the JSON Schema, for editors, and in the reference.
+    Fields named in `later` came after the first version: they are put on record only where they are not their defaults,
+    so that a new setting gives no experiment another id. A docstring below a field describes it in the JSON Schema, for
+    editors, and in the reference.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
     shorthand: ClassVar[str | None] = None
+    later: ClassVar[tuple[str, ...]] = ()
+
+    @model_serializer(mode="wrap")
+    def _where_used(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        unused = {name for name in self.later if getattr(self, name) == type(self).model_fields[name].default}
+        return {name: value for name, value in handler(self).items() if name not in unused}
 
     @model_validator(mode="before")
     @classmethod

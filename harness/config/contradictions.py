@@ -271,6 +271,28 @@ def marks_to_stop_early_by(config: ExperimentConfig) -> Iterator[Problem]:
         yield ("policy", "stop_early"), sentence
 
 
+def suites_to_judge_together(config: ExperimentConfig) -> Iterator[Problem]:
+    """A mean is of suites that have a say, whose losses are differences of scores."""
+    if config.policy.regression.together is None:
+        return
+    entries = config.regression or []
+    if config.regression is not None and all(entry.tier == "advisory" for entry in entries):
+        sentence = "`policy.regression.together` needs a regression suite that is not advisory"
+        yield ("policy", "regression"), sentence
+    for position, entry in enumerate(entries):
+        if entry.margin is not None and read_margin(entry.margin)[1] and entry.tier != "advisory":
+            sentence = (
+                "`policy.regression.together` takes differences of scores; give this `margin` as one, such as 0.03"
+            )
+            yield ("regression", position), sentence
+
+
+def a_part_to_sharpen(config: ExperimentConfig) -> Iterator[Problem]:
+    """A whole exam is told no more of by the marks of one side."""
+    if config.policy.control_variate and not config.policy.stop_early:
+        yield ("policy", "control_variate"), "`policy.control_variate` needs `policy.stop_early`"
+
+
 # --- what it costs ---------------------------------------------------------------------------------------------------
 
 
@@ -286,6 +308,13 @@ def a_training_to_pay_for(config: ExperimentConfig) -> Iterator[Problem]:
     if price and price.per_hour is not None and config.training is None:
         sentence = "`costs.training.per_hour` needs a training whose seconds are measured here; give the amount"
         yield ("costs", "training"), sentence
+
+
+def points_of_value(config: ExperimentConfig) -> Iterator[Problem]:
+    """A gain as a share of the prompt's score is none in points."""
+    if config.costs.value_per_point is not None and read_margin(config.policy.min_gain)[1]:
+        sentence = "`costs.value_per_point` needs `policy.min_gain` as a difference, such as 0.02"
+        yield ("costs", "value_per_point"), sentence
 
 
 def one_currency(config: ExperimentConfig) -> Iterator[Problem]:
@@ -321,8 +350,11 @@ RULES: list[Rule] = [
     metrics_listed_once,
     a_schema_to_mark_with,
     marks_to_stop_early_by,
+    a_part_to_sharpen,
+    suites_to_judge_together,
     a_price_for_max_cost,
     a_training_to_pay_for,
+    points_of_value,
     one_currency,
 ]
 

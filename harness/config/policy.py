@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
     Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
     model_validator,
 )
 
@@ -35,6 +33,15 @@ class SliceRule(Section):
     """`critical`: must be shown to hold. `supporting`: must not be shown to be broken. `advisory`: is only told."""
 
 
+class RegressionRule(Section):
+    """How the regression suites are judged beside each other."""
+
+    together: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """What the suites may lose on average, as a difference of scores. It must be shown to hold. A `critical` suite
+    then is `supporting`: it need not be shown to keep its own margin, but must not be seen beyond it. Left out: each
+    critical suite must be shown to keep its margin."""
+
+
 class JudgeRule(Section):
     """How far the judge may prefer the prompt, and how far it must agree with people to be heard at all."""
 
@@ -51,6 +58,7 @@ class JudgeRule(Section):
 class Policy(Section):
     """What must hold to deploy. Gains and margins are differences of scores in [0, 1], or relative, as in `5%`."""
 
+    later: ClassVar[tuple[str, ...]] = ("regression", "constant_answers", "control_variate")
     min_gain: Gain = 0.02
     """What the candidate must gain over the best prompt on the metric that decides: the lower end of the interval lies
     above."""
@@ -63,6 +71,8 @@ class Policy(Section):
     """Rule for every value of `task.slices`."""
     judge: JudgeRule = JudgeRule()
     """Rule for the judge's preference."""
+    regression: RegressionRule = RegressionRule()
+    """Rule for the regression suites together; each has its own where it is listed."""
     max_seconds: Annotated[float, Field(gt=0)] | None = None
     """Latency the candidate may have: seconds within which 19 of 20 answers come. Left out: any."""
     max_cost: Annotated[float, Field(gt=0)] | None = None
@@ -85,15 +95,11 @@ class Policy(Section):
     stop_early: bool = False
     """Take the candidate's exam in five looks and stop when the verdict on the gain stands; alpha is spent over the
     looks."""
-
-    @model_serializer(mode="wrap")
-    def _where_used(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A new setting is put on record where it is used, so that it gives no experiment another id."""
-        default = {name: type(self).model_fields[name].default for name in WHERE_USED}
-        return {key: value for key, value in handler(self).items() if key not in default or value != default[key]}
+    control_variate: bool = False
+    """With `stop_early`: sharpen each look by the best prompt's marks on the examples that the candidate is not asked;
+    it then stops a little earlier."""
 
 
-WHERE_USED = ("constant_answers",)
 Amount = Annotated[float, Field(ge=0)]
 
 
@@ -142,6 +148,8 @@ class CostsConfig(Section):
     age (Vela et al. 2022, Sci Rep 12:11654), and a new base or a changed task asks for another training anyway.
     """
 
+    later: ClassVar[tuple[str, ...]] = ("value_per_point",)
+
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])] = "USD"
     """Three letters, for every amount of money in this file."""
     baseline: PriceConfig | None = None
@@ -157,6 +165,9 @@ class CostsConfig(Section):
     requests_per_month: Annotated[int, Field(ge=1)] | None = None
     """Requests expected a month, to say what each side then costs. Left out: only from how many on the fine-tune
     pays."""
+    value_per_point: Amount | None = None
+    """What a point (0.01) more on the metric that decides is worth a month, to say what is at stake. Left out: only
+    chances are told."""
 
 
 LIST_CURRENCY = "USD"

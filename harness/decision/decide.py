@@ -32,9 +32,11 @@ from harness.decision.headline import KEEPS_ALL, deploy_headline
 from harness.decision.room import at_floor
 from harness.decision.slices import standing_out
 from harness.decision.slices import worst as lowest
+from harness.decision.together import together, together_gate
 from harness.decision.wording import (
     beside_every_prompt,
     lost,
+    lost_together,
     measured,
     measured_sentence,
     over_seeds,
@@ -136,28 +138,42 @@ def every_prompt_gates(comparisons: Sequence[Comparison]) -> list[Gate]:
 
 
 def harm_gates(comparisons: Sequence[Comparison], policy: Policy) -> list[Gate]:
-    """One gate per tolerated loss. Harm is a claim, so its p-values are Holm-adjusted (suites, then slices).
+    """One gate per tolerated loss, and one for the suites together where the policy asks for it.
 
-    It is shown where it is with the missing marks at their best, and not excluded where it is with them at their worst.
+    Harm is a claim, so its p-values are Holm-adjusted (suites and their mean, then slices). It is shown where it is
+    with the missing marks at their best, and not excluded where it is with them at their worst.
     """
     whole = [c for c in comparisons if c.kind in ("metric", "regression", "judge")]
     decisive = [c for c in whole if c.tier != "advisory"]
     slices = [c for c in comparisons if c.kind == "slice"]
     alpha = 1 - policy.confidence
     advisory = [c for c in whole if c.tier == "advisory"]
-    status = {c: s for family in (decisive, advisory, slices) for c, s in _statuses(family, alpha)}
+    mean = together(comparisons, policy.regression.together)
+    beside = [mean.p_harm] if mean else []
+    families: list[tuple[Sequence[Comparison], list[float | None]]] = [(decisive, beside), (advisory, []), (slices, [])]
+    status = {c: s for family, others in families for c, s in _statuses(family, alpha, others)}
     gates = [_harm_gate(c, status[c]) for c in whole]
+    if mean:
+        harmed = _harmed([*map(_p_at_best, decisive), mean.p_harm], alpha)[-1]
+        gates.append(together_gate(mean, harmed))
     return [*gates, _slice_gate([(c, status[c]) for c in slices])] if slices else gates
 
 
-def _statuses(family: Sequence[Comparison], alpha: float) -> Iterator[tuple[Comparison, Status]]:
+def _p_at_best(c: Comparison) -> float | None:
+    return c.p_harm_best if c.n_unscored else c.p_harm
+
+
+def _statuses(
+    family: Sequence[Comparison], alpha: float, others: Sequence[float | None]
+) -> Iterator[tuple[Comparison, Status]]:
     """Critical and advisory rules ask for proof that nothing was lost; supporting ones for no proof that it was.
 
-    Where the baseline has next to nothing to lose, neither can be had.
+    Where the baseline has next to nothing to lose, neither can be had. `others` are p-values of further claims in
+    Holm's family.
     """
-    at_best = _harmed([c.p_harm_best if c.n_unscored else c.p_harm for c in family], alpha)
-    at_worst = _harmed([c.p_harm_worst if c.n_unscored else c.p_harm for c in family], alpha)
-    for c, harmed, open_ in zip(family, at_best, at_worst, strict=True):
+    at_best = _harmed([*map(_p_at_best, family), *others], alpha)
+    at_worst = _harmed([*(c.p_harm_worst if c.n_unscored else c.p_harm for c in family), *others], alpha)
+    for c, harmed, open_ in zip(family, at_best, at_worst, strict=False):
         kept = not at_floor(c) and (not open_ if c.tier == "supporting" else _kept(c))
         yield c, "fail" if harmed else "pass" if kept else "unknown"
 
@@ -304,6 +320,8 @@ def _harm(gates: Sequence[Gate]) -> list[str]:
 
 def _loss(gate: Gate) -> str:
     """What a broken rule about a loss says was lost, from its own numbers."""
+    if gate.rule.name == "together":
+        return lost_together(gate)
     if gate.comparison is None or gate.id == "slices":
         return f"on {measured_sentence(gate)}"
     return lost(gate.comparison)

@@ -13,7 +13,7 @@ Kind = Literal["validity", "gain", "harm", "budget", "caution"]
 Status = Literal["pass", "fail", "unknown"]
 
 RuleName = Literal[
-    "gain", "every_prompt", "seeds", "task_missing", "loss", "shown_loss", "slices", "shown_slices",
+    "gain", "every_prompt", "seeds", "task_missing", "loss", "shown_loss", "slices", "shown_slices", "together",
     "regression_missing", "latency", "cost",
     "frozen", "data", "weights", "adapter", "candidate", "answered", "failures", "room_to_answer", "comparable",
     "fresh_exam", "plausible", "unseen_exam", "constant_answers", "aligned",
@@ -27,7 +27,7 @@ class Rule:
 
     `unit` is that of `limit` and of what is measured: "score" (a difference of scores in [0, 1]), "relative" (a share
     of the baseline's score), "share" (of examples, in [0, 1]), "p", "count", "logit", "s", or a currency's code, per
-    1,000 requests. `parts` is how many parts of the exam, or prompts, a rule speaks of.
+    1,000 requests. `parts` is how many parts of the exam, suites or prompts a rule speaks of.
     """
 
     name: RuleName

@@ -8,6 +8,10 @@ from harness.decision.gates import Gate
 from harness.decision.wording import lost_points, title
 
 KEEPS_ALL = "Deploy: the fine-tune beats the best prompt and loses nothing beyond what you allow."
+KEEPS_TOGETHER = (
+    "Deploy: the fine-tune beats the best prompt; its regression suites lose no more on average than you allow, and "
+    "none was seen to lose more than its own margin."
+)
 BEATS = "Deploy: the fine-tune beats the best prompt"
 
 
@@ -18,7 +22,8 @@ def deploy_headline(gates: Sequence[Gate], overridden: Sequence[str] = ()) -> st
     """
     suites = [gate for gate in gates if gate.id.startswith("regression/")]
     decisive = [gate for gate in suites if gate.tier != "advisory"]
-    claim = KEEPS_ALL if decisive else f"{BEATS}; {_not_asked(suites)}."
+    kept = KEEPS_TOGETHER if any(gate.id == "together" for gate in gates) else KEEPS_ALL
+    claim = kept if decisive else f"{BEATS}; {_not_asked(suites)}."
     losses = [
         f"{title(gate)} lost {lost_points(gate.comparison)}"
         for gate in gates

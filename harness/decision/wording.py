@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from harness.config.base import Tier
 from harness.decision.compare import GAINS, Comparison, Question
-from harness.decision.gates import Gate, Kind, Rule, RuleName, Status
+from harness.decision.gates import Gate, Kind, Measured, Rule, RuleName, Status
 from harness.decision.room import at_floor, is_generous
 from harness.stats import power
 from harness.stats.spending import level_of_look, spent_at
@@ -32,6 +32,9 @@ RULES: dict[RuleName, Wording] = {
     "shown_loss": Wording("", "not shown worse than {limit}"),
     "slices": Wording("slices", "none of {parts} worse than {limit}"),
     "shown_slices": Wording("slices", "none of {parts} shown worse than {limit}"),
+    "together": Wording(
+        "regression suites together", "mean of {parts} no worse than {limit}, none seen beyond its own margin"
+    ),
     "regression_missing": Wording("regression", "every regression suite is no worse than its margin"),
     "latency": Wording("latency", "95% of requests within {limit}"),
     "cost": Wording("cost", "at most {limit} per 1,000 requests"),
@@ -317,6 +320,18 @@ def lost(c: Comparison) -> str:
         f"{lost_points(c)} on {name} ({c.candidate:.1%} after {c.baseline:.1%}; "
         f"allowed: {points(c, c.margin).lstrip('+')})"
     )
+
+
+def mean_sentence(rule: Rule, mean: Measured) -> str:
+    """The mean difference of several suites in threes."""
+    value, low, high = (f"{number or 0.0:+.3f}" for number in (mean.value, mean.low, mean.high))
+    return f"{value} [{low}, {high}], n={mean.n:,} in {rule.parts} suites"
+
+
+def lost_together(gate: Gate) -> str:
+    """A shown loss of the mean of several suites as one phrase anyone can read."""
+    loss, allowed = -(gate.measured.value or 0.0), -(gate.rule.limit or 0.0)
+    return f"{loss * 100:.1f} points on average over {gate.rule.parts} regression suites (allowed: {allowed * 100:.1f})"
 
 
 def ends(c: Comparison) -> str:

@@ -36,7 +36,7 @@ def exam_power(experiment: Experiment, splits: Splits) -> list[Finding]:
     side = (1 + policy.confidence) / 2  # each end of an interval is a bound of the first look
     for exam in _suites(experiment):
         margin, relative = read_margin(rules[exam.name][0])
-        if relative:
+        if relative or rules[exam.name][1] != "critical":
             continue
         sd = compare_corpus.planned_sd(exam.primary, exam.examples, DISCORDANCE)
         chance = power.passes(len(exam.examples), sd, margin, side)

@@ -62,10 +62,15 @@ def _tied(suite: Suite) -> Suite:
 
 
 def regression_rules(experiment: Experiment) -> dict[str, tuple[float | str, Tier]]:
-    """By suite name what may be lost: as the experiment says, else as the suite itself says; and what hangs on it."""
+    """By suite name what may be lost: as the experiment says, else as the suite itself says; and what hangs on it.
+
+    A critical suite whose mean with the others has to be shown (`policy.regression.together`) is a supporting one.
+    """
     exams = regression_exams(experiment)
     entries = experiment.config.regression or [RegressionConfig(suite=exam.name) for exam in exams]
     own = [exam.margin if isinstance(exam, Suite) else MARGIN for exam in exams]
+    critical: Tier = "supporting" if experiment.config.policy.regression.together else "critical"
     return {
-        exam.name: (entry.margin or margin, entry.tier) for exam, entry, margin in zip(exams, entries, own, strict=True)
+        exam.name: (entry.margin or margin, critical if entry.tier == "critical" else entry.tier)
+        for exam, entry, margin in zip(exams, entries, own, strict=True)
     }

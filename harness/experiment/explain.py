@@ -17,7 +17,7 @@ from harness.experiment import splits
 from harness.experiment.exams import regression_exams, regression_rules
 from harness.experiment.load import Experiment
 from harness.judge.calibration import read_calibration
-from harness.stats import power
+from harness.stats import power, suite_mean
 from harness.store import STORE_FILE, decisions
 from harness.store.database import Store
 from suites.types import Example, Suite
@@ -137,8 +137,11 @@ def _losses(experiment: Experiment, known: Known) -> Iterator[Explained]:
     for metric in config.task.ordered_metrics[1:]:
         rule = policy.metrics.get(metric, MetricRule())
         yield _loss(f"metric/{metric}", metric, rule.margin, rule.tier, confidence, known)
-    for suite, (margin, tier) in regression_rules(experiment).items():
+    rules = regression_rules(experiment)
+    for suite, (margin, tier) in rules.items():
         yield _loss(f"regression/{suite}", f"the regression suite {suite}", margin, tier, confidence, known)
+    if policy.regression.together:
+        yield _together(rules, policy.regression.together, confidence, known)
     if config.task.slices:
         subject = f"every slice by {', '.join(config.task.slices)}"
         yield _loss("slices", subject, policy.slices.margin, policy.slices.tier, confidence, known)
@@ -169,6 +172,31 @@ def _loss(gate_id: str, subject: str, margin: float | str, tier: Tier, confidenc
     needs = power.passing_n(spread, amount, confidence=side)
     chance = power.passes(has, spread, amount, side) if has else None
     return Explained(gate_id, name, tier, says, has, needs, chance)
+
+
+def _together(
+    rules: Mapping[str, tuple[float | str, Tier]], margin: float, confidence: float, known: Known
+) -> Explained:
+    """What all regression suites may lose on average, and how often an equal model would pass them one by one."""
+    asked = {f"regression/{suite}": own for suite, (own, tier) in rules.items() if tier != "advisory"}
+    name = RULES["together"].title
+    says = (
+        f"the {len(asked)} regression suites must be shown to lose no more than {_amount(margin)} on average, "
+        f"each end at {(1 + confidence) / 2:.1%}, none of them seen beyond its own margin"
+    )
+    has = [known.sizes.get(gate_id, 0) for gate_id in asked]
+    if not all(has):
+        return Explained("together", name, "critical", says)
+    alone = [_loss(gate_id, "", own, "critical", confidence, known).power for gate_id, own in asked.items()]
+    says += f"; one by one an equal model passes in {math.prod(chance for chance in alone if chance is not None):.0%}"
+    sds = [known.spreads.get(gate_id, math.sqrt(OTHER_DISCORDANCE)) for gate_id in asked]
+    own = [read_margin(margin)[0] for margin in asked.values()]
+    error, tail = suite_mean.spread_of_mean(has, sds), (1 - confidence) / 2
+    needs = math.ceil(sum(has) * suite_mean.times_as_many(error, margin, tail, power.POWER))
+    seen = math.prod(suite_mean.power_of_sight(sd / math.sqrt(n), m) for sd, n, m in zip(sds, has, own, strict=True))
+    return Explained(
+        "together", name, "critical", says, sum(has), needs, seen * suite_mean.power_of_mean(error, margin, tail)
+    )
 
 
 def _budgets(experiment: Experiment) -> Iterator[Explained]:

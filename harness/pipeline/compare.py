@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import cast
 
 from harness.config.base import Tier, read_margin
 from harness.config.policy import MetricRule, Policy
-from harness.decision.compare import GAINS, Comparison, Kind, Question, compare, slices_of
+from harness.decision.compare import GAINS, UNSCORED, Comparison, Kind, Question, compare, slices_of
 from harness.decision.compare_corpus import Answers, compare_corpus
 from harness.decision.compare_judge import compare_judged
+from harness.decision.sharpen import Asked, known_of_part, sharpened
 from harness.decision.slices import beside_the_others
 from harness.experiment import exams
 from harness.experiment.session import Session
@@ -41,7 +43,7 @@ class Comparer:
 
     `look` says how often these questions were looked at, this time included: what the decision may err with is spent
     over looks. `looks` are the numbers of clusters at which an exam that may stop early was to be looked at; empty for
-    any other.
+    any other. `whole` is the chosen prompt's run on all of it, where that is made use of.
     """
 
     store: Store
@@ -49,6 +51,7 @@ class Comparer:
     seed: int
     look: int = 1
     looks: Sequence[int] = ()
+    whole: RunRow | None = None
 
     def compare(
         self,
@@ -66,7 +69,18 @@ class Comparer:
         examples = [pair for pair in runs.clusters(self.store, base.suite_id) if ids is None or pair[0] in ids]
         before, after = (marks(self.store, row.run_id, metric) for row in (base, candidate))
         answer = self.answer(question, examples, before, after)
+        if kind == "task" and self.whole:
+            answer = self._sharpened(answer, self.whole, examples, after, ids)
         return replace(answer, floor=floor(self.store, base.run_id, metric)) if kind in WITH_FLOOR else answer
+
+    def _sharpened(
+        self, answer: Comparison, run: RunRow, examples: Asked, candidate: Marks, ids: set[str] | None
+    ) -> Comparison:
+        """The gain on the part that the candidate was asked, sharpened by the prompt's `run` on the whole exam."""
+        whole = [pair for pair in runs.clusters(self.store, run.suite_id) if ids is None or pair[0] in ids]
+        scores = runs.scores(self.store, run.run_id, answer.metric)
+        known = known_of_part(examples, whole, scores, cast(Mapping[str, Score], candidate))
+        return sharpened(answer, known, fmean(scores.get(i, UNSCORED).value or 0.0 for i, _ in whole))
 
     def other_prompts(
         self, prompts: Sequence[RunRow], candidate: RunRow, metric: str, but: Collection[str] = ()
@@ -135,8 +149,17 @@ def comparer(session: Session) -> Comparer:
     config = session.experiment.config
     clusters = len({example.cluster for example in session.splits["test"]})
     looks = planned_looks(clusters) if config.policy.stop_early else ()
+    whole = whole_run(session) if config.policy.control_variate else None
     look = arms.looks(session.store, session.id)
-    return Comparer(session.store, config.policy.confidence, config.seed, look, looks)
+    return Comparer(session.store, config.policy.confidence, config.seed, look, looks, whole)
+
+
+def whole_run(session: Session) -> RunRow | None:
+    """The chosen prompt's run on the whole exam where the candidate was asked a part; None where it was asked all."""
+    chosen = arms.chosen(session.store, session.id, "base")
+    tried = arms.exams(session.store, session.id, "base", "task")
+    whole = [run for run in tried if run.arm == chosen.arm and run.n + run.n_unscored == len(session.splits["test"])]
+    return next((run for run in whole if run.run_id != chosen.run_id), None)
 
 
 def compare_all(session: Session) -> list[Comparison]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from harness.config.policy import CostsConfig
+from harness.decision.compare import Comparison
 from harness.decision.costs import ArmCost, BreakEven, Costs, Estimate, arm_cost, break_even, pays, training_cost
 from harness.decision.prices import Rate, rate
+from harness.decision.stakes import MORE, Stakes, at_stake, told
 from harness.experiment.session import Session
 from harness.pipeline import cross_validation
 from harness.store import costs, experiments, training
 from harness.store.costs import PricedArm
 from harness.store.training import Took
-from reports.rows import PriceRow, Side, StoredBreakEven
+from reports.rows import PriceRow, Side, StoredBreakEven, StoredStakes
 
 Rates = dict[Side, Rate | None]
 
@@ -105,6 +107,34 @@ def _break_even_row(
         requests_high=requests[2],
         requests_per_month=settings.requests_per_month,
         told=pays(even, settings.currency),
+    )
+
+
+def keep_stakes(session: Session, task: Comparison | None, counted: Costs) -> None:
+    """Put on record what hangs on the gain; nothing of an experiment whose numbers cannot be compared."""
+    settings = session.experiment.config.costs
+    stake = at_stake(task, counted, settings) if task else None
+    row = _stakes_row(session.id, stake, task, settings) if stake and task else None
+    costs.put_stakes(session.store, session.id, row)
+
+
+def _stakes_row(experiment_id: str, stake: Stakes, task: Comparison, settings: CostsConfig) -> StoredStakes:
+    money = stake.money
+    return StoredStakes(
+        experiment_id=experiment_id,
+        min_gain=stake.min_gain,
+        above_min_gain=stake.above_min_gain,
+        above_zero=stake.above_zero,
+        currency=settings.currency,
+        value_per_point=settings.value_per_point,
+        running=money.running if money else None,
+        deploying=money.deploying if money else None,
+        wrong=money.wrong if money else None,
+        waiting=money.waiting if money else None,
+        months=money.months if money else None,
+        examples=MORE if money else None,
+        information=money.information if money else None,
+        told=told(stake, task, settings.currency),
     )
 
 

@@ -21,7 +21,7 @@ from harness.experiment.session import Session
 from harness.judge import ask, audit
 from harness.pipeline import cross_validation
 from harness.pipeline.compare import compare_all, distrust, gains
-from harness.pipeline.costs import keep_costs
+from harness.pipeline.costs import keep_costs, keep_stakes
 from harness.pipeline.lesson import tracked
 from harness.pipeline.recipe import Seeds, recipe_gates, seeds_of, seeds_sentence
 from harness.pipeline.seeds import curve_sentence
@@ -58,6 +58,8 @@ def conclude(session: Session) -> None:
         gates.append(validity.unseen_gate(leaks.told))
         decision = rules(gates, comparisons)
     decision = cross_validation.of_recipe(session, decision)
+    comparable = decision.verdict is not Verdict.INVALID and comparisons
+    keep_stakes(session, comparisons[0] if comparable else None, costs)
     _store(session, comparisons, decision, leaks, seeds)
     _report(session, comparisons, decision)
 

@@ -63,7 +63,7 @@ def shorten(session: Session, arm: Arm, suite: Suite, policy: Policy) -> Suite:
     level = level_of_look(arms.looked_at(session.store, whole.suite_id) + 1, policy.confidence)
     part = shortened(
         arm, suite, runs.scores(session.store, whole.id, suite.primary), session.model(arm.model),
-        limit=limit, confidence=level, seed=giver.seed,
+        limit=limit, confidence=level, seed=giver.seed, sharpen=policy.control_variate,
     )  # fmt: skip
     arms.unchoose(session.store, session.id, "base", "task")
     giver.put("base", name, giver.take(prompted, part), chosen=True)

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from harness.config.base import read_margin
 from harness.decision.decide import Verdict
-from harness.experiment import specs
+from harness.experiment import exams, specs
 from harness.experiment.arms import base_arms, candidate_arms
 from harness.experiment.session import Session
 from harness.pipeline.check import check
@@ -35,6 +36,8 @@ from harness.selftest.inject import (
     plant_template,
     refreeze,
     rewrite,
+    rewrite_regression,
+    shows_total_loss,
     some,
     too_many,
 )
@@ -52,7 +55,7 @@ from harness.store import runs
 from harness.store.arms import places
 from suites.data.examples import sha256_json
 from suites.model import Completion
-from suites.types import Mark, Score
+from suites.types import Mark, Score, Suite
 
 MANY = 1_000
 """Candidates on one exam beyond which nobody counts."""
@@ -189,6 +192,21 @@ def prompt_cut_short(session: Session) -> Planted:
     return Planted("every answer of the best prompt cut", (Verdict.INVALID,), ("room to answer",))
 
 
+def lost_behind_the_mean(session: Session) -> Planted:
+    """One thing the base could do is gone, and the mean over all suites looks fine."""
+    if session.experiment.config.policy.regression.together is None:
+        raise NotApplicable("each suite is judged by itself: `policy.regression.together` is not set")
+    rules = exams.regression_rules(session.experiment)
+    own = [exam for exam in exams.regression_exams(session.experiment) if isinstance(exam, Suite)]
+    suites = [suite for suite in own if rules[suite.name][1] != "advisory"]
+    large = [suite for suite in suites if shows_total_loss(session, suite, read_margin(rules[suite.name][0])[0])]
+    if len(suites) < 2 or not large:
+        raise NotApplicable("it takes two suites of examples, one of them large enough to show that all is lost")
+    for suite in suites:
+        rewrite_regression(session, suite, ["" if suite is large[0] else e.target for e in suite.examples])
+    return Planted(f"every answer on {large[0].name} lost, all others right", (Verdict.REJECT,))
+
+
 Mutant = Callable[[Session], Planted]
 
 MUTANTS: dict[str, Mutant] = {
@@ -204,6 +222,7 @@ MUTANTS: dict[str, Mutant] = {
     "many tries": many_tries,
     "all answers right": all_answers_right,
     "prompt cut short": prompt_cut_short,
+    "lost behind the mean": lost_behind_the_mean,
     "judge says A": judge_says_a,
     "half unmarked": chance.half_unmarked,
     "hard ones unanswered": chance.hard_ones_unanswered,

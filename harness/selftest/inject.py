@@ -24,7 +24,7 @@ from reports.rows import GateRow, RunRow, Side
 from suites.data.examples import sha256_json
 from suites.metrics.table import CORPUS, build, checked
 from suites.model import Completion
-from suites.types import Example, Mark
+from suites.types import Example, Mark, Suite
 
 SHARE = 0.1
 """How much of the exam an accident spoils that does not spoil all of it."""
@@ -135,6 +135,14 @@ def endings_lost(session: Session) -> bool:
     return rule.tier != "advisory" and loss > _chance(asked_examples(session), 2.0, AMONG_MANY)
 
 
+def shows_total_loss(session: Session, suite: Suite, margin: float) -> bool:
+    """Whether an exam of this size must show that everything the base could do on a suite is lost."""
+    [row] = [
+        row for row in arms.chosen_runs(session.store, session.id, "base", "regression") if row.suite == suite.name
+    ]
+    return (row.mean or 0.0) - margin > _chance(suite.examples, 2.0, AMONG_MANY)
+
+
 def _chance(examples: Sequence[Example], span: float, alpha: float) -> float:
     """How far a mean over the examples' clusters strays from the truth in all but alpha / 2 of exams, at most.
 
@@ -201,6 +209,20 @@ def marked_anew(
     marks = {name: build(name, suite.schema) for name in suite.metrics}
     marks |= {name: checked(name, spoil(marks[name])) for name, spoil in (spoilt or {}).items()}
     return [_marked(run_id, example, answers[example.id], marks) for example in examples]
+
+
+def rewrite_regression(session: Session, suite: Suite, answers: Sequence[str]) -> None:
+    """Put other answers of the candidate to a regression suite on record, one per example, marked as they would be."""
+    store = session.store
+    [row] = [row for row in arms.chosen_runs(store, session.id, "candidate", "regression") if row.suite == suite.name]
+    marks = {name: build(name, suite.schema) for name in suite.metrics}
+    marked = [
+        _marked(row.run_id, example, Completion(text, tokens_out=1), marks)
+        for example, text in zip(suite.examples, answers, strict=True)
+    ]
+    run, made = runs.on_record(store, row.run_id), runs.made(store, row.run_id)
+    runs.record(store, run, suite.kind, made.prompter_id, marked, made.seconds)
+    examiner(session).put("candidate", row.arm, run, chosen=True)
 
 
 def _marked(run_id: str, example: Example, answer: Completion, marks: Mapping[str, Mark]) -> Marked:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.decision.costs import Usage
 from harness.store.database import Store
-from reports.rows import PriceRow, Side, StoredBreakEven
+from reports.rows import PriceRow, Side, StoredBreakEven, StoredStakes
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +66,8 @@ def put(
     store.replace_all("prices", experiment_id, prices)
     store.replace_all("arm_costs", experiment_id, arms)
     store.replace_all("break_even", experiment_id, [break_even] if break_even else [])
+
+
+def put_stakes(store: Store, experiment_id: str, stakes: StoredStakes | None) -> None:
+    """What is at stake in an experiment, in place of what was; None where it is not known."""
+    store.replace_all("stakes", experiment_id, [stakes] if stakes else [])

@@ -14,6 +14,11 @@ def amount(value: float) -> str:
     return f"{value:,.{digits}f}"
 
 
+def cents(value: float) -> str:
+    """An expected amount of money, which is never exact to more than a hundredth: 1,361.94, less than 0.01."""
+    return "less than 0.01" if 0 < value < 0.005 else f"{value:,.2f}"
+
+
 def percent(share: float) -> str:
     """A small share, or a level, in percent with three digits: 0.417%, 98.3%."""
     return f"{share * 100:.3g}%"

@@ -18,6 +18,7 @@ from reports.sections import (
     gates,
     judge,
     slices,
+    stakes,
     training,
     validity,
     verdict,
@@ -28,6 +29,7 @@ FIRST_SCREEN = (verdict.section, gates.section, arms.section)
 REST = (
     comparisons.section,
     slices.section,
+    stakes.section,
     costs.section,
     choice.section,
     flips.section,

@@ -327,6 +327,35 @@ class CostsRecord(Part):
     """Examples the saving was measured on."""
 
 
+class StakesRecord(Part):
+    """Chances of the gain, read with a flat prior, and what a month is worth under them; no rule hangs on it."""
+
+    above_min_gain: float
+    """Chance that the gain exceeds `policy.min_gain`."""
+    above_zero: float
+    """Chance that there is any gain."""
+    currency: str
+    """Of every amount of money here."""
+    value_per_point: float | None
+    """What a point (0.01) more is worth a month; null: not valued, and neither is anything below."""
+    running: float | None
+    """What the candidate costs a month more than the prompt, as far as it is priced."""
+    deploying: float | None
+    """What deploying is worth a month, on average."""
+    wrong: float | None
+    """What it loses where it is wrong, on average."""
+    waiting: float | None
+    """What keeping the prompt forgoes where that is wrong, on average."""
+    months: float | None
+    """Months until the next training."""
+    examples: int | None
+    """Further test examples."""
+    information: float | None
+    """What they are worth over the months, before what they cost."""
+    told: str
+    """The same in sentences."""
+
+
 class Record(Part):
     """One decided experiment."""
 
@@ -352,6 +381,8 @@ class Record(Part):
     """What answers are paid by, side by side; empty where nothing is priced."""
     costs: CostsRecord | None
     """From which volume on the candidate pays."""
+    stakes: StakesRecord | None
+    """What is at stake beside the verdict."""
     flips: list[FlipRecord]
     """Answers that got better or worse, by suite."""
     evidence: list[EvidenceRecord]
@@ -396,6 +427,7 @@ def record(data: ReportData) -> Record:
             "arms": [_arm(arm) for arm in data.arms],
             "prices": data.prices,
             "costs": data.break_even,
+            "stakes": data.stakes,
             "flips": data.flips,
             "evidence": _evidence(data),
             "findings": data.findings,

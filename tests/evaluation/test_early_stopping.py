@@ -74,3 +74,56 @@ def test_a_part_of_an_exam_is_one_look_at_the_whole_of_it(tmp_path: Path) -> Non
 def test_a_metric_of_the_whole_exam_cannot_stop_early(tmp_path: Path, settings: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="marks single answers"):
         run(recorded_experiment(tmp_path, ["yes"], ["yes"], **{"policy": EARLY, **settings}))
+
+
+# --- sharpened by the prompt's marks on the rest of the exam
+
+SHARP = {**EARLY, "control_variate": True}
+
+
+def correlated(n: int, seed: int, lost: float, gained: float) -> tuple[list[str], list[str]]:
+    """A prompt that is right in 70 %, and a candidate that loses and gains these shares of what can be."""
+    rng = random.Random(seed)
+    before = [rng.random() < 0.7 for _ in range(n)]
+    after = [rng.random() >= lost if right else rng.random() < gained for right in before]
+    return tuple(["yes" if right else "no" for right in side] for side in (before, after))  # type: ignore[return-value]
+
+
+def both(folder: Path, **arms: Any) -> list[dict[str, Any]]:
+    """The task's comparison of the same answers, plain and sharpened."""
+    before, after = correlated(1000, **arms)
+    rows = []
+    for name, policy in (("plain", EARLY), ("sharp", SHARP)):
+        session = run(recorded_experiment(folder / name, before, after, policy=policy))
+        rows += select(session.store, "from v_comparisons where kind = 'task'")
+    return rows
+
+
+def test_a_part_is_sharpened_by_the_prompts_marks_on_the_rest(tmp_path: Path) -> None:
+    plain, sharp = both(tmp_path, seed=5, lost=0.02, gained=0.7)
+    assert plain["n"] == sharp["n"] == 200
+    assert sharp["high"] - sharp["low"] < 0.95 * (plain["high"] - plain["low"])
+    whole = correlated(1000, 5, 0.02, 0.7)[0].count("yes") / 1000
+    assert sharp["baseline"] == pytest.approx(whole)
+    assert sharp["candidate"] - sharp["baseline"] == pytest.approx(sharp["difference"])
+    assert sharp["method"] == f"{plain['method']}; sharpened by the prompt's marks on all of the exam"
+
+
+def test_it_stops_no_later_and_decides_the_same(tmp_path: Path) -> None:
+    sizes = []
+    for seed in range(6):
+        plain, sharp = both(tmp_path / str(seed), seed=seed, lost=0.05, gained=0.42)
+        assert (plain["low"] > 0.02) == (sharp["low"] > 0.02)
+        sizes.append((plain["n"], sharp["n"]))
+    assert sum(sharp for _, sharp in sizes) < sum(plain for plain, _ in sizes)
+
+
+def test_a_whole_exam_is_compared_as_ever(tmp_path: Path) -> None:
+    plain, sharp = both(tmp_path, seed=1, lost=0.1, gained=0.27)
+    assert (plain["n"], sharp["n"]) == (1000, 1000)
+    assert (plain["low"], plain["high"], plain["method"]) == (sharp["low"], sharp["high"], sharp["method"])
+
+
+def test_it_takes_an_exam_that_may_stop(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"needs `policy\.stop_early`"):
+        run(recorded_experiment(tmp_path, ["yes"], ["yes"], policy={"control_variate": True}))

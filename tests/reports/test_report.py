@@ -237,8 +237,9 @@ def test_facts_that_an_older_version_did_not_keep_are_empty() -> None:
 def test_a_store_of_the_first_version_renders_in_every_form(tmp_path: Path) -> None:
     session = run(recorded_experiment(tmp_path, ["yes"] * 60 + ["no"] * 40, ["yes"] * 70 + ["no"] * 30))
     now = decided(session)
-    kept = [replace(row, detectable=None) for row in now.comparisons]  # neither that nor cautions were kept then
-    now = replace(now, comparisons=kept, gates=[gate for gate in now.gates if gate.kind != "caution"])
+    comparisons = [replace(row, detectable=None) for row in now.comparisons]
+    gates = [gate for gate in now.gates if gate.kind != "caution"]
+    now = replace(now, comparisons=comparisons, gates=gates, stakes=None)  # none of it was kept then
     old = Store(as_first_version(session.store.path, tmp_path / "old.duckdb"))
     with old.connect(read_only=True) as con:
         then = data.load(con)

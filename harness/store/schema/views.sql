@@ -54,6 +54,9 @@ create or replace view v_break_even as                      -- from which volume
         join v_arm_costs became on became.experiment_id = b.experiment_id and became.run_id = b.candidate_run
             and became.side = 'candidate';
 
+create or replace view v_stakes as                          -- chances of the gain, and what a month is worth under them
+    select s.*, e.name as experiment from stakes s join experiments e using (experiment_id);
+
 create or replace view v_training as            -- how candidates were trained, one row a line of the training's log
     select x.*, t.* exclude (training_id, preferred), l.step, l.name, l.value
     from experiment_training x join training t using (training_id) left join training_log l using (training_id);
