@@ -25,7 +25,7 @@ class Wording(NamedTuple):
 
 RULES: dict[RuleName, Wording] = {
     "gain": Wording("gain over the best prompt", "more than {limit}"),
-    "every_prompt": Wording("every prompt", "above 0 over all others ({parts})"),
+    "every_prompt": Wording("every prompt", "above 0 over each other ({parts})"),
     "seeds": Wording("gain over training seeds", "more than {limit}"),
     "task_missing": Wording("gain over the best prompt", "a task suite decides"),
     "loss": Wording("", "no worse than {limit}"),

@@ -11,7 +11,8 @@ from harness.config.base import Tier, read_margin
 from harness.config.exam import JudgeConfig
 from harness.config.policy import MetricRule
 from harness.decision.compare_corpus import in_clusters, planned_sd
-from harness.decision.gates import Rule
+from harness.decision.gates import Rule, every_prompt_rule
+from harness.decision.straw_men import MUCH_BETTER
 from harness.decision.wording import RULES, rule_sentence
 from harness.experiment import splits
 from harness.experiment.exams import regression_exams, regression_rules
@@ -103,7 +104,10 @@ def _planned(metric: str, examples: Sequence[Example], discordance: float) -> fl
 
 def explain(experiment: Experiment, known: Known) -> list[Explained]:
     """Every rule, the gain first; where a spread is not known it is assumed."""
-    return [_gain(experiment, known), *_losses(experiment, known), *_budgets(experiment), *_validity(experiment)]
+    rules = [_gain(experiment, known), *_losses(experiment, known), *_budgets(experiment), *_validity(experiment)]
+    if others := len(experiment.config.baselines) - 1:
+        rules.insert(1, _explained(every_prompt_rule(others)))
+    return rules
 
 
 def all_pass(rules: Sequence[Explained]) -> float:
@@ -216,6 +220,8 @@ def _validity(experiment: Experiment) -> Iterator[Explained]:
         Rule("room_to_answer", policy.max_truncated, "share"),
         Rule("fresh_exam", policy.max_looks, "count"),
         Rule("plausible", policy.suspicious_gain, "score"),
+        *([Rule("constant_answers")] if policy.constant_answers == "block" else []),
+        Rule("aligned", MUCH_BETTER, "score"),
         Rule("comparable"),
         Rule("frozen"),
     ):

@@ -48,7 +48,8 @@ def drawn(rng: np.random.Generator, n: int, seeds: int, gain: float, spread: flo
 
 def compared(before: Array, after: Array) -> Comparison:
     """As the product compares two runs, once their scores are paired."""
-    asked = not_answered(QUESTION, np.arange(len(before)), len(before), POLICY.confidence)
+    level = POLICY.confidence
+    asked = not_answered(QUESTION, np.arange(len(before)), len(before), level, level, look=1)
     return answered(asked, paired.paired_difference(before, after, confidence=POLICY.confidence), None)
 
 

@@ -115,7 +115,7 @@ def test_an_exam_that_grows_is_looked_at_again(tmp_path: Path) -> None:
     """The same candidate on more rows has been looked at before; on the same rows it is the same look."""
     sessions = [attempt(tmp_path, questions(300)[:size], f"size-{size}") for size in (100, 200, 300)]
     assert [looks(session) for session in sessions] == [1, 2, 3]
-    assert "first time" not in markdown.render(decided(sessions[-1]), {})
+    assert "decided here for the first time" not in markdown.render(decided(sessions[-1]), {})
 
 
 @pytest.mark.parametrize(("shared", "count"), [(10, 1), (11, 2)])
