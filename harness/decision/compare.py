@@ -18,6 +18,9 @@ from suites.types import Example, Score
 
 UNSCORED = Score(None)
 
+CLUSTERED = 0.95
+"""Clusters are told beside the examples where there are fewer than this share of them; tables of detail always do."""
+
 Kind = Literal["task", "prompt", "metric", "slice", "regression", "judge"]
 
 GAINS: tuple[Kind, ...] = ("task", "prompt")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from harness.decision.compare import GAINS, Comparison, Question, answered, answered_relative, not_answered
+from harness.decision.compare import CLUSTERED, GAINS, Comparison, Question, answered, answered_relative, not_answered
 from harness.stats.corpus_level import (
     Kinds,
     corpus_difference,
@@ -94,9 +94,13 @@ def planned_sd(metric: str, examples: Sequence[Example], discordance: float) -> 
 
 
 def in_clusters(examples: Sequence[Example]) -> str:
-    """How examples are clustered, and what is assumed of it; empty where each is its own."""
+    """How examples are clustered, and what is assumed of it; empty where nearly each is its own."""
     clusters = len({example.cluster for example in examples})
-    return "" if clusters == len(examples) else f" in {clusters:,} clusters (taken to be alike by {ASSUMED_ICC:g}, ICC)"
+    return (
+        ""
+        if clusters >= CLUSTERED * len(examples)
+        else f" in {clusters:,} clusters (taken to be alike by {ASSUMED_ICC:g}, ICC)"
+    )
 
 
 def floor_sentence(metric: str, suite: str, targets: Sequence[str]) -> str:

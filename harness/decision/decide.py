@@ -201,7 +201,8 @@ def _slice_gate(states: Sequence[tuple[Comparison, Status]]) -> Gate:
     if undecided and not bad:
         words = "; ".join(f"{c.slice}: {measured(c)}; {settle(c)}" for c in undecided)
     if apart:
-        words += f"; look first at {', '.join(c.slice for c in apart)}, which stands out from the other slices"
+        stand = "stands" if len(apart) == 1 else "stand"
+        words += f"; look first at {', '.join(c.slice for c in apart)}, which {stand} out from the other slices"
     status: Status = "fail" if bad else "unknown" if undecided else "pass"
     result = replace(numbers(worst), words=words)
     return Gate("slices", "harm", status, slices_rule(worst, len(slices)), result, tier, worst)

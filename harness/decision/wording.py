@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from harness.config.base import Tier
-from harness.decision.compare import GAINS, Comparison, Question
+from harness.decision.compare import CLUSTERED, GAINS, Comparison, Question
 from harness.decision.gates import Gate, Kind, Measured, Rule, RuleName, Status
 from harness.decision.room import at_floor, is_generous
 from harness.stats import power
@@ -193,9 +193,9 @@ def measured(c: Comparison) -> str:
     value = "no ratio to a score of 0" if c.difference is None else amount(c, c.difference)
     ends = ["…" if end is None else amount(c, end) for end in (c.low, c.high)]
     interval = "no interval" if c.low is None and c.high is None else f"[{ends[0]}, {ends[1]}]"
-    clusters = f" in {c.n_clusters} clusters" if c.n_clusters != c.n else ""
+    clusters = f" in {c.n_clusters:,} clusters" if c.n_clusters < CLUSTERED * c.n else ""
     raw = "" if c.as_judged is None else f"; as judged {c.as_judged:+.3f}"
-    return f"{value} {interval}, n={c.n:,}{clusters}{_missing(c)}{raw}"
+    return f"{value} {interval}, n={c.n:,}{clusters}{_missing(c)}{raw if raw.split(' ')[-1] != value else ''}"
 
 
 def _missing(c: Comparison) -> str:

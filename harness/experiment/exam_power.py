@@ -5,6 +5,7 @@ from __future__ import annotations
 from baselines.arm import shown_columns
 from harness.config.base import read_margin
 from harness.decision import compare_corpus
+from harness.decision.compare import CLUSTERED
 from harness.experiment import exams
 from harness.experiment.load import Experiment
 from harness.experiment.prompts import asked_columns
@@ -62,7 +63,8 @@ def copied_rows(experiment: Experiment, splits: Splits) -> list[Finding]:
                 f"{exam.name}: {len(rows):,} of the {len(exam.examples):,} rows ask what another one asks, in the same "
                 f"words or nearly; rows that ask the same count once: {clusters:,} clusters"
             )
-            findings.append(Finding("warn", "copies", text, rows))
+            few = clusters < CLUSTERED * len(exam.examples)
+            findings.append(Finding("warn" if few else "info", "copies", text, rows))
     return findings
 
 

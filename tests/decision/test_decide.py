@@ -13,7 +13,7 @@ from harness.config.policy import Policy
 from harness.decision.compare import Comparison, Question, compare, slices_of
 from harness.decision.decide import Verdict, decide
 from harness.decision.gates import Gate, Measured, Rule, gate_id
-from harness.decision.wording import in_words, lost, measured_sentence, roughly, settle
+from harness.decision.wording import in_words, lost, measured, measured_sentence, roughly, settle
 from suites.types import Example, Score
 
 OK = Gate("data", "validity", "pass", Rule("data"), Measured(words="0 findings"))
@@ -211,6 +211,13 @@ def test_where_examples_come_in_clusters_more_clusters_are_asked_for() -> None:
         "next look, at 0.833% a side; or 54 fresh clusters (some 1,100 examples) at 2.5%; none do if it lies at the "
         "limit"
     )
+
+
+@pytest.mark.parametrize(("clusters", "told"), [(475, "n=500"), (474, "n=500 in 474 clusters")])
+def test_clusters_are_told_where_a_twentieth_of_the_examples_or_more_is_no_evidence_of_its_own(
+    clusters: int, told: str
+) -> None:
+    assert measured(replace(UNSURE, n_clusters=clusters)).endswith(f"], {told}")
 
 
 def test_a_difference_clear_of_its_limit_is_settled_by_a_number_between_two() -> None:

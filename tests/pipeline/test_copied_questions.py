@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import yaml
 from workspaces import decided, recorded_experiment, run, verdict, write_jsonl
 
@@ -45,6 +46,16 @@ def test_copies_are_told_with_their_rows(tmp_path: Path) -> None:
     assert told.message.startswith("test: 400 of the 400 rows ask what another one asks")
     assert told.message.endswith("40 clusters")
     assert len(told.rows) == 400
+
+
+@pytest.mark.parametrize(("extra", "level"), [(5, "info"), (6, "warn")])
+def test_copies_are_a_warning_where_they_leave_less_than_nineteen_in_twenty(
+    extra: int, level: str, tmp_path: Path
+) -> None:
+    asked = [f"What is meant by word number {max(i, extra)}?" for i in range(100)]
+    answers = ["yes"] * 100
+    [found] = findings(recorded_experiment(tmp_path, answers, ["no"] * 100, inputs=asked, targets=answers))
+    assert (found.level, len(found.rows)) == (level, extra + 1)
 
 
 def test_no_copies_no_word(tmp_path: Path) -> None:
