@@ -18,7 +18,7 @@ from harness.stats.seeds import luck, with_luck
 class RecipeGain:
     """The gain of each seed over the best prompt, the first that of the checkpoint that would ship, and their mean.
 
-    `low` and `high` are for a seed that was not trained on examples that were not asked, at the policy's confidence;
+    `low` and `high` are for a seed that was not trained on examples that were not asked, at the level of the look;
     `high` is None where nothing bounds a relative gain. All are differences of scores, or shares of the baseline's as
     in the question. `noise` is what has the larger part in them.
     """
@@ -43,7 +43,7 @@ def recipe_gain(seeds: Sequence[Comparison], together: Sequence[Comparison]) -> 
     above = [high - difference for difference, _, high in ends if difference is not None and high is not None]
     if len(gains) < max(2, len(seeds)) or len(below) < len(ends):
         return None
-    chance, mean = luck(gains, seeds[0].confidence), float(np.mean(gains))
+    chance, mean = luck(gains, seeds[0].level), float(np.mean(gains))
     low = max(-1.0, mean - with_luck(float(np.mean(below)), chance))
     high = mean + with_luck(float(np.mean(above)), chance) if len(above) == len(ends) else None
     if high is not None and not seeds[0].relative:

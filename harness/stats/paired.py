@@ -84,7 +84,7 @@ def paired_difference(
         n_clusters=sample.groups,
         baseline=_mean(before),
         candidate=_mean(after),
-        difference=_mean(after) - _mean(before),
+        difference=_mean(after - before),
         interval=interval,
         p_value=p_value,
         method=method,

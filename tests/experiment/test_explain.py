@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from workspaces import recorded_experiment, run, write_jsonl
 
 from harness.cli.main import main
@@ -22,10 +23,20 @@ def rules(path: Path) -> dict[str, dict[str, object]]:
 
 def test_an_empty_policy_has_a_rule_for_everything(tmp_path: Path) -> None:
     found = rules(recorded_experiment(tmp_path, ["yes"] * 50 + ["no"] * 50, ["yes"] * 100))
-    validity = ["answered", "failures", "room to answer", "fresh exam", "plausible", "comparable", "frozen"]
-    assert list(found) == ["gain", *validity]
+    validity = ["answered", "failures", "room to answer", "fresh exam", "plausible"]
+    assert list(found) == ["gain", *validity, "constant answers", "aligned", "comparable", "frozen"]
     assert "exact_match must be more than 2 points above the best prompt" in str(found["gain"]["says"])
     assert found["gain"]["has"] == 100
+
+
+def test_a_rule_for_every_prompt_where_there_are_several(tmp_path: Path) -> None:
+    path = recorded_experiment(tmp_path, ["yes"] * 50 + ["no"] * 50, ["yes"] * 100)
+    raw = yaml.safe_load(path.read_text())
+    raw["baselines"].append({**raw["baselines"][0], "name": "another"})
+    path.write_text(yaml.safe_dump({**raw, "policy": {"constant_answers": "warn"}}))
+    found = rules(path)
+    assert found["every prompt"]["says"] == "above 0 over each other (1)"
+    assert "constant answers" not in found
 
 
 def test_a_larger_exam_passes_more_often_and_needs_the_same(tmp_path: Path) -> None:
