@@ -33,6 +33,8 @@ def test_a_rule_for_every_prompt_where_there_are_several(tmp_path: Path) -> None
     path = recorded_experiment(tmp_path, ["yes"] * 50 + ["no"] * 50, ["yes"] * 100)
     raw = yaml.safe_load(path.read_text())
     raw["baselines"].append({**raw["baselines"][0], "name": "another"})
+    validation = [{"id": "v", "input": "ask", "target": "yes"}]
+    raw["data"]["validation"] = write_jsonl(tmp_path / "validation.jsonl", validation).name
     path.write_text(yaml.safe_dump({**raw, "policy": {"constant_answers": "warn"}}))
     found = rules(path)
     assert found["every prompt"]["says"] == "above 0 over each other (1)"
