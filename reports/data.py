@@ -176,6 +176,11 @@ class ReportData:
         """What the reader should mind beside the verdict."""
         return [gate for gate in self.gates if gate.kind == "caution"]
 
+    def leak_caution(self) -> str:
+        """How the verdict hangs on test examples that training has seen; empty where not, or where the reason says."""
+        leaks = self.facts.leaks
+        return leaks.sentence if leaks and leaks.turned and leaks.sentence not in self.decision.reason else ""
+
     def validity_gates(self) -> list[GateRow]:
         """The rules about whether the numbers can be compared at all."""
         return [gate for gate in self.gates if gate.kind == "validity"]

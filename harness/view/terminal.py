@@ -35,8 +35,8 @@ def show(data: ReportData, report: Path, store: Path) -> None:
     decision = data.decision
     console.print(plain(decision.headline, "bold"))
     console.print(plain(decision.reason))
-    if data.facts.leaks and data.facts.leaks.turned:
-        console.print(plain(f"Mind: {data.facts.leaks.sentence}", "yellow"))
+    if leaks := data.leak_caution():
+        console.print(plain(f"Mind: {leaks}", "yellow"))
     for gate in data.cautions():
         console.print(plain(f"Mind: {gate.name}: {gate.measured}.", "yellow"))
     console.print()

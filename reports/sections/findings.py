@@ -32,5 +32,5 @@ def _rows(ids: list[str]) -> str:
 
 def caution(data: ReportData) -> str:
     """A verdict that hangs on test examples that training has seen is told on the first screen."""
-    leaks = data.facts.leaks
-    return f"> **Mind:** {cell(leaks.sentence)}\n>\n" if leaks and leaks.turned else ""
+    sentence = data.leak_caution()
+    return f"> **Mind:** {cell(sentence)}\n>\n" if sentence else ""
