@@ -170,6 +170,41 @@ def test_a_loss_says_on_what_and_what_was_allowed() -> None:
     assert lost(replace(LOST, baseline=None)) == lost(replace(LOST, candidate=None)) == "suite"
 
 
+OTHER = replace(comparison("prompt", *binary(500, 380, 20, 25), margin=0.0), baseline_arm="zero-shot")
+BEATEN = replace(comparison("prompt", *binary(500, 300, 10, 90), margin=0.0), baseline_arm="chain of thought")
+
+
+@pytest.mark.parametrize(
+    ("others", "sentence"),
+    [
+        ([BEATEN], "It is shown better than each of the 2 prompts on the test."),
+        (
+            [BEATEN, OTHER],
+            "Of the 3 prompts zero-shot is the hardest to beat on the test: LoRA scores 1.0 points more than it, 81.0% "
+            "against 80.0%, 95% interval -1.7 to +3.7.",
+        ),
+        (
+            [replace(OTHER, low=None, high=None)],
+            "Of the 2 prompts zero-shot is the hardest to beat on the test: LoRA scores 1.0 points more than it, 81.0% "
+            "against 80.0%.",
+        ),
+    ],
+)
+def test_the_reason_says_how_the_candidate_stands_to_the_prompts_that_were_not_chosen(
+    others: list[Comparison], sentence: str
+) -> None:
+    decision = decide([OK], [BETTER, KEPT, *others], Policy())
+    assert decision.verdict is (Verdict.DEPLOY if "shown better" in sentence else Verdict.INCONCLUSIVE)
+    assert f"n = 500. {sentence}" in decision.reason
+
+
+@pytest.mark.parametrize("missing", ["baseline", "candidate"])
+def test_of_a_prompt_without_scores_nothing_is_said(missing: str) -> None:
+    reason = decide([OK], [BETTER, KEPT, replace(OTHER, **{missing: None})], Policy()).reason
+    assert "hardest to beat" not in reason
+    assert "n = 500. Still open" in reason.replace("  ", " ")
+
+
 def test_one_value_holds_text_and_exit_code() -> None:
     assert {v.text: v.exit_code for v in Verdict} == {
         "deploy": 0,

@@ -51,6 +51,28 @@ def test_a_mark_keeps_the_foremost_place_it_has_anywhere() -> None:
     assert pair(log(*rows), log(*rows, name="tuned"))[0].marks == ("a", "b", "c")
 
 
+def test_marks_stand_in_the_tools_order_and_one_above_1_anywhere_is_left_out() -> None:
+    rows = [answer("1", scores={"z": 1.0, "a": 0.0, "above": 1.5}), answer("2", scores={"a": 1.0, "z": 1.0})]
+    assert pair(log(rows[0]), log(rows[0], name="tuned"))[0].marks == ("z", "a")
+    assert pair(log(*rows), log(*rows, name="tuned"))[0].marks == ("a", "z")
+
+
+@pytest.mark.parametrize(("failed", "told"), [(3, "'9', '10', '11'"), (4, "'9', '10', '11', ...")])
+def test_three_items_are_named_in_natural_order_and_more_are_hinted_at(failed: int, told: str) -> None:
+    base = log(*(answer(str(9 + i), error="timeout") for i in range(failed)))
+    tuned = log(*(answer(str(9 + i)) for i in range(failed)), name="tuned")
+    assert remarks(pair(base, tuned)) == [f"base failed on {failed} of {failed} questions of sums: {told}"]
+
+
+def test_different_questions_are_shown_in_natural_order() -> None:
+    base, tuned = (
+        log(answer("10"), answer("9")),
+        log(answer("10", question="x"), answer("9", question="y"), name="tuned"),
+    )
+    with pytest.raises(UserError, match=r"(?s)log:9 asks.*log:10 asks.*where: base and tuned"):
+        pair(base, tuned)
+
+
 def test_items_that_ask_one_question_are_a_cluster_named_by_the_first() -> None:
     rows = [answer("1"), answer("2", question="digest of 1"), answer("3")]
     [exam] = pair(log(*rows), log(*rows, name="tuned"))
