@@ -99,7 +99,9 @@ def test_the_decision_is_shown_with_and_without_test_rows_that_training_has_seen
     report = markdown.render(decided(session), {})
     assert leaks["told"].split(" [")[0] in report.split("## ")[0].replace("\\", ""), "on the first screen"
     terminal.show(decided(session), tmp_path / "report.md", session.store.path)
-    assert "Mind: 40 of the 200 test examples" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "unseen exam: 40 of the 200 test examples" in shown
+    assert "Mind: 40 of the 200" not in shown, "the reason has said so"
 
 
 def test_a_decision_that_stands_without_them_is_told_beside_the_data_only(tmp_path):
