@@ -36,7 +36,6 @@ def required_n(
     *,
     confidence: float = 0.95,
     power: float = POWER,
-    one_sided: bool = False,
 ) -> int | None:
     """Examples needed for the interval around `difference`, if it is what it looks like, to clear `limit` with `power`.
 
@@ -45,7 +44,7 @@ def required_n(
     1 + (m - 1) ICC. ValueError: sd < 0, confidence or power not in (0, 1), anything not finite.
     """
     _check_sd(sd)
-    tail = _tail(confidence, one_sided)
+    tail = _tail(confidence, one_sided=False)
     distance = abs(difference - limit)
     if not math.isfinite(distance):
         raise ValueError(f"difference and limit must be finite, got {difference}, {limit}")
@@ -62,7 +61,6 @@ def required_n_from(
     limit: float,
     confidence: float = 0.95,
     power: float = POWER,
-    one_sided: bool = False,
 ) -> int | None:
     """Examples needed in all, if more of them look like these, for the interval to clear `limit` with `power`.
 
@@ -73,7 +71,7 @@ def required_n_from(
         raise ValueError(f"limit must lie in (-1, 1), got {limit}")
     before, after = score_test.paired(baseline, candidate)
     sample = score_test.sample(after - before, clusters, low=-1.0)
-    distance, tail = abs(sample.mean - limit), _tail(confidence, one_sided)
+    distance, tail = abs(sample.mean - limit), _tail(confidence, one_sided=False)
     if sample.groups < 2 or distance < 1e-9:
         return None
     sd = score_test.standard_error(sample) * math.sqrt(sample.groups)
