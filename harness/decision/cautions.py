@@ -30,6 +30,12 @@ def prompts_caution(arms: Sequence[str]) -> list[Gate]:
     return [_caution(Rule("prompts_tried", 2, "count"), Measured(len(arms), words=words))] if len(arms) == 1 else []
 
 
+def left_out_caution(arms: Sequence[str], most: float) -> list[Gate]:
+    """Prompts that the candidate was not held against, for more than the share `most` of their answers has no mark."""
+    words = f"{', '.join(arms)} failed too often to be compared, and the rule about every prompt goes without"
+    return [_caution(Rule("prompts_left_out", most, "share"), Measured(len(arms), words=words))] if arms else []
+
+
 def floor_caution(base: BesideConstant, gain: Comparison) -> list[Gate]:
     """A best prompt that gets nothing right, or is not shown better than one answer given to everything."""
     if gain.baseline is None or (gain.baseline > 0 and (base.against is None or base.shown_better)):

@@ -14,7 +14,7 @@ from harness.decision.compare import Comparison, Question
 from harness.decision.gates import Gate
 from harness.decision.straw_men import MUCH_BETTER, SURE, BesideConstant, Shifted, aligned_gate, constant_gate
 from harness.experiment.session import Session
-from harness.pipeline.compare import Marks, chosen_runs, comparer
+from harness.pipeline.compare import Marks, chosen_runs, comparer, other_prompts
 from harness.stats import paired
 from harness.store import arms, runs
 from reports.rows import RunRow, Side
@@ -57,6 +57,7 @@ def straw_men(session: Session, gain: Comparison) -> StrawMen:
     beside = (_beside_constant(session, base), _beside_constant(session, candidate))
     read = (_read(session, base), _read(session, candidate))
     tried = {run.arm for run in arms.exams(session.store, session.id, "base", "task")}
+    compared = {base.run.arm, *(run.arm for run in other_prompts(session, base.run))}
     wanted, relative = read_margin(session.experiment.config.policy.min_gain)
     least = wanted * (gain.baseline or 0.0) if relative else wanted
     return StrawMen(
@@ -65,6 +66,7 @@ def straw_men(session: Session, gain: Comparison) -> StrawMen:
         cautions.form_caution(read),
         [
             *cautions.prompts_caution(sorted(tried)),
+            *cautions.left_out_caution(sorted(tried - compared), session.experiment.config.policy.max_unscored),
             *cautions.floor_caution(beside[0], gain),
             *cautions.lenient_caution(*read, least),
         ],

@@ -224,6 +224,24 @@ def test_a_prompt_that_validation_did_not_choose_holds_its_own(tmp_path: Path) -
     assert (compared.baseline_arm, compared.margin, compared.n) == ("other", 0.0, 400)
 
 
+@pytest.mark.parametrize(("missing", "out"), [(8, False), (9, True)])
+def test_a_prompt_that_failed_too_often_to_be_compared_is_named(missing: int, out: bool, tmp_path: Path) -> None:
+    path = recorded_experiment(tmp_path, right(3), right(9), targets=WANTED, inputs=[words(i) for i in range(400)])
+    write_jsonl(tmp_path / "validation.jsonl", [{"id": "t0000", "input": words(0), "target": WANTED[0]}])
+    write_jsonl(
+        tmp_path / "weak.jsonl", [{"id": f"t{i:04d}", "completion": a} for i, a in enumerate(right(2)[: 400 - missing])]
+    )
+    content = yaml.safe_load(path.read_text())
+    content["baselines"].append({"recorded": "weak.jsonl"})
+    content["data"] |= {"validation": "validation.jsonl", "findings": {"validation_test_overlap": "warn"}}
+    path.write_text(yaml.safe_dump({**content, "policy": {"suspicious_gain": 1.0}}))
+    data = decided(run(path))
+    assert ("prompts_left_out" in told(data)) is out
+    assert [c.baseline_arm for c in data.compared("prompt")] == ([] if out else ["weak"])
+    if out:
+        assert told(data)["prompts_left_out"].startswith("weak failed too often to be compared")
+
+
 def test_a_candidate_that_is_a_prompt_of_the_bar_is_no_candidate(tmp_path: Path) -> None:
     path = recorded_experiment(tmp_path, right(6), right(6), targets=WANTED, inputs=[words(i) for i in range(400)])
     write_jsonl(tmp_path / "validation.jsonl", [{"id": "t0000", "input": words(0), "target": WANTED[0]}])
