@@ -13,6 +13,7 @@ from suites.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from harness.experiment.load import Experiment
     from suites.types import Finding
 
 
@@ -27,8 +28,9 @@ def check(options: argparse.Namespace) -> int:
 
 def _check_experiment(options: argparse.Namespace) -> int:
     opened = open_experiment(options)
+    from harness.experiment.material import of_experiment
     from harness.pipeline import order
-    from harness.pipeline.check import of_experiment, show, show_formats, show_row, write_mended
+    from harness.pipeline.check import show, show_formats, show_row, write_mended
     from harness.store import experiments
 
     settings = opened.experiment.config.data
@@ -42,8 +44,8 @@ def _check_experiment(options: argparse.Namespace) -> int:
     if options.fix and settings.train:
         columns = {str(ours): theirs for ours, theirs in settings.columns.items()}
         train = opened.experiment.resolve(settings.train)
-        write_mended(of_experiment(opened), train, columns, options.fix)
-    return _blocked(findings)
+        write_mended(of_experiment(opened.experiment, opened.all_splits), train, columns, options.fix)
+    return _blocked(findings, opened.experiment)
 
 
 def _check_files(options: argparse.Namespace, files: Mapping[str, Path | None]) -> int:
@@ -57,15 +59,16 @@ def _check_files(options: argparse.Namespace, files: Mapping[str, Path | None]) 
     show(findings, as_json=options.json)
     if options.fix:
         write_mended(material, options.train, options.columns, options.fix)
-    return _blocked(findings)
+    return _blocked(findings, None)
 
 
 NO_TRAIN = "only training rows are ever removed, and no training file is named"
 
 
-def _blocked(findings: Sequence[Finding]) -> int:
+def _blocked(findings: Sequence[Finding], experiment: Experiment | None) -> int:
     """The exit code that findings ask for."""
-    names = sorted({finding.check for finding in findings if finding.level == "block"})
-    if names:
-        say(f"blocked: {', '.join(names)}; a level is set by `data.findings: {{{names[0]}: warn}}`")
-    return BLOCKED if names else 0
+    from harness.pipeline.check import way_out
+
+    if sentence := way_out(findings, experiment):
+        say(sentence)
+    return BLOCKED if sentence else 0

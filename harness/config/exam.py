@@ -111,7 +111,8 @@ class DataConfig(Section):
     """Your columns by our names (`id`, `input`, `target`, `cluster`, `messages`, `text`), such as `{input: question}`.
     Left out: recognised by what they are called."""
     findings: dict[Annotated[str, OneOf(CHECKS)], Level] = {}
-    """Levels of data checks by name, such as `{diversity: "off"}`. Left out: each check's own."""
+    """Levels of data checks by name, such as `{diversity: "off"}`. `fix`, of a check that names training rows, leaves
+    those out and goes on. Left out: each check's own."""
 
 
 def _list_metrics(schema: dict[str, Any]) -> None:

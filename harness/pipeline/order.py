@@ -7,7 +7,7 @@ import time
 from harness.experiment.session import Session, Stage
 from harness.observe.progress import say
 from harness.pipeline.baseline import baseline
-from harness.pipeline.check import check
+from harness.pipeline.check import check, way_out
 from harness.pipeline.cross_validation import in_each
 from harness.pipeline.decide import conclude
 from harness.pipeline.exam import exam
@@ -35,8 +35,11 @@ def run(session: Session) -> None:
         if name == "decide" or not experiments.stopped(session.store, session.id):
             do(session, name)
         if name == "check":
-            for finding in experiments.findings(session.store, session.id):
+            found = experiments.findings(session.store, session.id)
+            for finding in found:
                 say(f"{finding.level}: {finding.message} [{finding.check}]")
+            if blocked := way_out(found, session.experiment):
+                say(blocked)
 
 
 def do(session: Session, name: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 
 from suites.checks.material import Material, Splits
 from suites.metrics import table
 from suites.model import Completion
+from suites.normalise import without_unseen
 from suites.types import Finding
 
 FEW_SHOT_BELOW = 100
@@ -87,6 +89,40 @@ def unseen_labels(material: Material) -> list[Finding]:
             text = f"{len(unseen):,} of the {len(examples):,} {name} rows ask for {labels} that training never shows"
             findings.append(Finding("warn", "unseen_labels", text, tuple(unseen)))
     return findings
+
+
+def label_variants(material: Material) -> list[Finding]:
+    """Labels that differ by case, spaces or the form of their characters alone: to an exact metric, other answers."""
+    spelled: dict[str, Counter[str]] = {}
+    for examples in material.splits.values():
+        for example in examples:
+            spelled.setdefault(_folded(example.target), Counter())[example.target.strip()] += 1
+    total = sum(map(Counter.total, spelled.values()))
+    several = {label: ways for label, ways in spelled.items() if len(ways) > 1}
+    if not several or not 2 <= len(spelled) <= MOST_LABELS or total < LEAST_USES * len(spelled):
+        return []
+    pairs = "; ".join(
+        " and ".join(_counted(material, way) for way, _ in ways.most_common()) for ways in several.values()
+    )
+    labels = "1 label is" if len(several) == 1 else f"{len(several)} labels are"
+    text = (
+        f"{labels} spelled in several ways: {pairs}; exact_match takes them for different answers, normalised_match not"
+    )
+    rare = {way for ways in several.values() for way, _ in ways.most_common()[1:]}
+    rows = tuple(e.id for examples in material.splits.values() for e in examples if e.target.strip() in rare)
+    return [Finding("warn", "label_variants", text, rows)]
+
+
+def _folded(label: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", without_unseen(label)).casefold().split())
+
+
+def _counted(material: Material, label: str) -> str:
+    """A spelling with the splits it stands in, so that it can be told from another that looks the same."""
+    counts = {name: sum(e.target.strip() == label for e in rows) for name, rows in material.splits.items()}
+    listed = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
+    quoted = shown(label) if label.isascii() else ascii(label)
+    return f"{quoted} ({listed})"
 
 
 def broken_targets(material: Material) -> list[Finding]:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from suites.checks import agreement, bias, content, labels, leaks
+from suites.checks import agreement, bias, content, judgements, labels, leaks, media
 from suites.checks.material import Look, Material
 from suites.types import Finding
 
-Level = Literal["block", "warn", "info", "off"]
+Level = Literal["block", "warn", "info", "off", "fix"]
 ORDER = ("block", "warn", "info")
 
 
@@ -33,6 +33,12 @@ CHECKS: dict[str, Check] = {
     "duplicates": Check("the same input twice in one split", leaks.overlaps),
     "near_duplicates": Check("nearly the same input twice in one split", leaks.overlaps),
     "copies": Check("rows of an exam that ask the same, and so count as one piece of evidence"),
+    "unseen_media": Check("images, sound or video beside the text, which no model here is shown", media.media),
+    "judged_rows": Check("rows that a column marks as bad answers, or as not to be learnt", judgements.judgements),
+    "rated_rows": Check("rows rated in numbers, all of which count alike", judgements.judgements),
+    "masked_rows": Check("rows that say in a column which part of them is learnt", judgements.judgements),
+    "left_out": Check("training rows that are left out, as the level `fix` of another check asks for"),
+    "near_groups": Check("rows nearly the same as most others, which no split can keep together"),
     "conflicts": Check("the same input with different targets", leaks.overlaps),
     "train_validation_overlap": Check("validation inputs that stand in the training set", leaks.overlaps),
     "train_validation_near": Check("validation inputs nearly the same as one of the training set", leaks.overlaps),
@@ -58,6 +64,7 @@ CHECKS: dict[str, Check] = {
     "majority": Check("what always giving the most common training target would score", labels.majority),
     "imbalance": Check("labels that training hardly shows beside others it shows all the time", labels.imbalance),
     "unseen_labels": Check("labels that an exam asks for and training never shows", labels.unseen_labels),
+    "label_variants": Check("one label in several spellings: case, spaces, Unicode forms", labels.label_variants),
     "broken_targets": Check("targets that the task's own metrics would not give full marks", labels.broken_targets),
     "unreviewed": Check("synthetic rows that name no reviewer", content.unreviewed),
     "roles": Check("conversations with a side missing, roles out of turn, or empty turns", content.roles),
@@ -81,6 +88,10 @@ CHECKS: dict[str, Check] = {
 }
 
 
+FIXABLE = ("duplicates", "conflicts", "judged_rows", *(name for name in CHECKS if name.startswith("train_")))
+"""The checks whose level may be `fix`: the training rows that they find are left out, and the experiment goes on."""
+
+
 def looks() -> list[Look]:
     """Every function that looks, once, in the order of the table."""
     return list(dict.fromkeys(check.look for check in CHECKS.values() if check.look))
@@ -92,7 +103,7 @@ def check(
     """Every finding about the material, the gravest first; `on_step` is called after each of `looks`.
 
     `levels` replaces a check's own level by name, the way `data.findings` does in the experiment file; what is `off`
-    is left out.
+    is left out. What `fix` has not mended, such as copies within an exam, keeps its own level.
     """
     findings: list[Finding] = []
     for look in looks():
@@ -107,5 +118,5 @@ def at_levels(findings: list[Finding], levels: Mapping[str, Level]) -> list[Find
     for finding in findings:
         level = levels.get(finding.check, finding.level)
         if level != "off":
-            kept.append(replace(finding, level=level))
+            kept.append(finding if level == "fix" else replace(finding, level=level))
     return sorted(kept, key=lambda finding: ORDER.index(finding.level))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from suites.data.formats import FORMATS, PLAIN, Fields, Format, recognise
+from suites.data.formats import FORMATS, PLAIN, RATED, Fields, Format, rating, recognise
 from suites.data.readers import is_whole, refuse_rows, scan
 from suites.errors import UserError
 from suites.metrics import table
@@ -63,8 +63,7 @@ def _format(source: Path | str, row: Json, columns: Mapping[str, str], slices: S
     """The format of a file by its first row. Raises UserError when there is none, or a column is missing."""
     form = recognise(row, columns)
     if form and form.read is None:
-        what = f"these are {form.title}, which say what is better, not what to answer"
-        raise UserError(what, str(source), "give a file of examples, or map `columns: {input: ..., target: ...}`")
+        raise _no_examples(form, source, row)
     wanted = {} if form else {name: columns.get(name, name) for name in PLAIN.needs}
     wanted |= {name: columns[name] for name in ("id", "cluster") if name in columns}
     wanted |= {name: name for name in slices}
@@ -75,6 +74,31 @@ def _format(source: Path | str, row: Json, columns: Mapping[str, str], slices: S
         fix += "" if form else f"; or give {known}"
         raise UserError(f"no column {', '.join(missing)}; the file has {', '.join(map(str, row))}", f"{source}:1", fix)
     return form
+
+
+def _no_examples(form: Format, source: Path | str, row: Json) -> UserError:
+    what = f"these are {form.title}, which say what is better, not what to answer"
+    learn = "learn from them as `data.preferences` with `training: {method: %s}`"
+    if form is not RATED:
+        check = "check a bare file by `harness check --preferences FILE`"
+        fix = f"{learn % 'dpo'} ({check}); or map `columns: {{input: ..., target: ...}}` to columns of text"
+        return UserError(what, str(source), fix)
+    column = rating(row)
+    fix = (
+        f"{learn % 'kto'}; or leave the bad answers out of the file; or, where `{column}` judges no answer, "
+        f"{_as_no_rating(row)}"
+    )
+    return UserError(f"{what} (`{column}`)", str(source), fix)
+
+
+def _as_no_rating(row: Json) -> str:
+    """How to say that a row with a truth value beside its answer is an example: a mapped column settles the format."""
+    turns = next((name for name in ("messages", "conversations") if name in row), None)
+    if turns:
+        return f"map `columns: {{messages: {turns}}}` (`--columns messages={turns}`)"
+    if isinstance(row.get("prompt"), str):
+        return "map `columns: {input: prompt, target: completion}` (`--columns input=prompt,target=completion`)"
+    return "rename it"
 
 
 def _example(form: Format, row: Json, columns: Mapping[str, str], slices: Sequence[str]) -> Example:

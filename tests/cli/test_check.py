@@ -1,11 +1,12 @@
 """`harness check`: findings for people and machines, exit codes, bare files, mending, and leaks in the decision."""
 
 import json
+import os
 
 import pytest
 import tiny_models
 import yaml
-from workspaces import decided, recorded_experiment, run, select, write_jsonl
+from workspaces import decided, opened, recorded_experiment, run, select, tiny_training, write_jsonl
 
 from harness.cli.main import main
 from harness.view import terminal
@@ -172,3 +173,56 @@ def test_plain_text_has_no_input_to_miss(capsys, tmp_path):
     _, out, err = checked(capsys, "--train", path, "--json")
     assert "plain text, 3 rows" in err
     assert "empty_input" not in out
+
+
+def training_here(folder, **findings):
+    """An experiment that trains on 20 rows, three of which the exam asks and two of which are copies."""
+    path = tiny_training(folder, tiny_models.build("qwen2", folder / "base"))
+    exam = [json.loads(line) for line in (folder / "test.jsonl").read_text().splitlines()]
+    own = [{"id": f"n{i}", "input": f"{i * 7919 % 997} of my own {i}", "target": "order"} for i in range(15)]
+    seen = [{**row, "id": f"seen {row['id']}"} for row in exam[:3]]
+    write_jsonl(folder / "train.jsonl", [*own, *seen, *({**row, "id": f"{row['id']} again"} for row in own[:2])])
+    content = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**content, "data": {**content["data"], "findings": findings}}))
+    return path
+
+
+def test_a_leak_that_blocks_names_the_setting_and_the_line_that_go_on(capsys, tmp_path):
+    path = training_here(tmp_path)
+    code, _, err = checked(capsys, path)
+    assert code == 6
+    assert "`data.findings: {train_test_overlap: fix}`, which is on record" in err
+    [line] = [i for i, text in enumerate(path.read_text().splitlines(), 1) if "train.jsonl" in text]
+    assert f"--fix {os.path.relpath(tmp_path / 'mended')}` and in line {line} `train: mended/train.jsonl`" in err
+
+
+def test_training_rows_that_the_exam_asks_are_left_out_on_record_and_the_run_goes_on(capsys, tmp_path):
+    path = training_here(tmp_path, train_test_overlap="fix", duplicates="fix", train_test_near="off")
+    code, out, _ = checked(capsys, path, "--json")
+    found = {finding["check"]: finding for finding in json.loads(out)}
+    assert code == 0
+    text = "5 of the 20 training rows are left out, as `data.findings` asks: 3 seen in test, 2 same input and target"
+    assert found["left_out"]["message"] == text
+    assert found["left_out"]["rows"] == ["seen test0", "seen test1", "seen test2", "n0 again", "n1 again"]
+    assert "train_test_overlap" not in found
+    assert [example.id for example in opened(path).splits["train"]] == [f"n{i}" for i in range(15)]
+
+
+def test_most_of_the_training_rows_are_never_left_out(capsys, tmp_path):
+    path = training_here(tmp_path, train_test_overlap="fix")
+    write_jsonl(tmp_path / "train.jsonl", [*map(json.loads, (tmp_path / "test.jsonl").read_text().splitlines())])
+    code, _, err = checked(capsys, path)
+    assert (code, "40 of the 40 training rows would be left out, more than 50%" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"secrets": "fix"}, "`data.findings.secrets` cannot be `fix`, which leaves out training rows: duplicates, "),
+        ({"duplicates": "fix"}, "this candidate has learnt from its rows already"),
+    ],
+)
+def test_rows_are_left_out_where_they_have_not_been_learnt_from(capsys, tmp_path, settings, sentence):
+    path = leaky(tmp_path / "x", gains=10, seen=(3,), findings=settings)
+    code, _, err = checked(capsys, path)
+    assert (code, sentence in err) == (2, True)

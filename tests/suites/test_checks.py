@@ -201,6 +201,49 @@ PLANTED = {
         ("r0", "r1"),
         "1 input of the test set, 2 rows, with different targets",
     ),
+    "unseen_media": (
+        "block",
+        {"train": [*clean(1, "a"), *with_columns(rows(("<image>Which desk?", "x")), images=["1.jpg"])]},
+        ("r0",),
+        "1 of the 2 train rows come with images, sound or video (`images`)",
+    ),
+    "judged_rows": (
+        "block",
+        {
+            "train": [
+                *with_columns(rows(("a", "x"), ("b", "y")), label=1),
+                *with_columns(rows(("c", "y"), prefix="b"), label=0),
+            ]
+        },
+        ("b0",),
+        "1 of the 3 train rows are marked by `label` as not to be learnt, or as bad answers; `judged_rows: fix`",
+    ),
+    "rated_rows": (
+        "block",
+        {
+            "train": [
+                *with_columns(rows(("a", "x")), reward="0.5"),
+                *with_columns(rows(("b", "y"), prefix="b"), reward=2),
+            ]
+        },
+        ("r0",),
+        "the train rows are rated by `reward`, from 0.5 to 2, and all count alike",
+    ),
+    "masked_rows": (
+        "block",
+        {"train": with_columns(rows(("a", "x")), masks=[0, 1])},
+        ("r0",),
+        "1 of the 1 train rows say by `masks` which part is learnt",
+    ),
+    "label_variants": (
+        "warn",
+        {
+            "train": rows(*[("a", "billing"), ("b", "Straße")] * 5),
+            "test": rows(("c", "Billing "), ("d", "STRASSE"), prefix="t"),
+        },
+        ("t0", "t1"),
+        "2 labels are spelled in several ways: 'billing' (train 5) and 'Billing' (test 1); 'Stra\\xdfe' (train 5) and",
+    ),
     "small_train": ("warn", {"train": clean(99, "a")}, (), "99 training rows"),
     "small_test": ("warn", {"test": clean(SMALL_EXAM - 1, "c")}, (), "199 test rows"),
     "majority": (
@@ -218,7 +261,7 @@ def material(data):
 
 # What a tokenizer finds is planted in test_training_row_checks.py, the rest in test_check_command.py.
 BY_TOKENIZER = {"chat_template", "double_bos", "truncation", "no_stop", "untrained", "prompt_prefix"}
-BY_COMMAND = {"copies", "roles", "equal_preferences", "longer_chosen"}
+BY_COMMAND = {"copies", "left_out", "near_groups", "roles", "equal_preferences", "longer_chosen"}
 
 
 def test_every_check_has_a_planted_case():

@@ -125,7 +125,7 @@ def test_rated_answers_as_text_and_as_turns(rated):
     assert (list(turns.prompt), turns.completion, turns.label) == ([USER], "It is green.", False)
 
 
-@pytest.mark.parametrize(("label", "found"), [(1, "1"), (None, "null"), ("good", "'good'"), ([], "a list")])
+@pytest.mark.parametrize(("label", "found"), [(2, "2"), (None, "null"), ("good", "'good'"), ([], "a list")])
 def test_a_rating_is_true_or_false(rated, label, found):
     message = refused(rated, {"prompt": "p", "completion": "a", "label": label})
     assert f"column `label` is {found}, expected true or false" in message
