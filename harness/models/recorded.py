@@ -1,7 +1,11 @@
-"""Answers from a file: one JSON object per line, `{"id": ..., "completion": ...}`, replayed by example id."""
+"""Answers from a file: one JSON object per line, `{"id": ..., "completion": ...}`, replayed by example id.
+
+Lines of an OpenAI batch output are read too, by their `custom_id`. Keys that are not known are left unread.
+"""
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import sys
@@ -101,12 +105,11 @@ def _parse(line: bytes) -> tuple[str, Completion]:
         raise ValueError("not an answer: nested too deeply") from error
     if not isinstance(row, dict):
         raise ValueError(f"found {_kind(row)}, expected an object")
-    if unknown := sorted(row.keys() - KEYS):
-        raise ValueError(f"unknown key {unknown[0]!r}")
+    row = _named(row)
     error_text = row.get("error")
     if error_text is not None and (not isinstance(error_text, str) or not error_text):
         raise ValueError(f"error is {_kind(error_text)}, expected text or null")
-    example_id = row.get("id")
+    example_id = row["id"]
     if not isinstance(example_id, str) or not example_id:
         raise ValueError(f"id is {_kind(example_id)}, expected text")
     text = row.get("completion", "" if error_text else None)
@@ -121,6 +124,34 @@ def _parse(line: bytes) -> tuple[str, Completion]:
         error=error_text,
         scores=_scores(row),
     )
+
+
+def _named(row: Json) -> Json:
+    """A row under our names, its id as text, as those of the exam are. Raises ValueError for a name nearly ours."""
+    if "custom_id" in row and "response" in row:
+        row = _from_batch(row)
+    for key in sorted(row.keys() - KEYS):
+        if near := difflib.get_close_matches(key, KEYS, n=1, cutoff=0.8):
+            raise ValueError(f"unknown key {key!r}; did you mean `{near[0]}`?")
+    example_id = row.get("id", row.get("custom_id"))
+    number = isinstance(example_id, int) and not isinstance(example_id, bool)
+    return {**row, "id": str(example_id) if number else example_id}
+
+
+def _from_batch(row: Json) -> Json:
+    """A line of an OpenAI batch output as an answer of ours (platform.openai.com/docs/guides/batch)."""
+    body = (row.get("response") or {}).get("body") or {}
+    error = row.get("error") or body.get("error")
+    if error:
+        said = [str(error[key]) for key in ("code", "message") if error.get(key)] if isinstance(error, dict) else []
+        return {"id": row["custom_id"], "error": ": ".join(said) or str(error)}
+    try:
+        choice, usage = body["choices"][0], body.get("usage") or {}
+        text = choice["message"].get("content") or ""
+    except (KeyError, IndexError, TypeError, AttributeError):
+        raise ValueError("the response of the batch holds no chat completion") from None
+    tokens = {"tokens_in": usage.get("prompt_tokens") or 0, "tokens_out": usage.get("completion_tokens") or 0}
+    return {"id": row["custom_id"], "completion": text, **tokens}
 
 
 def _count(row: Json, key: str) -> int:

@@ -15,7 +15,7 @@ from suites.checks.leaks import SEEN, find_alike, overlap_name, questions
 from suites.checks.material import Material
 from suites.checks.table import FIXABLE
 from suites.data.examples import grouped
-from suites.data.readers import BOM
+from suites.data.readers import BOM, delimiter
 from suites.errors import UserError
 from suites.types import Example
 
@@ -150,11 +150,12 @@ def _lines(content: bytes, _: Path) -> Pieces:
 def _records(content: bytes, path: Path) -> Pieces:
     """The header, and the rows as they stand in the file, which may be several lines long each."""
     lines = io.StringIO(content.decode(), newline="").readlines()
-    reader = csv.reader(lines, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
+    sign, named = delimiter(content.decode(), path)
+    reader = csv.reader(lines, delimiter=sign, strict=True)
     pieces: list[tuple[bytes, bool]] = []
     start = 0
     for number, row in enumerate(reader):
-        pieces.append(("".join(lines[start : reader.line_num]).encode(), bool(row) and number > 0))
+        pieces.append(("".join(lines[start : reader.line_num]).encode(), bool(row) and number > named))
         start = reader.line_num
     return pieces
 

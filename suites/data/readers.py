@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -186,9 +188,10 @@ def _csv(path: Path) -> Iterator[Scanned]:
         raise _not_utf8(path, content, error) from None
     # Python's own limit is shorter than many a prompt; it holds for the whole process, so it is only ever raised.
     csv.field_size_limit(max(csv.field_size_limit(), len(content)))
-    reader = csv.reader(text, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
+    sign, named = delimiter(text.getvalue(), path)
+    reader = csv.reader(text, delimiter=sign, strict=True)
     try:
-        header = next(reader, [])
+        header = next(itertools.islice(reader, named, None), [])
         for name in sorted({name for name in header if header.count(name) > 1}):
             yield f"{path.name}:1", f"the header names `{name}` twice"
         for row in reader:
@@ -199,6 +202,25 @@ def _csv(path: Path) -> Iterator[Scanned]:
                 yield where, dict(zip(header, row, strict=True))
     except csv.Error as error:
         yield f"{path.name}:{reader.line_num}", str(error)
+
+
+def delimiter(text: str, path: Path) -> tuple[str, int]:
+    """What divides the columns of a table, and how many lines before the header say so (`sep=;`, as Excel writes it).
+
+    The sign that the file's name promises, or the first that divides the header and the first rows into equally many
+    columns, two at least.
+    """
+    usual = "\t" if path.suffix == ".tsv" else ","
+    if said := re.match(r'"?sep=([,;|\t])"?\r?\n', text, re.IGNORECASE):
+        return said[1], 1
+    for sign in dict.fromkeys((usual, ",", ";", "\t", "|")):
+        try:
+            rows = list(itertools.islice(csv.reader(io.StringIO(text, newline=""), delimiter=sign, strict=True), SHOWN))
+        except csv.Error:
+            continue
+        if len(widths := {len(row) for row in rows if row}) == 1 and widths.pop() > 1:
+            return sign, 0
+    return usual, 0
 
 
 def _not_utf8(path: Path, content: bytes, error: UnicodeDecodeError) -> UserError:
