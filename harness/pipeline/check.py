@@ -16,6 +16,7 @@ from harness.experiment.material import left_out_rows, of_experiment
 from harness.experiment.prompts import asked_columns
 from harness.experiment.splits import loose_rows
 from harness.observe.progress import phase, say
+from harness.pipeline.check_prompts import long_prompts
 from harness.store import experiments
 from harness.training import types
 from suites.checks import table
@@ -41,7 +42,7 @@ def check(session: Session) -> None:
     levels = experiment.config.data.findings
     training_data.check(experiment, splits)
     findings = look(_material(session), levels)
-    findings += at_levels([*of_tokens(session), *of_folds(session)], levels)
+    findings += at_levels([*of_tokens(session), *long_prompts(session), *of_folds(session)], levels)
     findings += training_data.findings(experiment, splits)
     findings += at_levels(loose_rows(experiment, session.files), levels)
     findings += at_levels(exam_power.copied_rows(experiment, splits), levels)

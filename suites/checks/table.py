@@ -79,6 +79,7 @@ CHECKS: dict[str, Check] = {
     "label_rates": Check("labels that go with a group in training", bias.label_rates),
     "chat_template": Check("conversations that the base's chat template refuses"),
     "double_bos": Check("rows that begin with two begin-of-text tokens"),
+    "long_prompts": Check("prompts that the base cannot read whole, with room for the answer"),
     "truncation": Check("rows that are longer than the training length"),
     "no_stop": Check("answers without a token that ends them"),
     "untrained": Check("rows in which nothing carries the loss"),

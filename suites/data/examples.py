@@ -59,6 +59,11 @@ def read_data(source: Path | str, columns: Mapping[str, str], slices: Sequence[s
     return DataFile(name, form.title if form else "nothing", _unique_ids(examples, source, rows, columns))
 
 
+def missing_columns(name: str, row: Json, columns: Mapping[str, str], slices: Sequence[str]) -> None:
+    """Raises UserError when a file with this first row is in no known format, or lacks a column."""
+    _format(name, row, columns, slices)
+
+
 def _format(source: Path | str, row: Json, columns: Mapping[str, str], slices: Sequence[str]) -> Format:
     """The format of a file by its first row. Raises UserError when there is none, or a column is missing."""
     form = recognise(row, columns)
@@ -70,10 +75,37 @@ def _format(source: Path | str, row: Json, columns: Mapping[str, str], slices: S
     missing = [f"`{theirs}`" for theirs in wanted.values() if theirs not in row]
     if form is None or missing:
         known = "; ".join(f"{' and '.join(f.needs)} ({f.title})" for f in FORMATS.values() if f.read and f is not PLAIN)
-        fix = "map them in the experiment file, e.g. `data: {columns: {input: text, target: label}}`"
+        fix = f"map them, such as by `data: {{columns: {{{_guess(row, columns)}}}}}`"
         fix += "" if form else f"; or give {known}"
         raise UserError(f"no column {', '.join(missing)}; the file has {', '.join(map(str, row))}", f"{source}:1", fix)
     return form
+
+
+ANSWERS = (
+    "target",
+    "label",
+    "category",
+    "class",
+    "intent",
+    "team",
+    "answer",
+    "output",
+    "completion",
+    "response",
+    "summary",
+)
+"""What people call the column with the answer, the likeliest first."""
+
+
+def _guess(row: Json, columns: Mapping[str, str]) -> str:
+    """A mapping of the file's own columns that may be meant, for a sentence: the longest text is the question."""
+    texts = [name for name, value in row.items() if isinstance(value, str)]
+    target = columns.get("target", "target")
+    if target not in row:
+        target = next((name for known in ANSWERS for name in texts if name.lower() == known), "...")
+    rest = [name for name in texts if name != target]
+    asked = "input" if "input" in rest else max(rest, key=lambda name: len(row[name]), default="...")
+    return f"input: {asked}, target: {target}"
 
 
 def _no_examples(form: Format, source: Path | str, row: Json) -> UserError:

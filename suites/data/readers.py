@@ -49,17 +49,25 @@ def read_rows(source: Path | str) -> list[Row]:
     return rows
 
 
-def scan(source: Path | str) -> list[Scanned]:
-    """Like `read_rows`, with the reason in place of a row that cannot be read. Raises UserError for a bad file."""
+def first_row(source: Path | str) -> Json | None:
+    """The first row that can be read; None where there is none. Raises UserError for a bad file."""
+    return next((row for _, row in scan(source, most=1) if not isinstance(row, str)), None)
+
+
+def scan(source: Path | str, most: int | None = None) -> list[Scanned]:
+    """Like `read_rows`, with the reason in place of a row that cannot be read. Raises UserError for a bad file.
+
+    `most` is how many are wanted; the others are not looked at.
+    """
     if hub.is_dataset(source):
-        rows = hub.rows(source)
+        rows = hub.rows(source, most)
         return [(f"{Path(source).name}: row {number}", row) for number, row in enumerate(rows, 1)]
     path = Path(source)
     readers = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".tsv": _csv, ".parquet": _parquet}
     try:
         if path.suffix not in readers:
             raise UserError(f"unknown kind of data file: {path.name}", str(path), f"use one of {', '.join(readers)}")
-        return list(readers[path.suffix](path))
+        return list(itertools.islice(readers[path.suffix](path), most))
     except FileNotFoundError:
         raise UserError("no such file", str(path), "check the path; it is relative to the experiment file") from None
     except OSError as error:

@@ -208,6 +208,23 @@ def test_training_rows_that_the_exam_asks_are_left_out_on_record_and_the_run_goe
     assert [example.id for example in opened(path).splits["train"]] == [f"n{i}" for i in range(15)]
 
 
+def test_prompts_that_the_base_cannot_read_whole_are_found_before_anything_runs(capsys, tmp_path):
+    path = tiny_training(tmp_path, tiny_models.build("qwen2", tmp_path / "base"))
+    content = yaml.safe_load(path.read_text())
+    rows_ = [{"id": f"{i}", "input": f"{i} " + "word " * 400 * (i < 2), "target": "order"} for i in range(30)]
+    write_jsonl(tmp_path / "test.jsonl", rows_)
+    content["baselines"] = ["zero_shot", {"few_shot": {"shots": 32}}]
+    path.write_text(yaml.safe_dump(content))
+    code, out, _ = checked(capsys, path, "--json")
+    own, *few = [finding for finding in json.loads(out) if finding["check"] == "long_prompts"]
+    assert (code, own["level"], own["rows"]) == (6, "block", ["0", "1"])
+    assert "2 of the 30 test prompts" in own["message"]
+    assert "256 tokens with 4 for the answer" in own["message"]
+    assert {finding["level"] for finding in few} == {"warn"}
+    assert "12 of the 12 validation prompts of few-shot 32" in few[0]["message"]
+    assert "ask for fewer `shots`" in few[0]["message"]
+
+
 def test_most_of_the_training_rows_are_never_left_out(capsys, tmp_path):
     path = training_here(tmp_path, train_test_overlap="fix")
     write_jsonl(tmp_path / "train.jsonl", [*map(json.loads, (tmp_path / "test.jsonl").read_text().splitlines())])
@@ -226,3 +243,21 @@ def test_rows_are_left_out_where_they_have_not_been_learnt_from(capsys, tmp_path
     path = leaky(tmp_path / "x", gains=10, seen=(3,), findings=settings)
     code, _, err = checked(capsys, path)
     assert (code, sentence in err) == (2, True)
+
+
+def test_a_folder_is_checked_by_its_experiment_file_or_by_its_data_files(capsys, files, tmp_path, monkeypatch):
+    code, out, err = checked(capsys, tmp_path)
+    assert (code, "train_test_overlap" in out) == (6, True)
+    assert "train.jsonl: inputs and targets, 6 rows" in err
+    assert checked(capsys, files[0])[0] == 0, "one file alone is taken for training rows"
+    path = leaky(tmp_path / "x", gains=10, seen=(), findings={"small_train": "off"})
+    monkeypatch.chdir(path.parent)
+    code, out, _ = checked(capsys, ".", "--json")
+    assert (code, "exam_power" in out) == (0, True)
+    path.rename("other.yaml")
+    assert checked(capsys, ".")[0] == 0
+    (tmp_path / "x" / "third.yaml").write_text("experiment: x\n")
+    code, _, err = checked(capsys, ".")
+    assert (code, "2 files that could be the experiment" in err) == (2, True)
+    (tmp_path / "empty").mkdir()
+    assert "no experiment file in the folder" in checked(capsys, tmp_path / "empty")[2]

@@ -62,13 +62,16 @@ FILES = {
 }
 
 
+COLUMNS = ("input", "target", "text", "label", "customer_id", "plan", "language")
+
+
 @pytest.fixture
 def load(tmp_path):
     """Write an experiment file among the files it may point at, and load it."""
 
     def write(text):
         for name in ("train", "validation", "test", "answers", "labels"):
-            (tmp_path / f"{name}.jsonl").write_text("{}\n")
+            (tmp_path / f"{name}.jsonl").write_text(json.dumps(dict.fromkeys(COLUMNS, "x")) + "\n")
         for name, content in FILES.items():
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(content)
@@ -159,6 +162,44 @@ def test_every_problem_is_listed_at_once_with_its_line(refusal):
         f"line 10: `policy.min_gain` {MARGIN}",
         "line 11: `seed` input should be greater than or equal to 0, not -1",
     ]
+
+
+def test_files_columns_and_metrics_are_looked_up_beside_settings_that_are_wrong(refusal):
+    message = refusal(
+        "experiment: x\n"
+        "model: x/y\n"
+        "data:\n"
+        "  train: train.jsonl\n"
+        "  test: tset.jsonl\n"
+        "  split: {validation: 0.1, by: custmer_id}\n"
+        "task:\n"
+        "  prompt: 'Route {{ txt }} of {{ nowhere }}'\n"
+        "  metrics: [exact_mtch, 'evaluate:none_such']\n"
+        "baselines: [{few_shot: {shotz: 3}}, {few_shots: {}}, zero_shot]\n"
+    )
+    has = "the file has input, target, text, label, customer_id, plan, language"
+    lines = problems(message)
+    assert lines[0].startswith("line 5: `data.test` no such file: ")
+    assert lines[1:5] == [
+        f"line 6: `data.split.by: custmer_id`: unknown column; did you mean `customer_id`? {has}",
+        f"line 8: the prompt shows `{{{{ nowhere }}}}`: unknown column; {has}",
+        f"line 8: the prompt shows `{{{{ txt }}}}`: unknown column; did you mean `text`? {has}",
+        "line 9: `exact_mtch`: unknown metric; did you mean `exact_match`?",
+    ]
+    assert lines[5].startswith("line 9: cannot load the evaluate metric 'none_such'")
+    assert lines[6:] == [
+        "line 10: `baselines.0.few_shot.shotz` unknown setting; did you mean `shots`?",
+        "line 10: `baselines.1.few_shots` unknown setting; did you mean `few_shot`?",
+    ]
+
+
+def test_columns_that_are_missing_are_told_with_a_mapping_of_those_that_are_there(refusal, tmp_path):
+    files = "experiment: x\nmodel: x/y\ndata:\n  train: own/rows.csv\n  test: own/rows.csv\n  validation: train.jsonl\n"
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "rows.csv").write_text("Question;Team\nWhere is my parcel?;delivery\n")
+    train, test = problems(refusal(files))
+    assert train.startswith("line 4: `data.train` no column `input`, `target`; the file has Question, Team; map them")
+    assert "such as by `data: {columns: {input: Question, target: Team}}`" in test
 
 
 @pytest.mark.parametrize(
@@ -325,8 +366,9 @@ def test_a_file_that_is_no_text_and_a_file_that_is_not_there_are_refused(refusal
     assert "not valid YAML" in refusal("a: \x07\n")
     with pytest.raises(UserError, match=r"no such file: nope\.yaml"):
         load_experiment(tmp_path / "nope.yaml")
-    with pytest.raises(UserError, match="cannot read the experiment file"):
-        load_experiment(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="no experiment file in the folder"):
+        load_experiment(tmp_path / "empty")
 
 
 def test_anchors_that_hold_themselves_or_explode_end_in_an_ordinary_refusal(refusal):
