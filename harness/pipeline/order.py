@@ -31,15 +31,21 @@ IN_FOLDS: dict[str, Side | None] = {"baseline": "base", "train": None, "exam": "
 
 def run(session: Session) -> None:
     """Every stage in order; what is on record already is not done again. Trouble goes straight to the decision."""
-    for name in STAGES:
-        if name == "decide" or not experiments.stopped(session.store, session.id):
-            do(session, name)
-        if name == "check":
-            found = experiments.findings(session.store, session.id)
-            for finding in found:
-                say(f"{finding.level}: {finding.message} [{finding.check}]")
-            if blocked := way_out(found, session.experiment):
-                say(blocked)
+    with session.store.hold():
+        for name in STAGES:
+            if name == "decide" or not experiments.stopped(session.store, session.id):
+                do(session, name)
+            if name == "check":
+                _tell(session)
+
+
+def _tell(session: Session) -> None:
+    """What the data check found, and the way out where it blocks."""
+    findings = experiments.findings(session.store, session.id)
+    for finding in findings:
+        say(f"{finding.level}: {finding.message} [{finding.check}]")
+    if blocked := way_out(findings, session.experiment):
+        say(blocked)
 
 
 def do(session: Session, name: str) -> None:
