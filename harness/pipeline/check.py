@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.config.yaml_lines import line_of, load
 from harness.experiment import arms, exam_power, specs, training_data
+from harness.experiment.bar import bar_findings
 from harness.experiment.load import Experiment
 from harness.experiment.material import left_out_rows, of_experiment
 from harness.experiment.prompts import asked_columns
@@ -46,6 +47,7 @@ def check(session: Session) -> None:
     findings += training_data.findings(experiment, splits)
     findings += at_levels(loose_rows(experiment, session.files), levels)
     findings += at_levels(exam_power.copied_rows(experiment, splits), levels)
+    findings += at_levels(bar_findings(experiment, arms.base_arms(experiment, splits), splits), levels)
     findings += left_out_rows(session.left_out, len(session.all_splits.get("train", ())))
     findings += exam_power.exam_power(experiment, splits) + exam_power.label_floors(experiment, splits)
     experiments.put_findings(session.store, session.id, findings)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 
 from suites.checks.material import Material, Splits
 from suites.metrics import table
 from suites.model import Completion
 from suites.normalise import without_unseen
-from suites.types import Finding
+from suites.types import Example, Finding
 
 FEW_SHOT_BELOW = 100
 COMPLEX_FROM, BEST_FROM = 500, 2000
@@ -17,6 +18,7 @@ SMALL_EXAM = 200
 # Targets are labels where there are few of them, and each is used several times.
 MOST_LABELS, LEAST_USES = 200, 5
 IMBALANCE, RARE = 20, 5
+LONGEST_LABEL = 60
 
 
 def sizes(material: Material) -> list[Finding]:
@@ -43,6 +45,14 @@ def label_counts(splits: Splits) -> Counter[str] | None:
     train = splits.get("train", ())
     counts = Counter(example.target.strip() for example in train)
     return counts if 2 <= len(counts) <= MOST_LABELS and len(train) >= LEAST_USES * len(counts) else None
+
+
+def label_names(train: Sequence[Example]) -> list[str] | None:
+    """The labels of training rows by name; `None` where targets are free text, JSON, or longer than a label is."""
+    counts = label_counts({"train": train})
+    if not counts or any(len(label) > LONGEST_LABEL or "\n" in label or label[:1] in "{[" for label in counts):
+        return None
+    return sorted(counts)
 
 
 def majority(material: Material) -> list[Finding]:

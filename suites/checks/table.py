@@ -59,6 +59,9 @@ CHECKS: dict[str, Check] = {
     "unseen_leaks": Check(
         "what the search for leaks cannot see: paraphrases, and short inputs inside a longer text", leaks.overlaps
     ),
+    "no_instruction": Check("prompts of the bar that do not say what to do"),
+    "unnamed_labels": Check("labels that no prompt of the bar names"),
+    "added_prompt": Check("a prompt that is added to the default bar: one that lists the labels"),
     "small_train": Check("fewer training rows than fine-tuning usually takes", labels.sizes),
     "small_test": Check("a test set that decides only large differences", labels.sizes),
     "majority": Check("what always giving the most common training target would score", labels.majority),

@@ -261,7 +261,17 @@ def material(data):
 
 # What a tokenizer finds is planted in test_training_row_checks.py, the rest in test_check_command.py.
 BY_TOKENIZER = {"long_prompts", "chat_template", "double_bos", "truncation", "no_stop", "untrained", "prompt_prefix"}
-BY_COMMAND = {"copies", "left_out", "near_groups", "roles", "equal_preferences", "longer_chosen"}
+BY_COMMAND = {
+    "added_prompt",
+    "no_instruction",
+    "unnamed_labels",
+    "copies",
+    "left_out",
+    "near_groups",
+    "roles",
+    "equal_preferences",
+    "longer_chosen",
+}
 
 
 def test_every_check_has_a_planted_case():
