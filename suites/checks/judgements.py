@@ -31,13 +31,13 @@ def judgements(material: Material) -> list[Finding]:
 
     A column with one value for each target and one target for each value is another name for the target.
     """
-    return [
-        finding
-        for name, examples in material.splits.items()
-        for column in (*JUDGING, *RATING, *MASKS)
-        if column not in material.shown.get(name, ())
-        for finding in _judged(name, examples, column)
-    ]
+    findings: list[Finding] = []
+    for name, examples in material.splits.items():
+        there = {column for example in examples for column in example.columns} - {*material.shown.get(name, ())}
+        for column in (*JUDGING, *RATING, *MASKS):
+            if column in there:
+                findings += _judged(name, examples, column)
+    return findings
 
 
 def _judged(name: str, examples: Sequence[Example], column: str) -> Iterator[Finding]:

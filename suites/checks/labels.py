@@ -104,9 +104,9 @@ def unseen_labels(material: Material) -> list[Finding]:
 def label_variants(material: Material) -> list[Finding]:
     """Labels that differ by case, spaces or the form of their characters alone: to an exact metric, other answers."""
     spelled: dict[str, Counter[str]] = {}
-    for examples in material.splits.values():
-        for example in examples:
-            spelled.setdefault(_folded(example.target), Counter())[example.target.strip()] += 1
+    targets = Counter(example.target.strip() for examples in material.splits.values() for example in examples)
+    for target, count in targets.items():
+        spelled.setdefault(_folded(target), Counter())[target] += count
     total = sum(map(Counter.total, spelled.values()))
     several = {label: ways for label, ways in spelled.items() if len(ways) > 1}
     if not several or not 2 <= len(spelled) <= MOST_LABELS or total < LEAST_USES * len(spelled):

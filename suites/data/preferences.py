@@ -129,7 +129,7 @@ def _pair(row: Fields) -> tuple[list[Message], str, str]:
             return prompt, chosen, rejected
         shared = _shared_text(chosen, rejected)
         return _as_turns(shared), chosen[len(shared) :], rejected[len(shared) :]
-    ours, theirs = row.turns("chosen"), row.turns("rejected")
+    ours, theirs = _whole(row, "chosen"), _whole(row, "rejected")
     given = row.get("prompt")
     prompt = [] if given is None else row.turns("prompt") if isinstance(given, list) else _as_turns(row.text("prompt"))
     shared_turns = _shared_turns(ours, theirs)
@@ -137,6 +137,14 @@ def _pair(row: Fields) -> tuple[list[Message], str, str]:
         prompt = []
     rest = ours[len(shared_turns) :], theirs[len(shared_turns) :]
     return [*prompt, *shared_turns], _answer(rest[0], "chosen"), _answer(rest[1], "rejected")
+
+
+def _whole(row: Fields, column: str) -> list[Message]:
+    """The turns of an answer. Raises ValueError where the last of them is marked as not to be learnt."""
+    turns = row.turns(column)
+    if len(row.lessons(column)) < len(turns):
+        raise ValueError(f"column `{column}` ends with an answer that is marked as not to be learnt")
+    return turns
 
 
 def _as_turns(prompt: str) -> list[Message]:

@@ -33,7 +33,7 @@ def read_turn(number: int, value: Any) -> Message:
     turn = {key: item for key, item in value.items() if item is not None}  # Parquet fills in what a turn lacks
     who, what = ("role", "content") if "role" in turn else ("from", "value")
     role = turn.get(who)
-    if not isinstance(role, str) or role not in ROLES:
+    if not isinstance(role, str) or role.lower() not in ROLES:
         shown = repr(role) if isinstance(role, str) else kind(role)
         raise ValueError(f"turn {number} has the role {shown}, expected system, user, assistant or tool")
     if "function_call" in turn and "tool_calls" not in turn:  # OpenAI's older word for one call
@@ -46,7 +46,7 @@ def read_turn(number: int, value: Any) -> Message:
     kept = {key: turn[key] for key in KEPT if key in turn}
     if kept and not is_whole(json.dumps(kept, ensure_ascii=False, default=str)):
         raise ValueError(f"turn {number}: {' or '.join(kept)} has half a character (a lone surrogate)")
-    return cast(Message, {"role": ROLES[role], "content": content, **kept})
+    return cast(Message, {"role": ROLES[role.lower()], "content": content, **kept})
 
 
 def _part(number: int, part: Any) -> str:
