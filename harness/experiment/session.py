@@ -81,13 +81,14 @@ class Session:
         _register(experiment, self.store)
         experiments.put_fold(self.store, experiment.id, self.id, number)
         fold = Session(experiment, self.store, self._loaded)
-        fold.splits = part
+        fold.all_splits = part
         return fold
 
     def on(self, store: Store) -> Session:
         """This session on a copy of its store; no data is read again."""
         other = Session(self.experiment, store)
-        other.splits, other.folds = self.splits, tuple(fold.on(store) for fold in self.folds)
+        other.all_splits, other.splits = self.all_splits, self.splits
+        other.folds = tuple(fold.on(store) for fold in self.folds)
         return other
 
     def model(self, spec: ModelSpec) -> Cached:

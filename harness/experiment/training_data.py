@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from baselines.arm import Prompter
 from harness.config.recipe import TrainingConfig
@@ -19,10 +18,8 @@ from harness.store.training import RewardAccuracy
 from harness.training import PairRow, RatedRow, TrainingData, TrainRow, types
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.data.examples import read_examples
-from suites.data.formats import RATED, recognise
 from suites.data.hub import locate
-from suites.data.preferences import read_preferences, read_rated
-from suites.data.readers import read_rows
+from suites.data.preferences import read_compared
 from suites.normalise import normalise
 from suites.similarity.identity import asked
 from suites.types import Example, Finding, Preference, Rated
@@ -116,11 +113,7 @@ def _preferences(experiment: Experiment) -> tuple[Sequence[Preference], Sequence
     file = experiment.config.data.preferences
     if not file:
         return (), ()
-    source: Path | str = locate(file, experiment.folder)
-    first = next((row for _, row in read_rows(source)), {})
-    if recognise(first, {}) is RATED:
-        return (), read_rated(source)
-    return read_preferences(source), ()
+    return read_compared(locate(file, experiment.folder))
 
 
 def _is_held_out(pair: Preference) -> bool:

@@ -28,7 +28,7 @@ from suites.checks.material import Material
 from suites.checks.preferences import preference_findings
 from suites.checks.table import CHECKS, FIXABLE, Level, at_levels, looks
 from suites.data.examples import DataFile, read_data, read_examples
-from suites.data.preferences import read_preferences
+from suites.data.preferences import read_compared
 from suites.data.turns import transcript
 from suites.similarity.identity import asked, telling_columns
 from suites.types import Example, Finding
@@ -106,8 +106,11 @@ def show_row(session: Session) -> None:
 
 
 def of_preferences(path: Path) -> list[Finding]:
-    """What is wrong with a file of preference pairs."""
-    pairs = read_preferences(path)
+    """What is wrong with a file of preference pairs; of rated answers, how many are good."""
+    pairs, rated = read_compared(path)
+    if rated:
+        say(f"{path.name}: rated answers, {len(rated):,}, of which {sum(row.label for row in rated):,} are good")
+        return []
     say(f"{path.name}: preference pairs, {len(pairs):,}")
     texts = [(transcript(pair.prompt), pair.chosen, pair.rejected) for pair in pairs]
     return preference_findings(texts, [pair.id for pair in pairs])

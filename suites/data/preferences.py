@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from suites.data.formats import PAIRS, RATED, RATINGS, Fields, Format, rating, recognise
-from suites.data.readers import is_whole, kind, read_rows, refuse_rows
+from suites.data.readers import first_row, is_whole, kind, read_rows, refuse_rows
 from suites.data.turns import yes_or_no
 from suites.errors import UserError
 from suites.model import Message
@@ -51,6 +51,14 @@ def read_rated(source: Path | str) -> tuple[Rated, ...]:
     unique = [_placed(row, where, seen, bad) for where, row in rated]
     refuse_rows(bad, source)
     return tuple(unique)
+
+
+def read_compared(source: Path | str) -> tuple[tuple[Preference, ...], tuple[Rated, ...]]:
+    """Pairs, or rated answers, whichever the first row is. Raises UserError for all bad rows."""
+    first = first_row(source)
+    if first is not None and recognise(first, {}) is RATED:
+        return (), read_rated(source)
+    return read_preferences(source), ()
 
 
 def _expect(wanted: Format, rows: Sequence[tuple[str, Json]], source: Path | str) -> None:

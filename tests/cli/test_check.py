@@ -12,6 +12,7 @@ from harness.cli.main import main
 from harness.view import terminal
 from reports.outputs import markdown
 
+ANSWER = {"role": "assistant", "content": "yes"}
 TEXT = "please send the blue paper lamp of my order to the other address that I gave you last week"
 
 
@@ -261,3 +262,9 @@ def test_a_folder_is_checked_by_its_experiment_file_or_by_its_data_files(capsys,
     assert (code, "2 files that could be the experiment" in err) == (2, True)
     (tmp_path / "empty").mkdir()
     assert "no experiment file in the folder" in checked(capsys, tmp_path / "empty")[2]
+
+
+def test_a_file_of_rated_answers_is_read_where_preferences_are(capsys, tmp_path):
+    rated = [{"messages": [{"role": "user", "content": f"{i}?"}, ANSWER], "label": i > 0} for i in range(3)]
+    code, _, err = checked(capsys, "--preferences", write_jsonl(tmp_path / "rated.jsonl", rated))
+    assert (code, err) == (0, "rated.jsonl: rated answers, 3, of which 2 are good\n")
