@@ -6,11 +6,12 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.config.yaml_lines import line_of, load
-from harness.experiment import arms, exam_power, specs, training_data
+from harness.experiment import arms, exam_power, lifetimes, specs, training_data
 from harness.experiment.bar import bar_findings
 from harness.experiment.load import Experiment
 from harness.experiment.material import left_out_rows, of_experiment
@@ -50,6 +51,7 @@ def check(session: Session) -> None:
     findings += at_levels(bar_findings(experiment, arms.base_arms(experiment, splits), splits), levels)
     findings += left_out_rows(session.left_out, len(session.all_splits.get("train", ())))
     findings += exam_power.exam_power(experiment, splits) + exam_power.label_floors(experiment, splits)
+    findings += lifetimes.findings(experiment.config, date.today())
     experiments.put_findings(session.store, session.id, findings)
 
 
