@@ -55,7 +55,7 @@ def copied_rows(experiment: Experiment, splits: Splits) -> list[Finding]:
     exams_ = [(exam, exams.own_columns(exam)) for exam in _suites(experiment)]
     task = exams.task_suite(experiment, splits, "test")
     findings = []
-    for exam, columns in [(task, asked_columns(experiment)), *exams_]:
+    for exam, columns in [(task, asked_columns(experiment, splits)), *exams_]:
         if rows := copied(exam.examples, columns):
             clusters = len({example.cluster for example in exam.examples})
             text = (

@@ -27,7 +27,7 @@ def of_experiment(experiment: Experiment, splits: Splits) -> Material:
         pairs = read_calibration(experiment.resolve(calibration))
         exams[CALIBRATION] = [Example(p.id, {"input": p.input}, label.choice, p.id) for p, label in pairs]
     suite = task_suite(experiment, splits, "test")
-    shown: dict[str, Sequence[str]] = {name: asked_columns(experiment) for name in splits}
+    shown: dict[str, Sequence[str]] = dict.fromkeys(splits, asked_columns(experiment, splits))
     shown |= {f"{exam.name} suite": own_columns(exam) for exam in suites}
     return Material(splits, exams, suite.metrics, suite.schema, config.task.slices, shown)
 

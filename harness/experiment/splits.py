@@ -45,12 +45,13 @@ def read_splits(experiment: Experiment, files: Mapping[str, DataFile], keep: Map
     elif settings:
         links = () if all(e.id in (keep or {}) for e in splits["train"]) else _ties(experiment, splits["train"]).links
         splits |= _parted(experiment, splits["train"], links, keep)
+    columns = asked_columns(experiment, splits)
     for name in ("validation", "test"):
         if any(not example.messages for example in splits.get(name, ())):
             fix = "give rows with an input and a target"
             raise UserError(f"plain text asks nothing, and the {name} set is asked", f"data: {name}", fix)
         if name in splits:
-            splits[name] = tied(splits[name], asked_columns(experiment))
+            splits[name] = tied(splits[name], columns)
     return splits
 
 
@@ -62,8 +63,9 @@ def read_folds(experiment: Experiment, files: Mapping[str, DataFile]) -> list[Sp
     settings = experiment.config.data.split
     if settings is None or settings.folds is None:
         return []
-    examples = tied(files["train"].examples, asked_columns(experiment))
-    links, columns = _ties(experiment, examples).links, asked_columns(experiment)
+    columns = asked_columns(experiment, {"train": files["train"].examples})
+    examples = tied(files["train"].examples, columns)
+    links = _ties(experiment, examples).links
     parts = folds(examples, settings.folds, settings.by, experiment.config.seed, links=links, columns=columns)
     if empty := [number for number, part in enumerate(parts, 1) if not part]:
         what = f"fold {empty[0]} of {settings.folds} has no rows: rows of one group or nearly the same stay together"
@@ -85,13 +87,13 @@ def _parted(
     assert settings
     shares = {name: getattr(settings, name) for name in ("validation", "test") if not getattr(data, name)}
     shares = {name: share for name, share in shares.items() if share}
-    columns, seed = asked_columns(experiment), experiment.config.seed
+    columns, seed = asked_columns(experiment, {"train": examples}), experiment.config.seed
     return split(examples, shares, settings.by, seed, links=links, keep=keep, columns=columns)
 
 
 def _ties(experiment: Experiment, examples: Sequence[Example]) -> Ties:
     """Near-duplicates, which belong on one side; without them where they would leave a side without rows."""
-    ties = near_ties(tuple(asked(examples, asked_columns(experiment))))
+    ties = near_ties(tuple(asked(examples, asked_columns(experiment, {"train": examples}))))
     settings = experiment.config.data.split
     if not ties.links or (settings and settings.folds) or all(_parted(experiment, examples, ties.links).values()):
         return ties

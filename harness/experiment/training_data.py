@@ -64,7 +64,7 @@ def findings(experiment: Experiment, splits: Splits) -> list[Finding]:
     """Rows to learn from that are asked in an exam."""
     suites = [exam for exam in exams.regression_exams(experiment) if not isinstance(exam, LmEvalTask)]
     asked_in = [(suite.examples, exams.own_columns(suite)) for suite in suites]
-    asked_in.append((splits.get("test", ()), [*asked_columns(experiment)]))
+    asked_in.append((splits.get("test", ()), [*asked_columns(experiment, splits)]))
     preferred, rated = _preferences(experiment)
     compared: Sequence[Preference | Rated] = [*preferred, *rated]
     learnt = {"general": _general(experiment), "preferences": [_as_example(row) for row in compared]}

@@ -15,7 +15,7 @@ from harness.experiment import arms, exam_power, lifetimes, specs, training_data
 from harness.experiment.bar import bar_findings
 from harness.experiment.load import Experiment
 from harness.experiment.material import left_out_rows, of_experiment
-from harness.experiment.prompts import asked_columns
+from harness.experiment.prompts import asked_columns, prompt_is_unknown
 from harness.experiment.splits import loose_rows
 from harness.observe.progress import phase, say
 from harness.pipeline.check_prompts import long_prompts
@@ -31,8 +31,9 @@ from suites.checks.table import CHECKS, FIXABLE, Level, at_levels, looks
 from suites.data.examples import DataFile, read_data, read_examples
 from suites.data.preferences import read_compared
 from suites.data.turns import transcript
-from suites.similarity.identity import asked, telling_columns
-from suites.types import Example, Finding
+from suites.errors import UserError
+from suites.similarity.identity import telling_where_most_repeat
+from suites.types import Finding
 
 if TYPE_CHECKING:
     from harness.experiment.session import Session
@@ -44,11 +45,12 @@ def check(session: Session) -> None:
     levels = experiment.config.data.findings
     training_data.check(experiment, splits)
     findings = look(_material(session), levels)
-    findings += at_levels([*of_tokens(session), *long_prompts(session), *of_folds(session)], levels)
+    findings += at_levels([*of_tokens(session), *of_bar(session), *of_folds(session)], levels)
     findings += training_data.findings(experiment, splits)
     findings += at_levels(loose_rows(experiment, session.files), levels)
     findings += at_levels(exam_power.copied_rows(experiment, splits), levels)
-    findings += at_levels(bar_findings(experiment, arms.base_arms(experiment, splits), splits), levels)
+    if prompt_is_unknown(experiment):
+        findings += at_levels(told_apart(asked_columns(experiment, splits)), levels)
     findings += left_out_rows(session.left_out, len(session.all_splits.get("train", ())))
     findings += exam_power.exam_power(experiment, splits) + exam_power.label_floors(experiment, splits)
     findings += lifetimes.findings(experiment.config, date.today())
@@ -61,11 +63,21 @@ def _material(session: Session) -> Material:
     return replace(of_experiment(session.experiment, session.splits), splits=splits)
 
 
+def of_bar(session: Session) -> list[Finding]:
+    """What is wrong with the prompts of the bar: one cannot be made, one does not fit, what none of them says."""
+    try:
+        bar = arms.base_arms(session.experiment, session.splits)
+    except UserError as error:
+        return [Finding("warn", "unmade_prompt", f"{error.what} ({error.where}); {error.fix}")]
+    return [*long_prompts(session, bar), *bar_findings(session.experiment, bar, session.splits)]
+
+
 def of_folds(session: Session) -> list[Finding]:
     """What is wrong between the parts of a fold. Inputs that are (nearly) the same never come apart, others may."""
     findings = []
     for fold in session.folds:
-        material = Material(fold.splits, shown={name: asked_columns(session.experiment) for name in fold.splits})
+        shown = asked_columns(session.experiment, fold.splits)
+        material = Material(fold.splits, shown=dict.fromkeys(fold.splits, shown))
         between = [finding for finding in overlaps(material) if finding.check.startswith(BETWEEN)]
         for finding in [*between, *unseen_labels(material)]:
             findings.append(replace(finding, message=f"fold {fold.experiment.fold}: {finding.message}"))
@@ -123,17 +135,17 @@ def of_files(files: Mapping[str, Path | None], columns: Mapping[str, str]) -> Ma
     parsed = {name: read_data(path, columns) for name, path in files.items() if path}
     show_formats(parsed.values())
     rows = {name: file.examples for name, file in parsed.items()}
-    telling = sorted({column for examples in rows.values() for column in _telling(examples)})
-    if telling:
-        named = ", ".join(f"`{column}`" for column in telling)
-        say(f"most inputs repeat; rows are told apart by {named} as well, as by a prompt that shows it")
+    telling = telling_where_most_repeat(rows)
+    for finding in told_apart(telling):
+        say(finding.message)
     return Material(rows, shown=dict.fromkeys(rows, telling))
 
 
-def _telling(examples: Sequence[Example]) -> Sequence[str]:
-    """Of a bare file, whose prompt is not known, the columns that tell rows apart where most inputs repeat."""
-    repeated = len(examples) - len(set(asked(examples)))
-    return telling_columns(examples) if repeated > len(examples) / 2 else ()
+def told_apart(columns: Sequence[str]) -> list[Finding]:
+    """By which columns rows are told apart whose prompt is not known."""
+    named = ", ".join(f"`{column}`" for column in columns)
+    text = f"most inputs repeat; rows are told apart by {named} as well, as by a prompt that shows it"
+    return [Finding("info", "told_apart", text)] if columns else []
 
 
 def show_formats(files: Iterable[DataFile]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from baselines.arm import Prompter
+from baselines.arm import Arm, Prompter
 from harness.experiment import arms, specs
 from harness.experiment.load import Experiment
 from harness.models.files import base_folder, context_length
@@ -20,7 +20,7 @@ TEMPLATE_BYTES, TURN_BYTES = 512, 64
 """More than a chat template adds to a prompt, and to each of its turns."""
 
 
-def long_prompts(session: Session) -> list[Finding]:
+def long_prompts(session: Session, bar: Sequence[Arm]) -> list[Finding]:
     """Prompts of the exam and its rehearsal that the base cannot read whole; blocking where they are the task's own.
 
     Of models that are read here, whose `config.json` says how many tokens that is.
@@ -32,11 +32,7 @@ def long_prompts(session: Session) -> list[Finding]:
         return []
     room = context - experiment.config.task.max_new_tokens
     own = arms.task_prompter(experiment)
-    prompters = {own.digest: own} | {
-        arm.prompter.digest: arm.prompter
-        for arm in arms.base_arms(experiment, session.splits)
-        if not arm.model.recorded
-    }
+    prompters = {own.digest: own} | {arm.prompter.digest: arm.prompter for arm in bar if not arm.model.recorded}
     findings = []
     for prompter in prompters.values():
         for split in ("validation", "test"):

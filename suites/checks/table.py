@@ -37,6 +37,7 @@ CHECKS: dict[str, Check] = {
     "judged_rows": Check("rows that a column marks as bad answers, or as not to be learnt", judgements.judgements),
     "rated_rows": Check("rows rated in numbers, all of which count alike", judgements.judgements),
     "masked_rows": Check("rows that say in a column which part of them is learnt", judgements.judgements),
+    "told_apart": Check("columns that tell rows apart where inputs repeat and no prompt is known"),
     "left_out": Check("training rows that are left out, as the level `fix` of another check asks for"),
     "near_groups": Check("rows nearly the same as most others, which no split can keep together"),
     "conflicts": Check("the same input with different targets", leaks.overlaps),
@@ -59,6 +60,7 @@ CHECKS: dict[str, Check] = {
     "unseen_leaks": Check(
         "what the search for leaks cannot see: paraphrases, and short inputs inside a longer text", leaks.overlaps
     ),
+    "unmade_prompt": Check("a prompt of the bar that cannot be made of these rows"),
     "no_instruction": Check("prompts of the bar that do not say what to do"),
     "unnamed_labels": Check("labels that no prompt of the bar names"),
     "added_prompt": Check("a prompt that is added to the default bar: one that lists the labels"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from suites.types import Example
@@ -76,6 +76,28 @@ def telling_columns(examples: Sequence[Example], columns: Sequence[str] = ()) ->
     repeated = [group for group in groups.values() if len(group) > 1]
     names = dict.fromkeys(name for group in repeated for example in group[:2] for name in example.columns)
     return [name for name in names if name not in {*OURS, *columns} and _tells(name, repeated)]
+
+
+def telling_where_most_repeat(splits: Mapping[str, Sequence[Example]]) -> list[str]:
+    """Where it is not known what a prompt shows: the columns that tell rows apart in splits whose inputs mostly repeat.
+
+    Only where rows of one input mostly have other targets: an input that decides its answer is asked again, whatever
+    stands beside it.
+    """
+    names: set[str] = set()
+    for examples in splits.values():
+        if _mostly_undecided(examples):
+            names |= {*telling_columns(examples)}
+    return sorted(names)
+
+
+def _mostly_undecided(examples: Sequence[Example]) -> bool:
+    """Whether more than half of the rows share their input with a row that has another target."""
+    targets: dict[str, set[str]] = {}
+    texts = asked(examples)
+    for text, example in zip(texts, examples, strict=True):
+        targets.setdefault(text, set()).add(example.target.strip())
+    return sum(len(targets[text]) > 1 for text in texts) > len(examples) / 2
 
 
 def _tells(name: str, groups: Sequence[Sequence[Example]]) -> bool:

@@ -1,6 +1,7 @@
 """What tells rows apart: all that is asked, not the `input` column alone; and what ties too many rows together."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from test_checks import sentence, with_columns
@@ -11,7 +12,7 @@ from suites.checks.material import Material
 from suites.checks.table import check
 from suites.data.splits import split
 from suites.errors import UserError
-from suites.similarity.identity import asked, telling_columns
+from suites.similarity.identity import asked, telling_columns, telling_where_most_repeat
 from suites.similarity.near_groups import near_ties
 from suites.types import Example
 
@@ -136,3 +137,13 @@ def test_nothing_and_blank_texts_are_tied_to_nothing():
 def test_what_is_asked_holds_the_columns_that_are_shown():
     [row] = extraction(PASSAGES[:1])
     assert asked([row], ["passage"]) == [f"{QUESTION}\n{PASSAGES[0]}"]
+
+
+def test_columns_are_taken_for_what_was_asked_only_where_the_input_does_not_decide_the_answer():
+    rows = extraction(PASSAGES)
+    assert telling_where_most_repeat({"test": rows}) == ["passage"]
+    sampled = [replace(row, target="May", columns={**row.columns, "target": "May"}) for row in rows]
+    assert telling_where_most_repeat({"test": sampled}) == [], "one question asked many times is one question"
+    half = [*rows[:30], *(replace(row, columns={**row.columns, "input": f"{row.id}?"}) for row in rows[30:])]
+    assert telling_where_most_repeat({"test": half}) == []
+    assert telling_where_most_repeat({"test": [*half, *extraction(PASSAGES[:1], "more")]}) == ["passage"]
