@@ -255,6 +255,17 @@ def test_a_conversation_of_several_answers_is_told(tmp_path: Path) -> None:
     assert told in remarks
 
 
+def test_answers_in_free_words_are_told(tmp_path: Path) -> None:
+    def told(words: int) -> bool:
+        rows = [{**instruction(i), "output": " ".join(["word"] * words)} for i in range(20)]
+        write_lines(tmp_path / "rows.jsonl", rows)
+        remarks = axolotl(tmp_path, "datasets: [{path: rows.jsonl, type: alpaca}]\n").remarks
+        return any("`exact_match` suits short ones" in remark for remark in remarks)
+
+    assert told(13)
+    assert not told(12)
+
+
 # --- preferences -----------------------------------------------------------------------------------------------------
 
 
@@ -372,6 +383,17 @@ def test_a_part_of_a_split_is_the_part_that_datasets_takes(split: str, taken: ra
     assert part_of([{"i": i} for i in range(10)], split, "rows") == [{"i": i} for i in taken]
 
 
+def test_a_limit_is_a_part_of_what_lies_on_the_hub_and_nothing_where_there_are_no_more(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(files / "llama_factory")
+    at_limit, below = (factory(files / "llama_factory", max_samples=limit) for limit in (60, 59))
+    assert (at_limit.experiment["data"]["train"], dict(at_limit.files)) == ("../data/notes.json", {})
+    assert len(below.files["experiment-data/train.jsonl"]) == 59
+    hub = factory(files / "llama_factory", dataset="onhub", max_samples=1000)
+    assert hub.experiment["data"]["train"] == "hf:acme/notes:en/train[:1000]"
+
+
 def test_parts_added_up_are_refused() -> None:
     with pytest.raises(UserError, match="not one part of one split"):
         part_of([], "train[:10%]+train[-10%:]", "rows")
@@ -437,8 +459,9 @@ def test_columns_of_their_own_become_columns_of_ours_or_chats(files: Path, monke
 
 def test_a_dataset_of_the_hub_is_named(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(files / "llama_factory")
-    conversion = factory(files / "llama_factory", dataset="onhub", max_steps=100)
+    conversion = factory(files / "llama_factory", dataset="onhub", max_steps=100, max_new_tokens=256)
     assert conversion.experiment["data"]["train"] == "hf:acme/notes:en/train"
+    assert conversion.experiment["task"] == {"max_new_tokens": 256}
     told = "changes what is learnt: max_steps: 100: the rows are not counted here; set training.epochs"
     assert told in conversion.remarks
 
@@ -458,6 +481,7 @@ def test_a_dataset_of_the_hub_is_named(files: Path, monkeypatch: pytest.MonkeyPa
         ({"dataset_dir": "REMOTE:acme/data"}, "no dataset_info.json in `dataset_dir: REMOTE:acme/data`"),
         ({"dataset": "onhub,notes"}, "rows have to be read to be carried over"),
         ({"dataset": None}, "names no data"),
+        ({"dataset": "gone", "max_samples": 5}, "no such file"),
     ],
 )
 def test_what_cannot_be_converted_is_refused(

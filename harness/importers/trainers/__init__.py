@@ -141,7 +141,7 @@ def _tree(path: Path) -> Tree:
     try:
         text = path.read_text(encoding="utf-8-sig")
         tree = script.tree_of(text) if path.suffix == ".py" else yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, SyntaxError) as error:
+    except (OSError, ValueError, yaml.YAMLError, SyntaxError, RecursionError) as error:
         raise UserError(f"cannot be read: {error}", str(path)) from None
     return tree if isinstance(tree, dict) else {}
 
@@ -177,7 +177,7 @@ def _ordered(draft: Draft) -> Json:
     [*before, last] = [_by_settings(stage) for stage in (*draft.earlier, draft.training)]
     training = last | ({"after": before} if before else {})
     whole = {**draft.experiment, **({"training": training} if draft.training else {})}
-    order = ("experiment", "model", "data", "baselines", "training", "regression", "seed")
+    order = ("experiment", "model", "data", "task", "baselines", "training", "regression", "seed")
     return {name: whole[name] for name in order if name in whole}
 
 

@@ -77,9 +77,7 @@ REASONS = [
     Reason(("min_sample_len", "excess_length_strategy"), "no row is left out or cut here", learnt=True),
     Reason(("dataset_exact_deduplication",), "`harness check --fix` leaves repeated rows out", learnt=True),
     Reason(("trl.*vllm*", "trl.log*", "trl.num_completions*", "trl.*prefetch*", "trl.rollout*"), HARMLESS),
-    Reason(
-        ("trl.temperature", "trl.top_*", "trl.max_completion*", "trl.generation*"), "answers are drawn as here", True
-    ),
+    Reason(("trl.temperature", "trl.top_*", "trl.generation*"), "answers are drawn as here", True),
     Reason(("trl*", "kto_*", "dpo_*", "orpo_*", "simpo_*", "ebft*"), "", learnt=True),
     Reason(("datasets.field_tools", "datasets.*thinking*"), "not read as such here", learnt=True),
     Reason(("datasets.shards*", "datasets.preprocess_shards"), "all rows are taken here", learnt=True),
@@ -184,6 +182,7 @@ def _reinforced(draft: Draft) -> None:
     draft.setting("beta", trl, "beta")
     if draft.learns_from == "rewards":
         draft.setting("completions", trl, "num_generations")
+        draft.answers(trl, "max_completion_length")
         rewards = trl.tell(
             "rewards here are a metric or a reward model: set training.reward", "reward_funcs", learnt=True
         )

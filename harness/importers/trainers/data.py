@@ -17,6 +17,7 @@ from suites.normalise import normalise
 from suites.types import Json
 
 EXAM_SHARE = 0.1  # of the training rows, where the other tool knows no exam
+FEW_WORDS = 12  # of an answer that can be the same to the letter
 LEARNT_PAIRS = 0.8  # the harness keeps a fifth of the pairs to check on
 
 
@@ -59,6 +60,7 @@ def _rows(draft: Draft) -> int | None:
             data["columns"] = {"messages": "messages"}
         count = len(rows)
     _tell_of_answers(draft, rows)
+    _tell_of_words(draft, rows or ())
     draft.remarks.append(f"there is no exam in the file: {EXAM_SHARE:.0%} of the training rows are set aside for it")
     split = {"test": EXAM_SHARE}
     if (share := _share(draft, count)) and not draft.validation:
@@ -112,6 +114,26 @@ def _tell_of_answers(draft: Draft, rows: Sequence[Json] | None) -> None:
                 f"{LEARNT}: {several:,} of {len(rows or ()):,} rows have several answers; the last is learnt here, "
                 "and every one there"
             )
+
+
+def _tell_of_words(draft: Draft, rows: Sequence[Json]) -> None:
+    """Answers in free words are marked badly by what is marked by where a file names no metric."""
+    lengths = sorted(len(answer.split()) for row in rows if (answer := _answer(row)) is not None)
+    middle = lengths[len(lengths) // 2] if lengths else 0
+    if middle > FEW_WORDS:
+        draft.remarks.append(
+            f"half of the answers have {middle:,} words or more: `exact_match` suits short ones, and 64 tokens hold no long "
+            "ones; see task.metrics, judge and task.max_new_tokens"
+        )
+
+
+def _answer(row: Json) -> str | None:
+    """What a row answers, in any of the shapes that are read as they are."""
+    turns = row.get("messages", row.get("conversations"))
+    if isinstance(turns, list) and turns and isinstance(turns[-1], dict):
+        row = turns[-1]
+    given = (row.get(name) for name in ("content", "value", "output", "target", "completion", "answer", "response"))
+    return next((text for text in given if isinstance(text, str)), None)
 
 
 def _answers(row: Json) -> int:
@@ -169,10 +191,11 @@ def _preferences(draft: Draft) -> int:
     _write(draft, "preferences", [_compact(row) for row in learnt])
     draft.remarks += [
         f"there is no exam in the file: {len(test):,} of {count:,} prompts are set aside for it, the good answer as "
-        "the target; where answers are in free words, add a judge",
+        "the target",
         "data.train holds the good answers of the other prompts, for few-shot prompts and the checks; what is learnt "
         "is data.preferences",
     ]
+    _tell_of_words(draft, [{"target": row.get("chosen", row.get("completion"))} for row in learnt if _good(row)])
     return round(len(learnt) * (1 if "label" in learnt[0] else LEARNT_PAIRS)) if learnt else 0
 
 

@@ -149,6 +149,13 @@ class Draft:
             self.training["gradient_accumulation"] = int(whole // each)
             ledger.carry("training.gradient_accumulation", name)
 
+    def answers(self, ledger: Ledger, *place: str | int) -> None:
+        """Tokens that an answer may have, on the exam and where answers are drawn to be rewarded."""
+        value = number(ledger.get(*place))
+        if isinstance(value, int | float) and value >= 1:
+            self.experiment["task"] = {"max_new_tokens": int(value)}
+            ledger.carry("task.max_new_tokens", *place)
+
     def falls_in_a_line(self, ledger: Ledger) -> None:
         """Told where the file leaves the schedule to transformers: it is a straight line there."""
         if not ledger.get("lr_scheduler_type"):

@@ -69,9 +69,7 @@ REASONS = [
     Reason(
         ("swanlab*", "use_swanlab", "low_cpu*", "enable_liger*", "use_unsloth*", "kt_*", "use_kt", "mixed_*"), HARMLESS
     ),
-    Reason(
-        ("*parallel*", "overlap_*", "*_fusion", "moe_*", "recompute*", "use_distributed*", "max_new_tokens"), HARMLESS
-    ),
+    Reason(("*parallel*", "overlap_*", "*_fusion", "moe_*", "recompute*", "use_distributed*"), HARMLESS),
     Reason(("buffer_size", "data_shared*", "use_v1*", "print_*", "rdzv*"), HARMLESS),
 ]
 
@@ -91,6 +89,7 @@ def read(draft: Draft) -> None:
     draft.settings(SETTINGS, theirs)
     draft.packing("packing")
     draft.last_answer = bool(theirs.get("mask_history"))
+    draft.answers(theirs, "max_new_tokens")
     _defaults(draft)
     draft.trackers(theirs)
     draft.seed(theirs, "seed")

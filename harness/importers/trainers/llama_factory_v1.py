@@ -42,7 +42,7 @@ REASONS = [
     Reason(("train_dataset.*.weight", "train_dataset.*.streaming"), "every row is taken once here", learnt=True),
     Reason(("dist_*", "kernel_*", "init_*", "dp_*", "cp_*", "mp_*", "flash_attn", "bf16", "sample_backend"), HARMLESS),
     Reason(
-        ("output_dir", "save_*", "logging*", "batching_workers", "enable_*", "trust_remote_code", "max_new_tokens"),
+        ("output_dir", "save_*", "logging*", "batching_workers", "enable_*", "trust_remote_code"),
         HARMLESS,
     ),
     Reason(("peft_config.export*", "peft_config.infer*", "full_determinism", "quant_config*", "report_to"), HARMLESS),
@@ -62,6 +62,7 @@ def read(draft: Draft) -> None:
     _method(draft, pairs=any(_is_pairs(source) for source in train))
     draft.same(theirs, SAME)
     draft.settings(SETTINGS, theirs)
+    draft.answers(theirs, "max_new_tokens")
     draft.settings(ADAPTER, theirs.at("peft_config"))
     draft.whole_batch(theirs, "global_batch_size")
     draft.counts(theirs)

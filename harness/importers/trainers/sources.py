@@ -41,9 +41,10 @@ class Source:
 
     @property
     def hub(self) -> str:
-        """Its name on the Hub as `data.train` has it."""
+        """Its name on the Hub as `data.train` has it; a limit is a part of the split where no other is taken."""
         config, revision = f":{self.config}" * bool(self.config), f"@{self.revision}" * bool(self.revision)
-        return f"hf:{self.name}{config}{revision}/{self.split}"
+        part = "" if self.limit is None or self.part else f"[:{self.limit}]"
+        return f"hf:{self.name}{config}{revision}/{self.split}{part}"
 
     @property
     def part(self) -> str:
@@ -53,8 +54,12 @@ class Source:
     @property
     def as_it_is(self) -> bool:
         """Whether the experiment can name it, with no row of it written anew."""
-        whole = self.limit is None and (not self.here or (len(self.files) == 1 and not self.part))
-        return whole and self.shape.read_as_it_is
+        if not self.here:
+            return self.shape.read_as_it_is and not (self.part and self.limit is not None)
+        return self.shape.read_as_it_is and len(self.files) == 1 and not self.part and self._within_limit()
+
+    def _within_limit(self) -> bool:
+        return self.limit is None or (self.files[0].exists() and len(read_rows(self.files[0])) <= self.limit)
 
     def rows(self) -> list[Json]:
         """Its rows as they are, the part that is taken. Raises UserError for what cannot be read."""
@@ -64,6 +69,9 @@ class Source:
             except UserError as error:
                 fix = "run it again with a network, or name a file with these rows in its place"
                 raise UserError(f"rows have to be read to be carried over: {error.what}", self.hub, fix) from None
+        elif missing := [file for file in self.files if not file.exists()]:
+            fix = "type the command where the other trainer is started, or mend the path"
+            raise UserError("no such file", str(missing[0]), fix)
         else:
             found = part_of([row for file in self.files for _, row in read_rows(file)], self.split, self.name)
         return found[: self.limit] if self.limit is not None else found

@@ -61,9 +61,7 @@ REASONS = [
     Reason(("desirable_weight", "undesirable_weight", "sync_ref*", "ref_model*", "use_weighting"), "", learnt=True),
     Reason(("completion_only_loss", "assistant_only_loss"), "the loss here is on the answers only", learnt=True),
     Reason(("lora_modules_to_save", "lora_target_parameters", "lora_task_type"), "", learnt=True),
-    Reason(
-        ("reward*", "epsilon*", "scale_rewards", "num_iterations", "temperature", "top_*", "max_completion*"), "", True
-    ),
+    Reason(("reward*", "epsilon*", "scale_rewards", "num_iterations", "temperature", "top_*"), "", True),
     Reason(
         ("max_prompt_length", "truncation_mode", "dataset_kwargs*", "shuffle_dataset", "packing_strategy"), "", True
     ),
@@ -87,6 +85,7 @@ def read(draft: Draft) -> None:
     draft.same(theirs, SAME)
     draft.settings(SETTINGS, theirs)
     draft.packing("packing")
+    draft.answers(theirs, "max_completion_length")
     _defaults(draft)
     draft.trackers(theirs)
     draft.seed(theirs, "seed")
