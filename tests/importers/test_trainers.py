@@ -234,6 +234,16 @@ def test_what_the_harness_cannot_do_is_refused_and_never_becomes_another_trainin
         assert "`candidate:" in refused.value.fix
 
 
+def test_trackers_and_gpus_that_are_not_here_are_told(tmp_path: Path) -> None:
+    rows = "datasets: [{path: rows.jsonl, type: alpaca}]\n"
+    conversion = axolotl(tmp_path, f"{rows}report_to: [wandb, swanlab]\ndeepspeed: zero2.json\n")
+    assert conversion.experiment["training"]["report_to"] == ["wandb"]
+    told = 'not carried over: report_to: ["wandb", "swanlab"]: the harness tells tensorboard, wandb, mlflow, trackio'
+    assert told in conversion.remarks
+    assert any("a pass is of each GPU there" in remark for remark in conversion.remarks)
+    assert not any("a pass is of each GPU" in remark for remark in axolotl(tmp_path, rows).remarks)
+
+
 def test_rows_that_are_not_what_the_file_says_are_listed(tmp_path: Path) -> None:
     write_lines(tmp_path / "rows.jsonl", [{"dialog": chat(1)}, {"dialog": [{"who": "user"}]}, {"other": 1}])
     keys = (

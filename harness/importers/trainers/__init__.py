@@ -100,6 +100,7 @@ def convert(path: Path, out: Path) -> Conversion:
     trainer = _recognised(path, theirs.tree)
     draft = Draft(path, out, theirs, {"experiment": _name(path)})
     trainer.read(draft)
+    draft.of_each_gpu()
     _reward_model_goes_before(draft)
     data.finish(draft)
     theirs.close(trainer.reasons)

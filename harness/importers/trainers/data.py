@@ -122,8 +122,8 @@ def _tell_of_words(draft: Draft, rows: Sequence[Json]) -> None:
     middle = lengths[len(lengths) // 2] if lengths else 0
     if middle > FEW_WORDS:
         draft.remarks.append(
-            f"half of the answers have {middle:,} words or more: `exact_match` suits short ones, and 64 tokens hold no long "
-            "ones; see task.metrics, judge and task.max_new_tokens"
+            f"half of the answers have {middle:,} words or more: `exact_match` suits short ones, and 64 tokens hold no "
+            "long ones; see task.metrics, judge and task.max_new_tokens"
         )
 
 

@@ -20,6 +20,7 @@ from suites.types import Json
 
 Settings = dict[str, Any]
 TRACKERS = get_args(TrackerName)
+SEVERAL = ("deepspeed", "fsdp", "fsdp_config", "dist_config", "ddp", "dp_shard_size")  # what only several GPUs need
 VARIANTS = {"use_rslora": "rslora", "use_dora": "dora"}
 
 
@@ -149,6 +150,13 @@ class Draft:
             self.training["gradient_accumulation"] = int(whole // each)
             ledger.carry("training.gradient_accumulation", name)
 
+    def of_each_gpu(self) -> None:
+        """Told where the file is for several GPUs: the rows of a pass are those of each there."""
+        if any(self.theirs.get(key) for key in SEVERAL):
+            self.remarks.append(
+                f"{LEARNT}: a pass is of each GPU there, and of all here: batch_size times their number"
+            )
+
     def answers(self, ledger: Ledger, *place: str | int) -> None:
         """Tokens that an answer may have, on the exam and where answers are drawn to be rewarded."""
         value = number(ledger.get(*place))
@@ -190,12 +198,12 @@ class Draft:
 
     def trackers(self, ledger: Ledger) -> None:
         """Who is told of the training: trackers by name, or by a project at one."""
-        named = ledger.get("report_to")
-        named = named if isinstance(named, list) else [named]
+        named = words(ledger.get("report_to"))
         told = [name for name in TRACKERS if name in named]
-        if named == ["all"]:
-            told = []
-        if told or named == ["none"]:
+        others = [name for name in named if name not in (*TRACKERS, "none")]
+        if others:
+            ledger.tell(f"the harness tells {', '.join(TRACKERS)}", "report_to")
+        elif named:
             ledger.carry("training.report_to", "report_to")
         for name in TRACKERS:
             for key in (f"{name}_project", f"{name}_project_name", f"use_{name}", f"enable_{name}"):
