@@ -234,6 +234,14 @@ def test_what_the_harness_cannot_do_is_refused_and_never_becomes_another_trainin
         assert "`candidate:" in refused.value.fix
 
 
+def test_steps_go_before_epochs(tmp_path: Path) -> None:
+    text = "datasets: [{path: rows.jsonl, type: alpaca}]\nnum_epochs: 3\nmicro_batch_size: 2\nmax_steps: 9\n"
+    conversion = axolotl(tmp_path, text)
+    assert conversion.experiment["training"]["epochs"] == 1.0, "9 steps of 2 rows, and 18 rows to learn from"
+    assert "not carried over: num_epochs: 3: the number of steps goes before it, there and here" in conversion.remarks
+    assert axolotl(tmp_path, text.replace("9", "-1")).experiment["training"]["epochs"] == 3
+
+
 def test_trackers_and_gpus_that_are_not_here_are_told(tmp_path: Path) -> None:
     rows = "datasets: [{path: rows.jsonl, type: alpaca}]\n"
     conversion = axolotl(tmp_path, f"{rows}report_to: [wandb, swanlab]\ndeepspeed: zero2.json\n")

@@ -125,8 +125,6 @@ def read(draft: Draft) -> None:
     draft.packing("sample_packing")
     _adapter(draft)
     draft.counts(theirs)
-    if draft.steps and theirs.get("num_epochs"):
-        draft.remarks.append("max_steps and num_epochs: whichever is reached first ends the training there; steps here")
     for ours, value in DEFAULTS.items():
         draft.default(ours, value)
     if not draft.warmup:

@@ -76,6 +76,7 @@ def _shape(draft: Draft, entry: Ledger, to: str) -> Shape:
             columns.setdefault("messages", "conversations")
         return _turns(entry, to, Shape("chat", columns))
     if head in INSTRUCTIONS:
+        draft.text_of_alpaca(f"type: {kind}")
         return Shape("instruction", INSTRUCTIONS[head])
     if kind:
         entry.tell("say under data.columns where input and target are", "type", learnt=True)

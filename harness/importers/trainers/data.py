@@ -241,6 +241,7 @@ def _steps(draft: Draft, count: int | None) -> None:
     known = None if draft.packed or not count else count
     if draft.steps and known:
         stage["epochs"] = epochs = float(f"{draft.steps.steps * step / known:.4g}")
+        draft.theirs.set_aside("training.epochs", "the number of steps goes before it, there and here")
         draft.theirs.carry("training.epochs", *draft.steps.place)
         draft.assumed.pop("epochs", None)
         draft.remarks.append(

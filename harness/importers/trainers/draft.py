@@ -157,6 +157,12 @@ class Draft:
                 f"{LEARNT}: a pass is of each GPU there, and of all here: batch_size times their number"
             )
 
+    def text_of_alpaca(self, what: str) -> None:
+        """Told where rows are asked in a text of the trainer's own, and not as the model's chats are."""
+        told = f"{LEARNT}: {what}: asked in the words of Alpaca's prompt there, and by the model's chat template here"
+        if told not in self.remarks:
+            self.remarks.append(told)
+
     def answers(self, ledger: Ledger, *place: str | int) -> None:
         """Tokens that an answer may have, on the exam and where answers are drawn to be rewarded."""
         value = number(ledger.get(*place))

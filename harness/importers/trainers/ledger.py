@@ -73,6 +73,12 @@ class Ledger:
         self._account(place, Account("told", why, learnt))
         return self.get(*place)
 
+    def set_aside(self, to: str, why: str) -> None:
+        """What was carried over to a setting is told instead: another of their settings goes before it."""
+        for place, account in self.accounts.items():
+            if account.fate == "carried" and account.word == to:
+                self.accounts[place] = Account("told", why)
+
     def at(self, *place: str | int) -> Ledger:
         """A part of the tree, read by itself."""
         part = self.get(*place)

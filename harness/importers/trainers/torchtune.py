@@ -223,6 +223,8 @@ def _shape(draft: Draft, entry: Ledger, component: str, known: Shape, to: str) -
         return Shape("chat", {"messages": column}, turn=turn, system=system)
     if component == "preference_dataset" or draft.learns_from == "preferences":
         return Shape("pairs", {**known.columns, **given}, system=system)
+    if component.startswith("alpaca"):
+        draft.text_of_alpaca(component)
     if component == "instruct_dataset":
         columns = {"instruction": given.get("input", "input"), "output": given.get("output", "output"), "input": ""}
         return Shape("instruction", columns, system=system)
