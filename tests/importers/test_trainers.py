@@ -568,6 +568,19 @@ def test_a_script_is_read_and_never_run(files: Path, tmp_path: Path, monkeypatch
     assert any(remark.startswith("not carried over: load_dataset (2).data_files: ") for remark in conversion.remarks)
 
 
+def test_a_notebook_is_read_as_the_script_that_it_is(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(files / "other")
+    code = Path("train.py").read_text(encoding="utf-8").splitlines(keepends=True)
+    cells = [
+        {"cell_type": "markdown", "source": ["# Train"]},
+        {"cell_type": "code", "source": ["%%capture\n", "!pip install unsloth\n"]},
+        {"cell_type": "code", "source": code},
+    ]
+    Path("train.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    read, script = (trainers.convert(Path(f"train.{kind}"), Path("e.yaml")).experiment for kind in ("ipynb", "py"))
+    assert read == script
+
+
 def test_a_script_whose_model_is_not_written_down_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "train.py"
     path.write_text(
@@ -588,7 +601,7 @@ def test_a_job_of_an_api_stays_there(files: Path, tmp_path: Path, monkeypatch: p
         trainers.convert(path, tmp_path / "x.yaml")
 
 
-@pytest.mark.parametrize("text", ["a: 1\n", "- 1\n", "a: [", "", "model_name_or_path: x/y\n"])
+@pytest.mark.parametrize("text", ["a: 1\n", "- 1\n", "a: [", "", "model_name_or_path: x/y\nexport_dir: merged\n"])
 def test_another_file_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(UserError):

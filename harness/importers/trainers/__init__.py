@@ -67,7 +67,7 @@ TRAINERS: dict[str, Trainer] = {
     "torchtune": Trainer("its YAML of components", torchtune.recognise, torchtune.read, torchtune.REASONS),
     "Unsloth": Trainer("the YAML of its studio", unsloth.recognise, unsloth.read, unsloth.REASONS),
     "Python script": Trainer(
-        "what a script of Unsloth or TRL gives to its calls, read and never run",
+        "what a script or notebook of Unsloth or TRL gives to its calls, read and never run",
         script.recognise,
         script.read,
         script.REASONS,
@@ -141,9 +141,13 @@ def _tree(path: Path) -> Tree:
     """The settings in a file: YAML or JSON, or the constants that a Python script gives to its calls."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        tree = script.tree_of(text) if path.suffix == ".py" else yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError, SyntaxError, RecursionError) as error:
-        raise UserError(f"cannot be read: {error}", str(path)) from None
+        text = script.code_of(text) if path.suffix == ".ipynb" else text
+        tree = script.tree_of(text) if path.suffix in (".py", ".ipynb") else yaml.safe_load(text)
+    except OSError as error:
+        what = f"cannot be read: {error.strerror or error}"
+        raise UserError(what, str(path), "give the file that the other trainer takes") from None
+    except (ValueError, yaml.YAMLError, SyntaxError, RecursionError) as error:
+        raise UserError(f"cannot be read: {error}", str(path), "mend the file there") from None
     return tree if isinstance(tree, dict) else {}
 
 

@@ -24,7 +24,8 @@ def read_data(draft: Draft) -> None:
     theirs = draft.theirs
     folder = str(theirs.get("dataset_dir") or "data")
     limit = number(theirs.carry("data.train", "max_samples"))
-    listed = None if folder == "ONLINE" else _listed(draft, folder)
+    named = theirs.get("dataset") or theirs.get("eval_dataset")
+    listed = _listed(draft, folder) if named and folder != "ONLINE" else None
     for name, to in (("dataset", "train"), ("eval_dataset", "validation")):
         found = [_source(draft, each, listed, f"data.{to}") for each in words(theirs.get(name))]
         taken = int(limit) if isinstance(limit, int | float) else None

@@ -1,8 +1,9 @@
-"""A training script of Unsloth or TRL: what its calls are given is read from its text, and nothing of it is run."""
+"""A training script or notebook of Unsloth or TRL: what its calls are given, read and never run."""
 
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterator, Mapping
 
 from harness.importers.trainers import huggingface, trl
@@ -54,6 +55,14 @@ def tree_of(text: str) -> dict[str, object]:
             again = sum(key.split(" ")[0] == name for key in tree) + 1
             tree[name if again == 1 else f"{name} ({again})"] = _arguments(call, name, known)
     return tree
+
+
+def code_of(notebook: str) -> str:
+    """The Python of a notebook's cells, without the lines that are commands of its own. Raises ValueError."""
+    cells = json.loads(notebook).get("cells", [])
+    sources = [cell.get("source", "") for cell in cells if cell.get("cell_type") == "code"]
+    lines = "\n".join(source if isinstance(source, str) else "".join(source) for source in sources).splitlines()
+    return "\n".join(line for line in lines if not line.lstrip().startswith(("!", "%")))
 
 
 def _constants(module: ast.Module) -> Iterator[tuple[str, object]]:
