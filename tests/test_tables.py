@@ -18,6 +18,7 @@ from workspaces import recorded_experiment, tiny_training
 from baselines.prompters.table import PROMPTERS
 from harness.config.methods import METHODS
 from harness.importers import IMPORTERS
+from harness.importers.trainers import TRAINERS
 from harness.store.database import query
 from suites.checks.table import CHECKS
 from suites.data.formats import FORMATS
@@ -29,6 +30,7 @@ TABLES: Mapping[str, Mapping[str, Any]] = {
     "checks": CHECKS,
     "formats": FORMATS,
     "importers": IMPORTERS,
+    "trainers": TRAINERS,
     "prompters": PROMPTERS,
     "methods": METHODS,
 }
