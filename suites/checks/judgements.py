@@ -43,7 +43,7 @@ def judgements(material: Material) -> list[Finding]:
 def _judged(name: str, examples: Sequence[Example], column: str) -> Iterator[Finding]:
     values = {e.id: e.columns.get(column) for e in examples}
     given = {i: value for i, value in values.items() if value is not None and str(value).strip() != ""}
-    if not given or _is_target(examples, given):
+    if not given or (column not in MASKS and _is_target(examples, given)):
         return
     if column in MASKS:
         if rows := tuple(i for i, value in given.items() if str(value).strip().lower() not in ASKING):
@@ -77,7 +77,7 @@ def _is_target(examples: Sequence[Example], given: Mapping[str, object]) -> bool
     """Whether a column is another name of the target, such as the number of a class."""
     pairs = {(str(given[e.id]), e.target.strip()) for e in examples if e.id in given}
     values, targets = ({pair[at] for pair in pairs} for at in (0, 1))
-    one_to_one = len(values) == len(targets) == len(pairs) < len(given)
+    one_to_one = 1 < len(values) == len(targets) == len(pairs) < len(given)
     return one_to_one or all(value == target for value, target in pairs)
 
 

@@ -102,7 +102,7 @@ def _guess(row: Json, columns: Mapping[str, str]) -> str:
     texts = [name for name, value in row.items() if isinstance(value, str)]
     target = columns.get("target", "target")
     if target not in row:
-        target = next((name for known in ANSWERS for name in texts if name.lower() == known), "...")
+        target = next((name for known in ANSWERS for name in row if str(name).lower() == known), "...")
     rest = [name for name in texts if name != target]
     asked = "input" if "input" in rest else max(rest, key=lambda name: len(row[name]), default="...")
     return f"input: {asked}, target: {target}"

@@ -231,9 +231,9 @@ PLANTED = {
     ),
     "masked_rows": (
         "block",
-        {"train": with_columns(rows(("a", "x")), masks=[0, 1])},
+        {"train": with_columns(rows(("a", "x"), ("b", "x")), masks=[[0, 1], None])},
         ("r0",),
-        "1 of the 1 train rows say by `masks` which part is learnt",
+        "1 of the 2 train rows say by `masks` which part is learnt",
     ),
     "label_variants": (
         "warn",
@@ -341,3 +341,42 @@ def test_targets_of_a_long_majority_are_shown_shortened():
     [found] = [finding for finding in check(Material(splits)) if finding.check == "majority"]
     assert "y" * 57 + "..." in found.message
     assert "y" * 58 not in found.message
+
+
+def judged(examples, **shown):
+    found = check(Material({"train": examples}, shown=shown))
+    return {f.check: f.rows for f in found if f.check in ("judged_rows", "rated_rows", "masked_rows")}
+
+
+YES_NO = rows(*[("a", "yes"), ("b", "no"), ("c", "yes"), ("d", "no")])
+
+
+def test_the_number_of_a_class_judges_no_answer():
+    assert judged(with_columns(YES_NO, label=[1, 0, 1, 0])) == {}
+    assert judged(with_columns(YES_NO, rating=["yes", "no", "yes", "no"])) == {}, "the target itself"
+    assert judged(with_columns(YES_NO, label=[7, 3, 7, 9])) == {}, "of many classes"
+    assert judged(with_columns(YES_NO, labels=["a", "b", "c", "d"])) == {}
+
+
+def test_what_says_that_an_answer_is_bad_is_found_by_any_name_and_word():
+    for column, values in (
+        ("label", [1, 0, 0, 1]),
+        ("thumbs", ["up", "down", "Down", "up"]),
+        ("reward", [1, -1, 0, 1.0]),
+    ):
+        assert judged(with_columns(YES_NO, **{column: values})) == {"judged_rows": ("r1", "r2")}
+    assert judged(with_columns(YES_NO, train=[True, None, "", False])) == {"judged_rows": ("r3",)}
+    assert judged(with_columns(YES_NO, desirable=True)) == {}
+    assert judged(with_columns(YES_NO, desirable=False)) == {"judged_rows": ("r0", "r1", "r2", "r3")}
+
+
+def test_numbers_that_differ_rate_and_one_for_all_does_not():
+    assert judged(with_columns(YES_NO, rating=["1", "5", "5", 4.5])) == {"rated_rows": ("r0", "r3")}
+    assert judged(with_columns(YES_NO, rating=5)) == {}
+    assert judged(with_columns(YES_NO, rating=["1", "5", "5", "none"])) == {}
+    assert judged(with_columns(YES_NO, rating=["1", "5", "5", "4"]), train=["rating"]) == {}, "a prompt shows it"
+
+
+def test_a_mask_of_those_who_ask_says_nothing_new():
+    assert judged(with_columns(YES_NO, mask="User")) == {}
+    assert judged(with_columns(YES_NO, mask="Assistant")).keys() == {"masked_rows"}
