@@ -39,7 +39,7 @@ def column_problems(config: ExperimentConfig, folder: Path, known: Collection[Lo
         except UserError as error:
             fix = f"; {error.fix}" if error.fix else ""
             problems.append((("data", name), f"`data.{name}` {error.what}{fix}"))
-    return [*problems, *_split_by(config, rows), *_prompts(config, folder, rows)]
+    return [*problems, *_split_by(config, rows), *_prompts(config, folder, rows, known)]
 
 
 def _split_by(config: ExperimentConfig, rows: dict[str, Json]) -> Iterator[Problem]:
@@ -48,7 +48,9 @@ def _split_by(config: ExperimentConfig, rows: dict[str, Json]) -> Iterator[Probl
         yield ("data", "split", "by"), f"`data.split.by: {split.by}`: {_no_column(split.by, rows['train'])}"
 
 
-def _prompts(config: ExperimentConfig, folder: Path, rows: dict[str, Json]) -> Iterator[Problem]:
+def _prompts(
+    config: ExperimentConfig, folder: Path, rows: dict[str, Json], known: Collection[Location]
+) -> Iterator[Problem]:
     """Columns that a prompt shows and the rows that are asked lack."""
     settings: list[tuple[Location, str]] = [(("task", "prompt"), config.task.prompt)]
     for position, baseline in enumerate(config.baselines):
@@ -56,11 +58,16 @@ def _prompts(config: ExperimentConfig, folder: Path, rows: dict[str, Json]) -> I
             settings.append((("baselines", position, baseline.prompter, "prompt"), baseline.settings.prompt))
     asked = rows.get("test") or rows.get("train")
     for location, setting in settings if asked else ():
-        text = (folder / setting).read_text(encoding="utf-8") if is_prompt_file(setting) else setting
+        if location in known:
+            continue
         try:
+            text = (folder / setting).read_text(encoding="utf-8") if is_prompt_file(setting) else setting
             shown = shown_columns(text, str(location[0])) if not GUARDED.search(text) else set()
         except UserError as error:
             yield location, f"`{'.'.join(map(str, location))}` {error.what}"
+            continue
+        except UnicodeDecodeError:
+            yield location, f"`{'.'.join(map(str, location))}` is not UTF-8 text: {setting}; save it as UTF-8"
             continue
         for name in sorted(shown - {*(asked or ()), "input", "target"}):
             yield location, f"the prompt shows `{{{{ {name} }}}}`: {_no_column(name, asked or {})}"

@@ -40,7 +40,7 @@ def read_turn(number: int, value: Any) -> Message:
         turn["tool_calls"] = [{"type": "function", "function": turn["function_call"]}]
     content = turn.get(what, "" if turn.get("tool_calls") else None)
     if isinstance(content, list):
-        content = "\n".join(_part(number, part) for part in content)
+        content = "".join(_part(number, part) for part in content)
     if not isinstance(content, str) or not is_whole(content):
         raise ValueError(f"turn {number}: `{what}` is {kind(content)}, expected text")
     kept = {key: turn[key] for key in KEPT if key in turn}

@@ -193,6 +193,16 @@ def test_files_columns_and_metrics_are_looked_up_beside_settings_that_are_wrong(
     ]
 
 
+def test_a_prompt_that_is_not_there_or_no_text_is_told_once(refusal, tmp_path):
+    files = "experiment: x\nmodel: x/y\ndata: {train: train.jsonl, test: test.jsonl}\nbaselines: [zero_shot]\n"
+    [line] = problems(refusal(f"{files}task: {{prompt: nowhere.md}}\n"))
+    assert line.startswith("line 5: `task.prompt` no such file: ")
+    (tmp_path / "latin.md").write_bytes("Grüße".encode("latin-1"))
+    assert problems(refusal(f"{files}task: {{prompt: latin.md}}\n")) == [
+        "line 5: `task.prompt` is not UTF-8 text: latin.md; save it as UTF-8"
+    ]
+
+
 def test_columns_that_are_missing_are_told_with_a_mapping_of_those_that_are_there(refusal, tmp_path):
     files = "experiment: x\nmodel: x/y\ndata:\n  train: own/rows.csv\n  test: own/rows.csv\n  validation: train.jsonl\n"
     (tmp_path / "own").mkdir()

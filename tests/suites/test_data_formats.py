@@ -163,9 +163,9 @@ def test_a_mark_on_a_turn_that_cannot_be_honoured_stops_the_file(refusal, mark):
 
 
 def test_parts_of_text_are_joined_and_other_parts_refused_by_name(read, refusal):
-    parts = [{"type": "text", "text": "1 + 1"}, {"type": "text", "text": "= ?", "image_url": None}]
+    parts = [{"type": "text", "text": "1 + 1"}, {"type": "text", "text": " = ?", "image_url": None}]
     [example] = read({"messages": [{**USER, "content": parts}, ANSWER]}).examples
-    assert example.input == "1 + 1\n= ?"
+    assert example.input == "1 + 1 = ?"
     picture = [*parts, {"type": "image_url", "image_url": {"url": "a.png"}}]
     assert "turn 1 holds a part of the type 'image_url'; no model here" in refusal(
         {"messages": [{**USER, "content": picture}, ANSWER]}
