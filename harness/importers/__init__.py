@@ -69,6 +69,10 @@ IMPORTERS: dict[str, Importer] = {
 }
 
 
+FILES_TRIED = 20
+"""Files of a folder that are opened to see whether they are logs."""
+
+
 class Imported(NamedTuple):
     """What was written: the experiment file, a sentence about it, and what one should know before believing it."""
 
@@ -149,10 +153,30 @@ def _summary(log_format: str, chosen: Plan, exams: Sequence[pairing.Exam]) -> st
 
 
 def read(location: str) -> Log:
-    """The log at `location`, whichever known tool wrote it."""
+    """The log at `location`, whichever known tool wrote it; in a folder, the one log that lies in it."""
     source = open_source(location)
-    for name, importer in IMPORTERS.items():
-        if importer.recognise(source):
-            return replace(importer.read(source), format=name, name=location)
+    if source.kind == "folder" and not _importer(source):
+        source = _only_log(source)
+    if name := _importer(source):
+        return replace(IMPORTERS[name].read(source), format=name, name=location)
     *others, last = (importer.give for importer in IMPORTERS.values())
     raise UserError(f"not a log of {', '.join(IMPORTERS)}", location, f"give {', '.join(others)} or {last}")
+
+
+def _importer(source: Source) -> str | None:
+    """The tool that wrote what lies there."""
+    return next((name for name, importer in IMPORTERS.items() if importer.recognise(source)), None)
+
+
+def _only_log(folder: Source) -> Source:
+    """The one log among the files of a folder; the folder again where none of them is one.
+
+    Raises UserError that names them where there are several.
+    """
+    files = [folder.path / name for name in folder.content if Path(name).suffix in (".json", ".jsonl", ".eval")]
+    sources = [open_source(str(file)) for file in files[:FILES_TRIED] if not file.name.startswith("results")]
+    logs = [source for source in sources if _importer(source)]
+    if len(logs) > 1:
+        listed = "\n".join(f"  {source.path}" for source in logs)
+        raise UserError(f"the folder holds several logs\n{listed}", str(folder.path), "name one of them")
+    return logs[0] if logs else folder

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.importers import lm_eval_results
-from harness.importers.log import Answer, Log, Setting, as_text, each, field, joined, marks
+from harness.importers.log import Answer, Log, Setting, as_text, each, field, joined, marks, part
 from harness.importers.settings import told
 from harness.importers.source import Bad, Row, Source, refuse, rows
 from suites.data.examples import sha256_json
@@ -78,14 +78,16 @@ def _refuse_repeats(files: Sequence[Path], folder: Path) -> None:
 
 
 def _task(file: Path) -> str:
-    """A file that was renamed no longer says what was asked."""
-    named = SAMPLES.fullmatch(file.name)
-    return named["task"] if named else ""
+    """The task that the file's name says. 0.4.0 wrote `MODEL_TASK.jsonl`; what was renamed no longer says it."""
+    if named := SAMPLES.fullmatch(file.name):
+        return named["task"]
+    known = part(lm_eval_results.beside(file), "versions")
+    return max((task for task in known if file.stem.endswith(f"_{task}")), key=len, default="")
 
 
 def _read_task(file: Path, samples: Sequence[Row]) -> Log:
     named, task = SAMPLES.fullmatch(file.name), _task(file)
-    results = lm_eval_results.beside(file, named["date"]) if named else {}
+    results = lm_eval_results.beside(file, named["date"] if named else "")
     answers = each(_by_document(samples, file), file, lambda where, filters: _answer(where, file, filters))
     names = {name for answer in answers for name in (*answer.scores, *answer.whole)}
     siblings = {_task(path) for path in file.parent.glob("samples_*.jsonl")}

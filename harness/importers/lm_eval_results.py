@@ -15,10 +15,10 @@ from harness.importers.source import json_value
 from suites.types import Json
 
 
-def beside(file: Path, date: str) -> Json:
+def beside(file: Path, date: str = "") -> Json:
     """The results of the run that wrote a samples file; empty where they are not there."""
-    for name in (f"results_{date}.json", "results.json"):
-        if date and (path := file.with_name(name)).is_file():
+    for name in (f"results_{date}.json", "results.json"):  # the second is how 0.4.0 called it
+        if (path := file.with_name(name)).is_file():
             content = json_value(path.read_bytes(), str(path))
             return content if isinstance(content, dict) else {}
     return {}

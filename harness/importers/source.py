@@ -135,7 +135,9 @@ def json_value(content: bytes, where: str) -> Any:
     try:
         return _parse(content.removeprefix(BOM))
     except ValueError as error:
-        raise UserError(f"the log cannot be read: {error}", where, "give the file as the tool wrote it") from None
+        raise UserError(
+            f"the log cannot be read: {error}", where, "give the log in JSON, as the tool writes it"
+        ) from None
 
 
 def _parse(content: bytes) -> Any:

@@ -358,7 +358,10 @@ def test_lm_eval_rows_as_one_list_over_many_lines(tmp_path: Path) -> None:
         json.loads(line) for line in (CASES / "lm_eval" / f"samples_sums_{DATE}.jsonl").read_text().split("\n")[:-1]
     ]
     (tmp_path / "model_sums.jsonl").write_text(json.dumps(rows, indent=2))
-    assert len(read(str(tmp_path / "model_sums.jsonl")).answers) == 3
+    (tmp_path / "results.json").write_text('{"results": {}, "n-shot": {"sums": 5}, "versions": {"sums": 2}}')
+    log = read(str(tmp_path))
+    assert len(log.answers) == 3
+    assert log.settings["sums"].items() >= {"version": 2, "shots": 5}.items()
 
 
 @pytest.mark.parametrize(
@@ -430,6 +433,15 @@ def test_a_file_that_is_no_whole_log_is_refused(name: str, content: str | bytes,
 def test_a_log_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such log"):
         read(str(tmp_path / "nowhere.json::0"))
+
+
+def test_a_folder_with_one_log_in_it_is_that_log(tmp_path: Path) -> None:
+    eval_logs.inspect_eval(tmp_path / "log", [True])
+    (tmp_path / "notes.txt").write_text("mine")
+    assert read(str(tmp_path)).format == "Inspect"
+    eval_logs.inspect_json(tmp_path / "second", [True])
+    with pytest.raises(UserError, match=r"the folder holds several logs\n  .*log.eval\n  .*second.json"):
+        read(str(tmp_path))
 
 
 def test_several_lm_eval_logs_of_one_task_are_told_apart_by_nobody(tmp_path: Path) -> None:
