@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.importers import lm_eval_results
-from harness.importers.log import Answer, Log, Setting, as_text, each, field, joined, marks, part
+from harness.importers.log import Answer, Log, as_text, each, field, joined, marks, part
 from harness.importers.settings import told
 from harness.importers.source import Bad, Row, Source, refuse, rows
 from suites.data.examples import sha256_json
@@ -90,25 +90,23 @@ def _read_task(file: Path, samples: Sequence[Row]) -> Log:
     results = lm_eval_results.beside(file, named["date"] if named else "")
     answers = each(_by_document(samples, file), file, lambda where, filters: _answer(where, file, filters))
     names = {name for answer in answers for name in (*answer.scores, *answer.whole)}
+    generation = told(_generated_with(samples[0][1]) or {}) if samples else {}
     siblings = {_task(path) for path in file.parent.glob("samples_*.jsonl")}
     return Log(
         answers=tuple(answers),
-        settings={task: lm_eval_results.settings(results, task) | _generation(samples)},
+        settings={task: lm_eval_results.settings(results, task) | generation},
         higher={task: lm_eval_results.higher(results, task, names)},
         groups=lm_eval_results.groups(results, siblings),
         useless={task: _useless(samples, answers)},
     )
 
 
-def _generation(samples: Sequence[Row]) -> dict[str, Setting]:
-    """Limits and temperature of the first request for text: all requests of a task have the same."""
-    given = samples[0][1].get("arguments") if samples else None
+def _generated_with(row: Json) -> Json | None:
+    """Limits and temperature behind the prompt of a request for text; None where probabilities were asked."""
+    given = row.get("arguments")
     requests = list(given.values()) if isinstance(given, dict) else given if isinstance(given, list) else []
-    for request in requests[:1]:
-        pair = list(request.values()) if isinstance(request, dict) else request
-        if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], dict):
-            return told(pair[1])
-    return {}
+    first = list(requests[0].values()) if requests and isinstance(requests[0], dict) else next(iter(requests), None)
+    return first[1] if isinstance(first, list) and len(first) == 2 and isinstance(first[1], dict) else None
 
 
 def _by_document(samples: Sequence[Row], file: Path) -> list[tuple[str, Json]]:
@@ -143,6 +141,7 @@ def _answer(where: str, file: Path, filters: Mapping[str, Row]) -> Answer:
         input=_question(doc),
         target=right,
         completion=completion,
+        is_text=bool(options) or _generated_with(row) is not None,
         scores=marks(_given(filters)),
         whole=tuple(name for name, pair in _given(filters).items() if _is_whole(name, pair, right, completion)),
     )
@@ -186,11 +185,11 @@ def _useless(samples: Sequence[Row], answers: Sequence[Answer]) -> dict[str, str
             continue
         texts = isinstance(value[-1], str) and isinstance(value[0], str | list)
         if "perplexity" in name or "bits_per_byte" in name:
-            reasons[name] = "is of the whole text, from sums of log probabilities; perplexities cannot be compared here"
+            reasons[name] = "of the whole text, from sums of log probabilities; perplexities cannot be compared here"
         elif texts:
-            reasons[name] = "is of the whole exam, and is logged as pairs of texts that no metric of ours marks alike"
+            reasons[name] = "of the whole exam, and logged as pairs of texts that no metric of ours marks alike"
         else:
-            reasons[name] = "is of the whole exam, and is not logged as a mark of each answer"
+            reasons[name] = "of the whole exam, and not logged as a mark of each answer"
     return reasons
 
 

@@ -53,6 +53,11 @@ class Exam:
         return len({clusters.get(item, item) for item in self.items})
 
     @property
+    def is_text(self) -> bool:
+        """Whether the answers say something that can be marked anew."""
+        return all(answer.is_text for side in (self.base, self.tuned) for answer in side.values())
+
+    @property
     def parts(self) -> tuple[str, ...]:
         """The tasks that were taken together; none where there is but one."""
         parts = dict.fromkeys(self.any_answer(item).part for item in self.items)
@@ -143,8 +148,8 @@ def _exam(logs_base: Log, logs_tuned: Log, task: str, base: Side, tuned: Side) -
             outside = any(
                 not 0 <= answer.scores.get(name, 0) <= 1 for side in (base, tuned) for answer in side.values()
             )
-            why = "lies outside [0, 1]" if outside else "is not a mark of every part"
-            unusable[name] = f"{_lower(name) if name in lower else ''}{why}, and cannot decide"
+            why = "outside [0, 1]" if outside else "not a mark of every part"
+            unusable[name] = f"{_lower(name) if name in lower else ''}{why}"
     return Exam(
         task,
         tuple(sorted({*base, *tuned}, key=natural)),
@@ -159,7 +164,7 @@ def _exam(logs_base: Log, logs_tuned: Log, task: str, base: Side, tuned: Side) -
 
 def _lower(name: str) -> str:
     why = why_lower(name)
-    return f"is better when lower{f' ({why})' if why else ''} and "
+    return f"better when lower{f' ({why})' if why else ''}, and "
 
 
 def _whole(side: Side) -> list[str]:

@@ -84,7 +84,11 @@ def _can_decide(exam: Exam, metric: str | None) -> bool:
     if metric is None:
         return bool(exam.marks or exam.whole)
     name = metric.removeprefix("recorded:")
-    return name in exam.marks or any(name in (mark, turned(mark)) for mark in exam.lower) or _is_ours(metric)
+    return (
+        name in exam.marks
+        or any(name in (mark, turned(mark)) for mark in exam.lower)
+        or (_is_ours(metric) and exam.is_text)
+    )
 
 
 def _is_ours(metric: str) -> bool:
@@ -110,28 +114,31 @@ def _metric(exam: Exam, named: str | None) -> str:
     for mark in exam.lower:
         if name in (mark, turned(mark)):
             return f"recorded:{turned(mark)}"
-    if _is_ours(named):
+    if _is_ours(named) and exam.is_text:
         return named
     raise _unknown([exam], named)
 
 
 def _unknown(exams: Sequence[Exam], metric: str) -> UserError:
-    marks = dict.fromkeys(mark for exam in exams for mark in (*exam.marks, *map(turned, exam.lower)))
+    marks = [*dict.fromkeys(mark for exam in exams for mark in (*exam.marks, *map(turned, exam.lower)))]
+    texts = any(exam.is_text for exam in exams)
     what = f"neither a mark in [0, 1] that both logs have nor a metric: {metric!r}"
-    return UserError(what, "--metric", f"use one of {', '.join([*marks, *table.plain()])}")
+    if _is_ours(metric):
+        what = f"the answers are probabilities, not texts that {metric} could mark"
+    known = [*marks, *(table.plain() if texts else [])]
+    return UserError(what, "--metric", f"use one of {', '.join(known)}" if known else "give logs of a task with marks")
 
 
 def _no_mark(exams: Sequence[Exam]) -> UserError:
     """No mark decides by itself: what each is, and what one may name instead."""
     lower = list(dict.fromkeys(mark for exam in exams for mark in exam.lower))
-    reasons = dict.fromkeys(f"{name!r} {why}" for exam in exams for name, why in exam.unusable.items())
-    said = [*(f"{name!r} is better when lower" for name in lower), *reasons]
+    reasons = dict.fromkeys(f"{name!r}: {why}" for exam in exams for name, why in exam.unusable.items())
+    said = [*(f"{name!r}: better when lower" for name in lower), *reasons]
     shown = "\n".join(f"  {reason}" for reason in said) or "  there are no marks that both logs have"
-    own = "--metric METRIC with a metric of ours, which marks the answers' text anew (exact_match, contains, ...)"
-    named = [f"--metric '{turned(name)}'" for name in lower]
-    return UserError(
-        f"no mark of the logs can decide\n{shown}", "both logs", f"say what decides: {' or '.join([*named, own])}"
-    )
+    own = ["--metric METRIC with a metric of ours, which marks the answers' text anew (exact_match, contains, ...)"]
+    named = [f"--metric '{turned(name)}'" for name in lower] + (own if any(exam.is_text for exam in exams) else [])
+    fix = f"say what decides: {' or '.join(named)}" if named else "give logs of a task with marks of each answer"
+    return UserError(f"no mark of the logs can decide\n{shown}", "both logs", fix)
 
 
 def _file_name(task: str, taken: set[str]) -> str:

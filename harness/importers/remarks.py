@@ -39,12 +39,15 @@ def _sentence(exam: Exam, trouble: str, items: Sequence[str]) -> str:
 
 
 def _once(exams: Sequence[Exam]) -> list[str]:
-    """What is said of marks, once for all tasks it holds for."""
-    tasks: dict[str, list[str]] = {}
+    """What is said of marks, once for all marks and tasks it holds for."""
+    marks: dict[str, dict[str, None]] = {}
+    tasks: dict[str, dict[str, None]] = {}
     for exam in exams:
-        for sentence in (*_lonely(exam), *(f"{name!r} {why}" for name, why in exam.unusable.items()), *_turned(exam)):
-            tasks.setdefault(sentence, []).append(exam.task)
-    return [sentence if len(exams) == 1 else f"{sentence} ({of(names)})" for sentence, names in tasks.items()]
+        for name, sentence in (*_cannot(exam), *_turned(exam)):
+            marks.setdefault(sentence, {})[name] = None
+            tasks.setdefault(sentence, {})[exam.task] = None
+    whose = {sentence: f" of {of(list(names))}" if len(exams) > 1 else "" for sentence, names in tasks.items()}
+    return [f"{', '.join(map(repr, names))}{whose[sentence]} {sentence}" for sentence, names in marks.items()]
 
 
 def of(tasks: Sequence[str]) -> str:
@@ -54,14 +57,15 @@ def of(tasks: Sequence[str]) -> str:
     return f"{', '.join(tasks[: TASKS - 1])}, ... {len(tasks):,} tasks"
 
 
-def _turned(exam: Exam) -> list[str]:
-    reasons = {name: why_lower(name) for name in exam.lower}
-    return [
-        f"{name!r} is better when lower{f' ({why})' if why else ''}, and is taken as {turned(name)!r}"
-        for name, why in reasons.items()
-    ]
-
-
-def _lonely(exam: Exam) -> Iterable[str]:
+def _cannot(exam: Exam) -> Iterable[tuple[str, str]]:
     sides = [{name for answer in side.values() for name in answer.scores} for side in (exam.base, exam.tuned)]
-    return [f"{name!r} is a mark of only one log, and cannot decide" for name in sorted(sides[0] ^ sides[1])]
+    for name in sorted(sides[0] ^ sides[1]):
+        yield name, "cannot decide: a mark of only one log"
+    for name, why in exam.unusable.items():
+        yield name, f"cannot decide: {why}"
+
+
+def _turned(exam: Exam) -> Iterable[tuple[str, str]]:
+    for name in exam.lower:
+        why = why_lower(name)
+        yield name, f"is better when lower{f' ({why})' if why else ''}, and is taken as {turned(name)!r}"

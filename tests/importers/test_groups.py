@@ -81,7 +81,7 @@ def test_a_mark_that_only_one_part_has_cannot_decide_for_all(tmp_path: Path) -> 
         eval_logs.lm_eval_marks(tmp_path / side, "bbh_b", {"acc": [1.0, 0.0]})
     found = import_logs(str(tmp_path / "base"), str(tmp_path / "tuned"), tmp_path / "out", group="bbh")
     assert "recorded:acc on bbh" in found.summary
-    assert "'f1' is not a mark of every part, and cannot decide" in found.remarks
+    assert "'f1' cannot decide: not a mark of every part" in found.remarks
 
 
 def test_a_group_and_a_task_cannot_both_decide(tmp_path: Path) -> None:

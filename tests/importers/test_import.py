@@ -226,7 +226,7 @@ def test_a_mark_that_only_one_log_has_cannot_decide(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no mark of the logs can decide\n  there are no marks that both logs have"):
         import_logs(str(logs[0]), str(logs[1]), tmp_path / "out")
     found = import_logs(str(logs[0]), str(logs[1]), tmp_path / "out", metric="exact_match")
-    assert "'reward' is a mark of only one log, and cannot decide" in found.remarks
+    assert "'reward', 'scorer:terse' cannot decide: a mark of only one log" in found.remarks
 
 
 def test_our_own_metrics_mark_the_text_anew(tmp_path: Path) -> None:

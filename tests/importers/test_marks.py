@@ -65,8 +65,8 @@ def test_a_log_whose_marks_are_all_better_when_lower_asks_what_decides(tmp_path:
         import_logs(*logs, tmp_path / "out")
     told = str(refused.value)
     assert "no mark of the logs can decide" in told
-    assert "'pct_stereotype' is better when lower" in told
-    assert "'likelihood_diff' is better when lower" in told
+    assert "'pct_stereotype': better when lower" in told
+    assert "'likelihood_diff': better when lower" in told
     assert "--metric '1 - pct_stereotype'" in told
     assert not (tmp_path / "out").exists()
 
@@ -100,9 +100,12 @@ def test_a_task_that_is_better_when_lower_is_a_regression_suite_the_right_way_ro
 def test_a_perplexity_log_cannot_be_compared(tmp_path: Path) -> None:
     pairs = [[-120.5, 57]] * 3
     for name in ("base", "tuned"):
-        eval_logs.lm_eval_marks(tmp_path / name, "wikitext", {"word_perplexity": pairs, "bits_per_byte": pairs})
-    with pytest.raises(UserError, match=r"'word_perplexity' is of the whole text, .* cannot be compared here"):
+        marks = {"word_perplexity": pairs, "bits_per_byte": pairs}
+        eval_logs.lm_eval_marks(tmp_path / name, "wikitext", marks, arguments=[["a text"]], resps=[["-120.5"]])
+    with pytest.raises(UserError, match=r"'word_perplexity': of the whole text, .* cannot be compared here"):
         import_logs(str(tmp_path / "base"), str(tmp_path / "tuned"), tmp_path / "out")
+    with pytest.raises(UserError, match="the answers are probabilities, not texts that exact_match could mark"):
+        import_logs(str(tmp_path / "base"), str(tmp_path / "tuned"), tmp_path / "out", metric="exact_match")
 
 
 def test_a_task_without_a_mark_is_left_out_and_told(tmp_path: Path) -> None:
@@ -140,7 +143,7 @@ def test_pairs_of_texts_are_our_metric_of_the_whole_exam(tmp_path: Path) -> None
 @pytest.mark.parametrize("metric", ["chrf", "ter"])
 def test_pairs_that_no_metric_of_ours_marks_are_told(metric: str, tmp_path: Path) -> None:
     logs = [str(translations(tmp_path / name, ["a", "b"], metric)) for name in ("base", "tuned")]
-    with pytest.raises(UserError, match=f"'{metric}' is of the whole exam, and is logged as pairs of texts"):
+    with pytest.raises(UserError, match=f"'{metric}': of the whole exam, and logged as pairs of texts"):
         import_logs(*logs, tmp_path / "out")
 
 
@@ -150,7 +153,7 @@ def test_pairs_of_other_texts_than_the_answers_are_not_marked_as_theirs(tmp_path
     file = next(place.glob("samples_*"))
     file.write_text(file.read_text().replace('"resps": [["a"]]', '"resps": [["Answer: a"]]'))
     log = read(str(place))
-    assert log.useless["translate"]["bleu"].startswith("is of the whole exam")
+    assert log.useless["translate"]["bleu"].startswith("of the whole exam")
 
 
 def test_a_mark_named_metric_that_no_task_has_is_refused_with_those_there_are(tmp_path: Path) -> None:

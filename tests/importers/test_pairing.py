@@ -43,9 +43,9 @@ def test_only_marks_that_both_have_and_that_lie_in_0_to_1_may_decide_the_main_on
     [exam] = pair(base, tuned)
     assert exam.marks == ("main", "second")
     assert remarks([exam]) == [
-        "'alone' is a mark of only one log, and cannot decide",
-        "'loss' is better when lower (what training makes small) and lies outside [0, 1], and cannot decide",
-        "'low' lies outside [0, 1], and cannot decide",
+        "'alone' cannot decide: a mark of only one log",
+        "'loss' cannot decide: better when lower (what training makes small), and outside [0, 1]",
+        "'low' cannot decide: outside [0, 1]",
     ]
 
 
