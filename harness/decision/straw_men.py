@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from harness.decision.compare import Comparison
 from harness.decision.gates import Gate, Measured, Rule, Status
@@ -52,7 +53,8 @@ class Shifted:
     """A side's answers marked by the targets of rows `by` further on: the score there, on their own rows, and that of
     the other rows nearby, `elsewhere`.
 
-    `low` is the lower end of the interval of the difference to their own; None where it was not worked out.
+    `low` is the lower of two ends: of the interval of the difference to their own rows, and of that to the other rows
+    nearby; None where it was not worked out.
     """
 
     arm: str
@@ -121,6 +123,24 @@ def _fix(shown: Sequence[BesideConstant]) -> str:
             "all, write `policy: {constant_answers: warn}`"
         )
     return "read its answers; if they are meant to be so, write `policy: {constant_answers: warn}`"
+
+
+def shifted(
+    arm: str, by: int, own: Sequence[float], there: Mapping[int, Sequence[float]], clusters: Sequence[str]
+) -> Shifted:
+    """How answers score `by` rows on, of what they score on each row nearby; with intervals where they gain much."""
+    rest = [fmean(scores) for scores in zip(*(there[other] for other in there if other != by), strict=True)]
+    score, best, elsewhere = fmean(own), fmean(there[by]), fmean(rest)
+    low = None
+    if best - max(score, elsewhere) >= MUCH_BETTER:
+        low = min(_surely(own, there[by], clusters), _surely(rest, there[by], clusters))
+    return Shifted(arm, by, len(own), score, best, elsewhere, low)
+
+
+def _surely(before: Sequence[float], after: Sequence[float], clusters: Sequence[str]) -> float:
+    """The lower end of the difference; the lowest there is where the rows are too few for an interval."""
+    interval = paired.paired_difference(before, after, clusters, confidence=2 * SURE - 1).interval
+    return interval.low if interval else -1.0
 
 
 def aligned_gate(shifts: Sequence[Shifted]) -> Gate:

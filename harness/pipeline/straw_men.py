@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -12,10 +12,9 @@ from harness.decision import cautions
 from harness.decision.cautions import ReadSide
 from harness.decision.compare import Comparison, Question
 from harness.decision.gates import Gate
-from harness.decision.straw_men import MUCH_BETTER, SURE, BesideConstant, Shifted, aligned_gate, constant_gate
+from harness.decision.straw_men import BesideConstant, Shifted, aligned_gate, constant_gate, shifted
 from harness.experiment.session import Session
 from harness.pipeline.compare import Marks, chosen_runs, comparer, other_prompts
-from harness.stats import paired
 from harness.store import arms, runs
 from reports.rows import RunRow, Side
 from suites.metrics.constants import best_constant, can_mark, marks_of
@@ -128,7 +127,7 @@ def _against(session: Session, answered: Answered, constant: str, before: Marks)
 
 
 def _shifts(session: Session, answered: Answered) -> list[Shifted]:
-    """The side's answers by the targets of the rows beside theirs; those that gain little there without an interval."""
+    """The side's answers by the targets of the rows beside theirs."""
     rows, metric = answered.rows, answered.run.metric
     mark = build(metric if can_mark(metric) else "normalised_match")
     clusters = dict(runs.clusters(session.store, answered.run.suite_id))
@@ -142,20 +141,8 @@ def _shifts(session: Session, answered: Answered) -> list[Shifted]:
         return []
     own = [score(rows[i][1], rows[i][2]) for i in looked]
     there = {by: [score(rows[i + by][1], rows[i][2]) for i in looked] for by in SHIFTS}
-    return [_shifted(answered, by, own, there, [clusters[rows[i][0]] for i in looked]) for by in SHIFTS]
-
-
-def _shifted(
-    answered: Answered, by: int, own: Sequence[float], there: Mapping[int, Sequence[float]], clusters: Sequence[str]
-) -> Shifted:
-    """What the answers score `by` rows on, with an interval of the gain over their own rows where that is large."""
-    others = [score for other, scores in there.items() if other != by for score in scores]
-    score, best = sum(own) / len(own), sum(there[by]) / len(own)
-    low = None
-    if best - score >= MUCH_BETTER:
-        result = paired.paired_difference(own, there[by], clusters, confidence=2 * SURE - 1)
-        low = result.interval.low if result.interval else None
-    return Shifted(answered.run.arm, by, len(own), score, best, sum(others) / len(others), low)
+    within = [clusters[rows[i][0]] for i in looked]
+    return [shifted(answered.run.arm, by, own, there, within) for by in SHIFTS]
 
 
 def _read(session: Session, answered: Answered) -> ReadSide:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from harness.store.database import Store
@@ -28,7 +28,8 @@ class StoredCompletion:
 
 def stored(completion_id: str, prompt: str, completion: Completion) -> StoredCompletion:
     """A completion as it goes on record."""
-    return StoredCompletion(completion_id, prompt, **asdict(completion))
+    given = {field.name: getattr(completion, field.name) for field in fields(completion)}
+    return StoredCompletion(completion_id, prompt, **given)
 
 
 @dataclass(frozen=True, slots=True)

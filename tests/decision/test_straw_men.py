@@ -16,7 +16,15 @@ from harness.decision import cautions
 from harness.decision.cautions import ReadSide
 from harness.decision.compare import Comparison
 from harness.decision.overrides import overrides
-from harness.decision.straw_men import BesideConstant, Shifted, aligned_gate, constant_gate, repeats
+from harness.decision.straw_men import (
+    MUCH_BETTER,
+    BesideConstant,
+    Shifted,
+    aligned_gate,
+    constant_gate,
+    repeats,
+    shifted,
+)
 from reports.data import ReportData
 from reports.outputs import markdown
 from suites.metrics.constants import best_constant
@@ -88,6 +96,23 @@ def test_answers_that_fit_the_next_row_much_better_are_named(
     )
     assert gate.status == status
     assert ("beside the rows 1 after" in gate.measured.words) == (status == "fail")
+
+
+def test_a_side_worse_than_chance_is_not_moved_by_the_luck_of_one_place() -> None:
+    """Own rows 30 of 100 right, three of the places nearby 50, the fourth 63: surely more than 30, not than 50."""
+    clusters = [str(i) for i in range(100)]
+    rows = {by: [1.0] * right + [0.0] * (100 - right) for by, right in ((-2, 50), (-1, 50), (1, 63), (2, 50))}
+    rows = {by: marks if by == 1 else marks[::-1] for by, marks in rows.items()}
+    near = shifted("prompt", 1, [1.0] * 30 + [0.0] * 70, rows, clusters)
+    assert (near.own, near.there, near.elsewhere) == (0.3, 0.63, 0.5)
+    assert near.there - near.elsewhere > MUCH_BETTER
+    assert near.low is not None
+    assert near.low < 0
+    far = shifted(
+        "prompt", 1, [1.0] * 30 + [0.0] * 70, {**rows, -2: [0.0] * 100, -1: [0.0] * 100, 2: [0.0] * 100}, clusters
+    )
+    assert far.low is not None
+    assert far.low > 0
 
 
 def test_a_lenient_reading_is_told_when_it_takes_back_more_than_was_asked_for() -> None:
