@@ -18,6 +18,7 @@ from harness.importers import (
     lm_eval,
     nemo,
     openai_evals,
+    openai_items,
     pairing,
     promptfoo,
     settings,
@@ -58,6 +59,12 @@ IMPORTERS: dict[str, Importer] = {
         "an OpenAI Evals record",
         openai_evals.recognise,
         openai_evals.read,
+    ),
+    "OpenAI Evals API": Importer(
+        "output items of a run of OpenAI's Evals API",
+        "the output items of an OpenAI Evals run",
+        openai_items.recognise,
+        openai_items.read,
     ),
     "DeepEval": Importer("test runs of DeepEval, in JSON", "a DeepEval test run", deepeval.recognise, deepeval.read),
     "LightEval": Importer(

@@ -65,7 +65,7 @@ def _log(source: Source, log: Json, samples: Iterable[object] | None) -> Log:
         raise UserError("the log has no samples", str(source.path), "log them: `inspect eval --log-samples`")
     rows = _rows(samples, source.path.name)
     answers = each(rows, source.path, lambda where, row: _answer(where, task, model, row))
-    return Log(answers=tuple(answers), settings={task: _settings(log)})
+    return Log(answers=tuple(answers), settings={task: _settings(log)}, complete=True)
 
 
 def _settings(log: Json) -> dict[str, Setting]:

@@ -59,14 +59,15 @@ def _read(file: Path, task: str) -> Log:
     if missing := sorted(COLUMNS - set(parquet_columns(file))):
         what = f"the details have no column {', '.join(missing)}: an older LightEval wrote them"
         raise UserError(what, str(file), "evaluate again with LightEval 0.11 or newer")
-    rows = parquet_rows(file)
+    rows, results = parquet_rows(file), _results(file)
     answers = each(rows, file, lambda where, row: _answer(where, task, row))
     cut = sum((number(part(row, "model_response").get("truncated_tokens_count")) or 0) > 0 for _, row in rows)
     notes = (f"{cut:,} of {len(rows):,} prompts in {file.name} were cut to fit the context",) if cut else ()
     return Log(
         answers=tuple(answers),
         notes=notes,
-        settings={task: _settings(_results(file), task, rows[0][1] if rows else {})},
+        settings={task: _settings(results, task, rows[0][1] if rows else {})},
+        complete=bool(results),
     )
 
 

@@ -98,6 +98,7 @@ def _read_task(file: Path, samples: Sequence[Row]) -> Log:
         higher={task: lm_eval_results.higher(results, task, names)},
         groups=lm_eval_results.groups(results, siblings),
         useless={task: _useless(samples, answers)},
+        complete=bool(results),
     )
 
 

@@ -35,15 +35,15 @@ def settings(results: Json, task: str) -> dict[str, Setting]:
     """How the task was asked and marked, and how the model was read. None where there are no results."""
     if not results:
         return {}
-    config, shots = part(results, "config"), part(results, "n-shot").get(task)
+    config = part(results, "config")
     given: dict[str, object] = {
         "version": part(results, "versions").get(task),
-        "shots": shots,
-        "fewshot_seed": config.get("fewshot_seed") if shots else None,
-        "fewshot_as_multiturn": bool(results.get("fewshot_as_multiturn")) if shots else None,
+        "shots": part(results, "n-shot").get(task),
         "limit": config.get("limit") or "none" if "limit" in config else None,
         "engine": config.get("model"),
         "marking": _marking(part(part(results, "configs"), task)),
+        "fewshot_seed": config.get("fewshot_seed"),
+        "fewshot_as_multiturn": bool(results.get("fewshot_as_multiturn")),
     }
     for name in ("chat_template", "system_instruction"):
         if name in results:

@@ -56,7 +56,8 @@ class Log:
 
     `notes` are sentences about what could not be taken over. `settings` are by task; `higher` says by task and mark
     whether more is better, where the log does; `groups` are tasks that belong together, by the group's name.
-    `useless` says by task and mark why a mark is none of single answers.
+    `useless` says by task and mark why a mark is none of single answers. `complete`: a setting it does not say was not
+    set.
     """
 
     format: str = ""
@@ -67,6 +68,7 @@ class Log:
     higher: Mapping[str, Mapping[str, bool]] = dataclasses.field(default_factory=dict)
     groups: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     useless: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    complete: bool = False
 
 
 def joined(logs: Sequence[Log]) -> Log:
@@ -80,6 +82,7 @@ def joined(logs: Sequence[Log]) -> Log:
         higher={task: higher for log in logs for task, higher in log.higher.items()},
         groups=groups,
         useless={task: reasons for log in logs for task, reasons in log.useless.items()},
+        complete=all(log.complete for log in logs),
     )
 
 

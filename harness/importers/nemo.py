@@ -59,7 +59,12 @@ def _read(file: Path) -> Log:
     for bundle in bundles:
         settings |= told(part(bundle, "config")) if isinstance(bundle, dict) else {}
     # A reward is better when higher, by what the word means.
-    return Log(answers=tuple(answers), settings={task: settings}, higher={task: dict.fromkeys(marks_, True)})
+    return Log(
+        answers=tuple(answers),
+        settings={task: settings},
+        complete=bool(settings),
+        higher={task: dict.fromkeys(marks_, True)},
+    )
 
 
 def _benchmark(bundle: object) -> Json:

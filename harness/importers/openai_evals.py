@@ -46,6 +46,7 @@ def read(source: Source) -> Log:
         answers=tuple(answers),
         notes=tuple(_notes(task, samples)),
         settings={task: _settings(spec)},
+        complete=True,
         higher={task: {"correct": True}},
     )
 

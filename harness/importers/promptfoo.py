@@ -37,9 +37,11 @@ def read(source: Source) -> Log:
     wanted = _choose(columns, source)
     answers = each(results, source.path, lambda where, row: _answer(where, row) if row[COLUMN] == wanted else None)
     names = {name for answer in answers for name in answer.scores}
+    settings = _settings(source.content, columns[wanted])
     return Log(
         answers=tuple(answers),
-        settings={"": _settings(source.content, columns[wanted])},
+        settings={"": settings},
+        complete=bool(settings),
         higher={"": dict.fromkeys(names, True)},  # every assertion's score says how well it holds
     )
 

@@ -20,10 +20,11 @@ IDENTITY = re.compile(
 )
 """Who answers, and where: the very thing that is compared, or nothing that changes an answer."""
 MACHINE = re.compile(
-    "devices?|device_map|device_map_option|batch|batch_size|max_batch_size|parallelize|(tensor|data|pipeline)_parallel_size"
-    "|max_connections|num_concurrent|concurrency|(attempt_)?timeout|(max_)?retries|cache|cache_dir|cache_prompt|use_cache"
-    "|offload_folder|trust_remote_code|((random|numpy|torch)_)?seed|gpu_memory_utilization|max_(memory_per_gpu|cpu_memory)"
-    "|low_cpu_mem_usage|output_dir|job_id|run_id|verbosity|log_level|tokenized_requests"
+    r"devices?|device_map(_option)?|(max_)?batch(_size)?|parallelize|(tensor|data|pipeline)_parallel_size|max_connections"
+    r"|(num_)?(concurren\w+|gpus|nodes|workers|processes)|(attempt_)?timeout|(max_)?retries|(use_)?cache|cache_prompt|\w+_dir"
+    r"|offload_folder|trust_remote_code|((random|numpy|torch)_)?seed|gpu_memory_utilization|max_(memory_per_gpu|cpu_memory)"
+    r"|low_cpu_mem_usage|(job|run|experiment)(_?(id|name))?|verbos\w*|tokenized_requests|created_\w+|timestamp|date"
+    r"|(log|output|out|save|results?|wandb|hub)_(path|file|folder|id|name|level|to)|(\w+_)?(port|hostname|user)"
 )
 SECRET = re.compile(r"(.*[_-])?((api)?keys?|token|secret|password|auth|authorization|headers?|credentials?)")
 TOPICS = {
@@ -34,6 +35,7 @@ TOPICS = {
     "template and system prompt": r"(.*\.)?(use_)?chat_template|system_\w+|solver .*",
 }
 """What may differ between two evaluations of one exam, and the settings by which a tool says it."""
+UNSET = "not set"
 LONGEST, SHOWN = 60, 6
 
 
@@ -71,7 +73,10 @@ def digest(value: object) -> str:
 
 
 def sides(base: Log, tuned: Log, tasks: Sequence[str]) -> tuple[Settings, Settings]:
-    """Each side's settings for these tasks, under one name where a side has one value on all, else by task."""
+    """Each side's settings for these tasks, under one name where a side has one value on all, else by task.
+
+    Where both logs are complete, what only one of them says was not set in the other.
+    """
     logs = [{task: of_task(log.settings, task) for task in tasks} for log in (base, tuned)]
     names = list(dict.fromkeys(name for log in logs for settings in log.values() for name in settings))
     one: dict[str, Setting] = {}
@@ -81,6 +86,9 @@ def sides(base: Log, tuned: Log, tasks: Sequence[str]) -> tuple[Settings, Settin
         apart = len(tasks) > 1 and not all(_is_one(side, tasks) for side in values)
         for side, by_task in zip((one, other), values, strict=True):
             side.update({f"{name} of {task}" if apart else name: value for task, value in by_task.items()})
+    if base.complete and tuned.complete:
+        every = dict.fromkeys([*one, *other], UNSET)
+        return every | one, every | other
     return one, other
 
 

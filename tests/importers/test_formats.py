@@ -29,10 +29,10 @@ def answers(place: str) -> dict[str, Answer]:
 
 
 def test_every_format_is_recognised_by_its_content(tmp_path: Path) -> None:
-    places = ("lm_eval", "inspect.json", "promptfoo.json::0", "nemo", "openai_evals/base.jsonl", "deepeval/base.json")
-    formats = [read(str(CASES / place)).format for place in places]
-    formats.append(read(str(eval_logs.lighteval(tmp_path, [True]))).format)
-    assert formats == list(IMPORTERS)
+    (tmp_path / "items.jsonl").write_text(json.dumps(output_item(0, 1.0)))
+    names = ("lm_eval", "inspect.json", "promptfoo.json::0", "nemo", "openai_evals/base.jsonl", "deepeval/base.json")
+    places = [*(CASES / name for name in names), tmp_path / "items.jsonl", eval_logs.lighteval(tmp_path / "l", [True])]
+    assert {read(str(place)).format for place in places} == IMPORTERS.keys()
 
 
 def test_lm_eval_samples_of_three_kinds_of_task() -> None:
@@ -258,6 +258,45 @@ def test_an_openai_evals_run_without_its_report_did_not_finish(tmp_path: Path) -
         read(str(tmp_path / "log.jsonl"))
 
 
+def output_item(number: int, score: float, **sample: Any) -> dict[str, Any]:
+    """An item as the reference of the Evals API shows it."""
+    said = {
+        "input": [{"role": "user", "content": "Which topic?"}],
+        "output": [{"role": "assistant", "content": "Markets"}],
+    }
+    said |= {"finish_reason": "stop", "usage": {"prompt_tokens": 325, "completion_tokens": 2}, "error": None}
+    said |= {"temperature": 1.0, "top_p": 1.0, "max_completion_tokens": 2048, "seed": 42, "model": "some-model"}
+    name = f"String check-a2486074-d803-4445-b431-ad2262e85d4{number}"
+    return {
+        "object": "eval.run.output_item", "id": f"outputitem_{number}", "run_id": "evalrun_1", "eval_id": "eval_1",
+        "status": "pass", "datasource_item_id": number,
+        "datasource_item": {"input": f"Stock markets rally {number}", "ground_truth": "Markets"},
+        "results": [{"name": name, "sample": None, "passed": score == 1, "score": score}], "sample": said | sample,
+    }  # fmt: skip
+
+
+def test_output_items_of_openais_evals_api(tmp_path: Path) -> None:
+    failed = output_item(2, 0.0, output=[], error={"code": "rate_limit", "message": "429"})
+    items = [output_item(0, 1.0), output_item(1, 0.0, finish_reason="length"), failed]
+    (tmp_path / "page.json").write_text(json.dumps({"object": "list", "data": items, "has_more": False}))
+    (tmp_path / "items.jsonl").write_text(eval_logs.lines(items))
+    for name in ("page.json", "items.jsonl"):
+        log = read(str(tmp_path / name))
+        first, second, third = log.answers
+        assert (first.input, first.target, first.completion) == ("Stock markets rally 0", "Markets", "Markets")
+        assert (first.scores, first.tokens_in, first.tokens_out) == ({"String check": 1.0}, 325, 2)
+        assert (second.scores, second.cut) == ({"String check": 0.0}, True)
+        assert (third.scores, third.error) == ({}, "429")
+        assert log.settings == {"eval_1": {"temperature": 1.0, "top_p": 1.0, "max_completion_tokens": 2048}}
+
+
+def test_one_page_of_several_is_not_the_whole_run(tmp_path: Path) -> None:
+    page = {"object": "list", "data": [output_item(0, 1.0)], "has_more": True}
+    (tmp_path / "page.json").write_text(json.dumps(page))
+    with pytest.raises(UserError, match="one page of the run, with 1 items; there are more"):
+        read(str(tmp_path / "page.json"))
+
+
 def test_deepeval_cases_are_known_by_name_and_not_by_place() -> None:
     base, tuned = (CASES / "deepeval" / f"{side}.json" for side in ("base", "tuned"))
     assert marked(base, "Exact Match") == (8, 12, 12)
@@ -401,7 +440,7 @@ def test_a_nemo_bundle_may_be_named_by_any_of_its_files(tmp_path: Path) -> None:
         ("log.json", "{", "cannot be read: not JSON"),
         ("log.json", b"\xff\xfe", "cannot be read: not UTF-8"),
         ("log.json", "[" * 100_000, "nested too deeply"),
-        ("log.json", "[1, 2]", "not a log of lm-eval, Inspect, promptfoo, NeMo Evaluator, OpenAI Evals, DeepEval"),
+        ("log.json", "[1, 2]", "not a log of lm-eval, Inspect, promptfoo, NeMo Evaluator, OpenAI Evals"),
         ("log.jsonl", '{"id": 1}\n', "not a log of"),
         ("log.jsonl", "", "not a log of"),
         (

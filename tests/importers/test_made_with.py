@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,9 @@ import pytest
 from eval_logs import half
 from workspaces import opened, run, select, verdict
 
-from harness.decision.validity import comparable_gate
 from harness.importers import import_logs, read
 from harness.importers.log import Answer, Log
 from harness.importers.settings import compared, digest, short, sides, told
-from suites.types import Generation, Identity, Run
 
 SOME, MANY = half(60, 0.3), half(60, 0.8, seed=1)
 CONFIG = {
@@ -56,7 +55,7 @@ def test_logs_made_alike_give_a_verdict_that_says_so(tmp_path: Path) -> None:
         ({"config": CONFIG | {"model": "vllm"}}, "engine (hf against vllm)"),
         (
             {"config": CONFIG | {"model_args": "pretrained=t,dtype=bfloat16,load_in_4bit=True"}},
-            "load_in_4bit (tuned)",
+            "load_in_4bit (not set against True)",
         ),
         (
             {"config": CONFIG | {"model_args": {"pretrained": "t", "dtype": "float16"}}},
@@ -129,6 +128,14 @@ def test_a_setting_that_all_tasks_share_is_said_once() -> None:
     assert sides(base, tuned, ["a", "b"])[0]["shots of a"] == 5, "named by task where one side has two values"
 
 
+def test_what_a_complete_log_does_not_say_was_not_set() -> None:
+    base, tuned = log(a={"shots": 0}), log(a={"shots": 0, "load_in_4bit": True})
+    assert sides(base, tuned, ["a"]) == ({"shots": 0}, {"shots": 0, "load_in_4bit": True}), "not known"
+    whole = [replace(one, complete=True) for one in (base, tuned)]
+    assert sides(*whole, ["a"])[0] == {"shots": 0, "load_in_4bit": "not set"}
+    assert sides(whole[0], tuned, ["a"])[0] == {"shots": 0}, "the other log may have left it out"
+
+
 def test_what_is_not_known_is_told_in_a_sentence() -> None:
     whole = {"version": 1, "shots": 0, "max_gen_toks": 8, "temperature": 0.0, "chat_template": "none"}
     assert compared(whole, whole) == []
@@ -143,25 +150,6 @@ def test_what_is_not_known_is_told_in_a_sentence() -> None:
     assert compared({name: value for name, value in by_task.items() if name != "version"}, by_task)[-1].endswith(
         "version (tuned)"
     )
-
-
-def recorded(settings: str = "a") -> Run:
-    return Run(
-        "1", "base", "sums", "suite", ("exact_match",), Identity("x", settings, engine="recorded 1"), Generation()
-    )
-
-
-def test_the_gate_compares_what_both_sides_say() -> None:
-    pair = [(recorded(), recorded("b"))]
-    assert comparable_gate(pair).measured.words.endswith("how recorded answers were made is not known")
-    assert comparable_gate(pair, ({"shots": 0}, {"version": 1})).status == "pass", "one side alone says nothing"
-    assert comparable_gate(pair, ({"shots": 0}, {"shots": 0.0})).status == "pass"
-    gate = comparable_gate(pair, ({"shots": 0, "temperature": 0.7}, {"shots": 5, "temperature": 0.7}))
-    assert gate.status == "fail"
-    assert "shots (0 against 5)" in gate.measured.words
-    assert "temperature" not in gate.measured.words
-    many = {f"s{i}": i for i in range(7)}
-    assert "s5 and 1 more;" in comparable_gate(pair, (many, many)).measured.words
 
 
 def test_an_answer_whose_question_is_not_known_is_paired_by_its_id() -> None:
