@@ -114,17 +114,17 @@ def _clean(answer: Answer) -> Answer:
     """Text that a file can hold, and no marks for an answer that failed: the 0 written down for it is not its worth."""
     return replace(
         answer,
-        task=_whole(answer.task),
-        item=_whole(answer.item),
-        input=_whole(answer.input),
-        target=_whole(answer.target),
-        completion=_whole(answer.completion),
-        scores={} if answer.error else {_whole(name): value for name, value in answer.scores.items()},
-        error=None if answer.error is None else _whole(answer.error),
+        task=whole(answer.task),
+        item=whole(answer.item),
+        input=whole(answer.input),
+        target=whole(answer.target),
+        completion=whole(answer.completion),
+        scores={} if answer.error else {whole(name): value for name, value in answer.scores.items()},
+        error=None if answer.error is None else whole(answer.error),
     )
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
     """Half a character (a lone surrogate) becomes a question mark, as in the store."""
     return text.encode("utf-8", "replace").decode()
 

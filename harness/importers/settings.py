@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from harness.importers.log import Log, Setting, Settings, of_task
+from harness.importers.log import Log, Setting, Settings, of_task, whole
 from suites.types import Json
 
 IDENTITY = re.compile(
@@ -47,9 +47,9 @@ def told(given: Json, prefix: str = "") -> dict[str, Setting]:
         if any(kind.fullmatch(plain) for kind in (IDENTITY, MACHINE, SECRET)):
             continue
         if isinstance(value, Mapping):
-            settings |= told(value, f"{prefix}{name}.")
+            settings |= told(value, f"{prefix}{whole(name)}.")
         elif value is not None and (isinstance(value, str | bool | int | float) or _is_plain_list(value)):
-            settings[f"{prefix}{name}"] = short(value)
+            settings[f"{prefix}{whole(name)}"] = short(value)
     return settings
 
 
@@ -62,8 +62,7 @@ def short(value: object) -> Setting:
     if isinstance(value, bool) or (isinstance(value, int | float) and abs(value) < 1e300):
         return value
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
-    whole = text.encode("utf-8", "replace").decode()
-    return whole if len(whole) <= LONGEST else digest(whole)
+    return whole(text) if len(text) <= LONGEST else digest(text)
 
 
 def digest(value: object) -> str:

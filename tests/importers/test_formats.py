@@ -498,12 +498,36 @@ def test_an_lm_eval_row_that_comes_twice_is_named(tmp_path: Path) -> None:
 
 
 def rows_of_every_format() -> dict[str, dict[str, Any]]:
+    events = (CASES / "openai_evals" / "base.jsonl").read_text().splitlines()
     return {
         "lm_eval": json.loads((CASES / "lm_eval" / f"samples_colour_choice_{DATE}.jsonl").read_text().split("\n")[0]),
+        "lm_eval results": json.loads((CASES / "lm_eval" / f"results_{DATE}.json").read_text()),
         "inspect": json.loads((CASES / "inspect.json").read_text())["samples"][0],
         "promptfoo": json.loads((CASES / "promptfoo.json").read_text())["results"]["results"][0],
         "nemo": json.loads((CASES / "nemo" / "results.jsonl").read_text().split("\n")[0]),
+        "openai spec": json.loads(events[0]),
+        "openai sampling": json.loads(events[1]),
+        "openai match": json.loads(events[2]),
+        "openai item": output_item(0, 1.0),
+        "deepeval": json.loads((CASES / "deepeval" / "base.json").read_text())["testCases"][6],
     }
+
+
+def write_log(folder: Path, name: str, row: dict[str, Any]) -> Path:
+    """A log with one row of a format, and what it needs around it."""
+    if name == "lm_eval results":
+        (folder / f"results_{DATE}.json").write_text(json.dumps(row))
+        return shutil.copyfile(CASES / "lm_eval" / f"samples_sums_{DATE}.jsonl", folder / f"samples_sums_{DATE}.jsonl")
+    if name == "inspect":
+        log = {"status": "success", "eval": {"task": "t", "model": "openai/some-model"}, "samples": [row]}
+        (folder / "log.json").write_text(json.dumps(log))
+        return folder / "log.json"
+    if name == "deepeval":
+        (folder / "log.json").write_text(json.dumps({"testCases": [row]}))
+        return folder / "log.json"
+    around = [{"spec": {"completion_fns": []}}, row, {"final_report": {}}] if name.startswith("openai ") else [row]
+    (folder / "log.jsonl").write_text(eval_logs.lines([row] if name == "openai item" else around))
+    return folder / "log.jsonl"
 
 
 def paths(value: object, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -516,7 +540,7 @@ SHAPES = ([], {}, [[]], [None], {"a": None}, [{"b": [1]}], 10**400)
 JUNK = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(SHAPES)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.sampled_from(PLACES), junk=JUNK)
 @example(place=("lm_eval", ("resps", 0, 0, 0)), junk=10**400)
 def test_junk_anywhere_in_a_row_is_an_answer_or_a_user_error(
@@ -528,8 +552,6 @@ def test_junk_anywhere_in_a_row_is_an_answer_or_a_user_error(
     for key in path[:-1]:
         inner = inner[key]
     inner[path[-1]] = junk
-    file = tmp_path / ("log.json" if name == "inspect" else "log.jsonl")
-    log = {"status": "success", "eval": {"task": "t", "model": "openai/some-model"}, "samples": [row]}
-    file.write_text(json.dumps(log if name == "inspect" else row) + "\n")
+    file = write_log(tmp_path, name, row)
     with contextlib.suppress(UserError):
         assert all(isinstance(answer.completion, str) for answer in read(str(file)).answers)

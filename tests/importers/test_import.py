@@ -282,6 +282,7 @@ def test_hostile_text_arrives_as_it_was(
     log = eval_logs.inspect_log([True])
     [sample] = log["samples"]
     log["eval"]["task"] = task
+    log["plan"] = {"config": {f"a{mark}": answer}, "steps": [{"solver": identity}]}
     sample |= {"id": identity, "input": question, "target": answer, "scores": {mark: {"value": 1.0}}}
     sample["output"]["choices"][0]["message"]["content"] = answer
     tmp_path.mkdir()
