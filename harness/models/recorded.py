@@ -11,15 +11,15 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from harness.models.files import files_hash
 from suites.errors import UserError
 from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
 from suites.types import Json
 
-EXPECTED = '{"id": "...", "completion": "..."}, optionally with tokens_in, tokens_out, seconds, error, scores'
-KEYS = {"id", "completion", "tokens_in", "tokens_out", "seconds", "error", "scores"}
+EXPECTED = '{"id": "...", "completion": "..."}, optionally with tokens_in, tokens_out, seconds, error, scores, finish'
+KEYS = {"id", "completion", "tokens_in", "tokens_out", "seconds", "error", "scores", "finish"}
 SHOWN = 20
 LARGEST = sys.float_info.max
 
@@ -117,7 +117,7 @@ def _parse(line: bytes) -> tuple[str, Completion]:
         raise ValueError(f"completion is {_kind(text)}, expected text")
     return example_id, Completion(
         text,
-        "error" if error_text else "stop",
+        "error" if error_text else _finish(row),
         tokens_in=_count(row, "tokens_in"),
         tokens_out=_count(row, "tokens_out"),
         seconds=_seconds(row),
@@ -151,7 +151,16 @@ def _from_batch(row: Json) -> Json:
     except (KeyError, IndexError, TypeError, AttributeError):
         raise ValueError("the response of the batch holds no chat completion") from None
     tokens = {"tokens_in": usage.get("prompt_tokens") or 0, "tokens_out": usage.get("completion_tokens") or 0}
-    return {"id": row["custom_id"], "completion": text, **tokens}
+    finish = "length" if choice.get("finish_reason") == "length" else "stop"
+    return {"id": row["custom_id"], "completion": text, "finish": finish, **tokens}
+
+
+def _finish(row: Json) -> Literal["stop", "length"]:
+    """`length` is an answer that was cut at the limit of new tokens."""
+    finish = row.get("finish", "stop")
+    if finish not in ("stop", "length"):
+        raise ValueError(f"finish is {finish!r}, expected 'stop' or 'length'")
+    return "length" if finish == "length" else "stop"
 
 
 def _count(row: Json, key: str) -> int:

@@ -42,6 +42,12 @@ def test_replays_by_id_in_the_order_asked(tmp_path: Path) -> None:
     assert model.render(prompts[0]) == "recorded:b"
 
 
+def test_an_answer_may_say_that_it_was_cut(tmp_path: Path) -> None:
+    file = write(tmp_path, {"id": "a", "completion": "on", "finish": "length"}, {"id": "b", "completion": "one"})
+    answers = load(ModelSpec(recorded=str(file))).generate([Prompt("a", ""), Prompt("b", "")], Generation())
+    assert [answer.finish for answer in answers] == ["length", "stop"]
+
+
 def test_identity_follows_the_file(tmp_path: Path) -> None:
     before = load(ModelSpec(recorded=str(write(tmp_path, {"id": "a", "completion": "x"})))).identity
     after = load(ModelSpec(recorded=str(write(tmp_path, {"id": "a", "completion": "y "})))).identity
@@ -65,6 +71,7 @@ def test_identity_follows_the_file(tmp_path: Path) -> None:
             '{"custom_id": "a", "response": {"body": {"choices": []}}}',
             "the response of the batch holds no chat completion",
         ),
+        ('{"id": "a", "completion": "x", "finish": "eof"}', "finish is 'eof', expected 'stop' or 'length'"),
         ('{"id": "a", "completion": "x", "seconds": NaN}', "NaN is not a number JSON allows"),
         ('{"id": "a", "completion": "x", "seconds": -1}', "seconds is a number -1, expected a number from 0"),
         ('{"id": "a", "completion": "x", "seconds": 1e999}', "seconds is a number inf, expected a number from 0"),
@@ -93,15 +100,18 @@ def test_an_openai_batch_output_is_read_by_its_custom_ids(tmp_path: Path) -> Non
     usage = {"prompt_tokens": 41, "completion_tokens": 3, "total_tokens": 44}
     choice = {"index": 0, "message": {"role": "assistant", "content": "No", "refusal": None}, "finish_reason": "stop"}
     body = {"object": "chat.completion", "choices": [choice], "usage": usage}
+    cut = {**body, "choices": [{**choice, "finish_reason": "length"}]}
     refused = {"status_code": 429, "body": {"error": {"message": "Rate limit", "code": "rate_limit_exceeded"}}}
     file = write(
         tmp_path,
         {"id": "batch_1", "custom_id": "a", "response": {"status_code": 200, "body": body}, "error": None},
         {"id": "batch_2", "custom_id": "b", "response": refused, "error": None},
+        {"id": "batch_4", "custom_id": "d", "response": {"status_code": 200, "body": cut}, "error": None},
         {"id": "batch_3", "custom_id": "c", "response": None, "error": {"code": "batch_expired", "message": "Late."}},
     )
     answers = read_answers(file)
     assert (answers["a"].text, answers["a"].tokens_in, answers["a"].tokens_out) == ("No", 41, 3)
+    assert [answers[i].finish for i in "ad"] == ["stop", "length"]
     assert [answers[i].error for i in "bc"] == ["rate_limit_exceeded: Rate limit", "batch_expired: Late."]
 
 
