@@ -124,13 +124,15 @@ def cut_gate(base: ArmHealth, max_truncated: float) -> Gate:
     return _gate(Rule("room_to_answer", max_truncated, "share"), not too_many, Measured(share, n=base.n, words=words))
 
 
-def comparable_gate(pairs: Sequence[tuple[Run, Run]]) -> Gate:
+def comparable_gate(pairs: Sequence[tuple[Run, Run]], *, same_settings: bool = True) -> Gate:
     """Same examples, marking and generation settings; and, for live models, the same template, engine and dtype.
 
-    `pairs` are (base, candidate) on one suite each.
+    `pairs` are (base, candidate) on one suite each; with `same_settings` the template is asked for the same, too.
     """
     different = [
-        f"{base.suite}: {', '.join(reasons)}" for base, candidate in pairs if (reasons := _differs(base, candidate))
+        f"{base.suite}: {', '.join(reasons)}"
+        for base, candidate in pairs
+        if (reasons := _differs(base, candidate, same_settings))
     ]
     recorded = any(_is_recorded(run) for pair in pairs for run in pair)
     same = "same examples and settings; how recorded answers were made is not known" if recorded else "same"
@@ -138,15 +140,21 @@ def comparable_gate(pairs: Sequence[tuple[Run, Run]]) -> Gate:
     return _gate(Rule("comparable"), not different, Measured(len(different), n=len(pairs), words=words))
 
 
-def _differs(base: Run, candidate: Run) -> list[str]:
+def _differs(base: Run, candidate: Run, same_settings: bool) -> list[str]:
     """What is not the same on both sides; of recorded answers only the exam is known."""
     different = []
     if base.suite_id != candidate.suite_id:
         different.append("examples or metrics")
     if base.generation != candidate.generation:
         different.append("generation settings")
-    for part in () if _is_recorded(base) or _is_recorded(candidate) else ("template", "engine", "dtype"):
-        one, other = getattr(base.identity, part), getattr(candidate.identity, part)
+    if _is_recorded(base) or _is_recorded(candidate):
+        return different
+    asked = [run.identity.template_settings or "none" for run in (base, candidate)]
+    if same_settings and asked[0] != asked[1]:
+        different.append(f"chat_template_kwargs ({asked[0]} against {asked[1]})")
+    for part in ("template", "engine", "dtype"):
+        # What a template was asked for stands behind its hash.
+        one, other = (getattr(run.identity, part).partition(" {")[0] for run in (base, candidate))
         # A QLoRA is deployed on its four-bit base; what the rounding costs is part of what is measured.
         if one and other and other not in (one, f"nf4 {one}" if part == "dtype" else one):
             different.append(f"{part} ({one[:24]} against {other[:24]})")

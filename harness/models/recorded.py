@@ -7,15 +7,16 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from harness.models.files import files_hash
 from suites.errors import UserError
 from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
 from suites.types import Json
 
-EXPECTED = '{"id": "...", "completion": "..."}, optionally with tokens_in, tokens_out, seconds, error, scores'
-KEYS = {"id", "completion", "tokens_in", "tokens_out", "seconds", "error", "scores"}
+OPTIONAL = ("tokens_in", "tokens_out", "seconds", "error", "scores", "reasoning", "finish")
+EXPECTED = f'{{"id": "...", "completion": "..."}}, optionally with {", ".join(OPTIONAL)}'
+KEYS = {"id", "completion", *OPTIONAL}
 SHOWN = 20
 LARGEST = sys.float_info.max
 
@@ -114,13 +115,29 @@ def _parse(line: bytes) -> tuple[str, Completion]:
         raise ValueError(f"completion is {_kind(text)}, expected text")
     return example_id, Completion(
         text,
-        "error" if error_text else "stop",
+        "error" if error_text else _finish(row),
         tokens_in=_count(row, "tokens_in"),
         tokens_out=_count(row, "tokens_out"),
         seconds=_seconds(row),
         error=error_text,
         scores=_scores(row),
+        reasoning=_reasoning(row),
     )
+
+
+def _finish(row: Json) -> Literal["stop", "length"]:
+    """Whether an answer ended by itself; where nothing is said, it did."""
+    value = row.get("finish") or "stop"
+    if value not in ("stop", "length"):
+        raise ValueError(f"finish is {value!r}, expected 'stop', or 'length' for an answer that was cut")
+    return "length" if value == "length" else "stop"
+
+
+def _reasoning(row: Json) -> str:
+    value = row.get("reasoning") or ""
+    if not isinstance(value, str):
+        raise ValueError(f"reasoning is {_kind(value)}, expected text or null")
+    return value
 
 
 def _count(row: Json, key: str) -> int:

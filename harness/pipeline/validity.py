@@ -88,10 +88,12 @@ def _different(session: Session) -> Gate:
 
 
 def _comparable(session: Session) -> Gate:
-    return validity.comparable_gate([
+    pairs = [
         (runs.on_record(session.store, base.run_id), runs.on_record(session.store, candidate.run_id))
         for base, candidate in run_pairs(session)
-    ])  # fmt: skip
+    ]
+    same_settings = session.experiment.config.policy.chat_template_kwargs == "same"
+    return validity.comparable_gate(pairs, same_settings=same_settings)
 
 
 def _current_id(session: Session) -> str | None:
