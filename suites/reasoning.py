@@ -64,7 +64,7 @@ MOST = 0.5
 ENDED: tuple[Thinking, ...] = ("empty", "closed")
 NO_ANSWER: dict[Thinking, str] = {
     "cut": "cut while it was thinking, before any answer; raise `task.max_new_tokens`",
-    "unclear": "its thinking cannot be told from an answer: the marker that ends it is missing",
+    "unclear": "its thinking cannot be told from an answer: the marker that ends it is missing; keep special tokens",
 }
 """Why an answer in this state cannot be marked."""
 

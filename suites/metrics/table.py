@@ -98,8 +98,8 @@ def build(name: str, schema: Schema | None = None) -> Mark:
 def checked(name: str, mark: Mark) -> Mark:
     """`mark`, which gives `Score(None, reason)` to answers that failed to arrive and in place of what is no score.
 
-    So does an answer that never came because its thinking was cut, unless its mark came with it. A target that was
-    written with its thinking is what follows that, as an answer is.
+    So does an answer that never came because its thinking was cut, unless its mark came with it. Of an answer and of a
+    target that still have their thinking, what follows it is marked.
     NaN is greater than every limit to DuckDB and fails every comparison in Python, so it must not pass for a number.
     """
 
@@ -108,6 +108,8 @@ def checked(name: str, mark: Mark) -> Mark:
     def marked(example: Example, completion: Completion) -> Score:
         if completion.error:
             return Score(None, completion.error)
+        if completion.thinking == "none":
+            [completion] = reasoning.take_off([completion], [""])
         if completion.thinking in reasoning.NO_ANSWER and not came_along:
             return Score(None, reasoning.NO_ANSWER[completion.thinking])
         target = reasoning.answer_of(example.target)

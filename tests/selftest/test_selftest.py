@@ -122,6 +122,7 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "constant candidate": "invalid by constant answers",
         "shifted prompt": "invalid by plausible, aligned",
         "wrapped prompt": by_name(outcomes)["wrapped prompt"].got,
+        "thinking prompt": "deploy, told: thinking, prompts tried",
         "no suite asked": by_name(outcomes)["no suite asked"].got,
         "judge likes length": "judge is advisory",
         "few labelled pairs": "judge is advisory",

@@ -152,4 +152,10 @@ def test_a_target_written_with_its_thinking_is_what_follows_that() -> None:
     target = "<think>three rows of four</think>\n\n12"
     assert answer_of(target) == "12"
     assert build("exact_match")(Example("1", {}, target, "1"), Completion("12")) == Score(1.0)
+    assert build("exact_match")(Example("1", {}, target, "1"), Completion(target)) == Score(1.0)
     assert answer_of("<think> is a tag") == "<think> is a tag"
+
+
+def test_whoever_asks_for_a_mark_has_it_without_thinking() -> None:
+    assert build("exact_match")(Example("1", {}, "12", "1"), Completion("<think>so</think>12")) == Score(1.0)
+    assert build("exact_match")(Example("1", {}, "12", "1"), Completion("<think>so")).value is None
