@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from workspaces import decided, recorded_experiment, run, select, verdict
 
+from harness.config.schema import ExperimentConfig
 from harness.decision.cautions import ThinkingSide, thinking_caution
+from harness.decision.overrides import overrides
 from harness.decision.validity import comparable_gate
 from reports.outputs import html, markdown
 from suites.model import Generation, Identity, with_settings
@@ -101,6 +103,12 @@ def test_a_template_asked_for_other_things_is_not_comparable_unless_allowed(temp
     assert comparable_gate([pair], same_settings=False).status == "pass"
     assert comparable_gate([(pair[1], pair[1])]).status == "pass"
     assert comparable_gate([(asked("a", enable_thinking=True), asked("b", enable_thinking=True))]).status == "fail"
+
+
+def test_a_difference_that_was_allowed_is_named_in_the_headline() -> None:
+    policy = {"chat_template_kwargs": "may_differ"}
+    config = {"experiment": "e", "data": {"test": "t"}, "candidate": {"recorded": "c"}, "policy": policy}
+    assert overrides(ExperimentConfig.model_validate(config)) == ["policy.chat_template_kwargs: may_differ"]
 
 
 def test_what_recorded_answers_were_asked_for_is_not_known() -> None:

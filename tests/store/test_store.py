@@ -425,6 +425,18 @@ def test_a_second_evaluation_asks_the_model_nothing(store):
     assert select(store, "select sum(n) as n from v_runs") == [{"n": None}], "a run belongs to no experiment by itself"
 
 
+def test_what_came_is_kept_and_read_without_its_thinking_the_next_time_too(store):
+    first, second = Oracle("<think>so</think>w1"), Oracle("<think>so</think>w1")
+    run = take(store, first)
+    assert runs.texts(store, run.id)["e3"] == "w1: question 3"
+    assert runs.thought(store, run.id).thinking == 6
+    prompts = [ARM.prompter.prompt(example) for example in EXAMPLES]
+    answers = Cached(second, store).generate(prompts, run.generation)
+    assert (answers[3].text, answers[3].reasoning, second.asked) == ("w1: question 3", "so", [])
+    assert select(store, "select count(*) as n from completions where text like '<think>so</think>w1%'") == [{"n": 6}]
+    Store(store.path)
+
+
 def test_the_same_question_asked_twice_in_a_suite_is_put_to_the_model_once(store):
     twice = (*EXAMPLES, Example("again", {"input": "question 0"}, "x", "again"))
     oracle = Oracle()
