@@ -190,3 +190,17 @@ def test_reading_an_old_decision_loads_no_torch(command: list[str], decided: Pat
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert not done.returncode, done.stderr
+
+
+def test_a_recorded_decision_with_its_report_loads_only_what_it_needs(tmp_path: Path) -> None:
+    """Each of these costs a third of a second or more, and nothing of it is asked for."""
+    path = recorded_experiment(tmp_path, ["yes", "no"] * 10, ["yes"] * 20)
+    code = (
+        "import sys\nfrom harness.cli.main import main\n"
+        f"code = main(['run', {str(path)!r}])\n"
+        "assert code not in (1, 2), code\n"
+        "heavy = {'torch', 'transformers', 'datasets', 'matplotlib', 'scipy.stats', 'requests', 'pandas'}\n"
+        "found = heavy & set(sys.modules)\nassert not found, found"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert not done.returncode, done.stderr

@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict, replace
 
 from baselines.arm import Arm
-from harness.models.cache import completion_id
+from harness.models.cache import completion_ids
 from harness.observe.progress import phase
 from harness.store import runs
 from harness.store.database import Store
@@ -29,7 +29,7 @@ def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> R
     marks = {name: table.build(name, suite.schema) for name in suite.metrics}
     answers = answer(arm, suite, model, seed)
     prompts = [arm.prompter.prompt(example) for example in suite.examples]
-    ids = [completion_id(model.identity, model.render(prompt), generation) for prompt in prompts]
+    ids = completion_ids(model.identity, [model.render(prompt) for prompt in prompts], generation)
     marked = [
         Marked(example, key, completion, {name: mark(example, completion) for name, mark in marks.items()})
         for example, key, completion in zip(suite.examples, ids, answers, strict=True)

@@ -9,8 +9,8 @@ from baselines.arm import Arm, Prompter
 from baselines.selection import Trial, choose
 from harness.decision import compare_corpus
 from harness.evaluation.evaluate import evaluate, evaluate_lm_eval
+from harness.models.abilities import Abilities
 from harness.models.cache import Cached
-from harness.models.openai import Abilities
 from harness.stats import paired
 from harness.stats.score_test import Interval
 from harness.store import models, runs

@@ -22,11 +22,15 @@ SCORED_AT_ONCE = 4_096
 """Log-likelihoods between two transactions: enough for full batches of equal length, few enough to lose."""
 
 
-def completion_id(identity: Identity, rendered: str, generation: Generation) -> str:
-    """sha256 of weights, adapter, template, engine, dtype, rendered prompt and generation settings."""
+def completion_ids(identity: Identity, rendered: Sequence[str], generation: Generation) -> list[str]:
+    """For each rendered prompt the sha256 of weights, adapter, template, engine, dtype, prompt and generation settings.
+
+    That of the JSON list of the three; what all prompts share of it is written once.
+    """
     parts = {key: value for key, value in asdict(identity).items() if key != "name"}
-    text = json.dumps([parts, rendered, asdict(generation)], sort_keys=True)
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+    before, after = (json.dumps(part, sort_keys=True) for part in (parts, asdict(generation)))
+    texts = (f"[{before}, {json.dumps(text)}, {after}]" for text in rendered)
+    return [hashlib.sha256(text.encode("utf-8", "replace")).hexdigest() for text in texts]
 
 
 def loglikelihood_id(identity: Identity, context: str, continuation: str) -> str:
@@ -78,7 +82,7 @@ class Cached:
         What is finished is stored at once, so an interrupted run goes on where it was.
         """
         rendered = [self.render(prompt) for prompt in prompts]
-        ids = [completion_id(self.identity, text, generation) for text in rendered]
+        ids = completion_ids(self.identity, rendered, generation)
         indices: dict[str, list[int]] = {}
         for position, key in enumerate(ids):
             indices.setdefault(key, []).append(position)
@@ -105,8 +109,8 @@ class Cached:
                 self._store.release()
                 stored = time.monotonic()
 
-        self._store.release()
         if missing:
+            self._store.release()
             try:
                 self.model.generate([prompts[position] for position in missing], generation, on_progress=keep)
             finally:

@@ -12,13 +12,13 @@ import random
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 
 import requests
 from requests.adapters import HTTPAdapter
 
+from harness.models.abilities import Abilities
 from harness.models.parallel import Workers
 from harness.models.responses import read_response
 from suites.errors import UserError
@@ -60,17 +60,6 @@ class _Busy(Exception):
 
 class _Passing(Exception):
     """Trouble that may be over the next time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Abilities:
-    """What one probe found the server to accept. `limit` is its name for the limit of new tokens."""
-
-    limit: str
-    temperature: bool
-    seed: bool
-    logprobs: bool
-    json_mode: bool
 
 
 class OpenAIModel:

@@ -21,7 +21,7 @@ from harness.pipeline.probes import build_probes, judged_by
 from harness.store import training
 from harness.store.training import Training
 from harness.training import Probe, TrainingData, TrainingResult, train, tuned_spec
-from harness.training.elsewhere import command, launch, openai_job
+from harness.training.elsewhere import command, launch
 from harness.training.types import OnLog
 from suites.data.examples import sha256_json
 from suites.errors import UserError
@@ -125,6 +125,8 @@ def _train(
                 cwd=experiment.folder, on_progress=lambda line: progress.at(0, 1, line),
             )  # fmt: skip
     if config.openai_job:
+        from harness.training.elsewhere import openai_job  # brings an HTTP client along
+
         job = openai_job.Job(**config.openai_job.model_dump())
         with phase(f"{lesson.what} (API)") as progress:
             reporter = _Reporter(progress, report)

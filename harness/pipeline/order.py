@@ -31,12 +31,13 @@ IN_FOLDS: dict[str, Side | None] = {"baseline": "base", "train": None, "exam": "
 
 def run(session: Session) -> None:
     """Every stage in order; what is on record already is not done again. Trouble goes straight to the decision."""
-    for name in STAGES:
-        if name == "decide" or not experiments.stopped(session.store, session.id):
-            do(session, name)
-        if name == "check":
-            for finding in experiments.findings(session.store, session.id):
-                say(f"{finding.level}: {finding.message} [{finding.check}]")
+    with session.store.hold():
+        for name in STAGES:
+            if name == "decide" or not experiments.stopped(session.store, session.id):
+                do(session, name)
+            if name == "check":
+                for finding in experiments.findings(session.store, session.id):
+                    say(f"{finding.level}: {finding.message} [{finding.check}]")
 
 
 def do(session: Session, name: str) -> None:

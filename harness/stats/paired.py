@@ -240,6 +240,8 @@ def same_share(errors_a: int, n_a: int, errors_b: int, n_b: int) -> float:
     """
     if not (0 <= errors_a <= n_a and 0 <= errors_b <= n_b):
         raise ValueError(f"need 0 <= errors <= n, got {errors_a} of {n_a} and {errors_b} of {n_b}")
+    if errors_a * n_b == errors_b * n_a:  # the most probable of all tables
+        return 1.0
     from scipy.stats import fisher_exact  # a second to import, and seldom needed
 
     return float(fisher_exact([[errors_a, n_a - errors_a], [errors_b, n_b - errors_b]]).pvalue)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from harness.store.database import Store
@@ -29,8 +29,8 @@ class StoredCompletion:
 
 def stored(completion_id: str, prompt: str, completion: Completion) -> StoredCompletion:
     """A completion as it goes on record."""
-    values = {name: value for name, value in asdict(completion).items() if name != "thinking"}
-    return StoredCompletion(completion_id, prompt, **values)
+    given = {field.name: getattr(completion, field.name) for field in fields(completion) if field.name != "thinking"}
+    return StoredCompletion(completion_id, prompt, **given)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,10 @@ OURS = (duckdb.ProgrammingError, duckdb.DataError, duckdb.IntegrityError, duckdb
 # DuckDB takes a file of another database as a reason to download an extension for it.
 OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
+# A new file is laid out in the smallest blocks there are: every column of every small table takes at least one, and
+# 1,900 answers took 9.7 MB where they now take 1.8. A file that is there keeps its own.
+LAYOUT = {"default_block_size": "16384"}
+
 # Everything a query could use to reach beyond the store: files, network, extensions, Python variables, settings.
 LOCKED_DOWN = {
     **OFFLINE,
@@ -225,7 +229,7 @@ def _open(path: Path, read_only: bool, config: Mapping[str, str] | None = None) 
     while True:
         try:
             with _interruptible():
-                return duckdb.connect(str(path), read_only=read_only, config={**OFFLINE, **(config or {})})
+                return duckdb.connect(str(path), read_only=read_only, config={**OFFLINE, **LAYOUT, **(config or {})})
         except duckdb.IOException as error:
             if "Could not set lock" not in str(error):
                 raise _damaged(path, error) from None

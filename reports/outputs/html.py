@@ -23,6 +23,7 @@ STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 POLICY = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; img-src data:; base-uri 'none'; form-action 'none'"
 
 FOLDED = ("prompt", "thinking")
+KINDS = {".png": "image/png", ".svg": "image/svg+xml"}
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -44,14 +45,14 @@ PAGE = """<!doctype html>
 
 def write(report: Path, data: ReportData) -> Path:
     """Write `report.html` beside the Markdown report, its pictures inside; returns its path."""
-    pictures = {path.name: path.read_bytes() for path in report.parent.glob("*.png")}
+    pictures = {path.name: path.read_bytes() for kind in KINDS for path in report.parent.glob(f"*{kind}")}
     path = report.with_suffix(".html")
     path.write_text(render(report.read_text(encoding="utf-8"), pictures, data), encoding="utf-8")
     return path
 
 
 def render(markdown: str, pictures: Mapping[str, bytes], data: ReportData) -> str:
-    """A report as one HTML page. Of HTML in the text nothing survives; pictures are those of `pictures` (PNG)."""
+    """A report as one HTML page. Of HTML in the text nothing survives; pictures are those of `pictures`."""
     page = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["link", "autolink", "reference"])
     for rule in (table_open, table_close, fence, image):
         page.add_render_rule(rule.__name__, rule)
@@ -89,7 +90,9 @@ def fence(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: 
 def image(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
     """One of the report's own pictures, inside the page."""
     alt = html.escape(tokens[index].content)
-    content = env["pictures"].get(tokens[index].attrs["src"])
+    source = str(tokens[index].attrs["src"])
+    content = env["pictures"].get(source)
     if content is None:
         return alt
-    return f'<img alt="{alt}" src="data:image/png;base64,{base64.b64encode(content).decode()}">'
+    kind = KINDS[Path(source).suffix]
+    return f'<img alt="{alt}" src="data:{kind};base64,{base64.b64encode(content).decode()}">'

@@ -9,25 +9,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reports.data import ReportData
-from reports.format.cells import limit
 from reports.format.text import clean
-from reports.rows import BreakEvenRow, ComparisonRow
+from reports.outputs.forest import forest
+from reports.rows import BreakEvenRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Colour and shape say the same, for those who see no difference between green and red.
-GOOD, BAD, OPEN, LINE = ("#1a7f37", "o"), ("#cf222e", "X"), ("#6e7781", "D"), "#0969da"
+PROMPT, LINE = "#6e7781", "#0969da"
 MOST_SLICES = 30  # in the picture; the table has them all
 
 
 def draw(data: ReportData, folder: Path) -> dict[str, str]:
     """Write the plots there is data for into `folder`; their file names by plot name."""
     pictures: dict[str, str] = {}
+    for name, picture in (("forest", _changes(data)), ("slices", _slices(data))):
+        if picture is not None:
+            pictures[name] = f"{name}.svg"
+            (folder / pictures[name]).write_text(picture, encoding="utf-8")
     plots = (
-        ("forest", _changes),
-        ("slices", _slices),
         ("break_even", _break_even),
         ("training", _training),
         ("learning_curve", _learning_curve),
@@ -42,59 +43,23 @@ def draw(data: ReportData, folder: Path) -> dict[str, str]:
     return pictures
 
 
+def _changes(data: ReportData) -> str | None:
+    caption = "points: candidate minus best prompt (task) or base (regression); to hold, stay right of the upright line"
+    return forest(data.compared("task", "metric", "regression", "judge"), caption)
+
+
+def _slices(data: ReportData) -> str | None:
+    measured = [(c.difference, c) for c in data.compared("slice") if c.difference is not None]
+    worst = [c for _, c in sorted(measured, key=lambda pair: pair[0])[:MOST_SLICES]]
+    few = f" (the {MOST_SLICES} worst of {len(measured)})" if len(measured) > MOST_SLICES else ""
+    return forest(sorted(worst, key=lambda c: c.slice), f"points: candidate minus best prompt, by slice{few}")
+
+
 def _canvas(height: float) -> Figure:
     """An empty figure as wide as the page, of a height in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(8, height))
-
-
-def _changes(data: ReportData) -> Figure | None:
-    label = "candidate minus best prompt (task) or base (regression); to hold, stay right of the black line"
-    return _forest(data.compared("task", "metric", "regression", "judge"), label)
-
-
-def _slices(data: ReportData) -> Figure | None:
-    measured = [(c.difference, c) for c in data.compared("slice") if c.difference is not None]
-    worst = [c for _, c in sorted(measured, key=lambda pair: pair[0])[:MOST_SLICES]]
-    few = f" (the {MOST_SLICES} worst of {len(measured)})" if len(measured) > MOST_SLICES else ""
-    return _forest(sorted(worst, key=lambda c: c.slice), f"candidate minus best prompt, by slice{few}")
-
-
-def _forest(comparisons: Sequence[ComparisonRow], label: str) -> Figure | None:
-    """Each difference with its interval, and the limit it has to clear."""
-    rows = [
-        (c, c.difference, c.low, c.high)
-        for c in reversed(comparisons)
-        if c.difference is not None and c.low is not None and c.high is not None
-    ]
-    if not rows:
-        return None
-    figure = _canvas(0.9 + 0.42 * len(rows))
-    axes = figure.subplots()
-    for position, (c, difference, low, high) in enumerate(rows):
-        line = limit(c)
-        color, marker = GOOD if low > line else BAD if high <= line else OPEN
-        axes.plot([low, high], [position, position], color=color, linewidth=2)
-        axes.plot(difference, position, marker, color=color)
-        axes.plot([line, line], [position - 0.35, position + 0.35], color="black", linewidth=1.2)
-    axes.axvline(0, color="#d0d7de", zorder=0)
-    axes.set_yticks(range(len(rows)), [_label(c) for c, *_ in rows])
-    axes.set_xlabel(label)
-    _plain(axes)
-    return figure
-
-
-def _label(c: ComparisonRow) -> str:
-    name = {
-        "task": "gain on the task",
-        "prompt": f"against {c.baseline_arm}",
-        "metric": c.metric,
-        "judge": "judge",
-        "slice": c.slice,
-    }
-    share = " (share of the baseline)" if c.relative else ""
-    return _plain_text(name.get(c.kind, c.suite)) + share
 
 
 def _plain_text(name: str) -> str:
@@ -130,7 +95,7 @@ def _break_even(data: ReportData) -> Figure | None:
     costs = data.break_even
     if costs is None or costs.fixed is None or costs.baseline_cost is None or costs.candidate_cost is None:
         return None
-    prompt = Side(costs.baseline_arm, OPEN[0], 0.0, costs.baseline_cost, costs.baseline_low, costs.baseline_high)
+    prompt = Side(costs.baseline_arm, PROMPT, 0.0, costs.baseline_cost, costs.baseline_low, costs.baseline_high)
     tuned = Side(
         costs.candidate_arm, LINE, costs.fixed, costs.candidate_cost, costs.candidate_low, costs.candidate_high
     )

@@ -283,6 +283,11 @@ def test_the_prompt_is_called_cheaper_where_that_is_shown(expected: int | None, 
     assert bool(costs.cheaper(found)) is bool(told)
 
 
+def test_a_price_that_is_not_known_calls_no_side_cheaper() -> None:
+    found = replace(broken_even((0.2, 0.1, 0.3)), unknown="no price of training")
+    assert costs.cheaper(Costs(currency="USD", break_even=found)) == ""
+
+
 def test_both_prices_are_told_where_the_prompt_is_cheaper_at_any_volume() -> None:
     found = compared(usages(SHORT), usages(PAIRS))
     told = "The prompt is also cheaper at any volume: 0.0892 against 0.412 USD per 1,000 requests."

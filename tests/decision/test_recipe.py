@@ -83,6 +83,21 @@ def test_so_is_a_gain_by_a_metric_of_the_whole_exam() -> None:
     assert found.low < seeds[1].low
 
 
+def test_its_ends_stay_where_a_gain_can_lie_at_the_level_of_the_first_seed() -> None:
+    """Scores that gain .9 on average cannot gain more than 1; a share of the prompt's score can."""
+    before = [0.0] * 400
+    found = gained(before, [[0.8] * 400, [1.0] * 400])
+    assert found.high == 1.0
+    far = gained([0.25] * 400, [[0.5] * 400, [0.75] * 400], replace(RELATIVE, margin=0.0))
+    assert far.high is not None
+    assert far.high > 1
+    seeds = [compared(before, [0.1] * 400), replace(compared(before, [0.12] * 400), level=0.5)]
+    first, other = (recipe_gain(order, seeds[:1]) for order in (seeds, seeds[::-1]))
+    assert first
+    assert other
+    assert first.low < other.low
+
+
 def test_one_seed_or_one_cluster_says_nothing_of_a_recipe() -> None:
     one = compared([0.0, 1.0], [1.0, 1.0])
     assert recipe_gain([one], [one]) is None
@@ -100,6 +115,8 @@ TASK = compared([0.0] * 100 + [1.0] * 300, [1.0] * 60 + [0.0] * 40 + [1.0] * 290
 def test_a_recipe_is_held_to_the_gain_asked_for_as_a_checkpoint_is(low: float, high: float, status: str) -> None:
     gate = recipe_gate(TASK, RecipeGain((0.1, 0.0), (low + high) / 2, low, high, "seeds"), "critical")
     assert (gate.status, gate.kind, gate.tier) == (status, "gain", "critical")
+    assert gate.measured.words == ("more seeds would narrow it most" if status == "unknown" else "")
+    assert measured_sentence(gate).endswith(f"2 seeds{'; ' if gate.measured.words else ''}{gate.measured.words}")
 
 
 def test_what_stands_in_the_way_is_said_and_never_passes() -> None:
@@ -107,7 +124,7 @@ def test_what_stands_in_the_way_is_said_and_never_passes() -> None:
     gate = recipe_gate(TASK, gain, "critical", "1 seed diverged")
     assert (gate.status, measured_sentence(gate)) == ("unknown", "+0.100 [+0.090, +0.110], 2 seeds; 1 seed diverged")
     none = recipe_gate(TASK, None, "critical", "it takes two seeds")
-    assert (none.status, measured_sentence(none)) == ("unknown", "it takes two seeds")
+    assert (none.status, none.kind, measured_sentence(none)) == ("unknown", "gain", "it takes two seeds")
 
 
 NO_GAIN = RecipeGain((0.125, -0.1, -0.09), -0.02, -0.06, 0.012, "seeds")
@@ -126,6 +143,12 @@ def test_a_recipe_that_only_informs_leaves_the_verdict_to_the_checkpoint_and_is_
     assert decision.verdict is Verdict.DEPLOY
     assert "This speaks of the one checkpoint. Over 3 training seeds the gain is -0.020 [-0.060, +0.012], which does " \
         "not show more than +0.020 of the recipe." in decision.reason  # fmt: skip
+
+
+def test_a_recipe_that_gains_as_its_checkpoint_does_is_told_without_a_but() -> None:
+    gain = RecipeGain((0.125, 0.12, 0.13), 0.125, 0.05, 0.2, "examples")
+    decision = decide([], [TASK], Policy(), budgets=[recipe_gate(TASK, gain, "advisory")])
+    assert "Over 3 training seeds the gain is +0.125 [+0.050, +0.200]." in decision.reason
 
 
 def test_too_few_seeds_leave_a_decision_about_the_recipe_open() -> None:

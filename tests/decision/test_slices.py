@@ -33,6 +33,15 @@ def test_a_slice_that_loses_among_sound_ones_stands_out() -> None:
     assert standing_out(SOUND) == []
 
 
+@pytest.mark.parametrize(("z", "out"), [(-2.2415, True), (-2.2413, False)])
+def test_standing_out_is_a_claim_of_one_side_adjusted_over_the_column(z: float, out: bool) -> None:
+    """Two slices: Holm doubles the p of the lower one, which 2.5 % bound; the normal quantile of 1.25 % is -2.2414."""
+    slices = [
+        replace(part(f"plan={i}", 100, 5, 5), sd=0.3, difference=d) for i, d in enumerate((z * 0.03 * 2**0.5, 0.0))
+    ]
+    assert [c.slice for c in standing_out(slices)] == (["plan=0"] if out else [])
+
+
 def test_a_small_slice_is_not_the_worst_for_its_noise() -> None:
     """-37.5 points of 8 examples against -35 of 40."""
     slices = beside_the_others([*SOUND, BAD, SMALL])

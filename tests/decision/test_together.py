@@ -16,6 +16,7 @@ from workspaces import recorded_experiment, run, select, verdict, write_jsonl
 from harness.config.policy import Policy, RegressionRule
 from harness.decision.compare import Comparison, Question, compare
 from harness.decision.decide import Decision, decide
+from harness.decision.together import together, together_gate
 from harness.decision.wording import in_words
 from harness.experiment.explain import Explained, all_pass, explain, known
 from harness.experiment.load import load_experiment
@@ -136,6 +137,27 @@ def test_a_mean_that_may_be_either_says_what_would_settle_it() -> None:
     assert (decision.verdict.text, gate(decision).status) == ("inconclusive", "unknown")
     assert "more examples, over all suites alike" in gate(decision).measured
     assert "regression suites together" in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("difference", "low", "high", "more"),
+    [
+        (-0.01, -0.025, 0.005, "1,500"),  # .01 inside the margin: (1.96 + .8416)^2 (.015 / 1.96)^2 / .01^2 = 4.6 times
+        (-0.03, -0.06, -0.015, "1,500"),  # as far outside it, the upper end as near
+        (-0.02, -0.03, -0.01, "no number of examples"),
+    ],
+)
+def test_what_settles_a_mean_is_reckoned_from_the_end_that_is_in_the_way(
+    difference: float, low: float, high: float, more: str
+) -> None:
+    suite = replace(compared("one", 400, 4, 4), difference=difference, low=low, high=high)
+    assert more in _settling(suite)
+
+
+def _settling(suite: Comparison) -> str:
+    mean = together([suite], 0.02)
+    assert mean
+    return together_gate(mean, harmed=False).measured.words
 
 
 @pytest.mark.parametrize(("low", "status"), [(-0.02, "pass"), (-0.0201, "unknown")])

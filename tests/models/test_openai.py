@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from harness.models import openai
-from harness.models.openai import PROBE, Abilities, OpenAIModel
+from harness.models.abilities import Abilities
+from harness.models.openai import PROBE, OpenAIModel
 from suites.errors import UserError
 from suites.model import Completion, Generation, ModelSpec, Prompt
 

@@ -110,14 +110,15 @@ def test_markdown(hostile: ReportData) -> None:
 
 
 def test_html(hostile: ReportData) -> None:
-    names = {name: f"{name}.png" for name in ("forest", "slices", "break_even")}
+    names = {"forest": "forest.svg", "slices": "slices.svg", "break_even": "break_even.png"}
     text = html.render(markdown.render(hostile, names), dict.fromkeys(names.values(), b"PNG"), hostile)
     elements = Elements(text).found
     assert {tag for tag, _ in elements} <= ELEMENTS
     assert {name for _, attributes in elements for name in attributes} <= ATTRIBUTES
     pictures = [attributes["src"] for tag, attributes in elements if tag == "img"]
     assert len(pictures) == 3
-    assert all(str(source).startswith("data:image/png;base64,") for source in pictures)
+    kinds = sorted(str(source).split(";")[0] for source in pictures)
+    assert kinds == ["data:image/png", "data:image/svg+xml", "data:image/svg+xml"]
     assert len([tag for tag, _ in elements if tag in ("style", "title", "body")]) == 3
     assert_harmless(re.sub(r'src="data:[^"]*"', "", text))
 
@@ -155,8 +156,18 @@ def test_plots(plain: ReportData, tmp_path: Path, recwarn: pytest.WarningsRecord
     names = {"baseline_arm": HOSTILE[9], "candidate_arm": HOSTILE[7], "currency": "$x^2$"}
     costs = dataclasses.replace(plain.break_even, **names)
     pictures = plots.draw(dataclasses.replace(plain, comparisons=slices, break_even=costs), tmp_path)
-    assert pictures == {"slices": "slices.png", "break_even": "break_even.png"}
-    assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in pictures.values())
+    assert pictures == {"slices": "slices.svg", "break_even": "break_even.png"}
+    assert (tmp_path / "break_even.png").read_bytes().startswith(b"\x89PNG")
+    drawn = ET.parse(tmp_path / "slices.svg").getroot()
+    assert {element.tag.split("}")[1] for element in drawn.iter()} == {
+        "svg",
+        "title",
+        "style",
+        "path",
+        "circle",
+        "text",
+    }
+    assert_harmless("".join(drawn.itertext()))
     assert not [each.message for each in recwarn if each.category is UserWarning]  # a glyph no font has
 
 

@@ -76,7 +76,7 @@ def test_the_page_needs_nothing_but_itself(deploy: ReportData, tmp_path: Path) -
     for path in tmp_path.iterdir():
         if path.suffix != ".html":
             assert f'"{path.name}"' not in page
-    assert base64.b64encode((tmp_path / "forest.png").read_bytes()).decode() in page
+    assert base64.b64encode((tmp_path / "forest.svg").read_bytes()).decode() in page
     assert "http:" not in page
     assert "https:" not in page
 
@@ -308,7 +308,7 @@ def test_every_form_is_written_on_every_run(tmp_path: Path, capfd: pytest.Captur
     path = recorded_experiment(tmp_path, *DEPLOY, name="forms")
     assert main(["run", str(path)]) == 0
     assert {found.name for found in (tmp_path / "out" / "forms").iterdir()} == {
-        "report.md", "report.html", "decision.json", "forest.png",
+        "report.md", "report.html", "decision.json", "forest.svg",
     }  # fmt: skip
     capfd.readouterr()
     assert main(["schema", "--record"]) == 0

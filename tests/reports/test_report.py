@@ -37,7 +37,7 @@ def test_hostile_answers_stay_inside_their_blocks(tmp_path: Path) -> None:
     inline = [child for t in tokens for child in t.children or []]
     assert not [c for c in inline if c.type == "html_inline"]
     images = [c.attrs["src"] for c in inline if c.type == "image"]
-    assert all(re.fullmatch(r"\w+\.png", str(source)) for source in images)
+    assert all(re.fullmatch(r"\w+\.(png|svg)", str(source)) for source in images)
     assert not [c for c in inline if c.type == "link_open"]
     assert "\x1b" not in text
     assert "\x00" not in text
@@ -108,7 +108,7 @@ def test_an_old_decision_renders_the_same_again(tmp_path: Path) -> None:
     first = markdown.write(decided(session), tmp_path / "one").read_text()
     again = markdown.write(decided(session, session.id[:8]), tmp_path / "two").read_text()
     assert first == again
-    assert (tmp_path / "one" / "forest.png").read_bytes() == (tmp_path / "two" / "forest.png").read_bytes()
+    assert (tmp_path / "one" / "forest.svg").read_bytes() == (tmp_path / "two" / "forest.svg").read_bytes()
 
 
 # --- what changed, answer by answer ----------------------------------------------------------------------------------
@@ -169,11 +169,11 @@ def test_slices_have_a_table_of_their_own(tmp_path: Path) -> None:
     path = recorded_experiment(tmp_path, ["no"] * 60, ["yes"] * 60, task={"slices": ["lang"]})
     rows = [{"id": f"t{i:04d}", "input": f"q{i}", "target": "yes", "lang": "de" if i % 2 else "en"} for i in range(60)]
     write_jsonl(tmp_path / "test.jsonl", rows)
-    text = markdown.render(decided(run(path)), {"forest": "forest.png", "slices": "slices.png"})
+    text = markdown.render(decided(run(path)), {"forest": "forest.svg", "slices": "slices.svg"})
     changed, slices = text.split("## What changed")[1].split("## Gain by slice (exact_match)")
     assert "lang=de" not in changed
     assert "| lang=de | 0.0% | 100.0% | +1.000" in slices
-    assert "![Gain by slice with intervals](slices.png)" in slices
+    assert "![Gain by slice with intervals](slices.svg)" in slices
 
 
 # --- earlier decisions -----------------------------------------------------------------------------------------------

@@ -66,6 +66,15 @@ def test_labels_that_cannot_tell_are_none(people: list[int], longer: list[int]) 
     assert judge_error(people, people, longer) is None
 
 
+def test_two_clusters_tell_something_and_one_does_not() -> None:
+    labels = ([1, -1, 1, 1], [1, -1, 1, -1], [0, 0, 0, 0])
+    two = judge_error(*labels, clusters=["a", "a", "b", "b"])
+    assert two
+    assert two.groups == 2
+    assert judge_error(*labels, clusters=["a"] * 4) is None
+    assert judge_error([], [], []) is None
+
+
 def test_length_that_no_labelled_pair_knows_cannot_be_taken_off() -> None:
     error = judge_error([1, -1, 1, -1], [1, -1, 1, 1], [0, 0, 0, 0])
     assert error

@@ -46,6 +46,8 @@ def test_a_part_is_held_against_the_others_without_itself():
     p = lower_than_the_others([-0.3, 0.0, 0.1, -0.1], [0.01] * 4)
     assert p[0] == pytest.approx(float(norm.cdf(-0.3 / np.sqrt(0.01 + 0.01 / 3))))
     assert p[2] > 0.5
+    two = lower_than_the_others([-0.2, 0.0], [0.01, 0.02])
+    assert two == pytest.approx([float(norm.cdf(-0.2 / np.sqrt(0.03))), float(norm.cdf(0.2 / np.sqrt(0.03)))])
 
 
 def test_intervals_hold_the_truth_of_nearly_nine_parts_in_ten():

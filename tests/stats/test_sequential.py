@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.stats import paired
-from harness.stats.sequential import critical_values, interval_at_look, planned_looks
+from harness.stats.sequential import critical_values, interval_at_look, level_at_look, planned_looks
 
 ROWS = st.lists(
     st.tuples(*[st.sampled_from([0.0, 0.1, 0.3, 0.7, 1.0])] * 2, st.integers(0, 5)), min_size=2, max_size=30
@@ -56,6 +56,18 @@ def test_less_confidence_is_a_narrower_interval_at_every_look():
 def test_the_first_of_many_looks_promises_nothing():
     interval = interval_at_look([0.0] * 5, [1.0] * 5, looks=[5, 1000])
     assert interval.low < 0 < interval.high == 1.0
+
+
+def test_the_level_of_a_look_is_that_of_a_plain_interval_as_wide():
+    before, after = [0.0, 1.0] * 60, [1.0, 1.0] * 50 + [0.0, 1.0] * 10
+    for clusters, looks in ((60, [60, 120]), (120, [60, 120]), (90, [60, 120]), (120, [120])):
+        early = interval_at_look(before[:clusters], after[:clusters], looks=looks, confidence=0.9)
+        level = level_at_look(clusters, looks, 0.9)
+        plain = paired.paired_difference(before[:clusters], after[:clusters], confidence=level).interval
+        assert early
+        assert plain
+        assert (early.low, early.high) == pytest.approx((plain.low, plain.high), abs=1e-7)
+    assert level_at_look(120, [120], 0.9) == pytest.approx(0.9)
 
 
 def test_looks_are_evenly_spaced_and_end_with_the_exam():

@@ -52,6 +52,18 @@ def test_one_seed_is_the_mixed_model_of_items_and_repeats():
     assert found.standard_error == pytest.approx(fit.bse_fe[0], rel=1e-3)
 
 
+def test_mean_squares_of_a_small_table_by_hand():
+    """Two seeds, three items, judged half a point above and below each cell."""
+    cells = np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 3.0]])
+    found = variances(split_variance(cells[:, :, None, None] + np.array([-0.5, 0.5])))
+    judging = 0.5  # two values a point apart
+    interaction = 0.5  # residuals 0, -.5, .5 and 0, .5, -.5: squares that add up to 1, over (2 - 1)(3 - 1)
+    assert found["judging"] == pytest.approx(judging)
+    assert found[SEED_BY_ITEM] == pytest.approx(interaction - judging / 2)
+    assert found["training seed"] == pytest.approx(0.5 - interaction / 3)  # means 2 and 3
+    assert found["item"] == pytest.approx(0.75 - interaction / 2)  # means 1.5, 3, 3
+
+
 def test_items_alone_are_the_ordinary_standard_error():
     scores = np.random.default_rng(3).random(50)
     found = split_variance(scores.reshape(1, 50, 1, 1))

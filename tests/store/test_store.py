@@ -18,7 +18,7 @@ from workspaces import select
 
 from baselines.arm import Arm, Prompter
 from harness.evaluation.evaluate import evaluate
-from harness.models.cache import Cached, completion_id, loglikelihood_id
+from harness.models.cache import Cached, completion_ids, loglikelihood_id
 from harness.store import database, runs
 from harness.store.answers import completions, stored
 from harness.store.database import STEPS, VERSION, Store, insert, query
@@ -169,6 +169,15 @@ def test_an_error_halfway_through_a_batch_leaves_nothing_of_it(store):
     with pytest.raises(Stop):
         write_and_stop()
     assert completions(store, ["a"]) == {}
+
+
+def test_a_small_store_is_a_small_file(store):
+    """Every column of every table takes at least one block, whatever is in it."""
+    with store.connect() as con:
+        [(size,)] = con.execute("select block_size from pragma_database_size()").fetchall()
+        con.execute("insert into suites select 's' || i, 's', 'task', 'm', 1, 'd' from range(400) t(i)")
+    assert size == 16384
+    assert store.path.stat().st_size < 1_500_000
 
 
 def test_a_store_that_is_held_takes_batches_as_ever_and_is_free_afterwards(store, tmp_path):
@@ -464,17 +473,17 @@ def test_everything_that_produces_an_answer_is_in_its_key(part):
     one = Identity("name", "w", "a", "t", "e", "d")
     other = Identity(**{**{f: getattr(one, f) for f in one.__slots__}, part: "changed"})
     renamed = Identity("another name", "w", "a", "t", "e", "d")
-    assert completion_id(one, "prompt", Generation()) == completion_id(renamed, "prompt", Generation())
-    assert completion_id(one, "prompt", Generation()) != completion_id(other, "prompt", Generation())
-    assert completion_id(one, "prompt", Generation()) != completion_id(one, "prompt ", Generation())
-    assert completion_id(one, "prompt", Generation()) != completion_id(one, "prompt", Generation(65))
-    assert completion_id(one, "prompt", Generation()) != completion_id(one, "prompt", Generation(seed=1))
+    assert completion_ids(one, ["prompt"], Generation()) == completion_ids(renamed, ["prompt"], Generation())
+    assert completion_ids(one, ["prompt"], Generation()) != completion_ids(other, ["prompt"], Generation())
+    assert completion_ids(one, ["prompt"], Generation()) != completion_ids(one, ["prompt "], Generation())
+    assert completion_ids(one, ["prompt"], Generation()) != completion_ids(one, ["prompt"], Generation(65))
+    assert completion_ids(one, ["prompt"], Generation()) != completion_ids(one, ["prompt"], Generation(seed=1))
 
 
 def test_keys_stay_as_they_are_or_everything_on_record_would_be_asked_again():
     identity = Identity("any name", "w", "a", "t", "e", "d")
     text = "half \ud800"  # a lone surrogate
-    assert completion_id(identity, text, Generation()).startswith("32473484fa78dc40")
+    assert completion_ids(identity, [text], Generation())[0].startswith("32473484fa78dc40")
     assert loglikelihood_id(identity, text, " yes").startswith("b612063d4dbe5e34")
 
 
