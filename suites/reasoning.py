@@ -58,6 +58,9 @@ BESIDE = frozenset(marker for pair in WRAPPED for marker in pair) | {"<|message|
 LOST = re.compile(r"\s*(?:thought\n\s*\S|analysis.*assistantfinal)", re.DOTALL)
 """What is left of a trace (Gemma, gpt-oss) whose markers were dropped as special tokens: its end cannot be told."""
 
+FIRST = frozenset(family.close[0] for family in FAMILIES)
+"""What every marker begins with, opening ones too."""
+
 MOST = 0.5
 """Above this share of answers that close a trace begun in the prompt, one that closes none has not come to its end."""
 
@@ -84,6 +87,8 @@ class Split:
 
 def split(text: str) -> Split:
     """Thinking and answer of what a model wrote. An answer without thinking is left as it is, to the letter."""
+    if not any(first in text for first in FIRST):  # nearly all answers, marked a thousand times
+        return Split("", text, "unclear" if LOST.match(text) else "none")
     if "<|channel|>" in text and (messages := CHANNEL.findall(text)):
         return _harmony(messages)
     start = text.lstrip()
@@ -127,6 +132,11 @@ def answer_of(text: str) -> str:
     """What follows the thinking in a text, such as a target that was written with it; the text where there is none."""
     found = split(text)
     return found.answer if found.state in ENDED else text
+
+
+def bare(completion: Completion) -> Completion:
+    """One answer without its thinking, where nothing is known of the prompt or of others."""
+    return completion if completion.error else _apart(completion, split(completion.text), usual=False, begun=False)
 
 
 def begun_in(prompt: str) -> bool:

@@ -109,7 +109,7 @@ def checked(name: str, mark: Mark) -> Mark:
         if completion.error:
             return Score(None, completion.error)
         if completion.thinking == "none":
-            [completion] = reasoning.take_off([completion], [""])
+            completion = reasoning.bare(completion)
         if completion.thinking in reasoning.NO_ANSWER and not came_along:
             return Score(None, reasoning.NO_ANSWER[completion.thinking])
         target = reasoning.answer_of(example.target)
