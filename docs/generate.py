@@ -21,6 +21,7 @@ from harness.config.methods import METHODS
 from harness.config.schema import json_schema
 from harness.decision.decide import HEADLINES, NEXT_STEPS, Verdict
 from harness.decision.prices import PRICE_LIST
+from harness.decision.retirements import RETIREMENTS
 from harness.importers import IMPORTERS
 from harness.selftest.faults import MUTANTS
 from harness.store import database
@@ -375,6 +376,23 @@ def prices() -> list[str]:
         rows += [[f"`{name}`", "", "", f"{price:g}"] for name, price in part.get("per_hour", {}).items()]
         lines += [f"Read on {part['as_of'].isoformat()} at <{part['source']}>:", ""]
         lines += grid(["name", "input, per million tokens", "output, per million tokens", "per hour"], rows)
+    return [*lines, *retirements()]
+
+
+def retirements() -> list[str]:
+    """What is known to end, under the prices."""
+    lines = [
+        "## What ends",
+        "",
+        "Days on which providers end what runs on their own platforms; fine-tunes end with their base.",
+        "",
+    ]
+    for part in yaml.safe_load(RETIREMENTS.read_text(encoding="utf-8"))["lists"]:
+        rows = [[day.isoformat(), ", ".join(f"`{name}`" for name in names)] for day, names in part["models"].items()]
+        if training := part.get("new_training_ends"):
+            rows.append([training.isoformat(), "new training jobs"])
+        lines += [f"Read on {part['as_of'].isoformat()} at <{part['source']}>:", ""]
+        lines += grid(["day", "what ends"], sorted(rows))
     return lines
 
 

@@ -20,12 +20,14 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from statistics import fmean
 
 import numpy as np
 
 from harness.config.policy import CostsConfig
 from harness.decision.prices import HOUR, Rate
+from harness.decision.retirements import Retirement, months_left
 from harness.stats import unbounded
 from reports.format.numbers import amount, span, volume
 
@@ -79,7 +81,8 @@ class BreakEven:
     """From how many requests a month on the candidate is cheaper than the best prompt.
 
     `fixed` is what the candidate takes a month before its first request: `upkeep` and `hosting`. `saving` is per 1,000
-    requests. `requests` is None for never, unless `unknown` says why it is not known.
+    requests. `requests` is None for never, unless `unknown` says why it is not known. `until` says when the candidate
+    ends, where its provider has named a day.
     """
 
     baseline: ArmCost
@@ -91,6 +94,7 @@ class BreakEven:
     saving: Estimate | None
     requests: Estimate | None
     unknown: str = ""
+    until: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +151,24 @@ def _latency(usages: Sequence[Usage], confidence: float) -> Estimate | None:
     values = [usage.seconds for usage in usages]
     low, high = unbounded.quantile_interval(values, TAIL, _evidence(usages, True), confidence) or (None, None)
     return Estimate(float(np.quantile(values, TAIL)), low, high, len(values))
+
+
+# --- how long -------------------------------------------------------------------------------------------------------
+
+
+def within(costs: CostsConfig, end: Retirement | None, today: date) -> CostsConfig:
+    """The settings for a candidate that ends: what its training costs has to come back in the months that are left."""
+    left = months_left(end, today) if end else 0.0
+    return costs.model_copy(update={"retrain_months": min(costs.retrain_months, left)}) if left else costs
+
+
+def ending(even: BreakEven, end: Retirement | None, today: date) -> BreakEven:
+    """The break-even of a candidate that ends; not known of one that has ended."""
+    if end is None:
+        return even
+    if end.day <= today:
+        return replace(even, requests=None, unknown=end.told(today))
+    return replace(even, until=end.told(today))
 
 
 # --- both sides ------------------------------------------------------------------------------------------------------
@@ -249,7 +271,12 @@ def _unknown(
 
 
 def pays(break_even: BreakEven, currency: str) -> str:
-    """The break-even as one sentence for the first screen."""
+    """The break-even as a sentence for the first screen, with one on when the candidate ends."""
+    until = f" {break_even.until}; its training has to come back by then." if break_even.until else ""
+    return _pays(break_even, currency) + until
+
+
+def _pays(break_even: BreakEven, currency: str) -> str:
     name = break_even.candidate.arm
     if break_even.unknown or break_even.saving is None:
         return f"From which volume on {name} would pay is not known: {break_even.unknown}."

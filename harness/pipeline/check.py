@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.experiment import arms, exam_power, specs, training_data
+from harness.experiment import arms, exam_power, lifetimes, specs, training_data
 from harness.experiment.exams import regression_exams, task_suite
 from harness.judge.calibration import read_calibration
 from harness.observe.progress import phase, say
@@ -41,6 +42,7 @@ def check(session: Session) -> None:
     findings += training_data.findings(experiment, splits)
     findings += at_levels(exam_power.copied_rows(experiment, splits), levels)
     findings += exam_power.exam_power(experiment, splits) + exam_power.label_floors(experiment, splits)
+    findings += lifetimes.findings(experiment.config, date.today())
     experiments.put_findings(session.store, session.id, findings)
 
 

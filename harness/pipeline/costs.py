@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import date
 
 from harness.config.policy import CostsConfig
+from harness.config.schema import ExperimentConfig
 from harness.decision.compare import Comparison
-from harness.decision.costs import ArmCost, BreakEven, Costs, Estimate, arm_cost, break_even, pays, training_cost
+from harness.decision.costs import (
+    ArmCost,
+    BreakEven,
+    Costs,
+    Estimate,
+    arm_cost,
+    break_even,
+    ending,
+    pays,
+    training_cost,
+    within,
+)
 from harness.decision.prices import Rate, rate
 from harness.decision.stakes import MORE, Stakes, at_stake, told
+from harness.experiment.lifetimes import end_of_candidate
 from harness.experiment.session import Session
 from harness.pipeline import cross_validation
 from harness.store import costs, experiments, training
@@ -22,7 +36,7 @@ Rates = dict[Side, Rate | None]
 def keep_costs(session: Session) -> Costs:
     """Count the costs of an experiment and put them on record; nothing is known of one that was stopped."""
     config = session.experiment.config
-    settings, confidence = config.costs, config.policy.confidence
+    settings, confidence = _settings(config), config.policy.confidence
     rates: Rates = {
         "base": rate(settings.baseline) if settings.baseline else None,
         "candidate": rate(settings.candidate) if settings.candidate else None,
@@ -47,7 +61,7 @@ def _count(session: Session, rates: Rates, settings: CostsConfig, confidence: fl
     if settings.training or took.cost is not None or any(rates.values()):
         [best] = [arm for arm in arms if arm.side == "base" and arm.chosen]
         [candidate] = [arm for arm in arms if arm.side == "candidate" and arm.chosen]
-        even = break_even(
+        counted = break_even(
             (best, candidate),
             (usages[best.run_id], usages[candidate.run_id]),
             (rates["base"], rates["candidate"]),
@@ -55,7 +69,12 @@ def _count(session: Session, rates: Rates, settings: CostsConfig, confidence: fl
             training_cost(settings, took.seconds, took.cost),
             confidence,
         )
+        even = ending(counted, end_of_candidate(session.experiment.config), date.today())
     return Costs(currency=settings.currency, arms=arms, break_even=even, requests_per_month=settings.requests_per_month)
+
+
+def _settings(config: ExperimentConfig) -> CostsConfig:
+    return within(config.costs, end_of_candidate(config), date.today())
 
 
 def _training_took(session: Session) -> Took:
@@ -112,7 +131,7 @@ def _break_even_row(
 
 def keep_stakes(session: Session, task: Comparison | None, counted: Costs) -> None:
     """Put on record what hangs on the gain; nothing of an experiment whose numbers cannot be compared."""
-    settings = session.experiment.config.costs
+    settings = _settings(session.experiment.config)
     stake = at_stake(task, counted, settings) if task else None
     row = _stakes_row(session.id, stake, task, settings) if stake and task else None
     costs.put_stakes(session.store, session.id, row)

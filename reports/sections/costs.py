@@ -29,7 +29,7 @@ def _cost_rows(costs: BreakEvenRow) -> list[tuple[str, str]]:
     rows = [
         ("training, once", money(costs.training_cost)),
         ("training, seconds", "" if costs.training_seconds is None else f"{costs.training_seconds:,.0f}"),
-        (f"upkeep a month (training every {costs.retrain_months:g} months)", money(costs.upkeep)),
+        (f"upkeep a month (training earned back in {costs.retrain_months:.3g} months)", money(costs.upkeep)),
         ("hosting a month, beyond the prompt's", money(costs.hosting)),
         ("saved per 1,000 requests", money(costs.saving, costs.saving_low, costs.saving_high)),
     ]

@@ -396,7 +396,8 @@ def test_a_fine_tuned_model_has_its_base_beside_it() -> None:
 
 # --- from the file to the report -------------------------------------------------------------------------------------
 
-PRICED = {"baseline": "gpt-4.1-mini", "candidate": "ft:gpt-4.1-mini", "training": 60, "requests_per_month": 200_000}
+OWN = {"input": 0.8, "output": 3.2}  # a listed fine-tune would end with its base
+PRICED = {"baseline": "gpt-4.1-mini", "candidate": OWN, "training": 60, "requests_per_month": 200_000}
 
 
 def experiment(folder: Path, measured: bool = True, **changes: Any) -> Path:
@@ -450,7 +451,8 @@ def test_the_report_tells_costs_with_their_prices_and_dates(tmp_path: Path) -> N
     text = markdown.write(decided(session), tmp_path / "report").read_text()
     assert "| per 1,000 requests |" in text
     assert "## What it costs" in text
-    assert "| ft:gpt-4.1-mini | 0.8 / 3.2 |  | 2026-08-01 | https\\://" in text
+    assert "| gpt-4.1-mini | 0.4 / 1.6 |  | 2026-08-01 | https\\://" in text
+    assert "| as given | 0.8 / 3.2 |  | the experiment file |" in text
     assert "candidate would pay for its training after 44," in text.split("## What changed")[0]
     assert (tmp_path / "report" / "break_even.png").stat().st_size > 5000
 
@@ -513,4 +515,4 @@ def test_prices_that_cannot_be_meant_are_refused_with_their_line(
 
 def test_a_listed_price_is_part_of_what_is_frozen(tmp_path: Path) -> None:
     files = load_experiment(experiment(tmp_path, costs=PRICED)).files
-    assert len(files["price of ft:gpt-4.1-mini"]) == 64
+    assert len(files["price of gpt-4.1-mini"]) == 64

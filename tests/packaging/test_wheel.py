@@ -129,7 +129,7 @@ def test_a_newcomer_gets_an_experiment_its_data_checked_and_a_decision(bare: Bar
     assert "exam_power" in bare.run("harness", "check", "mine/experiment.yaml")
     # The store's schema, the price list and the stylesheet are read from the package.
     answers = (["yes"] * 60 + ["no"] * 140, ["yes"] * 180 + ["no"] * 20)
-    costs = {"baseline": "gpt-4.1-mini", "candidate": "ft:gpt-4.1-mini", "training": 60}
+    costs = {"baseline": "gpt-4.1-mini", "candidate": {"input": 0.8, "output": 3.2}, "training": 60}
     policy = {"suspicious_gain": 0.9}
     path = recorded_experiment(bare.folder / "recorded", *answers, costs=costs, policy=policy)
     assert "verdict: deploy (exit 0)" in bare.run("harness", "run", path)
