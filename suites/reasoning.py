@@ -18,7 +18,8 @@ from suites.model import Completion, Thinking
 class Family:
     """Markers around thinking. `lone`: templates begin it in the prompt, so that an answer holds the closing one alone.
 
-    Others are words that an answer in XML may use too: they count only where the text begins with the opening one.
+    Others are words that an answer in XML may use too: they count only where the text begins with the opening one, and
+    something follows.
     """
 
     about: str
@@ -93,12 +94,12 @@ def split(text: str) -> Split:
         return _harmony(messages)
     start = text.lstrip()
     family, end = max(((family, _end(family, text, start)) for family in FAMILIES), key=lambda found: found[1])
-    if end >= 0:
+    answer = _unwrapped(text[end + len(family.close) :])
+    if end >= 0 and (answer or family.lone):
         begun = start.startswith(family.open)
         reasoning = text[:end].lstrip().removeprefix(family.open).strip()
-        answer = _unwrapped(text[end + len(family.close) :])
         return Split(reasoning, answer, "closed" if reasoning else "empty", lone=not begun)
-    if cut := next((opening for opening in OPENINGS if start.startswith(opening)), None):
+    if end < 0 and (cut := next((opening for opening in OPENINGS if start.startswith(opening)), None)):
         return Split(start.removeprefix(cut).strip(), "", "cut")
     return Split("", text, "unclear" if LOST.match(text) else "none")
 

@@ -81,6 +81,7 @@ def test_the_trial_texts_keep_their_thinking_apart() -> None:
         "analysis",
         "<answer>30</answer>",  # nobody thought
         "<doc><reasoning>a</reasoning><id>3</id></doc>",  # an element of a document
+        "<reasoning>a</reasoning>",  # all of a document
         "a <thinking> man",
         "the token <|channel|> begins a channel",
     ],
