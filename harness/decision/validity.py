@@ -129,30 +129,39 @@ def comparable_gate(pairs: Sequence[tuple[Run, Run]], *, same_settings: bool = T
 
     `pairs` are (base, candidate) on one suite each; with `same_settings` the template is asked for the same, too.
     """
+    asked = [_asked_differently(*pair) for pair in pairs]
+    must = asked if same_settings else [""] * len(asked)
     different = [
         f"{base.suite}: {', '.join(reasons)}"
-        for base, candidate in pairs
-        if (reasons := _differs(base, candidate, same_settings))
+        for (base, candidate), settings in zip(pairs, must, strict=True)
+        if (reasons := [*_differs(base, candidate), *filter(None, [settings])])
     ]
     recorded = any(_is_recorded(run) for pair in pairs for run in pair)
     same = "same examples and settings; how recorded answers were made is not known" if recorded else "same"
+    if not same_settings and (allowed := next(filter(None, asked), "")):
+        same += f", but for {allowed}, which may differ"
     words = f"different {'; '.join(different)}" if different else same
+    if any(must):
+        words += "; ask both sides alike, or allow it with `policy.chat_template_kwargs: may_differ`"
     return _gate(Rule("comparable"), not different, Measured(len(different), n=len(pairs), words=words))
 
 
-def _differs(base: Run, candidate: Run, same_settings: bool) -> list[str]:
+def _asked_differently(base: Run, candidate: Run) -> str:
+    """What both sides' templates were asked for, where that is not the same; of recorded answers it is not known."""
+    asked = [run.identity.template_settings or "none" for run in (base, candidate)]
+    if asked[0] == asked[1] or _is_recorded(base) or _is_recorded(candidate):
+        return ""
+    return f"chat_template_kwargs ({asked[0]} against {asked[1]})"
+
+
+def _differs(base: Run, candidate: Run) -> list[str]:
     """What is not the same on both sides; of recorded answers only the exam is known."""
     different = []
     if base.suite_id != candidate.suite_id:
         different.append("examples or metrics")
     if base.generation != candidate.generation:
         different.append("generation settings")
-    if _is_recorded(base) or _is_recorded(candidate):
-        return different
-    asked = [run.identity.template_settings or "none" for run in (base, candidate)]
-    if same_settings and asked[0] != asked[1]:
-        different.append(f"chat_template_kwargs ({asked[0]} against {asked[1]})")
-    for part in ("template", "engine", "dtype"):
+    for part in () if _is_recorded(base) or _is_recorded(candidate) else ("template", "engine", "dtype"):
         # What a template was asked for stands behind its hash.
         one, other = (getattr(run.identity, part).partition(" {")[0] for run in (base, candidate))
         # A QLoRA is deployed on its four-bit base; what the rounding costs is part of what is measured.
