@@ -23,6 +23,7 @@ from harness.decision.decide import HEADLINES, NEXT_STEPS, Verdict
 from harness.decision.prices import PRICE_LIST
 from harness.decision.retirements import RETIREMENTS
 from harness.importers import IMPORTERS
+from harness.importers.trainers import TRAINERS
 from harness.selftest.faults import MUTANTS
 from harness.store import database
 from reports.outputs import record
@@ -349,6 +350,12 @@ def importer_page() -> list[str]:
     return [told, "", *listing(IMPORTERS, "give")]
 
 
+def trainer_page() -> list[str]:
+    """The trainers whose configs can be read."""
+    told = "Files that `harness convert` reads. Which trainer takes a file is recognised by its content."
+    return [told, "", *listing(TRAINERS)]
+
+
 def format_page() -> list[str]:
     """The shapes of rows that are recognised."""
     told = [
@@ -414,6 +421,7 @@ PAGES: dict[str, tuple[str, Callable[[], list[str]]]] = {
     "prompters": ("Prompters", prompter_page),
     "methods": ("Training methods", method_page),
     "importers": ("Importers", importer_page),
+    "trainers": ("Trainers", trainer_page),
     "views": ("Views of the store", views),
     "decision-record": ("The decision record", decision_record),
     "accidents": ("Accidents of the self-test", accidents),

@@ -30,6 +30,7 @@ from harness.config.schema import ExperimentConfig
 from harness.config.schema import json_schema as config_schema
 from harness.decision.decide import Verdict
 from harness.importers import IMPORTERS
+from harness.importers.trainers import TRAINERS
 from reports.outputs.record import json_schema as record_schema
 from suites.checks.table import CHECKS
 from suites.data.formats import FORMATS
@@ -92,7 +93,7 @@ def test_the_reference_is_what_the_code_says(tmp_path: Path) -> None:
 
 TABLES = {
     "metrics": METRICS, "checks": CHECKS, "formats": FORMATS, "prompters": PROMPTERS, "methods": METHODS,
-    "importers": IMPORTERS,
+    "importers": IMPORTERS, "trainers": TRAINERS,
 }  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def import_logs(options: argparse.Namespace) -> int:
     """An experiment folder made of two logs of another tool."""
     from harness.importers import import_logs
 
-    imported = import_logs(options.base, options.tuned, options.out, options.metric, options.task)
+    imported = import_logs(options.base, options.tuned, options.out, options.metric, options.task, options.group)
     for remark in imported.remarks:
         say(f"note: {remark}")
     print(f"{imported.summary}\nwrote {imported.experiment}\nnext: harness run {imported.experiment}")
@@ -43,13 +43,14 @@ def import_logs(options: argparse.Namespace) -> int:
 
 def convert(options: argparse.Namespace) -> int:
     """An experiment made of another trainer's config, and what of it could not be carried over."""
-    from harness.importers.trainer_config import convert, write
+    from harness.importers.trainers import convert, write
 
-    conversion = convert(options.config)
-    write(conversion, options.out)
+    conversion = convert(options.config, options.out)
+    written = write(conversion, options.out)
     for remark in conversion.remarks:
         say(f"note: {remark}")
-    print(f"wrote {options.out}\nnext: harness check {options.out}")
+    print("\n".join(f"wrote {path}" for path in written))
+    print(f"next: harness check {options.out}")
     return 0
 
 

@@ -127,11 +127,16 @@ def _columns(text: str) -> dict[str, str]:
 def _add_importer(subparsers: Commands) -> None:
     """The command that reads what other tools wrote."""
     text = "two logs of another tool's evaluation become an experiment that decides"
-    converter = _command(
-        subparsers, "convert", "a config of Axolotl or LLaMA-Factory becomes an experiment", begin.convert
+    converter = _command(subparsers, "convert", "a config of another trainer becomes an experiment", begin.convert)
+    converter.add_argument(
+        "config", type=Path, help="a file that another trainer takes; docs/reference/trainers.md lists them"
     )
-    converter.add_argument("config", type=Path, help="the YAML file of the other trainer")
-    converter.add_argument("--out", type=Path, default=Path("experiment.yaml"), help="the experiment to write")
+    converter.add_argument(
+        "--out",
+        type=Path,
+        default=Path("experiment.yaml"),
+        help="the experiment to write, beside it the rows written anew",
+    )
     importer = _command(subparsers, "import", text, begin.import_logs)
     importer.add_argument("base", help="the log of the prompted base model (a promptfoo column: FILE::COLUMN)")
     importer.add_argument("tuned", help="the log of the fine-tuned model on the same exam")
@@ -140,6 +145,7 @@ def _add_importer(subparsers: Commands) -> None:
         "--metric", help="what decides: a mark in the log, or a metric of ours (default: its first mark)"
     )
     importer.add_argument("--task", help="which of several tasks decides; the others become regression suites")
+    importer.add_argument("--group", help="a group, or the beginning of its tasks' names, whose tasks decide together")
 
 
 def _add_readers(subparsers: Commands) -> None:

@@ -13,6 +13,10 @@ from harness.stats.spending import left_after, spent_at
 from reports.format.numbers import percent
 from suites.types import Finding, Run
 
+MadeWith = Mapping[str, str | int | float | bool]
+"""How recorded answers were made, by setting."""
+SETTINGS_SHOWN = 6
+
 # Arms may differ in how often they fail by chance; beyond this p-value it is the arm.
 CHANCE = 0.01
 
@@ -124,10 +128,14 @@ def cut_gate(base: ArmHealth, max_truncated: float) -> Gate:
     return _gate(Rule("room_to_answer", max_truncated, "share"), not too_many, Measured(share, n=base.n, words=words))
 
 
-def comparable_gate(pairs: Sequence[tuple[Run, Run]], *, same_settings: bool = True) -> Gate:
+def comparable_gate(
+    pairs: Sequence[tuple[Run, Run]], made_with: tuple[MadeWith, MadeWith] = ({}, {}), *, same_settings: bool = True
+) -> Gate:
     """Same examples, marking and generation settings; and, for live models, the same template, engine and dtype.
 
-    `pairs` are (base, candidate) on one suite each; with `same_settings` the template is asked for the same, too.
+    `pairs` are (base, candidate) on one suite each; `made_with` is what is known of how either side's recorded answers
+    were made: where both sides say a setting, it must be the same. With `same_settings` the template must be asked for
+    the same, too.
     """
     asked = [_asked_differently(*pair) for pair in pairs]
     must = asked if same_settings else [""] * len(asked)
@@ -136,13 +144,23 @@ def comparable_gate(pairs: Sequence[tuple[Run, Run]], *, same_settings: bool = T
         for (base, candidate), settings in zip(pairs, must, strict=True)
         if (reasons := [*_differs(base, candidate), *filter(None, [settings])])
     ]
-    recorded = any(_is_recorded(run) for pair in pairs for run in pair)
-    same = "same examples and settings; how recorded answers were made is not known" if recorded else "same"
+    base_made, candidate_made = made_with
+    shared = [name for name in base_made if name in candidate_made]
+    made = [
+        f"{name} ({base_made[name]} against {candidate_made[name]})"
+        for name in shared
+        if base_made[name] != candidate_made[name]
+    ]
+    if made:
+        different.append(f"settings of the recorded answers: {', '.join(made)}")
+    same = _same(pairs, shared)
     if not same_settings and (allowed := next(filter(None, asked), "")):
         same += f", but for {allowed}, which may differ"
     words = f"different {'; '.join(different)}" if different else same
     if any(must):
         words += "; ask both sides alike, or allow it with `policy.chat_template_kwargs: may_differ`"
+    if made:
+        words += ". Where a difference is meant, as a prompt's own shots are, take it out of `made_with`"
     return _gate(Rule("comparable"), not different, Measured(len(different), n=len(pairs), words=words))
 
 
@@ -152,6 +170,17 @@ def _asked_differently(base: Run, candidate: Run) -> str:
     if asked[0] == asked[1] or _is_recorded(base) or _is_recorded(candidate):
         return ""
     return f"chat_template_kwargs ({asked[0]} against {asked[1]})"
+
+
+def _same(pairs: Sequence[tuple[Run, Run]], shared: Sequence[str]) -> str:
+    """What is the same on both sides, and what is not known to be."""
+    if not any(_is_recorded(run) for pair in pairs for run in pair):
+        return "same"
+    if not shared:
+        return "same examples and settings; how recorded answers were made is not known"
+    more = f" and {len(shared) - SETTINGS_SHOWN} more" if len(shared) > SETTINGS_SHOWN else ""
+    told = f"{', '.join(shared[:SETTINGS_SHOWN])}{more}"
+    return f"same examples; recorded answers made with the same {told}; nothing else is known of how they were made"
 
 
 def _differs(base: Run, candidate: Run) -> list[str]:

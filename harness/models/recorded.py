@@ -126,11 +126,11 @@ def _parse(line: bytes) -> tuple[str, Completion]:
 
 
 def _finish(row: Json) -> Literal["stop", "length"]:
-    """Whether an answer ended by itself; where nothing is said, it did."""
-    value = row.get("finish") or "stop"
-    if value not in ("stop", "length"):
-        raise ValueError(f"finish is {value!r}, expected 'stop', or 'length' for an answer that was cut")
-    return "length" if value == "length" else "stop"
+    """`length` is an answer that was cut at the limit of new tokens."""
+    finish = row.get("finish") or "stop"
+    if finish not in ("stop", "length"):
+        raise ValueError(f"finish is {finish!r}, expected 'stop' or 'length'")
+    return "length" if finish == "length" else "stop"
 
 
 def _reasoning(row: Json) -> str:

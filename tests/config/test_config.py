@@ -183,6 +183,8 @@ def test_every_problem_is_listed_at_once_with_its_line(refusal):
             "candidate: {recorded: answers.jsonl, chat_template_kwargs: {enable_thinking: true}}",
             "recorded answers are replayed as they are; leave it out",
         ),
+        ("candidate: {path: a, made_with: {shots: 1}}", "`candidate` `made_with` is for recorded answers"),
+        ("baselines: [{zero_shot: , made_with: {a: 1}}]", "`baselines.0` `made_with` is for recorded answers"),
         ("candidate: {path: a, recorded: b}", "`candidate` a candidate is exactly one of a folder, recorded answers"),
         ("candidate: {endpoint: 'http://x/v1'}", "`candidate` an endpoint needs the `name` it serves"),
         ("1: x", "keys should be strings"),
