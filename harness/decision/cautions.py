@@ -94,21 +94,25 @@ class ThinkingSide:
         return self.thinking / self.n if self.n else 0.0
 
 
-def thinking_caution(base: ThinkingSide, candidate: ThinkingSide) -> list[Gate]:
-    """Thinking was taken off answers, and off those of one side more often than off the other's."""
+def thinking_caution(base: ThinkingSide, candidate: ThinkingSide, *, marked_here: bool = True) -> list[Gate]:
+    """Thinking was taken off answers, and off those of one side more often than off the other's.
+
+    Marks that came with the answers, not `marked_here`, may be marks of the thinking too.
+    """
     most = max((base, candidate), key=lambda side: side.share)
     if not most.thinking:
         return []
-    words = "thinking was taken off " + " and ".join(
-        f"{side.thinking:,} of {side.n:,} answers of {side.arm}" for side in (base, candidate)
-    )
+    words = "thinking was taken off " if marked_here else "thinking stands in "
+    words += " and ".join(f"{side.thinking:,} of {side.n:,} answers of {side.arm}" for side in (base, candidate))
     if paired.same_share(base.thinking, base.n, candidate.thinking, candidate.n) < CHANCE:
         fewer = "does not" if not min(base.thinking, candidate.thinking) else "does less often"
         words += f"; one side thinks and the other {fewer}, which costs tokens and time"
         if base.tokens_out is not None and candidate.tokens_out is not None:
             words += f" ({base.tokens_out:,.0f} tokens an answer against {candidate.tokens_out:,.0f})"
-    else:
+    elif marked_here:
         words += " before they were marked"
+    if not marked_here:
+        words += "; the marks came with the answers, and another tool may have marked the thinking with them"
     return [_caution(Rule("thinking", 0, "share"), Measured(most.share, n=most.n, words=words))]
 
 

@@ -64,7 +64,11 @@ def straw_men(session: Session, gain: Comparison) -> StrawMen:
         aligned_gate([shift for side in (base, candidate) for shift in _shifts(session, side)]),
         [
             *cautions.form_caution(read),
-            *cautions.thinking_caution(_thought(session, base), _thought(session, candidate)),
+            *cautions.thinking_caution(
+                _thought(session, base),
+                _thought(session, candidate),
+                marked_here=not base.run.metric.startswith("recorded:"),
+            ),
         ],
         [
             *cautions.prompts_caution(sorted(tried)),

@@ -89,6 +89,12 @@ def test_a_difference_beyond_chance_is_told(base: ThinkingSide, candidate: Think
     assert [said in gate.measured.words for gate in gates if said] == [True] * (said is not None)
 
 
+def test_marks_that_came_with_the_answers_may_be_marks_of_the_thinking() -> None:
+    [gate] = thinking_caution(side(400), side(0), marked_here=False)
+    assert gate.measured.words.startswith("thinking stands in 400 of 400 answers of a and 0 of 400")
+    assert gate.measured.words.endswith("another tool may have marked the thinking with them")
+
+
 def asked(template: str, engine: str = "openai chat", **settings: bool) -> Run:
     identity = Identity("m", "w", template=with_settings(template, settings.items()), engine=engine)
     return Run("1", "arm", "exam", "s", ("exact_match",), identity, Generation())
