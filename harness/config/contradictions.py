@@ -48,6 +48,12 @@ def a_model_to_ask(config: ExperimentConfig) -> Iterator[Problem]:
         yield (), "`model` is required unless baselines and candidate are all recorded or endpoints"
 
 
+def a_template_to_ask(config: ExperimentConfig) -> Iterator[Problem]:
+    """Recorded answers are replayed; no template is asked for anything."""
+    if config.candidate and config.candidate.recorded and config.candidate.chat_template_kwargs is not None:
+        yield ("candidate", "chat_template_kwargs"), "recorded answers are replayed as they are; leave it out"
+
+
 def a_model_to_train(config: ExperimentConfig) -> Iterator[Problem]:
     """What stands behind an endpoint is trained by an API or not at all."""
     if config.model and config.model.endpoint and config.training and not config.training.openai_job:
@@ -345,6 +351,7 @@ RULES: list[Rule] = [
     one_candidate,
     a_model_to_ask,
     a_model_to_train,
+    a_template_to_ask,
     said_once,
     no_stages_of_stages,
     rows_for_each_stage,

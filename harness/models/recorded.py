@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Literal, NoReturn
 
 from harness.models.files import files_hash
+from harness.models.responses import read_response
 from suites.errors import UserError
 from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
 from suites.types import Json
 
-EXPECTED = '{"id": "...", "completion": "..."}, optionally with tokens_in, tokens_out, seconds, error, scores, finish'
-KEYS = {"id", "completion", "tokens_in", "tokens_out", "seconds", "error", "scores", "finish"}
+OPTIONAL = ("tokens_in", "tokens_out", "seconds", "error", "scores", "reasoning", "finish")
+EXPECTED = f'{{"id": "...", "completion": "..."}}, optionally with {", ".join(OPTIONAL)}'
+KEYS = {"id", "completion", *OPTIONAL}
 SHOWN = 20
 LARGEST = sys.float_info.max
 
@@ -123,6 +125,7 @@ def _parse(line: bytes) -> tuple[str, Completion]:
         seconds=_seconds(row),
         error=error_text,
         scores=_scores(row),
+        reasoning=_reasoning(row),
     )
 
 
@@ -146,21 +149,28 @@ def _from_batch(row: Json) -> Json:
         said = [str(error[key]) for key in ("code", "message") if error.get(key)] if isinstance(error, dict) else []
         return {"id": row["custom_id"], "error": ": ".join(said) or str(error)}
     try:
-        choice, usage = body["choices"][0], body.get("usage") or {}
-        text = choice["message"].get("content") or ""
-    except (KeyError, IndexError, TypeError, AttributeError):
+        answer = read_response(body)
+    except ValueError:
         raise ValueError("the response of the batch holds no chat completion") from None
-    tokens = {"tokens_in": usage.get("prompt_tokens") or 0, "tokens_out": usage.get("completion_tokens") or 0}
-    finish = "length" if choice.get("finish_reason") == "length" else "stop"
-    return {"id": row["custom_id"], "completion": text, "finish": finish, **tokens}
+    return {
+        "id": row["custom_id"], "completion": answer.text, "finish": answer.finish, "reasoning": answer.reasoning,
+        "tokens_in": answer.tokens_in, "tokens_out": answer.tokens_out,
+    }  # fmt: skip
 
 
 def _finish(row: Json) -> Literal["stop", "length"]:
     """`length` is an answer that was cut at the limit of new tokens."""
-    finish = row.get("finish", "stop")
+    finish = row.get("finish") or "stop"
     if finish not in ("stop", "length"):
         raise ValueError(f"finish is {finish!r}, expected 'stop' or 'length'")
     return "length" if finish == "length" else "stop"
+
+
+def _reasoning(row: Json) -> str:
+    value = row.get("reasoning") or ""
+    if not isinstance(value, str):
+        raise ValueError(f"reasoning is {_kind(value)}, expected text or null")
+    return value
 
 
 def _count(row: Json, key: str) -> int:

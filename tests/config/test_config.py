@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from harness.config.schema import json_schema
+from harness.experiment import specs
 from harness.experiment.load import load_experiment
 from suites.errors import UserError
 
@@ -229,6 +230,10 @@ def test_columns_that_are_missing_are_told_with_a_mapping_of_those_that_are_ther
         ("task: {metrics: ['recorded:acc']}", "line 5: `recorded:acc` is a mark of recorded answers; a model that is"),
         ("task: {metrics: [json_schema]}", "line 5: the metric json_schema needs `task.schema`"),
         ("candidate: {path: own-suite}", "an experiment has either `training:` or `candidate:`"),
+        (
+            "candidate: {recorded: answers.jsonl, chat_template_kwargs: {enable_thinking: true}}",
+            "recorded answers are replayed as they are; leave it out",
+        ),
         ("candidate: {path: a, made_with: {shots: 1}}", "`candidate` `made_with` is for recorded answers"),
         ("baselines: [{zero_shot: , made_with: {a: 1}}]", "`baselines.0` `made_with` is for recorded answers"),
         ("candidate: {path: a, recorded: b}", "`candidate` a candidate is exactly one of a folder, recorded answers"),
@@ -477,3 +482,32 @@ def test_every_section_of_the_schema_says_what_it_is():
 def test_paths_may_be_given_as_text_or_path(load, tmp_path):
     load(SMALLEST)
     assert load_experiment(str(tmp_path / "experiment.yaml")).folder == Path(tmp_path).resolve()
+
+
+@pytest.mark.parametrize(
+    ("candidate", "asked"),
+    [
+        ("{endpoint: 'http://localhost:8000/v1', name: tuned}", (("enable_thinking", False),)),  # as the model is
+        ("{endpoint: 'http://localhost:8000/v1', name: tuned, chat_template_kwargs: {}}", ()),
+        (
+            "{endpoint: 'http://localhost:8000/v1', name: tuned, chat_template_kwargs: {thinking_budget: 3}}",
+            (("thinking_budget", 3),),
+        ),
+    ],
+)
+def test_a_candidate_is_asked_of_its_template_what_the_model_is_unless_it_says_so(load, candidate, asked):
+    model = "{endpoint: 'http://localhost:8000/v1', name: base, chat_template_kwargs: {enable_thinking: false}}"
+    experiment = load(
+        f"experiment: e\nmodel: {model}\ndata: {{test: test.jsonl}}\nbaselines: [zero_shot]\ncandidate: {candidate}\n"
+    )
+    assert specs.base_spec(experiment).template_settings == (("enable_thinking", False),)
+    assert specs.candidate_spec(experiment).template_settings == asked
+
+
+def test_a_setting_of_the_template_that_is_left_out_changes_no_id(load):
+    plain, asked = (
+        load(SMALLEST.replace("some-org/some-model", model))
+        for model in ("m/m", "{name: m/m, chat_template_kwargs: {a: 1}}")
+    )
+    assert "chat_template_kwargs" not in json.dumps(plain.frozen())
+    assert plain.id != asked.id
