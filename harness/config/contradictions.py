@@ -45,7 +45,10 @@ def a_model_to_ask(config: ExperimentConfig) -> Iterator[Problem]:
     """Prompts, trainings and folders of weights need a base model."""
     candidate = config.candidate
     if config.model is None and (_live(config) or config.training or (candidate and candidate.path)):
-        yield (), "`model` is required unless baselines and candidate are all recorded or endpoints"
+        sentence = "`model` is required unless baselines and candidate are all recorded or endpoints"
+        if candidate and candidate.recorded and "baselines" not in config.model_fields_set:
+            sentence += "; the prompt's own answers are named by `baselines: [{recorded: FILE}]`"
+        yield (), sentence
 
 
 def a_template_to_ask(config: ExperimentConfig) -> Iterator[Problem]:
@@ -176,6 +179,15 @@ def an_exam(config: ExperimentConfig) -> Iterator[Problem]:
         yield ("data",), "`data.test` is required (or `data.split.test`, a share of the training file)"
 
 
+def an_exam_of_its_own(config: ExperimentConfig) -> Iterator[Problem]:
+    """Rows of an exam are none that a prompt or a training has seen."""
+    data = config.data
+    for name, other in (("validation", "train"), ("test", "train"), ("test", "validation")):
+        if (file := getattr(data, name)) and file == getattr(data, other):
+            sentence = f"`data.{name}` is the file of `data.{other}`; name another, or leave it out and take a share of"
+            yield ("data", name), f"{sentence} the training file: `data.split: 80/10/10`"
+
+
 def one_source_for_each_split(config: ExperimentConfig) -> Iterator[Problem]:
     """Validation and test rows are a file or a share, not both."""
     data, split = config.data, config.data.split
@@ -199,7 +211,8 @@ def prompts_chosen_on_validation(config: ExperimentConfig) -> Iterator[Problem]:
     split = config.data.split
     if len(config.baselines) > 1 and not config.data.validation and not (split and (split.validation or split.folds)):
         sentence = "`data.validation` is required: the best of several baselines is chosen there, not on the test set"
-        yield ("data",), sentence
+        share = "{validation: 0.1}" if config.data.test else "80/10/10"
+        yield ("data",), f"{sentence}; a share of the training file will do: `data.split: {share}`"
 
 
 def rows_to_leave_out(config: ExperimentConfig) -> Iterator[Problem]:
@@ -361,6 +374,7 @@ RULES: list[Rule] = [
     measured_on_validation,
     rows_to_train_on,
     an_exam,
+    an_exam_of_its_own,
     one_source_for_each_split,
     rows_left_to_train_on,
     prompts_chosen_on_validation,

@@ -10,6 +10,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     create_model,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -45,6 +46,15 @@ class Endpoint(Section):
     """What the chat template is asked for, here or at the server, such as `{enable_thinking: false}`. Left out: the
     template's own defaults, but `enable_thinking: false` for a model that runs here; for a candidate, those of
     `model`."""
+
+    @field_validator("endpoint")
+    @classmethod
+    def _base_url(cls, endpoint: str | None) -> str | None:
+        if endpoint and not endpoint.startswith(("http://", "https://")):
+            raise ValueError(f"is not a web address: {endpoint!r}; use http://host:port/v1")
+        if endpoint and (call := re.search(r"/(chat/)?completions/?$|/responses/?$", endpoint)):
+            raise ValueError(f"is the address of one call; give what stands before it: {endpoint[: call.start()]}")
+        return endpoint
 
 
 class ModelConfig(Endpoint):

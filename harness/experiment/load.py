@@ -19,11 +19,13 @@ from harness.config.yaml_lines import Location, line_of, load
 from harness.experiment.columns import column_problems
 from harness.experiment.freeze import look_up
 from harness.experiment.names import same_names
+from suites.data.readers import READERS
 from suites.errors import UserError
 from suites.metrics.table import build
 from suites.settings import Section
 
 DATA_FILES = (("train",), ("validation",), ("test",), ("preferences",), ("general",))
+START = "`harness init FOLDER` writes one to start from"
 TRIES = 5
 """How often what is wrong is taken out of a file, so that the rest of it can be looked at."""
 
@@ -86,13 +88,20 @@ def load_experiment(path: str | Path) -> Experiment:
 
 
 def experiment_file(path: Path) -> Path:
-    """The file itself, or the only experiment file of a folder. Raises UserError for a folder without one."""
+    """The file itself, or the only experiment file of a folder. Raises UserError for a folder without one, and for a
+    file of data."""
     if not path.is_dir():
+        if path.suffix in READERS and path.suffix != ".json":  # JSON is YAML, too
+            fix = f"name it in one as `data: {{train: {path.name}}}`; `harness check {path}` looks at its rows"
+            raise UserError("this is a file of data, and not an experiment", str(path), f"{START}; {fix}")
         return path
     files = [path / "experiment.yaml"] if (path / "experiment.yaml").is_file() else sorted(path.glob("*.y*ml"))
-    if len(files) != 1:
-        what = f"{len(files)} files that could be the experiment" if files else "no experiment file in the folder"
-        raise UserError(what, str(path), f"name one, such as {files[0] if files else path / 'experiment.yaml'}")
+    if len(files) > 1:
+        raise UserError(f"{len(files)} files that could be the experiment", str(path), f"name one, such as {files[0]}")
+    if not files:
+        rows = next((file for file in sorted(path.iterdir()) if file.suffix in READERS), None)
+        look = f"; `harness check {rows}` looks at rows without one" if rows else ""
+        raise UserError("no experiment file in the folder", str(path), START + look)
     return files[0]
 
 

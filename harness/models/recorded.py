@@ -1,6 +1,7 @@
 """Answers from a file: one JSON object per line, `{"id": ..., "completion": ...}`, replayed by example id.
 
-Lines of an OpenAI batch output are read too, by their `custom_id`. Keys that are not known are left unread.
+Lines of an OpenAI batch output are read too, by their `custom_id`, and tables with these columns (CSV, TSV). Keys that
+are not known are left unread.
 """
 
 from __future__ import annotations
@@ -9,18 +10,20 @@ import difflib
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NoReturn
 
 from harness.models.files import files_hash
 from harness.models.responses import read_response
+from suites.data.readers import read_rows
 from suites.errors import UserError
 from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
 from suites.types import Json
 
 OPTIONAL = ("tokens_in", "tokens_out", "seconds", "error", "scores", "reasoning", "finish")
 EXPECTED = f'{{"id": "...", "completion": "..."}}, optionally with {", ".join(OPTIONAL)}'
+NOT_TEXT = ("tokens_in", "tokens_out", "seconds", "scores")
 KEYS = {"id", "completion", *OPTIONAL}
 SHOWN = 20
 LARGEST = sys.float_info.max
@@ -61,18 +64,12 @@ class RecordedModel:
 
 def read_answers(file: Path) -> dict[str, Completion]:
     """Every answer by id; every bad line is reported at once."""
-    try:
-        lines = file.read_bytes().split(b"\n")
-    except OSError as error:
-        raise UserError(f"the recorded answers cannot be read: {error.strerror}", str(file), "check it") from error
     answers: dict[str, Completion] = {}
     first: dict[str, int] = {}
     problems: list[str] = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+    for number, line in _table(file) if file.suffix in (".csv", ".tsv") else _lines(file):
         try:
-            example_id, completion = _parse(line)
+            example_id, completion = _answer(_object(line) if isinstance(line, bytes) else line)
             if example_id in first:
                 raise ValueError(f"id {example_id!r} was answered in line {first[example_id]} already")
         except ValueError as error:
@@ -96,7 +93,32 @@ def _refuse(problems: list[str]) -> NoReturn:
     )
 
 
-def _parse(line: bytes) -> tuple[str, Completion]:
+def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines that hold something, with their numbers from 1. Raises UserError."""
+    try:
+        lines = file.read_bytes().split(b"\n")
+    except OSError as error:
+        raise UserError(f"the recorded answers cannot be read: {error.strerror}", str(file), "check it") from error
+    return ((number, line) for number, line in enumerate(lines, 1) if line.strip())
+
+
+def _table(file: Path) -> Iterator[tuple[int, Json]]:
+    """The rows of a table as lines of JSON would have them, with the numbers of their lines. Raises UserError."""
+    for where, cells in read_rows(file):
+        filled = {name: cell for name, cell in cells.items() if cell or name not in OPTIONAL}
+        row = {name: _from_cell(cell) if name in NOT_TEXT else cell for name, cell in filled.items()}
+        yield int(where.rpartition(":")[2]), row
+
+
+def _from_cell(cell: str) -> object:
+    """What a cell holds, read as JSON; its text where it is none, to be refused as that."""
+    try:
+        return json.loads(cell, parse_constant=_no_constant)
+    except ValueError:
+        return cell
+
+
+def _object(line: bytes) -> Json:
     try:
         row = json.loads(line.decode("utf-8"), parse_constant=_no_constant)
     except UnicodeDecodeError as error:
@@ -107,6 +129,10 @@ def _parse(line: bytes) -> tuple[str, Completion]:
         raise ValueError("not an answer: nested too deeply") from error
     if not isinstance(row, dict):
         raise ValueError(f"found {_kind(row)}, expected an object")
+    return row
+
+
+def _answer(row: Json) -> tuple[str, Completion]:
     row = _named(row)
     error_text = row.get("error")
     if error_text is not None and (not isinstance(error_text, str) or not error_text):

@@ -11,6 +11,7 @@ from harness.experiment.bar import bar_findings
 from harness.experiment.material import left_out_rows, of_experiment
 from harness.experiment.prompts import asked_columns, prompt_is_unknown
 from harness.experiment.splits import loose_rows
+from harness.models.recorded import read_answers
 from harness.observe.progress import say
 from harness.pipeline.check_files import look, told_apart
 from harness.pipeline.check_prompts import long_prompts
@@ -24,7 +25,9 @@ from suites.errors import UserError
 from suites.types import Finding
 
 if TYPE_CHECKING:
+    from harness.experiment.load import Experiment
     from harness.experiment.session import Session
+    from harness.experiment.splits import Splits
 
 
 def check(session: Session) -> None:
@@ -32,6 +35,7 @@ def check(session: Session) -> None:
     experiment, splits = session.experiment, session.splits
     levels = experiment.config.data.findings
     training_data.check(experiment, splits)
+    answered(experiment, splits)
     findings = look(_material(session), levels)
     findings += at_levels([*of_tokens(session), *of_bar(session), *of_folds(session)], levels)
     findings += training_data.findings(experiment, splits)
@@ -43,6 +47,21 @@ def check(session: Session) -> None:
     findings += exam_power.exam_power(experiment, splits) + exam_power.label_floors(experiment, splits)
     findings += lifetimes.findings(experiment.config, date.today())
     experiments.put_findings(session.store, session.id, findings)
+
+
+def answered(experiment: Experiment, splits: Splits) -> None:
+    """Refuse a file of recorded answers none of which belongs to a question of the exam. Raises UserError."""
+    config = experiment.config
+    files = [entry.recorded for entry in config.baselines if entry.recorded]
+    files += [config.candidate.recorded] if config.candidate and config.candidate.recorded else []
+    asked = [example.id for example in splits.get("test", ())]
+    for name in files:
+        ids = read_answers(file := experiment.resolve(name)).keys()
+        if asked and ids.isdisjoint(asked):
+            what = f"none of the {len(ids):,} answers is to a question of the exam"
+            what += f": the first answers {next(iter(ids))!r}, the exam begins with {asked[0]!r}"
+            fix = "give both the same ids; the exam's are in its column `id`, or `data: {columns: {id: NAME}}` names it"
+            raise UserError(what, str(file), fix)
 
 
 def _material(session: Session) -> Material:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from harness.store import STORE_FILE
 from reports.rows import Record, fetch
 from suites.errors import UserError
 
@@ -50,8 +51,9 @@ class Store:
     """One workspace's DuckDB file. Connections last for one batch, so other processes can read in between."""
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
-        """Open or create the store. Raises UserError for a file that is not ours, is damaged, or stays locked."""
-        self.path = path
+        """Open or create the store, of a folder the file in it that is called as usual. Raises UserError for a file
+        that is not ours, is damaged, or stays locked."""
+        self.path = path = path / STORE_FILE if path.is_dir() else path
         self._holding = False
         self._held: duckdb.DuckDBPyConnection | None = None
         if not create and not path.is_file():
@@ -59,7 +61,7 @@ class Store:
                 "no store here yet", str(path), "`harness run EXPERIMENT` makes one; or name it with --store"
             )
         if not path.parent.is_dir():
-            raise UserError("no such folder for the store", str(path.parent))
+            raise UserError("no such folder for the store", str(path.parent), "make it, or name another with --store")
         fresh = not path.exists()
         with self.connect() as con:
             if fresh:

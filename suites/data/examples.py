@@ -56,7 +56,10 @@ def read_data(source: Path | str, columns: Mapping[str, str], slices: Sequence[s
         except ValueError as error:
             bad.append(f"{where}: {error}")
     refuse_rows(bad, source)
-    return DataFile(name, form.title if form else "nothing", _unique_ids(examples, source, rows, columns))
+    title = form.title if form else "nothing"
+    if form is PLAIN and rows and isinstance(rows[0][1][columns.get("target", "target")], dict | list):
+        title += ", which are written as JSON"
+    return DataFile(name, title, _unique_ids(examples, source, rows, columns))
 
 
 def missing_columns(name: str, row: Json, columns: Mapping[str, str], slices: Sequence[str]) -> None:
@@ -75,9 +78,17 @@ def _format(source: Path | str, row: Json, columns: Mapping[str, str], slices: S
     missing = [f"`{theirs}`" for theirs in wanted.values() if theirs not in row]
     if form is None or missing:
         known = "; ".join(f"{' and '.join(f.needs)} ({f.title})" for f in FORMATS.values() if f.read and f is not PLAIN)
-        fix = f"map them, such as by `data: {{columns: {{{_guess(row, columns)}}}}}`"
+        asked, target = _guess(row, columns)
+        fix = f"map them, such as by `data: {{columns: {{input: {asked}, target: {target}}}}}`"
+        fix += f" (`--columns input={asked},target={target}`)"
         fix += "" if form else f"; or give {known}"
         raise UserError(f"no column {', '.join(missing)}; the file has {', '.join(map(str, row))}", f"{source}:1", fix)
+    target = columns.get("target", "target")
+    if form is PLAIN and isinstance(answer := row[target], dict) and "answer_start" in answer:
+        what = f"`{target}` has right answers with their places in the text, and a target is one answer"
+        raise UserError(
+            what, f"{source}:1", "write the one to be marked, such as `answers.text[0]`, as a column of text"
+        )
     return form
 
 
@@ -92,12 +103,13 @@ ANSWERS = (
     "output",
     "completion",
     "response",
+    "answers",
     "summary",
 )
 """What people call the column with the answer, the likeliest first."""
 
 
-def _guess(row: Json, columns: Mapping[str, str]) -> str:
+def _guess(row: Json, columns: Mapping[str, str]) -> tuple[str, str]:
     """A mapping of the file's own columns that may be meant, for a sentence: the longest text is the question."""
     texts = [name for name, value in row.items() if isinstance(value, str)]
     target = columns.get("target", "target")
@@ -105,7 +117,7 @@ def _guess(row: Json, columns: Mapping[str, str]) -> str:
         target = next((name for known in ANSWERS for name in row if str(name).lower() == known), "...")
     rest = [name for name in texts if name != target]
     asked = "input" if "input" in rest else max(rest, key=lambda name: len(row[name]), default="...")
-    return f"input: {asked}, target: {target}"
+    return asked, target
 
 
 def _no_examples(form: Format, source: Path | str, row: Json) -> UserError:

@@ -17,6 +17,7 @@ from suites.types import Json
 
 SHOWN = 20
 BOM = b"\xef\xbb\xbf"
+AS_UTF8 = "save the file as UTF-8; in Excel the kind of file is called CSV UTF-8"
 
 # First bytes of what people have under the name of a text file.
 MAGIC = {
@@ -24,8 +25,8 @@ MAGIC = {
     b"\x28\xb5\x2f\xfd": ("compressed (zstd)", "unpack it first: unzstd"),
     b"PK\x03\x04": ("a zip archive or a spreadsheet", "unpack it, or save the sheet as CSV"),
     b"PAR1": ("a Parquet file", "name it .parquet"),
-    b"\xff\xfe": ("not UTF-8 text but UTF-16", "save the file as UTF-8"),
-    b"\xfe\xff": ("not UTF-8 text but UTF-16", "save the file as UTF-8"),
+    b"\xff\xfe": ("not UTF-8 text but UTF-16", AS_UTF8),
+    b"\xfe\xff": ("not UTF-8 text but UTF-16", AS_UTF8),
 }
 
 Row = tuple[str, Json]
@@ -63,11 +64,10 @@ def scan(source: Path | str, most: int | None = None) -> list[Scanned]:
         rows = hub.rows(source, most)
         return [(f"{Path(source).name}: row {number}", row) for number, row in enumerate(rows, 1)]
     path = Path(source)
-    readers = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".tsv": _csv, ".parquet": _parquet}
     try:
-        if path.suffix not in readers:
-            raise UserError(f"unknown kind of data file: {path.name}", str(path), f"use one of {', '.join(readers)}")
-        return list(itertools.islice(readers[path.suffix](path), most))
+        if path.suffix not in READERS:
+            raise UserError(f"unknown kind of data file: {path.name}", str(path), f"use one of {', '.join(READERS)}")
+        return list(itertools.islice(READERS[path.suffix](path), most))
     except FileNotFoundError:
         raise UserError("no such file", str(path), "check the path; it is relative to the experiment file") from None
     except OSError as error:
@@ -233,7 +233,7 @@ def delimiter(text: str, path: Path) -> tuple[str, int]:
 
 def _not_utf8(path: Path, content: bytes, error: UnicodeDecodeError) -> UserError:
     where = f"{path}:{content[: error.start].count(10) + 1}"
-    return UserError(f"not UTF-8 text: {error.reason}", where, "save the file as UTF-8")
+    return UserError(f"not UTF-8 text: {error.reason}", where, AS_UTF8)
 
 
 def _parquet(path: Path) -> Iterator[Scanned]:
@@ -268,3 +268,7 @@ def refuse_rows(bad: Sequence[str], source: Path | str) -> None:
         more = f"\n  ... and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
         rows = "1 bad row" if len(bad) == 1 else f"{len(bad)} bad rows"
         raise UserError(f"{rows}\n{shown}{more}", str(source), "mend these rows; none is skipped silently")
+
+
+READERS = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".tsv": _csv, ".parquet": _parquet}
+"""How a file of data is read, by the end of its name."""

@@ -103,5 +103,11 @@ def _mostly_undecided(examples: Sequence[Example]) -> bool:
 def _tells(name: str, groups: Sequence[Sequence[Example]]) -> bool:
     values = [[example.columns.get(name) for example in group] for group in groups]
     texts = [value for group in values for value in group]
-    prose = sum(isinstance(value, str) and " " in value.strip() for value in texts)
-    return prose > len(texts) / 2 and any(len({*map(str, group)}) > 1 for group in values)
+    return sum(map(_is_prose, texts)) > len(texts) / 2 and any(len({*map(str, group)}) > 1 for group in values)
+
+
+def _is_prose(value: object) -> bool:
+    """Text of more than one word, or a list or an object that holds some, as several passages are."""
+    if isinstance(value, list | tuple | dict):
+        return any(map(_is_prose, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str) and " " in value.strip()

@@ -205,9 +205,10 @@ def test_a_prompt_that_is_not_there_or_no_text_is_told_once(refusal, tmp_path):
 
 
 def test_columns_that_are_missing_are_told_with_a_mapping_of_those_that_are_there(refusal, tmp_path):
-    files = "experiment: x\nmodel: x/y\ndata:\n  train: own/rows.csv\n  test: own/rows.csv\n  validation: train.jsonl\n"
+    files = "experiment: x\nmodel: x/y\ndata:\n  train: own/rows.csv\n  test: own/exam.csv\n  validation: train.jsonl\n"
     (tmp_path / "own").mkdir()
-    (tmp_path / "own" / "rows.csv").write_text("Question;Team\nWhere is my parcel?;delivery\n")
+    for name in ("rows", "exam"):
+        (tmp_path / "own" / f"{name}.csv").write_text("Question;Team\nWhere is my parcel?;delivery\n")
     train, test = problems(refusal(files))
     assert train.startswith("line 4: `data.train` no column `input`, `target`; the file has Question, Team; map them")
     assert "such as by `data: {columns: {input: Question, target: Team}}`" in test
@@ -252,6 +253,14 @@ def test_a_wrong_setting_is_named_with_its_line(refusal, wrong, expected):
         (", test: test.jsonl", "", "line 3: `data.test` is required"),
         ("train: train.jsonl, ", "", "line 3: `data.train` is required for training"),
         ("model: some-org/some-model\n", "", "line 1: `model` is required unless"),
+        (", validation: validation.jsonl", "", "a share of the training file will do: `data.split: {validation: 0.1}`"),
+        (", validation: validation.jsonl, test: test.jsonl", "", "will do: `data.split: 80/10/10`"),
+        ("test: test.jsonl", "test: train.jsonl", "line 3: `data.test` is the file of `data.train`; name another"),
+        ("test: test.jsonl", "test: validation.jsonl", "line 3: `data.test` is the file of `data.validation`"),
+        ("some-org/some-model", "{name: x, endpoint: 'http://x/v1/chat/completions'}",
+         "line 2: `model.endpoint` is the address of one call; give what stands before it: http://x/v1"),
+        ("some-org/some-model", "{name: x, endpoint: 'localhost:8000/v1'}", "`model.endpoint` is not a web address"),
+        ("model: some-org/some-model", "candidate: {recorded: own.jsonl}", "named by `baselines: [{recorded: FILE}]`"),
         ("training: lora", "training: null", "line 4: an experiment has either `training:` or `candidate:`"),
         ("some-org/some-model", "{name: x, endpoint: 'http://x/v1'}", "line 4: a model behind an endpoint cannot"),
         ("test: test.jsonl", "test: test.jsonl, split: {test: 0.1}", "`data.test` names a file and `data.split.test`"),
@@ -384,8 +393,16 @@ def test_a_file_that_is_no_text_and_a_file_that_is_not_there_are_refused(refusal
     with pytest.raises(UserError, match=r"no such file: nope\.yaml"):
         load_experiment(tmp_path / "nope.yaml")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="no experiment file in the folder"):
+    with pytest.raises(UserError, match="no experiment file in the folder") as told:
         load_experiment(tmp_path / "empty")
+    assert told.value.fix == "`harness init FOLDER` writes one to start from"
+    (tmp_path / "empty" / "tickets.csv").write_text("a;b\n")
+    with pytest.raises(UserError) as told:
+        load_experiment(tmp_path / "empty")
+    assert "`harness check " in told.value.fix
+    assert "tickets.csv` looks at rows without one" in told.value.fix
+    with pytest.raises(UserError, match="this is a file of data, and not an experiment"):
+        load_experiment(tmp_path / "empty" / "tickets.csv")
 
 
 def test_anchors_that_hold_themselves_or_explode_end_in_an_ordinary_refusal(refusal):

@@ -120,6 +120,20 @@ def test_other_keys_are_left_unread_and_numbers_are_ids(tmp_path: Path) -> None:
     assert {name: answer.text for name, answer in read_answers(file).items()} == {"7": "x", "a": "z"}
 
 
+def test_a_table_of_answers_is_read_as_its_lines_would_be(tmp_path: Path) -> None:
+    file = tmp_path / "answers.csv"
+    file.write_text(
+        'id;completion;tokens_out;error;scores;note\n1;"yes; no";2;;"{""judge"": 0.5}";x\n2;;;timed out;;\n3;;;;;\n'
+    )
+    answers = read_answers(file)
+    assert (answers["1"].text, answers["1"].tokens_out, answers["1"].scores) == ("yes; no", 2, {"judge": 0.5})
+    assert (answers["2"].error, answers["3"].error, answers["3"].text) == ("timed out", None, "")
+    file.write_text("id,completion,tokens_out\na,x,two\nb,x,2.5\na,x,1\n")
+    with pytest.raises(UserError, match="2 lines") as told:
+        read_answers(file)
+    assert "answers.csv:2: tokens_out is text 'two', expected a whole number" in told.value.where
+
+
 def test_all_bad_lines_are_counted_and_twenty_shown(tmp_path: Path) -> None:
     file = write(tmp_path, *["no"] * 50)
     with pytest.raises(UserError) as told:

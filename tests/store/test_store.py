@@ -302,6 +302,11 @@ def test_reading_never_makes_a_store(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_stands_for_the_store_in_it(tmp_path):
+    assert Store(tmp_path).path == tmp_path / "harness.duckdb"
+    assert Store(tmp_path, create=False).path.is_file()
+
+
 @pytest.fixture
 def full(store):
     """A store with enough in it to be damaged."""

@@ -377,6 +377,20 @@ def test_a_dataset_name_that_is_none_is_refused(name):
         read_data(name, {})
 
 
+def test_answers_with_their_places_are_no_target_and_those_in_json_are_told(tmp_path):
+    file, columns = tmp_path / "rows.jsonl", {"input": "question", "target": "answers"}
+    row = {"question": "Who?", "context": "Ada.", "answers": {"text": ["Ada"], "answer_start": [0]}}
+    file.write_text(json.dumps(row))
+    with pytest.raises(UserError, match="`answers` has right answers with their places in the text"):
+        read_data(file, columns)
+    file.write_text(json.dumps({**row, "answers": ["Ada"]}))
+    assert str(read_data(file, columns)) == "rows.jsonl: inputs and targets, which are written as JSON, 1 row"
+    file.write_text(json.dumps({"q": "Who was it?", "answers": "Ada"}))
+    with pytest.raises(UserError) as told:
+        read_data(file, {})
+    assert "(`--columns input=q,target=answers`)" in told.value.fix
+
+
 @pytest.mark.parametrize(
     ("content", "name", "message"),
     [

@@ -142,6 +142,12 @@ def test_what_is_asked_holds_the_columns_that_are_shown():
 def test_columns_are_taken_for_what_was_asked_only_where_the_input_does_not_decide_the_answer():
     rows = extraction(PASSAGES)
     assert telling_where_most_repeat({"test": rows}) == ["passage"]
+    several = [
+        replace(row, columns={**row.columns, "passage": [row.columns["passage"], "One for all."]}) for row in rows
+    ]
+    assert telling_where_most_repeat({"test": several}) == ["passage"], (
+        "several passages to a question are text as well"
+    )
     sampled = [replace(row, target="May", columns={**row.columns, "target": "May"}) for row in rows]
     assert telling_where_most_repeat({"test": sampled}) == [], "one question asked many times is one question"
     half = [*rows[:30], *(replace(row, columns={**row.columns, "input": f"{row.id}?"}) for row in rows[30:])]
