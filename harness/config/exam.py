@@ -231,9 +231,11 @@ class CandidateConfig(Endpoint):
     """What others trained: a `path` (adapter or model folder), an endpoint, or a file of `recorded` answers."""
 
     shorthand = "path"
-    later = ("made_with",)
+    later = ("made_with", "base")
     path: FilePath | None = None
     """Folder of an adapter for `model`, or of a whole model; safetensors alone are read."""
+    base: Literal["same"] | None = None
+    """`same`: the adapter was trained on `model`, whatever its own config calls its base."""
     recorded: FilePath | None = None
     """File of answers given elsewhere, rows of `id` and `completion`."""
     made_with: MadeWith | None = None
@@ -249,6 +251,8 @@ class CandidateConfig(Endpoint):
             raise ValueError("an endpoint needs the `name` it serves the candidate under")
         if self.made_with is not None and not self.recorded:
             raise ValueError("`made_with` is for recorded answers; what is asked here is known")
+        if self.base is not None and not self.path:
+            raise ValueError("`base` is for an adapter's folder; nothing else stands on a base")
         return self
 
 

@@ -49,5 +49,5 @@ def candidate_spec(experiment: Experiment) -> ModelSpec:
         return ModelSpec(base=config.name or "", **_endpoint(config))
     folder = experiment.resolve(config.path or "")
     if (folder / "adapter_config.json").is_file():
-        return replace(base_spec(experiment), adapter=str(folder))
-    return replace(base_spec(experiment), base=str(folder), revision=None)
+        return replace(base_spec(experiment), adapter=str(folder), same_base=config.base == "same")
+    return replace(base_spec(experiment), base=str(folder), revision=None, same_base=config.base == "same")

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 from harness.experiment import arms, exam_power, lifetimes, specs, training_data
 from harness.experiment.exams import regression_exams, task_suite
 from harness.judge.calibration import read_calibration
+from harness.models import NonFiniteWeights
 from harness.observe.progress import phase, say
+from harness.pipeline import rehearsal
+from harness.pipeline.examiner import report_trouble
 from harness.store import experiments
 from harness.training import types
 from suites.benchmarks.lm_eval import LmEvalTask
@@ -43,6 +46,10 @@ def check(session: Session) -> None:
     findings += at_levels(exam_power.copied_rows(experiment, splits), levels)
     findings += exam_power.exam_power(experiment, splits) + exam_power.label_floors(experiment, splits)
     findings += lifetimes.findings(experiment.config, date.today())
+    try:
+        findings += at_levels(rehearsal.findings(experiment), levels)
+    except NonFiniteWeights as trouble:
+        report_trouble(session, "exam", "candidate", trouble)  # which it would not pass
     experiments.put_findings(session.store, session.id, findings)
 
 

@@ -231,6 +231,8 @@ def refused(typed, folder, *arguments):
         ("candidate:", "candidate: [", "not valid YAML"),
         ("candidate.jsonl", "nope.jsonl", "line 5: `candidate.recorded` no such file"),
         ("{recorded: candidate.jsonl}", "own-model", "line 5: `candidate.path` is neither an adapter nor a model"),
+        ("{recorded: candidate.jsonl}", "runs", "name one of the folders in it: runs/checkpoint-20, runs/checkpoint-9"),
+        ("{recorded: candidate.jsonl}", "acme/lora", "from the Hub: `hf download acme/lora --local-dir acme/lora`"),
         ("data:", "metrics: [exact]\ndata:", "unknown setting"),
         ("{slices: [lang]}", "{metrics: [exact]}", "line 3: `exact`: unknown metric; did you mean `exact_match`?"),
         ("regression: []", "regression: [genral]", "line 6: `regression.0.suite` no suite named 'genral'"),
@@ -240,6 +242,9 @@ def refused(typed, folder, *arguments):
 def test_a_bad_experiment_file_leaves_nothing_behind(typed, tmp_path, old, new, message):
     path = write_experiment(tmp_path / "x", "deploy", n=3)
     (tmp_path / "x" / "own-model").mkdir()
+    for name in ("checkpoint-9", "checkpoint-20"):
+        (tmp_path / "x" / "runs" / name).mkdir(parents=True)
+        (tmp_path / "x" / "runs" / name / "adapter_config.json").write_text("{}")
     path.write_text(path.read_text().replace(old, new))
     before = sorted(tmp_path.rglob("*"))
     assert message in refused(typed, tmp_path / "x")

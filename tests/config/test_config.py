@@ -179,6 +179,8 @@ def test_every_problem_is_listed_at_once_with_its_line(refusal):
         ("task: {metrics: [json_schema]}", "line 5: the metric json_schema needs `task.schema`"),
         ("candidate: {path: own-suite}", "an experiment has either `training:` or `candidate:`"),
         ("candidate: {path: a, made_with: {shots: 1}}", "`candidate` `made_with` is for recorded answers"),
+        ("candidate: {recorded: a, base: same}", "`candidate` `base` is for an adapter's folder"),
+        ("candidate: {path: a, base: other}", "`candidate.base` input should be 'same'"),
         ("baselines: [{zero_shot: , made_with: {a: 1}}]", "`baselines.0` `made_with` is for recorded answers"),
         ("candidate: {path: a, recorded: b}", "`candidate` a candidate is exactly one of a folder, recorded answers"),
         ("candidate: {endpoint: 'http://x/v1'}", "`candidate` an endpoint needs the `name` it serves"),
@@ -373,10 +375,12 @@ def test_the_id_changes_with_the_weights_of_a_candidate_folder(load, tmp_path):
     folder = tmp_path / "adapter"
     folder.mkdir()
     (folder / "adapter_config.json").write_text("{}")
-    (folder / "adapter_model.safetensors").write_bytes(b"one")
+    header = b'{"__metadata__": {"run": "one"}}'  # no tensors in it
+    weights = len(header).to_bytes(8, "little") + header
+    (folder / "adapter_model.safetensors").write_bytes(weights)
     text = SMALLEST.replace("training: lora", "candidate: adapter")
     before = load(text).id
-    (folder / "adapter_model.safetensors").write_bytes(b"other")
+    (folder / "adapter_model.safetensors").write_bytes(weights.replace(b"one", b"two"))
     assert load(text).id != before
 
 
