@@ -41,10 +41,11 @@ _alive: weakref.WeakSet[VLLMModel] = weakref.WeakSet()
 def check_served(adapter: Path) -> None:
     """Raises UserError for an adapter that vLLM has no place for: it serves plain LoRA, up to a rank."""
     config = read_json(adapter / "adapter_config.json")
-    kind = str(config.get("peft_type"))
+    kind, rank = config.get("peft_type"), int(config.get("r") or 0)
     beside = [name for name in ("use_dora", "modules_to_save") if config.get(name)]
-    if kind != "LORA" or beside or int(config.get("r") or 0) > RANKS[-1]:
-        what = f"vLLM serves LoRA adapters up to rank {RANKS[-1]}, not this {' with '.join([kind, *beside])}"
+    if kind != "LORA" or beside or rank > RANKS[-1]:
+        shown = " with ".join([f"{kind} of rank {rank}", *beside])
+        what = f"vLLM serves LoRA adapters up to rank {RANKS[-1]}, not this {shown}"
         raise UserError(what, str(adapter), "leave `engine: vllm` out")
 
 

@@ -47,6 +47,10 @@ def check(session: Session) -> None:
     findings += lifetimes.findings(experiment.config, date.today())
     try:
         findings += at_levels(rehearsal.findings(experiment), levels)
+    except UserError:  # what is wrong with the data is said along with it
+        for finding in findings:
+            say(f"{finding.level}: {finding.message} [{finding.check}]")
+        raise
     except NonFiniteWeights as trouble:
         report_trouble(session, "exam", "candidate", trouble)  # which it would not pass
     experiments.put_findings(session.store, session.id, findings)

@@ -20,6 +20,7 @@ from harness.models import NonFiniteWeights
 from harness.models.files import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from harness.models.hf import rehearsal
 from harness.models.hf.model import HFModel
+from harness.models.vllm import check_served
 from suites.errors import UserError
 from suites.model import ModelSpec, Prompt
 from suites.types import Finding
@@ -217,6 +218,20 @@ def test_tokens_with_another_number_than_in_the_base_are_told(base: Path, spoilt
     (folder / "tokenizer.json").write_text(json.dumps(content))
     [finding] = told(base, folder)
     assert "2 tokens of its tokenizer with another number in the base's, first 'A'" in finding.message
+
+
+def test_what_vllm_has_no_place_for_is_told_by_the_settings_alone(spoilt: Callable[..., Path]) -> None:
+    folder = spoilt(r=512)
+    check_served(folder)
+    for settings, says in (
+        ({"r": 513}, "up to rank 512, not this LORA of rank 513"),
+        ({"use_dora": True}, "not this LORA of rank 8 with use_dora"),
+        ({"modules_to_save": ["lm_head"]}, "not this LORA of rank 8 with modules_to_save"),
+        ({"peft_type": "IA3"}, "not this IA3"),
+    ):
+        _settings(folder / ADAPTER_CONFIG, {"r": 8, "use_dora": False, "modules_to_save": None, **settings})
+        with pytest.raises(UserError, match=says):
+            check_served(folder)
 
 
 def test_a_model_whose_fine_tune_was_never_merged_blocks(base: Path, tmp_path: Path) -> None:

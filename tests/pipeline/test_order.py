@@ -169,12 +169,15 @@ def test_a_folder_that_is_no_model_is_named(base: Path, tmp_path: Path, candidat
         run(tiny_experiment(tmp_path, base, candidate=candidate))
 
 
-def test_an_adapter_for_another_base_is_refused(finished: Session, tmp_path: Path) -> None:
+def test_an_adapter_for_another_base_is_refused(
+    finished: Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     other = tiny_models.build("qwen2", tmp_path / "other", seed=7)
     shutil.copytree(adapter(finished), tmp_path / "theirs")
     session = opened(tiny_experiment(tmp_path, other, candidate="theirs"))
     with pytest.raises(UserError, match="another base"):
         order.run(session)
+    assert "[small_test]" in capsys.readouterr().err, "what is wrong with the data is said along with it"
     assert select(session.store, "select 1 from runs") == [], "the base was not asked for nothing"
 
 

@@ -68,7 +68,7 @@ def of_kind(base: ModelSpec, candidate: ModelSpec, setting: str) -> list[Finding
     if ours == theirs:
         return []
     told = f"`{setting}` is no fine-tune of `model`: {ours}, and the base is {theirs}"
-    return [Finding("warn", "other_kind", f"{told}; what it gains is not gained by training")]
+    return [Finding("warn", "other_kind", f"{told}; the difference is not that of a training")]
 
 
 def all_at_once(looks: Sequence[Look]) -> None:
