@@ -1,0 +1,140 @@
+"""Rows of any query as people and machines read them: a table that fits, one value a line, or a file's format."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.observe import tables
+from reports.format import text as harmless
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+LEAST_WIDTH = 12  # of a column that had to be clipped; with less there is nothing to read
+LONGEST_VALUE = 300  # characters, where each value has a line of its own
+BETWEEN = 3  # cells between two columns
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The names of columns, and as many values in each row."""
+
+    names: Sequence[str]
+    rows: Sequence[Sequence[object]]
+
+    @classmethod
+    def of(cls, kind: type[DataclassInstance], records: Sequence[DataclassInstance]) -> Rows:
+        """Records of one kind, a column for each field."""
+        names = [field.name for field in fields(kind)]
+        return cls(names, [[getattr(record, name) for name in names] for record in records])
+
+
+# --- for people ------------------------------------------------------------------------------------------------------
+
+
+def show(content: Rows, most: int | None = None) -> int:
+    """Print rows to stdout, the first `most` of them; how many were printed.
+
+    As a table with long cells clipped, or one below another where not even clipped columns fit side by side.
+    """
+    console = tables.console()
+    rows = content.rows[:most]
+    cells = [[one_line(value) for value in row] for row in rows]
+    if _least_width(content.names, cells) <= console.width:
+        console.print(clipped_table(content.names, cells, console.width))
+    else:
+        for number, row in enumerate(rows, 1):
+            _show_below_another(console, content.names, row, f"{number} of {len(content.rows):,}")
+    return len(rows)
+
+
+def one_line(value: object) -> str:
+    """A value as one harmless line."""
+    if value is None:
+        return ""
+    shown = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return harmless.one_line(harmless.shorten(shown, LONGEST_VALUE))
+
+
+def clipped_table(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Table:
+    """Cells that are harmless already, as a table in which the widest columns give way and say so by an ellipsis."""
+    table = Table(show_edge=False, pad_edge=False)
+    needed = _longest(names, rows)
+    room = width - BETWEEN * (len(names) - 1)
+    most = next((cap for cap in range(max(needed), 0, -1) if sum(min(cap, need) for need in needed) <= room), 1)
+    for name, need in zip(names, needed, strict=True):
+        table.add_column(Text(harmless.clean(name)), overflow="ellipsis", no_wrap=True, width=min(need, most))
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _longest(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """The width of each column where nothing is clipped."""
+    return [max(map(cell_len, column)) for column in zip(names, *rows, strict=True)]
+
+
+def _least_width(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """How wide a table is at least: short columns keep what they need, long ones can be clipped."""
+    return sum(min(width, LEAST_WIDTH) for width in _longest(names, rows)) + BETWEEN * (len(names) - 1)
+
+
+def _show_below_another(console: Console, names: Sequence[str], row: Sequence[object], title: str) -> None:
+    """A row with a line for each of its values, long ones shortened in their middle."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold")
+    grid.add_column(overflow="fold")
+    for name, value in zip(names, row, strict=True):
+        grid.add_row(Text(harmless.clean(name)), Text(one_line(value)))
+    console.print(Text(f"-- {title}", "dim"))
+    console.print(grid)
+
+
+# --- for machines ----------------------------------------------------------------------------------------------------
+
+
+def as_json(content: Rows) -> str:
+    """A JSON array of objects."""
+    rows = [dict(zip(content.names, map(_json_value, row), strict=True)) for row in content.rows]
+    return json.dumps(rows, indent=2, default=str, allow_nan=False)
+
+
+def _json_value(value: object) -> object:
+    """A DuckDB value as JSON can say it: decimals are numbers, and what is no number is null."""
+    if isinstance(value, list | tuple):
+        return [_json_value(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _json_value(item) for key, item in value.items()}
+    if isinstance(value, float | Decimal):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def as_csv(content: Rows) -> str:
+    """Comma-separated values as RFC 4180 has them, with the names first; nothing is an empty cell."""
+    sheet = io.StringIO()
+    writer = csv.writer(sheet, lineterminator="\n")
+    writer.writerow(content.names)
+    writer.writerows([json.dumps(v, default=str) if isinstance(v, list | dict) else v for v in r] for r in content.rows)
+    return sheet.getvalue().rstrip("\n")
+
+
+def as_markdown(content: Rows) -> str:
+    """A Markdown table, whatever is in it plain text, long cells shortened."""
+    rows = [[harmless.cell("" if value is None else str(value)) for value in row] for row in content.rows]
+    return harmless.table([harmless.cell(name) for name in content.names], rows)
+
+
+WRITERS = {"json": as_json, "csv": as_csv, "markdown": as_markdown}
