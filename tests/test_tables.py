@@ -72,18 +72,18 @@ def values(config, task):
 ''',
     "diary.py": '''
 """An importer: diaries."""
-from harness.importers.log import Answer
+from harness.importers.log import Answer, Log
 
 def recognise(source):
     return source.kind == "json" and "diary" in source.content
 
 def read(source):
-    answers = [
+    answers = tuple(
         Answer(where=str(source.path), task="days", item=day, question=day, input=day, target="rain",
                completion=weather, scores={"right": float(weather == "rain")})
         for day, weather in source.content["diary"].items()
-    ]
-    return answers, []
+    )
+    return Log(answers=answers)
 ''',
     "harness_with_toys.py": '''
 """The command line, with five lines more in the tables."""

@@ -34,7 +34,7 @@ def import_logs(options: argparse.Namespace) -> int:
     """An experiment folder made of two logs of another tool."""
     from harness.importers import import_logs
 
-    imported = import_logs(options.base, options.tuned, options.out, options.metric, options.task)
+    imported = import_logs(options.base, options.tuned, options.out, options.metric, options.task, options.group)
     for remark in imported.remarks:
         say(f"note: {remark}")
     print(f"{imported.summary}\nwrote {imported.experiment}\nnext: harness run {imported.experiment}")

@@ -154,6 +154,7 @@ def _add_importer(subparsers: Commands) -> None:
         "--metric", help="what decides: a mark in the log, or a metric of ours (default: its first mark)"
     )
     importer.add_argument("--task", help="which of several tasks decides; the others become regression suites")
+    importer.add_argument("--group", help="a group, or the beginning of its tasks' names, whose tasks decide together")
 
 
 STAGES = {

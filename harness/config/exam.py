@@ -150,6 +150,10 @@ class TaskConfig(Section):
         return (primary, *(name for name in self.metrics if name != primary))
 
 
+MadeWith = dict[str, str | int | float | bool]
+"""Settings by the name that whoever recorded the answers has for them."""
+
+
 class Baseline(Section):
     """One way to prompt the base model, or `recorded` answers of one. A bare name is a way with its defaults."""
 
@@ -157,6 +161,9 @@ class Baseline(Section):
     """What the report calls it, written as `experiment` is. Left out: after its settings or its file."""
     recorded: FilePath | None = None
     """File of answers given elsewhere, rows of `id` and `completion`."""
+    made_with: MadeWith | None = None
+    """How the `recorded` answers were made: temperature, shots, version of the exam, ... What is said of both sides and
+    differs makes the verdict invalid. Left out: not known."""
 
     @property
     def prompter(self) -> str | None:
@@ -185,6 +192,8 @@ class Baseline(Section):
         kinds = [*self._prompters(), "recorded"]
         if sum(getattr(self, kind) is not None for kind in kinds) != 1:
             raise ValueError(f"a baseline is exactly one of {', '.join(kinds)}")
+        if self.made_with is not None and not self.recorded:
+            raise ValueError("`made_with` is for recorded answers; what is asked here is known")
         return self
 
     @model_serializer(mode="wrap")
@@ -222,10 +231,13 @@ class CandidateConfig(Endpoint):
     """What others trained: a `path` (adapter or model folder), an endpoint, or a file of `recorded` answers."""
 
     shorthand = "path"
+    later = ("made_with",)
     path: FilePath | None = None
     """Folder of an adapter for `model`, or of a whole model; safetensors alone are read."""
     recorded: FilePath | None = None
     """File of answers given elsewhere, rows of `id` and `completion`."""
+    made_with: MadeWith | None = None
+    """How the `recorded` answers were made, as with a baseline. Left out: not known."""
     name: str | None = None
     """What the `endpoint` calls it; required there."""
 
@@ -235,6 +247,8 @@ class CandidateConfig(Endpoint):
             raise ValueError("a candidate is exactly one of a folder, recorded answers, or an endpoint")
         if self.endpoint and not self.name:
             raise ValueError("an endpoint needs the `name` it serves the candidate under")
+        if self.made_with is not None and not self.recorded:
+            raise ValueError("`made_with` is for recorded answers; what is asked here is known")
         return self
 
 

@@ -13,6 +13,10 @@ from harness.stats.spending import left_after, spent_at
 from reports.format.numbers import percent
 from suites.types import Finding, Run
 
+MadeWith = Mapping[str, str | int | float | bool]
+"""How recorded answers were made, by setting."""
+SETTINGS_SHOWN = 6
+
 # Arms may differ in how often they fail by chance; beyond this p-value it is the arm.
 CHANCE = 0.01
 
@@ -124,18 +128,39 @@ def cut_gate(base: ArmHealth, max_truncated: float) -> Gate:
     return _gate(Rule("room_to_answer", max_truncated, "share"), not too_many, Measured(share, n=base.n, words=words))
 
 
-def comparable_gate(pairs: Sequence[tuple[Run, Run]]) -> Gate:
+def comparable_gate(pairs: Sequence[tuple[Run, Run]], made_with: tuple[MadeWith, MadeWith] = ({}, {})) -> Gate:
     """Same examples, marking and generation settings; and, for live models, the same template, engine and dtype.
 
-    `pairs` are (base, candidate) on one suite each.
+    `pairs` are (base, candidate) on one suite each; `made_with` is what is known of how either side's recorded answers
+    were made: where both sides say a setting, it must be the same.
     """
     different = [
         f"{base.suite}: {', '.join(reasons)}" for base, candidate in pairs if (reasons := _differs(base, candidate))
     ]
-    recorded = any(_is_recorded(run) for pair in pairs for run in pair)
-    same = "same examples and settings; how recorded answers were made is not known" if recorded else "same"
-    words = f"different {'; '.join(different)}" if different else same
+    base_made, candidate_made = made_with
+    shared = [name for name in base_made if name in candidate_made]
+    made = [
+        f"{name} ({base_made[name]} against {candidate_made[name]})"
+        for name in shared
+        if base_made[name] != candidate_made[name]
+    ]
+    if made:
+        different.append(f"settings of the recorded answers: {', '.join(made)}")
+    words = f"different {'; '.join(different)}" if different else _same(pairs, shared)
+    if made:
+        words += ". Where a difference is meant, as a prompt's own shots are, take it out of `made_with`"
     return _gate(Rule("comparable"), not different, Measured(len(different), n=len(pairs), words=words))
+
+
+def _same(pairs: Sequence[tuple[Run, Run]], shared: Sequence[str]) -> str:
+    """What is the same on both sides, and what is not known to be."""
+    if not any(_is_recorded(run) for pair in pairs for run in pair):
+        return "same"
+    if not shared:
+        return "same examples and settings; how recorded answers were made is not known"
+    more = f" and {len(shared) - SETTINGS_SHOWN} more" if len(shared) > SETTINGS_SHOWN else ""
+    told = f"{', '.join(shared[:SETTINGS_SHOWN])}{more}"
+    return f"same examples; recorded answers made with the same {told}; nothing else is known of how they were made"
 
 
 def _differs(base: Run, candidate: Run) -> list[str]:

@@ -80,5 +80,6 @@ def _run(
     generation: Generation,
 ) -> Run:
     identity = model.identity
-    run_id = sha256_json([suite_id, prompter_id, asdict(identity), asdict(generation)])
+    what = {key: value for key, value in asdict(identity).items() if key != "name"}  # a name may be where it lies
+    run_id = sha256_json([suite_id, prompter_id, what, asdict(generation)])
     return Run(run_id, arm, suite, suite_id, names, identity, generation)

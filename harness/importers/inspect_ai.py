@@ -10,20 +10,9 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 
-from harness.importers.log import (
-    Answer,
-    Row,
-    Source,
-    as_text,
-    count,
-    each,
-    field,
-    json_value,
-    marks,
-    part,
-    parts,
-    seconds,
-)
+from harness.importers.log import Answer, Log, Setting, as_text, count, each, field, marks, part, parts, seconds
+from harness.importers.settings import digest, short, told
+from harness.importers.source import Row, Source, json_value
 from suites.data.examples import sha256_json
 from suites.errors import UserError
 from suites.types import Json
@@ -44,13 +33,13 @@ def recognise(source: Source) -> bool:
     return source.kind == "json" and isinstance(source.content, dict) and {"status", "eval"} <= source.content.keys()
 
 
-def read(source: Source) -> tuple[list[Answer], list[str]]:
+def read(source: Source) -> Log:
     """Every sample of a log that ended well. A sample that failed is an answer with its error.
 
     Raises UserError for a log that was cancelled or stopped by an error: it does not say what it would have asked.
     """
     if source.kind == "json":
-        return _answers(source, source.content, source.content.get("samples")), []
+        return _log(source, source.content, source.content.get("samples"))
     with zipfile.ZipFile(source.path) as archive:
         try:
             head = HEADER if HEADER in source.content else START  # one without a header was never finished
@@ -58,13 +47,13 @@ def read(source: Source) -> tuple[list[Answer], list[str]]:
             names = sorted({name for name in source.content if name.startswith(SAMPLES) and name.endswith(".json")})
             # One at a time: with all its events a sample may be large.
             samples = (json_value(_member(archive, name), f"{source.path}: {name}") for name in names)
-            return _answers(source, log if isinstance(log, dict) else {}, samples), []
+            return _log(source, log if isinstance(log, dict) else {}, samples)
         except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
             fix = "`inspect log convert --to json` writes it anew"
             raise UserError(f"the log cannot be unpacked: {error}", str(source.path), fix) from None
 
 
-def _answers(source: Source, log: Json, samples: Iterable[object] | None) -> list[Answer]:
+def _log(source: Source, log: Json, samples: Iterable[object] | None) -> Log:
     status = as_text(log.get("status", "started"))
     if status != "success":
         reason = as_text(part(log, "error").get("message"))
@@ -74,7 +63,29 @@ def _answers(source: Source, log: Json, samples: Iterable[object] | None) -> lis
     task, model = as_text(spec.get("task")), as_text(spec.get("model"))
     if not isinstance(samples, list | Iterator):
         raise UserError("the log has no samples", str(source.path), "log them: `inspect eval --log-samples`")
-    return each(_rows(samples, source.path.name), source.path, lambda where, row: _answer(where, task, model, row))
+    rows = _rows(samples, source.path.name)
+    answers = each(rows, source.path, lambda where, row: _answer(where, task, model, row))
+    return Log(answers=tuple(answers), settings={task: _settings(log)}, complete=True)
+
+
+def _settings(log: Json) -> dict[str, Setting]:
+    """How the task was set up and marked, what was generated with, and the steps before it, prompts among them."""
+    spec, plan = part(log, "eval"), part(log, "plan")
+    config = part(spec, "config")
+    given = {
+        "version": spec.get("task_version"),
+        "limit": config.get("limit") or "none" if config else None,
+        "epochs": config.get("epochs"),
+        "scorers": digest(spec["scorers"]) if spec.get("scorers") else None,
+    }
+    steps = {
+        f"solver {as_text(step.get('solver'))}": short(part(step, "params") or "no settings")
+        for step in parts(plan, "steps")
+        if step.get("solver")
+    }
+    generated = {**part(spec, "model_generate_config"), **part(plan, "config")}
+    whole = {name: short(value) for name, value in given.items() if value is not None}
+    return whole | told(part(spec, "task_args")) | told(part(spec, "model_args")) | told(generated) | steps
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -121,6 +132,7 @@ def _answer(where: str, task: str, model: str, sample: Json) -> Answer:
         completion=completion,
         scores=_scores(part(sample, "scores")),
         error=_error(sample, output, completion),
+        cut=any(choice.get("stop_reason") == "max_tokens" for choice in parts(output, "choices")[:1]),
         tokens_in=count(usage.get("input_tokens")),
         tokens_out=count(usage.get("output_tokens")),
         seconds=seconds(sample.get("working_time") or output.get("time")),

@@ -1,35 +1,23 @@
-"""What every importer reads and gives: a Source (what lies at a path), and the Answers found in it."""
+"""What every importer gives: a Log of Answers, and how to take fields out of rows that others wrote."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
-import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, TypeVar
 
-from suites.data.readers import BOM, refuse_rows
-from suites.errors import UserError
+from harness.importers.source import KINDS, Bad, Row, kind, refuse
 from suites.types import Json
 
 LARGEST = sys.float_info.max
-Row = tuple[str, Json]
 
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What lies at `path`, opened as far as it takes to recognise the tool that wrote it.
-
-    `content` is the value of a JSON file, the rows of a JSONL file with their `file:line`, or the names of the files in
-    a zip or a folder. `column` is what stood behind `::` in the path: one of several models in one log.
-    """
-
-    path: Path
-    kind: Literal["json", "rows", "zip", "folder"]
-    content: Any
-    column: str = ""
+Setting = str | int | float | bool
+Settings = Mapping[str, Setting]
+"""How answers were made, by the tool's own names: temperature, shots, version of the task, ..."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +25,11 @@ class Answer:
     """One recorded answer. `task` and `item` say to what, in the tool's own names, and are the same in every log of it.
 
     `question` is a digest of what makes the item what it is: two logs that differ in it asked different things, and
-    items of a task that share it are one question asked again. `scores` are the tool's own marks, finite numbers by
-    name, its main one first; a mark it could not give is left out. `seconds` is wall time, `where` is `file:line`.
+    items of a task that share it are one question asked again; empty where the log does not say. `scores` are the
+    tool's own marks, finite numbers by name, its main one first; a mark it could not give is left out. `whole` are
+    marks of the whole exam that our metrics of the same name give from target and completion. `is_text`: the
+    completion says something, and is no probability. `cut`: it ended at the limit of new tokens. `seconds` is wall
+    time, `where` is `file:line`, `part` the task it belonged to before the tasks of a group were taken together.
     """
 
     where: str
@@ -49,96 +40,73 @@ class Answer:
     target: str
     completion: str = ""
     scores: Mapping[str, float]
+    whole: tuple[str, ...] = ()
     error: str | None = None
+    is_text: bool = True
+    cut: bool = False
     tokens_in: int = 0
     tokens_out: int = 0
     seconds: float = 0.0
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """All answers of one side. `notes` are sentences about what could not be taken over."""
+    """All answers of one side, and what the log says of them.
 
-    format: str
-    name: str
-    answers: tuple[Answer, ...]
+    `notes` are sentences about what could not be taken over. `settings` are by task; `higher` says by task and mark
+    whether more is better, where the log does; `groups` are tasks that belong together, by the group's name.
+    `useless` says by task and mark why a mark is none of single answers. `complete`: a setting it does not say was not
+    set.
+    """
+
+    format: str = ""
+    name: str = ""
+    answers: tuple[Answer, ...] = ()
     notes: tuple[str, ...] = ()
+    settings: Mapping[str, Settings] = dataclasses.field(default_factory=dict)
+    higher: Mapping[str, Mapping[str, bool]] = dataclasses.field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    useless: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    complete: bool = False
 
 
-def open_source(location: str) -> Source:
-    """What lies at `location`, a path or PATH::COLUMN. Raises UserError for what cannot be read."""
-    name, _, column = (location, "", "") if Path(location).exists() else location.partition("::")
-    path = Path(name)
-    try:
-        if path.is_dir():
-            names = sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
-            return Source(path, "folder", names, column)
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                return Source(path, "zip", archive.namelist(), column)
-        if path.suffix == ".jsonl":
-            return Source(path, "rows", rows(path), column)
-        return Source(path, "json", json_value(path.read_bytes(), str(path)), column)
-    except FileNotFoundError:
-        raise UserError("no such log", str(path), "check the path") from None
-    except OSError as error:
-        raise UserError(f"the log cannot be read: {error.strerror}", str(path)) from None
+def joined(logs: Sequence[Log]) -> Log:
+    """The logs of several tasks as one; a group counts where all of its tasks are among them."""
+    tasks = {answer.task for log in logs for answer in log.answers}
+    groups = {name: members for log in logs for name, members in log.groups.items() if tasks >= set(members)}
+    return Log(
+        answers=tuple(answer for log in logs for answer in log.answers),
+        notes=tuple(note for log in logs for note in log.notes),
+        settings={task: settings for log in logs for task, settings in log.settings.items()},
+        higher={task: higher for log in logs for task, higher in log.higher.items()},
+        groups=groups,
+        useless={task: reasons for log in logs for task, reasons in log.useless.items()},
+        complete=all(log.complete for log in logs),
+    )
 
 
-def rows(path: Path) -> list[Row]:
-    """The objects of a JSONL file with their `file:line`; every bad line is told at once."""
-    objects: list[Row] = []
-    bad: list[str] = []
-    for number, line in enumerate(path.read_bytes().removeprefix(BOM).split(b"\n"), 1):
-        if line.strip():
-            where = f"{path.name}:{number}"
-            try:
-                objects.append((where, _object(line)))
-            except ValueError as error:
-                bad.append(f"{where}: {error}")
-    refuse_rows(bad, path)
-    return objects
+Value = TypeVar("Value")
 
 
-def _object(line: bytes) -> Json:
-    value = _parse(line)
-    if not isinstance(value, dict):
-        raise ValueError(f"found {kind(value)}, expected an object")
-    return value
-
-
-def json_value(content: bytes, where: str) -> Any:
-    """The value of a JSON file. Evaluation tools write NaN for a mark they could not give, so NaN is read."""
-    try:
-        return _parse(content.removeprefix(BOM))
-    except ValueError as error:
-        raise UserError(f"the log cannot be read: {error}", where, "give the file as the tool wrote it") from None
-
-
-def _parse(content: bytes) -> Any:
-    try:
-        return json.loads(content.decode())
-    except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8 text (byte {error.start + 1})") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON ({error.msg} at line {error.lineno}, character {error.colno})") from None
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+def of_task(by_task: Mapping[str, Mapping[str, Value]], task: str) -> Mapping[str, Value]:
+    """What is said of a task; of a file that was renamed, and no longer says its task, what is said of its only one."""
+    return by_task.get(task, by_task.get("", {}))
 
 
 def each(objects: Iterable[Row], path: Path, make: Callable[[str, Json], Answer | None]) -> list[Answer]:
-    """`make` of every row; every row for which it raises ValueError is told at once, with the reason."""
+    """`make` of every row; all rows for which it raises ValueError are told at once, each reason once."""
     answers: list[Answer] = []
-    bad: list[str] = []
+    bad: list[Bad] = []
     for where, row in objects:
         try:
             answer = make(where, row)
         except ValueError as error:
-            bad.append(f"{where}: {error}")
+            bad.append(Bad(where, str(error)))
             continue
         if answer:
             answers.append(_clean(answer))
-    refuse_rows(bad, path)
+    refuse(bad, path)
     return answers
 
 
@@ -146,17 +114,17 @@ def _clean(answer: Answer) -> Answer:
     """Text that a file can hold, and no marks for an answer that failed: the 0 written down for it is not its worth."""
     return replace(
         answer,
-        task=_whole(answer.task),
-        item=_whole(answer.item),
-        input=_whole(answer.input),
-        target=_whole(answer.target),
-        completion=_whole(answer.completion),
-        scores={} if answer.error else {_whole(name): value for name, value in answer.scores.items()},
-        error=None if answer.error is None else _whole(answer.error),
+        task=whole(answer.task),
+        item=whole(answer.item),
+        input=whole(answer.input),
+        target=whole(answer.target),
+        completion=whole(answer.completion),
+        scores={} if answer.error else {whole(name): value for name, value in answer.scores.items()},
+        error=None if answer.error is None else whole(answer.error),
     )
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
     """Half a character (a lone surrogate) becomes a question mark, as in the store."""
     return text.encode("utf-8", "replace").decode()
 
@@ -168,21 +136,6 @@ def field(row: Json, name: str, *kinds: type) -> Any:
         expected = " or ".join(KINDS[wanted] for wanted in kinds)
         raise ValueError(f"`{name}` is {kind(value) if name in row else 'missing'}, expected {expected}")
     return value
-
-
-KINDS = {
-    dict: "an object",
-    list: "a list",
-    str: "text",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-}
-
-
-def kind(value: object) -> str:
-    """What a JSON value is, in words."""
-    return "null" if value is None else KINDS[type(value)]
 
 
 def part(row: Json, name: str) -> Json:

@@ -9,20 +9,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.importers.log import (
-    Answer,
-    Source,
-    as_text,
-    each,
-    field,
-    json_value,
-    kind,
-    marks,
-    number,
-    part,
-    rows,
-    seconds,
-)
+from harness.importers.log import Answer, Log, Setting, as_text, each, field, joined, marks, number, part, seconds
+from harness.importers.settings import told
+from harness.importers.source import Source, json_value, kind, rows
 from suites.data.examples import sha256_json
 from suites.errors import UserError
 from suites.types import Json
@@ -39,9 +28,9 @@ def recognise(source: Source) -> bool:
     return source.kind == "json" and isinstance(source.content, dict) and "scores" in _benchmark(source.content)
 
 
-def read(source: Source) -> tuple[list[Answer], list[str]]:
+def read(source: Source) -> Log:
     """Every repeat of every problem. One that failed is an answer with its error, whatever reward was written down."""
-    return [answer for file in _files(source) for answer in _read(file)], []
+    return joined([_read(file) for file in _files(source)])
 
 
 def _files(source: Source) -> list[Path]:
@@ -57,19 +46,25 @@ def _files(source: Source) -> list[Path]:
     return sorted(folder.glob(f"*/{RESULTS}"))
 
 
-def _read(file: Path) -> list[Answer]:
-    task = _name(file)
-    return each(rows(file), file, lambda where, row: _answer(where, task, row))
-
-
-def _name(file: Path) -> str:
-    """The benchmark's name, which the bundle beside the results says."""
+def _read(file: Path) -> Log:
     bundles = [json_value(path.read_bytes(), str(path)) for path in sorted(file.parent.glob("eval-*.json"))]
     names = {as_text(_benchmark(bundle).get("name")) for bundle in bundles}
     if len(names) > 1:
         what = f"the bundles beside the results are of different benchmarks: {', '.join(sorted(names))}"
         raise UserError(what, str(file.parent), "keep each benchmark in a folder of its own")
-    return names.pop() if names else ""
+    task = names.pop() if names else ""
+    answers = each(rows(file), file, lambda where, row: _answer(where, task, row))
+    marks_ = {name for answer in answers for name in answer.scores}
+    settings: dict[str, Setting] = {}
+    for bundle in bundles:
+        settings |= told(part(bundle, "config")) if isinstance(bundle, dict) else {}
+    # A reward is better when higher, by what the word means.
+    return Log(
+        answers=tuple(answers),
+        settings={task: settings},
+        complete=bool(settings),
+        higher={task: dict.fromkeys(marks_, True)},
+    )
 
 
 def _benchmark(bundle: object) -> Json:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from harness.importers.log import Answer, Row, Source, as_text, count, each, field, kind, marks, part, parts, seconds
+from harness.importers.log import Answer, Log, Setting, as_text, count, each, field, marks, part, parts, seconds
+from harness.importers.settings import told
+from harness.importers.source import Bad, Row, Source, kind, refuse
 from suites.data.examples import sha256_json
-from suites.data.readers import refuse_rows
 from suites.errors import UserError
 from suites.types import Json
 
@@ -27,12 +28,33 @@ def recognise(source: Source) -> bool:
     return isinstance(summary.get("results"), list) and ("prompts" in summary or "table" in summary)
 
 
-def read(source: Source) -> tuple[list[Answer], list[str]]:
+def read(source: Source) -> Log:
     """The answers of one column. Raises UserError that lists the columns when there are several and none was named."""
     results = source.content if source.kind == "rows" else _rows(source)
+    if not results:
+        raise UserError("the log holds no results", str(source.path), "give the output of a finished `promptfoo eval`")
     columns = _columns(results, source)
     wanted = _choose(columns, source)
-    return each(results, source.path, lambda where, row: _answer(where, row) if row[COLUMN] == wanted else None), []
+    answers = each(results, source.path, lambda where, row: _answer(where, row) if row[COLUMN] == wanted else None)
+    names = {name for answer in answers for name in answer.scores}
+    settings = _settings(source.content, columns[wanted])
+    return Log(
+        answers=tuple(answers),
+        settings={"": settings},
+        complete=bool(settings),
+        higher={"": dict.fromkeys(names, True)},  # every assertion's score says how well it holds
+    )
+
+
+def _settings(content: object, column: str) -> dict[str, Setting]:
+    """The configuration of the column's provider, where the file holds it."""
+    config = part(content, "config") if isinstance(content, dict) else {}
+    for provider in parts(config, "providers"):
+        inside = [provider, *({"id": name, **one} for name, one in provider.items() if isinstance(one, dict))]
+        for one in inside:
+            if column and column in (one.get("label"), one.get("id")):
+                return told(part(one, "config"))
+    return {}
 
 
 def _summary(content: object) -> Json:
@@ -45,28 +67,22 @@ def _summary(content: object) -> Json:
 def _rows(source: Source) -> list[Row]:
     results = list(enumerate(_summary(source.content)["results"]))
     name = source.path.name
-    refuse_rows(
-        [
-            f"{name}: results[{i}]: found {kind(row)}, expected an object"
-            for i, row in results
-            if not isinstance(row, dict)
-        ],
-        source.path,
-    )
+    wrong = [(i, row) for i, row in results if not isinstance(row, dict)]
+    refuse([Bad(f"{name}: results[{i}]", f"found {kind(row)}, expected an object") for i, row in wrong], source.path)
     return [(f"{name}: results[{i}]", row) for i, row in results]
 
 
 def _columns(results: Sequence[Row], source: Source) -> dict[int, str]:
     """The name of each column by its number: the provider, and the prompt's label."""
     columns: dict[int, str] = {}
-    bad: list[str] = []
+    bad: list[Bad] = []
     for where, row in results:
         try:
             field(row, "testIdx", int)
             columns.setdefault(field(row, COLUMN, int), _provider(row))
         except ValueError as error:
-            bad.append(f"{where}: {error}")
-    refuse_rows(bad, source.path)
+            bad.append(Bad(where, str(error)))
+    refuse(bad, source.path)
     return dict(sorted(columns.items()))
 
 
@@ -101,6 +117,7 @@ def _answer(where: str, row: Json) -> Answer:
         completion=as_text(response.get("output")),
         scores={} if _ungraded(row) else _scores(row),
         error=_error(row, response),
+        cut=response.get("finishReason") == "length",
         tokens_in=count(usage.get("prompt")),
         tokens_out=count(usage.get("completion")),
         seconds=seconds(row.get("latencyMs")) / 1000,

@@ -7,15 +7,15 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from harness.models.files import files_hash
 from suites.errors import UserError
 from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
 from suites.types import Json
 
-EXPECTED = '{"id": "...", "completion": "..."}, optionally with tokens_in, tokens_out, seconds, error, scores'
-KEYS = {"id", "completion", "tokens_in", "tokens_out", "seconds", "error", "scores"}
+EXPECTED = '{"id": "...", "completion": "..."}, optionally with tokens_in, tokens_out, seconds, error, scores, finish'
+KEYS = {"id", "completion", "tokens_in", "tokens_out", "seconds", "error", "scores", "finish"}
 SHOWN = 20
 LARGEST = sys.float_info.max
 
@@ -114,13 +114,21 @@ def _parse(line: bytes) -> tuple[str, Completion]:
         raise ValueError(f"completion is {_kind(text)}, expected text")
     return example_id, Completion(
         text,
-        "error" if error_text else "stop",
+        "error" if error_text else _finish(row),
         tokens_in=_count(row, "tokens_in"),
         tokens_out=_count(row, "tokens_out"),
         seconds=_seconds(row),
         error=error_text,
         scores=_scores(row),
     )
+
+
+def _finish(row: Json) -> Literal["stop", "length"]:
+    """`length` is an answer that was cut at the limit of new tokens."""
+    finish = row.get("finish", "stop")
+    if finish not in ("stop", "length"):
+        raise ValueError(f"finish is {finish!r}, expected 'stop' or 'length'")
+    return "length" if finish == "length" else "stop"
 
 
 def _count(row: Json, key: str) -> int:

@@ -10,6 +10,7 @@ from harness.decision import validity
 from harness.decision.compare import Comparison
 from harness.decision.gates import Gate
 from harness.experiment.load import load_experiment
+from harness.experiment.names import arm_name
 from harness.experiment.session import Session
 from harness.pipeline import cross_validation
 from harness.pipeline.compare import chosen_runs, run_pairs
@@ -88,10 +89,14 @@ def _different(session: Session) -> Gate:
 
 
 def _comparable(session: Session) -> Gate:
-    return validity.comparable_gate([
+    config, pairs = session.experiment.config, run_pairs(session)
+    baseline = next((entry for entry in config.baselines if arm_name(entry) == pairs[0][0].arm), None)
+    base_made, candidate_made = ((entry.made_with if entry else None) or {} for entry in (baseline, config.candidate))
+    on_record = [
         (runs.on_record(session.store, base.run_id), runs.on_record(session.store, candidate.run_id))
-        for base, candidate in run_pairs(session)
-    ])  # fmt: skip
+        for base, candidate in pairs
+    ]
+    return validity.comparable_gate(on_record, (base_made, candidate_made))
 
 
 def _current_id(session: Session) -> str | None:

@@ -272,7 +272,8 @@ def plant_looks(session: Session, count: int) -> None:
             [count, session.id],
         )
         con.execute(
-            """insert into runs select r.* replace ('earlier ' || k as run_id, to_json('model ' || k) as identity)
+            """insert into runs
+               select r.* replace ('earlier ' || k as run_id, json_object('weights', 'model ' || k) as identity)
                from runs r, range(?) t(k) where r.run_id = ?""",
             [count, run_id],
         )

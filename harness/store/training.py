@@ -78,9 +78,31 @@ def left(store: Store, training_id: str) -> Left | None:
     if not rows:
         return None
     [row] = rows
+    folder = _here(store, row.folder)
     # null: trained before version 9, or 10, of the store
     spec, preferred = json.loads(row.spec or "null"), json.loads(row.preferred or "[]")
-    return Left(Path(row.folder), spec, [(prompt, value) for prompt, value in preferred])
+    spec = spec and {name: _moved(value, row.folder, folder) for name, value in spec.items()}
+    return Left(folder, spec, [(prompt, value) for prompt, value in preferred])
+
+
+def _here(store: Store, recorded: str) -> Path:
+    """A training's folder: beside this store where it is there, for a workspace may have been moved or copied.
+
+    A copy has to go by its own weights, or it would tidy away those of the workspace that it was copied from.
+    """
+    beside = store.path.resolve().parent.joinpath(*Path(recorded).parts[-DEPTH:])
+    return beside if beside.is_dir() else Path(recorded)
+
+
+DEPTH = 3
+"""out/EXPERIMENT/model-ID: the parts of a training's folder that move with the workspace."""
+
+
+def _moved(value: object, recorded: str, folder: Path) -> object:
+    """A path of a model's spec, in the folder where the training is now."""
+    if not isinstance(value, str) or not Path(value).is_relative_to(recorded):
+        return value
+    return str(folder / Path(value).relative_to(recorded))
 
 
 # --- whose it is
@@ -213,4 +235,4 @@ def disposable(store: Store, training_ids: Sequence[str]) -> list[Path]:
     sql = """select folder from training where training_id in (select unnest(?))
                 and training_id not in (select training_id from experiment_training)
                 and training_id not in (select training_id from repeats where kind <> 'trial')"""
-    return [Path(row.folder) for row in store.fetch(_Folder, sql, [list(training_ids)])]
+    return [_here(store, row.folder) for row in store.fetch(_Folder, sql, [list(training_ids)])]

@@ -35,10 +35,12 @@ class LmEvalTask:
 
     @property
     def digest(self) -> str:
-        """sha256 of the task's name, limit, lm-eval's version and, for a file, its text and its data."""
-        parts = [self.task, str(self.limit), version("lm-eval")]
+        """sha256 of the task's name, or its file's text and data wherever they lie, the limit and lm-eval's version."""
+        parts = [str(self.limit), version("lm-eval")]
         if self.is_file:
             parts += [Path(self.task).read_text(encoding="utf-8"), *_data_digests(Path(self.task))]
+        else:
+            parts.insert(0, self.task)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @property

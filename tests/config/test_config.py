@@ -178,6 +178,8 @@ def test_every_problem_is_listed_at_once_with_its_line(refusal):
         ("task: {metrics: ['recorded:acc']}", "line 5: `recorded:acc` is a mark of recorded answers; a model that is"),
         ("task: {metrics: [json_schema]}", "line 5: the metric json_schema needs `task.schema`"),
         ("candidate: {path: own-suite}", "an experiment has either `training:` or `candidate:`"),
+        ("candidate: {path: a, made_with: {shots: 1}}", "`candidate` `made_with` is for recorded answers"),
+        ("baselines: [{zero_shot: , made_with: {a: 1}}]", "`baselines.0` `made_with` is for recorded answers"),
         ("candidate: {path: a, recorded: b}", "`candidate` a candidate is exactly one of a folder, recorded answers"),
         ("candidate: {endpoint: 'http://x/v1'}", "`candidate` an endpoint needs the `name` it serves"),
         ("1: x", "keys should be strings"),

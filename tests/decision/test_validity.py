@@ -47,6 +47,21 @@ def test_a_four_bit_base_is_the_base_and_a_four_bit_engine_is_not() -> None:
         assert validity.comparable_gate([(ONE, replace(ONE, identity=rounded))]).status == status
 
 
+def test_recorded_answers_are_compared_in_what_both_sides_say_of_how_they_were_made() -> None:
+    recorded = replace(ONE, identity=replace(LIVE, engine="recorded 1"))
+    pair = [(recorded, recorded)]
+    words = measured_sentence(validity.comparable_gate(pair))
+    assert words == "same examples and settings; how recorded answers were made is not known"
+    assert validity.comparable_gate(pair, ({"shots": 0}, {"version": 1})).status == "pass", "one side says nothing"
+    assert validity.comparable_gate(pair, ({"shots": 0}, {"shots": 0.0})).status == "pass"
+    gate = validity.comparable_gate(pair, ({"shots": 0, "temperature": 0.7}, {"shots": 5, "temperature": 0.7}))
+    assert gate.status == "fail"
+    assert measured_sentence(gate).startswith("different settings of the recorded answers: shots (0 against 5). Where")
+    for count, shown in ((6, "s4, s5; nothing"), (7, "s4, s5 and 1 more; nothing")):
+        many = {f"s{i}": i for i in range(count)}
+        assert shown in measured_sentence(validity.comparable_gate(pair, (many, many)))
+
+
 def test_every_arm_without_enough_scores_is_named_and_else_the_worst() -> None:
     most, fine = validity.ArmHealth("base", "a", 200, 6, "timed out"), validity.ArmHealth("LoRA", "a", 200, 2)
     gate = validity.answered_gate([fine, most], 0.03)

@@ -124,8 +124,9 @@ def test_the_tasks_that_do_not_decide_are_regression_suites(tmp_path: Path) -> N
     assert decide(tmp_path, tmp_path / "base", tmp_path / "tuned", "--task", "gains") == "reject"
     assert gates(tmp_path)["forgets"]["status"] == "fail"
     assert gates(tmp_path)["gain over the best prompt"]["status"] == "pass"
-    found = import_logs(str(tmp_path / "base"), str(tmp_path / "tuned"), tmp_path / "other")
-    assert "on forgets decides; 1 more as regression suites: gains" in found.summary, "the first, when none is named"
+    with pytest.raises(UserError, match="2 tasks could decide: forgets, gains") as asked:
+        import_logs(str(tmp_path / "base"), str(tmp_path / "tuned"), tmp_path / "other")
+    assert "`--task NAME`" in str(asked.value), "which decides is said before the result is seen"
 
 
 def test_logs_of_different_questions_are_refused_and_named(tmp_path: Path) -> None:
@@ -222,9 +223,10 @@ def test_a_mark_that_only_one_log_has_cannot_decide(tmp_path: Path) -> None:
     logs = [eval_logs.nemo(tmp_path / name, WEAK) for name in ("base", "tuned")]
     file = logs[0] / "results.jsonl"
     file.write_text(file.read_text().replace('"reward"', '"unrewarded"').replace("scorer_rewards", "none"))
-    found = import_logs(str(logs[0]), str(logs[1]), tmp_path / "out")
-    assert "exact_match on arithmetic decides" in found.summary
-    assert "'reward' is a mark in [0, 1] in only one log, and cannot decide" in found.remarks
+    with pytest.raises(UserError, match="no mark of the logs can decide\n  there are no marks that both logs have"):
+        import_logs(str(logs[0]), str(logs[1]), tmp_path / "out")
+    found = import_logs(str(logs[0]), str(logs[1]), tmp_path / "out", metric="exact_match")
+    assert "'reward', 'scorer:terse' cannot decide: a mark of only one log" in found.remarks
 
 
 def test_our_own_metrics_mark_the_text_anew(tmp_path: Path) -> None:
@@ -280,6 +282,7 @@ def test_hostile_text_arrives_as_it_was(
     log = eval_logs.inspect_log([True])
     [sample] = log["samples"]
     log["eval"]["task"] = task
+    log["plan"] = {"config": {f"a{mark}": answer}, "steps": [{"solver": identity}]}
     sample |= {"id": identity, "input": question, "target": answer, "scores": {mark: {"value": 1.0}}}
     sample["output"]["choices"][0]["message"]["content"] = answer
     tmp_path.mkdir()

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from harness.importers.log import Answer, Log
-from harness.importers.pairing import natural, pair, remarks, shown
+from harness.importers.pairing import natural, pair, shown
+from harness.importers.remarks import remarks
 from suites.errors import UserError
 
 
@@ -42,7 +43,9 @@ def test_only_marks_that_both_have_and_that_lie_in_0_to_1_may_decide_the_main_on
     [exam] = pair(base, tuned)
     assert exam.marks == ("main", "second")
     assert remarks([exam]) == [
-        f"{name!r} is a mark in [0, 1] in only one log, and cannot decide" for name in ("alone", "loss", "low")
+        "'alone' cannot decide: a mark of only one log",
+        "'loss' cannot decide: better when lower (what training makes small), and outside [0, 1]",
+        "'low' cannot decide: outside [0, 1]",
     ]
 
 

@@ -42,6 +42,12 @@ def test_replays_by_id_in_the_order_asked(tmp_path: Path) -> None:
     assert model.render(prompts[0]) == "recorded:b"
 
 
+def test_an_answer_may_say_that_it_was_cut(tmp_path: Path) -> None:
+    file = write(tmp_path, {"id": "a", "completion": "on", "finish": "length"}, {"id": "b", "completion": "one"})
+    answers = load(ModelSpec(recorded=str(file))).generate([Prompt("a", ""), Prompt("b", "")], Generation())
+    assert [answer.finish for answer in answers] == ["length", "stop"]
+
+
 def test_identity_follows_the_file(tmp_path: Path) -> None:
     before = load(ModelSpec(recorded=str(write(tmp_path, {"id": "a", "completion": "x"})))).identity
     after = load(ModelSpec(recorded=str(write(tmp_path, {"id": "a", "completion": "y "})))).identity
@@ -60,6 +66,7 @@ def test_identity_follows_the_file(tmp_path: Path) -> None:
         ('{"id": "", "completion": "x"}', "id is empty, expected text"),
         ('{"id": "a"}', "completion is missing or null, expected text"),
         ('{"id": "a", "completion": {"x": 1}}', "completion is an object, expected text"),
+        ('{"id": "a", "completion": "x", "finish": "eof"}', "finish is 'eof', expected 'stop' or 'length'"),
         ('{"id": "a", "completion": "x", "answer": "y"}', "unknown key 'answer'"),
         ('{"id": "a", "completion": "x", "seconds": NaN}', "NaN is not a number JSON allows"),
         ('{"id": "a", "completion": "x", "seconds": -1}', "seconds is a number -1, expected a number from 0"),

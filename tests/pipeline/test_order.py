@@ -14,6 +14,7 @@ from workspaces import TRAINING, opened, run, select, tiny_experiment, verdict, 
 
 from harness.experiment.session import Session
 from harness.pipeline import order
+from harness.store import training
 from suites.errors import UserError
 
 
@@ -50,6 +51,30 @@ def test_the_same_command_again_does_nothing_again(finished: Session) -> None:
     again = run(finished.experiment.path)
     assert (select(again.store, counts), (adapter(again) / "adapter_model.safetensors").stat().st_mtime_ns) == before
     assert verdict(again) == "deploy"
+
+
+def test_a_copied_folder_asks_and_trains_nothing_and_goes_by_its_own_weights(
+    finished: Session, base: Path, tmp_path: Path
+) -> None:
+    """The base comes along, so that every path is another one."""
+    copy = tmp_path / "copy"
+    shutil.copytree(finished.experiment.folder, copy)
+    shutil.copytree(base, copy / "base")
+    content = yaml.safe_load((copy / "experiment.yaml").read_text())
+    (copy / "experiment.yaml").write_text(yaml.safe_dump({**content, "model": "base"}))
+    counts = "select (select count(*) from completions) as answers, (select count(*) from runs) as runs"
+    before = select(finished.store, counts)
+    session = run(copy / "experiment.yaml")
+    assert select(session.store, counts) == before
+    assert verdict(session) == "deploy"
+    assert not list((copy / "out" / "tiny").glob("model-*.partial"))
+    trained = select(session.store, "select training_id from training")
+    left = [training.left(session.store, row["training_id"]) for row in trained]
+    assert [one.folder.is_relative_to(copy) and one.spec == {"adapter": str(one.folder)} for one in left if one] == [
+        True
+    ]
+    [row] = select(session.store, "select test_set_looks from v_decisions where experiment_id = $1", [session.id])
+    assert row["test_set_looks"] == 1
 
 
 def test_a_second_training_asks_the_base_nothing(finished: Session, base: Path) -> None:

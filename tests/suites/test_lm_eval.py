@@ -1,6 +1,8 @@
 """lm-eval's own tasks taken by our Model: local files, both kinds of task, and every example's own score."""
 
 import json
+import shutil
+from dataclasses import replace
 
 import pytest
 from table_model import Table
@@ -60,6 +62,16 @@ def task(tmp_path, monkeypatch):
 
 def values(rows, metric):
     return {row.example.columns["question"]: row.scores[metric].value for row in rows}
+
+
+def test_a_task_is_its_content_wherever_it_lies(task, tmp_path):
+    before = task(CHOICE).digest
+    shutil.copytree(tmp_path / "tasks", tmp_path / "moved")
+    moved = LmEvalTask("task", str(tmp_path / "moved" / "task.yaml"))
+    assert moved.digest == before
+    assert replace(moved, limit=3).digest != before
+    (tmp_path / "moved" / "data" / "colours.jsonl").write_text("")
+    assert moved.digest != before
 
 
 def test_a_choice_is_scored_for_every_example_under_lm_evals_own_names(task):

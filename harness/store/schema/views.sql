@@ -107,7 +107,7 @@ create or replace view v_splits as              -- which side of the training fi
 
 create or replace view v_tried as               -- candidates with marks on test questions, decided on or not; folds make one
     select a.experiment_id, r.suite_id, greatest(r.created_at, e.created_at) as seen_at,
-        sha256(concat_ws(chr(31), r.identity, r.prompter_id, r.generation, a.metric, coalesce(s.items, s.suite_id))) as look
+        sha256(concat_ws(chr(31), json_merge_patch(r.identity, '{"name": null}'), r.prompter_id, r.generation, a.metric, coalesce(s.items, s.suite_id))) as look
     from arms a join experiments e using (experiment_id) join runs r using (run_id) join suites s on s.suite_id = r.suite_id
     where s.kind = 'task' and a.side = 'candidate' and a.chosen and a.metric = s.primary_metric
         and a.experiment_id not in (select fold_id from folds);
