@@ -119,6 +119,8 @@ def query(options: argparse.Namespace) -> int:
 
     content = rows.Rows(*database.query(store_of(options.store), options.sql))
     if form == "table":
+        if not content.rows:
+            say("no rows")
         most = ON_A_SCREEN if sys.stdout.isatty() else None
         left_out = len(content.rows) - rows.show(content, most)
         if left_out:

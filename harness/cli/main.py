@@ -13,6 +13,7 @@ from harness import __version__
 from harness.cli import begin, experiment
 from harness.cli.arguments import Commands, Parser, add_command, add_readers, parse
 from harness.cli.check import check
+from harness.cli.completion import add_completion
 from harness.cli.pipes import readers_may_leave
 from harness.observe.progress import say
 from harness.store import STORE_FILE
@@ -45,7 +46,9 @@ def _main(arguments: Sequence[str]) -> int:
     try:
         options = parse(parser, arguments)
         _quieten()
-        return int(options.command(options))
+        code = int(options.command(options))
+        sys.stdout.flush()
+        return code
     except UserError as error:
         say(f"error: {error}")
         return USAGE_ERROR
@@ -103,6 +106,7 @@ def _parser() -> Parser:
         subparsers, "schema", "print the JSON Schema of the experiment file, for editors", begin.schema
     )
     schema.add_argument("--record", action="store_true", help="that of decision.json instead")
+    add_completion(subparsers, parser)
     return parser
 
 

@@ -224,6 +224,8 @@ def query_as_parquet(path: Path, sql: str) -> bytes:
         relation = con.sql(sql)
         if relation is None:
             raise _no_question()
+        if len(set(relation.columns)) < len(relation.columns):
+            raise UserError("two columns have one name", "SQL", "name them apart by `as`")
         pyarrow.parquet.write_table(relation.to_arrow_table(), sink)
     return bytes(sink.getvalue())
 

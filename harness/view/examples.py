@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import groupby, takewhile
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from harness.observe import tables
@@ -19,7 +18,7 @@ from suites.metrics.table import find
 ON_A_SCREEN = 20  # rows of a table
 LEAST_OF_EACH = 2  # however many suites there are
 LONGEST_PROMPT, LONGEST_ANSWER = 600, 2000  # characters
-BEFORE_A_DIFFERENCE = 16  # characters that are kept of what answers have in common
+BEFORE_A_DIFFERENCE = 12  # characters that are kept of what answers have in common
 LONG_ANSWER = 24  # characters, which a column has in any case
 
 
@@ -35,8 +34,7 @@ def show_changed(experiment: str, changed: Sequence[Changed], *, all_of_them: bo
         rows = [change for _, part in pairs for change in part]
         arms = f"{rows[0].candidate_arm} after {rows[0].baseline_arm}"
         console.print(plain(f"{experiment}: {rows[0].suite} by {rows[0].metric}, {arms}: {counts}"))
-        console.print(_changes(rows, console.width))
-        console.print()
+        print(f"{_changes(rows, console.width)}\n")
     return len(changed) - sum(map(len, shown))
 
 
@@ -44,7 +42,7 @@ def _word(change: Changed) -> str:
     return "got worse" if change.is_worse else "got better"
 
 
-def _changes(rows: Sequence[Changed], width: int) -> Table:
+def _changes(rows: Sequence[Changed], width: int) -> str:
     whole = all({row.baseline_value, row.candidate_value} == {0, 1} for row in rows)
     names = ["", "example", "asked", "wanted", "before", "after", *([] if whole else ["mark"])]
     return clipped_table(names, [_cells(row)[: len(names)] for row in rows], width)

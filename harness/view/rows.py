@@ -11,18 +11,16 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from rich.cells import cell_len, set_cell_size
 
 from harness.observe import tables
 from reports.format import text as harmless
+from suites.errors import UserError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-LEAST_WIDTH = 12  # of a column that had to be clipped; with less there is nothing to read
+LEAST_WIDTH = 8  # of a column that had to be clipped; with less there is nothing to read
 LONGEST_VALUE = 300  # characters, where each value has a line of its own
 BETWEEN = 3  # cells between two columns
 
@@ -47,16 +45,15 @@ class Rows:
 def show(content: Rows, most: int | None = None) -> int:
     """Print rows to stdout, the first `most` of them; how many were printed.
 
-    As a table with long cells clipped, or one below another where not even clipped columns fit side by side.
+    As a table with long cells clipped, or one value a line where not even clipped columns fit side by side.
     """
-    console = tables.console()
-    rows = content.rows[:most]
-    cells = [[one_line(value) for value in row] for row in rows]
-    if _least_width(content.names, cells) <= console.width:
-        console.print(clipped_table(content.names, cells, console.width))
+    width = tables.console().width
+    rows = [[one_line(value) for value in row] for row in content.rows[:most]]
+    names = [harmless.one_line(name) for name in content.names]
+    if _least_width(names, rows) <= width:
+        print(clipped_table(names, rows, width))
     else:
-        for number, row in enumerate(rows, 1):
-            _show_below_another(console, content.names, row, f"{number} of {len(content.rows):,}")
+        print("\n".join(_below_another(names, row, f"{n} of {len(content.rows):,}") for n, row in enumerate(rows, 1)))
     return len(rows)
 
 
@@ -68,17 +65,19 @@ def one_line(value: object) -> str:
     return harmless.one_line(harmless.shorten(shown, LONGEST_VALUE))
 
 
-def clipped_table(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Table:
+def clipped_table(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
     """Cells that are harmless already, as a table in which the widest columns give way and say so by an ellipsis."""
-    table = Table(show_edge=False, pad_edge=False)
     needed = _longest(names, rows)
     room = width - BETWEEN * (len(names) - 1)
     most = next((cap for cap in range(max(needed), 0, -1) if sum(min(cap, need) for need in needed) <= room), 1)
-    for name, need in zip(names, needed, strict=True):
-        table.add_column(Text(harmless.clean(name)), overflow="ellipsis", no_wrap=True, width=min(need, most))
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table
+    widths = [min(need, most) for need in needed]
+    lines = [" │ ".join(map(_fitted, row, widths)) for row in rows]
+    return "\n".join([" ┃ ".join(map(_fitted, names, widths)), "━╇━".join("━" * w for w in widths), *lines])
+
+
+def _fitted(cell: str, width: int) -> str:
+    """A cell in exactly so many columns of a terminal."""
+    return set_cell_size(cell, width) if cell_len(cell) <= width else f"{set_cell_size(cell, width - 1)}…"
 
 
 def _longest(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
@@ -91,22 +90,19 @@ def _least_width(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
     return sum(min(width, LEAST_WIDTH) for width in _longest(names, rows)) + BETWEEN * (len(names) - 1)
 
 
-def _show_below_another(console: Console, names: Sequence[str], row: Sequence[object], title: str) -> None:
-    """A row with a line for each of its values, long ones shortened in their middle."""
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold")
-    grid.add_column(overflow="fold")
-    for name, value in zip(names, row, strict=True):
-        grid.add_row(Text(harmless.clean(name)), Text(one_line(value)))
-    console.print(Text(f"-- {title}", "dim"))
-    console.print(grid)
+def _below_another(names: Sequence[str], row: Sequence[str], title: str) -> str:
+    """A row with a line for each of its values."""
+    wide = max(map(cell_len, names))
+    return "\n".join([f"-- {title}", *(f"{set_cell_size(n, wide)}  {v}" for n, v in zip(names, row, strict=True))])
 
 
 # --- for machines ----------------------------------------------------------------------------------------------------
 
 
 def as_json(content: Rows) -> str:
-    """A JSON array of objects."""
+    """A JSON array of objects. Raises UserError for two columns of one name, of which an object could hold but one."""
+    if len(set(content.names)) < len(content.names):
+        raise UserError("two columns have one name", "SQL", "name them apart by `as`")
     rows = [dict(zip(content.names, map(_json_value, row), strict=True)) for row in content.rows]
     return json.dumps(rows, indent=2, default=str, allow_nan=False)
 

@@ -78,8 +78,7 @@ def show_two_runs(runs: TwoRuns) -> None:
 def show_experiments(listed: Sequence[Listed]) -> None:
     """Print a line for each experiment to stdout."""
     names = ["name", "verdict", "model", "bar", "score", "gain", "interval", "date", "id"]
-    console = tables.console()
-    console.print(clipped_table(names, [_line(row) for row in listed], console.width))
+    print(clipped_table(names, [_line(row) for row in listed], tables.console().width))
 
 
 def _line(row: Listed) -> list[str]:
