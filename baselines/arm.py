@@ -40,10 +40,19 @@ class Prompter:
         rules = [self._fill(template, example)] if self.template.strip() and not whole else []
         rules += [message["content"] for message in example.messages[:1] if message["role"] == "system"]
         messages: list[Message] = [{"role": "system", "content": "\n\n".join(rules)}] if rules else []
-        shown = [shot for shot in self.shots if shot.input != example.input]  # never its own answer
-        for shot in shown:
+        for shot in self.shots:
+            if shot.input == example.input and self._same(shot, example):
+                continue  # never its own answer
             messages += [*self._turns(shot), {"role": "assistant", "content": shot.target}]
         return messages + self._turns(example)
+
+    def _same(self, shot: Example, example: Example) -> bool:
+        """Whether the prompt shows the same of both; many rows may share an input and differ in what is beside it."""
+        template, _ = _compile(self.template, self.name)
+        return [self._fill(template, shot), *self._turns(shot)] == [
+            self._fill(template, example),
+            *self._turns(example),
+        ]
 
     def _turns(self, example: Example) -> list[Message]:
         """The example's turns without its system message, or one block of text."""

@@ -58,6 +58,9 @@ RULES: dict[RuleName, Wording] = {
     "floor": Wording("prompt at the floor", "the best prompt is shown better than one answer given to everything"),
     "lenient": Wording("lenient reading", "a lenient reading takes back at most {limit}"),
     "form": Wording("form alone", "at most {limit} of the answers differ from their target in form alone"),
+    "thinking": Wording(
+        "thinking", "at most {limit} of the answers come after thinking, which is taken off and not marked"
+    ),
     "unseen_exam": Wording("unseen exam", "a deploy stands without the test examples that training has seen"),
 }
 

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.config.yaml_lines import line_of, load
 from harness.experiment import arms, exam_power, lifetimes, specs, training_data
-from harness.experiment.exams import regression_exams, task_suite
-from harness.judge.calibration import read_calibration
+from harness.experiment.bar import bar_findings
+from harness.experiment.load import Experiment
+from harness.experiment.material import left_out_rows, of_experiment
+from harness.experiment.prompts import asked_columns, prompt_is_unknown
+from harness.experiment.splits import loose_rows
 from harness.observe.progress import phase, say
+from harness.pipeline.check_prompts import long_prompts
 from harness.store import experiments
 from harness.training import types
-from suites.benchmarks.lm_eval import LmEvalTask
 from suites.checks import table
-from suites.checks.fix import LOG, mend, removals, summary
+from suites.checks.fix import LOG, mend, refuse_too_many, removals, summary
 from suites.checks.labels import unseen_labels
 from suites.checks.leaks import overlaps
-from suites.checks.material import CALIBRATION, Material
+from suites.checks.material import Material
 from suites.checks.preferences import preference_findings
-from suites.checks.table import CHECKS, Level, at_levels, looks
+from suites.checks.table import CHECKS, FIXABLE, Level, at_levels, looks
 from suites.data.examples import DataFile, read_data, read_examples
-from suites.data.formats import transcript
-from suites.data.preferences import read_preferences
-from suites.types import Example, Finding
+from suites.data.preferences import read_compared
+from suites.data.turns import transcript
+from suites.errors import UserError
+from suites.similarity.identity import telling_where_most_repeat
+from suites.types import Finding
 
 if TYPE_CHECKING:
     from harness.experiment.session import Session
@@ -37,39 +44,40 @@ def check(session: Session) -> None:
     experiment, splits = session.experiment, session.splits
     levels = experiment.config.data.findings
     training_data.check(experiment, splits)
-    findings = look(of_experiment(session), levels)
-    findings += at_levels([*of_tokens(session), *of_folds(session)], levels)
+    findings = look(_material(session), levels)
+    findings += at_levels([*of_tokens(session), *of_bar(session), *of_folds(session)], levels)
     findings += training_data.findings(experiment, splits)
+    findings += at_levels(loose_rows(experiment, session.files), levels)
     findings += at_levels(exam_power.copied_rows(experiment, splits), levels)
+    if prompt_is_unknown(experiment):
+        findings += at_levels(told_apart(asked_columns(experiment, splits)), levels)
+    findings += left_out_rows(session.left_out, len(session.all_splits.get("train", ())))
     findings += exam_power.exam_power(experiment, splits) + exam_power.label_floors(experiment, splits)
     findings += lifetimes.findings(experiment.config, date.today())
     experiments.put_findings(session.store, session.id, findings)
 
 
-def of_experiment(session: Session) -> Material:
-    """The splits, the regression suites and the labelled pairs of an experiment.
-
-    An lm-eval task reads its questions only when it is run; they are not searched.
-    """
-    experiment = session.experiment
-    config = experiment.config
-    exams: dict[str, Sequence[Example]] = {
-        f"{exam.name} suite": exam.examples for exam in regression_exams(experiment) if not isinstance(exam, LmEvalTask)
-    }
-    if config.judge and (calibration := config.judge.calibration):
-        pairs = read_calibration(experiment.resolve(calibration))
-        exams[CALIBRATION] = [Example(p.id, {"input": p.input}, label.choice, p.id) for p, label in pairs]
-    suite = task_suite(experiment, session.splits, "test")
+def _material(session: Session) -> Material:
     # With folds every row is both trained on and tested, though never by one model; see `of_folds`.
     splits = {"train": session.splits["train"]} if session.folds else session.splits
-    return Material(splits, exams, suite.metrics, suite.schema, config.task.slices)
+    return replace(of_experiment(session.experiment, session.splits), splits=splits)
+
+
+def of_bar(session: Session) -> list[Finding]:
+    """What is wrong with the prompts of the bar: one cannot be made, one does not fit, what none of them says."""
+    try:
+        bar = arms.base_arms(session.experiment, session.splits)
+    except UserError as error:
+        return [Finding("warn", "unmade_prompt", f"{error.what} ({error.where}); {error.fix}")]
+    return [*long_prompts(session, bar), *bar_findings(session.experiment, bar, session.splits)]
 
 
 def of_folds(session: Session) -> list[Finding]:
     """What is wrong between the parts of a fold. Inputs that are (nearly) the same never come apart, others may."""
     findings = []
     for fold in session.folds:
-        material = Material(fold.splits)
+        shown = asked_columns(session.experiment, fold.splits)
+        material = Material(fold.splits, shown=dict.fromkeys(fold.splits, shown))
         between = [finding for finding in overlaps(material) if finding.check.startswith(BETWEEN)]
         for finding in [*between, *unseen_labels(material)]:
             findings.append(replace(finding, message=f"fold {fold.experiment.fold}: {finding.message}"))
@@ -112,8 +120,11 @@ def show_row(session: Session) -> None:
 
 
 def of_preferences(path: Path) -> list[Finding]:
-    """What is wrong with a file of preference pairs."""
-    pairs = read_preferences(path)
+    """What is wrong with a file of preference pairs; of rated answers, how many are good."""
+    pairs, rated = read_compared(path)
+    if rated:
+        say(f"{path.name}: rated answers, {len(rated):,}, of which {sum(row.label for row in rated):,} are good")
+        return []
     say(f"{path.name}: preference pairs, {len(pairs):,}")
     texts = [(transcript(pair.prompt), pair.chosen, pair.rejected) for pair in pairs]
     return preference_findings(texts, [pair.id for pair in pairs])
@@ -123,7 +134,18 @@ def of_files(files: Mapping[str, Path | None], columns: Mapping[str, str]) -> Ma
     """The rows of bare files, by split; each format is told."""
     parsed = {name: read_data(path, columns) for name, path in files.items() if path}
     show_formats(parsed.values())
-    return Material({name: file.examples for name, file in parsed.items()})
+    rows = {name: file.examples for name, file in parsed.items()}
+    telling = telling_where_most_repeat(rows)
+    for finding in told_apart(telling):
+        say(finding.message)
+    return Material(rows, shown=dict.fromkeys(rows, telling))
+
+
+def told_apart(columns: Sequence[str]) -> list[Finding]:
+    """By which columns rows are told apart whose prompt is not known."""
+    named = ", ".join(f"`{column}`" for column in columns)
+    text = f"most inputs repeat; rows are told apart by {named} as well, as by a prompt that shows it"
+    return [Finding("info", "told_apart", text)] if columns else []
 
 
 def show_formats(files: Iterable[DataFile]) -> None:
@@ -141,9 +163,31 @@ def look(material: Material, levels: Mapping[str, Level] | None = None) -> list[
 def write_mended(material: Material, path: Path, columns: Mapping[str, str], folder: Path) -> None:
     """A copy of the training file without the rows that harm, and the log of what was left out."""
     left_out = removals(material)
+    refuse_too_many(left_out, len(material.splits["train"]), "harness check --fix")
     target = mend(path, read_examples(path, columns), left_out, folder)
     counts = ", ".join(f"{count:,} {reason}" for reason, count in summary(left_out).items())
     say(f"wrote {target} without {len(left_out):,} rows{f' ({counts})' if counts else ''}; see {folder / LOG}")
+
+
+def way_out(findings: Sequence[Finding], experiment: Experiment | None) -> str | None:
+    """What blocks, and what to type or change so that it does not; nothing where nothing blocks."""
+    names = sorted({finding.check for finding in findings if finding.level == "block"})
+    if not names:
+        return None
+    blocked = f"blocked: {', '.join(names)}"
+    mended = [name for name in names if name in FIXABLE]
+    if not mended:
+        return f"{blocked}; a level is set by `data.findings: {{{names[0]}: warn}}`"
+    setting = f"`data.findings: {{{', '.join(f'{name}: fix' for name in mended)}}}`"
+    if experiment is None:
+        return f"{blocked}; `--fix FOLDER` writes the training file without these rows, and {setting} leaves them out"
+    config = experiment.config
+    if config.training is None or not config.data.train:
+        return f"{blocked}; a level is set by `data.findings: {{{names[0]}: warn}}`"
+    line = line_of(("data", "train"), load(experiment.path)[1])
+    file, folder = (os.path.relpath(path) for path in (experiment.path, experiment.folder / "mended"))
+    written = f"`harness check {file} --fix {folder}` and in line {line} `train: mended/{Path(config.data.train).name}`"
+    return f"{blocked}; leave these training rows out by {setting}, which is on record, or by {written}"
 
 
 def show(findings: Sequence[Finding], *, as_json: bool) -> None:

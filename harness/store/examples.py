@@ -72,7 +72,8 @@ class Mark:
 class Answer:
     """What one arm was asked about an example, to the letter, what it answered, and its marks, the primary first.
 
-    `prompt` is None where answers were recorded elsewhere, so that how they were asked for is not known.
+    `text` is what was marked, `raw` all that came where thinking was taken off it. `prompt` is None where answers were
+    recorded elsewhere, so that how they were asked for is not known.
     """
 
     suite: str
@@ -84,6 +85,7 @@ class Answer:
     target: str
     prompt: str | None
     text: str
+    raw: str | None
     finish: str
     error: str | None
     marks: list[Mark]
@@ -101,6 +103,7 @@ class _Answer:
     target: str
     prompt: str | None
     text: str
+    raw: str | None
     finish: str
     error: str | None
 
@@ -115,8 +118,8 @@ def answers(store: Store, experiment: Found, example_id: str) -> list[Answer]:
         raise _no_example(store, experiment, example_id)
     return [
         Answer(
-            row.suite, row.kind, row.side, row.arm, row.chosen, row.input, row.target, row.prompt, row.text, row.finish,
-            row.error, store.fetch(Mark, MARKS, [row.run_id, example_id]),
+            row.suite, row.kind, row.side, row.arm, row.chosen, row.input, row.target, row.prompt, row.text, row.raw,
+            row.finish, row.error, store.fetch(Mark, MARKS, [row.run_id, example_id]),
         )
         for row in rows
     ]  # fmt: skip
@@ -126,7 +129,7 @@ ANSWERS = """
     with places as (
         select distinct run_id, side, chosen, identity->>'engine' like 'recorded%' as recorded
         from v_runs where experiment_id = ?)
-    select a.run_id, suite, kind, p.side, arm, p.chosen, input, target, if(p.recorded, null, prompt) as prompt, text,
+    select a.run_id, suite, kind, p.side, arm, p.chosen, input, target, if(p.recorded, null, prompt) as prompt, text, raw,
         finish, error
     from v_completions a join places p using (run_id) where example_id = ?
     order by kind = 'validation', kind desc, suite, p.side, not p.chosen, arm

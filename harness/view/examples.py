@@ -90,6 +90,8 @@ def _show_arm(console: Console, arm: Answer, *, full: bool) -> None:
     _show_text(console, "prompt", unknown if arm.prompt is None else arm.prompt, None if full else LONGEST_PROMPT)
     answer = f"no answer: {arm.error}" if arm.error else arm.text
     _show_text(console, "answer", answer, None if full else LONGEST_ANSWER)
+    if arm.raw is not None:
+        _show_text(console, "with its thinking", arm.raw, None if full else LONGEST_PROMPT)
     if arm.finish == "length":
         console.print(plain("  cut at the limit of new tokens", "yellow"))
     for mark in arm.marks:

@@ -22,6 +22,7 @@ STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 POLICY = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; img-src data:; base-uri 'none'; form-action 'none'"
 
+FOLDED = ("prompt", "thinking")
 KINDS = {".png": "image/png", ".svg": "image/svg+xml"}
 
 PAGE = """<!doctype html>
@@ -78,12 +79,12 @@ def table_close(renderer: RendererHTML, tokens: Sequence[Token], index: int, opt
 
 
 def fence(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
-    """Text as it is; prompts are folded away until asked for."""
+    """Text as it is; prompts and thinking are folded away until asked for."""
     content = tokens[index].content
     shown = f"<pre>{html.escape(content)}</pre>\n"
-    if tokens[index].info != "prompt":
+    if tokens[index].info not in FOLDED:
         return shown
-    return f"<details><summary>prompt, {len(content):,} characters</summary>\n{shown}</details>\n"
+    return f"<details><summary>{tokens[index].info}, {len(content):,} characters</summary>\n{shown}</details>\n"
 
 
 def image(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
