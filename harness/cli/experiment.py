@@ -90,7 +90,7 @@ def _conclude(opened: Session, options: argparse.Namespace) -> int:
         print(verdict_in_json(data, report=str(report)))
     else:
         store = ["--store", str(options.store)] if options.store else []
-        show(data, report, shlex.join(["harness", "flips", str(options.experiment), *store]))
+        show(data, report, shlex.join(["harness", "flips", str(from_here(opened.experiment.path)), *store]))
     return data.decision.exit_code
 
 

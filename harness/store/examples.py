@@ -129,8 +129,8 @@ ANSWERS = """
     with places as (
         select distinct run_id, side, chosen, identity->>'engine' like 'recorded%' as recorded
         from v_runs where experiment_id = ?)
-    select a.run_id, suite, kind, p.side, arm, p.chosen, input, target, if(p.recorded, null, prompt) as prompt, text, raw,
-        finish, error
+    select a.run_id, suite, kind, p.side, arm, p.chosen, input, target, if(p.recorded, null, prompt) as prompt,
+        text, raw, finish, error
     from v_completions a join places p using (run_id) where example_id = ?
     order by kind = 'validation', kind desc, suite, p.side, not p.chosen, arm
 """
