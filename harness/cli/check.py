@@ -52,7 +52,8 @@ def _check_experiment(options: argparse.Namespace) -> int:
     opened = open_experiment(options)
     from harness.experiment.material import of_experiment
     from harness.pipeline import order
-    from harness.pipeline.check import show, show_formats, show_row, write_mended
+    from harness.pipeline.check import show_row
+    from harness.pipeline.check_files import show, show_formats, write_mended
     from harness.store import experiments
 
     settings = opened.experiment.config.data
@@ -74,7 +75,7 @@ def _check_files(options: argparse.Namespace, files: Mapping[str, Path | None]) 
     train = files.get("train")
     if options.fix and not train:
         raise UserError(NO_TRAIN, "--fix", "add --train")
-    from harness.pipeline.check import look, of_files, of_preferences, show, write_mended
+    from harness.pipeline.check_files import look, of_files, of_preferences, show, write_mended
 
     findings = of_preferences(options.preferences) if options.preferences else []
     material = of_files(files, options.columns)
@@ -90,7 +91,7 @@ NO_TRAIN = "only training rows are ever removed, and no training file is named"
 
 def _blocked(findings: Sequence[Finding], experiment: Experiment | None) -> int:
     """The exit code that findings ask for."""
-    from harness.pipeline.check import way_out
+    from harness.pipeline.check_files import way_out
 
     if sentence := way_out(findings, experiment):
         say(sentence)

@@ -7,7 +7,8 @@ import time
 from harness.experiment.session import Session, Stage
 from harness.observe.progress import say
 from harness.pipeline.baseline import baseline
-from harness.pipeline.check import check, way_out
+from harness.pipeline.check import check
+from harness.pipeline.check_files import way_out
 from harness.pipeline.cross_validation import in_each
 from harness.pipeline.decide import conclude
 from harness.pipeline.exam import exam
