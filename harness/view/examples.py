@@ -45,7 +45,7 @@ def _word(change: Changed) -> str:
 def _changes(rows: Sequence[Changed], width: int) -> str:
     whole = all({row.baseline_value, row.candidate_value} == {0, 1} for row in rows)
     names = ["", "example", "asked", "wanted", "before", "after", *([] if whole else ["mark"])]
-    return clipped_table(names, [_cells(row)[: len(names)] for row in rows], width)
+    return clipped_table(names, [_cells(row)[: len(names)] for row in rows], width, firm={"", "example", "mark"})
 
 
 def _cells(row: Changed) -> list[str]:

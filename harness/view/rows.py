@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -61,18 +61,33 @@ def one_line(value: object) -> str:
     """A value as one harmless line."""
     if value is None:
         return ""
-    shown = f"{value:.6g}" if isinstance(value, float) else str(value)
+    shown = _number(value) if isinstance(value, float) else str(value)
     return harmless.one_line(harmless.shorten(shown, LONGEST_VALUE))
 
 
-def clipped_table(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
-    """Cells that are harmless already, as a table in which the widest columns give way and say so by an ellipsis."""
+def _number(value: float) -> str:
+    """Six significant digits, or as many as stand before the point."""
+    if not math.isfinite(value):
+        return str(value)
+    return f"{value:.0f}" if abs(value) >= 1e6 else f"{value:.6g}"
+
+
+def clipped_table(names: Sequence[str], rows: Sequence[Sequence[str]], width: int, firm: Collection[str] = ()) -> str:
+    """Cells that are harmless already, as a table in which the widest columns give way and say so by an ellipsis.
+
+    Columns called as in `firm` are never clipped.
+    """
     needed = _longest(names, rows)
     room = width - BETWEEN * (len(names) - 1)
-    most = next((cap for cap in range(max(needed), 0, -1) if sum(min(cap, need) for need in needed) <= room), 1)
-    widths = [min(need, most) for need in needed]
+    fits = (cap for cap in range(max(needed), 1, -1) if sum(_widths(names, needed, cap, firm)) <= room)
+    widths = _widths(names, needed, next(fits, 1), firm)
     lines = [" │ ".join(map(_fitted, row, widths)) for row in rows]
     return "\n".join([" ┃ ".join(map(_fitted, names, widths)), "━╇━".join("━" * w for w in widths), *lines])
+
+
+def _widths(names: Sequence[str], needed: Sequence[int], most: int, firm: Collection[str]) -> list[int]:
+    """Widths of columns that have `most` at most, unless they are firm."""
+    return [need if name in firm else min(need, most) for name, need in zip(names, needed, strict=True)]
 
 
 def _fitted(cell: str, width: int) -> str:

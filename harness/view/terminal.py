@@ -77,21 +77,20 @@ def show_two_runs(runs: TwoRuns) -> None:
 
 def show_experiments(listed: Sequence[Listed]) -> None:
     """Print a line for each experiment to stdout."""
-    names = ["name", "verdict", "model", "bar", "score", "gain", "interval", "date", "id"]
-    print(clipped_table(names, [_line(row) for row in listed], tables.console().width))
+    names = ["name", "verdict", "model", "bar", "score", "gain, points", "date", "id"]
+    lines = [_line(row) for row in listed]
+    print(clipped_table(names, lines, tables.console().width, firm={*names} - {"name", "model"}))
 
 
 def _line(row: Listed) -> list[str]:
     scores = ["" if score is None else f"{score:.1%}" for score in (row.baseline_score, row.score)]
-    interval = "" if row.gain is None else span(row.low, row.high, lambda end: _gain(row, end)).strip()
+    gain = "" if row.gain is None else _gain(row, row.gain) + span(row.low, row.high, lambda end: _gain(row, end))
     said = [clean(row.name), row.verdict or "not decided", clean(_short(row.model or ""))]
-    return [*said, *scores, _gain(row, row.gain), interval, f"{row.created_at:%Y-%m-%d %H:%M}", row.id]
+    return [*said, *scores, gain, f"{row.created_at:%Y-%m-%d}", row.id]
 
 
-def _gain(row: Listed, value: float | None) -> str:
+def _gain(row: Listed, value: float) -> str:
     """A difference in points, or in percent of the baseline's score where it was decided by that."""
-    if value is None:
-        return ""
     return f"{value:+.1%}" if row.relative else f"{value * 100:+.1f}"
 
 
