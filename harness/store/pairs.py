@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import shlex
 from dataclasses import dataclass
 
@@ -38,8 +39,10 @@ def find_run(store: Store, name: str) -> NamedRun:
     """
     runs = store.fetch(NamedRun, FIND, [name])
     if not runs:
-        known = [shlex.quote(row.name) for row in store.fetch(_Name, KNOWN)]
-        there = f"; there are {', '.join(known)}" if known else ""
+        arms = [row.name for row in store.fetch(_Name, KNOWN)]
+        near = difflib.get_close_matches(name, [*arms, *(arm.partition("/")[0] for arm in arms)], n=1)
+        known = ", ".join(map(shlex.quote, near or arms))
+        there = f"; did you mean {known}?" if near else f"; there are {known}" if known else ""
         fix = f"name EXPERIMENT, EXPERIMENT/ARM, EXPERIMENT/ARM/SUITE, or the beginning of a run_id in v_runs{there}"
         raise UserError(f"no run is called {name!r}", str(store.path), fix)
     if len(runs) > 1:

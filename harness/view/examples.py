@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby, takewhile
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -19,7 +20,7 @@ ON_A_SCREEN = 20  # rows of a table
 LEAST_OF_EACH = 2  # however many suites there are
 LONGEST_PROMPT, LONGEST_ANSWER = 600, 2000  # characters
 BEFORE_A_DIFFERENCE = 12  # characters that are kept of what answers have in common
-LONG_ANSWER = 24  # characters, which a column has in any case
+LONG_ANSWER = 22  # cells, which the column of an answer has in any case
 
 
 def show_changed(experiment: str, changed: Sequence[Changed], *, all_of_them: bool) -> int:
@@ -45,7 +46,9 @@ def _word(change: Changed) -> str:
 def _changes(rows: Sequence[Changed], width: int) -> str:
     whole = all({row.baseline_value, row.candidate_value} == {0, 1} for row in rows)
     names = ["", "example", "asked", "wanted", "before", "after", *([] if whole else ["mark"])]
-    return clipped_table(names, [_cells(row)[: len(names)] for row in rows], width, firm={"", "example", "mark"})
+    cells = [_cells(row)[: len(names)] for row in rows]
+    short = all(cell_len(answer) <= LONG_ANSWER for row in cells for answer in row[3:6])
+    return clipped_table(names, cells, width, firm={*names} - {"asked"} if short else {"", "example", "mark"})
 
 
 def _cells(row: Changed) -> list[str]:
