@@ -166,11 +166,12 @@ def _write(path: Path | None, content: bytes) -> None:
 def print_records(
     kind: type[DataclassInstance], records: Sequence[DataclassInstance], *, as_json: bool = False
 ) -> None:
-    """Records of one kind on stdout, a column for each field."""
+    """Records of one kind on stdout, a column for each field; nothing of what a stage has to say is clipped."""
+    from harness.observe.tables import print_table
     from harness.view import rows
 
     content = rows.Rows.of(kind, records)
     if as_json:
         print(rows.as_json(content))
     else:
-        rows.show(content)
+        print_table(content.names, content.rows)
