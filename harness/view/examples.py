@@ -12,14 +12,15 @@ from rich.text import Text
 from harness.observe import tables
 from harness.observe.tables import plain
 from harness.store.examples import Answer, Changed
-from harness.view.rows import clipped_table
+from harness.view.rows import fits, laid_out
 from reports.format.text import clean, one_line, shorten
 from suites.metrics.table import find
 
 ON_A_SCREEN = 20  # rows of a table
 LEAST_OF_EACH = 2  # however many suites there are
 LONGEST_PROMPT, LONGEST_ANSWER = 600, 2000  # characters
-BEFORE_A_DIFFERENCE = 12  # characters that are kept of what answers have in common
+CONTEXT = 12, 5  # characters that are kept of what answers have in common, on a wide screen and on one of 80 cells
+WIDE = 100
 LONG_ANSWER = 22  # cells, which the column of an answer has in any case
 
 
@@ -46,27 +47,29 @@ def _word(change: Changed) -> str:
 def _changes(rows: Sequence[Changed], width: int) -> str:
     whole = all({row.baseline_value, row.candidate_value} == {0, 1} for row in rows)
     names = ["", "example", "asked", "wanted", "before", "after", *([] if whole else ["mark"])]
-    cells = [_cells(row)[: len(names)] for row in rows]
+    cells = [_cells(row, CONTEXT[width < WIDE])[: len(names)] for row in rows]
+    known = {"", "example", "mark"}
     short = all(cell_len(answer) <= LONG_ANSWER for row in cells for answer in row[3:6])
-    return clipped_table(names, cells, width, firm={*names} - {"asked"} if short else {"", "example", "mark"})
+    firm = {*names} - {"asked"} if short else known
+    return laid_out(names, cells, width, firm if fits(names, cells, width, firm) else known)
 
 
-def _cells(row: Changed) -> list[str]:
+def _cells(row: Changed, context: int) -> list[str]:
     answers = [one_line(text) for text in (row.target, row.baseline_text, row.candidate_text)]
     mark = f"{row.baseline_value:.2f} to {row.candidate_value:.2f}"
     return [
         "worse" if row.is_worse else "better",
         one_line(row.example_id),
         one_line(row.input),
-        *_apart(answers),
+        *_apart(answers, context),
         mark,
     ]
 
 
-def _apart(answers: Sequence[str]) -> list[str]:
+def _apart(answers: Sequence[str], context: int) -> list[str]:
     """Answers from shortly before the place where they begin to differ, where they are too long for a column."""
     alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*answers, strict=False))
-    start = len(list(alike)) - BEFORE_A_DIFFERENCE
+    start = len(list(alike)) - context
     if start <= 0 or max(map(len, answers)) <= LONG_ANSWER:
         return list(answers)
     return [f"…{answer[start:]}" for answer in answers]

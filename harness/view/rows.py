@@ -47,14 +47,24 @@ def show(content: Rows, most: int | None = None) -> int:
 
     As a table with long cells clipped, or one value a line where not even clipped columns fit side by side.
     """
-    width = tables.console().width
     rows = [[one_line(value) for value in row] for row in content.rows[:most]]
     names = [harmless.one_line(name) for name in content.names]
-    if _least_width(names, rows) <= width:
-        print(clipped_table(names, rows, width))
-    else:
-        print("\n".join(_below_another(names, row, f"{n} of {len(content.rows):,}") for n, row in enumerate(rows, 1)))
+    print(laid_out(names, rows, tables.console().width, total=len(content.rows)))
     return len(rows)
+
+
+def laid_out(
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    width: int,
+    firm: Collection[str] = (),
+    total: int | None = None,
+) -> str:
+    """Harmless cells as a table where it fits, with columns called as in `firm` in full; else one value a line."""
+    if fits(names, rows, width, firm):
+        return clipped_table(names, rows, width, firm)
+    count = len(rows) if total is None else total
+    return "\n".join(_below_another(names, row, f"{number} of {count:,}") for number, row in enumerate(rows, 1))
 
 
 def one_line(value: object) -> str:
@@ -100,9 +110,10 @@ def _longest(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
     return [max(map(cell_len, column)) for column in zip(names, *rows, strict=True)]
 
 
-def _least_width(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    """How wide a table is at least: short columns keep what they need, long ones can be clipped."""
-    return sum(min(width, LEAST_WIDTH) for width in _longest(names, rows)) + BETWEEN * (len(names) - 1)
+def fits(names: Sequence[str], rows: Sequence[Sequence[str]], width: int, firm: Collection[str] = ()) -> bool:
+    """Whether a table is readable in so many cells: short and firm columns in full, of long ones the beginning."""
+    widths = _widths(names, _longest(names, rows), LEAST_WIDTH, firm)
+    return sum(widths) + BETWEEN * (len(names) - 1) <= width
 
 
 def _below_another(names: Sequence[str], row: Sequence[str], title: str) -> str:

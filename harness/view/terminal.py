@@ -12,7 +12,7 @@ from rich.text import Text
 from harness.decision.wording import in_words
 from harness.observe import tables
 from harness.observe.tables import plain, print_table
-from harness.view.rows import clipped_table
+from harness.view.rows import laid_out
 from reports.data import ReportData
 from reports.format.numbers import span
 from reports.format.text import clean, shorten
@@ -79,7 +79,7 @@ def show_experiments(listed: Sequence[Listed]) -> None:
     """Print a line for each experiment to stdout."""
     names = ["name", "verdict", "model", "bar", "score", "gain, points", "date", "id"]
     lines = [_line(row) for row in listed]
-    print(clipped_table(names, lines, tables.console().width, firm={*names} - {"name", "model"}))
+    print(laid_out(names, lines, tables.console().width, firm={*names} - {"name", "model"}))
 
 
 def _line(row: Listed) -> list[str]:
