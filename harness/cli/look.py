@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "json", "csv", "parquet", "markdown")
 SUFFIXES = {".json": "json", ".csv": "csv", ".parquet": "parquet", ".md": "markdown"}
-ON_A_SCREEN = 40  # rows of a query; one can scroll back over a table that is longer, but nobody reads it
+ON_A_SCREEN = 40  # lines of a query; one could scroll back over more of them, but nobody reads that
 
 
 def flips(options: argparse.Namespace) -> int:
@@ -121,8 +121,7 @@ def query(options: argparse.Namespace) -> int:
     if form == "table":
         if not content.rows:
             say("no rows")
-        most = ON_A_SCREEN if sys.stdout.isatty() else None
-        left_out = len(content.rows) - rows.show(content, most)
+        left_out = len(content.rows) - rows.show(content, ON_A_SCREEN if sys.stdout.isatty() else None)
         if left_out:
             say(f"{left_out:,} more rows: `limit` and `where` choose, `--out rows.csv` has them all")
         return 0

@@ -42,14 +42,17 @@ class Rows:
 # --- for people ------------------------------------------------------------------------------------------------------
 
 
-def show(content: Rows, most: int | None = None) -> int:
-    """Print rows to stdout, the first `most` of them; how many were printed.
+def show(content: Rows, lines: int | None = None) -> int:
+    """Print rows to stdout, all of them or as many as `lines` hold, but one at least; how many were printed.
 
     As a table with long cells clipped, or one value a line where not even clipped columns fit side by side.
     """
-    rows = [[one_line(value) for value in row] for row in content.rows[:most]]
+    width = tables.console().width
     names = [harmless.one_line(name) for name in content.names]
-    print(laid_out(names, rows, tables.console().width, total=len(content.rows)))
+    rows = [[one_line(value) for value in row] for row in content.rows[:lines]]
+    if lines and not fits(names, rows, width):
+        rows = rows[: max(lines // (len(names) + 1), 1)]
+    print(laid_out(names, rows, width, total=len(content.rows)))
     return len(rows)
 
 
