@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
+    BeforeValidator,
     Field,
     GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
@@ -20,6 +21,7 @@ from baselines.prompters.table import PROMPTERS
 from baselines.prompters.types import PromptSettings
 from harness.config.base import FilePath, Margin, Name, OneOf, Share, Tier
 from suites.checks.table import CHECKS, Level
+from suites.metric_names import OURS, ours
 from suites.metrics.table import METRICS
 from suites.settings import Section
 
@@ -123,14 +125,14 @@ class DataConfig(Section):
 def _list_metrics(schema: dict[str, Any]) -> None:
     """What a metric may be called, for the schema: a name of the table, or any name behind a colon."""
     kinds = "|".join(name.partition(":")[0] for name in METRICS if ":" in name)
-    names = [name for name in METRICS if ":" not in name]
+    names = [*(name for name in METRICS if ":" not in name), *OURS]
     schema["anyOf"] = [
         {"enum": names},
         {"type": schema.pop("type"), "pattern": f"^({kinds}):", "examples": ["recorded:NAME"]},
     ]
 
 
-MetricName = Annotated[str, Field(json_schema_extra=_list_metrics)]
+MetricName = Annotated[str, BeforeValidator(ours), Field(json_schema_extra=_list_metrics)]
 
 
 class TaskConfig(Section):
@@ -139,7 +141,8 @@ class TaskConfig(Section):
     prompt: str = ""
     """The instruction, or a .md or .txt file that holds it; `{{ column }}` stands for a column of the example."""
     metrics: Annotated[list[MetricName], Field(min_length=1)] = ["exact_match"]
-    """How an answer is marked. The first decides, the others must not get worse (`policy.metrics`)."""
+    """How an answer is marked. The first decides, the others must not get worse (`policy.metrics`). `accuracy`, `acc`
+    and `em` are `exact_match`."""
     primary: MetricName | None = None
     """The metric that decides. Left out: the first of `metrics`."""
     schema_file: FilePath | None = Field(default=None, alias="schema")
