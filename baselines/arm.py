@@ -45,6 +45,19 @@ class Prompter:
             messages += [*self._turns(shot), {"role": "assistant", "content": shot.target}]
         return messages + self._turns(example)
 
+    def outline(self) -> list[Message]:
+        """The same messages with the example left open: columns stay as the template names them."""
+        _, whole = _compile(self.template, self.name)
+        rules: list[Message] = (
+            [{"role": "system", "content": self.template}] if self.template.strip() and not whole else []
+        )
+        shots = [
+            message
+            for shot in self.shots
+            for message in [*self._turns(shot), Message(role="assistant", content=shot.target)]
+        ]
+        return [*rules, *shots, {"role": "user", "content": self.template if whole else "{{ input }}"}]
+
     def _turns(self, example: Example) -> list[Message]:
         """The example's turns without its system message, or one block of text."""
         template, whole = _compile(self.template, self.name)

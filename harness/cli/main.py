@@ -154,6 +154,7 @@ def _add_readers(subparsers: Commands) -> None:
     gate = _reader(subparsers, "gate", "nothing but the verdict, as exit code", read.gate)
     for reader in (report, gate):
         reader.add_argument("experiment", nargs="?", help="name or id; the latest when left out")
+    report.add_argument("--out", type=Path, metavar="DIR", help="folder to write to (out/NAME beside the store)")
     runs = _reader(subparsers, "runs", "the experiments in the store", read.runs)
     query = _reader(subparsers, "query", "read-only SQL on the store", read.query)
     query.add_argument("sql", help="a query on the v_* views, e.g. 'from v_runs'")

@@ -35,7 +35,7 @@ def write_report(data: ReportData, out: Path) -> Path:
 def report(options: argparse.Namespace) -> int:
     """The report of a decided experiment, written again."""
     data = decided(options.store, options.experiment)
-    print(write_report(data, Path(data.decision.file).parent / "out" / data.decision.name))
+    print(write_report(data, options.out or options.store.parent / "out" / data.decision.name))
     return 0
 
 

@@ -29,8 +29,8 @@ def exam_power(experiment: Experiment, splits: Splits) -> list[Finding]:
         sd = compare_corpus.planned_sd(metric, test, 2 * DISCORDANCE)
         least = power.minimum_detectable(n, sd, confidence=policy.confidence)
         text = (
-            f"{n:,} test rows{compare_corpus.in_clusters(test)} tell a gain of about {least:.3f} from none, if the "
-            f"arms disagree on {2 * DISCORDANCE:.0%}"
+            f"{n:,} test rows{compare_corpus.in_clusters(test)} tell a gain of about {least * 100:.1f} points from "
+            f"none, if the arms disagree on {2 * DISCORDANCE:.0%}"
         )
         findings.append(Finding("info", "exam_power", text))
     rules = exams.regression_rules(experiment)

@@ -12,7 +12,10 @@ from harness.decision.wording import in_words
 from harness.observe import tables
 from harness.observe.tables import plain, print_table
 from reports.data import ReportData
+from reports.format.numbers import points
 from reports.format.text import clean, shorten
+from reports.sections.shipping import what_ships
+from reports.sections.verdict import minds
 
 if TYPE_CHECKING:
     from harness.decision.compare import Comparison
@@ -30,20 +33,21 @@ def show(data: ReportData, report: Path, store: Path) -> None:
     for name in ("gate", "rule", "measured", ""):
         table.add_column(name, overflow="fold")
     for gate in data.first_gates():
-        status = Text(gate.status, style=STYLES[gate.status])
-        table.add_row(plain(gate.name), plain(gate.rule), plain(gate.measured), status)
+        status = Text(gate.state, style=STYLES[gate.status])
+        table.add_row(plain(gate.title), plain(gate.rule), plain(gate.measured), status)
     decision = data.decision
     console.print(plain(decision.headline, "bold"))
     console.print(plain(decision.reason))
-    if leaks := data.leak_caution():
-        console.print(plain(f"Mind: {leaks}", "yellow"))
-    for gate in data.cautions():
-        console.print(plain(f"Mind: {gate.name}: {gate.measured}.", "yellow"))
+    for sentence in minds(data):
+        console.print(plain(f"Mind: {sentence}", "yellow"))
     console.print()
     console.print(table)
     console.print()
     console.print(Text(f"verdict: {decision.verdict} (exit {decision.exit_code})"))
     console.print(plain(f"next:    {decision.next_step}"))
+    for name, what in what_ships(data):
+        shown = report.with_name(what) if name == "prompt" else what
+        console.print(plain(f"{f'{name}:':8} {shown}"), soft_wrap=True)
     console.print(Text(f"report:  {report}"), soft_wrap=True)
     console.print(Text(f"browser: {report.with_suffix('.html')}"), soft_wrap=True)
     console.print(Text(f"more:    harness query 'from v_flips' --store {store}"), soft_wrap=True)
@@ -54,9 +58,8 @@ def show_two_runs(runs: TwoRuns) -> None:
     console = tables.console()
     console.print(plain(f"{runs.baseline}\n{runs.candidate}"))
     console.print()
-    print_table(
-        ("metric", "first", "second", "difference", "95% interval", "p", "n"), [_cells(c) for c in runs.comparisons]
-    )
+    names = ("metric", "first", "second", "points", "95% interval", "p", "n")
+    print_table(names, [_cells(c) for c in runs.comparisons])
     console.print()
     metric = runs.comparisons[0].metric
     console.print(plain(f"{metric}: {len(runs.better):,} answers got better, {len(runs.worse):,} got worse"))
@@ -73,6 +76,6 @@ def show_two_runs(runs: TwoRuns) -> None:
 def _cells(c: Comparison) -> list[str | int | None]:
     if c.difference is None:
         return [c.metric, None, None, None, None, None, c.n]
-    interval = "none" if c.low is None or c.high is None else f"{c.low:+.3f} to {c.high:+.3f}"
+    interval = "none" if c.low is None or c.high is None else f"{points(c.low)} to {points(c.high)}"
     p = None if c.p_value is None else f"{c.p_value:.4f}" if c.p_value >= 0.0001 else "< 0.0001"
-    return [c.metric, f"{c.baseline:.3f}", f"{c.candidate:.3f}", f"{c.difference:+.3f}", interval, p, c.n]
+    return [c.metric, f"{c.baseline:.1%}", f"{c.candidate:.1%}", points(c.difference), interval, p, c.n]
