@@ -69,7 +69,7 @@ def _differing(wanted: dict[str, object], given: dict[str, object]) -> str:
     names = [name for name in {**wanted, **given} if wanted.get(name) != given.get(name)]
     if len(names) != 1:
         return ", ".join(names) or "other spelling"
-    values = [str(side.get(names[0], "left out")) for side in (wanted, given)]
+    values = [str(wanted.get(names[0], "nothing")), str(given.get(names[0], "left out"))]
     return names[0] if max(map(len, values)) > LONGEST_LABEL else f"{names[0]}: {values[0]} → {values[1]}"
 
 

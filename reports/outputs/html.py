@@ -6,7 +6,7 @@ import base64
 import hashlib
 import html
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -23,6 +23,7 @@ STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 POLICY = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; img-src data:; base-uri 'none'; form-action 'none'"
 
+WIDE = 5  # columns that a phone does not hold
 STATES = ("pass", "fail", "open", "block", "warn")
 
 PAGE = """<!doctype html>
@@ -101,8 +102,10 @@ def _mark_states(tokens: Sequence[Token]) -> None:
 
 def table_open(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
     """A wide table scrolls by itself, and can be scrolled from the keyboard; on a phone rules stand one by one."""
-    kind = ' class="gates"' if tokens[index + 4].content == "gate" else ""
-    return f'<div class="scroll" tabindex="0"><table{kind}>\n'
+    header = list(takewhile(lambda token: token.type != "thead_close", tokens[index:]))
+    columns = [token.content for token in header if token.type == "inline"]
+    kind = "gates" if columns[:1] == ["gate"] else "wide" if len(columns) >= WIDE else "narrow"
+    return f'<div class="scroll" tabindex="0"><table class="{kind}">\n'
 
 
 def table_close(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
