@@ -40,23 +40,31 @@ class Prompter:
         rules = [self._fill(template, example)] if self.template.strip() and not whole else []
         rules += [message["content"] for message in example.messages[:1] if message["role"] == "system"]
         messages: list[Message] = [{"role": "system", "content": "\n\n".join(rules)}] if rules else []
-        shown = [shot for shot in self.shots if shot.input != example.input]  # never its own answer
-        for shot in shown:
+        for shot in self.shots:
+            if shot.input == example.input and self._same(shot, example):
+                continue  # never its own answer
             messages += [*self._turns(shot), {"role": "assistant", "content": shot.target}]
         return messages + self._turns(example)
 
     def outline(self) -> list[Message]:
         """The same messages with the example left open: columns stay as the template names them."""
-        _, whole = _compile(self.template, self.name)
-        rules: list[Message] = (
-            [{"role": "system", "content": self.template}] if self.template.strip() and not whole else []
-        )
+        template, whole = _compile(self.template, self.name)
+        text = self.template if shown_columns(self.template, self.name) else template.render().strip()
+        rules: list[Message] = [{"role": "system", "content": text}] if text and not whole else []
         shots = [
             message
             for shot in self.shots
             for message in [*self._turns(shot), Message(role="assistant", content=shot.target)]
         ]
         return [*rules, *shots, {"role": "user", "content": self.template if whole else "{{ input }}"}]
+
+    def _same(self, shot: Example, example: Example) -> bool:
+        """Whether the prompt shows the same of both; many rows may share an input and differ in what is beside it."""
+        template, _ = _compile(self.template, self.name)
+        return [self._fill(template, shot), *self._turns(shot)] == [
+            self._fill(template, example),
+            *self._turns(example),
+        ]
 
     def _turns(self, example: Example) -> list[Message]:
         """The example's turns without its system message, or one block of text."""

@@ -186,6 +186,8 @@ class CompletionRow:
     seconds: float
     error: str | None
     recorded_scores: str | None
+    thinking: str
+    raw: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,6 +283,8 @@ class FlipRow:
     candidate_text: str
     baseline_prompt: str | None
     candidate_prompt: str | None
+    baseline_raw: str | None
+    candidate_raw: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

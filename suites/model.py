@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, TypedDict
 
@@ -31,12 +32,17 @@ class Prompt:
     messages: Sequence[Message] | str
 
 
+Thinking = Literal["none", "empty", "closed", "cut", "unclear"]
+"""Whether a model thought aloud before its answer, with words or with markers around none, and whether that ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
     """One answer. An error keeps its reason in `error` and has no text worth scoring.
 
-    `tokens_in` and `tokens_out` count tokens, `seconds` is this request's share of the wall time of its batch.
-    `scores` are marks that came with a recorded answer, by the name another tool gave them.
+    `tokens_in` and `tokens_out` count tokens, thinking among them; `seconds` is this request's share of the wall time
+    of its batch. `scores` are marks that came with a recorded answer, by the name another tool gave them. `reasoning`
+    is thinking that stands apart from the text, because a server or `suites.reasoning` has taken it off.
     """
 
     text: str
@@ -46,6 +52,8 @@ class Completion:
     seconds: float = 0.0
     error: str | None = None
     scores: Mapping[str, float] | None = None
+    reasoning: str = ""
+    thinking: Thinking = "none"
 
 
 class LogLikelihood(NamedTuple):
@@ -55,9 +63,22 @@ class LogLikelihood(NamedTuple):
     is_greedy: bool
 
 
+TemplateSettings = tuple[tuple[str, str | int | float | bool], ...]
+"""What a chat template is asked for beside the messages, by name, such as `enable_thinking`."""
+
+
+def with_settings(template: str, settings: Iterable[tuple[str, object]]) -> str:
+    """A template's hash, empty where it is not known, with what it was asked for."""
+    said = json.dumps(dict(settings), sort_keys=True)
+    return template if said == "{}" else f"{template} {said}"
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What answers: content hashes, not names, so that a changed adapter can never be served an old answer."""
+    """What answers: content hashes, not names, so that a changed adapter can never be served an old answer.
+
+    `template` is `with_settings`.
+    """
 
     name: str
     weights: str
@@ -65,6 +86,11 @@ class Identity:
     template: str = ""
     engine: str = ""
     dtype: str = ""
+
+    @property
+    def template_settings(self) -> str:
+        """What the chat template was asked for, as JSON; empty where that are its defaults."""
+        return self.template.partition(" ")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +101,7 @@ class ModelSpec:
     environment variable `api_key_env`, asked at most `concurrency` things at once, given `timeout_seconds` for each,
     and `token_budget` tokens in and out in all); `adapter` is a PEFT folder on top of it. `recorded` is a file of
     answers that is replayed instead. `load_in` "4bit" quantises the base's weights as they are read (NF4). `engine` is
-    what runs a local model.
+    what runs a local model. `template_settings` go to the chat template, here or at the endpoint.
     """
 
     base: str = ""
@@ -90,6 +116,7 @@ class ModelSpec:
     timeout_seconds: float = 120.0
     token_budget: int | None = None
     recorded: str | None = None
+    template_settings: TemplateSettings = ()
 
     @property
     def kind(self) -> Literal["hf", "vllm", "openai", "recorded", "echo"]:

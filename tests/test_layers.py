@@ -22,8 +22,8 @@ LINE = (
 )  # fmt: skip
 # Inside suites a line of its own; the nouns come first.
 SUITES = (
-    "suites.errors", "suites.normalise", "suites.model", "suites.types", "suites.similarity", "suites.metrics",
-    "suites.data", "suites.catalog", "suites.judges", "suites.checks", "suites.benchmarks",
+    "suites.errors", "suites.normalise", "suites.model", "suites.reasoning", "suites.types", "suites.similarity",
+    "suites.metrics", "suites.data", "suites.catalog", "suites.judges", "suites.checks", "suites.benchmarks",
 )  # fmt: skip
 HOMES = {
     "torch": ("harness/models/hf/", "harness/training/", "harness/demo/", "harness/observe/trackers.py"),
@@ -201,6 +201,17 @@ def test_a_recorded_decision_with_its_report_loads_only_what_it_needs(tmp_path: 
         "assert code not in (1, 2), code\n"
         "heavy = {'torch', 'transformers', 'datasets', 'matplotlib', 'scipy.stats', 'requests', 'pandas'}\n"
         "found = heavy & set(sys.modules)\nassert not found, found"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert not done.returncode, done.stderr
+
+
+def test_a_check_of_bare_files_loads_neither_statistics_nor_a_database(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("input,target\n" + "".join(f"question {i},{i}\n" for i in range(30)))
+    code = (
+        "import sys\nfrom harness.cli.main import main\n"
+        f"main(['check', {str(tmp_path)!r}])\n"
+        "found = {'torch', 'scipy.stats', 'scipy.optimize', 'duckdb', 'requests', 'pandas'} & set(sys.modules)\nassert not found, found"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert not done.returncode, done.stderr

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from baselines.prompters import few_shot, zero_shot
+from baselines.prompters import few_shot, labels, zero_shot
 from baselines.prompters.types import PrompterKind
 
 PROMPTERS: dict[str, PrompterKind[Any]] = {
@@ -22,6 +22,13 @@ PROMPTERS: dict[str, PrompterKind[Any]] = {
         settings=few_shot.FewShot,
         build=few_shot.build,
         label=lambda settings: f"few-shot {settings.shots}",
+        shows_rows=True,
+    ),
+    "labels": PrompterKind(
+        about="the labels that training shows, listed before the instruction",
+        settings=labels.Labels,
+        build=labels.build,
+        label=lambda settings: "labels",
         shows_rows=True,
     ),
 }

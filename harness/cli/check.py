@@ -13,22 +13,47 @@ from suites.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from harness.experiment.load import Experiment
     from suites.types import Finding
+
+
+NAMES = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test", "exam", "eval"),
+}
+"""What files are called that a folder holds without an experiment."""
 
 
 def check(options: argparse.Namespace) -> int:
     """What the data check finds, and a mended copy of the training file where asked for."""
-    files = {name: getattr(options, name) for name in ("train", "validation", "test")}
-    if bool(options.experiment) == any([*files.values(), options.preferences]):
+    files: dict[str, Path | None] = {name: getattr(options, name) for name in NAMES}
+    given = any([*files.values(), options.preferences])
+    if bool(options.experiment) == given:
         fix = "harness check experiment.yaml, or harness check --train A --test B"
         raise UserError("name an experiment file or bare files, one of the two", "harness check", fix)
-    return _check_experiment(options) if options.experiment else _check_files(options, files)
+    if options.experiment and not any((files := _bare_files(options.experiment)).values()):
+        return _check_experiment(options)
+    return _check_files(options, files)
+
+
+def _bare_files(path: Path) -> dict[str, Path | None]:
+    """The data files meant by one of them, taken for training rows, or by a folder that holds no experiment."""
+    kinds = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
+    if path.suffix in kinds:
+        return {"train": path}
+    if not path.is_dir() or any(path.glob("*.y*ml")):
+        return {}
+    named = {file.stem.lower(): file for file in sorted(path.iterdir()) if file.suffix in kinds}
+    return {name: next((named[word] for word in words if word in named), None) for name, words in NAMES.items()}
 
 
 def _check_experiment(options: argparse.Namespace) -> int:
     opened = open_experiment(options)
+    from harness.experiment.material import of_experiment
     from harness.pipeline import order
-    from harness.pipeline.check import of_experiment, show, show_formats, show_row, write_mended
+    from harness.pipeline.check import show_row
+    from harness.pipeline.check_files import show, show_formats, write_mended
     from harness.store import experiments
 
     settings = opened.experiment.config.data
@@ -42,30 +67,32 @@ def _check_experiment(options: argparse.Namespace) -> int:
     if options.fix and settings.train:
         columns = {str(ours): theirs for ours, theirs in settings.columns.items()}
         train = opened.experiment.resolve(settings.train)
-        write_mended(of_experiment(opened), train, columns, options.fix)
-    return _blocked(findings)
+        write_mended(of_experiment(opened.experiment, opened.all_splits), train, columns, options.fix)
+    return _blocked(findings, opened.experiment)
 
 
 def _check_files(options: argparse.Namespace, files: Mapping[str, Path | None]) -> int:
-    if options.fix and not options.train:
+    train = files.get("train")
+    if options.fix and not train:
         raise UserError(NO_TRAIN, "--fix", "add --train")
-    from harness.pipeline.check import look, of_files, of_preferences, show, write_mended
+    from harness.pipeline.check_files import look, of_files, of_preferences, show, write_mended
 
     findings = of_preferences(options.preferences) if options.preferences else []
     material = of_files(files, options.columns)
     findings += look(material) if material.splits else []
     show(findings, as_json=options.json)
-    if options.fix:
-        write_mended(material, options.train, options.columns, options.fix)
-    return _blocked(findings)
+    if options.fix and train:
+        write_mended(material, train, options.columns, options.fix)
+    return _blocked(findings, None)
 
 
 NO_TRAIN = "only training rows are ever removed, and no training file is named"
 
 
-def _blocked(findings: Sequence[Finding]) -> int:
+def _blocked(findings: Sequence[Finding], experiment: Experiment | None) -> int:
     """The exit code that findings ask for."""
-    names = sorted({finding.check for finding in findings if finding.level == "block"})
-    if names:
-        say(f"blocked: {', '.join(names)}; a level is set by `data.findings: {{{names[0]}: warn}}`")
-    return BLOCKED if names else 0
+    from harness.pipeline.check_files import way_out
+
+    if sentence := way_out(findings, experiment):
+        say(sentence)
+    return BLOCKED if sentence else 0

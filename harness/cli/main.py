@@ -101,7 +101,8 @@ def _add_check(subparsers: Commands) -> None:
     """The command that looks at data, of an experiment or without one."""
     text = "can this data teach the task, and can this exam be trusted?"
     command = _command(subparsers, "check", text, check)
-    command.add_argument("experiment", type=Path, nargs="?", help="the experiment file")
+    text = "the experiment file, or the folder with it or with bare files called train, validation and test"
+    command.add_argument("experiment", type=Path, nargs="?", help=text)
     for name in ("train", "validation", "test"):
         command.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"a bare {name} file, without an experiment")
     command.add_argument("--preferences", type=Path, metavar="FILE", help="a bare file of preference pairs")
@@ -118,7 +119,7 @@ def _add_check(subparsers: Commands) -> None:
 def _columns(text: str) -> dict[str, str]:
     """Our names of columns, and those of a file."""
     pairs = [pair.partition("=") for pair in text.split(",")]
-    known = ("id", "input", "target", "cluster")
+    known = ("id", "input", "target", "cluster", "messages", "text")
     if not all(ours in known and theirs for ours, _, theirs in pairs):
         raise argparse.ArgumentTypeError(f"say OURS=THEIRS, ours one of {', '.join(known)}, not {text!r}")
     return {ours: theirs for ours, _, theirs in pairs}

@@ -13,6 +13,7 @@ from harness.config.policy import LIST_CURRENCY
 from harness.config.schema import ExperimentConfig
 from harness.config.training import RepeatConfig, SweepRange, TrainingSection
 from harness.config.yaml_lines import Location
+from suites.checks.table import FIXABLE
 from suites.metrics import table
 from suites.metrics.table import CORPUS
 
@@ -45,6 +46,12 @@ def a_model_to_ask(config: ExperimentConfig) -> Iterator[Problem]:
     candidate = config.candidate
     if config.model is None and (_live(config) or config.training or (candidate and candidate.path)):
         yield (), "`model` is required unless baselines and candidate are all recorded or endpoints"
+
+
+def a_template_to_ask(config: ExperimentConfig) -> Iterator[Problem]:
+    """Recorded answers are replayed; no template is asked for anything."""
+    if config.candidate and config.candidate.recorded and config.candidate.chat_template_kwargs is not None:
+        yield ("candidate", "chat_template_kwargs"), "recorded answers are replayed as they are; leave it out"
 
 
 def a_model_to_train(config: ExperimentConfig) -> Iterator[Problem]:
@@ -195,6 +202,20 @@ def prompts_chosen_on_validation(config: ExperimentConfig) -> Iterator[Problem]:
         yield ("data",), sentence
 
 
+def rows_to_leave_out(config: ExperimentConfig) -> Iterator[Problem]:
+    """Rows are left out of a training that is done here, and by checks that find training rows."""
+    for name, level in config.data.findings.items():
+        where: Location = ("data", "findings", name)
+        if level == "fix" and name not in FIXABLE:
+            yield where, f"`data.findings.{name}` cannot be `fix`, which leaves out training rows: {', '.join(FIXABLE)}"
+        elif level == "fix" and (config.training is None or _folds(config)):
+            what = "folds train on every row" if _folds(config) else "this candidate has learnt from its rows already"
+            yield (
+                where,
+                f"`data.findings.{name}: fix` leaves out training rows, and {what}; use block, warn, info or off",
+            )
+
+
 # --- folds, which make every row an exam of a fine-tune trained here -------------------------------------------------
 
 
@@ -330,6 +351,7 @@ RULES: list[Rule] = [
     one_candidate,
     a_model_to_ask,
     a_model_to_train,
+    a_template_to_ask,
     said_once,
     no_stages_of_stages,
     rows_for_each_stage,
@@ -342,6 +364,7 @@ RULES: list[Rule] = [
     one_source_for_each_split,
     rows_left_to_train_on,
     prompts_chosen_on_validation,
+    rows_to_leave_out,
     folds_and_splits,
     folds_and_repeats,
     folds_train,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     Field,
@@ -29,6 +29,7 @@ PARTS = r"\d{1,2}/\d{1,2}/\d{1,2}"
 class Endpoint(Section):
     """An OpenAI-compatible URL, its limits, and the environment variable that holds its key."""
 
+    later: ClassVar[tuple[str, ...]] = ("chat_template_kwargs",)
     endpoint: str | None = None
     """Base URL of an OpenAI-compatible server, such as `http://localhost:8000/v1`. Left out: no server is asked."""
     api_key_env: str | None = None
@@ -40,6 +41,10 @@ class Endpoint(Section):
     token_budget: Annotated[int, Field(ge=1)] | None = None
     """Tokens, in and out, that one command may spend there; what is then missing can be asked later. Left out: no
     limit."""
+    chat_template_kwargs: dict[str, str | int | float | bool] | None = None
+    """What the chat template is asked for, here or at the server, such as `{enable_thinking: false}`. Left out: the
+    template's own defaults, but `enable_thinking: false` for a model that runs here; for a candidate, those of
+    `model`."""
 
 
 class ModelConfig(Endpoint):
@@ -111,7 +116,8 @@ class DataConfig(Section):
     """Your columns by our names (`id`, `input`, `target`, `cluster`, `messages`, `text`), such as `{input: question}`.
     Left out: recognised by what they are called."""
     findings: dict[Annotated[str, OneOf(CHECKS)], Level] = {}
-    """Levels of data checks by name, such as `{diversity: "off"}`. Left out: each check's own."""
+    """Levels of data checks by name, such as `{diversity: "off"}`. `fix`, of a check that names training rows, leaves
+    those out and goes on. Left out: each check's own."""
 
 
 def _list_metrics(schema: dict[str, Any]) -> None:
@@ -231,7 +237,7 @@ class CandidateConfig(Endpoint):
     """What others trained: a `path` (adapter or model folder), an endpoint, or a file of `recorded` answers."""
 
     shorthand = "path"
-    later = ("made_with",)
+    later: ClassVar[tuple[str, ...]] = (*Endpoint.later, "made_with")
     path: FilePath | None = None
     """Folder of an adapter for `model`, or of a whole model; safetensors alone are read."""
     recorded: FilePath | None = None

@@ -58,7 +58,7 @@ class JudgeRule(Section):
 class Policy(Section):
     """What must hold to deploy. Gains and margins are differences of scores in [0, 1], or relative, as in `5%`."""
 
-    later: ClassVar[tuple[str, ...]] = ("regression", "constant_answers", "control_variate")
+    later: ClassVar[tuple[str, ...]] = ("regression", "constant_answers", "control_variate", "chat_template_kwargs")
     min_gain: Gain = 0.02
     """What the candidate must gain over the best prompt on the metric that decides: the lower end of the interval lies
     above."""
@@ -92,6 +92,9 @@ class Policy(Section):
     constant_answers: Literal["block", "warn"] = "block"
     """What it means where a deploy rests on a side that does no better than one answer given to everything: `block`
     makes the verdict `invalid`, `warn` tells it, as for a base that cannot do the task at all."""
+    chat_template_kwargs: Literal["same", "may_differ"] = "same"
+    """Whether both sides are asked with the same `chat_template_kwargs`. `may_differ` allows a base that thinks against
+    a candidate that does not, where that is the question."""
     stop_early: bool = False
     """Take the candidate's exam in five looks and stop when the verdict on the gain stands; alpha is spent over the
     looks."""

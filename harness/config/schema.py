@@ -37,7 +37,8 @@ class ExperimentConfig(Section):
         BaselineConfig.model_validate("zero_shot"),
         BaselineConfig.model_validate("few_shot"),
     ]
-    """The bar: ways to prompt the base. The best of them on validation is what the candidate has to beat."""
+    """The bar: ways to prompt the base. The best of them on validation is what the candidate has to beat. Left out:
+    these, and `labels` where training shows labels that neither of them names."""
     training: TrainingSection | None = None
     """How to make the candidate here. Left out, with no `candidate` either: a LoRA with every default."""
     candidate: CandidateConfig | None = None

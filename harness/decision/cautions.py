@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from harness.decision.compare import Comparison
 from harness.decision.gates import Gate, Measured, Rule
 from harness.decision.straw_men import BesideConstant
-from harness.decision.validity import exceeds
+from harness.decision.validity import CHANCE, exceeds
+from harness.stats import paired
 from suites.metrics.readings import Reading
 
 # Of the answers of a side, those that differ from their target in form alone.
@@ -77,6 +78,42 @@ def form_caution(sides: Sequence[ReadSide]) -> list[Gate]:
         return []
     words += " (marked wrong; `normalised_match` forgives it)"
     return [_caution(Rule("form", FORM_SHARE, "share"), Measured(worst, n=many[0].n, words=words))]
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingSide:
+    """How many of a side's `n` answers came after thinking, and the mean of tokens written; None: not counted."""
+
+    arm: str
+    n: int
+    thinking: int
+    tokens_out: float | None
+
+    @property
+    def share(self) -> float:
+        return self.thinking / self.n if self.n else 0.0
+
+
+def thinking_caution(base: ThinkingSide, candidate: ThinkingSide, *, marked_here: bool = True) -> list[Gate]:
+    """Thinking was taken off answers, and off those of one side more often than off the other's.
+
+    Marks that came with the answers, not `marked_here`, may be marks of the thinking too.
+    """
+    most = max((base, candidate), key=lambda side: side.share)
+    if not most.thinking:
+        return []
+    words = "thinking was taken off " if marked_here else "thinking stands in "
+    words += " and ".join(f"{side.thinking:,} of {side.n:,} answers of {side.arm}" for side in (base, candidate))
+    if paired.same_share(base.thinking, base.n, candidate.thinking, candidate.n) < CHANCE:
+        fewer = "does not" if not min(base.thinking, candidate.thinking) else "does less often"
+        words += f"; one side thinks and the other {fewer}, which costs tokens and time"
+        if base.tokens_out is not None and candidate.tokens_out is not None:
+            words += f" ({base.tokens_out:,.0f} tokens an answer against {candidate.tokens_out:,.0f})"
+    elif marked_here:
+        words += " before they were marked"
+    if not marked_here:
+        words += "; the marks came with the answers, and another tool may have marked the thinking with them"
+    return [_caution(Rule("thinking", 0, "share"), Measured(most.share, n=most.n, words=words))]
 
 
 def _caution(rule: Rule, measured: Measured) -> Gate:

@@ -17,7 +17,7 @@ RuleName = Literal[
     "regression_missing", "latency", "cost",
     "frozen", "data", "weights", "adapter", "candidate", "answered", "failures", "room_to_answer", "comparable",
     "fresh_exam", "plausible", "unseen_exam", "constant_answers", "aligned",
-    "prompts_tried", "prompts_left_out", "floor", "lenient", "form",
+    "prompts_tried", "prompts_left_out", "floor", "lenient", "form", "thinking",
 ]  # fmt: skip
 
 

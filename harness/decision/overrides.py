@@ -7,6 +7,7 @@ from harness.config.schema import ExperimentConfig
 
 LAX_ABOVE = ("suspicious_gain", "max_unscored", "max_truncated", "max_looks")
 LAX_BELOW = ("confidence",)
+OTHER = ("constant_answers", "chat_template_kwargs")
 
 # Findings about the exam that block unless they are told not to.
 EXAM_FINDINGS = (
@@ -20,7 +21,7 @@ def overrides(config: ExperimentConfig) -> list[str]:
     policy, default = config.policy, Policy()
     lax = [name for name in LAX_ABOVE if getattr(policy, name) > getattr(default, name)]
     lax += [name for name in LAX_BELOW if getattr(policy, name) < getattr(default, name)]
-    lax += ["constant_answers"] if policy.constant_answers != default.constant_answers else []
+    lax += [name for name in OTHER if getattr(policy, name) != getattr(default, name)]
     told = [f"policy.{name}: {getattr(policy, name)}" for name in lax]
     levels = {name: level for name, level in config.data.findings.items() if name in EXAM_FINDINGS and level != "block"}
     return told + [f"data.findings.{name}: {level}" for name, level in levels.items()]

@@ -128,14 +128,21 @@ def cut_gate(base: ArmHealth, max_truncated: float) -> Gate:
     return _gate(Rule("room_to_answer", max_truncated, "share"), not too_many, Measured(share, n=base.n, words=words))
 
 
-def comparable_gate(pairs: Sequence[tuple[Run, Run]], made_with: tuple[MadeWith, MadeWith] = ({}, {})) -> Gate:
+def comparable_gate(
+    pairs: Sequence[tuple[Run, Run]], made_with: tuple[MadeWith, MadeWith] = ({}, {}), *, same_settings: bool = True
+) -> Gate:
     """Same examples, marking and generation settings; and, for live models, the same template, engine and dtype.
 
     `pairs` are (base, candidate) on one suite each; `made_with` is what is known of how either side's recorded answers
-    were made: where both sides say a setting, it must be the same.
+    were made: where both sides say a setting, it must be the same. With `same_settings` the template must be asked for
+    the same, too.
     """
+    asked = [_asked_differently(*pair) for pair in pairs]
+    must = asked if same_settings else [""] * len(asked)
     different = [
-        f"{base.suite}: {', '.join(reasons)}" for base, candidate in pairs if (reasons := _differs(base, candidate))
+        f"{base.suite}: {', '.join(reasons)}"
+        for (base, candidate), settings in zip(pairs, must, strict=True)
+        if (reasons := [*_differs(base, candidate), *filter(None, [settings])])
     ]
     base_made, candidate_made = made_with
     shared = [name for name in base_made if name in candidate_made]
@@ -146,10 +153,23 @@ def comparable_gate(pairs: Sequence[tuple[Run, Run]], made_with: tuple[MadeWith,
     ]
     if made:
         different.append(f"settings of the recorded answers: {', '.join(made)}")
-    words = f"different {'; '.join(different)}" if different else _same(pairs, shared)
+    same = _same(pairs, shared)
+    if not same_settings and (allowed := next(filter(None, asked), "")):
+        same += f", but for {allowed}, which may differ"
+    words = f"different {'; '.join(different)}" if different else same
+    if any(must):
+        words += "; ask both sides alike, or allow it with `policy.chat_template_kwargs: may_differ`"
     if made:
         words += ". Where a difference is meant, as a prompt's own shots are, take it out of `made_with`"
     return _gate(Rule("comparable"), not different, Measured(len(different), n=len(pairs), words=words))
+
+
+def _asked_differently(base: Run, candidate: Run) -> str:
+    """What both sides' templates were asked for, where that is not the same; of recorded answers it is not known."""
+    asked = [run.identity.template_settings or "none" for run in (base, candidate)]
+    if asked[0] == asked[1] or _is_recorded(base) or _is_recorded(candidate):
+        return ""
+    return f"chat_template_kwargs ({asked[0]} against {asked[1]})"
 
 
 def _same(pairs: Sequence[tuple[Run, Run]], shared: Sequence[str]) -> str:
@@ -171,7 +191,8 @@ def _differs(base: Run, candidate: Run) -> list[str]:
     if base.generation != candidate.generation:
         different.append("generation settings")
     for part in () if _is_recorded(base) or _is_recorded(candidate) else ("template", "engine", "dtype"):
-        one, other = getattr(base.identity, part), getattr(candidate.identity, part)
+        # What a template was asked for stands behind its hash.
+        one, other = (getattr(run.identity, part).partition(" {")[0] for run in (base, candidate))
         # A QLoRA is deployed on its four-bit base; what the rounding costs is part of what is measured.
         if one and other and other not in (one, f"nf4 {one}" if part == "dtype" else one):
             different.append(f"{part} ({one[:24]} against {other[:24]})")

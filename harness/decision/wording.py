@@ -58,6 +58,9 @@ RULES: dict[RuleName, Wording] = {
     "floor": Wording("prompt at the floor", "the best prompt is shown better than one answer given to everything"),
     "lenient": Wording("lenient reading", "a lenient reading takes back at most {limit}"),
     "form": Wording("form alone", "at most {limit} of the answers differ from their target in form alone"),
+    "thinking": Wording(
+        "thinking", "at most {limit} of the answers come after thinking, which is taken off and not marked"
+    ),
     "unseen_exam": Wording("unseen exam", "a deploy stands without the test examples that training has seen"),
 }
 
@@ -268,7 +271,7 @@ def _more_examples(c: Comparison) -> str:
     if more.most is not None:
         between = f"between {amount(c, more.nearest)} and {amount(c, more.furthest)}{_unit(c.relative)}"
         return f"about {_of(c, (more.least, more.most), 'more')} would settle it if the difference is {between}, {look}"
-    seen = f" ({roughly(more.as_seen):,} if it is what it looks like)" if more.as_seen else ""
+    seen = f" ({some(more.as_seen)} if it is what it looks like)" if more.as_seen else ""
     return (
         f"at least about {_of(c, (more.least,), 'more')} would settle it{seen}, {look}; none do if it lies at the limit"
     )
@@ -283,7 +286,16 @@ def _of(c: Comparison, counts: Sequence[int], kind: str) -> str:
 
 
 def _span(counts: Sequence[int]) -> str:
-    return " to ".join(f"{count:,}" for count in sorted({roughly(count) for count in counts}))
+    return " to ".join(some(count) for count in sorted({min(roughly(count), MANY + 1) for count in counts}))
+
+
+MANY = 1_000_000
+"""More examples than any exam will have: no number beyond it says more."""
+
+
+def some(count: int) -> str:
+    """A count that was worked out from an estimate, in words."""
+    return f"{roughly(count):,}" if count <= MANY else f"over {MANY:,}"
 
 
 def roughly(count: int) -> int:

@@ -9,6 +9,7 @@ from baselines.prompters.table import PROMPTERS
 from baselines.prompters.types import Given
 from baselines.prompters.zero_shot import zero_shot
 from harness.config.exam import BaselineConfig
+from harness.experiment.bar import added_arms
 from harness.experiment.load import Experiment
 from harness.experiment.names import TASK_PROMPT, arm_name, candidate_label, candidate_name
 from harness.experiment.prompts import instruction
@@ -19,9 +20,10 @@ from suites.types import Example
 
 
 def base_arms(experiment: Experiment, splits: Splits) -> list[Arm]:
-    """One arm per entry of `baselines`. The test set is not looked at."""
+    """One arm per entry of `baselines`, and what a bar by default has beside them. The test set is not looked at."""
     train = splits.get("train", ())
-    return [_base_arm(experiment, entry, train) for entry in experiment.config.baselines]
+    named = [_base_arm(experiment, entry, train) for entry in experiment.config.baselines]
+    return added_arms(experiment, named, splits)
 
 
 def _base_arm(experiment: Experiment, entry: BaselineConfig, train: Sequence[Example]) -> Arm:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from baselines.arm import shown_columns
 from harness.config.base import read_margin
 from harness.decision import compare_corpus
 from harness.decision.compare import CLUSTERED
@@ -53,11 +52,11 @@ def exam_power(experiment: Experiment, splits: Splits) -> list[Finding]:
 
 def copied_rows(experiment: Experiment, splits: Splits) -> list[Finding]:
     """Rows of an exam that ask what another one asks, and how much evidence is left."""
-    exams_ = [(exam, shown_columns(exam.prompt, exam.name)) for exam in _suites(experiment)]
+    exams_ = [(exam, exams.own_columns(exam)) for exam in _suites(experiment)]
     task = exams.task_suite(experiment, splits, "test")
     findings = []
-    for exam, columns in [(task, {*asked_columns(experiment)}), *exams_]:
-        if rows := copied(exam.examples, sorted(columns - {"input"})):
+    for exam, columns in [(task, asked_columns(experiment, splits)), *exams_]:
+        if rows := copied(exam.examples, columns):
             clusters = len({example.cluster for example in exam.examples})
             text = (
                 f"{exam.name}: {len(rows):,} of the {len(exam.examples):,} rows ask what another one asks, in the same "

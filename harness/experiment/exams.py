@@ -57,8 +57,12 @@ def regression_exams(experiment: Experiment) -> list[Suite | LmEvalTask]:
 
 def _tied(suite: Suite) -> Suite:
     """A suite in which rows that ask the same share a cluster."""
-    columns = shown_columns(suite.prompt, suite.name) - {"input"}
-    return replace(suite, examples=tied(suite.examples, sorted(columns)))
+    return replace(suite, examples=tied(suite.examples, own_columns(suite)))
+
+
+def own_columns(suite: Suite) -> list[str]:
+    """The columns that a suite's own prompt shows beside the input."""
+    return sorted(shown_columns(suite.prompt, suite.name) - {"input"})
 
 
 def regression_rules(experiment: Experiment) -> dict[str, tuple[float | str, Tier]]:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from harness.config.contradictions import Problem, contradictions, unknown
+from harness.config.contradictions import Problem, contradictions, known_metrics, unknown
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location, line_of, load
+from harness.experiment.columns import column_problems
 from harness.experiment.freeze import look_up
 from harness.experiment.names import same_names
 from suites.errors import UserError
+from suites.metrics.table import build
 from suites.settings import Section
+
+DATA_FILES = (("train",), ("validation",), ("test",), ("preferences",), ("general",))
+TRIES = 5
+"""How often what is wrong is taken out of a file, so that the rest of it can be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +64,89 @@ class Experiment:
 
 
 def load_experiment(path: str | Path) -> Experiment:
-    """Read and check an experiment file. Raises one UserError that lists every problem with its line."""
-    path = Path(path)
+    """Read and check an experiment file, or the one in a folder. Raises one UserError that lists every problem with its
+    line: settings that are none, files and columns that are missing, metrics that cannot be loaded."""
+    path = experiment_file(Path(path))
     content, lines = load(path)
-    try:
-        config = ExperimentConfig.model_validate(content)
-    except ValidationError as error:
-        raise _user_error(path, lines, [_problem(item) for item in error.errors()]) from None
+    problems: list[Problem] = []
+    config = _validated(content, problems)
+    if config is None:
+        raise _user_error(path, lines, problems)
     files, missing = look_up(config, path.parent)
-    problems = [*missing, *contradictions(config)]
+    # What was left out because it is wrong would contradict itself in ways that nobody wrote.
+    problems += [*missing, *(known_metrics(config) if problems else contradictions(config)), *_unloadable(config)]
+    wrong = {location for location, _ in problems}
+    if not any(location[:1] == ("data",) and location[1:2] not in DATA_FILES for location in wrong):
+        problems += column_problems(config, path.parent, wrong)
     if not missing:
         problems += same_names(config, path.parent)
     if problems:
         raise _user_error(path, lines, problems)
     return Experiment(config, path.resolve(), files)
+
+
+def experiment_file(path: Path) -> Path:
+    """The file itself, or the only experiment file of a folder. Raises UserError for a folder without one."""
+    if not path.is_dir():
+        return path
+    files = [path / "experiment.yaml"] if (path / "experiment.yaml").is_file() else sorted(path.glob("*.y*ml"))
+    if len(files) != 1:
+        what = f"{len(files)} files that could be the experiment" if files else "no experiment file in the folder"
+        raise UserError(what, str(path), f"name one, such as {files[0] if files else path / 'experiment.yaml'}")
+    return files[0]
+
+
+def _validated(content: dict[str, Any], problems: list[Problem]) -> ExperimentConfig | None:
+    """The settings, without those that are wrong, which are added to `problems`; None where too little is left."""
+    rest = copy.deepcopy(content)
+    gone: list[Location] = []
+    for _ in range(TRIES):
+        try:
+            return ExperimentConfig.model_validate(rest)
+        except ValidationError as error:
+            errors = error.errors()
+        for item in errors:
+            location, sentence = _problem(item)
+            follows = any(taken[: len(location)] == location for taken in gone)  # from what was taken out of it
+            if not follows and (location, sentence) not in problems:
+                problems.append((location, sentence))
+        wrong = dict.fromkeys(_present(rest, tuple(item["loc"])) for item in errors)
+        if () in wrong:
+            return None
+        for location in reversed(wrong):  # the last of a list first, so that the others keep their places
+            _take_out(rest, location)
+        gone += wrong
+    return None
+
+
+def _present(content: Any, location: Location) -> Location:
+    """As much of a location as is there."""
+    there: list[str | int] = []
+    for part in location:
+        listed = isinstance(content, list) and isinstance(part, int) and part < len(content)
+        if not listed and not (isinstance(content, dict) and part in content):
+            break
+        there.append(part)
+        content = content[part]
+    return tuple(there)
+
+
+def _take_out(content: Any, location: Location) -> None:
+    """Remove what is at a location, unless it went with something around it."""
+    if _present(content, location) == location:
+        for part in location[:-1]:
+            content = content[part]
+        del content[location[-1]]
+
+
+def _unloadable(config: ExperimentConfig) -> Iterator[Problem]:
+    """Metrics of other libraries that cannot be loaded."""
+    for position, name in enumerate(config.task.metrics):
+        if name.startswith("evaluate:"):
+            try:
+                build(name)
+            except UserError as error:
+                yield ("task", "metrics", position), f"{error.what}; {error.fix}"
 
 
 def _user_error(path: Path, lines: dict[Location, int], problems: list[Problem]) -> UserError:

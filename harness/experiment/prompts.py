@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from baselines.arm import shown_columns
 from harness.experiment.freeze import is_prompt_file
 from harness.experiment.load import Experiment
+from suites.similarity.identity import telling_where_most_repeat
+from suites.types import Example
 
 
 def instruction(experiment: Experiment, setting: str | None) -> str:
@@ -15,10 +19,22 @@ def instruction(experiment: Experiment, setting: str | None) -> str:
     return experiment.resolve(chosen).read_text(encoding="utf-8").strip()
 
 
-def asked_columns(experiment: Experiment) -> tuple[str, ...]:
-    """What any prompt of the task shows of an example beside its input. Raises UserError for a prompt that is none."""
+def asked_columns(experiment: Experiment, splits: Mapping[str, Sequence[Example]]) -> tuple[str, ...]:
+    """What any prompt of the task shows of an example beside its input. Raises UserError for a prompt that is none.
+
+    Where every answer is recorded and no prompt is given, what was asked is not known: see `telling_columns`.
+    """
+    if prompt_is_unknown(experiment):
+        return tuple(telling_where_most_repeat(splits))
     settings = [entry.settings.prompt for entry in experiment.config.baselines if entry.prompter]
     columns: set[str] = set()
     for setting in [None, *settings]:
         columns |= shown_columns(instruction(experiment, setting), "the task")
     return tuple(sorted(columns - {"input"}))
+
+
+def prompt_is_unknown(experiment: Experiment) -> bool:
+    """Whether all answers were given elsewhere, to a prompt that the file does not have."""
+    config = experiment.config
+    recorded = config.candidate is not None and config.candidate.recorded is not None
+    return recorded and not config.task.prompt and not any(entry.prompter for entry in config.baselines)

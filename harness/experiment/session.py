@@ -8,12 +8,14 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.experiment.load import Experiment
+from harness.experiment.material import left_out, without
 from harness.experiment.splits import Splits, read_files, read_folds, read_splits, split_recipe
 from harness.models import load
 from harness.models.cache import Cached
 from harness.store import STORE_FILE, experiments, splits
 from harness.store.arms import what_to_run
 from harness.store.database import Store
+from suites.checks.fix import Removal
 from suites.data.examples import DataFile
 from suites.model import ModelSpec
 
@@ -42,6 +44,16 @@ class Session:
 
     @cached_property
     def splits(self) -> Splits:
+        """The examples of each split, without the training rows that the data checks leave out."""
+        return without(self.all_splits, self.left_out)
+
+    @cached_property
+    def left_out(self) -> tuple[Removal, ...]:
+        """The training rows that data checks with the level `fix` leave out."""
+        return left_out(self.experiment, self.all_splits)
+
+    @cached_property
+    def all_splits(self) -> Splits:
         """The examples of each split. Rows of the training file stay where an earlier run has put them."""
         settings = self.experiment.config.data
         if not settings.split or settings.split.folds:
@@ -69,13 +81,14 @@ class Session:
         _register(experiment, self.store)
         experiments.put_fold(self.store, experiment.id, self.id, number)
         fold = Session(experiment, self.store, self._loaded)
-        fold.splits = part
+        fold.all_splits = part
         return fold
 
     def on(self, store: Store) -> Session:
         """This session on a copy of its store; no data is read again."""
         other = Session(self.experiment, store)
-        other.splits, other.folds = self.splits, tuple(fold.on(store) for fold in self.folds)
+        other.all_splits, other.splits = self.all_splits, self.splits
+        other.folds = tuple(fold.on(store) for fold in self.folds)
         return other
 
     def model(self, spec: ModelSpec) -> Cached:

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.config.exam import Endpoint, ModelConfig
 from harness.experiment.load import Experiment
 from suites.errors import UserError
-from suites.model import ModelSpec
+from suites.model import ModelSpec, TemplateSettings
 from suites.types import Json
 
 EMBEDDED = Path(__file__).parents[1] / "demo"
@@ -35,7 +35,12 @@ def model_spec(experiment: Experiment, config: ModelConfig) -> ModelSpec:
 
 
 def _endpoint(config: Endpoint) -> Json:
-    return {name: getattr(config, name) for name in Endpoint.model_fields}
+    names = Endpoint.model_fields.keys() - {"chat_template_kwargs"}
+    return {**{name: getattr(config, name) for name in names}, "template_settings": _template_settings(config)}
+
+
+def _template_settings(config: Endpoint) -> TemplateSettings:
+    return tuple(sorted((config.chat_template_kwargs or {}).items()))
 
 
 def candidate_spec(experiment: Experiment) -> ModelSpec:
@@ -45,9 +50,11 @@ def candidate_spec(experiment: Experiment) -> ModelSpec:
         raise UserError("no candidate in this experiment", str(experiment.path), "run `harness train` first")
     if config.recorded:
         return ModelSpec(recorded=str(experiment.resolve(config.recorded)))
+    base = base_spec(experiment)
+    asked = base.template_settings if config.chat_template_kwargs is None else _template_settings(config)
     if config.endpoint:
-        return ModelSpec(base=config.name or "", **_endpoint(config))
-    folder = experiment.resolve(config.path or "")
+        return replace(ModelSpec(base=config.name or "", **_endpoint(config)), template_settings=asked)
+    base, folder = replace(base, template_settings=asked), experiment.resolve(config.path or "")
     if (folder / "adapter_config.json").is_file():
-        return replace(base_spec(experiment), adapter=str(folder))
-    return replace(base_spec(experiment), base=str(folder), revision=None)
+        return replace(base, adapter=str(folder))
+    return replace(base, base=str(folder), revision=None)

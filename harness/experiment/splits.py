@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from harness.experiment.load import Experiment
 from harness.experiment.prompts import asked_columns
+from suites.checks.material import ids
 from suites.data.examples import DataFile, read_data, sha256_json
 from suites.data.hub import locate
 from suites.data.splits import folds, split
 from suites.errors import UserError
 from suites.similarity.copies import tied
-from suites.similarity.near_duplicates import near_duplicates
-from suites.types import Example
+from suites.similarity.identity import asked
+from suites.similarity.near_groups import Links, Ties, near_ties
+from suites.types import Example, Finding
 
 Splits = Mapping[str, tuple[Example, ...]]
 
@@ -41,16 +43,15 @@ def read_splits(experiment: Experiment, files: Mapping[str, DataFile], keep: Map
     if settings and settings.folds:
         splits["test"] = splits["train"]
     elif settings:
-        shares = {name: getattr(settings, name) for name in ("validation", "test") if name not in splits}
-        shares = {name: share for name, share in shares.items() if share}
-        links = _near(splits["train"], keep or {})
-        splits |= split(splits["train"], shares, settings.by, experiment.config.seed, links=links, keep=keep)
+        links = () if all(e.id in (keep or {}) for e in splits["train"]) else _ties(experiment, splits["train"]).links
+        splits |= _parted(experiment, splits["train"], links, keep)
+    columns = asked_columns(experiment, splits)
     for name in ("validation", "test"):
         if any(not example.messages for example in splits.get(name, ())):
             fix = "give rows with an input and a target"
             raise UserError(f"plain text asks nothing, and the {name} set is asked", f"data: {name}", fix)
         if name in splits:
-            splits[name] = tied(splits[name], asked_columns(experiment))
+            splits[name] = tied(splits[name], columns)
     return splits
 
 
@@ -62,8 +63,10 @@ def read_folds(experiment: Experiment, files: Mapping[str, DataFile]) -> list[Sp
     settings = experiment.config.data.split
     if settings is None or settings.folds is None:
         return []
-    examples = tied(files["train"].examples, asked_columns(experiment))
-    parts = folds(examples, settings.folds, settings.by, experiment.config.seed, links=_near(examples, {}))
+    columns = asked_columns(experiment, {"train": files["train"].examples})
+    examples = tied(files["train"].examples, columns)
+    links = _ties(experiment, examples).links
+    parts = folds(examples, settings.folds, settings.by, experiment.config.seed, links=links, columns=columns)
     if empty := [number for number, part in enumerate(parts, 1) if not part]:
         what = f"fold {empty[0]} of {settings.folds} has no rows: rows of one group or nearly the same stay together"
         raise UserError(what, "data.split.folds", "ask for fewer folds, or give more rows that differ")
@@ -76,11 +79,43 @@ def read_folds(experiment: Experiment, files: Mapping[str, DataFile]) -> list[Sp
     return splits
 
 
-def _near(examples: Sequence[Example], keep: Mapping[str, str]) -> list[tuple[int, int]]:
-    """Near-duplicates, which belong on one side; not looked for again when every row has its side."""
-    if all(example.id in keep for example in examples):
+def _parted(
+    experiment: Experiment, examples: Sequence[Example], links: Links, keep: Mapping[str, str] | None = None
+) -> Splits:
+    """The training file, with the shares that the experiment sets aside."""
+    data, settings = experiment.config.data, experiment.config.data.split
+    assert settings
+    shares = {name: getattr(settings, name) for name in ("validation", "test") if not getattr(data, name)}
+    shares = {name: share for name, share in shares.items() if share}
+    columns, seed = asked_columns(experiment, {"train": examples}), experiment.config.seed
+    return split(examples, shares, settings.by, seed, links=links, keep=keep, columns=columns)
+
+
+def _ties(experiment: Experiment, examples: Sequence[Example]) -> Ties:
+    """Near-duplicates, which belong on one side; without them where they would leave a side without rows."""
+    ties = near_ties(tuple(asked(examples, asked_columns(experiment, {"train": examples}))))
+    settings = experiment.config.data.split
+    if not ties.links or (settings and settings.folds) or all(_parted(experiment, examples, ties.links).values()):
+        return ties
+    if not all(_parted(experiment, examples, ()).values()):
+        return ties  # too few rows for these shares, whatever is kept together
+    return Ties((), tuple(sorted({at for link in ties.links for at in link})))
+
+
+def loose_rows(experiment: Experiment, files: Mapping[str, DataFile]) -> list[Finding]:
+    """Rows that are nearly the same as others and yet are not kept on one side of a split, since no split could."""
+    if experiment.config.data.split is None:
         return []
-    return near_duplicates([example.input or example.target for example in examples])
+    examples = files["train"].examples
+    ties = _ties(experiment, examples)
+    if not ties.loose:
+        return []
+    kept = "by what is left without the words they share" if ties.templates else "only where they are wholly the same"
+    text = (
+        f"{len(ties.loose):,} of the {len(examples):,} rows to split are nearly the same as one another, too many for "
+        f"one side; rows are kept together {kept}. `data.split.by: COLUMN` keeps equal values of a column together"
+    )
+    return [Finding("warn", "near_groups", text, ids(examples, ties.loose))]
 
 
 def split_recipe(experiment: Experiment) -> str:

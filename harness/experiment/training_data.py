@@ -6,23 +6,22 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from baselines.arm import Prompter
 from harness.config.recipe import TrainingConfig
 from harness.experiment import arms, exams
 from harness.experiment.load import Experiment
+from harness.experiment.prompts import asked_columns
 from harness.experiment.splits import Splits
 from harness.stats import paired
 from harness.store.training import RewardAccuracy
 from harness.training import PairRow, RatedRow, TrainingData, TrainRow, types
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.data.examples import read_examples
-from suites.data.formats import RATED, recognise
 from suites.data.hub import locate
-from suites.data.preferences import read_preferences, read_rated
-from suites.data.readers import read_rows
+from suites.data.preferences import read_compared
 from suites.normalise import normalise
+from suites.similarity.identity import asked
 from suites.types import Example, Finding, Preference, Rated
 
 HELD_OUT = 0.2
@@ -64,21 +63,26 @@ def check(experiment: Experiment, splits: Splits) -> None:
 def findings(experiment: Experiment, splits: Splits) -> list[Finding]:
     """Rows to learn from that are asked in an exam."""
     suites = [exam for exam in exams.regression_exams(experiment) if not isinstance(exam, LmEvalTask)]
-    inputs = {normalise(example.input) for suite in suites for example in suite.examples}
-    inputs |= {normalise(example.input) for example in splits.get("test", ())}
+    asked_in = [(suite.examples, exams.own_columns(suite)) for suite in suites]
+    asked_in.append((splits.get("test", ()), [*asked_columns(experiment, splits)]))
     preferred, rated = _preferences(experiment)
     compared: Sequence[Preference | Rated] = [*preferred, *rated]
-    learnt = {
-        "general": [(row.id, row.input) for row in _general(experiment)],
-        "preferences": [(row.id, _as_example(row).input) for row in compared],
-    }
+    learnt = {"general": _general(experiment), "preferences": [_as_example(row) for row in compared]}
     leaks = []
-    for name, texts in learnt.items():
-        leaked = tuple(row_id for row_id, text in texts if normalise(text) in inputs)
-        if leaked:
-            text = f"{len(leaked):,} of the {len(texts):,} {name} rows are asked in an exam, first {leaked[0]}"
+    for name, examples in learnt.items():
+        hits = {row for exam, columns in asked_in for row in _seen(examples, exam, columns)}
+        if leaked := tuple(example.id for example in examples if example.id in hits):
+            text = f"{len(leaked):,} of the {len(examples):,} {name} rows are asked in an exam, first {leaked[0]}"
             leaks.append(Finding("block", f"{name}_overlap", text, leaked))
     return leaks
+
+
+def _seen(examples: Sequence[Example], exam: Sequence[Example], columns: Sequence[str]) -> list[str]:
+    """The ids of rows that an exam asks, by the columns that its prompt shows where the rows have them, too."""
+    shown = columns if all(name in example.columns for example in examples for name in columns) else ()
+    texts = {normalise(text) for text in asked(exam, shown, systems=False)}
+    rows = zip(examples, asked(examples, shown, systems=False), strict=True)
+    return [example.id for example, text in rows if normalise(text) in texts]
 
 
 def reward_accuracy(preferred: Sequence[tuple[str, float]], confidence: float) -> RewardAccuracy | None:
@@ -109,11 +113,7 @@ def _preferences(experiment: Experiment) -> tuple[Sequence[Preference], Sequence
     file = experiment.config.data.preferences
     if not file:
         return (), ()
-    source: Path | str = locate(file, experiment.folder)
-    first = next((row for _, row in read_rows(source)), {})
-    if recognise(first, {}) is RATED:
-        return (), read_rated(source)
-    return read_preferences(source), ()
+    return read_compared(locate(file, experiment.folder))
 
 
 def _is_held_out(pair: Preference) -> bool:

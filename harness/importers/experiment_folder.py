@@ -110,6 +110,7 @@ def _recorded(exam: Exam, identity: str, answer: Answer) -> Json:
     """An answer as a row that `recorded:` reads; what is not known is left out."""
     known = {"tokens_in": answer.tokens_in, "tokens_out": answer.tokens_out, "seconds": answer.seconds}
     extra = {"error": answer.error, "scores": _scores(exam, answer), "finish": "length" if answer.cut else ""}
+    extra |= {"reasoning": answer.reasoning}
     return {"id": identity, "completion": answer.completion} | {k: v for k, v in (known | extra).items() if v}
 
 

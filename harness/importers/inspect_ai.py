@@ -132,6 +132,7 @@ def _answer(where: str, task: str, model: str, sample: Json) -> Answer:
         completion=completion,
         scores=_scores(part(sample, "scores")),
         error=_error(sample, output, completion),
+        reasoning=_reasoning(output, sample),
         cut=any(choice.get("stop_reason") == "max_tokens" for choice in parts(output, "choices")[:1]),
         tokens_in=count(usage.get("input_tokens")),
         tokens_out=count(usage.get("output_tokens")),
@@ -155,9 +156,20 @@ def _prompt(content: str | list[object], sample: Json) -> str:
 
 
 def _completion(output: Json, sample: Json) -> str:
+    return _text(_said(output), sample)
+
+
+def _said(output: Json) -> object:
     choices = parts(output, "choices")
-    said = part(choices[0], "message").get("content") if choices else output.get("completion")
-    return _text(said, sample)
+    return part(choices[0], "message").get("content") if choices else output.get("completion")
+
+
+def _reasoning(output: Json, sample: Json) -> str:
+    """The thinking among the parts of an answer; of one that is redacted nothing is known."""
+    said = _said(output)
+    parts_of = [one for one in said if isinstance(one, dict)] if isinstance(said, list) else []
+    thought = [one for one in parts_of if one.get("type") == "reasoning" and not one.get("redacted")]
+    return "\n".join(_resolved(as_text(one.get("reasoning")), sample) for one in thought)
 
 
 def _text(content: object, sample: Json) -> str:

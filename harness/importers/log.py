@@ -28,8 +28,9 @@ class Answer:
     items of a task that share it are one question asked again; empty where the log does not say. `scores` are the
     tool's own marks, finite numbers by name, its main one first; a mark it could not give is left out. `whole` are
     marks of the whole exam that our metrics of the same name give from target and completion. `is_text`: the
-    completion says something, and is no probability. `cut`: it ended at the limit of new tokens. `seconds` is wall
-    time, `where` is `file:line`, `part` the task it belonged to before the tasks of a group were taken together.
+    completion says something, and is no probability. `cut`: it ended at the limit of new tokens. `reasoning` is
+    thinking that the tool keeps apart from it. `seconds` is wall time, `where` is `file:line`, `part` the task it
+    belonged to before the tasks of a group were taken together.
     """
 
     where: str
@@ -44,6 +45,7 @@ class Answer:
     error: str | None = None
     is_text: bool = True
     cut: bool = False
+    reasoning: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
     seconds: float = 0.0

@@ -13,6 +13,7 @@ from harness.store import answers
 from harness.store.answers import StoredCompletion
 from harness.store.database import Store
 from suites.model import Completion, Generation, Identity, LogLikelihood, Model, OnProgress, Prompt
+from suites.reasoning import take_off
 
 # A server may finish dozens of answers a second, and a transaction takes as long as one of them.
 STORE_SECONDS = 0.5
@@ -76,7 +77,10 @@ class Cached:
     def generate(
         self, prompts: Sequence[Prompt], generation: Generation, *, on_progress: OnProgress | None = None
     ) -> list[Completion]:
-        """Like `Model.generate`. What is finished is stored as it comes, so an interrupted run goes on where it was."""
+        """Like `Model.generate`, the thinking taken off every answer (`suites.reasoning`), which is stored as it came.
+
+        What is finished is stored at once, so an interrupted run goes on where it was.
+        """
         rendered = [self.render(prompt) for prompt in prompts]
         ids = completion_ids(self.identity, rendered, generation)
         indices: dict[str, list[int]] = {}
@@ -111,7 +115,12 @@ class Cached:
                 self.model.generate([prompts[position] for position in missing], generation, on_progress=keep)
             finally:
                 self._put(rows)
-        return [known[key] for key in ids]
+        return take_off([known[key] for key in ids], rendered)
+
+    def asked_anew(self, prompts: Sequence[Prompt], generation: Generation) -> list[Completion]:
+        """The model's answers past those on record, without their thinking too; nothing is stored."""
+        answers = self.model.generate(prompts, generation)
+        return take_off(answers, [self.render(prompt) for prompt in prompts])
 
     def _put(self, rows: list[StoredCompletion]) -> None:
         answers.put_completions(self._store, rows)

@@ -39,6 +39,15 @@ def base_folder(base: str, revision: str | None) -> Path:
     return folder
 
 
+def context_length(folder: Path) -> int | None:
+    """How many tokens a model in a folder reads, by its config; None where there is no such folder, or nothing said."""
+    if not (folder / "config.json").is_file():
+        return None
+    config = read_json(folder / "config.json")
+    limit = config.get("max_position_embeddings") or (config.get("text_config") or {}).get("max_position_embeddings")
+    return int(limit) if isinstance(limit, int) else None
+
+
 def adapter_folder(adapter: str) -> Path:
     """The folder of a PEFT adapter; checked to hold its config and its weights."""
     folder = _locate(adapter, None, "adapter")

@@ -20,8 +20,9 @@ from requests.adapters import HTTPAdapter
 
 from harness.models.abilities import Abilities
 from harness.models.parallel import Workers
+from harness.models.responses import read_response
 from suites.errors import UserError
-from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
+from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt, with_settings
 from suites.types import Json
 
 ATTEMPTS = 5
@@ -76,7 +77,13 @@ class OpenAIModel:
                 f"export {spec.api_key_env}=...",
             )
         self.spec, self.url = spec, f"{endpoint}/chat/completions"
-        self.identity = Identity(name=spec.base, weights=f"{endpoint} {spec.base}", engine="openai chat")
+        self.identity = Identity(
+            name=spec.base, weights=f"{endpoint} {spec.base}", template=with_settings("", spec.template_settings),
+            engine="openai chat",
+        )  # fmt: skip
+        self._model: dict[str, object] = {"model": spec.base}
+        if spec.template_settings:
+            self._model["chat_template_kwargs"] = dict(spec.template_settings)
         self._http = requests.Session()
         for scheme in ("http://", "https://"):
             self._http.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=spec.concurrency))
@@ -121,7 +128,7 @@ class OpenAIModel:
     @cached_property
     def abilities(self) -> Abilities:
         """Asked once, before anything else is. Raises UserError when the server refuses, or nobody answers."""
-        body: dict[str, object] = {"model": self.spec.base, "messages": [{"role": "user", "content": PROBE}]}
+        body: dict[str, object] = {**self._model, "messages": [{"role": "user", "content": PROBE}]}
         body |= {"max_tokens": 16, "temperature": 0.0, "seed": 0}
         while isinstance(said := self._tried(body), _Refused):
             unknown = next((name for name in ("max_tokens", "temperature", "seed") if _names(said, name, body)), None)
@@ -132,7 +139,9 @@ class OpenAIModel:
                 body["max_completion_tokens"] = value
         if isinstance(said, Exception):
             status = said.status if isinstance(said, _Refused) else 0
-            raise UserError(f"{self.url} does not answer for {self.spec.base!r}: {said}", "endpoint", _fix(status))
+            raise UserError(
+                f"{self.url} does not answer for {self.spec.base!r}: {said}", "endpoint", _fix(status, body)
+            )
         logprobs = self._tried({**body, "logprobs": True})
         return Abilities(
             limit="max_tokens" if "max_tokens" in body else "max_completion_tokens",
@@ -151,7 +160,7 @@ class OpenAIModel:
         return answer
 
     def _body(self, messages: list[dict[str, str]], generation: Generation) -> Json:
-        body = {"model": self.spec.base, "messages": messages, self.abilities.limit: generation.max_new_tokens}
+        body = {**self._model, "messages": messages, self.abilities.limit: generation.max_new_tokens}
         if self.abilities.temperature:
             body["temperature"] = generation.temperature
         if self.abilities.seed:
@@ -166,7 +175,7 @@ class OpenAIModel:
             answer = self._insist(body, stop)
         except (_Refused, _Busy, _Passing) as trouble:
             return Completion("", "error", error=f"{self.url}: {trouble}")
-        completion = _completion(answer, answer[SECONDS])
+        completion = read_response(answer, answer[SECONDS])
         with self._lock:
             self._spent += completion.tokens_in + completion.tokens_out
         return completion
@@ -208,7 +217,7 @@ class OpenAIModel:
             self._complain(response)
         try:
             answer = response.json()
-            _completion(answer, seconds)
+            read_response(answer, seconds)
         except ValueError as error:  # what came is not, or not all of, the JSON of an answer
             raise _Passing(f"{type(error).__name__}: {error}") from None
         with self._lock:
@@ -246,23 +255,14 @@ def _names(said: _Refused, name: str, body: Json) -> bool:
     return said.status in (400, 422) and name in body and name in str(said)
 
 
-def _fix(status: int) -> str:
+def _fix(status: int, body: Json) -> str:
+    if status in (400, 422) and "chat_template_kwargs" in body:
+        return "check the model's name, and whether the server takes `chat_template_kwargs`; else leave them out"
     if status in (401, 403):
         return "give the key in an environment variable and name it in `api_key_env`"
     if status in (400, 404, 405, 422):
         return "check the model's name, and that the address ends as the server's does, often in /v1"
     return "start the server, or mend the address; the same command goes on where it was"
-
-
-def _completion(answer: Json, seconds: float) -> Completion:
-    try:
-        choice, usage = answer["choices"][0], answer.get("usage") or {}
-        text = choice["message"]["content"] or ""
-        cut = choice.get("finish_reason") == "length"
-        tokens_in, tokens_out = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise ValueError(f"no chat completion: {str(answer)[:200]}") from error
-    return Completion(str(text), "length" if cut else "stop", tokens_in, tokens_out, seconds)
 
 
 def _retry_after(header: str | None) -> float | None:

@@ -1,7 +1,11 @@
-"""Answers from a file: one JSON object per line, `{"id": ..., "completion": ...}`, replayed by example id."""
+"""Answers from a file: one JSON object per line, `{"id": ..., "completion": ...}`, replayed by example id.
+
+Lines of an OpenAI batch output are read too, by their `custom_id`. Keys that are not known are left unread.
+"""
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import sys
@@ -10,12 +14,14 @@ from pathlib import Path
 from typing import Literal, NoReturn
 
 from harness.models.files import files_hash
+from harness.models.responses import read_response
 from suites.errors import UserError
 from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
 from suites.types import Json
 
-EXPECTED = '{"id": "...", "completion": "..."}, optionally with tokens_in, tokens_out, seconds, error, scores, finish'
-KEYS = {"id", "completion", "tokens_in", "tokens_out", "seconds", "error", "scores", "finish"}
+OPTIONAL = ("tokens_in", "tokens_out", "seconds", "error", "scores", "reasoning", "finish")
+EXPECTED = f'{{"id": "...", "completion": "..."}}, optionally with {", ".join(OPTIONAL)}'
+KEYS = {"id", "completion", *OPTIONAL}
 SHOWN = 20
 LARGEST = sys.float_info.max
 
@@ -101,12 +107,11 @@ def _parse(line: bytes) -> tuple[str, Completion]:
         raise ValueError("not an answer: nested too deeply") from error
     if not isinstance(row, dict):
         raise ValueError(f"found {_kind(row)}, expected an object")
-    if unknown := sorted(row.keys() - KEYS):
-        raise ValueError(f"unknown key {unknown[0]!r}")
+    row = _named(row)
     error_text = row.get("error")
     if error_text is not None and (not isinstance(error_text, str) or not error_text):
         raise ValueError(f"error is {_kind(error_text)}, expected text or null")
-    example_id = row.get("id")
+    example_id = row["id"]
     if not isinstance(example_id, str) or not example_id:
         raise ValueError(f"id is {_kind(example_id)}, expected text")
     text = row.get("completion", "" if error_text else None)
@@ -120,15 +125,52 @@ def _parse(line: bytes) -> tuple[str, Completion]:
         seconds=_seconds(row),
         error=error_text,
         scores=_scores(row),
+        reasoning=_reasoning(row),
     )
+
+
+def _named(row: Json) -> Json:
+    """A row under our names, its id as text, as those of the exam are. Raises ValueError for a name nearly ours."""
+    if "custom_id" in row and "response" in row:
+        row = _from_batch(row)
+    for key in sorted(row.keys() - KEYS):
+        if near := difflib.get_close_matches(key, KEYS, n=1, cutoff=0.8):
+            raise ValueError(f"unknown key {key!r}; did you mean `{near[0]}`?")
+    example_id = row.get("id", row.get("custom_id"))
+    number = isinstance(example_id, int) and not isinstance(example_id, bool)
+    return {**row, "id": str(example_id) if number else example_id}
+
+
+def _from_batch(row: Json) -> Json:
+    """A line of an OpenAI batch output as an answer of ours (platform.openai.com/docs/guides/batch)."""
+    body = (row.get("response") or {}).get("body") or {}
+    error = row.get("error") or body.get("error")
+    if error:
+        said = [str(error[key]) for key in ("code", "message") if error.get(key)] if isinstance(error, dict) else []
+        return {"id": row["custom_id"], "error": ": ".join(said) or str(error)}
+    try:
+        answer = read_response(body)
+    except ValueError:
+        raise ValueError("the response of the batch holds no chat completion") from None
+    return {
+        "id": row["custom_id"], "completion": answer.text, "finish": answer.finish, "reasoning": answer.reasoning,
+        "tokens_in": answer.tokens_in, "tokens_out": answer.tokens_out,
+    }  # fmt: skip
 
 
 def _finish(row: Json) -> Literal["stop", "length"]:
     """`length` is an answer that was cut at the limit of new tokens."""
-    finish = row.get("finish", "stop")
+    finish = row.get("finish") or "stop"
     if finish not in ("stop", "length"):
         raise ValueError(f"finish is {finish!r}, expected 'stop' or 'length'")
     return "length" if finish == "length" else "stop"
+
+
+def _reasoning(row: Json) -> str:
+    value = row.get("reasoning") or ""
+    if not isinstance(value, str):
+        raise ValueError(f"reasoning is {_kind(value)}, expected text or null")
+    return value
 
 
 def _count(row: Json, key: str) -> int:

@@ -1,32 +1,27 @@
-"""`harness check`: what the checks look at, from an experiment or from bare files, and how findings are told."""
+"""The stage `check` of an experiment: what its data, prompts, exam and bar look like before anything is paid for."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.experiment import arms, exam_power, lifetimes, specs, training_data
-from harness.experiment.exams import regression_exams, task_suite
-from harness.judge.calibration import read_calibration
-from harness.observe.progress import phase, say
+from harness.experiment.bar import bar_findings
+from harness.experiment.material import left_out_rows, of_experiment
+from harness.experiment.prompts import asked_columns, prompt_is_unknown
+from harness.experiment.splits import loose_rows
+from harness.observe.progress import say
+from harness.pipeline.check_files import look, told_apart
+from harness.pipeline.check_prompts import long_prompts
 from harness.store import experiments
 from harness.training import types
-from suites.benchmarks.lm_eval import LmEvalTask
-from suites.checks import table
-from suites.checks.fix import LOG, mend, removals, summary
 from suites.checks.labels import unseen_labels
 from suites.checks.leaks import overlaps
-from suites.checks.material import CALIBRATION, Material
-from suites.checks.preferences import preference_findings
-from suites.checks.table import CHECKS, Level, at_levels, looks
-from suites.data.examples import DataFile, read_data, read_examples
-from suites.data.formats import transcript
-from suites.data.preferences import read_preferences
-from suites.types import Example, Finding
+from suites.checks.material import Material
+from suites.checks.table import at_levels
+from suites.errors import UserError
+from suites.types import Finding
 
 if TYPE_CHECKING:
     from harness.experiment.session import Session
@@ -37,39 +32,40 @@ def check(session: Session) -> None:
     experiment, splits = session.experiment, session.splits
     levels = experiment.config.data.findings
     training_data.check(experiment, splits)
-    findings = look(of_experiment(session), levels)
-    findings += at_levels([*of_tokens(session), *of_folds(session)], levels)
+    findings = look(_material(session), levels)
+    findings += at_levels([*of_tokens(session), *of_bar(session), *of_folds(session)], levels)
     findings += training_data.findings(experiment, splits)
+    findings += at_levels(loose_rows(experiment, session.files), levels)
     findings += at_levels(exam_power.copied_rows(experiment, splits), levels)
+    if prompt_is_unknown(experiment):
+        findings += at_levels(told_apart(asked_columns(experiment, splits)), levels)
+    findings += left_out_rows(session.left_out, len(session.all_splits.get("train", ())))
     findings += exam_power.exam_power(experiment, splits) + exam_power.label_floors(experiment, splits)
     findings += lifetimes.findings(experiment.config, date.today())
     experiments.put_findings(session.store, session.id, findings)
 
 
-def of_experiment(session: Session) -> Material:
-    """The splits, the regression suites and the labelled pairs of an experiment.
-
-    An lm-eval task reads its questions only when it is run; they are not searched.
-    """
-    experiment = session.experiment
-    config = experiment.config
-    exams: dict[str, Sequence[Example]] = {
-        f"{exam.name} suite": exam.examples for exam in regression_exams(experiment) if not isinstance(exam, LmEvalTask)
-    }
-    if config.judge and (calibration := config.judge.calibration):
-        pairs = read_calibration(experiment.resolve(calibration))
-        exams[CALIBRATION] = [Example(p.id, {"input": p.input}, label.choice, p.id) for p, label in pairs]
-    suite = task_suite(experiment, session.splits, "test")
+def _material(session: Session) -> Material:
     # With folds every row is both trained on and tested, though never by one model; see `of_folds`.
     splits = {"train": session.splits["train"]} if session.folds else session.splits
-    return Material(splits, exams, suite.metrics, suite.schema, config.task.slices)
+    return replace(of_experiment(session.experiment, session.splits), splits=splits)
+
+
+def of_bar(session: Session) -> list[Finding]:
+    """What is wrong with the prompts of the bar: one cannot be made, one does not fit, what none of them says."""
+    try:
+        bar = arms.base_arms(session.experiment, session.splits)
+    except UserError as error:
+        return [Finding("warn", "unmade_prompt", f"{error.what} ({error.where}); {error.fix}")]
+    return [*long_prompts(session, bar), *bar_findings(session.experiment, bar, session.splits)]
 
 
 def of_folds(session: Session) -> list[Finding]:
     """What is wrong between the parts of a fold. Inputs that are (nearly) the same never come apart, others may."""
     findings = []
     for fold in session.folds:
-        material = Material(fold.splits)
+        shown = asked_columns(session.experiment, fold.splits)
+        material = Material(fold.splits, shown=dict.fromkeys(fold.splits, shown))
         between = [finding for finding in overlaps(material) if finding.check.startswith(BETWEEN)]
         for finding in [*between, *unseen_labels(material)]:
             findings.append(replace(finding, message=f"fold {fold.experiment.fold}: {finding.message}"))
@@ -109,50 +105,3 @@ def show_row(session: Session) -> None:
     say(str(shown))
     console = Console(stderr=True, soft_wrap=True)
     console.print(coloured(shown) if console.is_terminal else plain(shown), markup=False, highlight=False)
-
-
-def of_preferences(path: Path) -> list[Finding]:
-    """What is wrong with a file of preference pairs."""
-    pairs = read_preferences(path)
-    say(f"{path.name}: preference pairs, {len(pairs):,}")
-    texts = [(transcript(pair.prompt), pair.chosen, pair.rejected) for pair in pairs]
-    return preference_findings(texts, [pair.id for pair in pairs])
-
-
-def of_files(files: Mapping[str, Path | None], columns: Mapping[str, str]) -> Material:
-    """The rows of bare files, by split; each format is told."""
-    parsed = {name: read_data(path, columns) for name, path in files.items() if path}
-    show_formats(parsed.values())
-    return Material({name: file.examples for name, file in parsed.items()})
-
-
-def show_formats(files: Iterable[DataFile]) -> None:
-    """What each file was taken for, on stderr."""
-    for file in files:
-        say(str(file))
-
-
-def look(material: Material, levels: Mapping[str, Level] | None = None) -> list[Finding]:
-    """Every finding, with progress on stderr."""
-    with phase("checking the data", len(looks())) as progress:
-        return table.check(material, levels, lambda: progress.advance(1))
-
-
-def write_mended(material: Material, path: Path, columns: Mapping[str, str], folder: Path) -> None:
-    """A copy of the training file without the rows that harm, and the log of what was left out."""
-    left_out = removals(material)
-    target = mend(path, read_examples(path, columns), left_out, folder)
-    counts = ", ".join(f"{count:,} {reason}" for reason, count in summary(left_out).items())
-    say(f"wrote {target} without {len(left_out):,} rows{f' ({counts})' if counts else ''}; see {folder / LOG}")
-
-
-def show(findings: Sequence[Finding], *, as_json: bool) -> None:
-    """Findings on stdout: for machines with all rows and the setting that changes the level."""
-    from harness.observe.tables import print_table
-
-    if as_json:
-        settings = [f"data.findings.{finding.check}" if finding.check in CHECKS else None for finding in findings]
-        rows = [{**asdict(finding), "setting": setting} for finding, setting in zip(findings, settings, strict=True)]
-        print(json.dumps(rows, indent=2, allow_nan=False))
-    else:
-        print_table(["level", "check", "finding"], [[f.level, f.check, f.message] for f in findings])

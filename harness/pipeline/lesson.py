@@ -84,7 +84,9 @@ def train_once(session: Session, lesson: Lesson, report: OnLog | None = None) ->
     assert config is not None
     spec = specs.base_spec(experiment)
     weights = session.model(spec).identity.weights
-    training_id = sha256_json([weights, lesson.settings.model_dump(), asdict(lesson.data), *_means(experiment, config)])
+    training_id = sha256_json(
+        [weights, lesson.settings.model_dump(), asdict(lesson.data), *_means(experiment, config, spec)]
+    )
     known = training.left(session.store, training_id)
     if known is None or not known.folder.is_dir():
         folder = session.out / f"model-{training_id[:12]}"
@@ -99,13 +101,16 @@ def train_once(session: Session, lesson: Lesson, report: OnLog | None = None) ->
     return training_id
 
 
-def _means(experiment: Experiment, config: TrainingSection) -> list[dict[str, object]]:
-    """What else a training depends on where it is not done in this process: settings, and the files they name."""
+def _means(experiment: Experiment, config: TrainingSection, spec: ModelSpec) -> list[dict[str, object]]:
+    """What else a training depends on: settings of the template; elsewhere its own, and the files they name."""
+    template: list[dict[str, object]] = [{"template": spec.template_settings}] if spec.template_settings else []
     if config.elsewhere:
         files = freeze.command_files(config.command, experiment.folder) if config.command else {}
         settings = config.model_dump(include={"command", "format", "output", "openai_job"})
-        return [settings, *([{"files": files}] if files else [])]
-    return [{"accelerate": experiment.files[config.accelerate]}] if config.accelerate else []
+        return [*template, settings, *([{"files": files}] if files else [])]
+    if config.accelerate:
+        template.append({"accelerate": experiment.files[config.accelerate]})
+    return template
 
 
 def _train(

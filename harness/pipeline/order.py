@@ -8,6 +8,7 @@ from harness.experiment.session import Session, Stage
 from harness.observe.progress import say
 from harness.pipeline.baseline import baseline
 from harness.pipeline.check import check
+from harness.pipeline.check_files import way_out
 from harness.pipeline.cross_validation import in_each
 from harness.pipeline.decide import conclude
 from harness.pipeline.exam import exam
@@ -36,8 +37,16 @@ def run(session: Session) -> None:
             if name == "decide" or not experiments.stopped(session.store, session.id):
                 do(session, name)
             if name == "check":
-                for finding in experiments.findings(session.store, session.id):
-                    say(f"{finding.level}: {finding.message} [{finding.check}]")
+                _tell(session)
+
+
+def _tell(session: Session) -> None:
+    """What the data check found, and the way out where it blocks."""
+    findings = experiments.findings(session.store, session.id)
+    for finding in findings:
+        say(f"{finding.level}: {finding.message} [{finding.check}]")
+    if blocked := way_out(findings, session.experiment):
+        say(blocked)
 
 
 def do(session: Session, name: str) -> None:

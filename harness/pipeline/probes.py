@@ -20,6 +20,7 @@ from suites.benchmarks.lm_eval import LmEvalTask
 from suites.metrics import table
 from suites.metrics.table import CORPUS
 from suites.model import Completion
+from suites.reasoning import answer_of
 from suites.types import Example, Suite
 
 
@@ -68,7 +69,7 @@ def _probe(suite: Suite, prompter: Prompter, margin: float | None, most: int, se
 def _mark(suite: Suite, examples: Sequence[Example]) -> Callable[[Sequence[Completion]], list[float | None]]:
     if suite.primary in CORPUS:
         whole = CORPUS[suite.primary]
-        targets = [example.target for example in examples]
+        targets = [answer_of(example.target) for example in examples]
 
         def together(answers: Sequence[Completion]) -> list[float | None]:
             return [corpus_value(whole.statistics(targets, [answer.text for answer in answers]), whole.value)]

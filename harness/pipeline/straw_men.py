@@ -9,7 +9,7 @@ from statistics import fmean
 
 from harness.config.base import read_margin
 from harness.decision import cautions
-from harness.decision.cautions import ReadSide
+from harness.decision.cautions import ReadSide, ThinkingSide
 from harness.decision.compare import Comparison, Question
 from harness.decision.gates import Gate
 from harness.decision.straw_men import BesideConstant, Shifted, aligned_gate, constant_gate, shifted
@@ -62,7 +62,14 @@ def straw_men(session: Session, gain: Comparison) -> StrawMen:
     return StrawMen(
         constant_gate(*beside),
         aligned_gate([shift for side in (base, candidate) for shift in _shifts(session, side)]),
-        cautions.form_caution(read),
+        [
+            *cautions.form_caution(read),
+            *cautions.thinking_caution(
+                _thought(session, base),
+                _thought(session, candidate),
+                marked_here=not base.run.metric.startswith("recorded:"),
+            ),
+        ],
         [
             *cautions.prompts_caution(sorted(tried)),
             *cautions.left_out_caution(sorted(tried - compared), session.experiment.config.policy.max_unscored),
@@ -143,6 +150,13 @@ def _shifts(session: Session, answered: Answered) -> list[Shifted]:
     there = {by: [score(rows[i + by][1], rows[i][2]) for i in looked] for by in SHIFTS}
     within = [clusters[rows[i][0]] for i in looked]
     return [shifted(answered.run.arm, by, own, there, within) for by in SHIFTS]
+
+
+def _thought(session: Session, answered: Answered) -> ThinkingSide:
+    """How far the answers of a side, failed to be marked or not, came after thinking."""
+    thought = runs.thought(session.store, answered.run.run_id)
+    arm = f"{answered.run.arm} ({answered.side})"
+    return ThinkingSide(arm, thought.n, thought.thinking, thought.tokens_out)
 
 
 def _read(session: Session, answered: Answered) -> ReadSide:

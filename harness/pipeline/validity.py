@@ -96,7 +96,8 @@ def _comparable(session: Session) -> Gate:
         (runs.on_record(session.store, base.run_id), runs.on_record(session.store, candidate.run_id))
         for base, candidate in pairs
     ]
-    return validity.comparable_gate(on_record, (base_made, candidate_made))
+    same_settings = config.policy.chat_template_kwargs == "same"
+    return validity.comparable_gate(on_record, (base_made, candidate_made), same_settings=same_settings)
 
 
 def _current_id(session: Session) -> str | None:

@@ -49,6 +49,7 @@ from harness.selftest.straw_men import (
     prompt_as_good,
     shifted_prompt,
     suite_at_floor,
+    thinking_prompt,
     wrapped_prompt,
 )
 from harness.store import runs
@@ -238,5 +239,6 @@ MUTANTS: dict[str, Mutant] = {
     "constant candidate": constant_candidate,
     "shifted prompt": shifted_prompt,
     "wrapped prompt": wrapped_prompt,
+    "thinking prompt": thinking_prompt,
     "no suite asked": no_suite_asked,
 }

@@ -17,7 +17,6 @@ from harness.experiment.session import Session
 from harness.pipeline.compare import FINISHED, chosen_runs
 from harness.pipeline.examiner import examiner
 from harness.store import arms, runs
-from harness.store.answers import completions
 from harness.store.database import RUN_DIGEST
 from harness.store.runs import Marked
 from reports.rows import GateRow, RunRow, Side
@@ -164,20 +163,10 @@ def some(examples: Sequence[Example], count: int, seed: int) -> list[Example]:
     return random.Random(seed).sample(list(examples), count)
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    example_id: str
-    completion_id: str
-    error: str | None
-
-
 def answers_of(session: Session, side: Side = "candidate") -> dict[str, Completion]:
-    """A side's answers to the task, by example id; failed ones too."""
-    sql = """select a.example_id, a.completion_id, c.error from answers a join completions c using (completion_id)
-             where a.run_id = ?"""
-    rows = session.store.fetch(_Answer, sql, [arms.chosen(session.store, session.id, side).run_id])
-    given = completions(session.store, [row.completion_id for row in rows])
-    return {row.example_id: given.get(row.completion_id) or Completion("", "error", error=row.error) for row in rows}
+    """A side's answers to the task as they were marked, by example id; failed ones too."""
+    run = runs.on_record(session.store, arms.chosen(session.store, session.id, side).run_id)
+    return {row.example.id: row.completion for row in runs.marked(session.store, run, "")}
 
 
 def rewrite(
@@ -247,7 +236,7 @@ def base_run(session: Session, run_id: str) -> str | None:
 def copy_answers(session: Session, source: str, target: str) -> None:
     """Give one run the answers and scores of another."""
     with session.store.connect() as con:
-        for table, columns in (("answers", "completion_id"), ("scores", "metric, value, reason")):
+        for table, columns in (("answers", "completion_id, answer, thinking"), ("scores", "metric, value, reason")):
             con.execute(f"delete from {table} where run_id = ?", [target])
             sql = f"insert into {table} (run_id, example_id, {columns}) select ?, example_id, {columns} from {table}"
             con.execute(f"{sql} where run_id = ?", [target, source])

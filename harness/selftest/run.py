@@ -155,7 +155,7 @@ def base_asked_again(session: Session) -> Outcome:
     given = runs.texts(session.store, run.id)
     answered = [example for example in session.splits["test"] if example.id in given]
     again = answered[:: -(-len(answered) // ASKED_AGAIN)]
-    answers = model.model.generate([arm.prompter.prompt(example) for example in again], run.generation)
+    answers = model.asked_anew([arm.prompter.prompt(example) for example in again], run.generation)
     pairs = [(answer.text, given[e.id]) for e, answer in zip(again, answers, strict=True) if not answer.error]
     changed = sum(text != before for text, before in pairs)
     exact = arm.model.kind == "hf" and run.identity.dtype == "float32" and run.generation.temperature == 0

@@ -15,12 +15,13 @@ from harness.experiment.session import Session
 from harness.pipeline.compare import chosen_runs, run_pairs
 from harness.pipeline.examiner import examiner
 from harness.selftest.inject import NotApplicable, Planted, answers_of, asked_examples, marked_anew, rewrite
-from harness.store import arms, runs
+from harness.store import arms, decisions, runs
 from reports.rows import Side
 from suites.data.examples import sha256_json
 from suites.metrics.constants import can_mark
 from suites.metrics.readings import LITERAL
 from suites.model import Completion
+from suites.reasoning import take_off
 from suites.types import Example, Score
 
 SIDES: tuple[Side, Side] = ("base", "candidate")
@@ -100,6 +101,16 @@ def wrapped_prompt(session: Session) -> Planted:
     answers = {i: replace(a, text=f"The answer is: {a.text}") for i, a in answers_of(session, "base").items()}
     rewrite(session, answers, side="base")
     return Planted("every answer of the best prompt put into a sentence", told=_title("lenient"))
+
+
+def thinking_prompt(session: Session) -> Planted:
+    """The best prompt's answers came from a server that leaves the model's thinking in them."""
+    said = decisions.verdict(session.store, session.id)
+    given = answers_of(session, "base")
+    raw = [replace(a, text=f"<think>\nLet me see.\n</think>\n\n{a.text}") for a in given.values()]
+    rewrite(session, dict(zip(given, take_off(raw, [""] * len(raw)), strict=True)), side="base")
+    verdicts = tuple(verdict for verdict in Verdict if verdict.text == said)
+    return Planted("thinking put before every answer of the best prompt", verdicts, told=_title("thinking"))
 
 
 def no_suite_asked(session: Session) -> Planted:

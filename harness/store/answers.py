@@ -13,7 +13,7 @@ from suites.model import Completion, LogLikelihood
 
 @dataclass(frozen=True, slots=True)
 class StoredCompletion:
-    """A row of `completions`: an answer under its key, with the text that the model read."""
+    """A row of `completions`: what came, thinking and all, under its key, with the text that the model read."""
 
     completion_id: str
     prompt: str
@@ -24,11 +24,12 @@ class StoredCompletion:
     seconds: float
     error: str | None
     scores: Mapping[str, float] | None
+    reasoning: str
 
 
 def stored(completion_id: str, prompt: str, completion: Completion) -> StoredCompletion:
     """A completion as it goes on record."""
-    given = {field.name: getattr(completion, field.name) for field in fields(completion)}
+    given = {field.name: getattr(completion, field.name) for field in fields(completion) if field.name != "thinking"}
     return StoredCompletion(completion_id, prompt, **given)
 
 
@@ -41,15 +42,22 @@ class _Given:
     tokens_out: int
     seconds: float
     scores: str | None
+    reasoning: str
 
 
 def completions(store: Store, ids: Sequence[str]) -> dict[str, Completion]:
-    """Answers already given, by completion id; errors are not answers and are left out."""
-    sql = """select completion_id, text, finish, tokens_in, tokens_out, seconds, scores from completions
-             where error is null and completion_id in (select unnest(?))"""
+    """Answers already given, as they came, by completion id; errors are not answers and are left out."""
+    sql = """select completion_id, text, finish, tokens_in, tokens_out, seconds, scores, reasoning
+             from completions where error is null and completion_id in (select unnest(?))"""
     return {
         row.completion_id: Completion(
-            row.text, row.finish, row.tokens_in, row.tokens_out, row.seconds, scores=json.loads(row.scores or "null")
+            row.text,
+            row.finish,
+            row.tokens_in,
+            row.tokens_out,
+            row.seconds,
+            scores=json.loads(row.scores or "null"),
+            reasoning=row.reasoning,
         )
         for row in store.fetch(_Given, sql, [list(ids)])
     }

@@ -147,7 +147,7 @@ class _Name:
 def same_answers(store: Store, experiment_id: str) -> list[str]:
     """The prompts of the bar that answered all of the task as the candidate did, marks that came along among it."""
     sql = """with pairs as (
-                select b.arm, b.run_id, was.text = became.text
+                select b.arm, b.run_id, was.text = became.text and was.reasoning = became.reasoning
                     and was.scores::varchar is not distinct from became.scores::varchar as same
                 from v_runs b join v_runs c using (experiment_id)
                     join answers ab on ab.run_id = b.run_id

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from harness.store.database import Store
 from suites.errors import UserError
+from suites.model import Thinking
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,8 @@ class Flip:
     candidate_value: float
     baseline_text: str
     candidate_text: str
+    baseline_thinking: Thinking
+    candidate_thinking: Thinking
 
 
 def flips(store: Store, one: str, other: str, metric: str) -> list[Flip]:
@@ -138,7 +141,8 @@ def flips(store: Store, one: str, other: str, metric: str) -> list[Flip]:
 
 FLIPS = """
     select before.example_id, was.target, before.value as baseline_value, after.value as candidate_value,
-        was.text as baseline_text, became.text as candidate_text
+        was.text as baseline_text, became.text as candidate_text,
+        was.thinking as baseline_thinking, became.thinking as candidate_thinking
     from v_scores before join v_scores after using (example_id, metric)
         join v_completions was on was.run_id = before.run_id and was.example_id = before.example_id
         join v_completions became on became.run_id = after.run_id and became.example_id = after.example_id

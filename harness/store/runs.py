@@ -10,7 +10,8 @@ from typing import Literal
 from harness.store.answers import stored
 from harness.store.database import RUN_DIGEST, Store, insert
 from suites.data.examples import items_digest
-from suites.model import Completion, Generation, Identity
+from suites.model import Completion, Generation, Identity, Thinking
+from suites.reasoning import answer_of
 from suites.types import Example, Run, Score
 
 
@@ -112,6 +113,8 @@ class _Answer:
     run_id: str
     example_id: str
     completion_id: str
+    answer: str | None
+    thinking: Thinking
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,7 @@ def record(store: Store, run: Run, kind: str, prompter_id: str, marked: Sequence
         if kind == "task":
             con.execute(QUESTIONS, [run.suite_id, run.suite_id])
         insert(con, "completions", [stored(m.completion_id, m.example.input, m.completion) for m in marked])
-        insert(con, "answers", [_Answer(run.id, m.example.id, m.completion_id) for m in marked])
+        insert(con, "answers", [_answer(run.id, m) for m in marked])
         insert(con, "scores", [
             _Score(run.id, m.example.id, name, score.value, score.reason)
             for m in marked for name, score in m.scores.items()
@@ -160,6 +163,12 @@ QUESTIONS = """
 """
 
 
+def _answer(run_id: str, marked: Marked) -> _Answer:
+    """What was marked is kept beside what came, where thinking was taken off that."""
+    apart = None if marked.completion.thinking == "none" else marked.completion.text
+    return _Answer(run_id, marked.example.id, marked.completion_id, apart, marked.completion.thinking)
+
+
 def _example(suite_id: str, example: Example) -> _Example:
     return _Example(suite_id, example.id, example.cluster, example.input, example.target, example.slices)
 
@@ -175,13 +184,16 @@ class _Text:
 
 
 def texts(store: Store, run_id: str) -> dict[str, str]:
-    """A run's answers as text, by example id; failed ones are left out."""
-    return {example_id: text for example_id, (text, _) in outputs(store, run_id).items()}
+    """A run's answers as text, by example id; failed ones, and those cut before they came, are left out."""
+    sql = """select example_id, text, recorded_scores from v_completions
+             where run_id = ? and error is null and thinking not in ('cut', 'unclear')"""
+    return {row.example_id: row.text for row in store.fetch(_Text, sql, [run_id])}
 
 
 def outputs(store: Store, run_id: str) -> dict[str, tuple[str, str | None]]:
-    """`texts`, with the marks that came with a recorded answer, as JSON: logs may leave the text out."""
-    sql = "select example_id, text, recorded_scores from v_completions where run_id = ? and error is null"
+    """All that came, thinking too, and the marks that came with a recorded answer, as JSON: logs may have no text."""
+    sql = """select example_id, coalesce(raw, text) as text, recorded_scores from v_completions
+             where run_id = ? and error is null"""
     return {row.example_id: (row.text, row.recorded_scores) for row in store.fetch(_Text, sql, [run_id])}
 
 
@@ -193,10 +205,11 @@ class _TargetAndText:
 
 
 def answers(store: Store, run_id: str, metric: str) -> dict[str, tuple[str, str]]:
-    """(target, answer) of the examples of a run that have a score on `metric`, by example id."""
+    """(target, answer) of the examples of a run that have a score on `metric`, by example id, both without thinking."""
     sql = """select c.example_id, c.target, c.text from v_completions c join scores s using (run_id, example_id)
              where c.run_id = ? and s.metric = ? and s.value is not null order by c.example_id"""
-    return {row.example_id: (row.target, row.text) for row in store.fetch(_TargetAndText, sql, [run_id, metric])}
+    rows = store.fetch(_TargetAndText, sql, [run_id, metric])
+    return {row.example_id: (answer_of(row.target), row.text) for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +222,23 @@ def endings(store: Store, run_id: str) -> dict[str, Score]:
     """By example id 1 for an answer that ended by itself, else 0; failed ones are left out."""
     sql = "select example_id, finish = 'stop' as ended from v_completions where run_id = ? and error is null"
     return {row.example_id: Score(float(row.ended)) for row in store.fetch(_Ended, sql, [run_id])}
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """How many of a run's `n` answers came after thinking, and the mean of tokens written; None: not counted."""
+
+    n: int
+    thinking: int
+    tokens_out: float | None
+
+
+def thought(store: Store, run_id: str) -> Thought:
+    """How far a run's answers had thinking that was taken off; markers around nothing are none."""
+    sql = """select count(*) as n, count(*) filter (thinking in ('closed', 'cut')) as thinking,
+                nullif(avg(tokens_out), 0) as tokens_out from v_completions where run_id = ? and error is null"""
+    [row] = store.fetch(Thought, sql, [run_id])
+    return row
 
 
 def cut(store: Store, run_id: str) -> int:
@@ -300,11 +330,12 @@ class _Asked:
     seconds: float
     error: str | None
     scores: str | None
+    thinking: Thinking
 
 
 ASKED = """
-    select example_id, cluster_id, input, target, slices, completion_id, text, finish, tokens_in, tokens_out, c.seconds,
-        error, c.scores
+    select example_id, cluster_id, input, target, slices, completion_id, coalesce(a.answer, text) as text,
+        if(thinking = 'cut', 'length', finish) as finish, tokens_in, tokens_out, c.seconds, error, c.scores, thinking
     from answers a join runs r using (run_id) join completions c using (completion_id)
         join examples x using (suite_id, example_id)
     where a.run_id = ? order by a.example_id
@@ -324,6 +355,6 @@ def marked(store: Store, run: Run, prefix: str) -> Iterator[Marked]:
         example = Example(prefix + row.example_id, columns, row.target, row.cluster_id, slices)
         answer = Completion(
             row.text, row.finish, row.tokens_in, row.tokens_out, row.seconds, row.error,
-            json.loads(row.scores or "null"),
+            json.loads(row.scores or "null"), thinking=row.thinking,
         )  # fmt: skip
         yield Marked(example, row.completion_id, answer, {primary: own[primary], **own})

@@ -114,7 +114,7 @@ def left_by(spec: ModelSpec, method: str, out: Path) -> ModelSpec:
     """The model a finished training leaves: what is to be examined, as it would be deployed."""
     kind = METHODS[method]
     if kind.leaves == "weights":
-        return ModelSpec(str(out), dtype=spec.dtype)
+        return ModelSpec(str(out), dtype=spec.dtype, template_settings=spec.template_settings)
     if kind.leaves == "reward model":  # it marks answers; what gives them is as it was
         return spec
     return replace(spec, adapter=str(out), load_in="4bit" if kind.four_bit else spec.load_in)

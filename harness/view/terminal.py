@@ -20,6 +20,7 @@ from reports.sections.verdict import minds
 if TYPE_CHECKING:
     from harness.decision.compare import Comparison
     from harness.view.run_diff import TwoRuns
+    from suites.model import Thinking
 
 LONGEST_ANSWER = 120  # characters
 
@@ -65,12 +66,17 @@ def show_two_runs(runs: TwoRuns) -> None:
     console.print(plain(f"{metric}: {len(runs.better):,} answers got better, {len(runs.worse):,} got worse"))
     for word, flips in runs.first().items():
         for flip in flips:
-            was, became = (
-                repr(clean(shorten(text, LONGEST_ANSWER))) for text in (flip.baseline_text, flip.candidate_text)
-            )
+            was = _answer(flip.baseline_text, flip.baseline_thinking)
+            became = _answer(flip.candidate_text, flip.candidate_thinking)
             console.print(plain(f"{word:6} {flip.example_id}: {was} -> {became}"))
     for gate in map(in_words, runs.gates):
         console.print(plain(f"{gate.name}: {gate.measured} ({gate.rule})"), Text(gate.status, STYLES[gate.status]))
+
+
+def _answer(text: str, thinking: Thinking) -> str:
+    """An answer in a line; of thinking that was taken off it only that there was some."""
+    shown = repr(clean(shorten(text, LONGEST_ANSWER)))
+    return shown + {"closed": " (after thinking)", "cut": " (cut while thinking)"}.get(thinking, "")
 
 
 def _cells(c: Comparison) -> list[str | int | None]:

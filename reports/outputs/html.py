@@ -25,6 +25,7 @@ POLICY = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; img-src data:; b
 
 WIDE = 5  # columns that a phone does not hold
 STATES = ("pass", "fail", "open", "block", "warn")
+FOLDED = ("prompt", "thinking")
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -114,12 +115,12 @@ def table_close(renderer: RendererHTML, tokens: Sequence[Token], index: int, opt
 
 
 def fence(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
-    """Text as it is; prompts are folded away until asked for."""
+    """Text as it is; prompts and thinking are folded away until asked for."""
     content = tokens[index].content
     shown = f"<pre>{html.escape(content)}</pre>\n"
-    if tokens[index].info != "prompt":
+    if tokens[index].info not in FOLDED:
         return shown
-    return f"<details><summary>prompt, {len(content):,} characters</summary>\n{shown}</details>\n"
+    return f"<details><summary>{tokens[index].info}, {len(content):,} characters</summary>\n{shown}</details>\n"
 
 
 def image(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:

@@ -9,7 +9,7 @@ from reports.data import Pictures, ReportData
 from reports.format.text import block, cell, contrast, table
 from reports.rows import FlipRow
 
-LONGEST_PROMPT, SHORT_PROMPT, OVERLAP = 1200, 200, 60  # characters
+LONGEST_PROMPT, LONGEST_THINKING, SHORT_PROMPT, OVERLAP = 1200, 1200, 200, 60  # characters
 EMPTY = "(empty)"
 MOST_KINDS = 10  # of mistakes, or parts of an exam
 
@@ -55,7 +55,17 @@ def _flip(row: FlipRow, above: dict[str, str]) -> str:
     header = ["wanted", *(f"{cell(arm)}: {value:.2f}" for arm, value in sides)]
     answers = contrast(row.baseline_text, row.candidate_text)
     answered = table(header, [[text or EMPTY for text in (cell(row.target), *answers)]])
-    return f"#### {cell(row.example_id)}\n\n{block(row.input)}\n\n{answered}{_prompts(row, above)}"
+    return f"#### {cell(row.example_id)}\n\n{block(row.input)}\n\n{answered}{_thinking(row)}{_prompts(row, above)}"
+
+
+def _thinking(row: FlipRow) -> str:
+    """All that came, of an answer that was marked without its thinking."""
+    sides = ((row.baseline_arm, row.baseline_raw), (row.candidate_arm, row.candidate_raw))
+    return "".join(
+        f"\n\nwritten by {cell(arm)}, with its thinking:\n\n{block(raw, 'thinking', LONGEST_THINKING)}"
+        for arm, raw in sides
+        if raw
+    )
 
 
 def _prompts(row: FlipRow, above: dict[str, str]) -> str:

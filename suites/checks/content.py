@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
 from suites.checks.material import Material
-from suites.data.formats import conversation_faults
+from suites.data.turns import conversation_faults
 from suites.model import Message
+from suites.similarity.identity import media_columns
 from suites.types import Example, Finding
 
 # Special tokens of common chat templates. In a row's text they begin or end a turn that nobody meant.
@@ -197,7 +198,9 @@ def unreviewed(material: Material) -> list[Finding]:
 
 def diversity(material: Material) -> list[Finding]:
     """How varied the training inputs are: their lengths, their openings, and how many of their word pairs are new."""
-    whole = [text for text in material.plain.get("train", ()) if text]
+    rows = material.splits.get("train", ())
+    plain_texts = zip(material.plain.get("train", ()), rows, strict=True)
+    whole = [text for text, example in plain_texts if text and not media_columns(example)]
     if len(whole) < 2:
         return []
     plain = [text.split(" ") for text in whole[:: -(-len(whole) // DIVERSITY_ROWS)]]

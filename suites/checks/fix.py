@@ -5,54 +5,102 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
-from suites.checks.leaks import find_alike, questions
+from suites.checks.judgements import judgements
+from suites.checks.leaks import SEEN, find_alike, overlap_name, questions
 from suites.checks.material import Material
+from suites.checks.table import FIXABLE
 from suites.data.examples import grouped
-from suites.data.readers import BOM
+from suites.data.readers import BOM, delimiter
 from suites.errors import UserError
 from suites.types import Example
 
 LOG = "removed.jsonl"
+MOST_REMOVED = 0.5
+"""The largest share of a training file that is left out without a person's word."""
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """A training row that is left out, why, and the row that shows it."""
+    """A training row that is left out, the check that finds it and why, and the row that shows it."""
 
     id: str
+    check: str
     reason: str
     like: str
     input: str
     target: str
 
 
-def removals(material: Material) -> list[Removal]:
-    """The training rows to leave out, in their order, each with the first reason that applies.
+class Reason(NamedTuple):
+    """A check, what it says of a row, and the id of the row that shows it."""
+
+    check: str
+    says: str
+    like: str
+
+
+def removals(material: Material, checks: Collection[str] = FIXABLE) -> list[Removal]:
+    """The training rows to leave out, in their order, each with the first reason that applies, of these checks.
 
     Of rows with the same input and target the first is kept. Of rows with the same input and different targets none is:
     which of them is right is not known. Rows that are only nearly the same as another training row are kept.
     """
     train = material.splits.get("train", ())
-    removed: dict[int, tuple[str, str]] = {}
+    removed: dict[int, Reason] = {}
+    for at, reason in (*_judged(material), *_seen(material), *_repeated(material)):
+        if reason.check in checks:
+            removed.setdefault(at, reason)
+    return [Removal(train[at].id, *removed[at], train[at].input, train[at].target) for at in sorted(removed)]
+
+
+def _judged(material: Material) -> Iterator[tuple[int, Reason]]:
+    """Rows that a column marks as bad answers, or as not to be learnt."""
+    train = {"train": material.splits.get("train", ())}
+    found = judgements(replace(material, splits=train))
+    marked = {row for finding in found if finding.check == "judged_rows" for row in finding.rows}
+    for at, example in enumerate(train["train"]):
+        if example.id in marked:
+            yield at, Reason("judged_rows", "marked as not to be learnt", example.id)
+
+
+def _seen(material: Material) -> Iterator[tuple[int, Reason]]:
+    """Rows like one of an exam, which training must not have seen."""
     alike = find_alike(material)
     for before, exam in questions(material):
-        if before == "train":
-            for at, other in alike.seen(exam, "train").items():
-                removed.setdefault(at, (f"seen in {exam}", material.sources[exam][other].id))
-    rows = [(text, at) for at, text in enumerate(material.plain.get("train", ())) if text]
-    groups = grouped((text, str(at)) for text, at in rows)
-    for group in ([int(at) for at in members] for _, members in groups if len(members) > 1):
-        first = train[group[0]]
+        for how in SEEN if before == "train" else ():
+            for at, other in alike.hits[how, exam, "train"].items():
+                like = material.sources[exam][other].id
+                yield at, Reason(overlap_name(material, before, exam, how), f"seen in {exam}", like)
+
+
+def _repeated(material: Material) -> Iterator[tuple[int, Reason]]:
+    """Copies but for the first, and all rows of a contradiction."""
+    train = material.splits.get("train", ())
+    rows = [(text, str(at)) for at, text in enumerate(material.plain.get("train", ())) if text]
+    for group in ([int(at) for at in members] for _, members in grouped(rows) if len(members) > 1):
         clash = len({train[at].target.strip() for at in group}) > 1
         for at in group if clash else group[1:]:
-            like = next(other for other in group if other != at)
-            reason = "same input, another target" if clash else "same input and target"
-            removed.setdefault(at, (reason, train[like].id if clash else first.id))
-    return [Removal(train[at].id, *removed[at], train[at].input, train[at].target) for at in sorted(removed)]
+            like = next(other for other in group if other != at) if clash else group[0]
+            says = ("conflicts", "same input, another target") if clash else ("duplicates", "same input and target")
+            yield at, Reason(*says, train[like].id)
+
+
+def refuse_too_many(left_out: Sequence[Removal], total: int, where: str) -> None:
+    """Raise a UserError about `where` when more than `MOST_REMOVED` of `total` training rows would go."""
+    if total and len(left_out) > MOST_REMOVED * total:
+        first = left_out[0]
+        what = f"{len(left_out):,} of the {total:,} training rows would be left out, more than {MOST_REMOVED:.0%}"
+        why = ", ".join(f"{count:,} {reason}" for reason, count in summary(left_out).items())
+        fix = (
+            "look at what makes them alike: does the prompt show all that tells rows apart, every column that matters? "
+            f"Row {first.id} would go for {first.like}"
+        )
+        raise UserError(f"{what} ({why})", where, fix)
 
 
 def mend(path: Path, examples: Sequence[Example], left_out: Sequence[Removal], folder: Path) -> Path:
@@ -102,11 +150,12 @@ def _lines(content: bytes, _: Path) -> Pieces:
 def _records(content: bytes, path: Path) -> Pieces:
     """The header, and the rows as they stand in the file, which may be several lines long each."""
     lines = io.StringIO(content.decode(), newline="").readlines()
-    reader = csv.reader(lines, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
+    sign, named = delimiter(content.decode(), path)
+    reader = csv.reader(lines, delimiter=sign, strict=True)
     pieces: list[tuple[bytes, bool]] = []
     start = 0
     for number, row in enumerate(reader):
-        pieces.append(("".join(lines[start : reader.line_num]).encode(), bool(row) and number > 0))
+        pieces.append(("".join(lines[start : reader.line_num]).encode(), bool(row) and number > named))
         start = reader.line_num
     return pieces
 

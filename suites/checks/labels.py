@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 
 from suites.checks.material import Material, Splits
 from suites.metrics import table
 from suites.model import Completion
-from suites.types import Finding
+from suites.normalise import without_unseen
+from suites.types import Example, Finding
 
 FEW_SHOT_BELOW = 100
 COMPLEX_FROM, BEST_FROM = 500, 2000
@@ -15,6 +18,7 @@ SMALL_EXAM = 200
 # Targets are labels where there are few of them, and each is used several times.
 MOST_LABELS, LEAST_USES = 200, 5
 IMBALANCE, RARE = 20, 5
+LONGEST_LABEL = 60
 
 
 def sizes(material: Material) -> list[Finding]:
@@ -41,6 +45,14 @@ def label_counts(splits: Splits) -> Counter[str] | None:
     train = splits.get("train", ())
     counts = Counter(example.target.strip() for example in train)
     return counts if 2 <= len(counts) <= MOST_LABELS and len(train) >= LEAST_USES * len(counts) else None
+
+
+def label_names(train: Sequence[Example]) -> list[str] | None:
+    """The labels of training rows by name; `None` where targets are free text, JSON, or longer than a label is."""
+    counts = label_counts({"train": train})
+    if not counts or any(len(label) > LONGEST_LABEL or "\n" in label or label[:1] in "{[" for label in counts):
+        return None
+    return sorted(counts)
 
 
 def majority(material: Material) -> list[Finding]:
@@ -87,6 +99,40 @@ def unseen_labels(material: Material) -> list[Finding]:
             text = f"{len(unseen):,} of the {len(examples):,} {name} rows ask for {labels} that training never shows"
             findings.append(Finding("warn", "unseen_labels", text, tuple(unseen)))
     return findings
+
+
+def label_variants(material: Material) -> list[Finding]:
+    """Labels that differ by case, spaces or the form of their characters alone: to an exact metric, other answers."""
+    spelled: dict[str, Counter[str]] = {}
+    targets = Counter(example.target.strip() for examples in material.splits.values() for example in examples)
+    for target, count in targets.items():
+        spelled.setdefault(_folded(target), Counter())[target] += count
+    total = sum(map(Counter.total, spelled.values()))
+    several = {label: ways for label, ways in spelled.items() if len(ways) > 1}
+    if not several or not 2 <= len(spelled) <= MOST_LABELS or total < LEAST_USES * len(spelled):
+        return []
+    pairs = "; ".join(
+        " and ".join(_counted(material, way) for way, _ in ways.most_common()) for ways in several.values()
+    )
+    labels = "1 label is" if len(several) == 1 else f"{len(several)} labels are"
+    text = (
+        f"{labels} spelled in several ways: {pairs}; exact_match takes them for different answers, normalised_match not"
+    )
+    rare = {way for ways in several.values() for way, _ in ways.most_common()[1:]}
+    rows = tuple(e.id for examples in material.splits.values() for e in examples if e.target.strip() in rare)
+    return [Finding("warn", "label_variants", text, rows)]
+
+
+def _folded(label: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", without_unseen(label)).casefold().split())
+
+
+def _counted(material: Material, label: str) -> str:
+    """A spelling with the splits it stands in, so that it can be told from another that looks the same."""
+    counts = {name: sum(e.target.strip() == label for e in rows) for name, rows in material.splits.items()}
+    listed = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
+    quoted = shown(label) if label.isascii() else ascii(label)
+    return f"{quoted} ({listed})"
 
 
 def broken_targets(material: Material) -> list[Finding]:

@@ -12,6 +12,7 @@ import numpy as np
 from suites.checks.labels import shown
 from suites.checks.material import CALIBRATION, Material, ids
 from suites.data.examples import grouped
+from suites.similarity.identity import telling_columns
 from suites.similarity.near_duplicates import near_pairs
 from suites.similarity.shared_runs import WORDS, Texts, without_templates
 from suites.types import Example, Finding
@@ -60,7 +61,7 @@ def find_alike(material: Material) -> Alike:
     near = _near(bare, [*pairs, *((name, name) for name in material.splits)])
     hits: dict[tuple[How, str, str], Hits] = {}
     for (a, b), partners in near.items():
-        same = hits["same", a, b] = {} if a == b else _same(material.plain[a], material.plain[b])
+        same = hits["same", a, b] = {} if a == b else _same(*_comparable(material, a, b))
         hits["near", a, b] = {at: other for at, other in partners.items() if at not in same}
     for a, b in pairs:
         known = hits["same", a, b].keys() | hits["near", a, b].keys()
@@ -68,6 +69,13 @@ def find_alike(material: Material) -> Alike:
     short = {name: sum(text.count(" ") < WORDS - 1 for text in texts) for name, texts in material.plain.items()}
     changed = sum(x != y for name in bare for x, y in zip(bare[name], material.plain[name], strict=True))
     return Alike(hits, changed, short)
+
+
+def _comparable(material: Material, a: str, b: str) -> tuple[Sequence[str], Sequence[str]]:
+    """What two sources are compared by: all that is asked, or the input where one of them shows nothing else."""
+    alone = material.asks_input_only(a), material.asks_input_only(b)
+    texts = material.inputs if alone in ((True, False), (False, True)) else material.plain
+    return texts[a], texts[b]
 
 
 def _same(before: Sequence[str], exam: Sequence[str]) -> dict[int, int]:
@@ -106,12 +114,17 @@ def overlaps(material: Material) -> list[Finding]:
     alike = find_alike(material)
     findings = [*_duplicates(material, alike), *_conflicts(material)]
     for before, exam in questions(material):
-        kind = exam if exam in material.splits else "calibration" if exam == CALIBRATION else "exam"
         for how in SEEN:
             if hits := alike.hits[how, before, exam]:
-                name = f"{before}_{kind}_{'overlap' if how == 'same' else how}"
+                name = overlap_name(material, before, exam, how)
                 findings.append(_seen(material, before, exam, name, how, hits))
     return [*findings, *_limits(material, alike)]
+
+
+def overlap_name(material: Material, before: str, exam: str, how: How) -> str:
+    """The check that finds what an exam has in common with what was seen before it."""
+    kind = exam if exam in material.splits else "calibration" if exam == CALIBRATION else "exam"
+    return f"{before}_{kind}_{'overlap' if how == 'same' else how}"
 
 
 def _seen(material: Material, before: str, exam: str, check: str, how: How, hits: Hits) -> Finding:
@@ -129,11 +142,13 @@ def _duplicates(material: Material, alike: Alike) -> list[Finding]:
     """The same input twice in one split: a training set counts it double, a test set is smaller than it looks."""
     findings = []
     for name, examples in material.splits.items():
-        groups = [rows for _, rows in grouped(zip(material.plain[name], (e.id for e in examples), strict=True))]
-        groups = [rows for rows in groups if len(rows) > 1]
+        texts = grouped(zip(material.plain[name], (e.id for e in examples), strict=True))
+        groups = [rows for text, rows in texts if text and len(rows) > 1]
         if groups:
             extra = sum(len(rows) - 1 for rows in groups)
             text = f"{extra:,} of the {len(examples):,} {name} rows repeat another row's input"
+            if differ := telling_columns(examples, material.shown.get(name, ())):
+                text += f"; they differ in `{differ[0]}`: a prompt that shows {{{{ {differ[0]} }}}} tells them apart"
             findings.append(Finding("warn", "duplicates", text, tuple(chain(*groups))))
         if near := alike.hits["near", name, name]:
             at, other = min(near.items())
@@ -155,7 +170,7 @@ def _conflicts(material: Material) -> list[Finding]:
     for name, examples in material.splits.items():
         plain = material.plain[name]
         targets = grouped((text, e.target.strip()) for text, e in zip(plain, examples, strict=True))
-        clashing = {text for text, answers in targets if len(set(answers)) > 1}
+        clashing = {text for text, answers in targets if text and len(set(answers)) > 1}
         rows = tuple(e.id for text, e in zip(plain, examples, strict=True) if text in clashing)
         if rows:
             inputs = "1 input" if len(clashing) == 1 else f"{len(clashing):,} inputs"

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from suites.checks import agreement, bias, content, labels, leaks
+from suites.checks import agreement, bias, content, judgements, labels, leaks, media
 from suites.checks.material import Look, Material
 from suites.types import Finding
 
-Level = Literal["block", "warn", "info", "off"]
+Level = Literal["block", "warn", "info", "off", "fix"]
 ORDER = ("block", "warn", "info")
 
 
@@ -33,6 +33,13 @@ CHECKS: dict[str, Check] = {
     "duplicates": Check("the same input twice in one split", leaks.overlaps),
     "near_duplicates": Check("nearly the same input twice in one split", leaks.overlaps),
     "copies": Check("rows of an exam that ask the same, and so count as one piece of evidence"),
+    "unseen_media": Check("images, sound or video beside the text, which no model here is shown", media.media),
+    "judged_rows": Check("rows that a column marks as bad answers, or as not to be learnt", judgements.judgements),
+    "rated_rows": Check("rows rated in numbers, all of which count alike", judgements.judgements),
+    "masked_rows": Check("rows that say in a column which part of them is learnt", judgements.judgements),
+    "told_apart": Check("columns that tell rows apart where inputs repeat and no prompt is known"),
+    "left_out": Check("training rows that are left out, as the level `fix` of another check asks for"),
+    "near_groups": Check("rows nearly the same as most others, which no split can keep together"),
     "conflicts": Check("the same input with different targets", leaks.overlaps),
     "train_validation_overlap": Check("validation inputs that stand in the training set", leaks.overlaps),
     "train_validation_near": Check("validation inputs nearly the same as one of the training set", leaks.overlaps),
@@ -53,11 +60,16 @@ CHECKS: dict[str, Check] = {
     "unseen_leaks": Check(
         "what the search for leaks cannot see: paraphrases, and short inputs inside a longer text", leaks.overlaps
     ),
+    "unmade_prompt": Check("a prompt of the bar that cannot be made of these rows"),
+    "no_instruction": Check("prompts of the bar that do not say what to do"),
+    "unnamed_labels": Check("labels that no prompt of the bar names"),
+    "added_prompt": Check("a prompt that is added to the default bar: one that lists the labels"),
     "small_train": Check("fewer training rows than fine-tuning usually takes", labels.sizes),
     "small_test": Check("a test set that decides only large differences", labels.sizes),
     "majority": Check("what always giving the most common training target would score", labels.majority),
     "imbalance": Check("labels that training hardly shows beside others it shows all the time", labels.imbalance),
     "unseen_labels": Check("labels that an exam asks for and training never shows", labels.unseen_labels),
+    "label_variants": Check("one label in several spellings: case, spaces, Unicode forms", labels.label_variants),
     "broken_targets": Check("targets that the task's own metrics would not give full marks", labels.broken_targets),
     "unreviewed": Check("synthetic rows that name no reviewer", content.unreviewed),
     "roles": Check("conversations with a side missing, roles out of turn, or empty turns", content.roles),
@@ -72,6 +84,7 @@ CHECKS: dict[str, Check] = {
     "label_rates": Check("labels that go with a group in training", bias.label_rates),
     "chat_template": Check("conversations that the base's chat template refuses"),
     "double_bos": Check("rows that begin with two begin-of-text tokens"),
+    "long_prompts": Check("prompts that the base cannot read whole, with room for the answer"),
     "truncation": Check("rows that are longer than the training length"),
     "no_stop": Check("answers without a token that ends them"),
     "untrained": Check("rows in which nothing carries the loss"),
@@ -79,6 +92,10 @@ CHECKS: dict[str, Check] = {
     "equal_preferences": Check("preference pairs with the same answer chosen and rejected"),
     "longer_chosen": Check("how often the longer answer of a preference pair was chosen"),
 }
+
+
+FIXABLE = ("duplicates", "conflicts", "judged_rows", *(name for name in CHECKS if name.startswith("train_")))
+"""The checks whose level may be `fix`: the training rows that they find are left out, and the experiment goes on."""
 
 
 def looks() -> list[Look]:
@@ -92,7 +109,7 @@ def check(
     """Every finding about the material, the gravest first; `on_step` is called after each of `looks`.
 
     `levels` replaces a check's own level by name, the way `data.findings` does in the experiment file; what is `off`
-    is left out.
+    is left out. What `fix` has not mended, such as copies within an exam, keeps its own level.
     """
     findings: list[Finding] = []
     for look in looks():
@@ -107,5 +124,5 @@ def at_levels(findings: list[Finding], levels: Mapping[str, Level]) -> list[Find
     for finding in findings:
         level = levels.get(finding.check, finding.level)
         if level != "off":
-            kept.append(replace(finding, level=level))
+            kept.append(finding if level == "fix" else replace(finding, level=level))
     return sorted(kept, key=lambda finding: ORDER.index(finding.level))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from suites.data.formats import FORMATS, PLAIN, Fields, Format, recognise
+from suites.data.formats import FORMATS, PLAIN, RATED, Fields, Format, rating, recognise
 from suites.data.readers import is_whole, refuse_rows, scan
 from suites.errors import UserError
 from suites.metrics import table
@@ -59,22 +59,78 @@ def read_data(source: Path | str, columns: Mapping[str, str], slices: Sequence[s
     return DataFile(name, form.title if form else "nothing", _unique_ids(examples, source, rows, columns))
 
 
+def missing_columns(name: str, row: Json, columns: Mapping[str, str], slices: Sequence[str]) -> None:
+    """Raises UserError when a file with this first row is in no known format, or lacks a column."""
+    _format(name, row, columns, slices)
+
+
 def _format(source: Path | str, row: Json, columns: Mapping[str, str], slices: Sequence[str]) -> Format:
     """The format of a file by its first row. Raises UserError when there is none, or a column is missing."""
     form = recognise(row, columns)
     if form and form.read is None:
-        what = f"these are {form.title}, which say what is better, not what to answer"
-        raise UserError(what, str(source), "give a file of examples, or map `columns: {input: ..., target: ...}`")
+        raise _no_examples(form, source, row)
     wanted = {} if form else {name: columns.get(name, name) for name in PLAIN.needs}
     wanted |= {name: columns[name] for name in ("id", "cluster") if name in columns}
     wanted |= {name: name for name in slices}
     missing = [f"`{theirs}`" for theirs in wanted.values() if theirs not in row]
     if form is None or missing:
         known = "; ".join(f"{' and '.join(f.needs)} ({f.title})" for f in FORMATS.values() if f.read and f is not PLAIN)
-        fix = "map them in the experiment file, e.g. `data: {columns: {input: text, target: label}}`"
+        fix = f"map them, such as by `data: {{columns: {{{_guess(row, columns)}}}}}`"
         fix += "" if form else f"; or give {known}"
         raise UserError(f"no column {', '.join(missing)}; the file has {', '.join(map(str, row))}", f"{source}:1", fix)
     return form
+
+
+ANSWERS = (
+    "target",
+    "label",
+    "category",
+    "class",
+    "intent",
+    "team",
+    "answer",
+    "output",
+    "completion",
+    "response",
+    "summary",
+)
+"""What people call the column with the answer, the likeliest first."""
+
+
+def _guess(row: Json, columns: Mapping[str, str]) -> str:
+    """A mapping of the file's own columns that may be meant, for a sentence: the longest text is the question."""
+    texts = [name for name, value in row.items() if isinstance(value, str)]
+    target = columns.get("target", "target")
+    if target not in row:
+        target = next((name for known in ANSWERS for name in row if str(name).lower() == known), "...")
+    rest = [name for name in texts if name != target]
+    asked = "input" if "input" in rest else max(rest, key=lambda name: len(row[name]), default="...")
+    return f"input: {asked}, target: {target}"
+
+
+def _no_examples(form: Format, source: Path | str, row: Json) -> UserError:
+    what = f"these are {form.title}, which say what is better, not what to answer"
+    learn = "learn from them as `data.preferences` with `training: {method: %s}`"
+    if form is not RATED:
+        check = "check a bare file by `harness check --preferences FILE`"
+        fix = f"{learn % 'dpo'} ({check}); or map `columns: {{input: ..., target: ...}}` to columns of text"
+        return UserError(what, str(source), fix)
+    column = rating(row)
+    fix = (
+        f"{learn % 'kto'}; or leave the bad answers out of the file; or, where `{column}` judges no answer, "
+        f"{_as_no_rating(row)}"
+    )
+    return UserError(f"{what} (`{column}`)", str(source), fix)
+
+
+def _as_no_rating(row: Json) -> str:
+    """How to say that a row with a truth value beside its answer is an example: a mapped column settles the format."""
+    turns = next((name for name in ("messages", "conversations") if name in row), None)
+    if turns:
+        return f"map `columns: {{messages: {turns}}}` (`--columns messages={turns}`)"
+    if isinstance(row.get("prompt"), str):
+        return "map `columns: {input: prompt, target: completion}` (`--columns input=prompt,target=completion`)"
+    return "rename it"
 
 
 def _example(form: Format, row: Json, columns: Mapping[str, str], slices: Sequence[str]) -> Example:

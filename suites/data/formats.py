@@ -9,22 +9,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from suites.data.readers import is_whole, kind
+from suites.data.turns import read_turn, taught, transcript, yes_or_no
 from suites.model import Message
 from suites.types import Json
 
-ROLES = {
-    **dict.fromkeys(("system", "developer"), "system"),
-    **dict.fromkeys(("user", "human"), "user"),
-    **dict.fromkeys(("assistant", "gpt", "model", "chatgpt", "bing", "bard", "function_call"), "assistant"),
-    **dict.fromkeys(("tool", "function", "observation"), "tool"),
-}
-KEPT = ("name", "tool_calls", "tool_call_id")  # what else a chat template may show of a turn
+RATINGS = ("label", "labels", "kto_tag", "desirable", "is_desirable")  # true: a good answer
 BESIDE_TEXT = {"text", "id", "cluster", "source"}  # beside other columns, `text` may be a question
 
 
@@ -52,13 +46,23 @@ class Fields:
             raise ValueError(f"column `{self.columns.get(name, name)}` is {kind(self.get(name))}, expected text")
         return text
 
+    def answer(self, name: str) -> str:
+        """A column as the text of an answer: an object or a list is an answer in JSON."""
+        value = self.get(name)
+        return as_json(value) if isinstance(value, dict | list) else self.text(name)
+
     def turns(self, name: str) -> list[Message]:
         """A column as chat messages. Raises ValueError that names the first turn which is none."""
         value = self.get(name)
         if not isinstance(value, list) or not value:
             actual = kind(value) if value != [] else "an empty list"
             raise ValueError(f"column `{self.columns.get(name, name)}` is {actual}, expected a list of turns")
-        return [_turn(number, turn) for number, turn in enumerate(value, 1)]
+        return [read_turn(number, turn) for number, turn in enumerate(value, 1)]
+
+    def lessons(self, *names: str) -> list[Message]:
+        """The columns as one conversation, up to the last answer that is to be learnt; see `turns.taught`."""
+        messages = [turn for name in names for turn in self.turns(name)]
+        return list(taught(messages, [turn for name in names for turn in self.get(name)]))
 
 
 def as_text(value: object) -> str | None:
@@ -68,43 +72,27 @@ def as_text(value: object) -> str | None:
     return value if isinstance(value, str) and is_whole(value) else None
 
 
-def _turn(number: int, value: Any) -> Message:
-    """A turn as `role` and `content`, from either spelling."""
-    if not isinstance(value, dict):
-        raise ValueError(f'turn {number} is {kind(value)}, expected {{"role": ..., "content": ...}}')
-    turn = {key: item for key, item in value.items() if item is not None}  # Parquet fills in what a turn lacks
-    who, what = ("role", "content") if "role" in turn else ("from", "value")
-    role = turn.get(who)
-    if not isinstance(role, str) or role not in ROLES:
-        shown = repr(role) if isinstance(role, str) else kind(role)
-        raise ValueError(f"turn {number} has the role {shown}, expected system, user, assistant or tool")
-    content = turn.get(what, "" if turn.get("tool_calls") else None)
-    if not isinstance(content, str) or not is_whole(content):
-        raise ValueError(f"turn {number}: `{what}` is {kind(content)}, expected text")
-    kept = {key: turn[key] for key in KEPT if key in turn}
-    if kept and not is_whole(json.dumps(kept, ensure_ascii=False, default=str)):
-        raise ValueError(f"turn {number}: {' or '.join(kept)} has half a character (a lone surrogate)")
-    return cast(Message, {"role": ROLES[role], "content": content, **kept})
+def as_json(value: object) -> str:
+    """A value as the JSON that an answer is written in. Raises ValueError for what JSON cannot hold."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except TypeError as error:
+        raise ValueError(f"an answer in JSON: {error}") from None
+    if not is_whole(text):
+        raise ValueError("an answer in JSON has half a character (a lone surrogate)")
+    return text
 
 
 def _plain(row: Fields) -> Lesson:
-    return Lesson(row.text("input"), row.text("target"))
+    return Lesson(row.text("input"), row.answer("target"))
 
 
 def _chat(row: Fields) -> Lesson:
-    """OpenAI's `weight: 0` takes the loss off an answer: what follows the last weighted one teaches nothing."""
-    messages = row.turns("messages")
-    weights = [turn.get("weight") for turn in row.get("messages")]
-    if wrong := [weight for weight in weights if weight not in (None, 0, 1)]:
-        raise ValueError(f"a turn has the weight {wrong[0]!r}, expected 0 or 1")
-    learnt = [end for end, weight in enumerate(weights, 1) if messages[end - 1]["role"] == "assistant" and weight != 0]
-    if messages[-1]["role"] == "assistant" and not learnt:
-        raise ValueError("every answer has the weight 0, expected one to learn")
-    return lesson(messages[: learnt[-1]] if messages[-1]["role"] == "assistant" else messages)
+    return lesson(row.lessons("messages"))
 
 
 def _sharegpt(row: Fields) -> Lesson:
-    return lesson([*_system(row), *row.turns("conversations")])
+    return lesson([*_system(row), *row.lessons("conversations")])
 
 
 def _alpaca(row: Fields) -> Lesson:
@@ -113,9 +101,9 @@ def _alpaca(row: Fields) -> Lesson:
     question = "\n\n".join(part for part in (row.text("instruction"), about) if part)
     turns = [*_system(row), *_history(row.get("history"))]
     if not turns:
-        return Lesson(question, row.text("output"))
+        return Lesson(question, row.answer("output"))
     said: list[Message] = [*turns, {"role": "user", "content": question}]
-    return lesson([*said, {"role": "assistant", "content": row.text("output")}])
+    return lesson([*said, {"role": "assistant", "content": row.answer("output")}])
 
 
 def _system(row: Fields) -> list[Message]:
@@ -134,9 +122,9 @@ def _history(value: Any) -> list[Message]:
 
 
 def _completion(row: Fields) -> Lesson:
-    if isinstance(row.get("prompt"), list) or isinstance(row.get("completion"), list):
-        return lesson([*row.turns("prompt"), *row.turns("completion")])
-    return Lesson(row.text("prompt"), row.text("completion"))
+    if any(isinstance(row.get(name), list) for name in ("prompt", "completion")):
+        return lesson(row.lessons("prompt", "completion"))
+    return Lesson(row.text("prompt"), row.answer("completion"))
 
 
 def _text(row: Fields) -> Lesson:
@@ -155,48 +143,17 @@ def lesson(messages: Sequence[Message]) -> Lesson:
     return Lesson(transcript(before), last["content"], tuple(before))
 
 
-def transcript(messages: Iterable[Message]) -> str:
-    """What was said as one text, the system message aside: a lone question as it is, else a line of roles."""
-    said = [message for message in messages if message["role"] != "system"]
-    if [message["role"] for message in said] == ["user"]:
-        return said[0]["content"]
-    return "\n\n".join(f"{message['role']}: {message['content']}" for message in said)
-
-
-def conversation_faults(messages: Sequence[Message]) -> list[str]:
-    """What is odd about a conversation that can be read: one side missing, roles that do not alternate, empty turns."""
-    faults = [
-        f"turn {number} ({message['role']}) is empty"
-        for number, message in enumerate(messages, 1)
-        if not message["content"].strip() and "tool_calls" not in message
-    ]
-    roles = [message["role"] for message in messages]
-    faults += [f"there is no {role} turn" for role in ("user", "assistant") if role not in roles]
-    faults += [
-        f"turn {number} has the unknown role {role!r}" for number, role in enumerate(roles, 1) if role not in ROLES
-    ]
-    late = [number for number, role in enumerate(roles, 1) if role == "system" and number > 1]
-    faults += [f"turn {number} is a system message after the start" for number in late]
-    spoken = [(number, role) for number, role in enumerate(roles, 1) if role != "system"]
-    if spoken and spoken[0][1] in ("assistant", "tool"):
-        faults.append(f"the {spoken[0][1]} speaks first")
-    for (first, before), (number, role) in pairwise(spoken):
-        if role == before and role != "tool":  # several tools may answer one call
-            faults.append(f"turns {first} and {number} are both the {role}'s")
-    if spoken and spoken[-1][1] != "assistant":
-        faults.append(f"the last turn is the {spoken[-1][1]}'s")
-    return faults
-
-
 @dataclass(frozen=True, slots=True)
 class Format:
     """A shape of rows: what a person calls it, the columns it is known by, and how a row is read. Without `read` it is
-    no format of examples: preferences and ratings say what is better, not what to answer."""
+    no format of examples: preferences and ratings say what is better, not what to answer. Beside a `rateable` answer, a
+    truth value in one of `RATINGS` says whether it is a good one."""
 
     title: str
     about: str
     needs: tuple[str, ...]
     read: Callable[[Fields], Lesson] | None
+    rateable: bool = False
 
 
 FORMATS: dict[str, Format] = {
@@ -211,48 +168,72 @@ FORMATS: dict[str, Format] = {
         "a list of turns with `role` and `content`; the last answer is learnt",
         ("messages",),
         _chat,
+        rateable=True,
     ),
     "sharegpt": Format(
         "ShareGPT conversations",
         "a list of turns with `from` and `value`, beside a `system` message if there is one",
         ("conversations",),
         _sharegpt,
+        rateable=True,
     ),
     "alpaca": Format(
         "Alpaca instructions",
         "an instruction and what to answer; `input`, `system` and `history` are put before it",
         ("instruction", "output"),
         _alpaca,
+        rateable=True,
     ),
     "pairs": Format(
         "preference pairs (DPO)", "the better and the worse of two answers to a prompt", ("chosen", "rejected"), None
     ),
+    "openai_pairs": Format(
+        "preference pairs (OpenAI)",
+        "`input.messages`, and the better and the worse answer to them",
+        ("preferred_output", "non_preferred_output"),
+        None,
+    ),
     "rated": Format(
-        "rated answers (KTO)", "an answer to a prompt, and whether it is good", ("prompt", "completion", "label"), None
+        "rated answers (KTO)",
+        "an answer to a prompt, or a conversation, and whether it is good: true or false in `label`, `labels`, "
+        "`kto_tag` or `desirable`",
+        ("prompt", "completion", "label"),
+        None,
     ),
     "completion": Format(
         "prompts and completions",
         "a prompt and its completion, each a text or a list of turns",
         ("prompt", "completion"),
         _completion,
+        rateable=True,
     ),
     "text": Format("plain text", "a text to go on training with; it asks nothing", ("text",), _text),
 }
 PLAIN, TEXT, PAIRS, RATED = (FORMATS[name] for name in ("plain", "text", "pairs", "rated"))
 
 
-def recognise(names: Iterable[str], columns: Mapping[str, str]) -> Format | None:
-    """The format of a row with these columns, the first in `FORMATS` that fits; `columns` maps our names to theirs.
+def recognise(row: Json, columns: Mapping[str, str]) -> Format | None:
+    """The format of a row, the first in `FORMATS` that fits; `columns` maps our names to theirs.
 
     A mapped column settles it: with `{input: text}` only formats that have an `input` are looked for.
     """
-    theirs = set(names)
-    forms = FORMATS.values()
-    for form in [form for form in forms if set(form.needs) & columns.keys()] or forms:
-        if {columns.get(name, name) for name in form.needs} <= theirs and (
-            form is not TEXT or _only_text(theirs, columns)
+    mapped = [form for form in FORMATS.values() if set(form.needs) & columns.keys()]
+    forms = [form for form in mapped or FORMATS.values() if form is not RATED]
+    for form in forms:
+        if {columns.get(name, name) for name in form.needs} <= row.keys() and (
+            form is not TEXT or _only_text(set(row), columns)
         ):
-            return form
+            return RATED if form.rateable and not mapped and rating(row) else form
+    return RATED if not mapped and "completion" in row and rating(row) else None
+
+
+def rating(row: Json) -> str | None:
+    """The column that says whether the row's answer is good: true or false, or 1 or 0 where that can be no class."""
+    for name in RATINGS:
+        sure = "completion" in row or not name.startswith("label")
+        value = row.get(name)
+        if yes_or_no(value) is not None and (sure or isinstance(value, bool) or str(value).strip().isalpha()):
+            return name
     return None
 
 

@@ -43,9 +43,10 @@ def is_dataset(source: Path | str) -> bool:
     return (Path(source) / "state.json").is_file()
 
 
-def rows(source: Path | str) -> list[Json]:
-    """All rows. Raises UserError for a dataset that cannot be found or read."""
-    records: list[Json] = _load(source).to_list()
+def rows(source: Path | str, most: int | None = None) -> list[Json]:
+    """All rows, or the first so many. Raises UserError for a dataset that cannot be found or read."""
+    data = _load(source)
+    records: list[Json] = (data if most is None else data.select(range(min(most, len(data))))).to_list()
     return records
 
 

@@ -10,15 +10,15 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TypeVar
 
-from suites.data.formats import PAIRS, RATED, Fields, Format, recognise
-from suites.data.readers import is_whole, kind, read_rows, refuse_rows
+from suites.data.formats import PAIRS, RATED, RATINGS, Fields, Format, rating, recognise
+from suites.data.readers import first_row, is_whole, kind, read_rows, refuse_rows
+from suites.data.turns import yes_or_no
 from suites.errors import UserError
 from suites.model import Message
 from suites.types import Json, Preference, Rated, Vote
 
 ANNOTATORS = ("annotator", "reviewer")
 VOTES: Mapping[str, Vote] = {"chosen": "chosen", "rejected": "rejected", "tie": "tie"}
-LABELS = {"true": True, "false": False}
 
 Read = TypeVar("Read", Preference, Rated)
 
@@ -26,11 +26,12 @@ Read = TypeVar("Read", Preference, Rated)
 def read_preferences(source: Path | str) -> tuple[Preference, ...]:
     """Pairs with the columns `chosen`, `rejected` and mostly `prompt`, as text or as chat messages.
 
-    Without a prompt it is what both answers begin with. What annotators said is a list `votes` ("chosen", "rejected" or
-    "tie", or {"annotator": ..., "vote": ...}), or one row per annotator, named in a column `annotator` or `reviewer`:
-    rows of the same pair become one, the way round most of them chose. Raises UserError that lists all bad rows.
+    OpenAI's preference files are read too. Without a prompt it is what both answers begin with. What annotators said
+    is a list `votes` ("chosen", "rejected" or "tie", or {"annotator": ..., "vote": ...}), or one row per annotator,
+    named in a column `annotator` or `reviewer`: rows of the same pair become one, the way round most of them chose.
+    Raises UserError that lists all bad rows.
     """
-    rows = read_rows(source)
+    rows = [(where, _named(row)) for where, row in read_rows(source)]
     _expect(PAIRS, rows, source)
     pairs, bad = _read_each(rows, _preference)
     refuse_rows(bad, source)
@@ -38,7 +39,10 @@ def read_preferences(source: Path | str) -> tuple[Preference, ...]:
 
 
 def read_rated(source: Path | str) -> tuple[Rated, ...]:
-    """Answers with the columns `prompt`, `completion` and `label` (true: good). Raises UserError for all bad rows."""
+    """Answers with the columns `prompt`, `completion` and `label` (true: good), or conversations with a rating.
+
+    Raises UserError for all bad rows.
+    """
     rows = read_rows(source)
     _expect(RATED, rows, source)
     rated, bad = _read_each(rows, _rated)
@@ -49,10 +53,18 @@ def read_rated(source: Path | str) -> tuple[Rated, ...]:
     return tuple(unique)
 
 
+def read_compared(source: Path | str) -> tuple[tuple[Preference, ...], tuple[Rated, ...]]:
+    """Pairs, or rated answers, whichever the first row is. Raises UserError for all bad rows."""
+    first = first_row(source)
+    if first is not None and recognise(first, {}) is RATED:
+        return (), read_rated(source)
+    return read_preferences(source), ()
+
+
 def _expect(wanted: Format, rows: Sequence[tuple[str, Json]], source: Path | str) -> None:
     """The first row says what a file is, as it does for examples."""
     form = recognise(rows[0][1], {}) if rows else None
-    if rows and form is not wanted:
+    if rows and form is not wanted and not set(wanted.needs) <= rows[0][1].keys():
         given = form.title if form else f"columns {', '.join(map(str, rows[0][1]))}"
         raise UserError(f"no {wanted.title}: found {given}", f"{source}:1", f"name them {', '.join(wanted.needs)}")
 
@@ -71,18 +83,43 @@ def _read_each(
     return items, bad
 
 
+def _named(row: Json) -> Json:
+    """A row of OpenAI's preference files under the names of a pair; any other as it is."""
+    asked = row.get("input")
+    if "preferred_output" not in row or not isinstance(asked, Mapping):
+        return row
+    rest = {name: value for name, value in row.items() if name != "input"}
+    given = {"chosen": row["preferred_output"], "rejected": row.get("non_preferred_output")}
+    return {**rest, "prompt": asked.get("messages"), **given}
+
+
 def _rated(row: Fields) -> Rated:
-    label = row.get("label")
-    good = label if isinstance(label, bool) else LABELS.get(label.strip().lower()) if isinstance(label, str) else None
+    column = rating(row.row) or next((name for name in RATINGS if name in row.row), RATINGS[0])
+    label = row.get(column)
+    good = yes_or_no(label)
     if good is None:
         shown = repr(label) if isinstance(label, str) and is_whole(label) else kind(label)
-        raise ValueError(f"column `label` is {shown}, expected true or false")
-    if isinstance(row.get("prompt"), list):
-        prompt, completion = row.turns("prompt"), _answer(row.turns("completion"), "completion")
-    else:
-        prompt, completion = _as_turns(row.text("prompt")), row.text("completion")
+        raise ValueError(f"column `{column}` is {shown}, expected true or false")
+    prompt, completion = _rated_answer(row)
     identity = _identity(row, prompt, completion, good)
     return Rated(identity, tuple(prompt), completion, good, row.row)
+
+
+def _rated_answer(row: Fields) -> tuple[list[Message], str]:
+    """What is asked and the answer, in any shape of examples, or in `prompt` and `completion`."""
+    if "completion" not in row.row:
+        form = recognise({name: value for name, value in row.row.items() if name not in RATINGS}, {})
+        if form is None or form.read is None:
+            raise ValueError("there is no answer that is rated, expected `prompt` and `completion`")
+        lesson = form.read(row)
+        return list(lesson.turns or _as_turns(lesson.input)), lesson.target
+    if isinstance(row.get("completion"), list):
+        prompt = row.turns("prompt") if row.get("prompt") else []
+        *before, answer = row.turns("completion")
+        return [*prompt, *before], _answer([answer], "completion")
+    if isinstance(row.get("prompt"), list):
+        return row.turns("prompt"), row.text("completion")
+    return _as_turns(row.text("prompt") if row.get("prompt") is not None else ""), row.text("completion")
 
 
 def _preference(row: Fields) -> Preference:
@@ -100,7 +137,7 @@ def _pair(row: Fields) -> tuple[list[Message], str, str]:
             return prompt, chosen, rejected
         shared = _shared_text(chosen, rejected)
         return _as_turns(shared), chosen[len(shared) :], rejected[len(shared) :]
-    ours, theirs = row.turns("chosen"), row.turns("rejected")
+    ours, theirs = _whole(row, "chosen"), _whole(row, "rejected")
     given = row.get("prompt")
     prompt = [] if given is None else row.turns("prompt") if isinstance(given, list) else _as_turns(row.text("prompt"))
     shared_turns = _shared_turns(ours, theirs)
@@ -108,6 +145,14 @@ def _pair(row: Fields) -> tuple[list[Message], str, str]:
         prompt = []
     rest = ours[len(shared_turns) :], theirs[len(shared_turns) :]
     return [*prompt, *shared_turns], _answer(rest[0], "chosen"), _answer(rest[1], "rejected")
+
+
+def _whole(row: Fields, column: str) -> list[Message]:
+    """The turns of an answer. Raises ValueError where the last of them is marked as not to be learnt."""
+    turns = row.turns(column)
+    if len(row.lessons(column)) < len(turns):
+        raise ValueError(f"column `{column}` ends with an answer that is marked as not to be learnt")
+    return turns
 
 
 def _as_turns(prompt: str) -> list[Message]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,17 +49,25 @@ def read_rows(source: Path | str) -> list[Row]:
     return rows
 
 
-def scan(source: Path | str) -> list[Scanned]:
-    """Like `read_rows`, with the reason in place of a row that cannot be read. Raises UserError for a bad file."""
+def first_row(source: Path | str) -> Json | None:
+    """The first row that can be read; None where there is none. Raises UserError for a bad file."""
+    return next((row for _, row in scan(source, most=1) if not isinstance(row, str)), None)
+
+
+def scan(source: Path | str, most: int | None = None) -> list[Scanned]:
+    """Like `read_rows`, with the reason in place of a row that cannot be read. Raises UserError for a bad file.
+
+    `most` is how many are wanted; the others are not looked at.
+    """
     if hub.is_dataset(source):
-        rows = hub.rows(source)
+        rows = hub.rows(source, most)
         return [(f"{Path(source).name}: row {number}", row) for number, row in enumerate(rows, 1)]
     path = Path(source)
     readers = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".tsv": _csv, ".parquet": _parquet}
     try:
         if path.suffix not in readers:
             raise UserError(f"unknown kind of data file: {path.name}", str(path), f"use one of {', '.join(readers)}")
-        return list(readers[path.suffix](path))
+        return list(itertools.islice(readers[path.suffix](path), most))
     except FileNotFoundError:
         raise UserError("no such file", str(path), "check the path; it is relative to the experiment file") from None
     except OSError as error:
@@ -186,9 +196,10 @@ def _csv(path: Path) -> Iterator[Scanned]:
         raise _not_utf8(path, content, error) from None
     # Python's own limit is shorter than many a prompt; it holds for the whole process, so it is only ever raised.
     csv.field_size_limit(max(csv.field_size_limit(), len(content)))
-    reader = csv.reader(text, delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
+    sign, named = delimiter(text.getvalue(), path)
+    reader = csv.reader(text, delimiter=sign, strict=True)
     try:
-        header = next(reader, [])
+        header = next(itertools.islice(reader, named, None), [])
         for name in sorted({name for name in header if header.count(name) > 1}):
             yield f"{path.name}:1", f"the header names `{name}` twice"
         for row in reader:
@@ -199,6 +210,25 @@ def _csv(path: Path) -> Iterator[Scanned]:
                 yield where, dict(zip(header, row, strict=True))
     except csv.Error as error:
         yield f"{path.name}:{reader.line_num}", str(error)
+
+
+def delimiter(text: str, path: Path) -> tuple[str, int]:
+    """What divides the columns of a table, and how many lines before the header say so (`sep=;`, as Excel writes it).
+
+    The sign that the file's name promises, or the first that divides the header and the first rows into equally many
+    columns, two at least.
+    """
+    usual = "\t" if path.suffix == ".tsv" else ","
+    if said := re.match(r'"?sep=([,;|\t])"?\r?\n', text, re.IGNORECASE):
+        return said[1], 1
+    for sign in dict.fromkeys((usual, ",", ";", "\t", "|")):
+        try:
+            rows = list(itertools.islice(csv.reader(io.StringIO(text, newline=""), delimiter=sign, strict=True), SHOWN))
+        except csv.Error:
+            continue
+        if len(widths := {len(row) for row in rows if row}) == 1 and widths.pop() > 1:
+            return sign, 0
+    return usual, 0
 
 
 def _not_utf8(path: Path, content: bytes, error: UnicodeDecodeError) -> UserError:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from suites.errors import UserError
 from suites.normalise import normalise
+from suites.similarity.identity import asked
 from suites.types import Example
 
 PULL = 0.1  # more would keep shares closer to the row, and let the side follow from the position of a row
@@ -24,15 +25,17 @@ def split(
     *,
     links: Links = (),
     keep: Mapping[str, str] | None = None,
+    columns: Sequence[str] = (),
 ) -> dict[str, tuple[Example, ...]]:
     """Set aside a share of the examples for each name in `shares`; the rest comes back under `train`.
 
-    Whole groups go to one side, see `_groups`, and each target is spread over the sides like the whole. Rows are placed
-    in their order and only by what came before, so that rows added at the end move none. `keep` has the sides of ids
+    `columns` are those that the prompt shows beside the input. Whole groups go to one side, see `_groups`, and each
+    target is spread over the sides like the whole. Rows are placed in their order and only by what came before, so that
+    rows added at the end move none. `keep` has the sides of ids
     from an earlier split; they stay there, unless a new row ties two of them together: then all are held out.
     """
     sides = {**shares, "train": max(0.0, 1 - sum(shares.values()))}
-    assignment = _assign(examples, sides, _groups(examples, by, links), seed, keep or {})
+    assignment = _assign(examples, sides, _groups(examples, by, links, columns), seed, keep or {})
     parts: dict[str, list[Example]] = {name: [] for name in sides}
     for example, side in zip(examples, assignment, strict=True):
         parts[side].append(example)
@@ -40,11 +43,17 @@ def split(
 
 
 def folds(
-    examples: Sequence[Example], count: int, by: str | None = None, seed: int = 0, *, links: Links = ()
+    examples: Sequence[Example],
+    count: int,
+    by: str | None = None,
+    seed: int = 0,
+    *,
+    links: Links = (),
+    columns: Sequence[str] = (),
 ) -> list[tuple[Example, ...]]:
     """`count` test folds for cross-validation: each example in exactly one, groups whole, targets spread evenly."""
     sides = {str(fold): 1 / count for fold in range(count)}
-    assignment = _assign(examples, sides, _groups(examples, by, links), seed, {})
+    assignment = _assign(examples, sides, _groups(examples, by, links, columns), seed, {})
     return [tuple(e for e, side in zip(examples, assignment, strict=True) if side == fold) for fold in sides]
 
 
@@ -102,17 +111,17 @@ def _draw(weights: Mapping[str, float], key: str) -> str:
     return max(weights, key=lambda name: weights[name])
 
 
-def _groups(examples: Sequence[Example], by: str | None, links: Links) -> list[int]:
+def _groups(examples: Sequence[Example], by: str | None, links: Links, shown: Sequence[str]) -> list[int]:
     """For each example the number of its group: those tied, also through others, by the same value of column `by` (or
-    cluster), by the same input, or by a link."""
+    cluster), by all that is asked being the same, or by a link."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     first: dict[tuple[str, str], int] = {}
     rows, columns = [one for one, _ in links], [other for _, other in links]
-    for index, example in enumerate(examples):
+    for index, (example, question) in enumerate(zip(examples, asked(examples, shown), strict=True)):
         keys = [("origin", _origin(example, by))]
-        if text := normalise(example.input or example.target):
+        if text := normalise(question):
             keys.append(("text", text))
         for key in keys:
             rows.append(index)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from suites import normalise
+from suites import normalise, reasoning
 from suites.errors import UserError
 from suites.metrics import bleu, corpus_level, evaluate_bridge, json_values, last_number, recorded, text
 from suites.metrics.corpus_level import CorpusMetric
@@ -98,13 +98,22 @@ def build(name: str, schema: Schema | None = None) -> Mark:
 def checked(name: str, mark: Mark) -> Mark:
     """`mark`, which gives `Score(None, reason)` to answers that failed to arrive and in place of what is no score.
 
+    So does an answer that never came because its thinking was cut, unless its mark came with it. Of an answer and of a
+    target that still have their thinking, what follows it is marked.
     NaN is greater than every limit to DuckDB and fails every comparison in Python, so it must not pass for a number.
     """
+
+    came_along = name.startswith("recorded:")
 
     def marked(example: Example, completion: Completion) -> Score:
         if completion.error:
             return Score(None, completion.error)
-        score = mark(example, completion)
+        if completion.thinking == "none":
+            completion = reasoning.bare(completion)
+        if completion.thinking in reasoning.NO_ANSWER and not came_along:
+            return Score(None, reasoning.NO_ANSWER[completion.thinking])
+        target = reasoning.answer_of(example.target)
+        score = mark(example if target == example.target else replace(example, target=target), completion)
         if score.value is None or 0 <= score.value <= 1:
             return score
         return Score(None, f"{name} gave {score.value}, not a number in [0, 1]")
@@ -115,5 +124,5 @@ def checked(name: str, mark: Mark) -> Mark:
 @cache
 def code_digest() -> str:
     """sha256 of the code that marks, so that answers marked by another version of it are marked anew."""
-    files = sorted([*Path(__file__).parent.glob("*.py"), Path(normalise.__file__)])
+    files = sorted([*Path(__file__).parent.glob("*.py"), Path(normalise.__file__), Path(reasoning.__file__)])
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

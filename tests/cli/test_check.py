@@ -1,16 +1,18 @@
 """`harness check`: findings for people and machines, exit codes, bare files, mending, and leaks in the decision."""
 
 import json
+import os
 
 import pytest
 import tiny_models
 import yaml
-from workspaces import decided, recorded_experiment, run, select, write_jsonl
+from workspaces import decided, opened, recorded_experiment, run, select, tiny_training, write_jsonl
 
 from harness.cli.main import main
 from harness.view import terminal
 from reports.outputs import markdown
 
+ANSWER = {"role": "assistant", "content": "yes"}
 TEXT = "please send the blue paper lamp of my order to the other address that I gave you last week"
 
 
@@ -172,3 +174,97 @@ def test_plain_text_has_no_input_to_miss(capsys, tmp_path):
     _, out, err = checked(capsys, "--train", path, "--json")
     assert "plain text, 3 rows" in err
     assert "empty_input" not in out
+
+
+def training_here(folder, **findings):
+    """An experiment that trains on 20 rows, three of which the exam asks and two of which are copies."""
+    path = tiny_training(folder, tiny_models.build("qwen2", folder / "base"))
+    exam = [json.loads(line) for line in (folder / "test.jsonl").read_text().splitlines()]
+    own = [{"id": f"n{i}", "input": f"{i * 7919 % 997} of my own {i}", "target": "order"} for i in range(15)]
+    seen = [{**row, "id": f"seen {row['id']}"} for row in exam[:3]]
+    write_jsonl(folder / "train.jsonl", [*own, *seen, *({**row, "id": f"{row['id']} again"} for row in own[:2])])
+    content = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**content, "data": {**content["data"], "findings": findings}}))
+    return path
+
+
+def test_a_leak_that_blocks_names_the_setting_and_the_line_that_go_on(capsys, tmp_path):
+    path = training_here(tmp_path)
+    code, _, err = checked(capsys, path)
+    assert code == 6
+    assert "`data.findings: {train_test_overlap: fix}`, which is on record" in err
+    [line] = [i for i, text in enumerate(path.read_text().splitlines(), 1) if "train.jsonl" in text]
+    assert f"--fix {os.path.relpath(tmp_path / 'mended')}` and in line {line} `train: mended/train.jsonl`" in err
+
+
+def test_training_rows_that_the_exam_asks_are_left_out_on_record_and_the_run_goes_on(capsys, tmp_path):
+    path = training_here(tmp_path, train_test_overlap="fix", duplicates="fix", train_test_near="off")
+    code, out, _ = checked(capsys, path, "--json")
+    found = {finding["check"]: finding for finding in json.loads(out)}
+    assert code == 0
+    text = "5 of the 20 training rows are left out, as `data.findings` asks: 3 seen in test, 2 same input and target"
+    assert found["left_out"]["message"] == text
+    assert found["left_out"]["rows"] == ["seen test0", "seen test1", "seen test2", "n0 again", "n1 again"]
+    assert "train_test_overlap" not in found
+    assert [example.id for example in opened(path).splits["train"]] == [f"n{i}" for i in range(15)]
+
+
+def test_prompts_that_the_base_cannot_read_whole_are_found_before_anything_runs(capsys, tmp_path):
+    path = tiny_training(tmp_path, tiny_models.build("qwen2", tmp_path / "base"))
+    content = yaml.safe_load(path.read_text())
+    rows_ = [{"id": f"{i}", "input": f"{i} " + "word " * 400 * (i < 2), "target": "order"} for i in range(30)]
+    write_jsonl(tmp_path / "test.jsonl", rows_)
+    content["baselines"] = ["zero_shot", {"few_shot": {"shots": 32}}]
+    path.write_text(yaml.safe_dump(content))
+    code, out, _ = checked(capsys, path, "--json")
+    own, *few = [finding for finding in json.loads(out) if finding["check"] == "long_prompts"]
+    assert (code, own["level"], own["rows"]) == (6, "block", ["0", "1"])
+    assert "2 of the 30 test prompts" in own["message"]
+    assert "256 tokens with 4 for the answer" in own["message"]
+    assert {finding["level"] for finding in few} == {"warn"}
+    assert "12 of the 12 validation prompts of few-shot 32" in few[0]["message"]
+    assert "ask for fewer `shots`" in few[0]["message"]
+
+
+def test_most_of_the_training_rows_are_never_left_out(capsys, tmp_path):
+    path = training_here(tmp_path, train_test_overlap="fix")
+    write_jsonl(tmp_path / "train.jsonl", [*map(json.loads, (tmp_path / "test.jsonl").read_text().splitlines())])
+    code, _, err = checked(capsys, path)
+    assert (code, "40 of the 40 training rows would be left out, more than 50%" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"secrets": "fix"}, "`data.findings.secrets` cannot be `fix`, which leaves out training rows: duplicates, "),
+        ({"duplicates": "fix"}, "this candidate has learnt from its rows already"),
+    ],
+)
+def test_rows_are_left_out_where_they_have_not_been_learnt_from(capsys, tmp_path, settings, sentence):
+    path = leaky(tmp_path / "x", gains=10, seen=(3,), findings=settings)
+    code, _, err = checked(capsys, path)
+    assert (code, sentence in err) == (2, True)
+
+
+def test_a_folder_is_checked_by_its_experiment_file_or_by_its_data_files(capsys, files, tmp_path, monkeypatch):
+    code, out, err = checked(capsys, tmp_path)
+    assert (code, "train_test_overlap" in out) == (6, True)
+    assert "train.jsonl: inputs and targets, 6 rows" in err
+    assert checked(capsys, files[0])[0] == 0, "one file alone is taken for training rows"
+    path = leaky(tmp_path / "x", gains=10, seen=(), findings={"small_train": "off"})
+    monkeypatch.chdir(path.parent)
+    code, out, _ = checked(capsys, ".", "--json")
+    assert (code, "exam_power" in out) == (0, True)
+    path.rename("other.yaml")
+    assert checked(capsys, ".")[0] == 0
+    (tmp_path / "x" / "third.yaml").write_text("experiment: x\n")
+    code, _, err = checked(capsys, ".")
+    assert (code, "2 files that could be the experiment" in err) == (2, True)
+    (tmp_path / "empty").mkdir()
+    assert "no experiment file in the folder" in checked(capsys, tmp_path / "empty")[2]
+
+
+def test_a_file_of_rated_answers_is_read_where_preferences_are(capsys, tmp_path):
+    rated = [{"messages": [{"role": "user", "content": f"{i}?"}, ANSWER], "label": i > 0} for i in range(3)]
+    code, _, err = checked(capsys, "--preferences", write_jsonl(tmp_path / "rated.jsonl", rated))
+    assert (code, err) == (0, "rated.jsonl: rated answers, 3, of which 2 are good\n")

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from harness.config.schema import json_schema
+from harness.experiment import specs
 from harness.experiment.load import load_experiment
 from suites.errors import UserError
 
@@ -62,13 +63,16 @@ FILES = {
 }
 
 
+COLUMNS = ("input", "target", "text", "label", "customer_id", "plan", "language")
+
+
 @pytest.fixture
 def load(tmp_path):
     """Write an experiment file among the files it may point at, and load it."""
 
     def write(text):
         for name in ("train", "validation", "test", "answers", "labels"):
-            (tmp_path / f"{name}.jsonl").write_text("{}\n")
+            (tmp_path / f"{name}.jsonl").write_text(json.dumps(dict.fromkeys(COLUMNS, "x")) + "\n")
         for name, content in FILES.items():
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(content)
@@ -161,6 +165,54 @@ def test_every_problem_is_listed_at_once_with_its_line(refusal):
     ]
 
 
+def test_files_columns_and_metrics_are_looked_up_beside_settings_that_are_wrong(refusal):
+    message = refusal(
+        "experiment: x\n"
+        "model: x/y\n"
+        "data:\n"
+        "  train: train.jsonl\n"
+        "  test: tset.jsonl\n"
+        "  split: {validation: 0.1, by: custmer_id}\n"
+        "task:\n"
+        "  prompt: 'Route {{ txt }} of {{ nowhere }}'\n"
+        "  metrics: [exact_mtch, 'evaluate:none_such']\n"
+        "baselines: [{few_shot: {shotz: 3}}, {few_shots: {}}, zero_shot]\n"
+    )
+    has = "the file has input, target, text, label, customer_id, plan, language"
+    lines = problems(message)
+    assert lines[0].startswith("line 5: `data.test` no such file: ")
+    assert lines[1:5] == [
+        f"line 6: `data.split.by: custmer_id`: unknown column; did you mean `customer_id`? {has}",
+        f"line 8: the prompt shows `{{{{ nowhere }}}}`: unknown column; {has}",
+        f"line 8: the prompt shows `{{{{ txt }}}}`: unknown column; did you mean `text`? {has}",
+        "line 9: `exact_mtch`: unknown metric; did you mean `exact_match`?",
+    ]
+    assert lines[5].startswith("line 9: cannot load the evaluate metric 'none_such'")
+    assert lines[6:] == [
+        "line 10: `baselines.0.few_shot.shotz` unknown setting; did you mean `shots`?",
+        "line 10: `baselines.1.few_shots` unknown setting; did you mean `few_shot`?",
+    ]
+
+
+def test_a_prompt_that_is_not_there_or_no_text_is_told_once(refusal, tmp_path):
+    files = "experiment: x\nmodel: x/y\ndata: {train: train.jsonl, test: test.jsonl}\nbaselines: [zero_shot]\n"
+    [line] = problems(refusal(f"{files}task: {{prompt: nowhere.md}}\n"))
+    assert line.startswith("line 5: `task.prompt` no such file: ")
+    (tmp_path / "latin.md").write_bytes("Grüße".encode("latin-1"))
+    assert problems(refusal(f"{files}task: {{prompt: latin.md}}\n")) == [
+        "line 5: `task.prompt` is not UTF-8 text: latin.md; save it as UTF-8"
+    ]
+
+
+def test_columns_that_are_missing_are_told_with_a_mapping_of_those_that_are_there(refusal, tmp_path):
+    files = "experiment: x\nmodel: x/y\ndata:\n  train: own/rows.csv\n  test: own/rows.csv\n  validation: train.jsonl\n"
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "rows.csv").write_text("Question;Team\nWhere is my parcel?;delivery\n")
+    train, test = problems(refusal(files))
+    assert train.startswith("line 4: `data.train` no column `input`, `target`; the file has Question, Team; map them")
+    assert "such as by `data: {columns: {input: Question, target: Team}}`" in test
+
+
 @pytest.mark.parametrize(
     ("wrong", "expected"),
     [
@@ -178,6 +230,10 @@ def test_every_problem_is_listed_at_once_with_its_line(refusal):
         ("task: {metrics: ['recorded:acc']}", "line 5: `recorded:acc` is a mark of recorded answers; a model that is"),
         ("task: {metrics: [json_schema]}", "line 5: the metric json_schema needs `task.schema`"),
         ("candidate: {path: own-suite}", "an experiment has either `training:` or `candidate:`"),
+        (
+            "candidate: {recorded: answers.jsonl, chat_template_kwargs: {enable_thinking: true}}",
+            "recorded answers are replayed as they are; leave it out",
+        ),
         ("candidate: {path: a, made_with: {shots: 1}}", "`candidate` `made_with` is for recorded answers"),
         ("baselines: [{zero_shot: , made_with: {a: 1}}]", "`baselines.0` `made_with` is for recorded answers"),
         ("candidate: {path: a, recorded: b}", "`candidate` a candidate is exactly one of a folder, recorded answers"),
@@ -327,8 +383,9 @@ def test_a_file_that_is_no_text_and_a_file_that_is_not_there_are_refused(refusal
     assert "not valid YAML" in refusal("a: \x07\n")
     with pytest.raises(UserError, match=r"no such file: nope\.yaml"):
         load_experiment(tmp_path / "nope.yaml")
-    with pytest.raises(UserError, match="cannot read the experiment file"):
-        load_experiment(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="no experiment file in the folder"):
+        load_experiment(tmp_path / "empty")
 
 
 def test_anchors_that_hold_themselves_or_explode_end_in_an_ordinary_refusal(refusal):
@@ -425,3 +482,32 @@ def test_every_section_of_the_schema_says_what_it_is():
 def test_paths_may_be_given_as_text_or_path(load, tmp_path):
     load(SMALLEST)
     assert load_experiment(str(tmp_path / "experiment.yaml")).folder == Path(tmp_path).resolve()
+
+
+@pytest.mark.parametrize(
+    ("candidate", "asked"),
+    [
+        ("{endpoint: 'http://localhost:8000/v1', name: tuned}", (("enable_thinking", False),)),  # as the model is
+        ("{endpoint: 'http://localhost:8000/v1', name: tuned, chat_template_kwargs: {}}", ()),
+        (
+            "{endpoint: 'http://localhost:8000/v1', name: tuned, chat_template_kwargs: {thinking_budget: 3}}",
+            (("thinking_budget", 3),),
+        ),
+    ],
+)
+def test_a_candidate_is_asked_of_its_template_what_the_model_is_unless_it_says_so(load, candidate, asked):
+    model = "{endpoint: 'http://localhost:8000/v1', name: base, chat_template_kwargs: {enable_thinking: false}}"
+    experiment = load(
+        f"experiment: e\nmodel: {model}\ndata: {{test: test.jsonl}}\nbaselines: [zero_shot]\ncandidate: {candidate}\n"
+    )
+    assert specs.base_spec(experiment).template_settings == (("enable_thinking", False),)
+    assert specs.candidate_spec(experiment).template_settings == asked
+
+
+def test_a_setting_of_the_template_that_is_left_out_changes_no_id(load):
+    plain, asked = (
+        load(SMALLEST.replace("some-org/some-model", model))
+        for model in ("m/m", "{name: m/m, chat_template_kwargs: {a: 1}}")
+    )
+    assert "chat_template_kwargs" not in json.dumps(plain.frozen())
+    assert plain.id != asked.id

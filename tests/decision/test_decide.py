@@ -13,7 +13,7 @@ from harness.config.policy import Policy
 from harness.decision.compare import Comparison, Question, compare, slices_of
 from harness.decision.decide import Verdict, decide
 from harness.decision.gates import Gate, Measured, Rule, gate_id
-from harness.decision.wording import in_words, lost, measured, measured_sentence, roughly, settle
+from harness.decision.wording import in_words, lost, measured, measured_sentence, roughly, settle, some
 from suites.types import Example, Score
 
 OK = Gate("data", "validity", "pass", Rule("data"), Measured(words="0 findings"))
@@ -284,6 +284,10 @@ def test_inconclusive_names_what_is_open_and_says_what_is_not() -> None:
 @pytest.mark.parametrize(("count", "told"), [(-3, 1), (0, 1), (7, 7), (99, 99), (101, 110), (317_564, 320_000)])
 def test_a_count_worked_out_from_an_estimate_is_no_more_exact_than_it(count: int, told: int) -> None:
     assert roughly(count) == told
+
+
+def test_more_examples_than_any_exam_has_are_not_counted() -> None:
+    assert [some(count) for count in (8, 1_234, 1_000_000, 1_000_001)] == ["8", "1,300", "1,000,000", "over 1,000,000"]
 
 
 def test_an_open_regression_suite_says_how_much_data_would_settle_it() -> None:

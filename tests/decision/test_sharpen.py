@@ -38,11 +38,15 @@ def test_what_is_known_is_least_squares_over_clusters_of_the_part() -> None:
     assert known.narrowing < 1
 
 
-@pytest.mark.parametrize("missing", ["the prompt's in the part", "the prompt's elsewhere", "the candidate's"])
+@pytest.mark.parametrize(
+    "missing", ["the prompt's in the part", "the prompt's elsewhere", "the candidate's", "the candidate's answer"]
+)
 def test_a_missing_mark_tells_nothing(missing: str) -> None:
     prompt, tuned = scores(PROMPT), scores(TUNED)
     if missing == "the candidate's":
         tuned["e7"] = Score(None)
+    elif missing == "the candidate's answer":
+        del tuned["e7"]
     else:
         del prompt["e7" if "part" in missing else "e300"]
     assert known_of_part(PART, WHOLE, prompt, tuned) == Sharpening()

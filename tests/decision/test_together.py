@@ -142,7 +142,7 @@ def test_a_mean_that_may_be_either_says_what_would_settle_it() -> None:
 @pytest.mark.parametrize(
     ("difference", "low", "high", "more"),
     [
-        (-0.01, -0.025, 0.005, "1,500"),  # .01 inside the margin: (1.96 + .8416)^2 (.015 / 1.96)^2 / .01^2 = 4.6 times
+        (-0.01, -0.025, 0.001, "1,500"),  # .01 inside the margin: (1.96 + .8416)^2 (.015 / 1.96)^2 / .01^2 = 4.6 times
         (-0.03, -0.06, -0.015, "1,500"),  # as far outside it, the upper end as near
         (-0.02, -0.03, -0.01, "no number of examples"),
     ],

@@ -101,6 +101,15 @@ def test_inspect_samples() -> None:
     assert picture.question == found["sky 2/2"].question, "message ids and attachments say nothing"
 
 
+def test_inspect_keeps_thinking_apart_and_so_do_we(tmp_path: Path) -> None:
+    log = eval_logs.inspect_log([True])
+    thought = [{"type": "reasoning", "reasoning": "so"}, {"type": "reasoning", "reasoning": "x", "redacted": True}]
+    log["samples"][0]["output"]["choices"][0]["message"]["content"] = [*thought, {"type": "text", "text": "Yes"}]
+    (tmp_path / "log.json").write_text(json.dumps(log))
+    [answer] = read(str(tmp_path / "log.json")).answers
+    assert (answer.completion, answer.reasoning) == ("Yes", "so")
+
+
 def test_inspect_samples_that_failed_keep_their_reason_and_have_no_marks() -> None:
     found = answers(str(CASES / "inspect.json"))
     assert (found["sky 2/2"].error, found["sky 2/2"].scores) == ("RateLimitError: 429", {})

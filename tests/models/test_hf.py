@@ -180,6 +180,25 @@ def test_prompt_leaves_out_thinking_as_the_answer_does(base: Callable[[str], Pat
     assert chat.render_answer([user("hello")], "hi") == "hi<|im_end|>\n"
 
 
+def test_what_a_template_is_asked_for_is_part_of_what_answers(base: Callable[[str], Path]) -> None:
+    plain, thinks = (HFModel(ModelSpec(str(base("qwen3")), template_settings=asked)) for asked in ((), THINKS))
+    assert thinks.render(prompts()[0]).endswith("<|im_start|>assistant\n")
+    assert thinks.identity.template == plain.identity.template + ' {"enable_thinking": true}'
+    same = ChatTokenizer(base("qwen3"), settings=(("enable_thinking", False),))  # as it is asked for anyway
+    assert same.hash == plain.identity.template
+
+
+THINKS = (("enable_thinking", True),)
+
+
+def test_markers_of_thinking_are_kept_where_other_special_tokens_are_not(base: Callable[[str], Path]) -> None:
+    chat = ChatTokenizer(base("qwen2"))
+    chat.tokenizer.add_special_tokens({"additional_special_tokens": ["[THINK]", "[/THINK]"]})
+    ids = chat.encode("<|im_start|>[THINK]one two[/THINK]three<|im_end|>")
+    assert chat.decode(ids) == "[THINK]one two[/THINK]three"
+    assert chat.decode(chat.encode("<|im_start|>one two<|im_end|>")) == "one two"
+
+
 def test_same_prompt_is_asked_once_and_progress_is_told(base: Callable[[str], Path]) -> None:
     seen: list[tuple[int, Completion]] = []
     answers = hf(base("llama")).generate(

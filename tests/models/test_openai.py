@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -117,6 +118,37 @@ def test_answers_come_back_in_order_a_few_at_a_time(server: Server) -> None:
 def test_cut_answer_says_so(server: Server) -> None:
     server.behave = lambda number, body: answer("long", "length")
     assert ask(server)[0].finish == "length"
+
+
+def test_thinking_of_a_server_stands_apart_from_the_text(server: Server) -> None:
+    message = {"role": "assistant", "content": "No", "reasoning_content": "so"}
+    body = json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode()
+    server.behave = lambda number, _: (200, {}, body)
+    assert (ask(server)[0].text, ask(server)[0].reasoning) == ("No", "so")
+
+
+def test_what_the_template_is_asked_for_goes_to_the_server_and_is_part_of_what_answers(server: Server) -> None:
+    probes: list[dict[str, Any]] = []
+
+    def able(body: dict[str, Any]) -> Reply:
+        probes.append(body)
+        return answer("{}")
+
+    server.able = able
+    ask(server, template_settings=(("enable_thinking", False),))
+    assert [body["chat_template_kwargs"] for body in (probes[0], *server.bodies)] == [{"enable_thinking": False}] * 2
+    spec = ModelSpec(base="tiny", endpoint=server.url)
+    asked = replace(spec, template_settings=(("enable_thinking", False),))
+    assert OpenAIModel(spec).identity.template == ""
+    assert OpenAIModel(asked).identity.template_settings == '{"enable_thinking": false}'
+
+
+def test_a_server_that_takes_no_template_settings_says_so_before_it_is_asked(server: Server) -> None:
+    server.able = lambda body: (400, {}, b'{"error": "unknown field chat_template_kwargs"}')
+    with pytest.raises(UserError, match="unknown field") as refused:
+        ask(server, template_settings=(("enable_thinking", False),))
+    assert "else leave them out" in refused.value.fix
+    assert not server.bodies
 
 
 def test_busy_server_is_given_the_time_it_asks_for(server: Server) -> None:

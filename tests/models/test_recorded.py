@@ -62,12 +62,16 @@ def test_identity_follows_the_file(tmp_path: Path) -> None:
         (b'{"id": "a", "completion": "\xff"}', "not UTF-8: byte 0xff at column 28"),
         ('["a"]', "found a list, expected an object"),
         ('{"completion": "x"}', "id is missing or null, expected text"),
-        ('{"id": 7, "completion": "x"}', "id is a number, expected text"),
+        ('{"id": true, "completion": "x"}', "id is true or false, expected text"),
         ('{"id": "", "completion": "x"}', "id is empty, expected text"),
         ('{"id": "a"}', "completion is missing or null, expected text"),
         ('{"id": "a", "completion": {"x": 1}}', "completion is an object, expected text"),
+        ('{"id": "a", "completion": "x", "token_in": 3}', "unknown key 'token_in'; did you mean `tokens_in`?"),
+        (
+            '{"custom_id": "a", "response": {"body": {"choices": []}}}',
+            "the response of the batch holds no chat completion",
+        ),
         ('{"id": "a", "completion": "x", "finish": "eof"}', "finish is 'eof', expected 'stop' or 'length'"),
-        ('{"id": "a", "completion": "x", "answer": "y"}', "unknown key 'answer'"),
         ('{"id": "a", "completion": "x", "seconds": NaN}', "NaN is not a number JSON allows"),
         ('{"id": "a", "completion": "x", "seconds": -1}', "seconds is a number -1, expected a number from 0"),
         ('{"id": "a", "completion": "x", "seconds": 1e999}', "seconds is a number inf, expected a number from 0"),
@@ -90,6 +94,30 @@ def test_bad_line_is_named(line: str | bytes, problem: str, tmp_path: Path) -> N
     assert f"{file}:2: " in told.value.where
     assert problem in told.value.where
     assert told.value.what.startswith("1 lines")
+
+
+def test_an_openai_batch_output_is_read_by_its_custom_ids(tmp_path: Path) -> None:
+    usage = {"prompt_tokens": 41, "completion_tokens": 3, "total_tokens": 44}
+    choice = {"index": 0, "message": {"role": "assistant", "content": "No", "refusal": None}, "finish_reason": "stop"}
+    body = {"object": "chat.completion", "choices": [choice], "usage": usage}
+    cut = {**body, "choices": [{**choice, "finish_reason": "length"}]}
+    refused = {"status_code": 429, "body": {"error": {"message": "Rate limit", "code": "rate_limit_exceeded"}}}
+    file = write(
+        tmp_path,
+        {"id": "batch_1", "custom_id": "a", "response": {"status_code": 200, "body": body}, "error": None},
+        {"id": "batch_2", "custom_id": "b", "response": refused, "error": None},
+        {"id": "batch_4", "custom_id": "d", "response": {"status_code": 200, "body": cut}, "error": None},
+        {"id": "batch_3", "custom_id": "c", "response": None, "error": {"code": "batch_expired", "message": "Late."}},
+    )
+    answers = read_answers(file)
+    assert (answers["a"].text, answers["a"].tokens_in, answers["a"].tokens_out) == ("No", 41, 3)
+    assert [answers[i].finish for i in "ad"] == ["stop", "length"]
+    assert [answers[i].error for i in "bc"] == ["rate_limit_exceeded: Rate limit", "batch_expired: Late."]
+
+
+def test_other_keys_are_left_unread_and_numbers_are_ids(tmp_path: Path) -> None:
+    file = write(tmp_path, {"id": 7, "completion": "x", "answer": "y"}, {"custom_id": "a", "completion": "z"})
+    assert {name: answer.text for name, answer in read_answers(file).items()} == {"7": "x", "a": "z"}
 
 
 def test_all_bad_lines_are_counted_and_twenty_shown(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,18 @@ def test_a_plan_counts_clusters_and_says_what_it_assumes(tmp_path: Path) -> None
     assert copies.needs > 5 * questions.needs  # ten rows a cluster: 1 + 9 * 0.5
     assert "in 40 clusters (taken to be alike by 0.5, ICC)" in copies.says
     assert "clusters" not in questions.says
+
+
+def test_recorded_answers_to_one_question_about_many_passages_are_many_questions(tmp_path):
+    answers = ["no"] * 40 + ["yes"] * 20
+    path = recorded_experiment(tmp_path, answers, ["yes"] * 60, regression=[], inputs=["Is it a complaint?"] * 60)
+    rows = [json.loads(line) for line in (tmp_path / "test.jsonl").read_text().splitlines()]
+    told = [
+        {**row, "letter": f"letter {i * 7919 % 997} about {i}", "target": ["yes", "no"][i % 2]}
+        for i, row in enumerate(rows)
+    ]
+    write_jsonl(tmp_path / "test.jsonl", told)
+    session = run(path)
+    assert len({example.cluster for example in session.splits["test"]}) == 60
+    [found] = [f for f in experiments.findings(session.store, session.id) if f.check == "told_apart"]
+    assert "rows are told apart by `letter` as well" in found.message

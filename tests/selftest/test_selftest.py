@@ -122,6 +122,7 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "constant candidate": "invalid by constant answers",
         "shifted prompt": "invalid by plausible, aligned",
         "wrapped prompt": by_name(outcomes)["wrapped prompt"].got,
+        "thinking prompt": "deploy, told: thinking, prompts tried",
         "no suite asked": by_name(outcomes)["no suite asked"].got,
         "judge likes length": "judge is advisory",
         "few labelled pairs": "judge is advisory",
@@ -345,7 +346,7 @@ def test_marks_that_do_not_depend_on_the_answers_are_no_mutant(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("settings", "apply"), [({"policy": {"stop_early": True}}, 23), ({"task": {"metrics": ["macro_f1"]}}, 18)]
+    ("settings", "apply"), [({"policy": {"stop_early": True}}, 24), ({"task": {"metrics": ["macro_f1"]}}, 19)]
 )
 def test_an_exam_that_stops_early_or_has_a_metric_of_its_own_is_tested_too(
     settings: dict[str, Any], apply: int, tmp_path: Path

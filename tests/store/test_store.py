@@ -89,10 +89,10 @@ def test_a_number_that_is_not_finite_is_refused_and_nothing_of_its_batch_lands(s
 
 def test_the_tables_refuse_nonsense_even_from_sql(store):
     for sql in (
-        "insert into completions values ('k', 'p', 't', 'stop', 1, 1, 'nan'::double, null, null)",
+        "insert into completions values ('k', 'p', 't', 'stop', 1, 1, 'nan'::double, null, null, '')",
         "insert into scores values ('r', 'e', 'm', 1.5, '')",
         "insert into scores values ('r', 'e', 'm', null, '')",
-        "insert into completions values ('k', 'p', 't', 'halted', 1, 1, 0.1, null, null)",
+        "insert into completions values ('k', 'p', 't', 'halted', 1, 1, 0.1, null, null, '')",
     ):
         with store.connect() as con, pytest.raises(duckdb.ConstraintException):
             con.execute(sql)
@@ -432,6 +432,18 @@ def test_a_second_evaluation_asks_the_model_nothing(store):
     assert len(first.asked) == 6
     assert second.asked == []
     assert select(store, "select sum(n) as n from v_runs") == [{"n": None}], "a run belongs to no experiment by itself"
+
+
+def test_what_came_is_kept_and_read_without_its_thinking_the_next_time_too(store):
+    first, second = Oracle("<think>so</think>w1"), Oracle("<think>so</think>w1")
+    run = take(store, first)
+    assert runs.texts(store, run.id)["e3"] == "w1: question 3"
+    assert runs.thought(store, run.id).thinking == 6
+    prompts = [ARM.prompter.prompt(example) for example in EXAMPLES]
+    answers = Cached(second, store).generate(prompts, run.generation)
+    assert (answers[3].text, answers[3].reasoning, second.asked) == ("w1: question 3", "so", [])
+    assert select(store, "select count(*) as n from completions where text like '<think>so</think>w1%'") == [{"n": 6}]
+    Store(store.path)
 
 
 def test_the_same_question_asked_twice_in_a_suite_is_put_to_the_model_once(store):

@@ -201,6 +201,49 @@ PLANTED = {
         ("r0", "r1"),
         "1 input of the test set, 2 rows, with different targets",
     ),
+    "unseen_media": (
+        "block",
+        {"train": [*clean(1, "a"), *with_columns(rows(("<image>Which desk?", "x")), images=["1.jpg"])]},
+        ("r0",),
+        "1 of the 2 train rows come with images, sound or video (`images`)",
+    ),
+    "judged_rows": (
+        "block",
+        {
+            "train": [
+                *with_columns(rows(("a", "x"), ("b", "y")), label=1),
+                *with_columns(rows(("c", "y"), prefix="b"), label=0),
+            ]
+        },
+        ("b0",),
+        "1 of the 3 train rows are marked by `label` as not to be learnt, or as bad answers; `judged_rows: fix`",
+    ),
+    "rated_rows": (
+        "block",
+        {
+            "train": [
+                *with_columns(rows(("a", "x")), reward="0.5"),
+                *with_columns(rows(("b", "y"), prefix="b"), reward=2),
+            ]
+        },
+        ("r0",),
+        "the train rows are rated by `reward`, from 0.5 to 2, and all count alike",
+    ),
+    "masked_rows": (
+        "block",
+        {"train": with_columns(rows(("a", "x"), ("b", "x")), masks=[[0, 1], None])},
+        ("r0",),
+        "1 of the 2 train rows say by `masks` which part is learnt",
+    ),
+    "label_variants": (
+        "warn",
+        {
+            "train": rows(*[("a", "billing"), ("b", "Straße")] * 5),
+            "test": rows(("c", "Billing "), ("d", "STRASSE"), prefix="t"),
+        },
+        ("t0", "t1"),
+        "2 labels are spelled in several ways: 'billing' (train 5) and 'Billing' (test 1); 'Stra\\xdfe' (train 5) and",
+    ),
     "small_train": ("warn", {"train": clean(99, "a")}, (), "99 training rows"),
     "small_test": ("warn", {"test": clean(SMALL_EXAM - 1, "c")}, (), "199 test rows"),
     "majority": (
@@ -217,8 +260,20 @@ def material(data):
 
 
 # What a tokenizer finds is planted in test_training_row_checks.py, the rest in test_check_command.py.
-BY_TOKENIZER = {"chat_template", "double_bos", "truncation", "no_stop", "untrained", "prompt_prefix"}
-BY_COMMAND = {"copies", "roles", "equal_preferences", "longer_chosen"}
+BY_TOKENIZER = {"long_prompts", "chat_template", "double_bos", "truncation", "no_stop", "untrained", "prompt_prefix"}
+BY_COMMAND = {
+    "unmade_prompt",
+    "told_apart",
+    "added_prompt",
+    "no_instruction",
+    "unnamed_labels",
+    "copies",
+    "left_out",
+    "near_groups",
+    "roles",
+    "equal_preferences",
+    "longer_chosen",
+}
 
 
 def test_every_check_has_a_planted_case():
@@ -286,3 +341,42 @@ def test_targets_of_a_long_majority_are_shown_shortened():
     [found] = [finding for finding in check(Material(splits)) if finding.check == "majority"]
     assert "y" * 57 + "..." in found.message
     assert "y" * 58 not in found.message
+
+
+def judged(examples, **shown):
+    found = check(Material({"train": examples}, shown=shown))
+    return {f.check: f.rows for f in found if f.check in ("judged_rows", "rated_rows", "masked_rows")}
+
+
+YES_NO = rows(*[("a", "yes"), ("b", "no"), ("c", "yes"), ("d", "no")])
+
+
+def test_the_number_of_a_class_judges_no_answer():
+    assert judged(with_columns(YES_NO, label=[1, 0, 1, 0])) == {}
+    assert judged(with_columns(YES_NO, rating=["yes", "no", "yes", "no"])) == {}, "the target itself"
+    assert judged(with_columns(YES_NO, label=[7, 3, 7, 9])) == {}, "of many classes"
+    assert judged(with_columns(YES_NO, labels=["a", "b", "c", "d"])) == {}
+
+
+def test_what_says_that_an_answer_is_bad_is_found_by_any_name_and_word():
+    for column, values in (
+        ("label", [1, 0, 0, 1]),
+        ("thumbs", ["up", "down", "Down", "up"]),
+        ("reward", [1, -1, 0, 1.0]),
+    ):
+        assert judged(with_columns(YES_NO, **{column: values})) == {"judged_rows": ("r1", "r2")}
+    assert judged(with_columns(YES_NO, train=[True, None, "", False])) == {"judged_rows": ("r3",)}
+    assert judged(with_columns(YES_NO, desirable=True)) == {}
+    assert judged(with_columns(YES_NO, desirable=False)) == {"judged_rows": ("r0", "r1", "r2", "r3")}
+
+
+def test_numbers_that_differ_rate_and_one_for_all_does_not():
+    assert judged(with_columns(YES_NO, rating=["1", "5", "5", 4.5])) == {"rated_rows": ("r0", "r3")}
+    assert judged(with_columns(YES_NO, rating=5)) == {}
+    assert judged(with_columns(YES_NO, rating=["1", "5", "5", "none"])) == {}
+    assert judged(with_columns(YES_NO, rating=["1", "5", "5", "4"]), train=["rating"]) == {}, "a prompt shows it"
+
+
+def test_a_mask_of_those_who_ask_says_nothing_new():
+    assert judged(with_columns(YES_NO, mask="User")) == {}
+    assert judged(with_columns(YES_NO, mask="Assistant")).keys() == {"masked_rows"}

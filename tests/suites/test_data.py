@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from suites.catalog import load_suite
+from suites.checks.fix import Removal, mend
 from suites.data.examples import digest, read_examples
 from suites.data.readers import read_rows
 from suites.data.splits import split
@@ -127,7 +128,7 @@ def test_an_empty_file_has_no_examples(write):
         ('{"input": "a", "target": "b", "score": -Infinity}', "-Infinity is not a JSON value"),
         ('{"input": "a", "target": null}', "column `target` is null, expected text"),
         ('{"input": ["a"], "target": "b"}', "column `input` is a list, expected text"),
-        ('{"input": "a", "target": {"k": 1}}', "column `target` is an object, expected text"),
+        ('{"input": {"k": 1}, "target": "b"}', "column `input` is an object, expected text"),
         ('{"input": "a", "input": "b", "target": "c"}', "`input` is given twice"),
         ('{"input": "\\ud83d", "target": "b"}', "column `input` is text with half a character"),
         ('{"id": "\\udc00", "input": "a", "target": "b"}', "column `id` is text with half a character"),
@@ -353,3 +354,31 @@ def test_the_digest_of_an_exam_follows_everything_it_is_made_of(suite):
         replace(one, kind="validation"),
     ]
     assert len({digest(one), *map(digest, different)}) == 7
+
+
+TABLE = 'text;label\n"Late, again; sorry";delivery\nCard, lost;card\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.csv", TABLE),
+        ("rows.csv", f"sep=;\r\n{TABLE}"),
+        ("rows.csv", TABLE.replace(";", "\t").replace("again\t", "again;")),
+        ("rows.tsv", TABLE.replace(";", "\t").replace("again\t", "again;")),
+        ("rows.tsv", TABLE),
+        ("rows.csv", TABLE.replace(";", "|").replace("again|", "again;")),
+    ],
+)
+def test_the_sign_between_columns_is_seen_whatever_the_file_is_called(tmp_path, name, content):
+    (tmp_path / name).write_text(content, newline="")
+    examples = read_examples(tmp_path / name, {"input": "text", "target": "label"})
+    assert [(e.input, e.target) for e in examples] == [("Late, again; sorry", "delivery"), ("Card, lost", "card")]
+    kept = mend(tmp_path / name, examples, [Removal(examples[0].id, "", "", "", "", "")], tmp_path / "out").read_text()
+    assert kept.splitlines()[-2:] == [content.splitlines()[-3], content.splitlines()[-1]]
+
+
+def test_a_row_with_a_column_too_many_is_still_named(tmp_path):
+    (tmp_path / "rows.csv").write_text("input,target\na,b\nc,d,e\n")
+    with pytest.raises(UserError, match=r"rows\.csv:3: 3 columns, the header has 2"):
+        read_examples(tmp_path / "rows.csv", {})

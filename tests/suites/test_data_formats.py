@@ -17,8 +17,9 @@ from baselines.prompters.few_shot import few_shot
 from baselines.prompters.zero_shot import zero_shot
 from suites.data import hub
 from suites.data.examples import read_data, read_examples
-from suites.data.formats import FORMATS, conversation_faults
+from suites.data.formats import FORMATS
 from suites.data.preferences import read_preferences, read_rated
+from suites.data.turns import conversation_faults
 from suites.errors import UserError
 
 SYSTEM, USER, ANSWER = (
@@ -104,7 +105,7 @@ def test_openais_weight_says_which_answer_is_learnt(read, refusal):
     taken_off = {**THREE, "weight": 0}
     [example] = read({"messages": [USER, {**ANSWER, "weight": 1}, AGAIN, taken_off]}).examples
     assert (list(example.messages), example.target) == ([USER], "2")
-    assert "every answer has the weight 0" in refusal({"messages": [USER, {**ANSWER, "weight": 0}]})
+    assert "every answer is marked as not to be learnt" in refusal({"messages": [USER, {**ANSWER, "weight": 0}]})
     assert "weight 0.5, expected 0 or 1" in refusal({"messages": [USER, {**ANSWER, "weight": 0.5}]})
 
 
@@ -143,6 +144,93 @@ def test_preference_data_is_not_mistaken_for_examples(refusal):
     assert "rated answers (KTO)" in refusal({"prompt": "p", "completion": "a", "label": False})
 
 
+@pytest.mark.parametrize("column", ["messages", "conversations", "prompt"])
+@pytest.mark.parametrize(
+    "mark", [{"weight": 0}, {"train": False}, {"loss": 0.0}, {"loss_weight": "0"}, {"masked": True}]
+)
+def test_a_turn_marked_as_not_to_be_learnt_is_not_learnt_in_any_shape(read, column, mark):
+    turns = [USER, {**ANSWER, "train": True}, AGAIN, {**THREE, **mark}]
+    row = {"prompt": turns[:1], "completion": turns[1:]} if column == "prompt" else {column: turns}
+    [example] = read(row).examples
+    assert (list(example.messages), example.target) == ([USER], "2")
+
+
+@pytest.mark.parametrize("mark", [{"mask": 1}, {"masks": [0, 1]}, {"train_detail": []}, {"loss_scale": 0.3}])
+def test_a_mark_on_a_turn_that_cannot_be_honoured_stops_the_file(refusal, mark):
+    assert f"1 bad row\n  rows.jsonl:1: {'' if 'loss_scale' in mark else 'turn 2 has'}" in refusal(
+        {"conversations": [USER, {**ANSWER, **mark}]}
+    )
+
+
+def test_parts_of_text_are_joined_and_other_parts_refused_by_name(read, refusal):
+    parts = [{"type": "text", "text": "1 + 1"}, {"type": "text", "text": " = ?", "image_url": None}]
+    [example] = read({"messages": [{**USER, "content": parts}, ANSWER]}).examples
+    assert example.input == "1 + 1 = ?"
+    picture = [*parts, {"type": "image_url", "image_url": {"url": "a.png"}}]
+    assert "turn 1 holds a part of the type 'image_url'; no model here" in refusal(
+        {"messages": [{**USER, "content": picture}, ANSWER]}
+    )
+
+
+def test_a_function_call_is_kept_as_a_tool_call_is(read):
+    call = {"name": "add", "arguments": "{}"}
+    result = {"role": "function", "name": "add", "content": "2"}
+    [example] = read({"messages": [USER, {**ANSWER, "content": None, "function_call": call}, result, ANSWER]}).examples
+    assert example.messages[1] == {**ANSWER, "content": "", "tool_calls": [{"type": "function", "function": call}]}
+    assert example.messages[2] == {**result, "role": "tool"}
+
+
+def test_an_answer_that_is_an_object_or_a_list_is_read_as_json(read):
+    for row in (
+        {"input": "q", "target": {"a": ["ä", 1]}},
+        {"prompt": "q", "completion": {"a": ["ä", 1]}},
+        {"instruction": "q", "output": {"a": ["ä", 1]}},
+    ):
+        assert read(row).examples[0].target == '{"a": ["ä", 1]}'
+    assert read({"input": "q", "target": []}).examples[0].target == "[]"
+
+
+RATED_ROWS = [
+    ({"messages": [USER, ANSWER], "label": True}, "messages=messages"),
+    ({"conversations": SHAREGPT, "kto_tag": 0}, "messages=conversations"),
+    ({"prompt": "1 + 1?", "completion": "2", "labels": "false"}, "input=prompt"),
+    ({"prompt": "1 + 1?", "completion": "2", "label": 1}, "input=prompt"),
+    ({"instruction": "1 + 1?", "output": "2", "kto_tag": False}, "rename it"),
+]
+
+
+@pytest.mark.parametrize(("row", "way_out"), RATED_ROWS)
+def test_rated_answers_are_no_examples_in_any_shape(refusal, read, row, way_out):
+    message = refusal(row)
+    assert "rated answers (KTO), which say what is better, not what to answer" in message
+    assert "`training: {method: kto}`" in message
+    assert way_out in message
+
+
+@pytest.mark.parametrize("row", [row for row, _ in RATED_ROWS])
+def test_rated_answers_are_read_in_any_shape(row, tmp_path):
+    [rated] = read_rated(write_jsonl(tmp_path / "rated.jsonl", [row]))
+    assert (list(rated.prompt), rated.completion) == ([USER], "2")
+    assert rated.label is (row.get("label") in (True, 1))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": "Which desk?", "completion": "billing", "label": "billing"},
+        {"messages": [USER, ANSWER], "label": 1},
+        {"messages": [USER, ANSWER], "labels": ["a", "b"]},
+        {"input": "q", "target": "yes", "label": True},
+    ],
+)
+def test_a_label_that_names_a_class_is_ordinary(read, row):
+    assert len(read(row).examples) == 1
+
+
+def test_a_mapped_column_says_that_a_truth_value_judges_no_answer(read):
+    assert len(read({"messages": [USER, ANSWER], "label": True}, columns={"messages": "messages"}).examples) == 1
+
+
 @pytest.mark.parametrize(
     ("messages", "reason"),
     [
@@ -175,7 +263,7 @@ def test_rows_in_another_format_than_the_first_are_bad_rows(refusal):
 
 def test_bad_lines_and_bad_values_are_counted_together(tmp_path):
     path = tmp_path / "rows.jsonl"
-    path.write_text('{"input": "a", "target": "b"}\nnonsense\n{"input": 1, "target": []}\n')
+    path.write_text('{"input": "a", "target": "b"}\nnonsense\n{"input": 1, "target": null}\n')
     with pytest.raises(UserError, match=r"2 bad rows\n  rows.jsonl:2: not JSON .*\n  rows.jsonl:3: column `target`"):
         read_examples(path, {})
 

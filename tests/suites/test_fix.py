@@ -91,7 +91,8 @@ def test_every_row_left_out_is_logged_with_the_reason_and_the_row_that_shows_it(
     mend(path, rows, removals(Material({"train": rows})), tmp_path / "out")
     log = [json.loads(line) for line in (tmp_path / "out" / LOG).read_text().splitlines()]
     assert log[0] == {
-        "id": "b", "reason": "same input and target", "like": "a", "input": "what is a FISH", "target": "animal"
+        "id": "b", "check": "duplicates", "reason": "same input and target", "like": "a", "input": "what is a FISH",
+        "target": "animal",
     }  # fmt: skip
     assert [row["id"] for row in log] == ["b", "c", "d"]
 

@@ -125,7 +125,7 @@ def test_rated_answers_as_text_and_as_turns(rated):
     assert (list(turns.prompt), turns.completion, turns.label) == ([USER], "It is green.", False)
 
 
-@pytest.mark.parametrize(("label", "found"), [(1, "1"), (None, "null"), ("good", "'good'"), ([], "a list")])
+@pytest.mark.parametrize(("label", "found"), [(2, "2"), (None, "null"), ("good", "'good'"), ([], "a list")])
 def test_a_rating_is_true_or_false(rated, label, found):
     message = refused(rated, {"prompt": "p", "completion": "a", "label": label})
     assert f"column `label` is {found}, expected true or false" in message
@@ -136,3 +136,18 @@ def test_other_data_is_refused_by_name(pairs, rated):
     assert "found columns a" in refused(pairs, {"a": 1})
     assert "found preference pairs (DPO)" in refused(rated, {"prompt": "p", "chosen": "a", "rejected": "b"})
     assert pairs() == ()
+
+
+def test_an_answer_marked_as_not_to_be_learnt_is_in_no_pair(pairs):
+    said = [USER, GOOD, {"role": "user", "content": "And the sea?"}]
+    unlearnt = {"chosen": [*said, GOOD], "rejected": [*said, {**BAD, "train": False}]}
+    assert "column `rejected` ends with an answer that is marked as not to be learnt" in refused(pairs, unlearnt)
+    assert "every answer is marked" in refused(
+        pairs, {"chosen": [USER, {**GOOD, "weight": 0}], "rejected": [USER, BAD]}
+    )
+
+
+def test_openais_preference_rows_are_pairs(pairs):
+    row = {"input": {"messages": [USER], "tools": []}, "preferred_output": [GOOD], "non_preferred_output": [BAD]}
+    [pair] = pairs(row)
+    assert (list(pair.prompt), pair.chosen, pair.rejected) == ([USER], GOOD["content"], BAD["content"])

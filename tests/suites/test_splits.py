@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workspaces import opened, recorded_experiment, select, write_jsonl
 
+from harness.experiment.splits import loose_rows
 from suites.data.splits import folds, split
 from suites.errors import UserError
 from suites.types import Example
@@ -196,3 +197,41 @@ def test_rows_set_aside_from_the_training_file_have_their_slices(experiment, tmp
     session.experiment.path.write_text(yaml.safe_dump({**content, "task": {"slices": ["plan"]}}))
     tested = opened(session.experiment.path).splits["test"]
     assert {e.slices["plan"] for e in tested} == {"a", "b"}
+
+
+LETTER = "Dear customer, thank you for your letter. We have looked into it with all due care and have come to this end:"
+
+
+def near_group(session):
+    return [finding for finding in loose_rows(session.experiment, session.files) if finding.check == "near_groups"]
+
+
+def test_rows_that_share_a_template_are_split_all_the_same_and_told(experiment):
+    session = experiment([f"{LETTER} {i}, {i * 7919 % 1000}." for i in range(60)])
+    sizes = {name: len(part) for name, part in session.splits.items()}
+    assert all(sizes.values()), sizes
+    [finding] = near_group(session)
+    assert finding.message.startswith("60 of the 60 rows to split are nearly the same as one another")
+    assert "`data.split.by: COLUMN`" in finding.message
+    assert len(finding.rows) == 60
+
+
+def test_near_copies_that_would_leave_a_side_empty_are_split_and_told(experiment):
+    families = [" ".join(f"{word}{family}" for word in LETTER.split()) for family in range(2)]
+    session = experiment([f"{family} {'x' * copy}" for family in families for copy in range(1, 11)])
+    assert all(session.splits.values())
+    [finding] = near_group(session)
+    assert len(finding.rows) == 20
+
+
+def test_one_question_to_many_passages_is_split_by_what_the_prompt_shows(tmp_path):
+    data = {"train": "train.jsonl", "split": "80/10/10"}
+    task = {"prompt": "{{ passage }}\n{{ input }}"}
+    path = recorded_experiment(tmp_path, [], [], data=data, task=task)
+    rows = [
+        {"input": "Which date?", "target": f"{i} May", "passage": f"letter {i} of {i * 7919 % 997}"} for i in range(60)
+    ]
+    write_jsonl(tmp_path / "train.jsonl", rows)
+    session = opened(path)
+    assert all(session.splits.values())
+    assert near_group(session) == []

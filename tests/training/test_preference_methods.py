@@ -263,6 +263,13 @@ def test_the_reward_is_the_mark_the_exam_would_give(start: Start) -> None:
         assert reward([(ROWS[0], ids)]) == [mark(Example("", {}, "damaged", ""), Completion(text)).value]
 
 
+def test_an_answer_is_rewarded_without_its_thinking_and_earns_nothing_by_thinking_alone(start: Start) -> None:
+    reward = _by_metric(start, DATA, "exact_match")
+    texts = ("<think>so</think>damaged<|eot_id|>", "<think>damaged")
+    answers = [(ROWS[0], start.chat.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
+    assert reward(answers) == [1.0, 0.0]
+
+
 def test_a_target_that_cannot_be_marked_stops_the_training(start: Start) -> None:
     with pytest.raises(UserError, match="json_match cannot mark an answer to 'damaged': the target is not JSON"):
         _by_metric(start, DATA, "json_match")([(ROWS[0], [5])])

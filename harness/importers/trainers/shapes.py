@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, Literal
 
-from suites.data.formats import KEPT, ROLES
 from suites.data.readers import kind
+from suites.data.turns import KEPT, ROLES
 from suites.types import Json
 
 Turn = dict[str, Any]

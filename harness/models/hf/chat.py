@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from jinja2 import TemplateError
 
 from harness.models.files import TOKENIZER_FILES, files_hash, first_line
 from suites.errors import UserError
-from suites.model import Message
+from suites.model import Message, TemplateSettings, with_settings
+from suites.reasoning import BESIDE, MARKERS
 
 FALLBACK_TEMPLATE = (
     "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}"
@@ -34,7 +36,8 @@ AT_ONCE = 256
 class ChatTokenizer:
     """A tokenizer that turns messages into exactly the ids the model reads, the same way everywhere."""
 
-    def __init__(self, base: Path, adapter: Path | None = None) -> None:
+    def __init__(self, base: Path, adapter: Path | None = None, settings: TemplateSettings = ()) -> None:
+        self._settings: Mapping[str, object] = {**TEMPLATE_SETTINGS, **dict(settings)}
         self.folder = adapter if adapter and (adapter / "tokenizer_config.json").is_file() else base
         self.tokenizer = _load(self.folder, base)
         if not self.tokenizer.chat_template and self.folder != base:
@@ -56,7 +59,8 @@ class ChatTokenizer:
             # Encoding a batch changes these two; they say nothing about the text.
             vocabulary["padding"] = vocabulary["truncation"] = None
         parts = [self.tokenizer.chat_template, TEMPLATE_SETTINGS, self._bos, self.tokenizer.eos_token, vocabulary]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
+        digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
+        return with_settings(digest, self._settings.items() - TEMPLATE_SETTINGS.items())
 
     def render(self, messages: Sequence[Message] | str) -> str:
         """The exact text of a prompt. Where the template has no place for a system message, the first user turn has."""
@@ -127,8 +131,12 @@ class ChatTokenizer:
     @property
     def special_tokens(self) -> list[str]:
         """The texts that are read as one control token, in whatever text they stand."""
-        added = self.tokenizer.added_tokens_decoder.values()
-        return sorted({token.content for token in added if token.special})
+        return sorted(set(self._special.values()))
+
+    @cached_property
+    def _special(self) -> dict[int, str]:
+        """The control tokens by their ids."""
+        return {i: token.content for i, token in self.tokenizer.added_tokens_decoder.items() if token.special}
 
     def encode_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
         """Ids of contexts and continuations, cut where lm-evaluation-harness cuts them; each text is read once.
@@ -150,6 +158,11 @@ class ChatTokenizer:
         return start, ids[1:] if ids[:1] == start else ids
 
     def decode(self, ids: list[int]) -> str:
+        """The text of an answer without special tokens, but for those that tell thinking from the answer."""
+        if any(self._special.get(token) in MARKERS for token in ids):
+            known = MARKERS | BESIDE
+            ids = [token for token in ids if token not in self._special or self._special[token] in known]
+            return str(self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
         text: str = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return text
 
@@ -164,7 +177,7 @@ class ChatTokenizer:
     def _apply(self, messages: list[Message], prompt: bool = True) -> str:
         try:
             text: str = self.tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=prompt, **TEMPLATE_SETTINGS
+                messages, tokenize=False, add_generation_prompt=prompt, **self._settings
             )
         except (TemplateError, TypeError, ValueError) as error:
             roles = ", ".join(message["role"] for message in messages)

@@ -34,7 +34,7 @@ class HFModel:
         self.spec = spec
         self.base: Path = files.base_folder(spec.base, spec.revision)
         self.adapter: Path | None = files.adapter_folder(spec.adapter) if spec.adapter else None
-        self.chat = ChatTokenizer(self.base, self.adapter)
+        self.chat = ChatTokenizer(self.base, self.adapter, spec.template_settings)
         self.device = loading.pick_device()
         self.dtype = loading.precision(spec, self.device)
         self.context_length = loading.context_length(self.base)

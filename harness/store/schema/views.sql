@@ -16,9 +16,12 @@ create or replace view v_scores as              -- one row an answer and metric:
     from scores sc join runs r using (run_id) join suites s on s.suite_id = r.suite_id
         join examples x on x.suite_id = r.suite_id and x.example_id = sc.example_id;
 
-create or replace view v_completions as         -- one row an answer: what was asked, to the letter, and what came
-    select n.run_id, r.arm, s.name as suite, s.kind, n.example_id, x.input, x.target, c.prompt, c.text, c.finish,
-        c.tokens_in, c.tokens_out, c.seconds, c.error, c.scores as recorded_scores
+create or replace view v_completions as         -- one row an answer: what was asked, to the letter, and what was marked
+    select n.run_id, r.arm, s.name as suite, s.kind, n.example_id, x.input, x.target, c.prompt,
+        coalesce(n.answer, c.text) as text, if(n.thinking = 'cut', 'length', c.finish) as finish,
+        c.tokens_in, c.tokens_out, c.seconds, c.error, c.scores as recorded_scores, n.thinking,
+        -- all that came, where thinking was taken off it
+        case when n.answer is not null then concat_ws(chr(10), nullif(c.reasoning, ''), c.text) end as raw
     from answers n join runs r using (run_id) join suites s on s.suite_id = r.suite_id
         join completions c using (completion_id)
         join examples x on x.suite_id = r.suite_id and x.example_id = n.example_id;
@@ -154,11 +157,15 @@ create or replace view v_earlier as            -- by decided experiment: the dec
 
 create or replace view v_flips as                           -- test and regression examples answered better or worse
     select b.experiment_id, b.kind, b.suite, b.metric, x.example_id, x.input, x.target, x.slices,
-        b.arm as baseline_arm, before.value as baseline_value, was.text as baseline_text,
-        c.arm as candidate_arm, after.value as candidate_value, became.text as candidate_text,
+        b.arm as baseline_arm, before.value as baseline_value, coalesce(ab.answer, was.text) as baseline_text,
+        c.arm as candidate_arm, after.value as candidate_value, coalesce(ac.answer, became.text) as candidate_text,
         -- what each model read, to the letter; how recorded answers were asked for is not known
         case when b.identity->>'engine' not like 'recorded%' then was.prompt end as baseline_prompt,
-        case when c.identity->>'engine' not like 'recorded%' then became.prompt end as candidate_prompt
+        case when c.identity->>'engine' not like 'recorded%' then became.prompt end as candidate_prompt,
+        -- all that came, where thinking was taken off it
+        case when ab.answer is not null then concat_ws(chr(10), nullif(was.reasoning, ''), was.text) end as baseline_raw,
+        case when ac.answer is not null then concat_ws(chr(10), nullif(became.reasoning, ''), became.text) end
+            as candidate_raw
     from v_runs b
         join v_runs c on c.experiment_id = b.experiment_id and c.suite_id = b.suite_id and c.metric = b.metric
         join scores before on before.run_id = b.run_id and before.metric = b.metric

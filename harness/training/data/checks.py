@@ -30,7 +30,7 @@ class Reader(NamedTuple):
 def reader(spec: ModelSpec) -> Reader:
     """The reader of a base model in a folder or on the Hub. Its weights are not loaded."""
     base = files.base_folder(spec.base, spec.revision)
-    chat = ChatTokenizer(base)
+    chat = ChatTokenizer(base, settings=spec.template_settings)
     return Reader(chat, loading.stop_ids(base, chat.tokenizer.eos_token_id), loading.context_length(base))
 
 

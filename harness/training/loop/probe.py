@@ -12,6 +12,7 @@ from harness.models.hf.chat import ChatTokenizer
 from harness.models.hf.engine import Engine, Row
 from harness.models.hf.padded import Plain
 from suites.model import Completion, Generation, Message, Prompt
+from suites.reasoning import take_off
 
 
 class Asker:
@@ -35,7 +36,8 @@ class Asker:
             for batch in way.generate([encoded[i] for i in fitting], Generation(max_new_tokens)):
                 answers |= {fitting[i]: self._completion(row) for i, row in batch}
         cut = Completion("", "error", error="the prompt does not fit the context")
-        return [answers.get(i, cut) for i in range(len(prompts))]
+        texts = [self._chat.render(prompt.messages) for prompt in prompts]
+        return take_off([answers.get(i, cut) for i in range(len(prompts))], texts)
 
     def _ids(self, messages: Sequence[Message] | str) -> list[int]:
         text = self._chat.render(messages)

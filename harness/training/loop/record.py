@@ -26,6 +26,8 @@ def origin(spec: ModelSpec, base: Path, data: TrainingData, config: TrainingConf
         lessons["reward_model"] = adapter_hash(data.reward_model)
     if spec.adapter:
         lessons["starts_from"] = adapter_hash(adapter_folder(spec.adapter))
+    if spec.template_settings:
+        lessons["template_settings"] = spec.template_settings
     rows = json.dumps(lessons, sort_keys=True)
     made_from = {
         "base": {"name": spec.base, "revision": spec.revision, "weights": tensors_hash(base)},

@@ -22,6 +22,7 @@ from harness.training.types import TrainingData, TrainRow
 from suites.errors import UserError
 from suites.metrics import table
 from suites.model import Completion
+from suites.reasoning import NO_ANSWER, take_off
 from suites.types import Example
 
 Reward = Callable[[Sequence[tuple[TrainRow, list[int]]]], list[float]]
@@ -120,7 +121,11 @@ def _by_metric(start: Start, data: TrainingData, name: str) -> Reward:
         stopped = ids[-1:] != [] and ids[-1] in start.stops
         text = start.chat.decode(ids[:-1] if stopped else ids)
         example = Example(row.id, {"input": row.messages[-1]["content"], "target": row.target}, row.target, row.id)
-        score = mark(example, Completion(text, "stop" if stopped else "length"))
+        prompt = start.chat.render(row.messages)
+        [answer] = take_off([Completion(text, "stop" if stopped else "length")], [prompt])
+        if answer.thinking in NO_ANSWER:  # what comes to no answer earns nothing
+            return 0.0
+        score = mark(example, answer)
         if score.value is None:
             raise UserError(f"{name} cannot mark an answer to {row.target!r}: {score.reason}", "training: reward")
         return score.value

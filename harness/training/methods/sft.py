@@ -138,7 +138,7 @@ def _watch(
 
 
 def _start(spec: ModelSpec, base: Path, config: TrainingConfig) -> Start:
-    chat = ChatTokenizer(base)
+    chat = ChatTokenizer(base, settings=spec.template_settings)
     room = loading.context_length(base)
     if config.kind.virtual_tokens:
         room -= config.virtual_tokens
