@@ -26,11 +26,13 @@ def ship(session: Session) -> Ship:
     if session.folds:  # what ships is trained anew, on all rows
         return Ship("", "", {})
     spec = candidate_spec(session)
-    base = base_arms(experiment, session.splits)
-    sides = {"base": base, "candidate": candidate_arms(experiment, spec, base)}
+    prompted = base_arms(experiment, session.splits)
+    sides = {"base": prompted, "candidate": candidate_arms(experiment, spec, prompted)}
     prompts = {side: messages for side, tried in sides.items() if (messages := _messages(session, side, tried))}
     folder = _from(experiment.folder, spec.adapter or (spec.base if _is_own_folder(spec) else ""))
-    return Ship(folder, _command(session, spec, folder), prompts)
+    is_demo = experiment.config.model is not None and experiment.config.model.name == "embedded"
+    base = _from(experiment.folder, spec.base)
+    return Ship(folder, "" if is_demo else serving(experiment.name, spec, base, folder), prompts)
 
 
 def _messages(session: Session, side: str, tried: Sequence[Arm]) -> list[Message]:
@@ -48,21 +50,22 @@ def _from(folder: Path, path: str) -> str:
     return str(Path(path).relative_to(folder)) if path and Path(path).is_relative_to(folder) else path
 
 
-def _command(session: Session, spec: ModelSpec, folder: str) -> str:
-    """What serves the candidate; empty where a server has it already, or none can be named."""
+def serving(name: str, spec: ModelSpec, base: str, folder: str) -> str:
+    """The command that serves a candidate as `name`, its `base` and `folder` as one would type them.
+
+    Empty where a server has it already, or where none that is known takes it: any adapter but a plain LoRA.
+    """
     if spec.endpoint or spec.recorded or not folder:
         return ""
-    name = session.experiment.name
     if spec.adapter is None:
         return shlex.join(["vllm", "serve", folder, "--served-model-name", name])
-    config = session.experiment.config.model
     rank = _lora_rank(Path(spec.adapter))
-    if rank is None or config is None or config.name == "embedded":
+    if rank is None:
         return ""
     revision = ["--revision", spec.revision] if spec.revision else []
-    ranks = ["--max-lora-rank", str(next(most for most in SERVED_RANKS if most >= rank))] if rank > 16 else []
-    lora = ["--enable-lora", "--lora-modules", f"{name}={folder}", *ranks]
-    return shlex.join(["vllm", "serve", _from(session.experiment.folder, spec.base), *revision, *lora])
+    served = next(most for most in SERVED_RANKS if most >= rank)
+    ranks = ["--max-lora-rank", str(served)] if served > SERVED_RANKS[0] else []
+    return shlex.join(["vllm", "serve", base, *revision, "--enable-lora", "--lora-modules", f"{name}={folder}", *ranks])
 
 
 def _lora_rank(adapter: Path) -> int | None:

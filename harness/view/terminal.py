@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,11 +48,22 @@ def show(data: ReportData, report: Path, store: Path) -> None:
     console.print(Text(f"verdict: {decision.verdict} (exit {decision.exit_code})"))
     console.print(plain(f"next:    {decision.next_step}"))
     for name, what in what_ships(data):
-        shown = report.with_name(what) if name == "prompt" else what
-        console.print(plain(f"{f'{name}:':8} {shown}"), soft_wrap=True)
+        console.print(plain(f"{f'{name}:':8} {_from_here(name, what, report, store)}"), soft_wrap=True)
     console.print(Text(f"report:  {report}"), soft_wrap=True)
     console.print(Text(f"browser: {report.with_suffix('.html')}"), soft_wrap=True)
     console.print(Text(f"more:    harness query 'from v_flips' --store {store}"), soft_wrap=True)
+
+
+def _from_here(name: str, what: str, report: Path, store: Path) -> str:
+    """What ships, as one would type it from where one stands; the store lies in the experiment's folder."""
+    match name:
+        case "prompt":
+            return str(report.with_name(what))
+        case "folder":
+            return str(store.parent / what)
+        case "serve" if store.parent != Path():
+            return f"cd {shlex.quote(str(store.parent))} && {what}"
+    return what
 
 
 def show_two_runs(runs: TwoRuns) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from reports.changes import Tally, by_mistake, by_part
 from reports.data import Pictures, ReportData
-from reports.format.text import block, cell, contrast, table
+from reports.format.text import block, cell, code, contrast, table
 from reports.rows import FlipRow
 
 LONGEST_PROMPT, LONGEST_THINKING, SHORT_PROMPT, OVERLAP = 1200, 1200, 200, 60  # characters
@@ -24,7 +25,7 @@ def section(data: ReportData, pictures: Pictures) -> str:
         f"{_tallies('what was wrong', by_mistake(data.changed), MISTAKES)}"
         f"{_tallies('part of the exam', by_part(data.changed), PARTS)}"
         "Below, the largest changes, of different kinds. Bold: the words in which two answers differ; ⏎: a line break. "
-        f"All of them: `harness flips {cell(data.decision.name)}`."
+        f"All of them: {code(f'harness flips {shlex.quote(data.decision.name)}')}."
     )
     above: dict[str, str] = {}
     for count in data.flips:

@@ -139,6 +139,21 @@ def test_sections_have_anchors_and_a_table_of_contents(deploy: ReportData) -> No
     assert '<table class="gates">' in page
 
 
+def luminance(colour: str) -> float:
+    """Relative luminance of `#rrggbb` (WCAG 2.2)."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_every_colour_of_text_can_be_read_light_and_dark() -> None:
+    for colours in (dict(re.findall(r"--(\w+): (#\w{6})", part)) for part in html.STYLE.split("@media")[:2]):
+        for ground in (luminance(colours["page"]), luminance(colours["panel"])):
+            for name in ("text", "dim", "verdict", "pass", "fail", "open", "link"):
+                bright, dark = sorted([luminance(colours[name]), ground], reverse=True)
+                assert (bright + 0.05) / (dark + 0.05) >= 4.5, name  # what WCAG 2.2 AA asks of text
+
+
 def test_a_report_is_written_beside_the_store_or_where_it_is_asked_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
