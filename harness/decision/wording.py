@@ -127,7 +127,7 @@ def _in_units(rule: Rule, value: float) -> str:
         case "score":
             return f"{numbers.limit_points(value)} points"
         case "s":
-            return numbers.in_time(value)
+            return f"{value * 1000:g} ms" if value < 1 else f"{value:g} s"
         case "share":
             return f"{value:.0%}" if rule.name == "room_to_answer" else f"{value:.1%}"
         case "count":

@@ -61,7 +61,7 @@ def render(data: ReportData, pictures: Pictures) -> str:
 
 
 def first_screen(data: ReportData) -> str:
-    """What to do and why, every rule with its numbers, and the arms side by side; refers to no other file."""
+    """What to do and why, every rule with its numbers, and the arms side by side; without pictures."""
     return _joined(section(data, {}) for section in FIRST_SCREEN)
 
 
