@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from workspaces import recorded_experiment, run, write_jsonl
+from workspaces import opened, recorded_experiment, run, write_jsonl
 
 from harness.cli.main import main
+from harness.experiment.exam_power import exam_power
 from harness.experiment.explain import all_pass, explain, known
 from harness.experiment.load import load_experiment
 from harness.stats import power
@@ -116,3 +117,9 @@ def test_the_command_runs_and_writes_nothing(tmp_path: Path, capsys: pytest.Capt
     assert main(["policy", "explain", str(path)]) == 0
     assert "loses nothing at all" in capsys.readouterr().out
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_one_test_row_tells_no_gain_at_all(tmp_path: Path) -> None:
+    session = opened(recorded_experiment(tmp_path, ["yes"], ["yes"]))
+    [told, *_] = exam_power(session.experiment, session.splits)
+    assert told.message.startswith("1 test row tells not even the largest gain from none, if the arms disagree on 20%")
