@@ -406,7 +406,10 @@ def retirements() -> list[str]:
 def verdicts() -> list[str]:
     """The verdicts with their exit codes, and all other codes."""
     rows = [[f"`{v.text}`", str(v.exit_code), HEADLINES[v], NEXT_STEPS[v]] for v in Verdict]
-    told = "What `run`, `decide` and `gate` end with. [The decision](../explanation/decision.md) says when."
+    told = (
+        "What `run`, `decide` and `gate` end with. [The decision](../explanation/decision.md) says when. The next step "
+        "is another where this one would not help."
+    )
     lines = [told, "", *grid(["verdict", "exit", "headline", "next step"], rows)]
     return [*lines, "All exit codes:", "", "```text", EPILOG.strip(), "```"]
 

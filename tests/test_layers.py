@@ -40,6 +40,7 @@ HOMES = {
     "mlflow": ("harness/observe/",),
     "trackio": ("harness/observe/",),
     "optuna": ("harness/pipeline/",),
+    "shtab": ("harness/cli/",),
     "matplotlib": ("reports/outputs/",),
     "duckdb": ("harness/store/", "reports/data.py", "reports/rows.py"),
 }

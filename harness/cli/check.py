@@ -68,7 +68,8 @@ def _check_experiment(options: argparse.Namespace) -> int:
         columns = {str(ours): theirs for ours, theirs in settings.columns.items()}
         train = opened.experiment.resolve(settings.train)
         write_mended(of_experiment(opened.experiment, opened.all_splits), train, columns, options.fix)
-    return _blocked(findings, opened.experiment)
+    stopped = BLOCKED if experiments.stopped(opened.store, opened.id) else 0
+    return _blocked(findings, opened.experiment) or stopped
 
 
 def _check_files(options: argparse.Namespace, files: Mapping[str, Path | None]) -> int:

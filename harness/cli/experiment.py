@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.read import decided, from_here, print_records, write_report
+from harness.cli.look import print_records
+from harness.cli.read import decided, from_here, verdict_in_json, write_report
 from suites.errors import UserError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     from harness.pipeline import order
 
     order.run(opened)
-    return _conclude(opened.store.path, opened.id, opened.out)
+    return _conclude(opened, options)
 
 
 def stage(options: argparse.Namespace) -> int:
@@ -56,8 +57,8 @@ def stage(options: argparse.Namespace) -> int:
         raise UserError("a blocking finding stands in the way", str(options.experiment), "see `harness check`")
     order.do(opened, options.stage)
     if options.stage == "decide":
-        return _conclude(opened.store.path, opened.id, opened.out)
-    _show(opened, options.stage)
+        return _conclude(opened, options)
+    _show(opened, options.stage, as_json=options.json)
     if experiments.stopped(opened.store, opened.id):
         failed = [measured_sentence(gate) for gate in validity_gates(opened) if gate.status == "fail"]
         print(f"blocked: {'; '.join(failed)}", file=sys.stderr)
@@ -65,26 +66,31 @@ def stage(options: argparse.Namespace) -> int:
     return 0
 
 
-def _show(opened: Session, stage: str) -> None:
+def _show(opened: Session, stage: str, *, as_json: bool) -> None:
     """What a single stage prints when it is done."""
     from harness.store import arms, judging, training
 
     store, experiment_id = opened.store, opened.id
     if stage == "train":
-        print_records(training.Listed, training.listed(store, experiment_id))
+        print_records(training.Listed, training.listed(store, experiment_id), as_json=as_json)
     elif stage == "judge":
-        print_records(judging.Measure, judging.listed(store, experiment_id))
+        print_records(judging.Measure, judging.listed(store, experiment_id), as_json=as_json)
     else:
         side: Side = "base" if stage == "baseline" else "candidate"
-        print_records(arms.Listed, arms.listed(store, experiment_id, side))
+        print_records(arms.Listed, arms.listed(store, experiment_id, side), as_json=as_json)
 
 
-def _conclude(store: Path, experiment_id: str, out: Path) -> int:
+def _conclude(opened: Session, options: argparse.Namespace) -> int:
     """Write the report and say the verdict, with the exit code that belongs to it."""
     from harness.view.terminal import show
 
-    data = decided(store, experiment_id)
-    show(data, from_here(write_report(data, out)), from_here(store))
+    data = decided(opened.store.path, opened.id)
+    report = from_here(write_report(data, opened.out))
+    if options.json:
+        print(verdict_in_json(data, report=str(report)))
+    else:
+        store = ["--store", str(options.store)] if options.store else []
+        show(data, report, shlex.join(["harness", "flips", str(from_here(opened.experiment.path)), *store]))
     return data.decision.exit_code
 
 

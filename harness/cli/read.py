@@ -1,24 +1,22 @@
-"""Commands that read a store: report, gate, compare, runs, query."""
+"""Commands that read a decision: report and gate; and which store and experiment a reading command means."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
+import shlex
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, fields
-from decimal import Decimal
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from harness.observe.progress import say
+from harness.store import STORE_FILE
+from reports.format.text import clean
 from suites.errors import UserError
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
     from reports.data import ReportData
 
 
@@ -34,8 +32,9 @@ def write_report(data: ReportData, out: Path) -> Path:
 
 def report(options: argparse.Namespace) -> int:
     """The report of a decided experiment, written again."""
-    data = decided(options.store, options.experiment)
-    print(write_report(data, options.out or options.store.parent / "out" / data.decision.name))
+    store, experiment = experiment_of(options)
+    data = decided(store, experiment)
+    print(write_report(data, options.out or store.parent / "out" / data.decision.name))
     return 0
 
 
@@ -46,7 +45,7 @@ def from_here(path: Path) -> Path:
 
 def gate(options: argparse.Namespace) -> int:
     """The verdict alone, as exit code; and where it is wanted, in the forms that CI systems show."""
-    data = decided(options.store, options.experiment)
+    data = decided(*experiment_of(options))
     try:
         if options.junit:
             from reports.outputs import junit
@@ -58,12 +57,9 @@ def gate(options: argparse.Namespace) -> int:
         raise UserError(f"cannot be written ({error.strerror})", str(error.filename)) from None
     decision = data.decision
     if options.json:
-        row = asdict(decision)
-        shown = {key: row[key] for key in ("name", "verdict", "exit_code", "headline", "reason", "next_step")}
-        gates = [asdict(gate) for gate in data.gates]
-        print(json.dumps({**shown, "gates": gates}, indent=2, default=str, allow_nan=False))
+        print(verdict_in_json(data))
     else:
-        print(f"{decision.headline} (verdict {decision.verdict}, exit {decision.exit_code})")
+        print(f"{clean(decision.headline)} (verdict {decision.verdict}, exit {decision.exit_code})")
     return decision.exit_code
 
 
@@ -80,68 +76,61 @@ def _tell_github(data: ReportData, stream: TextIO) -> None:
             opened.write(text)
 
 
-def compare(options: argparse.Namespace) -> int:
-    """Two runs on one exam, side by side; the exit code speaks of a loss only when asked."""
-    from harness.store.database import Store
-    from harness.view.run_diff import compare_runs
-    from harness.view.terminal import show_two_runs
-
-    store = Store(options.store, create=False)
-    comparison = compare_runs(store, options.baseline, options.candidate, margin=options.fail_on_regression)
-    if options.json:
-        print(json.dumps(comparison.as_json(), indent=2, allow_nan=False))
-    else:
-        show_two_runs(comparison)
-    return comparison.exit_code
-
-
-def runs(options: argparse.Namespace) -> int:
-    """The experiments of a store."""
-    from harness.store import experiments
-    from harness.store.database import Store
-
-    listed = experiments.listed(Store(options.store, create=False))
-    return print_records(experiments.Listed, listed, as_json=options.json)
-
-
-def query(options: argparse.Namespace) -> int:
-    """A query of the user's own."""
-    from harness.store.database import query
-
-    return _print(*query(options.store, options.sql), as_json=options.json)
-
-
-def print_records(kind: type[DataclassInstance], records: Sequence[DataclassInstance], *, as_json: bool = False) -> int:
-    """Records of one kind on stdout, a column for each field."""
-    names = [field.name for field in fields(kind)]
-    return _print(names, [tuple(getattr(record, name) for name in names) for record in records], as_json=as_json)
-
-
-def _print(names: Sequence[str], rows: Sequence[tuple[object, ...]], *, as_json: bool) -> int:
-    from harness.observe.tables import print_table
-
-    if as_json:
-        content = [dict(zip(names, map(_json_value, row), strict=True)) for row in rows]
-        print(json.dumps(content, indent=2, default=str, allow_nan=False))
-    else:
-        print_table(names, rows)
-    return 0
-
-
-def _json_value(value: object) -> object:
-    """A DuckDB value as JSON can say it: decimals are numbers, and what is no number is null."""
-    if isinstance(value, list | tuple):
-        return [_json_value(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): _json_value(item) for key, item in value.items()}
-    if isinstance(value, float | Decimal):
-        return float(value) if math.isfinite(value) else None
-    return value
+def verdict_in_json(data: ReportData, **more: object) -> str:
+    """A decision for machines: the verdict, its sentences, and every gate with its numbers."""
+    row = asdict(data.decision)
+    shown = {key: row[key] for key in ("name", "verdict", "exit_code", "headline", "reason", "next_step")}
+    gates = [asdict(gate) for gate in data.gates]
+    return json.dumps({**shown, **more, "gates": gates}, indent=2, default=str, allow_nan=False)
 
 
 def decided(store: Path, experiment: str | None) -> ReportData:
+    """The latest decision in a store, or on `experiment`. Raises UserError when there is none."""
+    from harness.store import experiments
     from harness.store.database import Store
     from reports import data
 
-    with Store(store, create=False).connect(read_only=True) as con:
-        return data.load(con, experiment)
+    opened = Store(store, create=False)
+    found = experiments.find(opened, experiment)
+    if experiment and not found.verdict:
+        what = f"{found.name!r} was never decided"
+        raise UserError(what, str(store), f"`harness run {found.file}` goes on from where it stopped")
+    with opened.connect(read_only=True) as con:
+        return data.load(con, found.id if experiment else None)
+
+
+def store_of(named: Path | None) -> Path:
+    """The store that is meant: what `--store` names, a file or its folder, or that of the folder one stands in.
+
+    Raises UserError when there is none; those one folder below are named.
+    """
+    path = named or Path(STORE_FILE)
+    path = path / STORE_FILE if path.is_dir() else path
+    if not path.is_file() and (below := sorted(path.parent.glob(f"*/{STORE_FILE}"))):
+        fix = " or ".join(f"`--store {shlex.quote(str(other.parent))}`" for other in below[:3])
+        raise UserError("no store here yet", str(path), f"add {fix}")
+    return path
+
+
+def experiment_of(options: argparse.Namespace) -> tuple[Path, str | None]:
+    """The store and the experiment that are meant; a file stands for the experiment it holds, a folder for its latest.
+
+    Raises UserError for a file that is no experiment.
+    """
+    name: str | None = options.experiment
+    path, store = Path(name or ""), options.store
+    if name and is_file(name):
+        from harness.config.yaml_lines import load
+
+        content, _ = load(path)
+        if not isinstance(written := content.get("experiment"), str):
+            raise UserError("not an experiment file", name, "begin with `experiment: NAME`")
+        return store_of(store or path.parent / STORE_FILE), written
+    if name and not store and not Path(STORE_FILE).is_file() and (path / STORE_FILE).is_file():
+        return path / STORE_FILE, None
+    return store_of(store), name
+
+
+def is_file(experiment: str) -> bool:
+    """Whether an experiment is named by its file."""
+    return Path(experiment).suffix in (".yaml", ".yml")

@@ -14,6 +14,7 @@ from harness.config.schema import ExperimentConfig
 from harness.config.training import RepeatConfig, SweepRange, TrainingSection
 from harness.config.yaml_lines import Location
 from suites.checks.table import FIXABLE
+from suites.metric_names import MEANT
 from suites.metrics import table
 from suites.metrics.table import CORPUS
 
@@ -265,7 +266,8 @@ def known_metrics(config: ExperimentConfig) -> Iterator[Problem]:
     named += [(("task", "primary"), task.primary)] if task.primary else []
     for location, name in named:
         if table.find(name) is None:
-            yield location, f"`{name}`: {unknown('metric', name, list(table.METRICS))}"
+            meant = f"unknown metric; {MEANT[name]}" if name in MEANT else unknown("metric", name, list(table.METRICS))
+            yield location, f"`{name}`: {meant}"
         elif name.startswith("recorded:") and not all_recorded:
             yield location, f"`{name}` is a mark of recorded answers; a model that is asked now has none"
 

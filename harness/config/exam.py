@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
+    BeforeValidator,
     Field,
     GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
@@ -20,6 +21,7 @@ from baselines.prompters.table import PROMPTERS
 from baselines.prompters.types import PromptSettings
 from harness.config.base import FilePath, Margin, Name, OneOf, Share, Tier
 from suites.checks.table import CHECKS, Level
+from suites.metric_names import OURS, ours
 from suites.metrics.table import METRICS
 from suites.settings import Section
 
@@ -123,14 +125,14 @@ class DataConfig(Section):
 def _list_metrics(schema: dict[str, Any]) -> None:
     """What a metric may be called, for the schema: a name of the table, or any name behind a colon."""
     kinds = "|".join(name.partition(":")[0] for name in METRICS if ":" in name)
-    names = [name for name in METRICS if ":" not in name]
+    names = [*(name for name in METRICS if ":" not in name), *OURS]
     schema["anyOf"] = [
         {"enum": names},
         {"type": schema.pop("type"), "pattern": f"^({kinds}):", "examples": ["recorded:NAME"]},
     ]
 
 
-MetricName = Annotated[str, Field(json_schema_extra=_list_metrics)]
+MetricName = Annotated[str, BeforeValidator(ours), Field(json_schema_extra=_list_metrics)]
 
 
 class TaskConfig(Section):
@@ -139,7 +141,8 @@ class TaskConfig(Section):
     prompt: str = ""
     """The instruction, or a .md or .txt file that holds it; `{{ column }}` stands for a column of the example."""
     metrics: Annotated[list[MetricName], Field(min_length=1)] = ["exact_match"]
-    """How an answer is marked. The first decides, the others must not get worse (`policy.metrics`)."""
+    """How an answer is marked. The first decides, the others must not get worse (`policy.metrics`). `accuracy`, `acc`
+    and `em` are `exact_match`."""
     primary: MetricName | None = None
     """The metric that decides. Left out: the first of `metrics`."""
     schema_file: FilePath | None = Field(default=None, alias="schema")
@@ -237,9 +240,11 @@ class CandidateConfig(Endpoint):
     """What others trained: a `path` (adapter or model folder), an endpoint, or a file of `recorded` answers."""
 
     shorthand = "path"
-    later: ClassVar[tuple[str, ...]] = (*Endpoint.later, "made_with")
+    later: ClassVar[tuple[str, ...]] = (*Endpoint.later, "made_with", "base")
     path: FilePath | None = None
     """Folder of an adapter for `model`, or of a whole model; safetensors alone are read."""
+    base: Literal["same"] | None = None
+    """`same`: the adapter was trained on `model`, whatever its own config calls its base."""
     recorded: FilePath | None = None
     """File of answers given elsewhere, rows of `id` and `completion`."""
     made_with: MadeWith | None = None
@@ -255,6 +260,8 @@ class CandidateConfig(Endpoint):
             raise ValueError("an endpoint needs the `name` it serves the candidate under")
         if self.made_with is not None and not self.recorded:
             raise ValueError("`made_with` is for recorded answers; what is asked here is known")
+        if self.base is not None and not self.path:
+            raise ValueError("`base` is for an adapter's folder; nothing else stands on a base")
         return self
 
 

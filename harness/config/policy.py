@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
+    BeforeValidator,
     Field,
     model_validator,
 )
 
 from harness.config.base import Confidence, Gain, Margin, Share, Tier, Unscored
+from suites.metric_names import ours
 from suites.settings import Section
 
 
@@ -55,6 +57,10 @@ class JudgeRule(Section):
     """Share of the labelled pairs it must agree with, as the lower end of an interval; else it is advisory."""
 
 
+def _by_our_names(rules: object) -> object:
+    return {ours(name): rule for name, rule in rules.items()} if isinstance(rules, dict) else rules
+
+
 class Policy(Section):
     """What must hold to deploy. Gains and margins are differences of scores in [0, 1], or relative, as in `5%`."""
 
@@ -65,7 +71,7 @@ class Policy(Section):
     confidence: Confidence = 0.95
     """What may go wrong is 1 minus this, over all looks at the same questions together: intervals have this level at
     the first look, and a stricter one at each further look. At least 0.8."""
-    metrics: dict[str, MetricRule] = {}
+    metrics: Annotated[dict[str, MetricRule], BeforeValidator(_by_our_names)] = {}
     """Rules for other metrics of the task by name; every task has `answers that end`. Left out: a rule's defaults."""
     slices: SliceRule = SliceRule()
     """Rule for every value of `task.slices`."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from harness.config.base import OneOf
 from harness.config.methods import METHODS, Method
 from suites.errors import UserError
+from suites.metric_names import ours
 from suites.metrics.table import plain
 from suites.settings import Section
 
@@ -68,7 +69,7 @@ class Recipe(Section):
     beta: Annotated[float, Field(ge=0)] | None = None
     """How strongly preferences and rewards are held to where they start. Left out: the method's usual one, 0.1 for
     `dpo` and `kto`, 0.05 for `rloo`, 0 for `grpo`."""
-    reward: Annotated[str, Field(json_schema_extra=_list_rewards)] | None = None
+    reward: Annotated[str, BeforeValidator(ours), Field(json_schema_extra=_list_rewards)] | None = None
     """What `rloo` and `grpo` reward: a metric, or `model`, the reward model of an earlier stage. Left out: the task's
     own metric."""
     completions: Annotated[int, Field(ge=2)] = 8

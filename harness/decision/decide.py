@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from harness.config.policy import Policy
+from harness.decision import next_steps
 from harness.decision.compare import Comparison
 from harness.decision.gates import (
     Gate,
@@ -239,36 +240,22 @@ NEXT_STEPS = {
     "the grown test set is decided at the level of its next look. Or test on fresh questions, at the first look's.",
     Verdict.INVALID: "Mend what the failed gate names and run the same command again.",
 }
-ANOTHER_PROMPT = (
-    "Ship a prompt, chosen anew with more validation rows: one that was not chosen holds its own against the fine-tune."
-)
-HARDER_SUITE = (
-    "Ask what the base can do in place of the suites named above, or go without them; more of the same examples would "
-    "not settle it."
-)
-CHEAPER = "Serve it on something faster or cheaper, or raise the budget in `policy`; then run again."
+REFINED = {
+    Verdict.KEEP_PROMPTING: next_steps.of_no_gain,
+    Verdict.REJECT: next_steps.of_harm,
+    Verdict.INCONCLUSIVE: next_steps.of_open,
+}
 
 
 def _decision(gates: tuple[Gate, ...], overridden: Sequence[str]) -> Decision:
     verdict = _verdict(gates)
-    headline, next_step = HEADLINES[verdict], NEXT_STEPS[verdict]
+    headline = HEADLINES[verdict]
     if verdict is Verdict.REJECT and not _failed(gates, "harm"):
-        headline, next_step = OVER_BUDGET, CHEAPER
-    if verdict is Verdict.INCONCLUSIVE and all(_at_floor(gate) for gate in gates if _is_open(gate)):
-        next_step = HARDER_SUITE
+        headline = OVER_BUDGET
     if verdict is Verdict.DEPLOY:
         headline = deploy_headline(gates, overridden)
-    if verdict is Verdict.KEEP_PROMPTING and {gate.id for gate in _failed(gates, "gain")} == {"every_prompt"}:
-        next_step = ANOTHER_PROMPT
-    return Decision(verdict, gates, headline, _reason(verdict, gates), next_step)
-
-
-def _is_open(gate: Gate) -> bool:
-    return gate.status == "unknown" and gate.tier != "advisory"
-
-
-def _at_floor(gate: Gate) -> bool:
-    return gate.kind == "harm" and gate.comparison is not None and at_floor(gate.comparison)
+    next_step = REFINED[verdict](gates) if verdict in REFINED else ""
+    return Decision(verdict, gates, headline, _reason(verdict, gates), next_step or NEXT_STEPS[verdict])
 
 
 def _failed(gates: Sequence[Gate], kind: Kind) -> list[Gate]:
@@ -330,9 +317,10 @@ def _loss(gate: Gate) -> str:
 
 def _open(task: Comparison, gates: Sequence[Gate]) -> str:
     """What is still open; the gates themselves say what would close them."""
-    still = [gate for gate in gates if _is_open(gate)]
+    still = [gate for gate in gates if gate.status == "unknown" and gate.tier != "advisory"]
     text = f"Still open: {', '.join(title(gate) for gate in still)}."
-    if any(gate.id == "gain" for gate in still):
+    nothing_right = task.baseline == task.candidate == 0
+    if any(gate.id == "gain" for gate in still) and not nothing_right:
         text += f" You asked for more than {_margin(task)}; {settle(task)}."
     suites = any(gate.id.startswith("regression/") and gate.tier != "advisory" for gate in gates)
     if suites and all(gate.status == "pass" for gate in gates if gate.kind == "harm"):

@@ -50,7 +50,7 @@ def findings_gate(findings: Sequence[Finding]) -> Gate:
     words = "; ".join(f"{f.message} [{f.check}]" for f in blocking)
     if blocking:
         levels = ", ".join(sorted({f"{f.check}: warn" for f in blocking}))
-        words += f". Mend the rows, or go on knowing it with `data: {{findings: {{{levels}}}}}`"
+        words += f". Mend that, or go on knowing it with `data: {{findings: {{{levels}}}}}`"
     return _gate(Rule("data", 0, "count"), not blocking, Measured(len(blocking), words=words or count))
 
 

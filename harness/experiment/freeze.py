@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location
 from harness.decision import prices
-from harness.models.files import ADAPTER_CONFIG, adapter_folder, adapter_hash, base_folder, weights_hash
+from harness.models.files import ADAPTER_CONFIG, adapter_folder, adapter_hash, base_folder, weights_hash, within
 from harness.training.elsewhere.command import PLACES, words_of
 from suites.benchmarks import lm_eval
 from suites.catalog import load_suite, suite_folder
@@ -163,12 +163,16 @@ def _model(name: str, folder: Path) -> dict[str, str]:
 def _candidate(name: str, folder: Path) -> dict[str, str]:
     path = folder / name
     if not path.is_dir():
-        raise UserError("no such folder", str(path))
+        on_hub = not name.startswith((".", "/", "~")) and name.count("/") == 1
+        fix = f"from the Hub: `hf download {name} --local-dir {name}` beside the experiment file" if on_hub else ""
+        raise UserError("no such folder", str(path), fix)
     if (path / ADAPTER_CONFIG).is_file():
         return {name: adapter_hash(adapter_folder(str(path)))}
     if (path / "config.json").is_file():
         return {name: weights_hash(base_folder(str(path), None))}
     fix = "give a PEFT folder (adapter_config.json, adapter_model.safetensors) or a model folder (config.json, ...)"
+    if inner := within(path):
+        fix = f"name one of the folders in it: {', '.join(f'{name}/{each}' for each in inner)}"
     raise UserError("is neither an adapter nor a model", str(path), fix)
 
 

@@ -19,8 +19,10 @@ from harness.config.yaml_lines import Location, line_of, load
 from harness.experiment.columns import column_problems
 from harness.experiment.freeze import look_up
 from harness.experiment.names import same_names
+from harness.observe.progress import say
 from suites.errors import UserError
-from suites.metrics.table import build
+from suites.metric_names import OURS
+from suites.metrics.table import METRICS, build
 from suites.settings import Section
 
 DATA_FILES = (("train",), ("validation",), ("test",), ("preferences",), ("general",))
@@ -82,7 +84,14 @@ def load_experiment(path: str | Path) -> Experiment:
         problems += same_names(config, path.parent)
     if problems:
         raise _user_error(path, lines, problems)
+    _tell_names(content.get("task") or {})
     return Experiment(config, path.resolve(), files)
+
+
+def _tell_names(task: Mapping[str, Any]) -> None:
+    """Which metric is meant by a name of another tool."""
+    for name in dict.fromkeys(name for name in [*task.get("metrics", []), task.get("primary")] if name in OURS):
+        say(f"note: `{name}` is `{OURS[name]}` here: {METRICS[OURS[name]].about}")
 
 
 def experiment_file(path: Path) -> Path:

@@ -94,7 +94,7 @@ class Session:
     def model(self, spec: ModelSpec) -> Cached:
         """The model behind the store's completions; loading one on another base lets go of the others."""
         if spec not in self._loaded:
-            if any(replace(other, adapter=None) != replace(spec, adapter=None) for other in self._loaded):
+            if any(_without_adapter(other) != _without_adapter(spec) for other in self._loaded):
                 self.release()
             self._loaded[spec] = Cached(load(spec), self.store)
         return self._loaded[spec]
@@ -106,6 +106,10 @@ class Session:
     def fix(self, stage: str) -> str:
         """What to type when `stage` has not been run."""
         return what_to_run(stage, self.experiment.path.name)
+
+
+def _without_adapter(spec: ModelSpec) -> ModelSpec:
+    return replace(spec, adapter=None, same_base=False)
 
 
 Stage = Callable[[Session], None]

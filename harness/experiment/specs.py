@@ -56,5 +56,5 @@ def candidate_spec(experiment: Experiment) -> ModelSpec:
         return replace(ModelSpec(base=config.name or "", **_endpoint(config)), template_settings=asked)
     base, folder = replace(base, template_settings=asked), experiment.resolve(config.path or "")
     if (folder / "adapter_config.json").is_file():
-        return replace(base, adapter=str(folder))
-    return replace(base, base=str(folder), revision=None)
+        return replace(base, adapter=str(folder), same_base=config.base == "same")
+    return replace(base, base=str(folder), revision=None, same_base=config.base == "same")

@@ -7,6 +7,7 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
+from harness.models.headers import tensors
 from suites.errors import UserError
 from suites.types import Json
 
@@ -49,38 +50,57 @@ def context_length(folder: Path) -> int | None:
 
 
 def adapter_folder(adapter: str) -> Path:
-    """The folder of a PEFT adapter; checked to hold its config and its weights."""
+    """The folder of a PEFT adapter; checked to hold its config and its whole weights."""
     folder = _locate(adapter, None, "adapter")
     for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
         if not (folder / name).is_file():
-            raise UserError(
-                f"{adapter} is not a usable adapter: it has no {name}",
-                str(folder),
-                "point to the folder that PEFT's save_pretrained wrote, with both "
-                f"{ADAPTER_CONFIG} and {ADAPTER_WEIGHTS} (pickled .bin weights are not loaded)",
-            )
+            what = f"{adapter} is not a usable adapter: it has no {name}"
+            raise UserError(what, str(folder), _instead(folder))
+    tensors([folder / ADAPTER_WEIGHTS])
     return folder
 
 
+def _instead(folder: Path) -> str:
+    """What to do about an adapter's folder without its files, by what it holds in their place."""
+    if list(folder.glob("adapter_model*.safetensors*")):
+        return f"its weights are in several files, which PEFT does not read: save it again, as one {ADAPTER_WEIGHTS}"
+    if (folder / "adapter_model.bin").is_file():
+        return "save it again as safetensors; pickled .bin weights can run code and are not loaded"
+    if inner := within(folder):
+        return f"name one of the folders in it: {', '.join(inner)}"
+    both = f"{ADAPTER_CONFIG} and {ADAPTER_WEIGHTS}"
+    return f"point to the folder that PEFT's save_pretrained wrote, with both {both}"
+
+
+def within(folder: Path) -> list[str]:
+    """The folders in a folder that hold an adapter or a model: checkpoints, the last first, and named adapters."""
+    configs = [file for name in (ADAPTER_CONFIG, "config.json") for file in folder.glob(f"*/{name}")]
+    names = {file.parent.name for file in configs}
+    steps = {name: int(step) for name in names if (step := name.rpartition("-")[2]).isdecimal()}
+    return [*sorted(steps, key=lambda name: -steps[name]), *sorted(names - steps.keys())]
+
+
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files the model is loaded from; every one exists."""
+    """The safetensors files the model is loaded from; every one exists and is whole."""
+    weights = _named_weights(folder)
+    tensors(weights)
+    return weights
+
+
+def _named_weights(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if (folder / "model.safetensors").is_file():
         return [folder / "model.safetensors"]
     if not index.is_file():
-        raise UserError(
-            "the model folder has no model.safetensors",
-            str(folder),
-            "save the weights as safetensors; pickled .bin weights can run code and are not loaded",
-        )
+        gguf = bool(list(folder.glob("*.gguf")))
+        pickled = "save the weights as safetensors; pickled .bin weights can run code and are not loaded"
+        served = "GGUF files are not read here: name the safetensors they were made from, or serve them as an endpoint"
+        raise UserError("the model folder has no model.safetensors", str(folder), served if gguf else pickled)
     names = sorted(set(read_json(index).get("weight_map", {}).values()))
     missing = [name for name in names if not (folder / name).is_file()]
     if missing or not names:
-        raise UserError(
-            f"the model is incomplete: {len(missing)} of {len(names)} weight files are missing, first {missing[:1]}",
-            str(index),
-            "download or copy the model again",
-        )
+        what = f"the model is incomplete: {len(missing)} of {len(names)} weight files are missing, first {missing[:1]}"
+        raise UserError(what, str(index), "download or copy the model again")
     return [folder / name for name in names]
 
 
@@ -160,7 +180,21 @@ def _from_hub(name: str, revision: str | None, what: str) -> Path:
     return Path(path)
 
 
+def cached_folder(name: str, revision: str | None) -> Path | None:
+    """Where a Hub repository's copy on this machine is; None without one. Nothing is downloaded."""
+    import huggingface_hub
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        config = huggingface_hub.try_to_load_from_cache(name, "config.json", revision=revision)
+    except HFValidationError:
+        return None
+    return Path(config).parent if isinstance(config, str) else None
+
+
 def _adapter_hint(folder: Path) -> str:
     if (folder / ADAPTER_CONFIG).is_file():
         return "the folder holds an adapter: give its base as the model and this folder as the adapter"
+    if inner := within(folder):
+        return f"name one of the folders in it: {', '.join(inner)}"
     return "give a folder that save_pretrained wrote, or a Hub id"

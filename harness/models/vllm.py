@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.models.bases import check_base
 from harness.models.errors import NonFiniteWeights
 from harness.models.files import first_line, read_json
-from harness.models.hf import loading
 from harness.models.hf.model import HFModel
 from suites.errors import UserError
 from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
@@ -37,6 +38,17 @@ _alive: weakref.WeakSet[VLLMModel] = weakref.WeakSet()
 """The model whose engine is running: one at a time, for each takes most of the device's memory."""
 
 
+def check_served(adapter: Path) -> None:
+    """Raises UserError for an adapter that vLLM has no place for: it serves plain LoRA, up to a rank."""
+    config = read_json(adapter / "adapter_config.json")
+    kind, rank = config.get("peft_type"), int(config.get("r") or 0)
+    beside = [name for name in ("use_dora", "modules_to_save") if config.get(name)]
+    if kind != "LORA" or beside or rank > RANKS[-1]:
+        shown = " with ".join([f"{kind} of rank {rank}", *beside])
+        what = f"vLLM serves LoRA adapters up to rank {RANKS[-1]}, not this {shown}"
+        raise UserError(what, str(adapter), "leave `engine: vllm` out")
+
+
 class VLLMModel:
     """A base model, with a LoRA if the spec names one. Files are checked now, weights read when first needed."""
 
@@ -47,7 +59,7 @@ class VLLMModel:
         self.spec = spec
         self.files = HFModel(spec)  # what it reads, not what answers: its weights are never loaded
         if self.files.adapter:
-            loading.check_base(self.files.adapter, spec, self.files.base)
+            check_base(self.files.adapter, spec, self.files.base)
 
     @cached_property
     def identity(self) -> Identity:
@@ -151,11 +163,9 @@ class VLLMModel:
         files = self.files
         settings: dict[str, object] = {"enforce_eager": files.device == "cpu"}
         if files.adapter:
+            check_served(files.adapter)
             config = read_json(files.adapter / "adapter_config.json")
             targets, rank = config.get("target_modules"), int(config.get("r") or 0)
-            if config.get("peft_type") != "LORA" or rank > RANKS[-1]:
-                what = f"vLLM serves LoRA adapters up to rank {RANKS[-1]}, not this {config.get('peft_type')}"
-                raise UserError(what, str(files.adapter), "leave `engine: vllm` out")
             settings |= {"enable_lora": True, "max_lora_rank": next(r for r in RANKS if r >= rank)}
             settings |= {"lora_target_modules": sorted(targets)} if isinstance(targets, list) else {}
         try:

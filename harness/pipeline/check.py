@@ -11,9 +11,12 @@ from harness.experiment.bar import bar_findings
 from harness.experiment.material import left_out_rows, of_experiment
 from harness.experiment.prompts import asked_columns, prompt_is_unknown
 from harness.experiment.splits import loose_rows
+from harness.models import NonFiniteWeights
 from harness.observe.progress import say
+from harness.pipeline import rehearsal
 from harness.pipeline.check_files import look, told_apart
 from harness.pipeline.check_prompts import long_prompts
+from harness.pipeline.examiner import report_trouble
 from harness.store import experiments
 from harness.training import types
 from suites.checks.labels import unseen_labels
@@ -42,6 +45,14 @@ def check(session: Session) -> None:
     findings += left_out_rows(session.left_out, len(session.all_splits.get("train", ())))
     findings += exam_power.exam_power(experiment, splits) + exam_power.label_floors(experiment, splits)
     findings += lifetimes.findings(experiment.config, date.today())
+    try:
+        findings += at_levels(rehearsal.findings(experiment), levels)
+    except UserError:  # what is wrong with the data is said along with it
+        for finding in findings:
+            say(f"{finding.level}: {finding.message} [{finding.check}]")
+        raise
+    except NonFiniteWeights as trouble:
+        report_trouble(session, "exam", "candidate", trouble)  # which it would not pass
     experiments.put_findings(session.store, session.id, findings)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import Literal
 
 from harness.store.database import Store
 from reports.rows import FindingRow, Side, TroubleRow
+from suites.errors import UserError
 from suites.types import Finding
 
 StageName = Literal["baseline", "train", "exam"]
@@ -42,20 +44,80 @@ def put_fold(store: Store, fold_id: str, experiment_id: str, fold: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A line of `harness runs`."""
+    """A line of `harness runs`: scores of the bar and of the candidate in [0, 1], the gain as it was decided on.
+
+    `gain`, `low` and `high` are shares of the baseline's score where `relative`.
+    """
 
     name: str
     verdict: str | None
     exit_code: int | None
+    model: str | None
+    candidate: str | None
+    metric: str | None
+    baseline_score: float | None
+    score: float | None
+    gain: float | None
+    low: float | None
+    high: float | None
+    n: int | None
+    relative: bool | None
     created_at: datetime
     id: str
 
 
 def listed(store: Store) -> list[Listed]:
     """The experiments of a store, the latest first; folds stand under the one that decides on them."""
-    sql = """select name, verdict, exit_code, created_at, experiment_id[:12] as id from v_experiments
-             where part_of is null order by created_at desc"""
-    return store.fetch(Listed, sql)
+    return store.fetch(Listed, LISTED)
+
+
+LISTED = """
+    with chosen as (
+        select * from v_runs where kind = 'task' and chosen and is_primary
+        qualify row_number() over (partition by experiment_id, side order by created_at desc) = 1)
+    select e.name, e.verdict, e.exit_code, coalesce(b.model_name, c.model_name) as model, c.arm as candidate,
+        coalesce(c.metric, b.metric) as metric, coalesce(d.baseline, b.mean) as baseline_score,
+        coalesce(d.candidate, c.mean) as score, d.difference as gain, d.low, d.high, coalesce(d.n, c.n, b.n) as n,
+        d.relative, e.created_at, e.experiment_id[:12] as id
+    from v_experiments e
+        left join chosen b on b.experiment_id = e.experiment_id and b.side = 'base'
+        left join chosen c on c.experiment_id = e.experiment_id and c.side = 'candidate'
+        left join v_comparisons d on d.experiment_id = e.experiment_id and d.kind = 'task'
+    where e.part_of is null order by e.created_at desc
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An experiment on record; `verdict` is None until it is decided."""
+
+    id: str
+    name: str
+    file: str
+    verdict: str | None
+
+
+def find(store: Store, name: str | None = None) -> Found:
+    """The latest experiment of a name, or by the beginning of its id; the latest of all without a name.
+
+    Raises UserError when there is none.
+    """
+    found = store.fetch(Found, FIND, [name])
+    if found:
+        return found[0]
+    names = list(dict.fromkeys(row.name for row in listed(store)))
+    if not names:
+        raise UserError("no experiment is in this store yet", str(store.path), "`harness run EXPERIMENT` makes one")
+    near = difflib.get_close_matches(name or "", names, n=1)
+    advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names[:10])}"
+    raise UserError(f"no experiment is called {name!r}", str(store.path), f"{advice}; `harness runs` lists them")
+
+
+FIND = """
+    select experiment_id as id, name, file, verdict from v_experiments
+    where ($1 is null and part_of is null) or name = $1 or ($1 <> '' and starts_with(experiment_id, $1))
+    order by name is not distinct from $1 desc, created_at desc limit 1
+"""
 
 
 # --- stages

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import shlex
 from dataclasses import dataclass
 
 from harness.store.database import Store
@@ -32,13 +34,16 @@ class _Name:
 def find_run(store: Store, name: str) -> NamedRun:
     """The run called `EXPERIMENT/ARM` (on the task), `EXPERIMENT/ARM/SUITE`, or by the beginning of its id.
 
-    Of several experiments with one name it is the latest. Raises UserError when no run or more than one is meant.
+    `EXPERIMENT` alone is its candidate on the task, or its chosen prompt while no candidate has taken the exam. Of
+    several experiments with one name it is the latest. Raises UserError when no run or more than one is meant.
     """
     runs = store.fetch(NamedRun, FIND, [name])
     if not runs:
-        known = [row.name for row in store.fetch(_Name, KNOWN)]
-        there = f"; there are {', '.join(known)}" if known else ""
-        fix = f"name EXPERIMENT/ARM, EXPERIMENT/ARM/SUITE, or the beginning of a run_id in v_runs{there}"
+        arms = [row.name for row in store.fetch(_Name, KNOWN)]
+        near = difflib.get_close_matches(name, [*arms, *(arm.partition("/")[0] for arm in arms)], n=1)
+        known = ", ".join(map(shlex.quote, near or arms))
+        there = f"; did you mean {known}?" if near else f"; there are {known}" if known else ""
+        fix = f"name EXPERIMENT, EXPERIMENT/ARM, EXPERIMENT/ARM/SUITE, or the beginning of a run_id in v_runs{there}"
         raise UserError(f"no run is called {name!r}", str(store.path), fix)
     if len(runs) > 1:
         candidates = ", ".join(f"{run.run_id[:12]} ({run})" for run in runs)
@@ -52,7 +57,10 @@ FIND = """
         select r.*, x.created_at as registered_at,
             starts_with(run_id, $1) as by_id,
             (kind = 'task' and concat_ws('/', experiment, arm) = $1)
-                or concat_ws('/', experiment, arm, suite) = $1 as by_name
+                or concat_ws('/', experiment, arm, suite) = $1
+                or (experiment = $1 and kind = 'task' and chosen and (side = 'candidate' or not exists (
+                    from v_runs c where c.experiment_id = r.experiment_id and c.side = 'candidate' and c.kind = 'task'
+                        and c.chosen))) as by_name
         from v_runs r join v_experiments x using (experiment_id) where is_primary)
     select run_id, suite_id, experiment, arm, suite, kind from named
     where by_id or (by_name and registered_at = (select max(registered_at) from named where by_name))

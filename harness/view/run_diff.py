@@ -83,7 +83,7 @@ def compare_runs(store: Store, baseline: str, candidate: str, *, margin: float |
 def _refuse_different_exams(store: Store, one: NamedRun, other: NamedRun) -> None:
     where = f"{one.experiment}/{one.arm} and {other.experiment}/{other.arm}"
     if one.run_id == other.run_id:
-        raise UserError("both names are those of one run", where, "name two runs")
+        raise UserError("both names are those of one run", where, "name two runs, such as two arms as EXPERIMENT/ARM")
     if one.suite_id != other.suite_id:
         what = f"these runs did not take the same exam: {_different(store, one, other)}"
         raise UserError(what, where, "compare runs on one suite; `harness query 'from v_runs'` lists them")

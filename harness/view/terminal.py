@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,14 +13,16 @@ from rich.text import Text
 from harness.decision.wording import in_words
 from harness.observe import tables
 from harness.observe.tables import plain, print_table
+from harness.view.rows import laid_out
 from reports.data import ReportData
-from reports.format.numbers import points
+from reports.format.numbers import points, span
 from reports.format.text import clean, shorten
 from reports.sections.shipping import what_ships
 from reports.sections.verdict import minds
 
 if TYPE_CHECKING:
     from harness.decision.compare import Comparison
+    from harness.store.experiments import Listed
     from harness.view.run_diff import TwoRuns
     from suites.model import Thinking
 
@@ -28,8 +31,8 @@ LONGEST_ANSWER = 120  # characters
 STYLES = {"pass": "green", "fail": "red", "unknown": "yellow"}
 
 
-def show(data: ReportData, report: Path, store: Path) -> None:
-    """Print the verdict, the gates and what to do next to stdout."""
+def show(data: ReportData, report: Path, flips: str) -> None:
+    """Print the verdict, the gates and what to do next to stdout; `flips` is the command that lists changed answers."""
     console = tables.console()
     table = Table(show_edge=False, pad_edge=False)
     for name in ("gate", "rule", "measured", ""):
@@ -48,21 +51,23 @@ def show(data: ReportData, report: Path, store: Path) -> None:
     console.print(Text(f"verdict: {decision.verdict} (exit {decision.exit_code})"))
     console.print(plain(f"next:    {decision.next_step}"))
     for name, what in what_ships(data):
-        console.print(plain(f"{f'{name}:':8} {_from_here(name, what, report, store)}"), soft_wrap=True)
+        console.print(plain(f"{f'{name}:':8} {_from_here(name, what, report)}"), soft_wrap=True)
     console.print(Text(f"report:  {report}"), soft_wrap=True)
     console.print(Text(f"browser: {report.with_suffix('.html')}"), soft_wrap=True)
-    console.print(Text(f"more:    harness query 'from v_flips' --store {store}"), soft_wrap=True)
+    if data.flips:
+        console.print(Text(f"answers: {flips}"), soft_wrap=True)
 
 
-def _from_here(name: str, what: str, report: Path, store: Path) -> str:
-    """What ships, as one would type it from where one stands; the store lies in the experiment's folder."""
+def _from_here(name: str, what: str, report: Path) -> str:
+    """What ships, as one would type it from where one stands; the report lies in `out/NAME` of the experiment's."""
+    folder = report.parent.parent.parent
     match name:
         case "prompt":
             return str(report.with_name(what))
         case "folder":
-            return str(store.parent / what)
-        case "serve" if store.parent != Path():
-            return f"cd {shlex.quote(str(store.parent))} && {what}"
+            return str(folder / what)
+        case "serve" if folder != Path():
+            return f"cd {shlex.quote(str(folder))} && {what}"
     return what
 
 
@@ -83,6 +88,30 @@ def show_two_runs(runs: TwoRuns) -> None:
             console.print(plain(f"{word:6} {flip.example_id}: {was} -> {became}"))
     for gate in map(in_words, runs.gates):
         console.print(plain(f"{gate.name}: {gate.measured} ({gate.rule})"), Text(gate.status, STYLES[gate.status]))
+
+
+def show_experiments(listed: Sequence[Listed]) -> None:
+    """Print a line for each experiment to stdout."""
+    names = ["name", "verdict", "model", "bar", "score", "gain, points", "date", "id"]
+    lines = [_line(row) for row in listed]
+    print(laid_out(names, lines, tables.console().width, firm={*names} - {"name", "model"}))
+
+
+def _line(row: Listed) -> list[str]:
+    scores = ["" if score is None else f"{score:.1%}" for score in (row.baseline_score, row.score)]
+    gain = "" if row.gain is None else _gain(row, row.gain) + span(row.low, row.high, lambda end: _gain(row, end))
+    said = [clean(row.name), row.verdict or "not decided", clean(_short(row.model or ""))]
+    return [*said, *scores, gain, f"{row.created_at:%Y-%m-%d}", row.id]
+
+
+def _gain(row: Listed, value: float) -> str:
+    """A difference in points, or in percent of the baseline's score where it was decided by that."""
+    return f"{value:+.1%}" if row.relative else f"{value * 100:+.1f}"
+
+
+def _short(model: str) -> str:
+    """A model by its name: that of its folder, or as the Hub has it."""
+    return Path(model).name if Path(model).is_absolute() else model
 
 
 def _answer(text: str, thinking: Thinking) -> str:

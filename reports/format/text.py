@@ -43,7 +43,7 @@ def cell(text: str) -> str:
 
 def contrast(one: str, other: str) -> tuple[str, str]:
     """Two answers as table cells, the words in which they differ in bold and line breaks as a sign."""
-    texts = [_one_line(shorten(text, LONGEST_CELL)) for text in (one, other)]
+    texts = [one_line(shorten(text, LONGEST_CELL)) for text in (one, other)]
     words = [_WORD.findall(text) for text in texts]
     matcher = SequenceMatcher(None, words[0], words[1], autojunk=False)
     if matcher.ratio() < ALIKE:
@@ -56,7 +56,8 @@ def contrast(one: str, other: str) -> tuple[str, str]:
     return _escape(marked[0]), _escape(marked[1])
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Text on one line without control characters, its line breaks as a sign."""
     return re.sub(r"\s+", " ", clean(text).strip().replace("\n", " ⏎ "))
 
 

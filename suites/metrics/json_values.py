@@ -48,11 +48,21 @@ def json_schema(schema: Json) -> Mark:
 
 def parse_json(text: str) -> Any:
     """The JSON value in an answer, also inside a ```json fence; `NO_JSON` when there is none."""
-    fenced = re.search(r"```(?:json)?\s*(.*?)```", text, re.DOTALL)
     try:
-        return json.loads(fenced.group(1) if fenced else text, parse_constant=_refuse_constant, parse_float=_number)
+        return json.loads(_inside(text), parse_constant=_refuse_constant, parse_float=_number)
     except (ValueError, RecursionError):
         return NO_JSON
+
+
+def read(text: str) -> str | None:
+    """The part of an answer that is read as JSON; None where that is none."""
+    return None if parse_json(text) is NO_JSON else _inside(text).strip()
+
+
+def _inside(text: str) -> str:
+    """What stands in the first fence of an answer, or all of it."""
+    fenced = re.search(r"```(?:json)?\s*(.*?)```", text, re.DOTALL)
+    return fenced.group(1) if fenced else text
 
 
 def _refuse_constant(name: str) -> float:

@@ -17,6 +17,12 @@ def number_match(example: Example, completion: Completion) -> Score:
     return Score(float(_last_number(completion.text) == wanted))
 
 
+def read(text: str) -> str | None:
+    """The number that is looked at in a text, without its commas; None where it holds none."""
+    number = _last_number(text)
+    return None if number is None else f"{number:f}"
+
+
 def _last_number(text: str) -> Decimal | None:
     """The last number as it is written; a minus belongs to it unless something is being subtracted from."""
     numbers = re.findall(r"(?:(?<![\w.)])-)?(?:\d[\d,]*(?:\.\d+)?|\.\d+)", text)

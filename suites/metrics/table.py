@@ -25,24 +25,42 @@ Schema = Mapping[str, Any]
 @dataclass(frozen=True, slots=True)
 class Metric:
     """`mark` marks one answer. A mark that is first made has `make` instead: from what stands behind the colon of its
-    name, and from the task's JSON Schema."""
+    name, and from the task's JSON Schema. `reads` is what of an answer the mark looks at, None where it finds
+    nothing."""
 
     about: str
     mark: Mark | None = None
     make: Callable[[str, Schema], Mark] | None = None
     whole: CorpusMetric | None = None
+    reads: Callable[[str], str | None] | None = None
 
 
 METRICS: dict[str, Metric] = {
     "exact_match": Metric("the answer is the target, space around both ignored", text.exact_match),
     "normalised_match": Metric(
-        "the answer is the target once case, punctuation and spacing are taken out", text.normalised_match
+        "the answer is the target once case, punctuation and spacing are taken out",
+        text.normalised_match,
+        reads=normalise.normalise,
     ),
     "contains": Metric("the target stands somewhere in the answer, case ignored", text.contains),
-    "json_match": Metric("answer and target are the same JSON value, in any order of keys", json_values.json_match),
-    "json_valid": Metric("the answer is a JSON object or array with the keys of the target", json_values.json_valid),
-    "number_match": Metric("the last number of the answer is the last number of the target", last_number.number_match),
-    "token_f1": Metric("harmonic mean of the precision and recall of words, normalised", text.token_f1),
+    "json_match": Metric(
+        "answer and target are the same JSON value, in any order of keys",
+        json_values.json_match,
+        reads=json_values.read,
+    ),
+    "json_valid": Metric(
+        "the answer is a JSON object or array with the keys of the target",
+        json_values.json_valid,
+        reads=json_values.read,
+    ),
+    "number_match": Metric(
+        "the last number of the answer is the last number of the target",
+        last_number.number_match,
+        reads=last_number.read,
+    ),
+    "token_f1": Metric(
+        "harmonic mean of the precision and recall of words, normalised", text.token_f1, reads=normalise.normalise
+    ),
     "macro_f1": Metric(
         "mean over labels of their F1, of the whole exam", text.exact_match, whole=corpus_level.MACRO_F1
     ),
@@ -55,7 +73,9 @@ METRICS: dict[str, Metric] = {
         whole=corpus_level.BLEU,
     ),
     "json_schema": Metric(
-        "the answer is JSON that `task.schema` accepts", make=lambda name, schema: json_values.json_schema(schema)
+        "the answer is JSON that `task.schema` accepts",
+        make=lambda name, schema: json_values.json_schema(schema),
+        reads=json_values.read,
     ),
     "evaluate:NAME": Metric(
         "a metric of the evaluate library, by folder or Hub name; NAME/KEY takes one of several results",

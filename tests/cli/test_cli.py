@@ -119,7 +119,8 @@ def test_paths_are_told_as_one_would_type_them(tmp_path):
     write_experiment(tmp_path / "below", "deploy", n=60)
     _, out, _ = harness("run", "below/experiment.yaml", folder=tmp_path)
     assert re.search(r"report: +below/out/", out)
-    assert "--store below/harness.duckdb" in out
+    assert re.search(r"answers: +harness flips below/experiment\.yaml\n", out)
+    assert harness("flips", "below/experiment.yaml", folder=tmp_path)[0] == 0
 
 
 @pytest.mark.parametrize("verdict", [name for name in KNOWS if name != "deploy"])
@@ -192,7 +193,8 @@ def test_report_is_written_again_from_the_store_alone(decided, typed, tmp_path):
 def test_an_experiment_that_is_not_there_is_said(reader):
     code, out, err = reader("gate", "nope")
     assert (code, out) == (2, "")
-    assert "no decision for 'nope'" in err
+    assert "no experiment is called 'nope'" in err
+    assert "there are deploy" in err
 
 
 def test_schema_and_version_and_help_need_no_store(typed, tmp_path):
@@ -204,7 +206,50 @@ def test_schema_and_version_and_help_need_no_store(typed, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["runs", "gate", "report"])
+def test_the_verdict_of_a_run_is_json_where_a_machine_reads(typed, tmp_path):
+    path = write_experiment(tmp_path / "x", "reject", n=100)
+    code, out, _ = typed("run", path, "--json")
+    found = json.loads(out)
+    assert (found["verdict"], found["exit_code"], code) == ("reject", 4, 4)
+    assert (tmp_path / found["report"]).is_file()
+    assert {row["arm"] for row in json.loads(typed("baseline", path, "--json")[1])} == {"base"}
+
+
+@pytest.mark.parametrize(
+    ("typo", "meant"),
+    [
+        (["flps"], "did you mean `flips`?"),
+        (["ls"], "did you mean `runs`?"),
+        (["evaluate", "x.yaml"], "did you mean `exam`?"),
+        (["policy", "explan", "x.yaml"], "did you mean `explain`?"),
+        (["runs", "--stor", "x", "--jsn"], "did you mean `--json`?"),
+        (["frobnicate"], "`harness --help` lists the commands"),
+    ],
+)
+def test_a_word_that_is_none_names_the_nearest(typed, typo, meant):
+    code, out, err = typed(*typo)
+    assert (code, out) == (2, "")
+    assert meant in err
+
+
+def test_without_a_command_there_is_help(typed):
+    code, out, err = typed()
+    assert (code, out) == (2, "")
+    assert "flips" in err
+
+
+def test_a_shell_completes_commands_options_and_files(typed, tmp_path):
+    script = typed("completion", "bash")[1]
+    (tmp_path / "mine.yaml").touch()
+    asked = [
+        f"COMP_WORDS=({words}); COMP_CWORD={words.count(' ')}; COMPREPLY=(); _shtab_harness; echo ${{COMPREPLY[@]}}"
+        for words in ("harness fli", "harness flips --wo", "harness run mi")
+    ]
+    done = subprocess.run(["bash", "-c", "\n".join([script, *asked])], cwd=tmp_path, text=True, capture_output=True)
+    assert done.stdout.split() == ["flips", "--worse", "mine.yaml"]
+
+
+@pytest.mark.parametrize("command", ["runs", "gate", "report", "flips"])
 def test_reading_without_a_store_says_how_to_make_one_and_makes_none(typed, tmp_path, command):
     code, out, err = typed(command)
     assert (code, out) == (2, "")
@@ -231,6 +276,8 @@ def refused(typed, folder, *arguments):
         ("candidate:", "candidate: [", "not valid YAML"),
         ("candidate.jsonl", "nope.jsonl", "line 5: `candidate.recorded` no such file"),
         ("{recorded: candidate.jsonl}", "own-model", "line 5: `candidate.path` is neither an adapter nor a model"),
+        ("{recorded: candidate.jsonl}", "runs", "name one of the folders in it: runs/checkpoint-20, runs/checkpoint-9"),
+        ("{recorded: candidate.jsonl}", "acme/lora", "from the Hub: `hf download acme/lora --local-dir acme/lora`"),
         ("data:", "metrics: [exact]\ndata:", "unknown setting"),
         ("{slices: [lang]}", "{metrics: [exact]}", "line 3: `exact`: unknown metric; did you mean `exact_match`?"),
         ("regression: []", "regression: [genral]", "line 6: `regression.0.suite` no suite named 'genral'"),
@@ -240,6 +287,9 @@ def refused(typed, folder, *arguments):
 def test_a_bad_experiment_file_leaves_nothing_behind(typed, tmp_path, old, new, message):
     path = write_experiment(tmp_path / "x", "deploy", n=3)
     (tmp_path / "x" / "own-model").mkdir()
+    for name in ("checkpoint-9", "checkpoint-20"):
+        (tmp_path / "x" / "runs" / name).mkdir(parents=True)
+        (tmp_path / "x" / "runs" / name / "adapter_config.json").write_text("{}")
     path.write_text(path.read_text().replace(old, new))
     before = sorted(tmp_path.rglob("*"))
     assert message in refused(typed, tmp_path / "x")
@@ -395,3 +445,22 @@ def test_a_reader_that_stops_listening_is_no_error(decided):
     assert process.wait(60) == 0
     assert process.stderr.read() == ""
     process.stderr.close()
+
+
+def test_a_reader_that_stops_listening_turns_no_rejection_into_a_deploy(typed, tmp_path):
+    typed("run", write_experiment(tmp_path, "reject"))
+    for command in (["run", "experiment.yaml"], ["gate", "--json"]):
+        process = start(*command, folder=tmp_path)
+        process.stdout.close()
+        process.stderr.close()
+        assert process.wait(60) == 4
+
+
+def test_output_that_cannot_be_written_is_told(decided):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "harness", "gate"]
+        done = subprocess.run(command, cwd=decided[0], env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=full,
+                              stderr=subprocess.PIPE, text=True)  # fmt: skip
+    assert done.returncode == 2
+    assert "the output cannot be written (No space left on device)" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -213,6 +213,17 @@ def test_columns_that_are_missing_are_told_with_a_mapping_of_those_that_are_ther
     assert "such as by `data: {columns: {input: Question, target: Team}}`" in test
 
 
+def test_what_other_tools_call_a_metric_is_ours_and_told(load, capsys):
+    content = "task: {metrics: [accuracy, json_valid], primary: accuracy}\npolicy: {metrics: {acc: 0.05}}\n"
+    config = load(SMALLEST + content).config
+    assert config.task.ordered_metrics == ("exact_match", "json_valid")
+    assert set(config.policy.metrics) == {"exact_match"}
+    told = capsys.readouterr().err
+    assert told == "note: `accuracy` is `exact_match` here: the answer is the target, space around both ignored\n"
+    assert load(SMALLEST + content.replace("accuracy", "exact_match")).id == load(SMALLEST + content).id
+    jsonschema.validate(yaml.safe_load(SMALLEST + content), json_schema())
+
+
 @pytest.mark.parametrize(
     ("wrong", "expected"),
     [
@@ -226,7 +237,10 @@ def test_columns_that_are_missing_are_told_with_a_mapping_of_those_that_are_ther
         ("policy: high", "line 5: `policy` is a mapping of settings, not 'high'"),
         ("policy: {min_gain: .nan}", f"line 5: `policy.min_gain` {MARGIN}"),
         ("task: {metrics: [exact]}", "line 5: `exact`: unknown metric; did you mean `exact_match`?"),
-        ("task: {primary: rouge}", "line 5: `rouge`: unknown metric; use one of exact_match, "),
+        ("task: {primary: taste}", "line 5: `taste`: unknown metric; use one of exact_match, "),
+        ("task: {primary: rouge}", "line 5: `rouge`: unknown metric; `evaluate:rouge/rougeL` is one of its marks"),
+        ("task: {metrics: [f1]}", "line 5: `f1`: unknown metric; `macro_f1` is over labels, `token_f1` over words"),
+        ("task: {metrics: [acc, exact_match]}", "line 5: `task.metrics` lists `exact_match` twice"),
         ("task: {metrics: ['recorded:acc']}", "line 5: `recorded:acc` is a mark of recorded answers; a model that is"),
         ("task: {metrics: [json_schema]}", "line 5: the metric json_schema needs `task.schema`"),
         ("candidate: {path: own-suite}", "an experiment has either `training:` or `candidate:`"),
@@ -235,6 +249,8 @@ def test_columns_that_are_missing_are_told_with_a_mapping_of_those_that_are_ther
             "recorded answers are replayed as they are; leave it out",
         ),
         ("candidate: {path: a, made_with: {shots: 1}}", "`candidate` `made_with` is for recorded answers"),
+        ("candidate: {recorded: a, base: same}", "`candidate` `base` is for an adapter's folder"),
+        ("candidate: {path: a, base: other}", "`candidate.base` input should be 'same'"),
         ("baselines: [{zero_shot: , made_with: {a: 1}}]", "`baselines.0` `made_with` is for recorded answers"),
         ("candidate: {path: a, recorded: b}", "`candidate` a candidate is exactly one of a folder, recorded answers"),
         ("candidate: {endpoint: 'http://x/v1'}", "`candidate` an endpoint needs the `name` it serves"),
@@ -430,10 +446,12 @@ def test_the_id_changes_with_the_weights_of_a_candidate_folder(load, tmp_path):
     folder = tmp_path / "adapter"
     folder.mkdir()
     (folder / "adapter_config.json").write_text("{}")
-    (folder / "adapter_model.safetensors").write_bytes(b"one")
+    header = b'{"__metadata__": {"run": "one"}}'  # no tensors in it
+    weights = len(header).to_bytes(8, "little") + header
+    (folder / "adapter_model.safetensors").write_bytes(weights)
     text = SMALLEST.replace("training: lora", "candidate: adapter")
     before = load(text).id
-    (folder / "adapter_model.safetensors").write_bytes(b"other")
+    (folder / "adapter_model.safetensors").write_bytes(weights.replace(b"one", b"two"))
     assert load(text).id != before
 
 

@@ -50,6 +50,7 @@ def test_a_comparison_at_its_margin(case: dict[str, Any]) -> None:
     status = {gate.id: gate.status for gate in decision.gates}
     assert {name: status[name] for name in case["gates"]} == case["gates"]
     assert decision.verdict.text == case["verdict"]
+    assert case.get("next", "") in decision.next_step
 
 
 def budget(limit: float, measured: list[float], name: str) -> Gate:

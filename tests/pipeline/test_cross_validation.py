@@ -235,6 +235,8 @@ def test_folds_do_not_stand_among_the_experiments(finished: Session, capsys: pyt
     assert {row["name"] for row in json.loads(capsys.readouterr().out)} <= {"tiny", "other"}
     main(["train", str(finished.experiment.path)])
     assert capsys.readouterr().out.count("/fold-") == FOLDS
+    assert main(["flips", str(finished.experiment.path)]) == 0
+    assert capsys.readouterr().out.startswith("tiny: ")
 
 
 # --- may the numbers be compared? of every fold

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -131,6 +132,7 @@ def test_weights_that_are_no_numbers_are_invalid(finished: Session, base: Path, 
     assert verdict(session) == "invalid"
     [gate] = select(session.store, "select measured from v_gates where name = 'weights'")
     assert "candidate" in gate["measured"]
+    assert select(session.store, "select 1 from runs") == [], "the base was not asked for nothing"
 
 
 def test_training_that_diverges_is_invalid_and_leaves_no_model(base: Path, tmp_path: Path) -> None:
@@ -167,11 +169,39 @@ def test_a_folder_that_is_no_model_is_named(base: Path, tmp_path: Path, candidat
         run(tiny_experiment(tmp_path, base, candidate=candidate))
 
 
-def test_an_adapter_for_another_base_is_refused(finished: Session, tmp_path: Path) -> None:
+def test_an_adapter_for_another_base_is_refused(
+    finished: Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     other = tiny_models.build("qwen2", tmp_path / "other", seed=7)
     shutil.copytree(adapter(finished), tmp_path / "theirs")
+    session = opened(tiny_experiment(tmp_path, other, candidate="theirs"))
     with pytest.raises(UserError, match="another base"):
-        run(tiny_experiment(tmp_path, other, candidate="theirs"))
+        order.run(session)
+    assert "[small_test]" in capsys.readouterr().err, "what is wrong with the data is said along with it"
+    assert select(session.store, "select 1 from runs") == [], "the base was not asked for nothing"
+
+
+def test_a_fine_tune_that_was_never_merged_is_invalid_before_any_model_is_asked(base: Path, tmp_path: Path) -> None:
+    shutil.copytree(base, tmp_path / "theirs")
+    weights = tmp_path / "theirs" / "model.safetensors"
+    lora = {"model.layers.0.self_attn.q_proj.lora_A.weight": torch.ones(2, 2)}
+    save_file(load_file(weights) | lora, weights, {"format": "pt"})
+    session = run(tiny_experiment(tmp_path, base, candidate="theirs"))
+    assert verdict(session) == "invalid"
+    assert select(session.store, "select 1 from runs") == []
+
+
+def test_an_adapter_of_a_base_under_another_name_is_taken_at_ones_word(
+    finished: Session, base: Path, tmp_path: Path
+) -> None:
+    theirs = Path(shutil.copytree(adapter(finished), tmp_path / "theirs"))
+    (theirs / "harness_training.json").unlink()
+    other = tiny_models.build("qwen2", tmp_path / "other", seed=9)
+    config = json.loads((theirs / "adapter_config.json").read_text())
+    (theirs / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": str(other)}))
+    with pytest.raises(UserError, match=r"say so: `candidate: \{path: \.\.\., base: same\}`"):
+        run(tiny_experiment(tmp_path, base, candidate="theirs"))
+    assert verdict(run(tiny_experiment(tmp_path, base, candidate={"path": "theirs", "base": "same"}))) == "deploy"
 
 
 @pytest.mark.parametrize("architecture", ["llama", "qwen3", "gemma2", "phi3"])

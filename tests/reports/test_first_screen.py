@@ -116,7 +116,7 @@ def test_advisory_rules_and_cautions_are_told_the_same_everywhere(
     leaks = Facts.parse(json.dumps({"leaks": {"told": "3 examples were seen.", "turned": True}})).leaks
     advisory = replace(deploy.gates[0], name="extra", kind="harm", tier="advisory", status="unknown")
     data = replace(deploy, facts=replace(deploy.facts, leaks=leaks), gates=[*deploy.gates, advisory])
-    show(data, Path("report.md"), Path("harness.duckdb"))
+    show(data, Path("report.md"), "harness flips")
     terminal, text = capsys.readouterr().out, markdown.render(data, {})
     for shown in (terminal, text):
         assert "extra (advisory)" in shown

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from workspaces import recorded_experiment, run, write_jsonl
+from workspaces import opened, recorded_experiment, run, write_jsonl
 
-from harness.cli.main import DEFAULT_MARGIN, main
+from harness.cli.arguments import DEFAULT_MARGIN
+from harness.cli.main import main
 from harness.config.policy import MetricRule
+from harness.pipeline import order
 from harness.store import arms
 from harness.store.database import Store
 from harness.store.pairs import find_run
@@ -112,6 +114,20 @@ def test_a_run_is_named_by_arm_by_suite_or_by_the_beginning_of_its_id(store: Sto
     found = find_run(store, ONE)
     assert find_run(store, f"{ONE}/test") == found
     assert find_run(store, found.run_id[:10]) == found
+
+
+def test_an_experiments_name_alone_is_its_candidate(store: Store, typed: Typed) -> None:
+    assert find_run(store, "plain") == find_run(store, OTHER)
+    code, out, _ = typed(ONE, "plain")
+    assert code == 0
+    assert "+0.120" in out
+
+
+def test_an_experiment_without_a_candidates_answers_is_its_chosen_prompt(tmp_path: Path) -> None:
+    session = opened(recorded_experiment(tmp_path, ["no"] * 40, ["yes"] * 40, name="half"))
+    for stage in ("check", "baseline"):
+        order.do(session, stage)
+    assert find_run(session.store, "half").arm == "prompted"
 
 
 def test_a_name_of_no_run_or_of_several_is_refused(store: Store, typed: Typed) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from jinja2 import TemplateError
 
 from harness.models.files import TOKENIZER_FILES, files_hash, first_line
@@ -192,7 +193,7 @@ class ChatTokenizer:
 def load_config(folder: Path) -> transformers.PreTrainedConfig:
     try:
         return transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, ArithmeticError, StrictDataclassError) as error:
         raise UserError(
             f"the model's config cannot be used: {first_line(error)}", str(folder), "check config.json"
         ) from error

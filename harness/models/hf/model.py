@@ -16,6 +16,7 @@ from torch.nn import Module
 from harness.models import files
 from harness.models.errors import NonFiniteWeights
 from harness.models.hf import compatibility, loading, shared_base
+from harness.models.hf.adapter import leaves_base
 from harness.models.hf.chat import ChatTokenizer
 from harness.models.hf.engine import Engine, Row
 from harness.models.hf.padded import Plain
@@ -117,7 +118,7 @@ class HFModel:
         """The base's weights, shared with every other model that stands on them."""
         vocabulary = len(self.chat.tokenizer)
         # Quantised weights are packed anew when an adapter comes on, and then give other numbers.
-        alone = self.spec.load_in or (self.adapter and not loading.leaves_base(self.adapter, vocabulary, self.base))
+        alone = self.spec.load_in or (self.adapter and not leaves_base(self.adapter, vocabulary, self.base))
         if alone:
             return Base(self.base, self.spec, self.device)
         return shared_base.base(self.base, self.spec, self.device)

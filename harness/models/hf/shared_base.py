@@ -15,6 +15,7 @@ from torch.nn import Module
 
 from harness.models import files
 from harness.models.hf import loading
+from harness.models.hf.adapter import add_adapter, remove_adapter
 from suites.model import ModelSpec
 
 _NUMBERS = itertools.count()
@@ -35,16 +36,16 @@ class Base:
         self._tuned: Any = None
 
     def attach(self, adapter: Path, spec: ModelSpec, vocabulary: int) -> tuple[Module, str]:
-        """The model with the adapter, and the name the adapter has on it. Raises what `hf_loading.add_adapter` does."""
+        """The model with the adapter, and the name the adapter has on it. Raises what `add_adapter` does."""
         name = f"adapter_{next(_NUMBERS)}"
         with torch.inference_mode(False):
-            tuned = loading.add_adapter(self._tuned or self.model, adapter, name, spec, self.folder, vocabulary)
+            tuned = add_adapter(self._tuned or self.model, adapter, name, spec, self.folder, vocabulary)
             self._tuned = tuned.to(self.device).eval()
         return self._tuned, name
 
     def detach(self, name: str) -> None:
         """Take an adapter off for good; the base is again what it was."""
-        if loading.remove_adapter(self._tuned, name):
+        if remove_adapter(self._tuned, name):
             self._tuned = None
 
     @contextmanager

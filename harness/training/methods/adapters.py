@@ -14,6 +14,7 @@ import torch
 
 from harness.config.recipe import TrainingConfig
 from harness.models import files
+from harness.models.bases import check_base
 from harness.models.hf import loading
 from suites.errors import UserError
 from suites.model import ModelSpec
@@ -55,7 +56,7 @@ def load(spec: ModelSpec, base: Path, config: TrainingConfig) -> Any:
     if not spec.adapter:
         return model
     folder = files.adapter_folder(spec.adapter)
-    loading.check_base(folder, spec, base)
+    check_base(folder, spec, base)
     return peft.PeftModel.from_pretrained(model, str(folder), is_trainable=True)
 
 

@@ -18,6 +18,7 @@ import trl
 
 from harness.config.recipe import TrainingConfig
 from harness.models import files
+from harness.models.bases import check_base
 from harness.models.hf import loading
 from harness.models.hf.chat import ChatTokenizer
 from harness.training.methods import adapters
@@ -50,7 +51,7 @@ class RewardModel:
 
     def __init__(self, folder: Path, spec: ModelSpec, chat: ChatTokenizer) -> None:
         base = files.base_folder(spec.base, spec.revision)
-        loading.check_base(folder, spec, base)
+        check_base(folder, spec, base)
         model = _load_base(spec, base)
         model.config.get_text_config().pad_token_id = _pad(chat)
         self._model = peft.PeftModel.from_pretrained(model, str(folder)).to(loading.pick_device()).eval()
