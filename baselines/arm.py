@@ -46,6 +46,18 @@ class Prompter:
             messages += [*self._turns(shot), {"role": "assistant", "content": shot.target}]
         return messages + self._turns(example)
 
+    def outline(self) -> list[Message]:
+        """The same messages with the example left open: columns stay as the template names them."""
+        template, whole = _compile(self.template, self.name)
+        text = self.template if shown_columns(self.template, self.name) else template.render().strip()
+        rules: list[Message] = [{"role": "system", "content": text}] if text and not whole else []
+        shots = [
+            message
+            for shot in self.shots
+            for message in [*self._turns(shot), Message(role="assistant", content=shot.target)]
+        ]
+        return [*rules, *shots, {"role": "user", "content": self.template if whole else "{{ input }}"}]
+
     def _same(self, shot: Example, example: Example) -> bool:
         """Whether the prompt shows the same of both; many rows may share an input and differ in what is beside it."""
         template, _ = _compile(self.template, self.name)

@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from reports.changes import LONGEST_LABEL, Changed, clearest
 from reports.rows import (
     AdapterEffectRow,
     BreakEvenRow,
@@ -24,6 +25,7 @@ from reports.rows import (
     PriceRow,
     RepeatRow,
     RunRow,
+    Side,
     StageRow,
     StakesRow,
     TrainingRow,
@@ -31,11 +33,13 @@ from reports.rows import (
     fetch,
 )
 from suites.errors import UserError
+from suites.model import Message
 
 Pictures = dict[str, str]
 """Files beside the report, by the name of the plot."""
 
 FLIPS_SHOWN = {"task": 5, "regression": 3}
+MOST_LABELS = 12  # a task with more different targets is none of labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,16 @@ class FlipCount:
     suite: str
     better: int
     worse: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """How often one side's chosen arm gave an answer where a label was wanted."""
+
+    side: Side
+    target: str
+    answer: str
+    n: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +109,19 @@ class Leaks:
     turned: bool
 
 
-SENTENCES = ("judge", "uncertainty", "leaks", "learning_curve")
+@dataclass(frozen=True, slots=True)
+class Ship:
+    """What whoever ships needs: the candidate's folder, the command that serves it, and each side's chosen prompt.
+
+    Paths begin at the experiment's folder. Prompts are chat messages by side, `{{ input }}` where the question goes.
+    """
+
+    folder: str
+    command: str
+    prompts: Mapping[str, Sequence[Message]]
+
+
+SENTENCES = ("ship", "judge", "uncertainty", "leaks", "learning_curve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +133,8 @@ class Facts:
     uncertainty: str
     learning_curve: str
     leaks: Leaks | None
+    commit: str
+    ship: Ship | None
 
     @classmethod
     def parse(cls, text: str) -> Facts:
@@ -119,12 +147,14 @@ class Facts:
             uncertainty=kept.get("uncertainty", ""),
             learning_curve=kept.get("learning_curve", ""),
             leaks=Leaks(leaks["told"], leaks["turned"]) if leaks else None,
+            commit=kept.get("commit", ""),
+            ship=Ship(**kept["ship"]) if "ship" in kept else None,
         )
 
     @property
     def others(self) -> dict[str, str]:
         """Seed, versions, hardware."""
-        return {name: str(value) for name, value in self.kept.items() if name not in SENTENCES}
+        return {name: str(value) for name, value in self.kept.items() if name not in SENTENCES and value != ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +179,8 @@ class ReportData:
     prices: Sequence[PriceRow]
     break_even: BreakEvenRow | None
     stakes: StakesRow | None
+    answered: Sequence[Answered]  # on the task, if it is one of labels
+    changed: Sequence[Changed]
     flips: Sequence[FlipCount]
     better: Sequence[FlipRow]  # the clearest of them, on the task
     worse: Sequence[FlipRow]  # and on every suite
@@ -170,7 +202,15 @@ class ReportData:
         others = [gate for gate in self.gates if gate.kind not in ("validity", "caution")]
         held = [gate for gate in self.validity_gates() if gate.status == "pass"]
         broken = [gate for gate in self.validity_gates() if gate.status != "pass"]
-        return [*broken, *others, _one_line(held, len(held) + len(broken))] if held else [*broken, *others]
+        return [*broken, *others, *([_one_line(held, len(broken))] if held else [])]
+
+    @property
+    def ships(self) -> Side | None:
+        """Whose model and prompt the verdict is to ship."""
+        if self.decision.verdict == "deploy":
+            return "candidate"
+        another = any(gate.gate_id == "every_prompt" and gate.status == "fail" for gate in self.gates)
+        return "base" if self.decision.verdict == "keep_prompting" and not another else None
 
     def cautions(self) -> list[GateRow]:
         """What the reader should mind beside the verdict."""
@@ -190,18 +230,19 @@ class ReportData:
         return next(row for row in self.arms if row.run_id == run_id and row.metric == metric)
 
 
-def _one_line(held: Sequence[GateRow], count: int) -> GateRow:
-    """Validity rules that hold, as one; `count` is of those that do not, too."""
-    measured = f"{len(held)} of {count} checks hold: {', '.join(gate.name for gate in held)}"
+def _one_line(held: Sequence[GateRow], broken: int) -> GateRow:
+    """Validity rules that hold, as one; beside some that are `broken` they do not make the numbers valid."""
+    rest = " other" if broken else ""
+    measured = f"{len(held)} of {len(held)}{rest} checks hold: {', '.join(gate.name for gate in held)}"
     return GateRow(
         experiment_id=held[0].experiment_id,
         position=held[0].position,
         gate_id="validity",
         kind="validity",
         tier="critical",
-        name="validity",
+        name="other checks" if broken else "validity",
         status="pass",
-        rule="the numbers can be compared",
+        rule="each of them holds" if broken else "the numbers can be compared",
         measured=measured,
         unit="",
         threshold=None,
@@ -220,6 +261,7 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
     """
     decision = _decision(con, experiment)
     key = [decision.experiment_id]
+    changed = fetch(con, Changed, CHANGED, key)
     return ReportData(
         decision=decision,
         frozen=Frozen.parse(decision.frozen),
@@ -239,9 +281,11 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
         prices=fetch(con, PriceRow, "from v_prices where experiment_id = ? order by side", key),
         break_even=next(iter(fetch(con, BreakEvenRow, "from v_break_even where experiment_id = ?", key)), None),
         stakes=next(iter(fetch(con, StakesRow, "from v_stakes where experiment_id = ?", key)), None),
+        answered=fetch(con, Answered, ANSWERED, [*key, *key]),
+        changed=changed,
         flips=fetch(con, FlipCount, FLIP_COUNTS, key),
-        better=fetch(con, FlipRow, FLIPS.format("kind = 'task' and candidate_value > baseline_value"), key),
-        worse=fetch(con, FlipRow, FLIPS.format("candidate_value < baseline_value"), key),
+        better=_clearest(con, key, [row for row in changed if row.kind == "task" and not row.is_worse]),
+        worse=_clearest(con, key, [row for row in changed if row.is_worse]),
         earlier=fetch(con, EarlierRow, "from v_earlier where experiment_id = ? order by decided_at", key),
     )
 
@@ -257,13 +301,34 @@ FLIP_COUNTS = """
         count(*) filter (candidate_value < baseline_value) as worse
     from v_flips where experiment_id = ? group by all order by kind desc, suite
 """
-FLIPS = f"""
-    from v_flips where experiment_id = ? and {{}}
-    qualify row_number() over (
-        partition by kind, suite order by abs(candidate_value - baseline_value) desc, example_id
-    ) <= case kind when 'task' then {FLIPS_SHOWN["task"]} else {FLIPS_SHOWN["regression"]} end
-    order by kind desc, suite, abs(candidate_value - baseline_value) desc, example_id
+CHANGED = """
+    select kind, suite, example_id, target, slices, baseline_value, baseline_text, candidate_value, candidate_text
+    from v_flips where experiment_id = ? order by kind desc, suite, example_id
 """
+ANSWERED = f"""
+    with exam as (
+        select r.side, c.target, trim(c.text) as answer
+        from v_runs r join v_completions c using (run_id)
+        where r.experiment_id = ? and r.kind = 'task' and r.chosen and r.is_primary and c.error is null)
+    select side, target, answer, count(*) as n from exam
+    where (select count(distinct target) between 2 and {MOST_LABELS} and max(length(target)) <= {LONGEST_LABEL}
+            and count(*) >= 4 * count(distinct target)
+            and not bool_or(starts_with(target, '{{') or contains(target, chr(10))) from exam)
+        and (select count(distinct run_id) from v_runs where experiment_id = ? and kind = 'task' and chosen) = 2
+    group by all order by all
+"""
+
+
+def _clearest(con: duckdb.DuckDBPyConnection, key: Sequence[str], changed: Sequence[Changed]) -> list[FlipRow]:
+    """The clearest changes of each exam in full, with what the models read."""
+    shown = []
+    for kind, suite in dict.fromkeys((row.kind, row.suite) for row in changed):
+        rows = [row for row in changed if (row.kind, row.suite) == (kind, suite)]
+        ids = [row.example_id for row in clearest(rows, FLIPS_SHOWN.get(kind, 0))]
+        sql = "from v_flips where experiment_id = ? and kind = ? and suite = ? and example_id in (select unnest(?))"
+        full = {row.example_id: row for row in fetch(con, FlipRow, sql, [*key, kind, suite, ids])}
+        shown += [full[example_id] for example_id in ids]
+    return shown
 
 
 def _decision(con: duckdb.DuckDBPyConnection, experiment: str | None) -> DecisionRow:

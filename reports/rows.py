@@ -326,6 +326,16 @@ class GateRow:
     n: int | None
     comparison: int | None
 
+    @property
+    def title(self) -> str:
+        """What a table calls it. Advisory rules are told and decide nothing; that has to be said beside them."""
+        return f"{self.name} (advisory)" if self.tier == "advisory" and self.kind != "caution" else self.name
+
+    @property
+    def state(self) -> str:
+        """Whether it holds, in a word."""
+        return "open" if self.status == "unknown" else self.status
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LooksRow:

@@ -68,6 +68,7 @@ def add_readers(commands: Commands) -> None:
     show = _reader(commands, "show", "one example: what each arm was asked and answered, and its marks", look.show)
     for reader in (report, gate, flips, show):
         reader.add_argument("experiment", nargs="?", help="name, file or id; the latest when left out")
+    report.add_argument("--out", type=Path, metavar="DIR", help="folder to write to (out/NAME beside the store)")
     flips.add_argument("--worse", action="store_true", help="only those that got worse")
     flips.add_argument("--all", action="store_true", help="all of them, not one screen")
     show.add_argument("example", metavar="ID", help="the example's id")

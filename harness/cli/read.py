@@ -32,8 +32,9 @@ def write_report(data: ReportData, out: Path) -> Path:
 
 def report(options: argparse.Namespace) -> int:
     """The report of a decided experiment, written again."""
-    data = decided(*experiment_of(options))
-    print(write_report(data, Path(data.decision.file).parent / "out" / data.decision.name))
+    store, experiment = experiment_of(options)
+    data = decided(store, experiment)
+    print(write_report(data, options.out or store.parent / "out" / data.decision.name))
     return 0
 
 

@@ -108,7 +108,7 @@ def floor_sentence(metric: str, suite: str, targets: Sequence[str]) -> str:
     floor = floors(metric, suite, targets)
     return (
         f"{metric} on {suite}: {floor.labels} labels, the rarest with {floor.rarest:,} of {len(targets):,} examples; "
-        f"one label for everything scores {floor.constant:.3f} at best, guessing {floor.guessing:.3f}"
+        f"one label for everything scores {floor.constant:.1%} at best, guessing {floor.guessing:.1%}"
     )
 
 

@@ -280,16 +280,26 @@ def _pays(break_even: BreakEven, currency: str) -> str:
     name = break_even.candidate.arm
     if break_even.unknown or break_even.saving is None:
         return f"From which volume on {name} would pay is not known: {break_even.unknown}."
-    saved = f"{amount(break_even.saving.value)}{span(break_even.saving.low, break_even.saving.high, amount)} {currency}"
+    saved = saving(break_even.saving.value, break_even.saving.low, break_even.saving.high, currency)
     if break_even.requests is None:
         doubt = " if the saving is what it looks like" if (break_even.saving.high or 0) > 0 else ""
-        return f"{name} would never pay for its training{doubt}: it saves {saved} per 1,000 requests."
+        return f"{name} would never pay for its training{doubt}: it {saved} per 1,000 requests."
     if not break_even.fixed:
-        return f"{name} is cheaper than the best prompt from the first request on: it saves {saved} per 1,000 requests."
+        return f"{name} is cheaper than the best prompt from the first request on: it {saved} per 1,000 requests."
     purpose = "its training and hosting" if break_even.hosting else "its training"
     needed = break_even.requests
     interval = span(needed.low, needed.high, volume).replace("not shown", "never shown")
     return f"{name} would pay for {purpose} after {volume(needed.value)} requests a month{interval}."
+
+
+def saving(value: float, low: float | None, high: float | None, currency: str) -> str:
+    """What the candidate saves or costs more, as a phrase without negative amounts; an interval of both signs too."""
+    word, more = ("costs", " more") if value < 0 else ("saves", "")
+    size = amount(abs(value))
+    if low is not None and high is not None and low < 0 < high:
+        return f"{word} {size} {currency}{more} (between {amount(-low)} more and {amount(high)} less)"
+    ends = (low, high) if value >= 0 else (None if high is None else -high, None if low is None else -low)
+    return f"{word} {size}{span(*ends, amount)} {currency}{more}"
 
 
 def cheaper(costs: Costs) -> str:

@@ -10,7 +10,7 @@ from harness.decision.compare import Comparison
 from harness.decision.gates import Gate, Measured, Rule, Status
 from harness.stats import paired
 from harness.stats.spending import left_after, spent_at
-from reports.format.numbers import percent
+from reports.format.numbers import percent, points
 from suites.types import Finding, Run
 
 MadeWith = Mapping[str, str | int | float | bool]
@@ -236,7 +236,7 @@ def plausible_gate(gain: Comparison, limit: float) -> Gate:
     if gain.baseline is None or gain.candidate is None:
         return _gate(rule, True, Measured(words="no scored pairs"))
     difference = gain.candidate - gain.baseline
-    words = f"{difference:+.3f}"
+    words = f"{points(difference)} points"
     if suspicious := exceeds(difference, limit):
         words += (
             f" over a best prompt that scores {gain.baseline:.1%}: look for test rows in what it was trained on, and "

@@ -125,7 +125,9 @@ def _in_units(rule: Rule, value: float) -> str:
         case "relative":
             return f"{value:+.1%}"
         case "score":
-            return f"{value:+.3f}"
+            return f"{numbers.limit_points(value)} points"
+        case "s":
+            return f"{value * 1000:g} ms" if value < 1 else f"{value:g} s"
         case "share":
             return f"{value:.0%}" if rule.name == "room_to_answer" else f"{value:.1%}"
         case "count":
@@ -151,19 +153,23 @@ def measured_sentence(gate: Gate) -> str:
 
 def _seeds(gate: Gate) -> str:
     measured = gate.measured
-    value, interval = _in_units(gate.rule, measured.value or 0.0), _interval(gate)
     words = f"; {measured.words}" if measured.words else ""
-    return f"{value}{interval}, {measured.n} seeds{words}"
+    return f"{_over_seeds(gate)}, {measured.n} seeds{words}"
 
 
-def _interval(gate: Gate) -> str:
-    return span(gate.measured.low, gate.measured.high, lambda end: _in_units(gate.rule, end))
+def _over_seeds(gate: Gate) -> str:
+    """What the seeds gain together, with its interval, in points or as a share of the baseline's score."""
+    measured, relative = gate.measured, gate.rule.unit == "relative"
+
+    def shown(value: float) -> str:
+        return _difference(value, relative)
+
+    return f"{shown(measured.value or 0.0)}{_unit(relative)}{span(measured.low, measured.high, shown)}"
 
 
 def over_seeds(gate: Gate) -> str:
     """What the seeds gain together, as the beginning of a sentence."""
-    value = _in_units(gate.rule, gate.measured.value or 0.0)
-    return f"Over {gate.measured.n} training seeds the gain is {value}{_interval(gate)}"
+    return f"Over {gate.measured.n} training seeds the gain is {_over_seeds(gate)}"
 
 
 def room_sentence(gate: Gate) -> str:
@@ -175,8 +181,8 @@ def room_sentence(gate: Gate) -> str:
     had = f"{whose} scores {c.baseline:.1%} and knowing nothing {c.floor:.1%}"
     if gate.status == "unknown" and at_floor(c):
         return (
-            f"{had}, so that a loss of {points(c, c.margin).lstrip('+')} could not be seen; ask what the base can do, "
-            "set a smaller margin, or leave it out"
+            f"{had}, so that a loss of {points(c, c.margin).lstrip('+')}{_unit(c.relative)} could not be seen; ask "
+            "what the base can do, set a smaller margin, or leave it out"
         )
     if not is_generous(c):
         return ""
@@ -184,9 +190,12 @@ def room_sentence(gate: Gate) -> str:
 
 
 def _budget(gate: Gate) -> str:
-    measured = gate.measured
-    interval = span(measured.low, measured.high, numbers.amount)
-    sentence = f"{numbers.amount(measured.value or 0.0)} {gate.rule.unit}{interval}, n={measured.n:,}"
+    measured, value = gate.measured, gate.measured.value or 0.0
+    if gate.rule.unit == "s":
+        shown = numbers.in_time(value, measured.low, measured.high)
+    else:
+        shown = f"{numbers.amount(value)} {gate.rule.unit}{span(measured.low, measured.high, numbers.amount)}"
+    sentence = f"{shown}, n={measured.n:,}"
     return f"{sentence}; {measured.words}" if measured.words else sentence
 
 
@@ -194,12 +203,13 @@ def measured(c: Comparison) -> str:
     """A comparison in threes: value, interval, n."""
     if c.n == 0:
         return f"no example has a score on both sides ({c.n_unscored} without)"
-    value = "no ratio to a score of 0" if c.difference is None else amount(c, c.difference)
+    value = "no ratio to a score of 0" if c.difference is None else f"{amount(c, c.difference)}{_unit(c.relative)}"
     ends = ["…" if end is None else amount(c, end) for end in (c.low, c.high)]
     interval = "no interval" if c.low is None and c.high is None else f"[{ends[0]}, {ends[1]}]"
     clusters = f" in {c.n_clusters:,} clusters" if c.n_clusters < CLUSTERED * c.n else ""
-    raw = "" if c.as_judged is None else f"; as judged {c.as_judged:+.3f}"
-    return f"{value} {interval}, n={c.n:,}{clusters}{_missing(c)}{raw if raw.split(' ')[-1] != value else ''}"
+    raw = "" if c.as_judged is None else f"{numbers.points(c.as_judged)} points"
+    judged = f"; as judged {raw}" if raw and raw != value else ""
+    return f"{value} {interval}, n={c.n:,}{clusters}{_missing(c)}{judged}"
 
 
 def _missing(c: Comparison) -> str:
@@ -221,8 +231,16 @@ def hangs_on_missing(c: Comparison) -> bool:
 
 
 def amount(c: Question, value: float) -> str:
-    """A difference as the rule states it: of scores, or as a share of the baseline's score."""
-    return f"{value:+.1%}" if c.relative else f"{value:+.3f}"
+    """A difference as the rule states it: in points, or as a share of the baseline's score; without its unit."""
+    return _difference(value, c.relative)
+
+
+def _difference(value: float, relative: bool) -> str:
+    return f"{value:+.1%}" if relative else numbers.points(value)
+
+
+def _unit(relative: bool) -> str:
+    return "" if relative else " points"
 
 
 def settle(c: Comparison) -> str:
@@ -251,7 +269,7 @@ def _more_examples(c: Comparison) -> str:
         f"{percent(spent_at(1, c.confidence))}"
     )
     if more.most is not None:
-        between = f"between {amount(c, more.nearest)} and {amount(c, more.furthest)}"
+        between = f"between {amount(c, more.nearest)} and {amount(c, more.furthest)}{_unit(c.relative)}"
         return f"about {_of(c, (more.least, more.most), 'more')} would settle it if the difference is {between}, {look}"
     seen = f" ({some(more.as_seen)} if it is what it looks like)" if more.as_seen else ""
     return (
@@ -337,8 +355,8 @@ def lost(c: Comparison) -> str:
 
 def mean_sentence(rule: Rule, mean: Measured) -> str:
     """The mean difference of several suites in threes."""
-    value, low, high = (f"{number or 0.0:+.3f}" for number in (mean.value, mean.low, mean.high))
-    return f"{value} [{low}, {high}], n={mean.n:,} in {rule.parts} suites"
+    value, low, high = (numbers.points(number or 0.0) for number in (mean.value, mean.low, mean.high))
+    return f"{value} points [{low}, {high}], n={mean.n:,} in {rule.parts} suites"
 
 
 def lost_together(gate: Gate) -> str:

@@ -27,7 +27,7 @@ def exam_power(experiment: Experiment, splits: Splits) -> list[Finding]:
         metric = experiment.config.task.ordered_metrics[0]
         sd = compare_corpus.planned_sd(metric, test, 2 * DISCORDANCE)
         least = power.minimum_detectable(n, sd, confidence=policy.confidence)
-        gain = f"a gain of about {least:.3f}" if least < 1 else "not even the largest gain"
+        gain = f"a gain of about {least * 100:.1f} points" if least < 1 else "not even the largest gain"
         rows = f"{n:,} test row{'s' * (n != 1)}{compare_corpus.in_clusters(test)}"
         text = f"{rows} tell{'s' * (n == 1)} {gain} from none, if the arms disagree on {2 * DISCORDANCE:.0%}"
         findings.append(Finding("info", "exam_power", text))

@@ -36,7 +36,7 @@ def distrust(measures: Mapping[str, Measure], policy: Policy) -> str:
     if agreement.low is None:
         return "all labelled pairs are of one prompt"
     if agreement.low < policy.judge.agreement:
-        return f"agreement with labels may be as low as {agreement.low:.2f}, below {policy.judge.agreement:.2f}"
+        return f"agreement with labels may be as low as {agreement.low:.0%}, below {policy.judge.agreement:.0%}"
     consistency, readable = measures["consistency"], measures["readable"]
     if consistency.value is not None and consistency.value < MIN_CONSISTENCY:
         return f"it says the same in both orders for only {consistency.value:.0%} of the pairs"
@@ -58,6 +58,6 @@ def _errors(measures: Mapping[str, Measure]) -> str:
         return "no labelled pair differs in length, and the exam's do" if exam.n else ""
     longer = measures["longer_more"]
     if longer.high is None or exceeds(longer.high, MAX_LONGER):
-        often = "by an unknown share" if longer.high is None else f"by up to {longer.high:.2f}"
-        return f"it may prefer the longer answer more often than people, {often} where {MAX_LONGER:.2f} is allowed"
+        often = "by an unknown share" if longer.high is None else f"by up to {longer.high:.0%}"
+        return f"it may prefer the longer answer more often than people, {often} where {MAX_LONGER:.0%} is allowed"
     return ""

@@ -25,6 +25,7 @@ from harness.pipeline.costs import keep_costs, keep_stakes
 from harness.pipeline.lesson import tracked
 from harness.pipeline.recipe import Seeds, recipe_gates, seeds_of, seeds_sentence
 from harness.pipeline.seeds import curve_sentence
+from harness.pipeline.ship import commit, ship
 from harness.pipeline.straw_men import straw_men
 from harness.pipeline.validity import validity_gates
 from harness.store import decisions, experiments
@@ -145,7 +146,7 @@ def _store(
         headline=decision.headline,
         reason=decision.reason,
         next_step=decision.next_step,
-        facts={**_facts(session, seeds), "leaks": asdict(leaks) if leaks else {}},
+        facts={**_facts(session, seeds), "leaks": asdict(leaks) if leaks else {}, **_shipped(session, comparisons)},
     )
     decisions.put(session.store, decided, rows, gates)
 
@@ -181,11 +182,17 @@ def _uncertainty(session: Session, seeds: Seeds | None) -> str:
     )
 
 
+def _shipped(session: Session, comparisons: Sequence[Comparison]) -> dict[str, object]:
+    """What ships, once both sides took the exam."""
+    return {"ship": asdict(ship(session))} if comparisons else {}
+
+
 def _facts(session: Session, seeds: Seeds | None) -> dict[str, object]:
     """What it takes to do it again."""
     config = session.experiment.config
     return {
         "seed": config.seed,
+        "commit": commit(session.experiment.folder),
         "experiment_id": session.id,
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",

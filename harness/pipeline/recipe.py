@@ -143,5 +143,9 @@ def largest_noise(split: VarianceSplit) -> str:
         return ""
     what, axis, more = NOISES[split.largest]
     halved = split.if_doubled[axis]
-    aim = "" if halved is None else f": twice as many {more} would take {split.standard_error:.3f} to {halved:.3f}"
+    aim = (
+        ""
+        if halved is None
+        else f": twice as many {more} would take {split.standard_error * 100:.2g} points to {halved * 100:.2g}"
+    )
     return f" Most of the standard error comes from {what}{aim}."

@@ -22,6 +22,7 @@ from harness.store import runs, training
 from harness.store.arms import Summary
 from harness.store.training import Kind, Repeat, State
 from harness.training import TrainingDiverged
+from reports.format.numbers import points
 from suites.metrics.table import CORPUS
 from suites.types import Example, Run, Suite
 
@@ -87,7 +88,7 @@ def measure(session: Session, what: str, training_id: str, prompter: Prompter, s
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.3f}"
+    return f"{points(value)} points"
 
 
 # --- shares of the rows
@@ -134,11 +135,11 @@ def take(examples: Sequence[Example], share: float, seed: int) -> tuple[Example,
 def curve_sentence(session: Session, policy: Policy) -> str:
     """Whether more rows would help, read off the last step of the learning curve; empty without one."""
     repeats = training.repeats(session.store, session.id, "share")
-    points = [(row, row.value) for row in repeats if row.value is not None]
-    if len(points) < 2:
+    curve = [(row, row.value) for row in repeats if row.value is not None]
+    if len(curve) < 2:
         return ""
-    (before, was), (after, now) = points[-2:]
-    steps = "; ".join(f"{row.n_rows:,} rows {value:.3f}" for row, value in points)
+    (before, was), (after, now) = curve[-2:]
+    steps = "; ".join(f"{row.n_rows:,} rows {value:.1%}" for row, value in curve)
     head = f"Learning curve on validation ({after.metric}, n = {after.n:,}): {steps}."
     interval = _change(session, before.run_id, after.run_id, after.metric, policy.confidence)
     if interval is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +15,10 @@ from harness.observe import tables
 from harness.observe.tables import plain, print_table
 from harness.view.rows import laid_out
 from reports.data import ReportData
-from reports.format.numbers import span
+from reports.format.numbers import points, span
 from reports.format.text import clean, shorten
+from reports.sections.shipping import what_ships
+from reports.sections.verdict import minds
 
 if TYPE_CHECKING:
     from harness.decision.compare import Comparison
@@ -35,24 +38,37 @@ def show(data: ReportData, report: Path, flips: str) -> None:
     for name in ("gate", "rule", "measured", ""):
         table.add_column(name, overflow="fold")
     for gate in data.first_gates():
-        status = Text(gate.status, style=STYLES[gate.status])
-        table.add_row(plain(gate.name), plain(gate.rule), plain(gate.measured), status)
+        status = Text(gate.state, style=STYLES[gate.status])
+        table.add_row(plain(gate.title), plain(gate.rule), plain(gate.measured), status)
     decision = data.decision
     console.print(plain(decision.headline, "bold"))
     console.print(plain(decision.reason))
-    if leaks := data.leak_caution():
-        console.print(plain(f"Mind: {leaks}", "yellow"))
-    for gate in data.cautions():
-        console.print(plain(f"Mind: {gate.name}: {gate.measured}.", "yellow"))
+    for sentence in minds(data):
+        console.print(plain(f"Mind: {sentence}", "yellow"))
     console.print()
     console.print(table)
     console.print()
     console.print(Text(f"verdict: {decision.verdict} (exit {decision.exit_code})"))
     console.print(plain(f"next:    {decision.next_step}"))
+    for name, what in what_ships(data):
+        console.print(plain(f"{f'{name}:':8} {_from_here(name, what, report)}"), soft_wrap=True)
     console.print(Text(f"report:  {report}"), soft_wrap=True)
     console.print(Text(f"browser: {report.with_suffix('.html')}"), soft_wrap=True)
     if data.flips:
         console.print(Text(f"answers: {flips}"), soft_wrap=True)
+
+
+def _from_here(name: str, what: str, report: Path) -> str:
+    """What ships, as one would type it from where one stands; the report lies in `out/NAME` of the experiment's."""
+    folder = report.parent.parent.parent
+    match name:
+        case "prompt":
+            return str(report.with_name(what))
+        case "folder":
+            return str(folder / what)
+        case "serve" if folder != Path():
+            return f"cd {shlex.quote(str(folder))} && {what}"
+    return what
 
 
 def show_two_runs(runs: TwoRuns) -> None:
@@ -60,9 +76,8 @@ def show_two_runs(runs: TwoRuns) -> None:
     console = tables.console()
     console.print(plain(f"{runs.baseline}\n{runs.candidate}"))
     console.print()
-    print_table(
-        ("metric", "first", "second", "difference", "95% interval", "p", "n"), [_cells(c) for c in runs.comparisons]
-    )
+    names = ("metric", "first", "second", "points", "95% interval", "p", "n")
+    print_table(names, [_cells(c) for c in runs.comparisons])
     console.print()
     metric = runs.comparisons[0].metric
     console.print(plain(f"{metric}: {len(runs.better):,} answers got better, {len(runs.worse):,} got worse"))
@@ -108,6 +123,6 @@ def _answer(text: str, thinking: Thinking) -> str:
 def _cells(c: Comparison) -> list[str | int | None]:
     if c.difference is None:
         return [c.metric, None, None, None, None, None, c.n]
-    interval = "none" if c.low is None or c.high is None else f"{c.low:+.3f} to {c.high:+.3f}"
+    interval = "none" if c.low is None or c.high is None else f"{points(c.low)} to {points(c.high)}"
     p = None if c.p_value is None else f"{c.p_value:.4f}" if c.p_value >= 0.0001 else "< 0.0001"
-    return [c.metric, f"{c.baseline:.3f}", f"{c.candidate:.3f}", f"{c.difference:+.3f}", interval, p, c.n]
+    return [c.metric, f"{c.baseline:.1%}", f"{c.candidate:.1%}", points(c.difference), interval, p, c.n]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reports.data import ArmRow, Pictures
-from reports.format.numbers import amount, span
+from reports.format.numbers import amount, in_time, limit_points, points, span
 from reports.format.text import cell
 from reports.rows import ComparisonRow
 
@@ -15,14 +15,14 @@ NUMBERS = ["candidate", "difference", "limit", "n", "detects", "p", "method"]
 def numbers(c: ComparisonRow) -> list[str]:
     """A comparison as the cells under its baseline and `NUMBERS`."""
     scores = [percent(c.baseline), percent(c.candidate)]
-    to_clear = signed(limit(c), c.relative)
+    to_clear = signed(limit(c), c.relative) if c.relative else limit_points(limit(c))
     detects = "—" if c.detectable is None else signed(c.detectable, c.relative)
     return [*scores, difference(c), to_clear, pairs(c), detects, p_value(c.p_value), cell(c.method)]
 
 
 def limit(c: ComparisonRow) -> float:
     """What the difference has to clear: the gain asked for on the task, the loss tolerated elsewhere."""
-    return c.margin if c.kind == "task" else -c.margin
+    return c.margin if c.kind in ("task", "prompt") else -c.margin
 
 
 def picture(title: str, name: str, pictures: Pictures) -> str:
@@ -54,11 +54,11 @@ def tokens(arm: ArmRow) -> str:
 
 
 def seconds(arm: ArmRow) -> str:
-    return "—" if arm.p95_seconds is None else with_span(arm.p95_seconds, arm.p95_low, arm.p95_high)
+    return "—" if arm.p95_seconds is None else in_time(arm.p95_seconds, arm.p95_low, arm.p95_high)
 
 
 def with_span(value: float, low: float | None = None, high: float | None = None) -> str:
-    """Money or seconds with their interval, if they have one."""
+    """Money with its interval, if it has one."""
     return f"{amount(value)}{span(low, high, amount)}"
 
 
@@ -73,8 +73,8 @@ def difference(c: ComparisonRow) -> str:
 
 
 def signed(value: float, share: bool) -> str:
-    """A difference of scores, or a share of the baseline's score."""
-    return f"{value:+.1%}" if share else f"{value:+.3f}"
+    """A difference of scores in points, or a share of the baseline's score."""
+    return f"{value:+.1%}" if share else points(value)
 
 
 def pairs(c: ComparisonRow) -> str:

@@ -79,6 +79,12 @@ def block(text: str, info: str = "text", longest: int = LONGEST_BLOCK) -> str:
     return f"{fence}{info}\n{shown}\n{fence}"
 
 
+def code(text: str) -> str:
+    """Text as code within a line, to be typed; one that holds a backtick is a phrase."""
+    flat = re.sub(r"\s+", " ", clean(shorten(text, LONGEST_CELL))).strip()
+    return cell(text) if "`" in text or not flat else f"`{flat}`"
+
+
 def table(header: list[str], rows: list[list[str]]) -> str:
     """A Markdown table; cells are already safe."""
     lines = [header, ["---"] * len(header), *rows]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from reports.data import ReportData
 from reports.format.text import clean, shorten
 from reports.outputs import markdown
+from reports.sections import earlier
 
 LARGEST_SUMMARY = 900_000  # bytes; GitHub drops a summary above 1 MiB altogether
 MOST_ANNOTATIONS = 9  # of gates; GitHub shows ten of a kind
@@ -36,11 +37,13 @@ def commands(data: ReportData) -> list[str]:
     decision = data.decision
     level = LEVELS.get(decision.verdict, "error")
     lines = [_command(level, decision.headline, decision.reason)]
+    others = [sentence for sentence in (earlier.caution(data), data.leak_caution()) if sentence]
+    lines += [_command("warning", "mind", sentence) for sentence in others]
     broken = [gate for gate in data.gates if gate.status != "pass"]
     for gate in sorted(broken, key=lambda gate: gate.status != "fail")[:MOST_ANNOTATIONS]:
         decides = gate.status == "fail" and gate.tier != "advisory"
         text = f"{gate.measured} (rule: {gate.rule})"
-        lines.append(_command("error" if decides else "warning", gate.name, text))
+        lines.append(_command("error" if decides else "warning", gate.title, text))
     return lines
 
 

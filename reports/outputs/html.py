@@ -6,6 +6,7 @@ import base64
 import hashlib
 import html
 from collections.abc import Mapping, Sequence
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -22,8 +23,9 @@ STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 POLICY = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; img-src data:; base-uri 'none'; form-action 'none'"
 
+WIDE = 5  # columns that a phone does not hold
+STATES = ("pass", "fail", "open", "block", "warn")
 FOLDED = ("prompt", "thinking")
-KINDS = {".png": "image/png", ".svg": "image/svg+xml"}
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -37,7 +39,7 @@ PAGE = """<!doctype html>
 </head>
 <body class="{verdict}">
 <main>
-{body}</main>
+{contents}{body}</main>
 </body>
 </html>
 """
@@ -45,7 +47,7 @@ PAGE = """<!doctype html>
 
 def write(report: Path, data: ReportData) -> Path:
     """Write `report.html` beside the Markdown report, its pictures inside; returns its path."""
-    pictures = {path.name: path.read_bytes() for kind in KINDS for path in report.parent.glob(f"*{kind}")}
+    pictures = {path.name: path.read_bytes() for path in report.parent.glob("*.svg")}
     path = report.with_suffix(".html")
     path.write_text(render(report.read_text(encoding="utf-8"), pictures, data), encoding="utf-8")
     return path
@@ -56,21 +58,55 @@ def render(markdown: str, pictures: Mapping[str, bytes], data: ReportData) -> st
     page = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["link", "autolink", "reference"])
     for rule in (table_open, table_close, fence, image):
         page.add_render_rule(rule.__name__, rule)
+    env: EnvType = {"pictures": pictures}
+    tokens = page.parse(markdown, env)
+    _mark_states(tokens)
+    contents = _contents(_anchored(tokens))
     return PAGE.format(
         policy=html.escape(POLICY),
         title=html.escape(clean(f"{data.decision.name}: {data.decision.verdict}")),
         style=STYLE,
         verdict=data.decision.verdict,
-        body=page.render(markdown, {"pictures": pictures}),
+        contents=contents,
+        body=page.renderer.render(tokens, page.options, env),
     )
+
+
+def _anchored(tokens: Sequence[Token]) -> list[tuple[str, str]]:
+    """Give every section an anchor, made of its number as headings may hold anything; their anchors and titles."""
+    sections: list[tuple[str, str]] = []
+    for opened, inline in pairwise(tokens):
+        if opened.type == "heading_open" and opened.tag == "h2":
+            anchor = f"section-{len(sections) + 1}"
+            opened.attrSet("id", anchor)
+            sections.append((anchor, "".join(child.content for child in inline.children or [])))
+    return sections
+
+
+def _contents(sections: Sequence[tuple[str, str]]) -> str:
+    """The table of contents, folded away; empty for a page of few sections."""
+    if len(sections) < 3:
+        return ""
+    items = "".join(f'<li><a href="#{anchor}">{html.escape(title)}</a></li>\n' for anchor, title in sections)
+    return f"<nav><details><summary>Contents</summary>\n<ol>\n{items}</ol></details></nav>\n"
+
+
+def _mark_states(tokens: Sequence[Token]) -> None:
+    """Cells that say whether a rule holds get a class by which the style colours them."""
+    for opened, inline in pairwise(tokens):
+        if opened.type == "td_open" and (state := inline.content.strip("*")) in STATES:
+            opened.attrSet("class", state)
 
 
 # --- what differs from plain rendering; each is named after its kind of token
 
 
 def table_open(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
-    """A wide table scrolls by itself, and can be scrolled from the keyboard."""
-    return '<div class="scroll" tabindex="0"><table>\n'
+    """A wide table scrolls by itself, and can be scrolled from the keyboard; on a phone rules stand one by one."""
+    header = list(takewhile(lambda token: token.type != "thead_close", tokens[index:]))
+    columns = [token.content for token in header if token.type == "inline"]
+    kind = "gates" if columns[:1] == ["gate"] else "wide" if len(columns) >= WIDE else "narrow"
+    return f'<div class="scroll" tabindex="0"><table class="{kind}">\n'
 
 
 def table_close(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
@@ -94,5 +130,4 @@ def image(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: 
     content = env["pictures"].get(source)
     if content is None:
         return alt
-    kind = KINDS[Path(source).suffix]
-    return f'<img alt="{alt}" src="data:{kind};base64,{base64.b64encode(content).decode()}">'
+    return f'<img alt="{alt}" src="data:image/svg+xml;base64,{base64.b64encode(content).decode()}">'

@@ -14,6 +14,7 @@ from pathlib import Path
 from reports.data import ReportData
 from reports.format.text import clean, shorten
 from reports.rows import ComparisonRow, GateRow
+from reports.sections.verdict import minds
 
 LONGEST = 2000  # characters of one text
 
@@ -83,6 +84,9 @@ def _properties(data: ReportData) -> Iterator[tuple[str, str]]:
     yield "exit_code", str(decision.exit_code)
     yield "headline", decision.headline
     yield "reason", decision.reason
+    yield "next_step", decision.next_step
+    for sentence in minds(data):
+        yield "mind", sentence
     for c in data.comparisons:
         compared = "/".join(part for part in (c.kind, c.suite, c.metric, c.slice) if part)
         for name, value in _numbers(c).items():

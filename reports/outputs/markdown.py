@@ -17,6 +17,8 @@ from reports.sections import (
     flips,
     gates,
     judge,
+    labels,
+    shipping,
     slices,
     stakes,
     training,
@@ -32,6 +34,7 @@ REST = (
     stakes.section,
     costs.section,
     choice.section,
+    labels.section,
     flips.section,
     judge.section,
     validity.section,
@@ -46,6 +49,7 @@ def write(data: ReportData, folder: Path) -> Path:
     """Write `report.md` and its pictures into `folder`; returns the path of the report."""
     folder.mkdir(parents=True, exist_ok=True)
     pictures = plots.draw(data, folder)
+    shipping.write(data, folder)
     path = folder / "report.md"
     path.write_text(render(data, pictures), encoding="utf-8")
     return path
@@ -57,7 +61,7 @@ def render(data: ReportData, pictures: Pictures) -> str:
 
 
 def first_screen(data: ReportData) -> str:
-    """What to do and why, every rule with its numbers, and the arms side by side; refers to no other file."""
+    """What to do and why, every rule with its numbers, and the arms side by side; without pictures."""
     return _joined(section(data, {}) for section in FIRST_SCREEN)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PROMPT, LINE = "#6e7781", "#0969da"
+STYLE = """
+svg { color: #1f2328 } text { fill: currentColor }
+@media (prefers-color-scheme: dark) { svg { color: #f0f6fc } }
+"""
 MOST_SLICES = 30  # in the picture; the table has them all
 
 
@@ -36,11 +41,22 @@ def draw(data: ReportData, folder: Path) -> dict[str, str]:
     for name, make in plots:
         figure = make(data)
         if figure is not None:
-            pictures[name] = f"{name}.png"
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a slice named in Japanese
-                figure.savefig(folder / pictures[name], dpi=120, bbox_inches="tight", metadata={"Software": None})
+            pictures[name] = f"{name}.svg"
+            (folder / pictures[name]).write_text(_as_svg(figure), encoding="utf-8")
     return pictures
+
+
+def _as_svg(figure: Figure) -> str:
+    """A figure without ground, what is black in it as dark or light as the page's text; the same for the same data."""
+    from matplotlib import rc_context
+
+    written = StringIO()
+    with warnings.catch_warnings(), rc_context({"svg.fonttype": "none", "svg.hashsalt": "report"}):
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a slice named in Japanese
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(written, format="svg", transparent=True, bbox_inches="tight", metadata=nothing)
+    head, opened, rest = written.getvalue().replace("#000000", "currentColor").partition("<defs>")
+    return f"{head}<style>{STYLE}</style>\n{opened}{rest}"
 
 
 def _changes(data: ReportData) -> str | None:
@@ -56,10 +72,10 @@ def _slices(data: ReportData) -> str | None:
 
 
 def _canvas(height: float) -> Figure:
-    """An empty figure as wide as the page, of a height in inches."""
+    """An empty figure as wide as a phone, where its letters can still be read; of a height in inches."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(8, height))
+    return Figure(figsize=(4.6, height))
 
 
 def _plain_text(name: str) -> str:
@@ -116,7 +132,7 @@ def _break_even(data: ReportData) -> Figure | None:
     axes.xaxis.set_major_formatter(lambda n, _: f"{n:,.0f}")
     axes.set_xlabel("requests a month")
     axes.set_ylabel(f"{costs.currency} a month")
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
     _plain(axes)
     return figure
 

@@ -16,12 +16,15 @@ def section(data: ReportData, pictures: Pictures) -> str:
     primary = arms[0].metric
     metrics = [metric for metric in data.frozen.metrics if metric != primary]
     priced = any(arm.cost is not None for arm in arms)
-    header = ["arm", primary, *metrics, "n", "tokens in / out", "p95 seconds", *(["per 1,000 requests"] * priced)]
+    header = ["arm", primary, *metrics, "n", "tokens in / out", "95% within", *(["per 1,000 requests"] * priced)]
     rows = []
     for arm in arms:
         others = [percent(data.score(arm.run_id, metric).mean) for metric in metrics]
         cost = [costs.money(arm.cost, arm.cost_low, arm.cost_high) or "—"] * priced
         rows.append([arm_name(arm), with_interval(arm), *others, count(arm), tokens(arm), seconds(arm), *cost])
-    legend = "Bold: each side's prompt, chosen on validation. Seconds are a request's share of its batch."
+    legend = (
+        "Bold: each side's prompt, chosen on validation. 95% within: what 19 of 20 requests take at most, each its "
+        "share of its batch."
+    )
     sentence = f"\n\n{cell(data.break_even.told)}" if data.break_even else ""
     return f"{table([cell(name) for name in header], rows)}\n\n{legend}{sentence}"

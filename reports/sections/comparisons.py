@@ -17,9 +17,10 @@ def section(data: ReportData, pictures: Pictures) -> str:
     if not compared:
         return ""
     note = (
-        f"Candidate: {cell(compared[0].candidate_arm)}; best prompt: {cell(compared[0].baseline_arm)}. Intervals "
-        f"are two-sided at {_levels(compared)}; each look at the same questions has its own level. p is two-sided, "
-        "against no difference. Limit: the gain asked for on the task, the loss tolerated elsewhere. n: the examples "
+        f"Differences are in points, of a hundred. Candidate: {cell(compared[0].candidate_arm)}; best prompt: "
+        f"{cell(compared[0].baseline_arm)}. Intervals are two-sided at {_levels(compared)}; each look at the same "
+        "questions has its own level. p is two-sided, against no difference. Limit: the gain asked for on the task, "
+        "the loss tolerated elsewhere. n: the examples "
         "that both sides have a score for; only they are compared, and where marks are missing the gates say what the "
         "interval is whatever those are. Detects: the smallest true difference that such an exam tells from none in "
         f"four of five tries. {cell(data.facts.uncertainty)}"

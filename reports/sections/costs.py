@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reports.data import Pictures, ReportData
 from reports.format.cells import with_span
-from reports.format.numbers import span, volume
+from reports.format.numbers import in_time, span, volume
 from reports.format.text import cell, table
 from reports.rows import BreakEvenRow
 
@@ -28,10 +28,10 @@ def _cost_rows(costs: BreakEvenRow) -> list[tuple[str, str]]:
     """What is known; an empty text where nothing is."""
     rows = [
         ("training, once", money(costs.training_cost)),
-        ("training, seconds", "" if costs.training_seconds is None else f"{costs.training_seconds:,.0f}"),
+        ("training, how long", "" if costs.training_seconds is None else in_time(costs.training_seconds)),
         (f"upkeep a month (training earned back in {costs.retrain_months:.3g} months)", money(costs.upkeep)),
         ("hosting a month, beyond the prompt's", money(costs.hosting)),
-        ("saved per 1,000 requests", money(costs.saving, costs.saving_low, costs.saving_high)),
+        _saving(costs),
     ]
     if costs.requests is not None:
         interval = span(costs.requests_low, costs.requests_high, volume)
@@ -42,6 +42,15 @@ def _cost_rows(costs: BreakEvenRow) -> list[tuple[str, str]]:
         candidate = money(costs.candidate_month, costs.candidate_month_low, costs.candidate_month_high)
         rows += [(f"{cell(costs.baseline_arm)} {at}", baseline), (f"{cell(costs.candidate_arm)} {at}", candidate)]
     return rows
+
+
+def _saving(costs: BreakEvenRow) -> tuple[str, str]:
+    """What the candidate saves; what costs more is called so, in place of a saving below nothing."""
+    value, low, high = costs.saving, costs.saving_low, costs.saving_high
+    if value is None or value >= 0:
+        return "saved per 1,000 requests", money(value, low, high)
+    ends = (None if end is None else -end for end in (high, low))
+    return "dearer per 1,000 requests by", money(-value, *ends)
 
 
 def money(value: float | None, low: float | None = None, high: float | None = None) -> str:

@@ -26,13 +26,13 @@ def section(data: ReportData, pictures: Pictures) -> str:
 
 
 def caution(data: ReportData) -> str:
-    """Rules that were changed after results on this test set were known belong on the first screen."""
+    """Rules that were changed after results on this test set were known, in a sentence for the first screen."""
     known = [Frozen.parse(row.frozen) for row in data.earlier if row.known_before]
     names = {difference.rule for before in known for difference in changed_rules(before, data.frozen)}
     if not names:
         return ""
-    rules = cell(", ".join(sorted(names)))
-    return f"> **Mind:** rules changed after a result on this test set was known: {rules} (see Earlier decisions).\n>\n"
+    rules = ", ".join(sorted(names))
+    return f"rules changed after a result on this test set was known: {rules} (see Earlier decisions)."
 
 
 def _cells(row: EarlierRow, now: Frozen) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reports.data import Pictures, ReportData
 from reports.format.text import cell, table
 
-MARKS = {"block": "❌\u00a0block", "warn": "⚠️\u00a0warn", "info": "info"}
+MARKS = {"block": "**block**", "warn": "warn", "info": "info"}
 SHOWN = 5
 
 
@@ -28,9 +28,3 @@ def section(data: ReportData, pictures: Pictures) -> str:
 def _rows(ids: list[str]) -> str:
     more = f" and {len(ids) - SHOWN:,} more" if len(ids) > SHOWN else ""
     return cell(", ".join(ids[:SHOWN])) + more
-
-
-def caution(data: ReportData) -> str:
-    """A verdict that hangs on test examples that training has seen is told on the first screen."""
-    sentence = data.leak_caution()
-    return f"> **Mind:** {cell(sentence)}\n>\n" if sentence else ""

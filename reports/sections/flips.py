@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
+
+from reports.changes import Tally, by_mistake, by_part
 from reports.data import Pictures, ReportData
-from reports.format.text import block, cell, contrast, table
+from reports.format.text import block, cell, code, contrast, table
 from reports.rows import FlipRow
 
 LONGEST_PROMPT, LONGEST_THINKING, SHORT_PROMPT, OVERLAP = 1200, 1200, 200, 60  # characters
 EMPTY = "(empty)"
+MOST_KINDS = 10  # of mistakes, or parts of an exam
 
 
 def section(data: ReportData, pictures: Pictures) -> str:
@@ -17,8 +22,10 @@ def section(data: ReportData, pictures: Pictures) -> str:
     counts = [[cell(count.suite), f"{count.better:,}", f"{count.worse:,}"] for count in data.flips]
     text = (
         f"## Answers that changed\n\n{table(['exam', 'got better', 'got worse'], counts)}\n\n"
-        "Below, the largest changes. Bold: the words in which two answers differ; ⏎: a line break. All of them: "
-        "`harness query 'from v_flips'`."
+        f"{_tallies('what was wrong', by_mistake(data.changed), MISTAKES)}"
+        f"{_tallies('part of the exam', by_part(data.changed), PARTS)}"
+        "Below, the largest changes, of different kinds. Bold: the words in which two answers differ; ⏎: a line break. "
+        f"All of them: {code(f'harness flips {shlex.quote(data.decision.name)}')}."
     )
     above: dict[str, str] = {}
     for count in data.flips:
@@ -28,6 +35,19 @@ def section(data: ReportData, pictures: Pictures) -> str:
                 title = f"Got {word} on {cell(count.suite)}: {len(shown)} of {total:,}"
                 text += f"\n\n### {title}\n\n" + "\n\n".join(_flip(row, above) for row in shown)
     return text
+
+
+MISTAKES = "As wanted → answered: the candidate's answer where it got worse, the best prompt's where it got better."
+PARTS = "An answer counts in every part that it lies in."
+
+
+def _tallies(what: str, tallies: Sequence[Tally], note: str) -> str:
+    """The kinds or parts that lost most, as a table with its note; empty where there is none."""
+    if not tallies:
+        return ""
+    rows = [[cell(t.suite), cell(t.name), f"{t.better:,}", f"{t.worse:,}"] for t in tallies[:MOST_KINDS]]
+    more = f" {len(tallies) - MOST_KINDS:,} more are not shown." if len(tallies) > MOST_KINDS else ""
+    return f"{table(['exam', what, 'got better', 'got worse'], rows)}\n\n{note}{more}\n\n"
 
 
 def _flip(row: FlipRow, above: dict[str, str]) -> str:

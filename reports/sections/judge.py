@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reports.data import Pictures, ReportData
+from reports.format.numbers import span
 from reports.format.text import cell, table
 from reports.rows import JudgeMeasureRow
 
@@ -10,7 +11,7 @@ MEASURES = {
     "agreement": "agrees with the labelled pairs",
     "kappa": "the same beyond chance (Cohen's kappa)",
     "consistency": "says the same in both orders",
-    "first_slot": "prefers whatever is shown first (0.5 is fair)",
+    "first_slot": "prefers whatever is shown first (50% is fair)",
     "metric_agreement": "is right where the task's own metric tells the answers apart",
     "readable": "verdicts that could be read",
     "longer_judge": "prefers the longer answer of the labelled pairs (ties count half)",
@@ -20,6 +21,9 @@ MEASURES = {
     "pull": "what a longer answer adds to its preference",
     "candidate_longer": "pairs of the exam in which the candidate's answer is the longer one",
 }
+
+COEFFICIENTS = ("kappa", "slope", "pull")
+"""Measures that are no shares."""
 
 
 def section(data: ReportData, pictures: Pictures) -> str:
@@ -44,5 +48,5 @@ def section(data: ReportData, pictures: Pictures) -> str:
 def _value(measure: JudgeMeasureRow) -> str:
     if measure.value is None:
         return "nothing to measure"
-    interval = "" if measure.low is None else f" [{measure.low:.3f}, {measure.high:.3f}]"
-    return f"{measure.value:.3f}{interval}"
+    shown = "{:.3f}" if measure.name in COEFFICIENTS else "{:.1%}"
+    return f"{shown.format(measure.value)}{span(measure.low, measure.high, shown.format)}"

@@ -14,8 +14,9 @@ def section(data: ReportData, pictures: Pictures) -> str:
     if not compared:
         return ""
     note = (
-        "Slices are small, and among many of them some look bad by chance: harm is claimed only where it stays shown "
-        "after Holm's correction over all slices. Here p is uncorrected. Beside the others a slice's difference is "
+        "Differences are in points. Slices are small, and among many of them some look bad by chance: harm is claimed "
+        "only where it stays shown after Holm's correction over all slices. "
+        "Here p is uncorrected. Beside the others a slice's difference is "
         "drawn towards the mean of its column, the further the noisier it is (DerSimonian and Laird 1986): the lowest "
         "there is the one to look at first. It decides nothing."
     )

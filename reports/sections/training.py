@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from reports.data import Pictures, ReportData
-from reports.format.numbers import span
+from reports.format.numbers import in_time, span
 from reports.format.text import block, cell, table
 from reports.rows import RepeatRow, TrainingRow
 
@@ -34,7 +34,7 @@ def _summary(run: TrainingRow) -> str:
     steps = f"{run.steps:,} steps, " if run.steps else ""
     return (
         f"{cell(_methods(run))}: {run.n_rows:,} rows, {steps}{run.trained_parameters:,} trained parameters, "
-        f"{run.seconds:.0f} s.{_kept(run)}"
+        f"{in_time(run.seconds)}.{_kept(run)}"
     )
 
 
@@ -61,9 +61,9 @@ def _reward_model(data: ReportData) -> str:
     run = data.training[0]
     if run.reward_accuracy is None:
         return ""
-    share = f"{run.reward_accuracy:.3f}{span(run.reward_low, run.reward_high, '{:.3f}'.format)}"
+    share = f"{run.reward_accuracy:.1%}{span(run.reward_low, run.reward_high, '{:.1%}'.format)}"
     held_out = f"{run.reward_n:,} held-out pairs"
-    return f"Its reward model prefers the chosen answer on {share} of {held_out}; guessing would be 0.500."
+    return f"Its reward model prefers the chosen answer on {share} of {held_out}; guessing would be 50%."
 
 
 def _further(data: ReportData) -> str:
@@ -83,5 +83,5 @@ def _settings(row: RepeatRow) -> str:
 def _score(row: RepeatRow) -> str:
     if row.value is None:
         return "—"
-    between = span(row.low, row.high, "{:.3f}".format)
-    return f"{row.value:.3f}{between}, {cell(row.metric)}, n={row.n:,}"
+    between = span(row.low, row.high, "{:.1%}".format)
+    return f"{row.value:.1%}{between}, {cell(row.metric)}, n={row.n:,}"

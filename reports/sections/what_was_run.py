@@ -6,13 +6,14 @@ from pathlib import Path
 
 from reports.data import Pictures, ReportData
 from reports.format.cells import percent, signed
+from reports.format.numbers import in_time
 from reports.format.text import block, cell, table
 from reports.rows import FoldRow
 
 
 def section(data: ReportData, pictures: Pictures) -> str:
     """What was run, and how to run it again."""
-    stages = table(["stage", "seconds"], [[cell(s.stage), f"{s.seconds:.1f}"] for s in data.stages])
+    stages = table(["stage", "took"], [[cell(s.stage), in_time(s.seconds)] for s in data.stages])
     models = sorted({(row.side, row.model_name) for row in data.arms})
     facts = [[cell(name), cell(value)] for name, value in data.facts.others.items()]
     facts += [[cell(f"model ({side})"), cell(Path(name).name)] for side, name in models]
@@ -26,7 +27,7 @@ def _folds(data: ReportData) -> str:
     """What each fold of a cross-validation was trained on, and how its own exam went."""
     if not data.folds:
         return ""
-    header = ["fold", "rows trained on", "seconds", "rows tested on", "best prompt", "fine-tune", "difference"]
+    header = ["fold", "rows trained on", "training took", "rows tested on", "best prompt", "fine-tune", "difference"]
     note = (
         "Every row is tested once, in its fold; the next fold is the validation set, and the rest trains. How far the "
         "differences of the folds lie apart shows what another training on other rows may do. Where costs count the "
@@ -38,7 +39,7 @@ def _folds(data: ReportData) -> str:
 def _fold(fold: FoldRow) -> list[str]:
     rows, seconds, tested, change = "—", "—", "—", "—"
     if fold.n_rows is not None:
-        rows, seconds = f"{fold.n_rows:,}", f"{fold.training_seconds:.0f}"
+        rows, seconds = f"{fold.n_rows:,}", in_time(fold.training_seconds or 0.0)
     if fold.n is not None:
         tested = f"{fold.n:,}"
     if fold.baseline is not None and fold.candidate is not None:

@@ -97,7 +97,7 @@ def test_the_decision_is_shown_with_and_without_test_rows_that_training_has_seen
     assert row["verdict"] == "invalid", "nobody deploys what only seen questions speak for"
     assert leaks["turned"]
     assert leaks["told"].startswith("40 of the 200 test examples stand in the training set in some form. With them")
-    assert "n=200, verdict deploy; without them +0.000" in leaks["told"]
+    assert "n=200, verdict deploy; without them +0.0 points" in leaks["told"]
     report = markdown.render(decided(session), {})
     assert leaks["told"].split(" [")[0] in report.split("## ")[0].replace("\\", ""), "on the first screen"
     terminal.show(decided(session), tmp_path / "report.md", session.store.path)

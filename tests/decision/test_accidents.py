@@ -88,7 +88,7 @@ def test_a_gain_too_good_to_be_true_until_someone_has_looked(tmp_path: Path) -> 
     before, after = ["no"] * 280 + ["yes"] * 20, ["yes"] * 300
     session = run(recorded_experiment(tmp_path, before, after))
     assert verdict(session) == "invalid"
-    assert "+0.933 over a best prompt that scores 6.7%" in failed(session)["plausible"]
+    assert "+93.3 points over a best prompt that scores 6.7%" in failed(session)["plausible"]
     assert verdict(run(recorded_experiment(tmp_path, before, after, policy={"suspicious_gain": 1.0}))) == "deploy"
 
 

@@ -151,14 +151,14 @@ def test_a_model_that_answers_is_marked_like_a_file_of_answers(tmp_path: Path) -
 def test_what_no_skill_scores_is_said_before_anything_is_asked(on_f1: Session) -> None:
     [floor] = [f.message for f in experiments.findings(on_f1.store, on_f1.id) if f.check == "floor"]
     assert "2 labels, the rarest with 100 of 1,000 examples" in floor
-    assert f"scores {macro_f1(TARGETS, ['fine'] * 1000):.3f} at best" in floor
+    assert f"scores {macro_f1(TARGETS, ['fine'] * 1000):.1%} at best" in floor
 
 
 def test_an_exam_of_rare_labels_is_planned_to_tell_less(on_f1: Session) -> None:
     """Half of macro-F1 rests on a tenth of the exam, and its variance is 2.8 times that of accuracy."""
     [told] = [f.message for f in experiments.findings(on_f1.store, on_f1.id) if f.check == "exam_power"]
     least = power.minimum_detectable(1000, (0.2 * 500 * (1 / 900 + 1 / 100) / 2) ** 0.5)
-    assert f"tell a gain of about {least:.3f} from none" in told
+    assert f"tell a gain of about {least * 100:.1f} points from none" in told
     assert planned_sd("exact_match", exam(TARGETS), 0.2) == planned_sd("macro_f1", exam(["a", "b"]), 0.2) == 0.2**0.5
 
 

@@ -30,7 +30,7 @@ def test_a_longer_answer_s_share_is_taken_off_and_what_is_left_made_whole() -> N
     assert found.candidate is not None
     assert found.baseline is not None
     assert found.candidate - found.baseline == pytest.approx(found.difference)
-    assert measured(found).endswith("at their worst from -0.190, at their best to +0.602; as judged +0.212")
+    assert measured(found).endswith("at their worst from -19.0, at their best to +60.2; as judged +21.2 points")
 
 
 def test_a_relative_margin_asks_the_same_of_the_winners_points() -> None:

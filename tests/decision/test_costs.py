@@ -361,7 +361,7 @@ def test_without_a_candidate_there_is_no_budget_to_keep() -> None:
 def test_a_budget_that_is_kept_says_its_numbers_and_no_more() -> None:
     candidate = replace(arm(usages(SHORT), API, "candidate"), latency=Estimate(0.3, 0.2, 0.4, 200))
     [gate] = budgets.budget_gates(Costs(currency="USD", arms=[candidate]), Policy(max_seconds=0.5))
-    assert measured_sentence(gate) == "0.300 s [0.200, 0.400], n=200"
+    assert measured_sentence(gate) == "300 ms [200, 400], n=200"
 
 
 def test_what_is_free_is_told_as_free() -> None:
@@ -454,7 +454,7 @@ def test_the_report_tells_costs_with_their_prices_and_dates(tmp_path: Path) -> N
     assert "| gpt-4.1-mini | 0.4 / 1.6 |  | 2026-08-01 | https\\://" in text
     assert "| as given | 0.8 / 3.2 |  | the experiment file |" in text
     assert "candidate would pay for its training after 44," in text.split("## What changed")[0]
-    assert (tmp_path / "report" / "break_even.png").stat().st_size > 5000
+    assert (tmp_path / "report" / "break_even.svg").stat().st_size > 5000
 
 
 @pytest.mark.parametrize(
@@ -463,13 +463,13 @@ def test_the_report_tells_costs_with_their_prices_and_dates(tmp_path: Path) -> N
 def test_every_kind_of_break_even_can_be_drawn(tmp_path: Path, changes: dict[str, Any]) -> None:
     session = run(experiment(tmp_path, costs={**PRICED, **changes}))
     markdown.write(decided(session), tmp_path / "report")
-    assert (tmp_path / "report" / "break_even.png").stat().st_size > 5000
+    assert (tmp_path / "report" / "break_even.svg").stat().st_size > 5000
 
 
 def test_without_prices_tokens_and_seconds_are_still_shown(tmp_path: Path) -> None:
     session = run(experiment(tmp_path))
     text = markdown.render(decided(session), {})
-    assert "| 145 / 13 | 0.238 [0.237, 0.239] |" in text
+    assert "| 145 / 13 | 238 ms [237, 239] |" in text
     assert "1,000 requests" not in text
     assert "What it costs" not in text
     assert row(session, "v_arm_costs", "side = 'candidate'")["cost"] is None

@@ -98,7 +98,7 @@ def test_a_rules_tier_says_what_hangs_on_it(tier: str, regression: Comparison, v
     decision = decide([OK], [BETTER, replace(regression, tier=tier)], Policy())  # type: ignore[arg-type]
     assert decision.verdict.text == verdict
     assert decision.gates[-1].tier == tier
-    rule = "not shown worse than -0.030" if tier == "supporting" else "no worse than -0.030"
+    rule = "not shown worse than -3.0 points" if tier == "supporting" else "no worse than -3.0 points"
     assert in_words(decision.gates[-1]).rule == rule
 
 
@@ -148,7 +148,7 @@ def test_over_budget_is_not_deployed_and_not_called_harm() -> None:
     assert decision.verdict is Verdict.REJECT
     assert "over budget" in decision.headline
     assert decision.reason.startswith(
-        "latency: 0.900 s [0.800, 1.00], n=200 (rule: 95% of requests within 0.5 s). LoRA "
+        "latency: 900 ms [800, 1,000], n=200 (rule: 95% of requests within 500 ms). LoRA "
     )
 
 
@@ -258,7 +258,7 @@ def test_clusters_are_told_where_a_twentieth_of_the_examples_or_more_is_no_evide
 def test_a_difference_clear_of_its_limit_is_settled_by_a_number_between_two() -> None:
     says = settle(replace(UNSURE, difference=0.05))
     assert says == (
-        "about 1 to 8,900 more examples would settle it if the difference is between +0.031 and +0.069, as the next "
+        "about 1 to 8,900 more examples would settle it if the difference is between +3.1 and +6.9 points, as the next "
         "look, at 0.833% a side; or 510 to 7,100 fresh examples at 2.5%"
     )
 

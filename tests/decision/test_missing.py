@@ -77,7 +77,7 @@ def test_a_gain_that_hangs_on_missing_marks_is_open_and_says_so() -> None:
     gate = gain_gate(c)
     assert c.low is not None
     assert (c.low > 0.02, gate.status) == (True, "unknown")
-    assert "; with the 40 missing marks at their worst from +0.0" in measured_sentence(gate)
+    assert "; with the 40 missing marks at their worst from +1.3, at their best to +5.3" in measured_sentence(gate)
     assert "it hangs on the 40 marks that are missing" in measured_sentence(gate)
     assert decide([], [c], Policy()).verdict.text == "inconclusive"
 

@@ -122,7 +122,7 @@ def test_a_recipe_is_held_to_the_gain_asked_for_as_a_checkpoint_is(low: float, h
 def test_what_stands_in_the_way_is_said_and_never_passes() -> None:
     gain = RecipeGain((0.1, 0.1), 0.1, 0.09, 0.11, "examples")
     gate = recipe_gate(TASK, gain, "critical", "1 seed diverged")
-    assert (gate.status, measured_sentence(gate)) == ("unknown", "+0.100 [+0.090, +0.110], 2 seeds; 1 seed diverged")
+    assert (gate.status, measured_sentence(gate)) == ("unknown", "+10.0 points [+9.0, +11.0], 2 seeds; 1 seed diverged")
     none = recipe_gate(TASK, None, "critical", "it takes two seeds")
     assert (none.status, none.kind, measured_sentence(none)) == ("unknown", "gain", "it takes two seeds")
 
@@ -133,22 +133,22 @@ NO_GAIN = RecipeGain((0.125, -0.1, -0.09), -0.02, -0.06, 0.012, "seeds")
 def test_a_recipe_that_decides_keeps_the_prompt_and_says_why_with_its_own_numbers() -> None:
     decision = decide([], [TASK], Policy(), budgets=[recipe_gate(TASK, NO_GAIN, "critical")])
     assert decision.verdict is Verdict.KEEP_PROMPTING
-    assert "Over 3 training seeds the gain is -0.020 [-0.060, +0.012]" in decision.reason
-    assert "the recipe was to gain more than +0.020" in decision.reason
+    assert "Over 3 training seeds the gain is -2.0 points [-6.0, +1.2]" in decision.reason
+    assert "the recipe was to gain more than +2.0 points" in decision.reason
     assert "At best" not in decision.reason  # which would be the checkpoint's best, above what was asked for
 
 
 def test_a_recipe_that_only_informs_leaves_the_verdict_to_the_checkpoint_and_is_told() -> None:
     decision = decide([], [TASK], Policy(), budgets=[recipe_gate(TASK, NO_GAIN, "advisory")])
     assert decision.verdict is Verdict.DEPLOY
-    assert "This speaks of the one checkpoint. Over 3 training seeds the gain is -0.020 [-0.060, +0.012], which does " \
-        "not show more than +0.020 of the recipe." in decision.reason  # fmt: skip
+    assert "This speaks of the one checkpoint. Over 3 training seeds the gain is -2.0 points [-6.0, +1.2], which " \
+        "does not show more than +2.0 points of the recipe." in decision.reason  # fmt: skip
 
 
 def test_a_recipe_that_gains_as_its_checkpoint_does_is_told_without_a_but() -> None:
     gain = RecipeGain((0.125, 0.12, 0.13), 0.125, 0.05, 0.2, "examples")
     decision = decide([], [TASK], Policy(), budgets=[recipe_gate(TASK, gain, "advisory")])
-    assert "Over 3 training seeds the gain is +0.125 [+0.050, +0.200]." in decision.reason
+    assert "Over 3 training seeds the gain is +12.5 points [+5.0, +20.0]." in decision.reason
 
 
 def test_too_few_seeds_leave_a_decision_about_the_recipe_open() -> None:

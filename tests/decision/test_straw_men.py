@@ -297,7 +297,7 @@ def test_a_suite_at_its_floor_cannot_say_that_nothing_was_lost(tmp_path: Path) -
     assert data.decision.verdict == "inconclusive"
     status, measured = gate(data, "regression/skill")
     assert status == "unknown"
-    assert "the base scores 2.2% and knowing nothing 0.2%, so that a loss of 3.0 could not be seen" in measured
+    assert "the base scores 2.2% and knowing nothing 0.2%, so that a loss of 3.0 points could not be seen" in measured
     assert "more of the same examples would not settle it" in data.decision.next_step
 
 

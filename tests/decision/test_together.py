@@ -98,9 +98,9 @@ def test_six_suites_none_of_which_can_show_it_alone_show_it_together() -> None:
     assert decision.verdict.text == "deploy"
     assert (gate(decision).name, gate(decision).rule) == (
         "regression suites together",
-        "mean of 6 no worse than -0.020, none seen beyond its own margin",
+        "mean of 6 no worse than -2.0 points, none seen beyond its own margin",
     )
-    assert gate(decision).measured == "-0.005 [-0.018, +0.008], n=2,400 in 6 suites"
+    assert gate(decision).measured == "-0.5 points [-1.8, +0.8], n=2,400 in 6 suites"
 
 
 def test_a_deploy_claims_no_more_than_the_mean() -> None:
@@ -171,7 +171,7 @@ def test_no_suite_may_be_seen_beyond_its_own_margin_though_it_is_not_shown(lost:
     """Of 400 examples a margin of .05 allows 20."""
     decision = decided(compared("law", 400, lost, 0), *[compared(f"suite {i}", 400, 2, 12) for i in range(5)])
     assert (gate(decision).status, gate(decision).low > -0.02) == (status, True)
-    assert ("; law: -0.052 [" in gate(decision).measured) is (status == "unknown")
+    assert ("; law: -5.2 points [" in gate(decision).measured) is (status == "unknown")
 
 
 def test_suites_that_only_tell_are_not_in_the_mean() -> None:

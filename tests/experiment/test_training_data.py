@@ -177,8 +177,8 @@ def test_an_experiment_of_three_stages_runs_to_its_decision(base: Path, tmp_path
     assert accuracy["reward_low"] is not None
     report = markdown.render(decided(session), {})
     assert "full, then reward, then rloo: 12 rows, " in report
-    interval = f"[{accuracy['reward_low']:.3f}, {accuracy['reward_high']:.3f}]"
-    told = f"{accuracy['reward_accuracy']:.3f} {interval} of {accuracy['reward_n']} held-out pairs"
+    interval = f"[{accuracy['reward_low']:.1%}, {accuracy['reward_high']:.1%}]"
+    told = f"{accuracy['reward_accuracy']:.1%} {interval} of {accuracy['reward_n']} held-out pairs"
     assert told in report
     [decision] = select(session.store, "select verdict from v_decisions where experiment_id = ?", [session.id])
     assert decision["verdict"]

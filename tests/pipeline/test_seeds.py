@@ -39,7 +39,7 @@ def test_seeds_and_shares_go_into_decision_and_report(base: Path, tmp_path: Path
     assert rows[0]["settings"] == '{"seed": 1}'
     data = decided(session)
     [gate] = [g for g in data.gates if g.gate_id == "seeds"]
-    assert (gate.tier, gate.rule) == ("advisory", "more than +0.020")
+    assert (gate.tier, gate.rule) == ("advisory", "more than +2.0 points")
     assert "This speaks of the one checkpoint. Over 2 training seeds the gain is" in data.decision.reason
     assert "Over 2 training seeds the gain is" in data.facts.uncertainty
     assert "Learning curve on validation (exact_match, n = 12): 8 rows" in data.facts.learning_curve
@@ -48,7 +48,7 @@ def test_seeds_and_shares_go_into_decision_and_report(base: Path, tmp_path: Path
     assert "Learning curve on validation" in text
     assert "| seed | seed 1 | " in text
     assert "| share of the rows | rows 8, share 0.25 | " in text
-    assert (tmp_path / "report" / "learning_curve.png").stat().st_size > 0
+    assert (tmp_path / "report" / "learning_curve.svg").stat().st_size > 0
     # The whole of the rows and the first seed are the training that is decided about: done once.
     assert len(select(session.store, "select 1 from training")) == 3
     [looks] = select(session.store, "select looks from v_looks")

@@ -24,7 +24,7 @@ from reports.outputs import github, html, junit, markdown, plots, record
 # Words of our own that renderers choose by, and JSON inside a field.
 OURS = {
     "verdict", "status", "kind", "tier", "level", "side", "topic", "headline", "frozen", "identity", "experiment_id",
-    "run_id", "suite_id", "config",
+    "run_id", "suite_id", "config", "slices",
 }  # fmt: skip
 INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 LARGEST = 400_000  # characters of any form, where one answer alone has a million
@@ -100,25 +100,26 @@ class Elements(HTMLParser):
 ELEMENTS = {
     "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "h4", "p", "blockquote", "strong",
     "code", "pre", "div", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "img", "em",
+    "nav", "ol", "li", "a",
 }  # fmt: skip
-ATTRIBUTES = {"lang", "charset", "http-equiv", "content", "name", "class", "tabindex", "alt", "src"}
+ATTRIBUTES = {"lang", "charset", "http-equiv", "content", "name", "class", "tabindex", "alt", "src", "id", "href"}
 
 
 def test_markdown(hostile: ReportData) -> None:
-    pictures = {name: f"{name}.png" for name in ("forest", "slices", "break_even", "training")}
+    pictures = {name: f"{name}.svg" for name in ("forest", "slices", "break_even", "training")}
     assert_plain_markdown(markdown.render(hostile, pictures), set(pictures.values()))
 
 
 def test_html(hostile: ReportData) -> None:
-    names = {"forest": "forest.svg", "slices": "slices.svg", "break_even": "break_even.png"}
-    text = html.render(markdown.render(hostile, names), dict.fromkeys(names.values(), b"PNG"), hostile)
+    names = {"forest": "forest.svg", "slices": "slices.svg", "break_even": "break_even.svg"}
+    text = html.render(markdown.render(hostile, names), dict.fromkeys(names.values(), b"<svg/>"), hostile)
     elements = Elements(text).found
     assert {tag for tag, _ in elements} <= ELEMENTS
     assert {name for _, attributes in elements for name in attributes} <= ATTRIBUTES
+    assert all(re.fullmatch(r"#section-\d+", str(attributes["href"])) for tag, attributes in elements if tag == "a")
     pictures = [attributes["src"] for tag, attributes in elements if tag == "img"]
     assert len(pictures) == 3
-    kinds = sorted(str(source).split(";")[0] for source in pictures)
-    assert kinds == ["data:image/png", "data:image/svg+xml", "data:image/svg+xml"]
+    assert {str(source).split(";")[0] for source in pictures} == {"data:image/svg+xml"}
     assert len([tag for tag, _ in elements if tag in ("style", "title", "body")]) == 3
     assert_harmless(re.sub(r'src="data:[^"]*"', "", text))
 
@@ -156,8 +157,8 @@ def test_plots(plain: ReportData, tmp_path: Path, recwarn: pytest.WarningsRecord
     names = {"baseline_arm": HOSTILE[9], "candidate_arm": HOSTILE[7], "currency": "$x^2$"}
     costs = dataclasses.replace(plain.break_even, **names)
     pictures = plots.draw(dataclasses.replace(plain, comparisons=slices, break_even=costs), tmp_path)
-    assert pictures == {"slices": "slices.svg", "break_even": "break_even.png"}
-    assert (tmp_path / "break_even.png").read_bytes().startswith(b"\x89PNG")
+    assert pictures == {"slices": "slices.svg", "break_even": "break_even.svg"}
+    assert_harmless("".join(ET.parse(tmp_path / "break_even.svg").getroot().itertext()))
     drawn = ET.parse(tmp_path / "slices.svg").getroot()
     assert {element.tag.split("}")[1] for element in drawn.iter()} == {
         "svg",

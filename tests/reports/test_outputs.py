@@ -161,7 +161,7 @@ def test_a_gate_that_holds_is_a_test_that_passes(deploy: ReportData) -> None:
 def test_an_open_gate_is_skipped_and_says_what_would_close_it(undecided: ReportData) -> None:
     assert cases(undecided)["gain over the best prompt"] == ["skipped"]
     mind, skipped = ET.fromstring(junit.render(undecided)).iter("skipped")
-    assert skipped.attrib["message"].startswith("open: +0.060")
+    assert skipped.attrib["message"].startswith("open: +6.0 points")
     assert mind.attrib["message"].startswith("mind: prompted was the only prompt tried")
 
 
@@ -219,7 +219,8 @@ def test_an_experiment_stopped_by_its_data_has_every_form(tmp_path: Path) -> Non
 
 def test_the_summary_is_the_first_screen_without_pictures(deploy: ReportData) -> None:
     text = github.summary(deploy)
-    assert text.startswith("# deploy\n\n> **Deploy:")
+    assert text.startswith("# deploy\n\n20")
+    assert "\n\n> **Deploy:" in text
     assert "90.0% against 50.0%" in text
     assert "![" not in text
     assert markdown.render(deploy, {}).startswith(text)
@@ -229,7 +230,7 @@ def test_a_summary_too_large_for_github_is_cut_between_lines(deploy: ReportData)
     gates = [replace(deploy.gates[0], name=f"gate {i} ü", status="fail") for i in range(500)]
     text = github.summary(replace(deploy, gates=gates), largest=10_000)
     assert 9_000 < len(text.encode()) <= 10_000
-    assert text.endswith("fail |\n\n(cut here; the report has the rest)\n")
+    assert text.endswith("**fail** |\n\n(cut here; the report has the rest)\n")
 
 
 def test_annotations_are_as_loud_as_the_verdict_and_name_what_is_broken(
@@ -238,7 +239,9 @@ def test_annotations_are_as_loud_as_the_verdict_and_name_what_is_broken(
     assert [line.split(" ")[0] for line in github.commands(deploy)] == ["::notice", "::warning"]
     assert [line.split(" ")[0] for line in github.commands(undecided)] == ["::warning", "::warning", "::warning"]
     assert "::error title=extra::-0.100 (rule: a rule)" in github.commands(failing(deploy, "harm"))
-    assert "::warning title=extra::-0.100 (rule: a rule)" in github.commands(failing(deploy, "harm", "advisory"))
+    assert "::warning title=extra (advisory)::-0.100 (rule: a rule)" in github.commands(
+        failing(deploy, "harm", "advisory")
+    )
 
 
 def test_annotations_escape_what_github_reads_as_structure(deploy: ReportData) -> None:

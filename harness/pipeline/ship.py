@@ -1,0 +1,93 @@
+"""What whoever ships needs: where the candidate is, what serves it, the chosen prompts, and the commit they are of."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from baselines.arm import Arm
+from harness.experiment.arms import base_arms, candidate_arms
+from harness.experiment.session import Session
+from harness.pipeline.exam import candidate_spec
+from harness.store import arms
+from reports.data import Ship
+from suites.model import Message, ModelSpec
+
+SERVED_RANKS = (16, 32, 64, 128, 256, 320, 512)
+"""What `--max-lora-rank` of vLLM may be; 16 is its default (vllm.config.lora.MaxLoRARanks)."""
+
+
+def ship(session: Session) -> Ship:
+    """Of both sides the chosen prompt; of the candidate the folder and the command. Paths are from the experiment's."""
+    experiment = session.experiment
+    if session.folds:  # what ships is trained anew, on all rows
+        return Ship("", "", {})
+    spec = candidate_spec(session)
+    prompted = base_arms(experiment, session.splits)
+    sides = {"base": prompted, "candidate": candidate_arms(experiment, spec, prompted)}
+    prompts = {side: messages for side, tried in sides.items() if (messages := _messages(session, side, tried))}
+    folder = _from(experiment.folder, spec.adapter or (spec.base if _is_own_folder(spec) else ""))
+    is_demo = experiment.config.model is not None and experiment.config.model.name == "embedded"
+    base = _from(experiment.folder, spec.base)
+    return Ship(folder, "" if is_demo else serving(experiment.name, spec, base, folder), prompts)
+
+
+def _messages(session: Session, side: str, tried: Sequence[Arm]) -> list[Message]:
+    """The chosen arm's messages; none where its answers are recorded, as how they were asked for is not known."""
+    name = arms.chosen(session.store, session.id, "candidate" if side == "candidate" else "base").arm
+    return next((arm.prompter.outline() for arm in tried if arm.name == name and not arm.model.recorded), [])
+
+
+def _is_own_folder(spec: ModelSpec) -> bool:
+    return not spec.endpoint and not spec.recorded and Path(spec.base).is_dir()
+
+
+def _from(folder: Path, path: str) -> str:
+    """A path from the experiment's folder on, where it lies in it."""
+    return str(Path(path).relative_to(folder)) if path and Path(path).is_relative_to(folder) else path
+
+
+def serving(name: str, spec: ModelSpec, base: str, folder: str) -> str:
+    """The command that serves a candidate as `name`, its `base` and `folder` as one would type them.
+
+    Empty where a server has it already, or where none that is known takes it: any adapter but a plain LoRA.
+    """
+    if spec.endpoint or spec.recorded or not folder:
+        return ""
+    if spec.adapter is None:
+        return shlex.join(["vllm", "serve", folder, "--served-model-name", name])
+    rank = _lora_rank(Path(spec.adapter))
+    if rank is None:
+        return ""
+    revision = ["--revision", spec.revision] if spec.revision else []
+    served = next(most for most in SERVED_RANKS if most >= rank)
+    ranks = ["--max-lora-rank", str(served)] if served > SERVED_RANKS[0] else []
+    return shlex.join(["vllm", "serve", base, *revision, "--enable-lora", "--lora-modules", f"{name}={folder}", *ranks])
+
+
+def _lora_rank(adapter: Path) -> int | None:
+    """The rank of a LoRA adapter that a server takes; None for any other kind."""
+    settings = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    rank = settings.get("r")
+    is_plain = settings.get("peft_type") == "LORA" and not settings.get("use_dora")
+    return rank if is_plain and isinstance(rank, int) and rank <= SERVED_RANKS[-1] else None
+
+
+def commit(folder: Path) -> str:
+    """The commit the experiment's folder stands at, and whether files in it differ from that; empty without git."""
+    try:
+        head = _git(folder, "rev-parse", "--short=12", "HEAD")
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".") if head else ""
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return f"{head} with changes" if changed else head
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True
+    )
+    return done.stdout.strip()
