@@ -308,7 +308,7 @@ def test_the_first_screen_speaks_of_the_recipe_and_the_record_names_the_folds(fi
     report = markdown.render(data, {})
     assert "Bengio and Grandvalet 2004" in report
     assert [fold.n for fold in record.record(data).folds] == [len(fold.splits["test"]) for fold in finished.folds]
-    assert report.count("(LoRA (zero-shot)) | +1.000") == FOLDS
+    assert report.count("(LoRA (zero-shot)) | +100.0 |") == FOLDS
 
 
 def test_a_label_that_stands_in_one_fold_alone_is_told(base: Path, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_the_best_trial_is_what_is_trained(base: Path, tmp_path: Path) -> None:
     config = json.loads(used["config"])
     assert {name: config[name] for name in SPACE} == json.loads(best["settings"])
     for row in rows:
-        assert f"rank {json.loads(row['settings'])['rank']} | {row['value']:.3f} " in markdown.render(
+        assert f"rank {json.loads(row['settings'])['rank']} | {row['value']:.1%} " in markdown.render(
             decided(session), {}
         )
     assert all(1e-6 <= json.loads(row["settings"])["learning_rate"] <= 2e-2 for row in rows)

@@ -261,6 +261,7 @@ def material(data):
 
 # What a tokenizer finds is planted in test_training_row_checks.py, the rest in test_check_command.py.
 BY_TOKENIZER = {"long_prompts", "chat_template", "double_bos", "truncation", "no_stop", "untrained", "prompt_prefix"}
+BY_WEIGHTS = {"unread_tensors", "other_kind", "adapter_base", "token_rows"}
 BY_COMMAND = {
     "unmade_prompt",
     "told_apart",
@@ -277,7 +278,7 @@ BY_COMMAND = {
 
 
 def test_every_check_has_a_planted_case():
-    assert set(PLANTED) | BY_TOKENIZER | BY_COMMAND == CHECKS.keys()
+    assert set(PLANTED) | BY_TOKENIZER | BY_WEIGHTS | BY_COMMAND == CHECKS.keys()
 
 
 @pytest.mark.parametrize("name", PLANTED)
