@@ -27,7 +27,15 @@ def _folds(data: ReportData) -> str:
     """What each fold of a cross-validation was trained on, and how its own exam went."""
     if not data.folds:
         return ""
-    header = ["fold", "rows trained on", "training took", "rows tested on", "best prompt", "fine-tune", "difference, in points"]
+    header = [
+        "fold",
+        "rows trained on",
+        "training took",
+        "rows tested on",
+        "best prompt",
+        "fine-tune",
+        "difference, in points",
+    ]
     note = (
         "Every row is tested once, in its fold; the next fold is the validation set, and the rest trains. How far the "
         "differences of the folds lie apart shows what another training on other rows may do. Where costs count the "
