@@ -203,7 +203,8 @@ def test_a_gate_has_its_numbers_beside_its_sentence(deploy: ReportData) -> None:
 
 
 def test_an_experiment_stopped_by_its_data_has_every_form(tmp_path: Path) -> None:
-    path = recorded_experiment(tmp_path, *OPEN, data={"test": "test.jsonl", "train": "test.jsonl"})
+    path = recorded_experiment(tmp_path, *OPEN, data={"test": "test.jsonl", "train": "leaked.jsonl"})
+    shutil.copy(tmp_path / "test.jsonl", tmp_path / "leaked.jsonl")
     assert main(["run", str(path)]) == 6
     out = tmp_path / "out" / "recorded"
     found = json.loads((out / "decision.json").read_text())
