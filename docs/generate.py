@@ -398,7 +398,7 @@ def retirements() -> list[str]:
         rows = [[day.isoformat(), ", ".join(f"`{name}`" for name in names)] for day, names in part["models"].items()]
         if training := part.get("new_training_ends"):
             rows.append([training.isoformat(), "new training jobs"])
-        lines += [f"Read on {part['as_of'].isoformat()} at <{part['source']}>:", ""]
+        lines += [f"As of {part['as_of'].isoformat()}, <{part['source']}>:", ""]
         lines += grid(["day", "what ends"], sorted(rows))
     return lines
 

@@ -39,12 +39,13 @@ def check(options: argparse.Namespace) -> int:
 
 def _bare_files(path: Path) -> dict[str, Path | None]:
     """The data files meant by one of them, taken for training rows, or by a folder that holds no experiment."""
-    kinds = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
-    if path.suffix in kinds:
+    from suites.data.readers import READERS
+
+    if path.suffix in READERS:
         return {"train": path}
     if not path.is_dir() or any(path.glob("*.y*ml")):
         return {}
-    named = {file.stem.lower(): file for file in sorted(path.iterdir()) if file.suffix in kinds}
+    named = {file.stem.lower(): file for file in sorted(path.iterdir()) if file.suffix in READERS}
     return {name: next((named[word] for word in words if word in named), None) for name, words in NAMES.items()}
 
 

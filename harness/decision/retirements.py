@@ -22,7 +22,7 @@ _SNAPSHOT = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
 
 @dataclass(frozen=True, slots=True)
 class Retirement:
-    """The last day of `what`, read at `source` on the day `as_of`."""
+    """The last day of `what`, as `source` had it on the day `as_of`."""
 
     what: str
     day: date

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from harness.store.database import Store
 from harness.store.experiments import Found
@@ -76,23 +77,6 @@ class Answer:
     recorded elsewhere, so that how they were asked for is not known.
     """
 
-    suite: str
-    kind: str
-    side: str
-    arm: str
-    chosen: bool
-    input: str
-    target: str
-    prompt: str | None
-    text: str
-    raw: str | None
-    finish: str
-    error: str | None
-    marks: list[Mark]
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
     run_id: str
     suite: str
     kind: str
@@ -106,6 +90,7 @@ class _Answer:
     raw: str | None
     finish: str
     error: str | None
+    marks: Sequence[Mark] = ()
 
 
 def answers(store: Store, experiment: Found, example_id: str) -> list[Answer]:
@@ -113,16 +98,10 @@ def answers(store: Store, experiment: Found, example_id: str) -> list[Answer]:
 
     Raises UserError when the experiment has no such example.
     """
-    rows = store.fetch(_Answer, ANSWERS, [experiment.id, example_id])
+    rows = store.fetch(Answer, ANSWERS, [experiment.id, example_id])
     if not rows:
         raise _no_example(store, experiment, example_id)
-    return [
-        Answer(
-            row.suite, row.kind, row.side, row.arm, row.chosen, row.input, row.target, row.prompt, row.text, row.raw,
-            row.finish, row.error, store.fetch(Mark, MARKS, [row.run_id, example_id]),
-        )
-        for row in rows
-    ]  # fmt: skip
+    return [replace(row, marks=store.fetch(Mark, MARKS, [row.run_id, example_id])) for row in rows]
 
 
 ANSWERS = """

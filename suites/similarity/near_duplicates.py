@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suites.normalise import normalise
-
 CHARACTERS = 5
 # A 5-gram is known by how common it is and then by its hash, so that sorting puts the rarest first.
 HASH_BITS, COUNT_BITS = 44, 18
@@ -28,24 +26,6 @@ Hashes = NDArray[np.uint64]
 Marks = NDArray[np.bool_]
 
 
-def near_duplicates(texts: Sequence[str], threshold: float = 0.8) -> list[tuple[int, int]]:
-    """Pairs of positions (i < j) whose sets of character 5-grams have a Jaccard similarity of at least `threshold`.
-
-    Texts are compared as `normalise` reads them; a blank one is like no other. `threshold` lies in (0, 1]. Every such
-    pair is found: prefix and length filter (Bayardo et al. 2007, "Scaling up all pairs similarity search", WWW),
-    position filter (Xiao et al. 2008, "Efficient similarity joins for near duplicate detection", WWW), bitmap filter
-    (Sandes et al. 2017, arXiv:1711.07295), then the count itself, on 44-bit hashes of the 5-grams.
-    """
-    return _as_pairs(near_pairs([normalise(text) for text in texts], threshold))
-
-
-def near_matches(left: Sequence[str], right: Sequence[str], threshold: float = 0.8) -> list[tuple[int, int]]:
-    """Pairs (position in `left`, position in `right`) of texts as much alike as `near_duplicates` asks for."""
-    texts = [normalise(text) for text in (*left, *right)]
-    pairs = near_pairs(texts, threshold, np.repeat([0, 1], [len(left), len(right)]))
-    return [(first, second - len(left)) for first, second in _as_pairs(pairs)]
-
-
 def similarities(plain: Sequence[str], first: Ints, second: Ints) -> NDArray[np.float64]:
     """The Jaccard similarity of the 5-grams of texts at pairs of positions, none of them blank."""
     used, at = np.unique(np.concatenate([first, second]), return_inverse=True)
@@ -58,17 +38,14 @@ def similarities(plain: Sequence[str], first: Ints, second: Ints) -> NDArray[np.
     return similarity
 
 
-def _as_pairs(batches: Iterator[tuple[Ints, Ints]]) -> list[tuple[int, int]]:
-    pairs: list[tuple[int, int]] = []
-    for first, second in batches:
-        pairs += zip(np.minimum(first, second).tolist(), np.maximum(first, second).tolist(), strict=True)
-    return sorted(pairs)
-
-
 def near_pairs(plain: Sequence[str], threshold: float, sides: Ints | None = None) -> Iterator[tuple[Ints, Ints]]:
-    """The same pairs in batches, each pair once in either order, of texts that are normalised already.
+    """Pairs of positions whose sets of character 5-grams have a Jaccard similarity of at least `threshold`, in batches.
 
-    With `sides`, one number for each text, only pairs of texts on different sides.
+    The texts are normalised already; a blank one is like no other. Each pair comes once, in either order; with `sides`,
+    one number for each text, only pairs of texts on different sides. `threshold` lies in (0, 1], or ValueError. Every
+    such pair is found: prefix and length filter (Bayardo et al. 2007, "Scaling up all pairs similarity search", WWW),
+    position filter (Xiao et al. 2008, "Efficient similarity joins for near duplicate detection", WWW), bitmap filter
+    (Sandes et al. 2017, arXiv:1711.07295), then the count itself, on 44-bit hashes of the 5-grams.
     """
     if not 0 < threshold <= 1:
         raise ValueError(f"a Jaccard threshold lies above 0 and at most at 1, not at {threshold}")

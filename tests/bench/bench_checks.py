@@ -28,7 +28,7 @@ import numpy as np
 from suites.checks.material import Material
 from suites.checks.table import check
 from suites.normalise import normalise
-from suites.similarity.near_duplicates import near_matches
+from suites.similarity.near_duplicates import near_pairs
 from suites.types import Example
 
 WORDS, VOCABULARY, FOLLOWERS = 60, 50_000, 40
@@ -102,7 +102,10 @@ def whole_check(material: Material) -> list[str]:
 def near_matches_alone(material: Material) -> list[str]:
     """Only the search of the test rows among the training rows."""
     train, test = ([e.input for e in material.splits[name]] for name in ("train", "test"))
-    return sorted({material.splits["test"][at].id for _, at in near_matches(train, test, THRESHOLD)})
+    plain = [normalise(text) for text in (*train, *test)]
+    sides = np.repeat([0, 1], [len(train), len(test)])
+    ends = [np.maximum(first, second) for first, second in near_pairs(plain, THRESHOLD, sides)]
+    return sorted({material.splits["test"][at - len(train)].id for batch in ends for at in batch.tolist()})
 
 
 def datasketch_lsh(material: Material) -> list[str]:
