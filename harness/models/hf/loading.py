@@ -23,7 +23,7 @@ from suites.types import Json
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
-REFUSALS = (OSError, ValueError, KeyError, RuntimeError, TypeError, ImportError, SafetensorError)
+REFUSALS = (OSError, ValueError, KeyError, RuntimeError, TypeError, ImportError, ZeroDivisionError, SafetensorError)
 """What transformers and PEFT raise over files that do not fit together: no own code runs where these are caught."""
 
 CLASSIFIERS = ("Classification", "QuestionAnswering", "MultipleChoice", "RewardModel")
