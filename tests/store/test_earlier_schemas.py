@@ -17,7 +17,8 @@ from workspaces import select
 
 from harness.cli.main import main
 from harness.store import decisions, experiments, judging, models
-from harness.store.database import SCHEMA, STEPS, VERSION, Store
+from harness.store.database import Store
+from harness.store.versions import SCHEMA, STEPS, VERSION
 from reports import data
 from reports.outputs import markdown, record
 from reports.rows import FROM, AdapterEffectRow, EndpointRow
