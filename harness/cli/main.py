@@ -14,6 +14,7 @@ from harness.cli import begin, experiment
 from harness.cli.arguments import Commands, Parser, add_command, add_readers, parse
 from harness.cli.check import check
 from harness.cli.completion import add_completion
+from harness.cli.disk import of_disk
 from harness.cli.pipes import readers_may_leave
 from harness.observe.progress import say
 from harness.store import STORE_FILE
@@ -55,6 +56,11 @@ def _main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         say("\ninterrupted; nothing finished is lost, the same command goes on from here")
         return INTERRUPTED
+    except Exception as error:
+        if not (failed := of_disk(error)):
+            raise
+        say(f"error: {failed}")
+        return USAGE_ERROR
 
 
 def _quieten() -> None:

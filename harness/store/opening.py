@@ -69,7 +69,7 @@ def create(path: Path, fill: Callable[[duckdb.DuckDBPyConnection], None]) -> Non
         raise UserError(what, str(log_of(path)), fix)
     draft = draft_of(path)
     try:
-        con = connect(draft, read_only=False)
+        con = _connect(draft, False, {**OFFLINE, **LAYOUT})
         try:
             con.execute("begin")
             fill(con)
@@ -105,16 +105,22 @@ def connect(
 ) -> duckdb.DuckDBPyConnection:
     """Connect, waiting `patience` seconds (default: LOCK_SECONDS) for another process to finish its batch.
 
-    Raises UserError for a file that is none of DuckDB, is damaged, may not be opened, or stays locked.
+    Raises UserError for a file that is gone, is none of DuckDB, is damaged, may not be opened, or stays locked.
     """
     _look_at(path)
+    return _connect(path, read_only, {**OFFLINE, **LAYOUT, **(config or {})}, patience)
+
+
+def _connect(
+    path: Path, read_only: bool, config: Mapping[str, str], patience: float | None = None
+) -> duckdb.DuckDBPyConnection:
     started = time.monotonic()
     patience = LOCK_SECONDS if patience is None else patience
     told = False
     while True:
         try:
             with interruptible():
-                return duckdb.connect(str(path), read_only=read_only, config={**OFFLINE, **LAYOUT, **(config or {})})
+                return duckdb.connect(str(path), read_only=read_only, config=dict(config))
         except duckdb.IOException as error:
             if "Could not set lock" not in str(error):
                 raise trouble(path, error) from None
@@ -142,7 +148,7 @@ def _look_at(path: Path) -> None:
         with path.open("rb") as stream:
             head = stream.read(12)
     except FileNotFoundError:
-        return
+        raise UserError("the store is gone", str(path), "bring it back, or run the command again to make one") from None
     except OSError as error:
         raise trouble(path, error) from None
     if head[8:] != MAGIC:
