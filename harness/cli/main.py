@@ -16,6 +16,7 @@ from harness.cli.check import check
 from harness.cli.completion import add_completion
 from harness.cli.disk import of_disk
 from harness.cli.pipes import readers_may_leave
+from harness.cli.store import add_store_commands
 from harness.observe.progress import say
 from harness.store import STORE_FILE
 from suites.errors import UserError
@@ -28,6 +29,8 @@ exit codes of run, decide and gate:
   1 unexpected error   2 bad input or usage   130 interrupted (the same command goes on)
 exit codes of check:
   0 nothing stands in the way   6 a blocking finding   2 data that cannot be read
+exit codes of doctor:
+  0 nothing is broken   2 something is
 exit codes of selftest:
   0 every accident was stopped as named   1 one was not: the harness does not do what it promises, which is no verdict
 """
@@ -95,6 +98,7 @@ def _parser() -> Parser:
         stage.set_defaults(stage=name)
     _add_check(subparsers)
     add_readers(subparsers)
+    add_store_commands(subparsers)
     _add_importer(subparsers)
     policy = subparsers.add_parser("policy", help="what must hold to deploy").add_subparsers(
         metavar="WHAT", required=True

@@ -50,6 +50,10 @@ LOCKED_DOWN = {
 MAGIC = b"DUCK"  # at byte 8 of every DuckDB file
 
 
+class Locked(UserError):
+    """Another process has the store, and did not let go of it while one waited."""
+
+
 def log_of(path: Path) -> Path:
     """DuckDB's write-ahead log of a file; it is there while a process writes, or after one was killed."""
     return path.with_name(path.name + ".wal")
@@ -77,10 +81,10 @@ def create(path: Path, fill: Callable[[duckdb.DuckDBPyConnection], None]) -> Non
         finally:
             con.close()
         _name(draft, path)
-    except duckdb.Error as error:
+    except UserError as error:
+        raise UserError(error.what, str(path), error.fix) from None
+    except (duckdb.Error, OSError) as error:
         raise trouble(path, error) from None
-    except OSError as error:
-        raise UserError(f"cannot be written ({error.strerror})", str(path), "") from None
     finally:
         for rest in (draft, log_of(draft)):
             rest.unlink(missing_ok=True)
@@ -127,7 +131,7 @@ def _connect(
             waited = time.monotonic() - started
             if waited > patience:
                 fix = "wait for it to finish, or give another file with --store"
-                raise UserError(f"the store is locked{_holder(error)}", str(path), fix) from None
+                raise Locked(f"the store is locked{_holder(error)}", str(path), fix) from None
             if waited > LOCK_SECONDS and not told:
                 say(f"waiting for the store, which is locked{_holder(error)}")
                 told = True

@@ -64,3 +64,20 @@ def write_and_die(path: Path, batches: int) -> None:
         for number in range(batches):
             store.insert("completions", [stored(f"{number}", "p", Completion("t"))])
         die()
+
+
+def write_and_tell(path: Path, told: Path) -> None:
+    """Put rows on record until killed; after each that is there, a byte more in the file `told`."""
+    store = Store(path)
+    with told.open("ab", buffering=0) as acknowledged:
+        for number in range(1_000_000):
+            store.insert("completions", [stored(f"told {number}", "told", Completion("t" * 100))])
+            acknowledged.write(b".")
+
+
+def wait_for(file: Path, size: int) -> None:
+    """Wait until a file has so many bytes."""
+    until = time.monotonic() + 60
+    while not file.exists() or file.stat().st_size < size:
+        assert time.monotonic() < until
+        time.sleep(0.01)
