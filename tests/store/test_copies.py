@@ -9,7 +9,7 @@ from pathlib import Path
 
 import dying
 import pytest
-from test_earlier_schemas import unpacked
+from kept_stores import unpacked
 from workspaces import recorded_experiment, run, select
 
 from harness.cli.main import main

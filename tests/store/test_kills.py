@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import dying
 import pytest
-from test_earlier_schemas import VERSIONS, unpacked
+from kept_stores import VERSIONS, unpacked
 from workspaces import select
 
 from harness.store import opening, versions

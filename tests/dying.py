@@ -66,6 +66,13 @@ def write_and_die(path: Path, batches: int) -> None:
         die()
 
 
+def hold(path: Path, told: Path) -> None:
+    """Have a store open until killed."""
+    with Store(path).connect():
+        told.write_text(".", encoding="ascii")
+        time.sleep(60)
+
+
 def write_and_tell(path: Path, told: Path) -> None:
     """Put rows on record until killed; after each that is there, a byte more in the file `told`."""
     store = Store(path)
