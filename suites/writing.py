@@ -26,12 +26,12 @@ def write_whole(path: Path, content: str | bytes) -> None:
         if path.exists():
             shutil.copymode(path, draft)
         draft.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         error.filename = str(path)  # the name that the user knows
         raise
     finally:
         draft.unlink(missing_ok=True)
-    sync_folder(path.parent)
 
 
 def draft_of(path: Path) -> Path:
