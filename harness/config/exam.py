@@ -54,6 +54,8 @@ class Endpoint(Section):
     def _base_url(cls, endpoint: str | None) -> str | None:
         if endpoint and not endpoint.startswith(("http://", "https://")):
             raise ValueError(f"is not a web address: {endpoint!r}; use http://host:port/v1")
+        if endpoint and re.search(r"//[^/]*@|[?#]", endpoint):
+            raise ValueError("holds more than host, port and path; name the variable with its key in `api_key_env`")
         if endpoint and (call := re.search(r"/(chat/)?completions/?$|/responses/?$", endpoint)):
             raise ValueError(f"is the address of one call; give what stands before it: {endpoint[: call.start()]}")
         return endpoint
