@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import duckdb
 
@@ -26,6 +26,7 @@ SCHEMA = Path(__file__).with_name("schema")
 STEPS = sorted(SCHEMA.glob("[0-9]*.sql"))  # step N brings a store from version N - 1 to N
 VERSION = len(STEPS)
 LOCK_SECONDS = 10.0
+REMEMBERED_ROWS = 20_000  # of one answer of the store; a larger one is fetched again
 
 # What DuckDB raises for a wrong query or row; everything else says that the file or the disk failed.
 OURS = (duckdb.ProgrammingError, duckdb.DataError, duckdb.IntegrityError, duckdb.NotSupportedError)
@@ -56,6 +57,7 @@ class Store:
         self.path = path = path / STORE_FILE if path.is_dir() else path
         self._holding = False
         self._held: duckdb.DuckDBPyConnection | None = None
+        self._answers: dict[object, list[object]] = {}
         if not create and not path.is_file():
             raise UserError(
                 "no store here yet", str(path), "`harness run EXPERIMENT` makes one; or name it with --store"
@@ -90,16 +92,22 @@ class Store:
 
     @contextlib.contextmanager
     def connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for one batch, in one transaction: all of it lands or nothing."""
+        """A connection for one batch. What is written lands all of it, in one transaction, or not at all."""
         con = self._held or _open(self.path, read_only and not self._holding)
+        if not read_only:
+            self._answers.clear()
         try:
             with _interruptible():
-                con.execute("begin")
-                yield con
-                con.execute("commit")
+                if read_only:
+                    yield con
+                else:
+                    con.execute("begin")
+                    yield con
+                    con.execute("commit")
         except BaseException as error:
             con.close()
             self._held = None
+            self._answers.clear()
             if isinstance(error, duckdb.Error) and not isinstance(error, OURS):
                 raise _damaged(self.path, error) from None
             raise
@@ -121,14 +129,24 @@ class Store:
 
     def release(self) -> None:
         """Let other processes in, before work that takes long; the next batch opens the file again."""
+        self._answers.clear()
         if self._held:
             self._held.close()
             self._held = None
 
     def fetch(self, record: type[Record], sql: str, parameters: Sequence[object] = ()) -> list[Record]:
-        """The rows of one of our own queries, as records of a dataclass with a field for each column."""
+        """The rows of one of our own queries, as records of a dataclass with a field for each column.
+
+        While the connection is held nobody else writes: what is asked again before we do is not planned again.
+        """
+        question = (record, sql, repr(parameters))
+        if question in self._answers:
+            return cast("list[Record]", self._answers[question][:])
         with self.connect(read_only=True) as con:
-            return fetch(con, record, sql, parameters)
+            rows = fetch(con, record, sql, parameters)
+        if self._holding and len(rows) <= REMEMBERED_ROWS:
+            self._answers[question] = list(rows)
+        return rows
 
     def insert(self, table: str, records: Sequence[DataclassInstance], *, replace: bool = False) -> None:
         """Add records of one kind to a table in one transaction. Raises ValueError for a value that is not finite."""
@@ -194,10 +212,12 @@ def _identifier(name: str) -> str:
 
 def _storable(value: object) -> object:
     """A value DuckDB keeps as it is. Text loses lone surrogates, which no file format can hold."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if value is None or isinstance(value, int):
+        return value
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is not a number that can be stored")
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     if isinstance(value, Mapping):
