@@ -1,10 +1,11 @@
-"""Models whose fields are described by a docstring below each, which is read only where a JSON Schema is made of them."""
+"""Models whose fields are described by a docstring below each, read only where a JSON Schema is made of them."""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import textwrap
+from itertools import pairwise
 
 from pydantic import BaseModel, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -27,7 +28,7 @@ def _describe(properties: dict[str, JsonSchemaValue], cls: type[Described]) -> N
     """Add what a class says of its own fields to a schema's properties."""
     [definition] = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
     body = definition.body if isinstance(definition, ast.ClassDef) else []
-    for field, after in zip(body, body[1:], strict=False):
+    for field, after in pairwise(body):
         match field, after:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
                 written = cls.model_fields[name].alias or name

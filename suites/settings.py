@@ -25,7 +25,7 @@ class Section(Described):
     editors, and in the reference.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
     shorthand: ClassVar[str | None] = None
     later: ClassVar[tuple[str, ...]] = ()
 

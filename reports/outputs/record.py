@@ -26,7 +26,7 @@ class Part(Described):
     A docstring below a field describes it in the JSON Schema and in the reference.
     """
 
-    model_config = ConfigDict(extra="ignore", from_attributes=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="ignore", from_attributes=True, allow_inf_nan=False, defer_build=True)
 
 
 class Decided(Part):
