@@ -122,7 +122,7 @@ Stage = Callable[[Session], None]
 
 def open_session(experiment: Experiment, store_path: Path | None = None) -> Session:
     """Put the experiment on record before anything runs."""
-    store = Store(store_path or experiment.folder / STORE_FILE)
+    store = Store(store_path or experiment.folder / STORE_FILE, stay_open=True)
     _register(experiment, store)
     return Session(experiment, store)
 

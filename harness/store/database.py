@@ -38,24 +38,27 @@ OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions":
 # 1,900 answers took 9.7 MB where they now take 1.8. A file that is there keeps its own.
 LAYOUT = {"default_block_size": "16384"}
 
+# Nearly all of our queries are small: with more threads each takes a quarter longer, large ones no less, and a long one
+# does not notice Ctrl-C.
+SMALL = {"threads": "1"}
+
 # Everything a query could use to reach beyond the store: files, network, extensions, Python variables, settings.
 LOCKED_DOWN = {
     **OFFLINE,
     "enable_external_access": "false",
     "python_enable_replacements": "false",
     "lock_configuration": "true",
-    "threads": "1",  # with more of them a long query does not notice Ctrl-C
 }
 
 
 class Store:
     """One workspace's DuckDB file. Connections last for one batch, so other processes can read in between."""
 
-    def __init__(self, path: Path, *, create: bool = True) -> None:
+    def __init__(self, path: Path, *, create: bool = True, stay_open: bool = False) -> None:
         """Open or create the store, of a folder the file in it that is called as usual. Raises UserError for a file
-        that is not ours, is damaged, or stays locked."""
+        that is not ours, is damaged, or stays locked. With `stay_open` it is closed after the batch that comes next."""
         self.path = path = path / STORE_FILE if path.is_dir() else path
-        self._holding = False
+        self._holding = stay_open
         self._held: duckdb.DuckDBPyConnection | None = None
         self._answers: dict[object, list[object]] = {}
         if not create and not path.is_file():
@@ -70,9 +73,10 @@ class Store:
                 con.execute("create table schema_version as select 0 as version")
                 _migrate(con, 0)
             self._check(con)
+        self._holding = False
 
     def _check(self, con: duckdb.DuckDBPyConnection) -> None:
-        tables = {name for (name,) in con.execute("select table_name from information_schema.tables").fetchall()}
+        tables = {name for (name,) in con.execute("select table_name from duckdb_tables()").fetchall()}
         if not {"schema_version", "experiments", "runs"} <= tables:
             fix = "give another file with --store, or move this one away"
             raise UserError("this DuckDB file was not made by the harness", str(self.path), fix)
@@ -111,10 +115,9 @@ class Store:
             if isinstance(error, duckdb.Error) and not isinstance(error, OURS):
                 raise _damaged(self.path, error) from None
             raise
-        if self._holding:
-            self._held = con
-        else:
-            con.close()
+        self._held = con
+        if not self._holding:
+            self.release()
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
@@ -173,7 +176,8 @@ def _migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
     con.execute(f"update schema_version set version = {VERSION}")
 
 
-# The digest of a run as its rows stand now: what was asked and answered, and every score.
+# The digest of a run as its rows stand now: what was asked and answered, and every score. For one run alone, of which
+# both ids are given, it takes half as long.
 RUN_DIGEST = """
     select sha256(concat(
         (select string_agg(concat_ws(chr(31), a.example_id, x.cluster_id, x.input, x.target,
@@ -278,7 +282,7 @@ def _open(path: Path, read_only: bool, config: Mapping[str, str] | None = None) 
     while True:
         try:
             with _interruptible():
-                return duckdb.connect(str(path), read_only=read_only, config={**OFFLINE, **LAYOUT, **(config or {})})
+                return duckdb.connect(str(path), read_only=read_only, config={**OFFLINE, **LAYOUT, **SMALL, **(config or {})})
         except duckdb.IOException as error:
             if "Could not set lock" not in str(error):
                 raise _damaged(path, error) from None

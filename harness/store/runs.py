@@ -152,11 +152,17 @@ def record(store: Store, run: Run, kind: str, prompter_id: str, marked: Sequence
         ])  # fmt: skip
         insert(con, "runs", [_Run(
             run.id, run.suite_id, run.arm, prompter_id, run.identity.name, run.identity, run.generation,
-            run.generation.seed, len(marked), errors, "", seconds,
+            run.generation.seed, len(marked), errors, _digest(con, run), seconds,
         )], replace=True)  # fmt: skip
-        con.execute(f"update runs set digest = ({RUN_DIGEST}) where run_id = ?", [run.id])
         if first:  # when it was first looked at
             con.execute("update runs set created_at = ? where run_id = ?", [first[0], run.id])
+
+
+def _digest(con: duckdb.DuckDBPyConnection, run: Run) -> str:
+    """Of the rows of a run on record; the run itself need not be."""
+    sql = RUN_DIGEST.replace("runs.run_id", "$run").replace("runs.suite_id", "$suite")
+    [digest] = con.execute(sql, {"run": run.id, "suite": run.suite_id}).fetchone() or ("",)
+    return str(digest)
 
 
 def _new_completions(con: duckdb.DuckDBPyConnection, marked: Sequence[Marked]) -> list[StoredCompletion]:
