@@ -31,6 +31,8 @@ REMEMBERED_ROWS = 20_000  # of one answer of the store; a larger one is fetched 
 # What DuckDB raises for a wrong query or row; everything else says that the file or the disk failed.
 OURS = (duckdb.ProgrammingError, duckdb.DataError, duckdb.IntegrityError, duckdb.NotSupportedError)
 
+KEPT = {int, bool, type(None)}
+
 # DuckDB takes a file of another database as a reason to download an extension for it.
 OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
@@ -205,13 +207,18 @@ def insert(
     verb = "insert or replace" if replace else "insert or ignore"
     # Whole columns at a time: row by row costs 3 ms each.
     sql = f"{verb} into {_identifier(table)} ({', '.join(columns)}) select {', '.join(['unnest(?)'] * len(columns))}"
-    con.execute(sql, [[_storable(getattr(record, name)) for record in records] for name in columns])
+    con.execute(sql, [_column([getattr(record, name) for record in records]) for name in columns])
 
 
 def _identifier(name: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ValueError(f"not an identifier: {name!r}")
     return name
+
+
+def _column(values: list[object]) -> list[object]:
+    """Values that DuckDB keeps as they are; most columns are of one kind, of which none has to be looked at."""
+    return values if set(map(type, values)) <= KEPT else [_storable(value) for value in values]
 
 
 def _storable(value: object) -> object:
@@ -282,7 +289,9 @@ def _open(path: Path, read_only: bool, config: Mapping[str, str] | None = None) 
     while True:
         try:
             with _interruptible():
-                return duckdb.connect(str(path), read_only=read_only, config={**OFFLINE, **LAYOUT, **SMALL, **(config or {})})
+                return duckdb.connect(
+                    str(path), read_only=read_only, config={**OFFLINE, **LAYOUT, **SMALL, **(config or {})}
+                )
         except duckdb.IOException as error:
             if "Could not set lock" not in str(error):
                 raise _damaged(path, error) from None
