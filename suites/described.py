@@ -25,8 +25,12 @@ class Described(BaseModel):
 
 
 def _describe(properties: dict[str, JsonSchemaValue], cls: type[Described]) -> None:
-    """Add what a class says of its own fields to a schema's properties."""
-    [definition] = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+    """Add what a class says of its own fields to a schema's properties; one made by `create_model` has no source."""
+    try:
+        source = inspect.getsource(cls)
+    except OSError:
+        return
+    [definition] = ast.parse(textwrap.dedent(source)).body
     body = definition.body if isinstance(definition, ast.ClassDef) else []
     for field, after in pairwise(body):
         match field, after:
