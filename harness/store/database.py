@@ -110,6 +110,7 @@ class Store:
                     con.execute("begin")
                     yield con
                     con.execute("commit")
+                    self._answers.clear()  # what was asked in the midst of it, too
         except BaseException as error:
             con.close()
             self._held = None
