@@ -31,7 +31,7 @@ class Session:
     store: Store
     _loaded: dict[ModelSpec, Cached] = field(default_factory=dict)
 
-    @cached_property
+    @property
     def id(self) -> str:
         return self.experiment.id
 
