@@ -105,7 +105,7 @@ class SplitConfig(Section):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        schema = handler.resolve_ref_schema(handler(core))
+        schema = super().__get_pydantic_json_schema__(core, handler)
         return {"anyOf": [{"type": "string", "pattern": f"^{PARTS}$"}, schema]}
 
 
@@ -224,7 +224,7 @@ class Baseline(Section):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        schema = handler.resolve_ref_schema(handler(core))
+        schema = super().__get_pydantic_json_schema__(core, handler)
         return {"anyOf": [{"enum": cls._prompters()}, schema]}
 
 

@@ -41,13 +41,16 @@ OFFLINE = {"autoinstall_known_extensions": "false", "extension_directory": str(P
 # DuckDB drops without a word what it cannot read: nothing that was acknowledged is ever in the log alone.
 LAYOUT = {"default_block_size": "16384", "checkpoint_threshold": "1b"}
 
+# Nearly all of our queries are small: with more threads each takes a quarter longer, large ones no less, and a long one
+# does not notice Ctrl-C.
+SMALL = {"threads": "1"}
+
 # Everything a query could use to reach beyond the store: files, network, extensions, Python variables, settings.
 LOCKED_DOWN = {
     **OFFLINE,
     "enable_external_access": "false",
     "python_enable_replacements": "false",
     "lock_configuration": "true",
-    "threads": "1",  # with more of them a long query does not notice Ctrl-C
 }
 
 MAGIC = b"DUCK"  # at byte 8 of every DuckDB file
@@ -77,7 +80,7 @@ def create(path: Path, fill: Callable[[duckdb.DuckDBPyConnection], None]) -> Non
     _sweep(path)
     draft = draft_of(path)
     try:
-        con = _connect(draft, False, {**OFFLINE, **LAYOUT})
+        con = _connect(draft, False, {**OFFLINE, **LAYOUT, **SMALL})
         try:
             con.execute("begin")
             fill(con)
@@ -123,7 +126,7 @@ def connect(
     Raises UserError for a file that is gone, is none of DuckDB, is damaged, may not be opened, or stays locked.
     """
     _look_at(path)
-    return _connect(path, read_only, {**OFFLINE, **LAYOUT, **(config or {})}, patience)
+    return _connect(path, read_only, {**OFFLINE, **LAYOUT, **SMALL, **(config or {})}, patience)
 
 
 def _connect(

@@ -74,8 +74,8 @@ def kills(folder: Path, rounds: int, rng: random.Random) -> Iterator[Fault]:
                 dying.write_and_tell, path, told, before, delay=rng.uniform(0.02, 1.0 if version == -1 else 0.4)
             )
             fault.times += 1
-            before = told.stat().st_size if told.exists() else 0
-            acknowledged += before
+            was, before = before, told.stat().st_size if told.exists() else 0
+            acknowledged += before - was
             missing = _missing(path, before)
             fault.lost += missing
             fault.survived += not missing
@@ -117,6 +117,8 @@ REST = """
 
 def bytes_changed(folder: Path, rng: random.Random) -> Iterator[Fault]:
     """Bytes of the file and of the log flipped or cut; whoever opens it afterwards reads every table to the end."""
+    folder = folder / "bytes"
+    folder.mkdir()
     path, _ = kept_stores.unpacked(10, folder)
     Store(path).execute(REST)
     with Store(path).connect(read_only=True) as con:
@@ -181,7 +183,6 @@ def _logs(folder: Path, rng: random.Random) -> Fault:
     """A log that a process left which was killed between commit and close: nobody was told that its batch is there."""
     fault = Fault("byte flipped in the log, or the log cut short", more="at most the batch nobody was told of is gone")
     path, _ = kept_stores.unpacked(10, folder)
-    Store(path)
     with Store(path).connect(read_only=True) as con:
         was = held(con)
     dying.process(dying.commit_row_and_die, path)
