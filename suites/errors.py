@@ -1,4 +1,4 @@
-"""The one error a user can cause and mend: what is wrong, where, and how to fix it."""
+"""The one error a user can cause and mend: what is wrong, where, and how to fix it. And the end that others order."""
 
 from __future__ import annotations
 
@@ -20,3 +20,11 @@ class UserError(Exception):
         if self.fix:
             lines.append(f"  fix:   {self.fix}")
         return "\n".join(lines)
+
+
+class Resumable(UserError):
+    """Trouble outside, after which the same command goes on where it was; the command line says it again."""
+
+
+class Terminated(KeyboardInterrupt):
+    """Ended like Ctrl-C, but nobody typed it: a machine goes down, or a terminal was closed."""
