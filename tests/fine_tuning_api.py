@@ -70,6 +70,8 @@ def serving(api: Api) -> Iterator[Api]:
             content = json.dumps(found).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
+            if status == 307:
+                self.send_header("Location", found["Location"])
             self.end_headers()
             self.wfile.write(content)
 

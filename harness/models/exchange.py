@@ -7,6 +7,7 @@ a line without end fills the memory before anyone sees it. So what bounds a repl
 from __future__ import annotations
 
 import io
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -86,7 +87,7 @@ class Exchange:
         raise Elsewhere("it redirects again and again")
 
     def _once(self, method: str, url: str, timeout_s: float, body: dict[str, Any]) -> Reply:
-        limit: Any = Timeout(connect=min(CONNECT_S, timeout_s), total=timeout_s)
+        limit: Any = Timeout(total=timeout_s)
         with self._http.request(method, url, timeout=limit, stream=True, allow_redirects=False, **body) as response:
             pieces, size = [], 0
             for piece in response.iter_content(PIECE):
@@ -102,6 +103,13 @@ def _is_late(error: requests.RequestException) -> bool:
     """Whether time ran out; while a body comes, that is told as trouble of the connection."""
     timeouts = requests.Timeout, ReadTimeoutError
     return isinstance(error, timeouts) or any(isinstance(cause, timeouts) for cause in error.args)
+
+
+def root_of(error: Exception) -> str:
+    """What is at the bottom of trouble on the way, which libraries wrap in trouble of their own."""
+    while inner := [cause for cause in (getattr(error, "reason", None), *error.args) if isinstance(cause, Exception)]:
+        error = inner[0]
+    return f"{type(error).__name__}: {re.sub(r'^_?[A-Za-z]+[(]host=.*?[)]: ', '', str(error))}"
 
 
 def _signed(key: str) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
@@ -162,20 +170,28 @@ class _Response(HTTPResponse):
         self.fp = io.BufferedReader(_Incoming(self.fp.detach(), sock))
 
 
-class _Connection(HTTPConnection):
+class _Bounded(HTTPConnection):
+    """A connection that is made within CONNECT_S; to send, a request has all of its time."""
+
     response_class = _Response
 
+    def connect(self) -> None:
+        whole: Any = self.timeout
+        self.timeout = min(CONNECT_S, whole)
+        super().connect()
+        self.sock.settimeout(whole)
 
-class _SecureConnection(HTTPSConnection):
-    response_class = _Response
+
+class _SecureBounded(_Bounded, HTTPSConnection):
+    """The same with TLS."""
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
+    ConnectionCls = _Bounded
 
 
 class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
+    ConnectionCls = _SecureBounded
 
 
 class _Adapter(HTTPAdapter):

@@ -19,7 +19,7 @@ from functools import cached_property
 import requests
 
 from harness.models.abilities import Abilities
-from harness.models.exchange import Elsewhere, Exchange, Reply, TooLate, TooLong
+from harness.models.exchange import Elsewhere, Exchange, Reply, TooLate, TooLong, root_of
 from harness.models.parallel import Workers
 from harness.models.patience import LONGEST_WAIT_S, PATIENCE_S, Patience, retry_after
 from harness.models.responses import other_parts, read_response
@@ -124,7 +124,9 @@ class OpenAIModel:
                 progress.remark(self._patience.remark)
                 if finished:
                     take(*finished)
-        except BaseException:
+        except BaseException as ended:
+            if isinstance(ended, KeyboardInterrupt):
+                progress.say(f"\ninterrupted; {GRACE_S:g} s for the answers under way, or none if you interrupt again")
             for i, completion in workers.rest(GRACE_S):
                 if not completion.error:  # answered while the interruption was on its way; not to be asked again
                     take(i, completion)
@@ -224,7 +226,7 @@ class OpenAIModel:
         except TooLate as error:
             raise _Passing(str(error)) from None
         except (requests.RequestException, OSError, ValueError) as error:
-            raise _Passing(f"{type(error).__name__}: {error}") from None
+            raise _Passing(root_of(error)) from None
         seconds = time.perf_counter() - started
         if not 200 <= reply.status < 300:
             self._complain(reply)
@@ -240,12 +242,12 @@ class OpenAIModel:
 
     def _complain(self, reply: Reply) -> None:
         """Raise what a status says."""
-        reason, wait = self._line(reply.body, 300), retry_after(reply.retry_after)
+        said, wait = self._line(reply.body, 300), retry_after(reply.retry_after)
         if reply.status == 429 or (wait is not None and reply.status in PASSING):
-            raise _Busy(f"HTTP {reply.status}: {reason}", wait)
+            raise _Busy(f"HTTP {reply.status}: {said}", wait)
         if reply.status in PASSING:
-            raise _Passing(f"HTTP {reply.status}: {reason}")
-        raise _Refused(reason, reply.status)
+            raise _Passing(f"HTTP {reply.status}: {said}")
+        raise _Refused(said, reply.status)
 
     def _unreadable(self, body: bytes, error: Exception) -> str:
         if isinstance(error, RecursionError):

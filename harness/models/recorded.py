@@ -169,8 +169,13 @@ def _named(row: Json) -> Json:
 
 def _from_batch(row: Json) -> Json:
     """A line of an OpenAI batch output as an answer of ours (platform.openai.com/docs/guides/batch)."""
-    body = (row.get("response") or {}).get("body") or {}
-    error = row.get("error") or body.get("error")
+    response = row.get("response") or {}
+    if not isinstance(response, dict):
+        raise ValueError(f"response is {_kind(response)}, expected an object")
+    body, status = response.get("body") or {}, response.get("status_code")
+    error = row.get("error") or (body.get("error") if isinstance(body, dict) else None)
+    if not error and isinstance(status, int) and status >= 400:
+        error = f"HTTP {status}"
     if error:
         said = [str(error[key]) for key in ("code", "message") if error.get(key)] if isinstance(error, dict) else []
         return {"id": row["custom_id"], "error": ": ".join(said) or str(error)}
@@ -178,10 +183,10 @@ def _from_batch(row: Json) -> Json:
         answer = read_response(body)
     except ValueError:
         raise ValueError("the response of the batch holds no chat completion") from None
-    return {
-        "id": row["custom_id"], "completion": answer.text, "finish": answer.finish, "reasoning": answer.reasoning,
-        "tokens_in": answer.tokens_in, "tokens_out": answer.tokens_out,
-    }  # fmt: skip
+    counted = {"id": row["custom_id"], "tokens_in": answer.tokens_in, "tokens_out": answer.tokens_out}
+    if answer.error:
+        return {**counted, "error": answer.error}
+    return {**counted, "completion": answer.text, "finish": answer.finish, "reasoning": answer.reasoning}
 
 
 def _finish(row: Json) -> Literal["stop", "length"]:

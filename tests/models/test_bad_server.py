@@ -56,7 +56,7 @@ def ask(server: ChatServer, fault: str = "", n: int = 1, **settings: Any) -> lis
         ("deep", "the reply is nested too deeply"),
         ("not_utf8", "the reply is not UTF-8: byte 0xff at 39"),
         ("dead", "HTTP 500: the model crashed"),
-        ("dropped", "Connection aborted"),
+        ("dropped", "chat/completions: RemoteDisconnected: Remote end closed connection without response"),
         ("circle", "it redirects again and again"),
     ],
 )
