@@ -26,5 +26,10 @@ class Resumable(UserError):
     """Trouble outside, after which the same command goes on where it was; the command line says it again."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C. A kind of its own: Python ends a process by the signal, whatever it returns, once a plain one has passed
+    through code made from text, as much of what is imported is."""
+
+
 class Terminated(KeyboardInterrupt):
     """Ended like Ctrl-C, but nobody typed it: a machine goes down, or a terminal was closed."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-from suites.errors import Terminated
+from suites.errors import Interrupted, Terminated
 
 INTERRUPTED = 130
 DOUBLE_S = 0.5  # a terminal that closes, and `timeout`, send a signal twice; a person takes longer
@@ -50,7 +50,7 @@ class _End:
         now = time.monotonic()
         if self._first is None:
             self._first = now
-            raise KeyboardInterrupt if kind == signal.SIGINT else Terminated
+            raise Interrupted if kind == signal.SIGINT else Terminated
         if now - self._first > DOUBLE_S:
             if os.isatty(2):
                 os.write(2, SHOW_CURSOR)  # a bar under way has hidden it

@@ -7,6 +7,7 @@ a line without end fills the memory before anyone sees it. So what bounds a repl
 from __future__ import annotations
 
 import io
+import os
 import re
 import socket
 import time
@@ -19,9 +20,13 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.auth import HTTPBasicAuth
+from requests.utils import get_auth_from_url
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ReadTimeoutError
+
+from suites.errors import UserError
 
 LONGEST_REPLY = 16 * 2**20
 """Bytes of a reply's headers and body, also after it is unpacked: more than any answer takes."""
@@ -57,8 +62,21 @@ class Reply:
     location: str | None
 
 
+def read_key(variable: str | None, where: str) -> str:
+    """The key in an environment variable; empty where none is named. Raises UserError, which does not show it."""
+    key = os.environ.get(variable, "").strip() if variable else ""
+    if variable and not key:
+        raise UserError(f"the environment variable {variable} is not set", where, f"export {variable}=...")
+    if not (key.isascii() and key.isprintable()):
+        what = f"the environment variable {variable} holds no key: it has characters that no header can carry"
+        raise UserError(what, where, f"export {variable}=... with the key alone")
+    return key
+
+
 class Exchange:
-    """Requests with one key, or none: a password that a `.netrc` has for the host stays at home."""
+    """Requests with one key, or with what the address has before its `@`, or with nothing: a password that a `.netrc`
+    has for the host stays at home.
+    """
 
     def __init__(self, key: str = "", connections: int = 1) -> None:
         self._http = requests.Session()
@@ -116,6 +134,8 @@ def _signed(key: str) -> Callable[[requests.PreparedRequest], requests.PreparedR
     def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
         if key:
             request.headers["Authorization"] = f"Bearer {key}"
+        elif any(user := get_auth_from_url(request.url or "")):
+            HTTPBasicAuth(*user)(request)
         return request
 
     return sign
@@ -125,12 +145,17 @@ def _same_host(url: str, location: str) -> str:
     """Where a redirect goes, if that is where we are. Raises Elsewhere."""
     try:
         there = urljoin(url, location)
-        same = urlsplit(there)[:2] == urlsplit(url)[:2]
+        same = _place(there) == _place(url)
     except ValueError:
         there, same = location, False
     if not same:
         raise Elsewhere(f"it redirects to {there[:200]!r}; neither key nor questions are sent there")
     return there
+
+
+def _place(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port
 
 
 class _Incoming(io.RawIOBase):

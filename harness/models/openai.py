@@ -8,7 +8,6 @@ fails again and again is given up.
 from __future__ import annotations
 
 import json
-import os
 import random
 import threading
 import time
@@ -19,7 +18,7 @@ from functools import cached_property
 import requests
 
 from harness.models.abilities import Abilities
-from harness.models.exchange import Elsewhere, Exchange, Reply, TooLate, TooLong, root_of
+from harness.models.exchange import Elsewhere, Exchange, Reply, TooLate, TooLong, read_key, root_of
 from harness.models.parallel import Workers
 from harness.models.patience import LONGEST_WAIT_S, PATIENCE_S, Patience, retry_after
 from harness.models.responses import other_parts, read_response
@@ -81,13 +80,7 @@ class OpenAIModel:
         endpoint = (spec.endpoint or "").rstrip("/")
         if not endpoint.startswith(("http://", "https://")):
             raise UserError(f"{endpoint!r} is not a web address", "model: endpoint", "use http://host:port/v1")
-        self._key = os.environ.get(spec.api_key_env, "") if spec.api_key_env else ""
-        if spec.api_key_env and not self._key:
-            raise UserError(
-                f"the environment variable {spec.api_key_env} is not set",
-                "model: api_key_env",
-                f"export {spec.api_key_env}=...",
-            )
+        self._key = read_key(spec.api_key_env, "model: api_key_env")
         self.spec, self.url = spec, f"{endpoint}/chat/completions"
         self.identity = Identity(
             name=spec.base, weights=f"{endpoint} {spec.base}", template=with_settings("", spec.template_settings),

@@ -17,7 +17,7 @@ from chat_server import ChatServer, Reply, answer, serving
 from workspaces import write_jsonl
 
 from harness.cli.signals import INTERRUPTED, ending_kindly
-from suites.errors import Terminated
+from suites.errors import Interrupted, Terminated
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,9 +81,7 @@ def test_a_second_of_answers_is_lost_by_a_kill_and_none_by_sigterm(tmp_path: Pat
     assert len(server.bodies) == 64 + 16, "only what was under way when it was killed is asked again"
 
 
-@pytest.mark.parametrize(
-    ("kind", "raised"), [("SIGINT", KeyboardInterrupt), ("SIGTERM", Terminated), ("SIGHUP", Terminated)]
-)
+@pytest.mark.parametrize(("kind", "raised"), [("SIGINT", Interrupted), ("SIGTERM", Terminated), ("SIGHUP", Terminated)])
 @pytest.mark.usefixtures("interruptible")
 def test_each_signal_that_ends_a_command_is_raised(kind: str, raised: type[BaseException]) -> None:
     before = signal.getsignal(signal.SIGTERM)
@@ -105,6 +103,26 @@ with ending_kindly():
         print("once", flush=True)
         time.sleep(60)
 """
+
+
+IN_EXEC = """
+import os, signal, sys
+from harness.cli.signals import INTERRUPTED, ending_kindly
+with ending_kindly():
+    try:
+        exec("os.kill(os.getpid(), signal.SIGTERM)")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+"""
+
+
+@pytest.mark.parametrize("kind", ["SIGINT", "SIGTERM"])
+@pytest.mark.usefixtures("interruptible")
+def test_the_exit_code_is_ours_wherever_the_signal_came(kind: str) -> None:
+    """Python kills a process by SIGINT at its end when a KeyboardInterrupt has passed through code made from text."""
+    process = start("-c", IN_EXEC.replace("SIGTERM", kind))
+    process.communicate()
+    assert process.returncode == INTERRUPTED
 
 
 def test_a_second_ctrl_c_ends_at_once_unless_it_is_the_first_one_twice() -> None:

@@ -142,6 +142,7 @@ def test_neither_key_nor_questions_go_to_another_host(server: ChatServer, monkey
         ("http://host:8001/x", False),
         ("https://host:8000/x", False),
         ("http://host.evil.example:8000/x", False),
+        ("http://me@host:8000/x", True),
         ("http://host:8000@evil.example/x", False),
         ("//evil.example/x", False),
         ("http://[/x", False),
@@ -149,7 +150,7 @@ def test_neither_key_nor_questions_go_to_another_host(server: ChatServer, monkey
 )
 def test_the_same_host_is_its_scheme_name_and_port(location: str, goes: bool) -> None:
     if goes:
-        assert _same_host("http://host:8000/v1", location).startswith("http://host:8000/")
+        assert "host:8000/" in _same_host("http://host:8000/v1", location)
     else:
         with pytest.raises(Elsewhere):
             _same_host("http://host:8000/v1", location)
@@ -163,6 +164,26 @@ def test_what_a_netrc_has_for_the_host_is_not_sent(
     server.behave = lambda number, body: answer("ok")
     ask(server)
     assert "Authorization" not in server.headers[-1]
+
+
+def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(
+    server: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINY_KEY", "sk-secret\nX-Other: 1")
+    with pytest.raises(UserError, match="TINY_KEY holds no key") as refused:
+        ask(server, api_key_env="TINY_KEY")
+    assert "secret" not in str(refused.value)
+    monkeypatch.setenv("TINY_KEY", "sk-secret\n")  # as a file ends
+    server.behave = lambda number, body: answer("ok")
+    ask(server, api_key_env="TINY_KEY")
+    assert server.headers[-1]["Authorization"] == "Bearer sk-secret"
+
+
+def test_what_stands_before_the_at_of_an_address_is_sent_as_it_says(server: ChatServer) -> None:
+    server.behave = lambda number, body: answer("ok")
+    model = OpenAIModel(ModelSpec(base="tiny", endpoint=server.url.replace("//", "//me:word@")))
+    model.generate([Prompt("a", "hi")], Generation())
+    assert server.headers[-1]["Authorization"] == "Basic bWU6d29yZA=="
 
 
 def test_a_dead_server_is_given_up_and_what_it_answered_is_kept(server: ChatServer) -> None:

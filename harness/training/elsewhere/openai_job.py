@@ -9,7 +9,6 @@ of the protocol look for them too.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from typing import Any
 
 import requests
 
-from harness.models.exchange import Elsewhere, Exchange, TooLate, TooLong, root_of
+from harness.models.exchange import Elsewhere, Exchange, TooLate, TooLong, read_key, root_of
 from harness.observe.progress import say
 from harness.training.elsewhere.command import write_rows
 from harness.training.loop.checkpoints import write_durably
@@ -158,12 +157,8 @@ class _Api:
 
     def __init__(self, job: Job) -> None:
         self.url = job.endpoint.rstrip("/")
-        key = os.environ.get(job.api_key_env, "") if job.api_key_env else ""
-        if job.api_key_env and not key:
-            where = "training: openai_job: api_key_env"
-            what = f"the environment variable {job.api_key_env} is not set"
-            raise UserError(what, where, f"export {job.api_key_env}=...")
-        self._key, self._exchange = key, Exchange(key)
+        self._key = read_key(job.api_key_env, "training: openai_job: api_key_env")
+        self._exchange = Exchange(self._key)
 
     def upload(self, file: Path) -> str:
         """The id the API gives to a file of rows."""
