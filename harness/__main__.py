@@ -5,7 +5,7 @@ import sys
 
 
 def run() -> int:
-    """The command line. Ctrl-C before it is there, or after its end, ends the process as the system does, in silence."""
+    """The command line. Ctrl-C before it is there, or after its end, ends the process as the system does: silently."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from harness.cli.main import main

@@ -31,7 +31,7 @@ class Patience:
         self.url, self._most = url, max(FEWEST, ROUNDS * concurrency)
         self._lock = threading.Lock()
         self._not_before = self._last_answer = self._slowest = 0.0
-        self._why = ""
+        self._why = self._asked = ""
         self._answered = self._failed = 0
 
     @property
@@ -43,10 +43,10 @@ class Patience:
     def remark(self) -> str:
         """What keeps everybody waiting, in words; empty if nothing does."""
         if (left := self.to_wait) >= 1:
-            return f"waiting {left:.0f} s for the server ({self._why})"
+            return f"waiting {left:.0f} s for the server ({self._asked})"
         if self._failed:
             return f"{self._failed} of {self._most} requests in a row failed ({self._why})"
-        return ""
+        return f"trying again ({self._why})" if self._why else ""
 
     def timeout_s(self, most: float, *, last: bool) -> float:
         """How long one try may take, at most `most`."""
@@ -57,8 +57,14 @@ class Patience:
     def answered(self, seconds: float) -> None:
         """An answer came, after so long."""
         with self._lock:
-            self._answered, self._failed, self._last_answer = self._answered + 1, 0, time.monotonic()
+            self._answered, self._failed, self._why = self._answered + 1, 0, ""
+            self._last_answer = time.monotonic()
             self._slowest = max(self._slowest, seconds)
+
+    def stumbled(self, why: str) -> None:
+        """A try failed; the next may not."""
+        with self._lock:
+            self._why = _short(why)
 
     def failed(self, why: str) -> None:
         """A request failed for good. Raises Resumable when as many in a row have as are borne."""
@@ -80,7 +86,7 @@ class Patience:
             raise Resumable(what, self.url, MEND)
         with self._lock:
             self._not_before = max(self._not_before, time.monotonic() + wait * random.uniform(1, 1.1))
-            self._why = _short(why)
+            self._asked = _short(why)
 
 
 def retry_after(header: str | None) -> float | None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from chat_server import ChatServer, Reply, answer, serving
 
-from harness.models import exchange, openai
+from harness.models import asking, exchange, openai
 from harness.models.exchange import Elsewhere, TooLong, _Incoming, _same_host
 from harness.models.openai import OpenAIModel
 from harness.models.patience import Patience, retry_after
@@ -31,7 +31,7 @@ def server() -> Iterator[ChatServer]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(asking, "FIRST_WAIT_S", 0.001)
 
 
 def ask(server: ChatServer, fault: str = "", n: int = 1, **settings: Any) -> list[Completion]:
@@ -68,7 +68,7 @@ def test_a_reply_without_an_answer_is_an_error_row_that_says_why(server: ChatSer
 
 @pytest.mark.parametrize("fault", ["slow_headers", "continue", "slow_body", "silent"])
 def test_the_whole_reply_has_a_deadline(server: ChatServer, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai, "ATTEMPTS", 2)
+    monkeypatch.setattr(asking, "ATTEMPTS", 2)
     started = time.monotonic()
     (failed,) = ask(server, fault, timeout_seconds=0.2)
     assert "no whole reply came within 0.2 s" in (failed.error or "")
@@ -260,6 +260,19 @@ def test_waiting_stands_beside_the_bar(
     assert "exam: 0/2 in" in told
     assert "waiting 1 s for the server (HTTP 429: slow down)" in told
     assert "waiting" not in told.splitlines()[-1]
+
+
+def test_a_server_that_does_not_answer_the_probe_is_seen_to_be_tried_again(
+    server: ChatServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(openai, "TICK_S", 0.01)
+    monkeypatch.setattr(asking, "FIRST_WAIT_S", 0.02)
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    monkeypatch.setattr(server, "able", lambda body: (503, {}, b"loading the model"))
+    with pytest.raises(Resumable, match="loading the model"), progress.phase("exam", 2):
+        ask(server)
+    assert "exam: 0/2 in" in (told := capsys.readouterr().err)
+    assert "trying again (HTTP 503: loading the model)" in told
 
 
 def test_parts_that_are_no_text_are_told(server: ChatServer, capsys: pytest.CaptureFixture[str]) -> None:

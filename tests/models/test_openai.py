@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from chat_server import ChatServer, Reply, answer, serving
 
-from harness.models import openai, patience
+from harness.models import asking, openai, patience
 from harness.models.abilities import Abilities
 from harness.models.openai import OpenAIModel
 from suites.errors import UserError
@@ -27,7 +27,7 @@ def server() -> Iterator[ChatServer]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(asking, "FIRST_WAIT_S", 0.01)
 
 
 def ask(server: ChatServer, n: int = 1, **settings: Any) -> list[Completion]:
