@@ -122,7 +122,7 @@ def loose_rows(experiment: Experiment, files: Mapping[str, DataFile]) -> list[Fi
 
 
 def split_recipe(experiment: Experiment) -> str:
-    """sha256 of what a split is made by, whatever the rows: the file as the experiment's folder has it, the settings."""
+    """sha256 of what a split is made by, whatever the rows: the file as its folder has it, and the settings."""
     name = experiment.config.data.train or ""
     return _recipe(experiment, name if is_hub(name) else os.path.relpath(experiment.resolve(name), experiment.folder))
 
