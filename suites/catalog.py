@@ -10,6 +10,7 @@ import yaml
 
 from suites.data.examples import read_examples
 from suites.errors import UserError
+from suites.metric_names import MEANT, OURS
 from suites.metrics import table
 from suites.model import Generation
 from suites.types import MARGIN, Json, Suite
@@ -43,7 +44,7 @@ def load_suite(name_or_folder: str, folder: Path, *, limit: int | None = None) -
         name=str(settings["name"]),
         kind="regression",
         examples=examples[:limit],
-        metrics=tuple(settings["metrics"]),
+        metrics=tuple(OURS.get(name, name) for name in map(str, settings["metrics"])),
         prompt=str(settings.get("prompt") or ""),
         margin=settings.get("margin", MARGIN),
         generation=Generation(max_new_tokens=settings.get("max_new_tokens", 64)),
@@ -63,7 +64,7 @@ SUITE_SETTINGS: dict[str, Callable[[Any], bool]] = {
 
 
 def _is_metric(name: str) -> bool:
-    return name in table.plain() or name.startswith("recorded:")
+    return OURS.get(name, name) in table.plain() or name.startswith("recorded:")
 
 
 def _suite_settings(path: Path) -> Json:
@@ -79,5 +80,7 @@ def _suite_settings(path: Path) -> Json:
         fix = (
             f"a suite has {', '.join(SUITE_SETTINGS)}; its metrics are among {', '.join(table.plain())}, recorded:NAME"
         )
-        raise UserError(f"the suite cannot use {shown}", str(path), fix)
+        named = settings["metrics"] if isinstance(settings["metrics"], list) else []
+        several = "".join(f"; {MEANT[name]}" for name in named if isinstance(name, str) and name in MEANT)
+        raise UserError(f"the suite cannot use {shown}", str(path), fix + several)
     return settings
