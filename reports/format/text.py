@@ -79,6 +79,12 @@ def block(text: str, info: str = "text", longest: int = LONGEST_BLOCK) -> str:
     return f"{fence}{info}\n{shown}\n{fence}"
 
 
+def folded(text: str, info: str, longest: int = LONGEST_BLOCK) -> str:
+    """A block of kind `info` that is folded away until asked for, where Markdown is shown as GitHub shows it."""
+    opening = f"<details><summary>{info}, {len(text):,} characters</summary>"
+    return f"{opening}\n\n{block(text, info, longest)}\n\n</details>"
+
+
 def code(text: str) -> str:
     """Text as code within a line, to be typed; one that holds a backtick is a phrase."""
     flat = re.sub(r"\s+", " ", clean(shorten(text, LONGEST_CELL))).strip()
