@@ -40,11 +40,13 @@ def load_suite(name_or_folder: str, folder: Path, *, limit: int | None = None) -
     examples = read_examples(root / "examples.jsonl", settings.get("columns") or {}, settings.get("slices") or [])
     if not examples:
         raise UserError("the suite has no examples", str(root / "examples.jsonl"))
+    metrics = tuple(OURS.get(name, name) for name in map(str, settings["metrics"]))
+    table.refuse_several(metrics, examples, str(root / "examples.jsonl"))
     return Suite(
         name=str(settings["name"]),
         kind="regression",
         examples=examples[:limit],
-        metrics=tuple(OURS.get(name, name) for name in map(str, settings["metrics"])),
+        metrics=metrics,
         prompt=str(settings.get("prompt") or ""),
         margin=settings.get("margin", MARGIN),
         generation=Generation(max_new_tokens=settings.get("max_new_tokens", 64)),
