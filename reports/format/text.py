@@ -41,6 +41,16 @@ def cell(text: str) -> str:
     return _escape(re.sub(r"\s+", " ", clean(shorten(text, LONGEST_CELL))).strip())
 
 
+def phrase(text: str) -> str:
+    """A sentence of ours as `cell` has it, but for what stands between backticks: that is code, to be typed."""
+    parts = shorten(text, LONGEST_CELL).split("`")
+    if len(parts) % 2 == 0 or not all(part.strip() for part in parts[1::2]):
+        return cell(text)
+    plain = [_escape(re.sub(r"\s+", " ", clean(part))) for part in parts[::2]]
+    typed = [*(code(part) for part in parts[1::2]), ""]
+    return "".join(both for pair in zip(plain, typed, strict=True) for both in pair).strip()
+
+
 def contrast(one: str, other: str) -> tuple[str, str]:
     """Two answers as table cells, the words in which they differ in bold and line breaks as a sign."""
     texts = [one_line(shorten(text, LONGEST_CELL)) for text in (one, other)]
