@@ -313,9 +313,9 @@ def result(task: Comparison) -> str:
     if task.low is not None or task.high is not None:
         interval = f"{percent(task.level)} interval {ends(task)}, "
     metric = task.metric.removeprefix("recorded:").replace("_", " ")
-    article = "The " if task.candidate_arm.startswith("candidate") else ""
+    who = f"{'The ' * task.candidate_arm.startswith('candidate')}{task.candidate_arm}"
     sentence = (
-        f"{article}{task.candidate_arm} {_more(task.candidate - task.baseline)} the best prompt ({task.baseline_arm}) on "
+        f"{who} {_more(task.candidate - task.baseline)} the best prompt ({task.baseline_arm}) on "
         f"{metric}: {task.candidate:.1%} against {task.baseline:.1%}, {interval}n = {task.n:,}."
     )
     if task.candidate == task.baseline == 0:
