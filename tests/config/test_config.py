@@ -266,7 +266,7 @@ def test_what_other_tools_call_a_metric_is_ours_and_told(load, capsys):
         ("candidate: {recorded: a, base: same}", "`candidate` `base` is for an adapter's folder"),
         ("candidate: {path: a, base: other}", "`candidate.base` input should be 'same'"),
         ("baselines: [{zero_shot: , made_with: {a: 1}}]", "`baselines.0` `made_with` is for recorded answers"),
-        ("candidate: {path: a, recorded: b}", "`candidate` a candidate is exactly one of a folder, recorded answers"),
+        ("candidate: {path: a, recorded: b}", "`candidate` a candidate is exactly one of a folder or Hub id"),
         ("candidate: {endpoint: 'http://x/v1'}", "`candidate` an endpoint needs the `name` it serves"),
         ("1: x", "keys should be strings"),
     ],
