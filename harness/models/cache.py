@@ -44,11 +44,15 @@ def loglikelihood_id(identity: Identity, context: str, continuation: str) -> str
 
 
 class Cached:
-    """`model` behind the store's answers. Errors are kept for the record and asked again next time."""
+    """`model` behind the store's answers. Errors are kept for the record and asked again next time.
 
-    def __init__(self, model: Model, store: Store) -> None:
+    The store is let go of while the model answers, unless that takes no time.
+    """
+
+    def __init__(self, model: Model, store: Store, *, takes_long: bool = True) -> None:
         self.model = model
         self._store = store
+        self._takes_long = takes_long
 
     @property
     def identity(self) -> Identity:
@@ -102,7 +106,7 @@ class Cached:
             report([ids[position] for position in done])
 
         if missing:
-            with Recorder(self._store) as recorder:
+            with Recorder(self._store, let_go=self._takes_long) as recorder:
                 self.model.generate([prompts[position] for position in missing], generation, on_progress=keep)
         return take_off([known[key] for key in ids], rendered)
 
@@ -114,11 +118,12 @@ class Cached:
 
 class Recorder:
     """Puts answers on record within STORE_SECONDS of their arrival, from a thread of its own: the next answer may be a
-    long time coming, and a process that is killed keeps what is on record. Nothing else uses the store meanwhile.
+    long time coming, and a process that is killed keeps what is on record. Nothing else uses the store meanwhile;
+    `let_go` says that other processes may.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, *, let_go: bool) -> None:
+        self._store, self._let_go = store, let_go
         self._rows: dict[str, StoredCompletion] = {}
         self._lock = threading.Lock()
         self._ending = threading.Event()
@@ -126,7 +131,8 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Recorder:
-        self._store.release()
+        if self._let_go:
+            self._store.release()
         self._thread.start()
         return self
 
@@ -155,6 +161,7 @@ class Recorder:
             if rows:
                 try:
                     answers.put_completions(self._store, rows)
-                    self._store.release()
+                    if self._let_go:
+                        self._store.release()
                 except Exception as error:  # noqa: BLE001 - raised again where answers come in
                     self._trouble = error
