@@ -10,7 +10,7 @@ import json
 import random
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import requests
 
@@ -124,7 +124,7 @@ class Asker:
             self._complain(reply)
         try:
             answer = json.loads(reply.body)
-            completion = read_response(answer, seconds)
+            completion = self._without_keys(read_response(answer, seconds))
         except (ValueError, RecursionError) as error:  # what came is not, or not all of, the JSON of an answer
             raise Passing(self._unreadable(reply.body, error)) from None
         if others := other_parts(answer):
@@ -155,3 +155,8 @@ class Asker:
     def _line(self, body: bytes, most: int) -> str:
         """What a server says, cut to a line; a key it repeats is not passed on."""
         return " ".join(self._hide(body[:2000].decode("utf-8", "replace")).split())[:most]
+
+    def _without_keys(self, given: Completion) -> Completion:
+        """An answer that repeats a key, as an echoing server's does, is neither stored nor shown with it."""
+        error = self._hide(given.error) if given.error else None
+        return replace(given, text=self._hide(given.text), reasoning=self._hide(given.reasoning), error=error)
