@@ -40,7 +40,7 @@ class Endpoint(Section):
     concurrency: Annotated[int, Field(ge=1, le=1024)] = 8
     """Requests to the server at once."""
     timeout_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120
-    """Seconds that one request may take before it is asked again."""
+    """Seconds that one request may take, to the last byte of its reply, before it is asked again."""
     token_budget: Annotated[int, Field(ge=1)] | None = None
     """Tokens, in and out, that one command may spend there; what is then missing can be asked later. Left out: no
     limit."""
@@ -254,7 +254,7 @@ class CandidateConfig(Endpoint):
     shorthand = "path"
     later: ClassVar[tuple[str, ...]] = (*Endpoint.later, "made_with", "base")
     path: FilePath | None = None
-    """Folder of an adapter for `model`, or of a whole model; safetensors alone are read."""
+    """Folder or Hub id of an adapter for `model`, or of a whole model; safetensors alone are read."""
     base: Literal["same"] | None = None
     """`same`: the adapter was trained on `model`, whatever its own config calls its base."""
     recorded: FilePath | None = None
@@ -267,7 +267,7 @@ class CandidateConfig(Endpoint):
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         if sum(kind is not None for kind in (self.path, self.recorded, self.endpoint)) != 1:
-            raise ValueError("a candidate is exactly one of a folder, recorded answers, or an endpoint")
+            raise ValueError("a candidate is exactly one of a folder or Hub id, recorded answers, or an endpoint")
         if self.endpoint and not self.name:
             raise ValueError("an endpoint needs the `name` it serves the candidate under")
         if self.made_with is not None and not self.recorded:
