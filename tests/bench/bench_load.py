@@ -84,8 +84,8 @@ def exam(folder: Path, examples: int, seed: int) -> None:
                 }
                 rows.write(json.dumps(row) + "\n")
                 for arm, right in ARMS.items():
-                    text = target if rng.random() < right else rng.choice(LABELS)
-                    answers[arm].write(json.dumps({"id": row["id"], "completion": text}) + "\n")
+                    answer = target if rng.random() < right else rng.choice(LABELS)
+                    answers[arm].write(json.dumps({"id": row["id"], "completion": answer}) + "\n")
     for file in answers.values():
         file.close()
 
@@ -120,7 +120,7 @@ def main() -> None:
         "# What a large exam and a full store cost",
         "",
         f"Written by `bench_load.py --examples {options.examples} --experiments {options.experiments}` on "
-        f"{platform.machine()}, {os.cpu_count()} cores. Answers are recorded, inputs have twelve words of Zipf frequencies.",
+        f"{platform.machine()}, {os.cpu_count()} cores. Answers are recorded; an input has twelve words, some of them rare.",
         "",
         f"{options.examples:,} examples, three arms, a store of {size:,.0f} MB at the end:",
         "",
