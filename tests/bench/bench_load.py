@@ -120,7 +120,7 @@ def main() -> None:
         "# What a large exam and a full store cost",
         "",
         f"Written by `bench_load.py --examples {options.examples} --experiments {options.experiments}` on "
-        f"{platform.machine()}, {os.cpu_count()} cores. Answers are recorded; an input has twelve words, some of them rare.",
+        f"{platform.machine()}, {os.cpu_count()} cores. Answers are recorded, inputs have twelve words.",
         "",
         f"{options.examples:,} examples, three arms, a store of {size:,.0f} MB at the end:",
         "",
