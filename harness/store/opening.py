@@ -22,6 +22,9 @@ from suites.writing import draft_of, sync_folder
 LOCK_SECONDS = 10.0
 """How long a command waits for another process to let go of the store it wants to open."""
 
+READERS_WAIT = 6
+"""How many times as long a command waits that only reads: a run may compute for a while between two batches."""
+
 AT_WORK_SECONDS = 600.0
 """The same for a command that has begun its work, which may be hours old: a backup of a large file takes minutes."""
 
