@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,15 +31,19 @@ class Copied:
     bytes: int
 
 
+# Only tables are read while this holds.
+WRITING = {"enable_external_access": "true"}
+
+
 @contextmanager
-def _still(path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, int]]:
+def _still(path: Path, config: Mapping[str, str] | None = None) -> Iterator[tuple[duckdb.DuckDBPyConnection, int]]:
     """A store that nobody changes meanwhile, as it is (an earlier one stays one), and its version."""
     if not path.is_file():
         raise UserError("no store here yet", str(path), "name one with --store")
     log = opening.log_of(path)
     if log.is_file() and log.stat().st_size:  # a killed process left it; what it holds belongs into the copy
         opening.connect(path, read_only=False).close()
-    con = opening.connect(path, read_only=True)
+    con = opening.connect(path, read_only=True, config=config)
     try:
         version = versions.version_of(con, path)
         if version is None:
@@ -108,7 +112,7 @@ def export(path: Path, folder: Path) -> Copied:
     draft = draft_of(folder)
     try:
         draft.mkdir()
-        with _still(path) as (con, version):
+        with _still(path, WRITING) as (con, version):
             tables = held(con)
             for name in tables:
                 con.execute(f"copy {name} to {_quoted(draft / f'{name}.parquet')} (format parquet)")

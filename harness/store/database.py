@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 20_000
 """Records in one statement: while it runs they are in memory thrice, as objects, as columns and as DuckDB's values."""
+HELD_SECONDS = 1.0
+"""How long a connection is held at most between batches."""
 REMEMBERED_ROWS = 20_000  # of one answer of the store; a larger one is fetched again
 
 KEPT = {int, bool, type(None)}
@@ -39,6 +42,7 @@ class Store:
         self.path = path = path / STORE_FILE if path.is_dir() else path
         self._holding = stay_open
         self._held: duckdb.DuckDBPyConnection | None = None
+        self._opened = 0.0
         self._answers: dict[object, list[object]] = {}
         self._patience = opening.LOCK_SECONDS * (1 if create else opening.READERS_WAIT)
         if not path.parent.is_dir() and create:
@@ -76,9 +80,7 @@ class Store:
     @contextlib.contextmanager
     def connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection for one batch. What is written lands all of it, in one transaction, or not at all."""
-        con = self._held or opening.connect(
-            self.path, read_only=read_only and not self._holding, patience=self._patience
-        )
+        con = self._held or self._open(read_only and not self._holding)
         if not read_only:
             self._answers.clear()
         try:
@@ -101,12 +103,19 @@ class Store:
                 raise opening.trouble(self.path, error) from None
             raise
         self._held = con
-        if not self._holding:
+        if not self._holding or time.monotonic() - self._opened >= HELD_SECONDS:
             self.release()
+
+    def _open(self, read_only: bool) -> duckdb.DuckDBPyConnection:
+        self._opened = time.monotonic()
+        return opening.connect(self.path, read_only=read_only, patience=self._patience)
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
-        """Keep the connection between the batches of this block; opening one costs more than most queries."""
+        """Keep the connection between the batches of this block; opening one costs more than most queries.
+
+        After `HELD_SECONDS` it is given up once, so that others can look in while a large exam is worked on.
+        """
         outer, self._holding = self._holding, True
         try:
             yield

@@ -48,10 +48,12 @@ LAYOUT = {"default_block_size": "16384", "checkpoint_threshold": "1b"}
 # does not notice Ctrl-C.
 SMALL = {"threads": "1"}
 
+# A store that a stranger sent may have views of its own under our names: none of them reads a file for its sender.
+ALONE = {"enable_external_access": "false"}
+
 # Everything a query could use to reach beyond the store: files, network, extensions, Python variables, settings.
 LOCKED_DOWN = {
-    **OFFLINE,
-    "enable_external_access": "false",
+    **ALONE,
     "python_enable_replacements": "false",
     "lock_configuration": "true",
 }
@@ -133,7 +135,7 @@ def connect(
     Raises UserError for a file that is gone, is none of DuckDB, is damaged, may not be opened, or stays locked.
     """
     _look_at(path)
-    return _connect(path, read_only, {**OFFLINE, **LAYOUT, **SMALL, **(config or {})}, patience)
+    return _connect(path, read_only, {**OFFLINE, **LAYOUT, **SMALL, **ALONE, **(config or {})}, patience)
 
 
 def _connect(
@@ -269,7 +271,7 @@ def _version_without_log(path: Path) -> int | None:
         alone = Path(folder) / path.name
         try:
             (os.link if near else shutil.copyfile)(path, alone)
-            with duckdb.connect(str(alone), read_only=True, config=OFFLINE) as con:
+            with duckdb.connect(str(alone), read_only=True, config={**OFFLINE, **ALONE}) as con:
                 tables = con.execute("from duckdb_tables() where table_name = 'schema_version'").fetchall()
                 rows = con.execute("select version from schema_version").fetchall() if tables else [(0,)]
         except (OSError, duckdb.Error):

@@ -19,9 +19,9 @@ from workspaces import select
 from baselines.arm import Arm, Prompter
 from harness.evaluation.evaluate import evaluate
 from harness.models.cache import Cached, completion_ids, loglikelihood_id
-from harness.store import opening, runs
+from harness.store import database, opening, runs
 from harness.store.answers import completions, stored
-from harness.store.database import Store, insert, query
+from harness.store.database import HELD_SECONDS, Store, insert, query
 from harness.store.versions import STEPS, VERSION
 from suites.errors import UserError
 from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, Prompt
@@ -208,7 +208,7 @@ def test_a_query_sees_the_views_and_the_names_of_their_columns(store):
 
 
 def test_nothing_is_loaded_that_is_not_built_in_and_nothing_downloaded(store):
-    with store.connect(read_only=True) as con:
+    with opening.connect(store.path, read_only=True, config={"enable_external_access": "true"}) as con:
         con.execute("select isfinite(1), '[1]'::json")
         loaded = con.execute("select distinct install_mode from duckdb_extensions() where loaded").fetchall()
         assert loaded == [("STATICALLY_LINKED",)]
@@ -635,3 +635,24 @@ def test_what_duckdb_says_of_an_interruption_is_one_and_another_error_stays_one(
         raise RuntimeError("Query interrupted")
     with pytest.raises(RuntimeError, match="of its own"), store.connect():
         raise RuntimeError("of its own")
+
+
+def test_a_view_of_a_store_that_was_sent_reads_no_file(tmp_path):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("secret")
+    path = tmp_path / "harness.duckdb"
+    Store(path)
+    with duckdb.connect(str(path)) as con:
+        con.execute(f"create or replace view v_experiments as select content from read_text('{secret}')")
+    with pytest.raises(UserError, match="file system operations are disabled"):
+        Store(path, create=False).fetch(make_dataclass("Text", ["content"]), "select content from v_experiments")
+
+
+def test_a_connection_is_not_held_for_longer_than_a_second(tmp_path, monkeypatch):
+    path = tmp_path / "harness.duckdb"
+    store = Store(path)
+    for seconds, holds in ((HELD_SECONDS, True), (0.0, False)):
+        monkeypatch.setattr(database, "HELD_SECONDS", seconds)
+        with store.hold():
+            store.execute("select 1")
+            assert (store._held is not None) == holds
