@@ -57,8 +57,20 @@ class JudgeRule(Section):
     """Share of the labelled pairs it must agree with, as the lower end of an interval; else it is advisory."""
 
 
+FINISHED = "answers that end"
+"""What an answer is marked by in every task: whether it ends before the limit of new tokens."""
+
+
 def _by_our_names(rules: object) -> object:
-    return {ours(name): rule for name, rule in rules.items()} if isinstance(rules, dict) else rules
+    """Rules by what we call their metrics. Raises ValueError for two rules of one metric."""
+    if not isinstance(rules, dict):
+        return rules
+    named = {ours(name): rule for name, rule in rules.items()}
+    if len(named) < len(rules):
+        twice = next(name for name in named if sum(ours(other) == name for other in rules) > 1)
+        both = " and ".join(f"`{name}`" for name in rules if ours(name) == twice)
+        raise ValueError(f"has two rules of one metric: {both}; keep one")
+    return named
 
 
 class Policy(Section):

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from baselines.arm import shown_columns
-from harness.config.contradictions import Problem
+from harness.config.problems import Problem
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location
 from harness.experiment.freeze import is_prompt_file

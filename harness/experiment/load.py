@@ -6,14 +6,16 @@ import copy
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from harness.config.contradictions import Problem, contradictions, known_metrics, unknown
+from harness.config.contradictions import contradictions
+from harness.config.marking import known_metrics, rules_of_what_is_there
+from harness.config.problems import Problem, unknown
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location, line_of, load
 from harness.experiment.columns import column_problems
@@ -77,8 +79,7 @@ def load_experiment(path: str | Path) -> Experiment:
     if config is None:
         raise _user_error(path, lines, problems)
     files, missing = look_up(config, path.parent)
-    # What was left out because it is wrong would contradict itself in ways that nobody wrote.
-    problems += [*missing, *(known_metrics(config) if problems else contradictions(config)), *_unloadable(config)]
+    problems += [*missing, *_contradictions(config, problems), *_unloadable(config)]
     wrong = {location for location, _ in problems}
     if not any(location[:1] == ("data",) and location[1:2] not in DATA_FILES for location in wrong):
         problems += column_problems(config, path.parent, wrong)
@@ -88,6 +89,14 @@ def load_experiment(path: str | Path) -> Experiment:
         raise _user_error(path, lines, problems)
     _tell_names(content.get("task") or {})
     return Experiment(config, path.resolve(), files)
+
+
+def _contradictions(config: ExperimentConfig, problems: Sequence[Problem]) -> list[Problem]:
+    """What contradicts itself. Where a wrong setting was left out, nothing that nobody wrote: names alone."""
+    if not problems:
+        return contradictions(config)
+    task = any(location[:1] == ("task",) for location, _ in problems)
+    return [*known_metrics(config), *(() if task else rules_of_what_is_there(config))]
 
 
 def _tell_names(task: Mapping[str, Any]) -> None:

@@ -215,9 +215,9 @@ def test_columns_that_are_missing_are_told_with_a_mapping_of_those_that_are_ther
 
 
 def test_what_other_tools_call_a_metric_is_ours_and_told(load, capsys):
-    content = "task: {metrics: [accuracy, json_valid], primary: accuracy}\npolicy: {metrics: {acc: 0.05}}\n"
+    content = "task: {metrics: [accuracy, json_valid], primary: json_valid}\npolicy: {metrics: {acc: 0.05}}\n"
     config = load(SMALLEST + content).config
-    assert config.task.ordered_metrics == ("exact_match", "json_valid")
+    assert config.task.ordered_metrics == ("json_valid", "exact_match")
     assert set(config.policy.metrics) == {"exact_match"}
     told = capsys.readouterr().err
     assert told == "note: `accuracy` is `exact_match` here: the answer is the target, space around both ignored\n"
@@ -244,6 +244,13 @@ def test_what_other_tools_call_a_metric_is_ours_and_told(load, capsys):
         ("task: {metrics: [acc, exact_match]}", "line 5: `task.metrics` lists `exact_match` twice"),
         ("task: {metrics: ['recorded:acc']}", "line 5: `recorded:acc` is a mark of recorded answers; a model that is"),
         ("task: {metrics: [json_schema]}", "line 5: the metric json_schema needs `task.schema`"),
+        ("policy: {metrics: {jsn_valid: 0.1}}", "line 5: `policy.metrics.jsn_valid`: unknown metric of this task; use"),
+        ("policy: {metrics: {answers that ends: 0.1}}", "of this task; did you mean `answers that end`?"),
+        ("policy: {metrics: {json_valid: 0.1}}", "use one of answers that end; or list it in `task.metrics`"),
+        ("policy: {metrics: {exact_match: 0.1}}", "`exact_match` is the metric that decides; its rule is `policy.m"),
+        ("policy: {metrics: {acc: 0.1, em: 0.2}}", "`policy.metrics` has two rules of one metric: `acc` and `em`"),
+        ("policy: {slices: 0.1}", "line 5: `policy.slices` is a rule for `task.slices`, which names no columns"),
+        ("policy: {judge: 0.1}", "line 5: `policy.judge` is a rule for a `judge:`, and the experiment has none"),
         ("candidate: {path: own-suite}", "an experiment has either `training:` or `candidate:`"),
         (
             "candidate: {recorded: answers.jsonl, chat_template_kwargs: {enable_thinking: true}}",
@@ -260,6 +267,19 @@ def test_what_other_tools_call_a_metric_is_ours_and_told(load, capsys):
 )  # fmt: skip
 def test_a_wrong_setting_is_named_with_its_line(refusal, wrong, expected):
     assert expected in refusal(SMALLEST + wrong + "\n")
+
+
+def test_a_rule_for_a_metric_that_is_not_marked_is_told_with_everything_else(refusal):
+    wrong = "modle: x\ntask: {metrics: [exact_match, json_valid]}\npolicy: {metrics: {jsn_valid: 0.1}}\n"
+    unknown, rule = problems(refusal(SMALLEST + wrong))
+    assert unknown.startswith("line 5: `modle`")
+    assert rule == "line 7: `policy.metrics.jsn_valid`: unknown metric of this task; did you mean `json_valid`?"
+
+
+def test_a_metric_that_is_misspelt_where_it_is_listed_makes_no_rule_for_it_wrong(refusal):
+    wrong = "task: {metrics: [exact_match, jsn_valid]}\npolicy: {metrics: {json_valid: 0.1}}\n"
+    [problem] = problems(refusal(SMALLEST + wrong))
+    assert problem.startswith("line 5: `jsn_valid`")
 
 
 @pytest.mark.parametrize(
