@@ -153,7 +153,7 @@ class TrainingSection(RepeatConfig, Recipe):
     def settled(self, reward: str, max_new_tokens: int, seed: int) -> TrainingConfig:
         """What the training takes, with what the rest of the file says; `reward` is the metric where none is named."""
         given = self.model_dump(include=set(Recipe.model_fields))
-        after = [stage.settled(reward, max_new_tokens, seed) for stage in self.after]
+        after = tuple(stage.settled(reward, max_new_tokens, seed) for stage in self.after)
         known = {"reward": self.reward or reward, "max_new_tokens": max_new_tokens, "seed": seed, "after": after}
         return TrainingConfig.model_validate({**given, **known})
 

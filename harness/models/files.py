@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from functools import lru_cache
 from pathlib import Path
 
 from harness.models.headers import tensors
 from suites.errors import UserError
+from suites.text import json_text
+from suites.text.files import read_bytes
 from suites.types import Json
 
 CONFIGS = ("config.json", "generation_config.json")
@@ -136,9 +137,9 @@ def _sha256(file: Path, size: int, mtime_ns: int) -> str:
 
 def read_json(file: Path) -> Json:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json_text.parse(read_bytes(file))
     except ValueError as error:
-        raise UserError(f"the file is not JSON: {error}", str(file), "restore the file") from error
+        raise UserError(f"the file cannot be read: {error}", str(file), "restore the file") from error
     if not isinstance(content, dict):
         raise UserError("the file must hold a JSON object", str(file), "restore the file")
     return content

@@ -15,6 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from suites.errors import UserError
 from suites.model import Generation, Model, OnProgress, Prompt
+from suites.text.files import read_text
 from suites.types import JudgeVerdict
 
 RUBRICS = Path(__file__).parent / "rubrics"
@@ -53,7 +54,7 @@ def load_rubric(name: str, folder: Path) -> Rubric:
         known = ", ".join(sorted(file.stem for file in RUBRICS.glob("*.md")))
         raise UserError(f"no rubric named {name!r}", str(own), f"use a built-in rubric ({known}) or a .md file")
     try:
-        rubric = Rubric(name, path.read_text(encoding="utf-8"))
+        rubric = Rubric(name, read_text(path))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the rubric: {error}", str(path), "save it as UTF-8 text") from None
     missing = [

@@ -191,7 +191,7 @@ def test_files_that_are_none_are_refused(refusal, tmp_path):
     with pytest.raises(UserError, match="no such file"):
         read_rows(tmp_path / "nope.jsonl")
     (tmp_path / "folder.jsonl").mkdir()
-    with pytest.raises(UserError, match="cannot read the file"):
+    with pytest.raises(UserError, match="this is a folder and no file"):
         read_rows(tmp_path / "folder.jsonl")
 
 
@@ -321,7 +321,7 @@ def test_the_experiment_may_take_fewer_examples(suite):
         ("", "a suite needs a name and metrics"),
         ("- a", "a suite needs a name and metrics"),
         ("name: x\n", "a suite needs a name and metrics"),
-        ("name: [", "cannot read the suite"),
+        ("name: [", "not valid YAML"),
         ("name: x\nmetrics: [exact]\n", r"cannot use `metrics: \['exact'\]`"),
         ("name: x\nmetrics: exact_match\n", "cannot use `metrics: exact_match`"),
         ("name: x\nmetrics: [exact_match]\nmargin: wide\n", "cannot use `margin: wide`"),
