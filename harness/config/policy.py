@@ -91,9 +91,9 @@ class Policy(Section):
     """Rule for the judge's preference."""
     regression: RegressionRule = RegressionRule()
     """Rule for the regression suites together; each has its own where it is listed."""
-    max_seconds: Annotated[float, Field(gt=0)] | None = None
+    max_seconds: Annotated[float, Field(gt=0, le=1e6)] | None = None
     """Latency the candidate may have: seconds within which 19 of 20 answers come. Left out: any."""
-    max_cost: Annotated[float, Field(gt=0)] | None = None
+    max_cost: Annotated[float, Field(gt=0, le=1e12)] | None = None
     """What 1,000 requests to the candidate may cost, in the currency of `costs`; needs `costs.candidate`. Left out:
     anything."""
     max_unscored: Unscored = 0.02
@@ -102,7 +102,7 @@ class Policy(Section):
     max_truncated: Share = 0.1
     """Share of the best prompt's answers that may be cut at `task.max_new_tokens`; above it the verdict is
     `invalid`."""
-    max_looks: Annotated[int, Field(ge=1)] = 10
+    max_looks: Annotated[int, Field(ge=1, le=1000)] = 10
     """How often the same questions may be looked at, each time at a stricter level: a look is one candidate with marks
     on them. From the next one on the verdict is `invalid`."""
     suspicious_gain: Annotated[float, Field(gt=0, le=1)] = 0.5
@@ -121,7 +121,8 @@ class Policy(Section):
     it then stops a little earlier."""
 
 
-Amount = Annotated[float, Field(ge=0)]
+Amount = Annotated[float, Field(ge=0, le=1e12)]
+"""Money, in a currency of which a bread may cost a million."""
 
 
 class PriceConfig(Section):
@@ -179,11 +180,11 @@ class CostsConfig(Section):
     """What the candidate's answers are paid by."""
     training: TrainingPriceConfig | None = None
     """What the training costs, each time."""
-    retrain_months: Annotated[float, Field(gt=0)] = 6
+    retrain_months: Annotated[float, Field(ge=0.01, le=1200)] = 6
     """Months after which the training is paid again."""
     hosting_per_month: Amount = 0.0
     """What the candidate takes a month beyond the prompt, hours in which its machine waits among it."""
-    requests_per_month: Annotated[int, Field(ge=1)] | None = None
+    requests_per_month: Annotated[int, Field(ge=1, le=1_000_000_000_000)] | None = None
     """Requests expected a month, to say what each side then costs. Left out: only from how many on the fine-tune
     pays."""
     value_per_point: Amount | None = None

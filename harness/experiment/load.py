@@ -30,6 +30,8 @@ from suites.settings import Section
 
 DATA_FILES = (("train",), ("validation",), ("test",), ("preferences",), ("general",))
 START = "`harness init FOLDER` writes one to start from"
+SHOWN = 80
+"""Characters of a wrong value that are shown."""
 TRIES = 5
 """How often what is wrong is taken out of a file, so that the rest of it can be looked at."""
 
@@ -196,9 +198,11 @@ def _problem(error: Any) -> Problem:
     elif error["type"] == "missing":
         message = "is required"
     elif error["type"] in ("model_type", "dict_type"):
-        message = f"is a mapping of settings, not {value!r}" if value is not None else "is empty"
+        message = f"is a mapping of settings, not {value!r:.{SHOWN}}" if value is not None else "is empty"
     elif error["type"] != "value_error":
-        shown = f", not {value!r}" if isinstance(value, str | int | float) else ""
+        shown = (
+            f", not {value!r:.{SHOWN}}" if isinstance(value, str | int | float) else ", and is empty" * (value is None)
+        )
         message = f"{message[0].lower()}{message[1:]}{shown}"
     setting = ".".join(str(part) for part in location)
     return location, f"`{setting}` {message}" if setting else message

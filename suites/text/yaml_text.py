@@ -112,7 +112,10 @@ def _malformed(error: yaml.YAMLError, text: str, path: Path) -> UserError:
     mark = getattr(error, "problem_mark", None)
     if mark and text.splitlines()[mark.line : mark.line + 1] and "\t" in _before(text.splitlines()[mark.line]):
         return UserError("not valid YAML: a line begins with a tab", f"{path}:{mark.line + 1}", "indent it by spaces")
-    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    if bad := yaml.reader.Reader.NON_PRINTABLE.search(text):  # of which the parser says no line
+        what = f"not valid YAML: it has the control character U+{ord(bad[0]):04X}"
+        return UserError(what, f"{path}:{text.count(chr(10), 0, bad.start()) + 1}", "take it out")
+    problem = (getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)).removeprefix("but ")
     return UserError(f"not valid YAML: {problem}", f"{path}:{mark.line + 1}" if mark else str(path))
 
 
