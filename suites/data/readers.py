@@ -19,8 +19,18 @@ from suites.text.files import AS_UTF8, BOM
 from suites.types import Json
 
 SHOWN = 20
+LONGEST = 300
+"""Characters of what is said of a row."""
+HALF_TEXT = "half a character (a lone surrogate)"
+HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+"""How half a character is written, and the halves of one that is whole."""
 
 SHOWN = 20
+LONGEST = 300
+"""Characters of what is said of a row."""
+HALF_TEXT = "half a character (a lone surrogate)"
+HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+"""How half a character is written, and the halves of one that is whole."""
 # First bytes of what people have under the name of a text file.
 MAGIC = {
     b"\x1f\x8b": ("compressed (gzip)", "unpack it first: gunzip"),
@@ -76,8 +86,11 @@ def scan(source: Path | str, most: int | None = None) -> list[Scanned]:
 
 
 def scan_answers(path: Path) -> list[Scanned]:
-    """Like `scan`, with lines of JSON in a file whose name says nothing else."""
-    return _read(path, READERS.get(path.suffix, _jsonl))
+    """Like `scan`, with lines of JSON in a file whose name says nothing else, and with half characters: they are what a
+    model said."""
+    if path.suffix == ".json":
+        return _read(path, lambda file: _json(file, halves=True))
+    return _read(path, READERS[path.suffix] if path.suffix in TABLES else lambda file: _jsonl(file, halves=True))
 
 
 def _read(path: Path, reader: Reader, most: int | None = None) -> list[Scanned]:
@@ -98,34 +111,37 @@ def _content(path: Path) -> bytes:
     return content.removeprefix(BOM)
 
 
-def _jsonl(path: Path) -> Iterator[Scanned]:
-    return _lines(path, _content(path))
+def _jsonl(path: Path, *, halves: bool = False) -> Iterator[Scanned]:
+    return _lines(path, _content(path), halves)
 
 
-def _lines(path: Path, content: bytes) -> Iterator[Scanned]:
+def _lines(path: Path, content: bytes, halves: bool) -> Iterator[Scanned]:
     for number, line in enumerate(content.split(b"\n"), 1):
         if not line.strip():
             continue
         try:
-            yield f"{path.name}:{number}", parse_object(line)
+            row = parse_object(line)
+            if not halves and HALF.search(line):
+                _refuse_halves(row)
+            yield f"{path.name}:{number}", row
         except ValueError as error:
             yield f"{path.name}:{number}", str(error)
 
 
-def _json(path: Path) -> Iterator[Scanned]:
+def _json(path: Path, *, halves: bool = False) -> Iterator[Scanned]:
     """One array of objects, or an object per line."""
     content = _content(path)
     if not content.lstrip().startswith(b"["):
-        yield from _lines(path, content)
+        yield from _lines(path, content, halves)
         return
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
         raise _not_utf8(path, content, error) from None
-    yield from _array(path, text)
+    yield from _array(path, text, halves or not HALF.search(content))
 
 
-def _array(path: Path, text: str) -> Iterator[Scanned]:
+def _array(path: Path, text: str, halves: bool) -> Iterator[Scanned]:
     """The items of a JSON array, each with the line it begins on; reading ends at the first that is not JSON."""
     position, line, seen = text.index("[") + 1, 1, 0
     while True:
@@ -140,6 +156,8 @@ def _array(path: Path, text: str) -> Iterator[Scanned]:
             start = position
             item, position = json_text.STRICT.raw_decode(text, start)
             json_text.check_depth(item, text[start:position])
+            if not halves:
+                _refuse_halves(_object(item))
             yield where, _object(item)
         except json.JSONDecodeError as error:
             yield where, f"not JSON ({error.msg} at line {error.lineno}); nothing after it can be read"
@@ -170,10 +188,16 @@ def _object(item: object) -> Json:
     return item
 
 
+def _refuse_halves(row: Json) -> None:
+    """Raises ValueError for a row with half a character in it, be it in a name."""
+    for name, value in row.items():
+        if not is_whole(json.dumps({name: value}, ensure_ascii=False)):
+            shown = name.encode("utf-8", "replace").decode()
+            raise ValueError(f"column `{shown}` has {HALF_TEXT}")
+
+
 def kind(value: object) -> str:
     """What a value is, in words, for a sentence about a bad row."""
-    if isinstance(value, str) and not is_whole(value):
-        return "text with half a character (a lone surrogate)"
     names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null", bytes: "bytes"}
     return names.get(type(value), f"{value!s:.60}")
 
@@ -262,11 +286,12 @@ def _parquet_row(where: str, table: Any) -> Scanned:
 def refuse_rows(bad: Sequence[str], source: Path | str, fix: str = "mend these rows; none is skipped silently") -> None:
     """Raise a UserError that lists the first twenty bad rows and counts all of them; nothing when there are none."""
     if bad:
-        shown = "\n".join(f"  {row}" for row in bad[:SHOWN])
+        shown = "\n".join(f"  {row:.{LONGEST}}" for row in bad[:SHOWN])
         more = f"\n  ... and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
         rows = "1 bad row" if len(bad) == 1 else f"{len(bad)} bad rows"
         raise UserError(f"{rows}\n{shown}{more}", str(source), fix)
 
 
+TABLES = (".csv", ".tsv", ".parquet")
 READERS: dict[str, Reader] = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".tsv": _csv, ".parquet": _parquet}
 """How a file of data is read, by the end of its name."""

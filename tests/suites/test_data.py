@@ -130,8 +130,16 @@ def test_an_empty_file_has_no_examples(write):
         ('{"input": ["a"], "target": "b"}', "column `input` is a list, expected text"),
         ('{"input": {"k": 1}, "target": "b"}', "column `input` is an object, expected text"),
         ('{"input": "a", "input": "b", "target": "c"}', "`input` is given twice"),
-        ('{"input": "\\ud83d", "target": "b"}', "column `input` is text with half a character"),
-        ('{"id": "\\udc00", "input": "a", "target": "b"}', "column `id` is text with half a character"),
+        ('{"input": "\\ud83d", "target": "b"}', "column `input` has half a character"),
+        ('{"input": "a", "target": "b", "x": {"\\ud800": [1]}}', "column `x` has half a character"),
+        ('{"input": "a", "target": "b", "\\ud800": 1}', "column `?` has half a character"),
+        ('{"input": "a", "target": 1e400}', "1e400 is a number beyond all that can be kept"),
+        (
+            '{"input": "a", "target": "b", "x": ' + "9" * 301 + "}",
+            "99999999999999999999... is a number of 301 digits, more than can be kept",
+        ),
+        ('{"input": "a", "target": "b", "x": ' + "[" * 100 + "]" * 100 + "}", "nested too deeply (more than 100"),
+        ('{"id": "\\udc00", "input": "a", "target": "b"}', "column `id` has half a character"),
         ("[" * 100_000, "nested too deeply"),
     ],
 )
