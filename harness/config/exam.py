@@ -54,6 +54,8 @@ class Endpoint(Section):
     def _base_url(cls, endpoint: str | None) -> str | None:
         if endpoint and not endpoint.startswith(("http://", "https://")):
             raise ValueError(f"is not a web address: {endpoint!r}; use http://host:port/v1")
+        if endpoint and re.search(r"//[^/]*@|[?#]", endpoint):
+            raise ValueError("holds more than host, port and path; name the variable with its key in `api_key_env`")
         if endpoint and (call := re.search(r"/(chat/)?completions/?$|/responses/?$", endpoint)):
             raise ValueError(f"is the address of one call; give what stands before it: {endpoint[: call.start()]}")
         return endpoint
@@ -103,7 +105,7 @@ class SplitConfig(Section):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        schema = handler.resolve_ref_schema(handler(core))
+        schema = super().__get_pydantic_json_schema__(core, handler)
         return {"anyOf": [{"type": "string", "pattern": f"^{PARTS}$"}, schema]}
 
 
@@ -222,7 +224,7 @@ class Baseline(Section):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        schema = handler.resolve_ref_schema(handler(core))
+        schema = super().__get_pydantic_json_schema__(core, handler)
         return {"anyOf": [{"enum": cls._prompters()}, schema]}
 
 
@@ -252,7 +254,7 @@ class CandidateConfig(Endpoint):
     shorthand = "path"
     later: ClassVar[tuple[str, ...]] = (*Endpoint.later, "made_with", "base")
     path: FilePath | None = None
-    """Folder of an adapter for `model`, or of a whole model; safetensors alone are read."""
+    """Folder or Hub id of an adapter for `model`, or of a whole model; safetensors alone are read."""
     base: Literal["same"] | None = None
     """`same`: the adapter was trained on `model`, whatever its own config calls its base."""
     recorded: FilePath | None = None
@@ -265,7 +267,7 @@ class CandidateConfig(Endpoint):
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         if sum(kind is not None for kind in (self.path, self.recorded, self.endpoint)) != 1:
-            raise ValueError("a candidate is exactly one of a folder, recorded answers, or an endpoint")
+            raise ValueError("a candidate is exactly one of a folder or Hub id, recorded answers, or an endpoint")
         if self.endpoint and not self.name:
             raise ValueError("an endpoint needs the `name` it serves the candidate under")
         if self.made_with is not None and not self.recorded:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.experiment.load import Experiment
 from harness.experiment.material import left_out, without
-from harness.experiment.splits import Splits, read_files, read_folds, read_splits, split_recipe
+from harness.experiment.splits import Splits, earlier_split, read_files, read_folds, read_splits, split_recipe
 from harness.models import load
 from harness.models.cache import Cached
 from harness.store import STORE_FILE, experiments, splits
@@ -22,7 +22,10 @@ from suites.model import ModelSpec
 
 @dataclass
 class Session:
-    """An experiment, its store, and the models in memory: those of one base, since one base fits any machine."""
+    """An experiment, its store, and the models in memory: those of one base, since one base fits any machine.
+
+    Recorded answers take little room and stay.
+    """
 
     experiment: Experiment
     store: Store
@@ -58,11 +61,11 @@ class Session:
         settings = self.experiment.config.data
         if not settings.split or settings.split.folds:
             return read_splits(self.experiment, self.files)
-        recipe = split_recipe(self.experiment)
-        parts = read_splits(self.experiment, self.files, splits.earlier(self.store, self.id, recipe))
+        earlier = earlier_split(self.experiment, splits.made(self.store))
+        parts = read_splits(self.experiment, self.files, splits.sides(self.store, earlier) if earlier else None)
         files = {name for name in parts if getattr(settings, name) and name != "train"}
         sides = {e.id: name for name, part in parts.items() if name not in files for e in part}
-        splits.put(self.store, self.id, recipe, sides)
+        splits.put(self.store, self.id, split_recipe(self.experiment), sides)
         return parts
 
     @cached_property
@@ -94,14 +97,16 @@ class Session:
     def model(self, spec: ModelSpec) -> Cached:
         """The model behind the store's completions; loading one on another base lets go of the others."""
         if spec not in self._loaded:
-            if any(_without_adapter(other) != _without_adapter(spec) for other in self._loaded):
+            heavy = [other for other in (*self._loaded, spec) if not other.recorded]
+            if len({_without_adapter(other) for other in heavy}) > 1:
                 self.release()
-            self._loaded[spec] = Cached(load(spec), self.store)
+            self._loaded[spec] = Cached(load(spec), self.store, takes_long=not spec.recorded)
         return self._loaded[spec]
 
     def release(self) -> None:
         """Let go of the loaded model, so that training has the memory."""
-        self._loaded.clear()
+        for spec in [spec for spec in self._loaded if not spec.recorded]:
+            del self._loaded[spec]
 
     def fix(self, stage: str) -> str:
         """What to type when `stage` has not been run."""
@@ -117,7 +122,7 @@ Stage = Callable[[Session], None]
 
 def open_session(experiment: Experiment, store_path: Path | None = None) -> Session:
     """Put the experiment on record before anything runs."""
-    store = Store(store_path or experiment.folder / STORE_FILE)
+    store = Store(store_path or experiment.folder / STORE_FILE, stay_open=True)
     _register(experiment, store)
     return Session(experiment, store)
 

@@ -44,11 +44,15 @@ def loglikelihood_id(identity: Identity, context: str, continuation: str) -> str
 
 
 class Cached:
-    """`model` behind the store's answers. Errors are kept for the record and asked again next time."""
+    """`model` behind the store's answers. Errors are kept for the record and asked again next time.
 
-    def __init__(self, model: Model, store: Store) -> None:
+    The store is let go of while the model answers, unless that takes no time.
+    """
+
+    def __init__(self, model: Model, store: Store, *, takes_long: bool = True) -> None:
         self.model = model
         self._store = store
+        self._takes_long = takes_long
 
     @property
     def identity(self) -> Identity:
@@ -110,7 +114,8 @@ class Cached:
                 stored = time.monotonic()
 
         if missing:
-            self._store.release()
+            if self._takes_long:
+                self._store.release()
             try:
                 self.model.generate([prompts[position] for position in missing], generation, on_progress=keep)
             finally:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import duckdb
 
@@ -26,9 +26,12 @@ SCHEMA = Path(__file__).with_name("schema")
 STEPS = sorted(SCHEMA.glob("[0-9]*.sql"))  # step N brings a store from version N - 1 to N
 VERSION = len(STEPS)
 LOCK_SECONDS = 10.0
+REMEMBERED_ROWS = 20_000  # of one answer of the store; a larger one is fetched again
 
 # What DuckDB raises for a wrong query or row; everything else says that the file or the disk failed.
 OURS = (duckdb.ProgrammingError, duckdb.DataError, duckdb.IntegrityError, duckdb.NotSupportedError)
+
+KEPT = {int, bool, type(None)}
 
 # DuckDB takes a file of another database as a reason to download an extension for it.
 OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
@@ -37,25 +40,29 @@ OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions":
 # 1,900 answers took 9.7 MB where they now take 1.8. A file that is there keeps its own.
 LAYOUT = {"default_block_size": "16384"}
 
+# Nearly all of our queries are small: with more threads each takes a quarter longer, large ones no less, and a long one
+# does not notice Ctrl-C.
+SMALL = {"threads": "1"}
+
 # Everything a query could use to reach beyond the store: files, network, extensions, Python variables, settings.
 LOCKED_DOWN = {
     **OFFLINE,
     "enable_external_access": "false",
     "python_enable_replacements": "false",
     "lock_configuration": "true",
-    "threads": "1",  # with more of them a long query does not notice Ctrl-C
 }
 
 
 class Store:
     """One workspace's DuckDB file. Connections last for one batch, so other processes can read in between."""
 
-    def __init__(self, path: Path, *, create: bool = True) -> None:
+    def __init__(self, path: Path, *, create: bool = True, stay_open: bool = False) -> None:
         """Open or create the store, of a folder the file in it that is called as usual. Raises UserError for a file
-        that is not ours, is damaged, or stays locked."""
+        that is not ours, is damaged, or stays locked. With `stay_open` it is closed after the batch that comes next."""
         self.path = path = path / STORE_FILE if path.is_dir() else path
-        self._holding = False
+        self._holding = stay_open
         self._held: duckdb.DuckDBPyConnection | None = None
+        self._answers: dict[object, list[object]] = {}
         if not create and not path.is_file():
             raise UserError(
                 "no store here yet", str(path), "`harness run EXPERIMENT` makes one; or name it with --store"
@@ -68,9 +75,10 @@ class Store:
                 con.execute("create table schema_version as select 0 as version")
                 _migrate(con, 0)
             self._check(con)
+        self._holding = False
 
     def _check(self, con: duckdb.DuckDBPyConnection) -> None:
-        tables = {name for (name,) in con.execute("select table_name from information_schema.tables").fetchall()}
+        tables = {name for (name,) in con.execute("select table_name from duckdb_tables()").fetchall()}
         if not {"schema_version", "experiments", "runs"} <= tables:
             fix = "give another file with --store, or move this one away"
             raise UserError("this DuckDB file was not made by the harness", str(self.path), fix)
@@ -90,23 +98,29 @@ class Store:
 
     @contextlib.contextmanager
     def connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for one batch, in one transaction: all of it lands or nothing."""
+        """A connection for one batch. What is written lands all of it, in one transaction, or not at all."""
         con = self._held or _open(self.path, read_only and not self._holding)
+        if not read_only:
+            self._answers.clear()
         try:
             with _interruptible():
-                con.execute("begin")
-                yield con
-                con.execute("commit")
+                if read_only:
+                    yield con
+                else:
+                    con.execute("begin")
+                    yield con
+                    con.execute("commit")
+                    self._answers.clear()  # what was asked in the midst of it, too
         except BaseException as error:
             con.close()
             self._held = None
+            self._answers.clear()
             if isinstance(error, duckdb.Error) and not isinstance(error, OURS):
                 raise _damaged(self.path, error) from None
             raise
-        if self._holding:
-            self._held = con
-        else:
-            con.close()
+        self._held = con
+        if not self._holding:
+            self.release()
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
@@ -121,14 +135,24 @@ class Store:
 
     def release(self) -> None:
         """Let other processes in, before work that takes long; the next batch opens the file again."""
+        self._answers.clear()
         if self._held:
             self._held.close()
             self._held = None
 
     def fetch(self, record: type[Record], sql: str, parameters: Sequence[object] = ()) -> list[Record]:
-        """The rows of one of our own queries, as records of a dataclass with a field for each column."""
+        """The rows of one of our own queries, as records of a dataclass with a field for each column.
+
+        While the connection is held nobody else writes: what is asked again before we do is not planned again.
+        """
+        question = (record, sql, repr(parameters))
+        if question in self._answers:
+            return cast("list[Record]", self._answers[question][:])
         with self.connect(read_only=True) as con:
-            return fetch(con, record, sql, parameters)
+            rows = fetch(con, record, sql, parameters)
+        if self._holding and len(rows) <= REMEMBERED_ROWS:
+            self._answers[question] = list(rows)
+        return rows
 
     def insert(self, table: str, records: Sequence[DataclassInstance], *, replace: bool = False) -> None:
         """Add records of one kind to a table in one transaction. Raises ValueError for a value that is not finite."""
@@ -155,7 +179,8 @@ def _migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
     con.execute(f"update schema_version set version = {VERSION}")
 
 
-# The digest of a run as its rows stand now: what was asked and answered, and every score.
+# The digest of a run as its rows stand now: what was asked and answered, and every score. For one run alone, of which
+# both ids are given, it takes half as long.
 RUN_DIGEST = """
     select sha256(concat(
         (select string_agg(concat_ws(chr(31), a.example_id, x.cluster_id, x.input, x.target,
@@ -183,7 +208,7 @@ def insert(
     verb = "insert or replace" if replace else "insert or ignore"
     # Whole columns at a time: row by row costs 3 ms each.
     sql = f"{verb} into {_identifier(table)} ({', '.join(columns)}) select {', '.join(['unnest(?)'] * len(columns))}"
-    con.execute(sql, [[_storable(getattr(record, name)) for record in records] for name in columns])
+    con.execute(sql, [_column([getattr(record, name) for record in records]) for name in columns])
 
 
 def _identifier(name: str) -> str:
@@ -192,12 +217,19 @@ def _identifier(name: str) -> str:
     return name
 
 
+def _column(values: list[object]) -> list[object]:
+    """Values that DuckDB keeps as they are; most columns are of one kind, of which none has to be looked at."""
+    return values if set(map(type, values)) <= KEPT else [_storable(value) for value in values]
+
+
 def _storable(value: object) -> object:
     """A value DuckDB keeps as it is. Text loses lone surrogates, which no file format can hold."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if value is None or isinstance(value, int):
+        return value
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is not a number that can be stored")
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     if isinstance(value, Mapping):
@@ -258,7 +290,9 @@ def _open(path: Path, read_only: bool, config: Mapping[str, str] | None = None) 
     while True:
         try:
             with _interruptible():
-                return duckdb.connect(str(path), read_only=read_only, config={**OFFLINE, **LAYOUT, **(config or {})})
+                return duckdb.connect(
+                    str(path), read_only=read_only, config={**OFFLINE, **LAYOUT, **SMALL, **(config or {})}
+                )
         except duckdb.IOException as error:
             if "Could not set lock" not in str(error):
                 raise _damaged(path, error) from None

@@ -90,6 +90,11 @@ def test_a_refusal_is_told_without_the_key(tmp_path: Path, monkeypatch: pytest.M
     assert "secret-key" not in str(told.value)
 
 
+def test_the_rows_do_not_follow_a_redirect(tmp_path: Path) -> None:
+    with serving(Api()) as api, pytest.raises(UserError, match=r"sends elsewhere, to http://elsewhere\.example/"):
+        train(api, tmp_path / "out", model="moved")
+
+
 def test_a_server_that_is_not_there_or_a_key_that_is_not_set(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="could not be started"):
         train(_nowhere(), tmp_path / "out")

@@ -19,6 +19,7 @@ from typing import Any
 import requests
 
 from harness.observe.progress import say
+from harness.observe.secrets import hider
 from harness.training.elsewhere.command import write_rows
 from harness.training.loop.checkpoints import write_durably
 from harness.training.types import OnLog, TrainingData, TrainingResult
@@ -162,7 +163,7 @@ class _Api:
             raise UserError(what, where, f"export {job.api_key_env}=...")
         if key:
             self._http.headers["Authorization"] = f"Bearer {key}"
-        self._key = key
+        self._hide = hider([job.api_key_env])
 
     def upload(self, file: Path) -> str:
         """The id the API gives to a file of rows."""
@@ -173,11 +174,14 @@ class _Api:
     def ask(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         """The JSON object the API answers. Raises _Unreachable for passing trouble, UserError for a refusal."""
         try:
-            response = self._http.request(method, f"{self.url}{path}", timeout=TIMEOUT_S, **body)
+            response = self._http.request(method, f"{self.url}{path}", timeout=TIMEOUT_S, allow_redirects=False, **body)
+            if response.is_redirect:  # to follow it would hand the training rows to whoever it names
+                what = f"the API sends elsewhere, to {response.headers['location'][:200]}"
+                raise UserError(what, f"{self.url}{path}", "name that address as `endpoint` if it is the right one")
             if response.status_code in (408, 409, 429) or response.status_code >= 500:
                 raise _Unreachable(f"HTTP {response.status_code}")
             if not response.ok:
-                reason = response.text[:300].replace(self._key, "***") if self._key else response.text[:300]
+                reason = self._hide(response.text)[:300]
                 raise UserError(f"the API refused: HTTP {response.status_code}: {reason}", f"{self.url}{path}", "")
             answer = response.json()
         except (requests.RequestException, ValueError) as error:
