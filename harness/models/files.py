@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from suites.types import Json
 
 CONFIGS = ("config.json", "generation_config.json")
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+BASE = "base_model_name_or_path"
 TRAINING_RECORD = "harness_training.json"
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -128,7 +130,19 @@ def tensors_hash(folder: Path) -> str:
 
 
 def adapter_hash(folder: Path) -> str:
-    return files_hash([folder / ADAPTER_CONFIG, folder / ADAPTER_WEIGHTS])
+    """Hash of an adapter's weights and of what its settings mean.
+
+    PEFT writes sets such as `target_modules` in an order that changes with Python's hash seed, and the path of the base
+    as it was where it was trained: neither makes it another adapter.
+    """
+    settings = {name: _unordered(value) for name, value in read_json(folder / ADAPTER_CONFIG).items()}
+    meant = json.dumps({name: value for name, value in settings.items() if name != BASE}, sort_keys=True)
+    return hashlib.sha256(f"{meant} {files_hash([folder / ADAPTER_WEIGHTS])}".encode()).hexdigest()
+
+
+def _unordered(value: object) -> object:
+    """A setting with its names in one order, where it is a list of names."""
+    return sorted(value) if isinstance(value, list) and all(isinstance(name, str) for name in value) else value
 
 
 def files_hash(files: list[Path]) -> str:

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 from dataclasses import replace
 
 import pyarrow
@@ -17,6 +18,7 @@ from suites.data.examples import digest, read_examples
 from suites.data.readers import read_rows
 from suites.data.splits import split
 from suites.errors import UserError
+from suites.text.files import memory
 from suites.types import Example, Suite
 
 GOOD = '{"input": "1 + 1", "target": "2"}\n'
@@ -191,6 +193,32 @@ def test_text_in_another_encoding_is_refused_with_its_place(refusal):
     assert "not UTF-8 text" in message
     assert "rows.jsonl:2" in message
     assert "not UTF-8 text" in refusal("input,target\nGrüße,b\n".encode("utf-16"), "rows.csv")
+
+
+@pytest.mark.parametrize(
+    ("make", "what"), [(os.mkfifo, "a pipe"), (lambda path: path.symlink_to("/dev/zero"), "a device")]
+)
+def test_what_may_never_end_is_not_read(tmp_path, make, what):
+    make(tmp_path / "rows.jsonl")
+    with pytest.raises(UserError, match=f"this is {what} and no file"):
+        read_rows(tmp_path / "rows.jsonl")
+
+
+def test_more_than_memory_can_hold_is_not_read(tmp_path):
+    with (tmp_path / "rows.jsonl").open("wb") as file:
+        file.truncate(memory())  # without a block on the disk
+    with pytest.raises(UserError, match=r"the file holds .* GB of rows, and this machine's memory at most"):
+        read_rows(tmp_path / "rows.jsonl")
+
+
+def test_a_table_of_many_columns_takes_no_longer_for_each(tmp_path):
+    names = [f"c{i}" for i in range(100_000)]
+    (tmp_path / "wide.csv").write_text("\n".join([",".join(names), ",".join(names)]))
+    [(_, row)] = read_rows(tmp_path / "wide.csv")
+    assert row["c99999"] == "c99999"
+    (tmp_path / "wide.csv").write_text("\n".join([",".join([*names, "c7"]), ",".join([*names, "c7"])]))
+    with pytest.raises(UserError, match="the header names `c7` twice"):
+        read_rows(tmp_path / "wide.csv")
 
 
 def test_files_that_are_none_are_refused(refusal, tmp_path):

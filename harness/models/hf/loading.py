@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,7 +24,10 @@ from suites.types import Json
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
-REFUSALS = (OSError, ValueError, KeyError, RuntimeError, TypeError, ImportError, ZeroDivisionError, SafetensorError)
+REFUSALS = (
+    OSError, ValueError, LookupError, RuntimeError, TypeError, AttributeError, AssertionError, ImportError,
+    ArithmeticError, re.error, SafetensorError,
+)  # fmt: skip
 """What transformers and PEFT raise over files that do not fit together: no own code runs where these are caught."""
 
 CLASSIFIERS = ("Classification", "QuestionAnswering", "MultipleChoice", "RewardModel")
