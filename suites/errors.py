@@ -1,4 +1,4 @@
-"""The one error a user can cause and mend: what is wrong, where, and how to fix it."""
+"""The one error a user can cause and mend: what is wrong, where, and how to fix it. And the end that others order."""
 
 from __future__ import annotations
 
@@ -20,3 +20,16 @@ class UserError(Exception):
         if self.fix:
             lines.append(f"  fix:   {self.fix}")
         return "\n".join(lines)
+
+
+class Resumable(UserError):
+    """Trouble outside, after which the same command goes on where it was; the command line says it again."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C. A kind of its own: Python ends a process by the signal, whatever it returns, once a plain one has passed
+    through code made from text, as much of what is imported is."""
+
+
+class Terminated(KeyboardInterrupt):
+    """Ended like Ctrl-C, but nobody typed it: a machine goes down, or a terminal was closed."""

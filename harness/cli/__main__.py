@@ -2,6 +2,6 @@
 
 import sys
 
-from harness.cli.main import main
+from harness.__main__ import run
 
-sys.exit(main())
+sys.exit(run())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -16,16 +17,18 @@ from harness.cli.arguments import Commands, Parser, add_command, add_readers, pa
 from harness.cli.check import check
 from harness.cli.completion import add_completion
 from harness.cli.pipes import readers_may_leave
+from harness.cli.signals import INTERRUPTED, ending_kindly
 from harness.observe.progress import say
 from harness.store import STORE_FILE
-from suites.errors import UserError
+from suites.errors import Resumable, UserError
 
-USAGE_ERROR, INTERRUPTED = 2, 130
+USAGE_ERROR = 2
 
 EPILOG = """\
 exit codes of run, decide and gate:
   0 deploy   3 keep prompting   4 reject   5 inconclusive   6 invalid
-  1 unexpected error   2 bad input or usage   130 interrupted (the same command goes on)
+  1 unexpected error   2 bad input or usage, or a server that is given up
+  130 interrupted, by Ctrl-C, SIGTERM or SIGHUP (the same command goes on)
 exit codes of check:
   0 nothing stands in the way   6 a blocking finding   2 data that cannot be read
 exit codes of selftest:
@@ -36,7 +39,7 @@ exit codes of selftest:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, run one command, and turn what happened into an exit code."""
     gc.set_threshold(20_000)  # what is imported stays: looking through it every 700 objects takes a twentieth of a run
-    with readers_may_leave(sys.stdout, sys.stderr):
+    with readers_may_leave(sys.stdout, sys.stderr), ending_kindly():
         return _main(sys.argv[1:] if arguments is None else arguments)
 
 
@@ -52,11 +55,16 @@ def _main(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return code
     except UserError as error:
-        say(f"error: {error}")
+        go_on = f"\n  go on: {_typed(arguments)}" if isinstance(error, Resumable) else ""
+        say(f"error: {error}{go_on}")
         return USAGE_ERROR
     except KeyboardInterrupt:
-        say("\ninterrupted; nothing finished is lost, the same command goes on from here")
+        say(f"\ninterrupted; nothing finished is lost, and the same command goes on from here:\n{_typed(arguments)}")
         return INTERRUPTED
+
+
+def _typed(arguments: Sequence[str]) -> str:
+    return shlex.join(["harness", *arguments])
 
 
 def _quieten() -> None:

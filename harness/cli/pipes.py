@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -44,7 +45,7 @@ class Pipe:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())  # what is still in the buffer goes there, too
             os.close(nowhere)
-            if not isinstance(error, BrokenPipeError):
+            if error.errno not in (errno.EPIPE, errno.EIO):  # a reader, or the whole terminal, is gone
                 raise UserError(f"the output cannot be written ({error.strerror})", self._stream.name) from None
 
 

@@ -40,7 +40,7 @@ class Endpoint(Section):
     concurrency: Annotated[int, Field(ge=1, le=1024)] = 8
     """Requests to the server at once."""
     timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] = 120
-    """Seconds that one request may take before it is asked again."""
+    """Seconds that one request may take, to the last byte of its reply, before it is asked again."""
     token_budget: Annotated[int, Field(ge=1)] | None = None
     """Tokens, in and out, that one command may spend there; what is then missing can be asked later. Left out: no
     limit."""

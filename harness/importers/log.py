@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.importers.source import KINDS, Bad, Row, kind, refuse
-from harness.models.recorded import MOST_SECONDS, MOST_TOKENS
+from harness.models.recorded import MOST_SECONDS
+from harness.models.responses import MOST_TOKENS
 from suites.types import Json
 
 LARGEST = sys.float_info.max

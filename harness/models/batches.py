@@ -29,7 +29,9 @@ def _of_openai(row: Json) -> Json:
     response = row.get("response")
     body = response.get("body") if isinstance(response, dict) else None
     body = body if isinstance(body, dict) else {}
-    if error := row.get("error") or body.get("error"):
+    status = response.get("status_code") if isinstance(response, dict) else None
+    failed = f"HTTP {status}" if isinstance(status, int) and status >= 400 else None
+    if error := row.get("error") or body.get("error") or failed:
         return {"error": _said(error, "code")}
     return _answered(body, "chat completion")
 
@@ -50,12 +52,10 @@ def _answered(answer: Json, what: str) -> Json:
         read = read_response(answer)
     except ValueError:
         raise ValueError(f"the response of the batch holds no {what}") from None
+    counted = {"tokens_in": read.tokens_in, "tokens_out": read.tokens_out}
     if read.error:
-        return {"error": read.error}
-    return {
-        "completion": read.text, "finish": read.finish, "reasoning": read.reasoning,
-        "tokens_in": read.tokens_in, "tokens_out": read.tokens_out,
-    }  # fmt: skip
+        return {**counted, "error": read.error}
+    return {**counted, "completion": read.text, "finish": read.finish, "reasoning": read.reasoning}
 
 
 def _said(error: object, kind: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import time
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -15,8 +15,8 @@ from harness.store.database import Store
 from suites.model import Completion, Generation, Identity, LogLikelihood, Model, OnProgress, Prompt
 from suites.reasoning import take_off
 
-# A server may finish dozens of answers a second, and a transaction takes as long as one of them.
 STORE_SECONDS = 0.5
+"""Between two transactions: a server may finish dozens of answers a second, and one takes as long as some of them."""
 
 SCORED_AT_ONCE = 4_096
 """Log-likelihoods between two transactions: enough for full batches of equal length, few enough to lose."""
@@ -99,27 +99,15 @@ class Cached:
         report(list(known))
         missing = [positions[0] for key, positions in indices.items() if key not in known]
 
-        rows: list[StoredCompletion] = []
-        stored = time.monotonic()
-
         def keep(batch: list[tuple[int, Completion]]) -> None:
-            nonlocal stored
             done = {missing[index]: completion for index, completion in batch}
-            rows.extend(answers.stored(ids[position], rendered[position], c) for position, c in done.items())
+            recorder.put([answers.stored(ids[position], rendered[position], c) for position, c in done.items()])
             known.update({ids[position]: completion for position, completion in done.items()})
             report([ids[position] for position in done])
-            if time.monotonic() - stored >= STORE_SECONDS:
-                self._put(rows)
-                self._store.release()
-                stored = time.monotonic()
 
         if missing:
-            if self._takes_long:
-                self._store.release()
-            try:
+            with Recorder(self._store, let_go=self._takes_long) as recorder:
                 self.model.generate([prompts[position] for position in missing], generation, on_progress=keep)
-            finally:
-                self._put(rows)
         return take_off([known[key] for key in ids], rendered)
 
     def asked_anew(self, prompts: Sequence[Prompt], generation: Generation) -> list[Completion]:
@@ -127,6 +115,53 @@ class Cached:
         answers = self.model.generate(prompts, generation)
         return take_off(answers, [self.render(prompt) for prompt in prompts])
 
-    def _put(self, rows: list[StoredCompletion]) -> None:
-        answers.put_completions(self._store, rows)
-        rows.clear()
+
+class Recorder:
+    """Puts answers on record within STORE_SECONDS of their arrival, from a thread of its own: the next answer may be a
+    long time coming, and a process that is killed keeps what is on record. Nothing else uses the store meanwhile;
+    `let_go` says that other processes may.
+    """
+
+    def __init__(self, store: Store, *, let_go: bool) -> None:
+        self._store, self._let_go = store, let_go
+        self._rows: dict[str, StoredCompletion] = {}
+        self._lock = threading.Lock()
+        self._ending = threading.Event()
+        self._trouble: Exception | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Recorder:
+        if self._let_go:
+            self._store.release()
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._ending.set()
+        try:
+            self._thread.join()
+        finally:  # interrupted or not, the last answers are put on record first
+            self._thread.join()
+        if self._trouble and kind is None:
+            raise self._trouble
+
+    def put(self, rows: Sequence[StoredCompletion]) -> None:
+        """Answers to put on record. Raises what went wrong when some were."""
+        if self._trouble:
+            raise self._trouble
+        with self._lock:
+            self._rows |= {row.completion_id: row for row in rows}
+
+    def _run(self) -> None:
+        ended = False
+        while not ended and not self._trouble:
+            ended = self._ending.wait(STORE_SECONDS)
+            with self._lock:
+                rows, self._rows = list(self._rows.values()), {}
+            if rows:
+                try:
+                    answers.put_completions(self._store, rows)
+                    if self._let_go:
+                        self._store.release()
+                except Exception as error:  # noqa: BLE001 - raised again where answers come in
+                    self._trouble = error

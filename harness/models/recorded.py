@@ -13,6 +13,7 @@ from typing import Literal
 
 from harness.models.batches import from_batch
 from harness.models.files import files_hash
+from harness.models.responses import MOST_TOKENS
 from suites.data.readers import is_whole, kind, refuse_rows, scan_answers
 from suites.errors import UserError
 from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
@@ -24,8 +25,6 @@ EXPECTED = f'{{"id": "...", "completion": "..."}}, optionally with {", ".join(OP
 NOT_TEXT = ("tokens_in", "tokens_out", "seconds", "scores")
 KEYS = {"id", "completion", *OPTIONAL}
 TABLES = (".csv", ".tsv")
-MOST_TOKENS = 2**31 - 1
-"""More than any model reads or writes, and what the store holds."""
 MOST_SECONDS = 1_000_000
 """More than eleven days for one answer."""
 ANSWERS = (

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 
 from reports.format.text import clean
 
 LINE_SECONDS = 5.0
+STILL_SECONDS = 30.0
+"""Between two lines where no step ends: one long step is not to look like a hang."""
 
 
 def say(text: str) -> None:
@@ -21,7 +24,7 @@ class Phase:
     """Work in progress: how much is done of how much, shown by `draw(self)` whenever it moves."""
 
     def __init__(self, name: str, total: int, draw: Callable[[Phase], None]) -> None:
-        self.name, self.total, self.done, self.note, self.errors = name, total, 0, "", 0
+        self.name, self.total, self.done, self.note, self.errors, self.beside = name, total, 0, "", 0, ""
         self.started = time.monotonic()
         self._draw = draw
 
@@ -35,6 +38,17 @@ class Phase:
         self.done, self.total, self.note = done, total, note
         self._draw(self)
 
+    def remark(self, text: str) -> None:
+        """What goes on apart from the work, such as waiting; it stands there until another takes its place."""
+        if text != self.beside:
+            self.beside = text
+            self._draw(self)
+
+    @property
+    def notes(self) -> str:
+        """All that is worth seeing beside the bar."""
+        return "; ".join(text for text in (self.note, self.beside) if text)
+
     @property
     def rate(self) -> float:
         """Done per second so far."""
@@ -43,9 +57,9 @@ class Phase:
     def __str__(self) -> str:
         took = f"{time.monotonic() - self.started:.1f} s"
         if self.total == 1:  # one piece, or nobody said how many
-            return f"{self.name}: {took} {self.note}".rstrip()
+            return f"{self.name}: {took} {self.notes}".rstrip()
         left = f", {(self.total - self.done) / self.rate:.0f} s left" if 0 < self.done < self.total else ""
-        return f"{self.name}: {self.done}/{self.total} in {took} ({self.rate:.1f}/s){left} {self.note}".rstrip()
+        return f"{self.name}: {self.done}/{self.total} in {took} ({self.rate:.1f}/s){left} {self.notes}".rstrip()
 
 
 @contextlib.contextmanager
@@ -53,25 +67,40 @@ def phase(name: str, total: int = 1) -> Iterator[Phase]:
     """Show `total` steps of work called `name` while the block runs."""
     with _bar() if sys.stderr.isatty() else _lines() as draw:
         current = Phase(name, total, draw)
-        draw(current)
-        yield current
+        _under_way.append(current)
+        try:
+            draw(current)
+            yield current
+        finally:
+            _under_way.remove(current)
+            current.beside = ""
     say(str(current))
+
+
+_under_way: list[Phase] = []
+
+
+def remark(text: str) -> None:
+    """Show `text` beside the bar of the work under way, if any is; an empty one takes the last away."""
+    if _under_way:
+        _under_way[-1].remark(text)
 
 
 @contextlib.contextmanager
 def _bar() -> Iterator[Callable[[Phase], None]]:
+    from rich import progress as rich
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     text = "{task.description}"
-    columns = (TextColumn(text, markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    fields = [TextColumn(f"{{task.fields[{name}]}}", markup=False) for name in ("rate", "note")]
-    with Progress(*columns, *fields, console=Console(stderr=True), transient=True) as progress:
+    times = rich.TimeElapsedColumn(), rich.TimeRemainingColumn()
+    columns = (rich.TextColumn(text, markup=False), rich.BarColumn(), rich.MofNCompleteColumn(), *times)
+    fields = [rich.TextColumn(f"{{task.fields[{name}]}}", markup=False) for name in ("rate", "note")]
+    with rich.Progress(*columns, *fields, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", note="", rate="")
 
         def draw(at: Phase) -> None:
             rate = f"{at.rate:.1f}/s" if at.done else ""
-            progress.update(task, description=at.name, completed=at.done, total=at.total, note=at.note, rate=rate)
+            progress.update(task, description=at.name, completed=at.done, total=at.total, note=at.notes, rate=rate)
 
         yield draw
 
@@ -79,11 +108,25 @@ def _bar() -> Iterator[Callable[[Phase], None]]:
 @contextlib.contextmanager
 def _lines() -> Iterator[Callable[[Phase], None]]:
     shown = time.monotonic()
+    latest: Phase | None = None
+    over = threading.Event()
 
     def draw(at: Phase) -> None:
-        nonlocal shown
+        nonlocal shown, latest
+        latest = at
         if time.monotonic() - shown >= LINE_SECONDS and at.done < at.total:
             shown = time.monotonic()
             say(str(at))
 
-    yield draw
+    def live() -> None:
+        nonlocal shown
+        while not over.wait(STILL_SECONDS / 10):
+            if latest and time.monotonic() - shown >= STILL_SECONDS:
+                shown = time.monotonic()
+                say(str(latest))
+
+    threading.Thread(target=live, name="still at work", daemon=True).start()
+    try:
+        yield draw
+    finally:
+        over.set()

@@ -26,6 +26,8 @@ SCHEMA = Path(__file__).with_name("schema")
 STEPS = sorted(SCHEMA.glob("[0-9]*.sql"))  # step N brings a store from version N - 1 to N
 VERSION = len(STEPS)
 LOCK_SECONDS = 10.0
+ROWS_AT_ONCE = 20_000
+"""Records in one statement: while it runs they are in memory thrice, as objects, as columns and as DuckDB's values."""
 REMEMBERED_ROWS = 20_000  # of one answer of the store; a larger one is fetched again
 
 # What DuckDB raises for a wrong query or row; everything else says that the file or the disk failed.
@@ -208,7 +210,9 @@ def insert(
     verb = "insert or replace" if replace else "insert or ignore"
     # Whole columns at a time: row by row costs 3 ms each.
     sql = f"{verb} into {_identifier(table)} ({', '.join(columns)}) select {', '.join(['unnest(?)'] * len(columns))}"
-    con.execute(sql, [_column([getattr(record, name) for record in records]) for name in columns])
+    for start in range(0, len(records), ROWS_AT_ONCE):
+        part = records[start : start + ROWS_AT_ONCE]
+        con.execute(sql, [_column([getattr(record, name) for record in part]) for name in columns])
 
 
 def _identifier(name: str) -> str:

@@ -5,101 +5,38 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from chat_server import ChatServer, Reply, answer, serving
 
-from harness.models import openai
+from harness.models import asking, openai, patience
 from harness.models.abilities import Abilities
-from harness.models.openai import PROBE, OpenAIModel
+from harness.models.openai import OpenAIModel
 from suites.errors import UserError
 from suites.model import Completion, Generation, ModelSpec, Prompt
 
-Reply = tuple[int, dict[str, str], bytes] | None
-"""Status, headers, body; None drops the connection."""
-
-
-class Server:
-    """Answers each request with what `behave(request number, body)` says, and probes with what `able(body)` says."""
-
-    def __init__(self) -> None:
-        self.behave: Callable[[int, dict[str, Any]], Reply] = lambda number, body: answer("ok")
-        self.able: Callable[[dict[str, Any]], Reply] = lambda body: answer("{}")
-        self.bodies: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
-        self.times: list[float] = []
-        self.busy = self.most_busy = 0
-        lock = threading.Lock()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"  # keeps connections open, as real servers do
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if body["messages"][0]["content"] == PROBE:
-                    self.reply(outer.able(body))
-                    return
-                with lock:
-                    outer.bodies.append(body)
-                    outer.headers.append(dict(self.headers))
-                    outer.times.append(time.monotonic())
-                    number = len(outer.bodies)
-                    outer.busy += 1
-                    outer.most_busy = max(outer.most_busy, outer.busy)
-                reply = outer.behave(number, body)
-                with lock:
-                    outer.busy -= 1
-                self.reply(reply)
-
-            def reply(self, reply: Reply) -> None:
-                if reply is None:
-                    self.close_connection = True
-                    return
-                status, headers, data = reply
-                self.send_response(status)
-                for name, value in {"Content-Length": str(len(data)), **headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *args: Any) -> None: ...
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.handle_error = lambda *args: None  # type: ignore[method-assign]  # we hang up on purpose
-        self.url = f"http://127.0.0.1:{self.http.server_address[1]}/v1"
-        threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
-
-
-def answer(text: str, finish: str = "stop") -> Reply:
-    choice = {"message": {"role": "assistant", "content": text}, "finish_reason": finish}
-    usage = {"prompt_tokens": 7, "completion_tokens": 3}
-    return 200, {}, json.dumps({"choices": [choice], "usage": usage}).encode()
-
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server()
-    yield server
-    server.http.shutdown()
-    server.http.server_close()
+def server() -> Iterator[ChatServer]:
+    with serving() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(asking, "FIRST_WAIT_S", 0.01)
 
 
-def ask(server: Server, n: int = 1, **settings: Any) -> list[Completion]:
+def ask(server: ChatServer, n: int = 1, **settings: Any) -> list[Completion]:
     model = OpenAIModel(ModelSpec(base="tiny", endpoint=server.url + "/", **settings))
     prompts = [Prompt(str(i), [{"role": "user", "content": f"question {i}"}]) for i in range(n)]
     return model.generate(prompts, Generation(max_new_tokens=9, seed=4))
 
 
-def test_answers_come_back_in_order_a_few_at_a_time(server: Server) -> None:
+def test_answers_come_back_in_order_a_few_at_a_time(server: ChatServer) -> None:
     def behave(number: int, body: dict[str, Any]) -> Reply:
         time.sleep(0.05 if number % 2 else 0.01)
         return answer(body["messages"][0]["content"].upper())
@@ -115,19 +52,19 @@ def test_answers_come_back_in_order_a_few_at_a_time(server: Server) -> None:
     }  # fmt: skip
 
 
-def test_cut_answer_says_so(server: Server) -> None:
+def test_cut_answer_says_so(server: ChatServer) -> None:
     server.behave = lambda number, body: answer("long", "length")
     assert ask(server)[0].finish == "length"
 
 
-def test_thinking_of_a_server_stands_apart_from_the_text(server: Server) -> None:
+def test_thinking_of_a_server_stands_apart_from_the_text(server: ChatServer) -> None:
     message = {"role": "assistant", "content": "No", "reasoning_content": "so"}
     body = json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode()
     server.behave = lambda number, _: (200, {}, body)
     assert (ask(server)[0].text, ask(server)[0].reasoning) == ("No", "so")
 
 
-def test_what_the_template_is_asked_for_goes_to_the_server_and_is_part_of_what_answers(server: Server) -> None:
+def test_what_the_template_is_asked_for_goes_to_the_server_and_is_part_of_what_answers(server: ChatServer) -> None:
     probes: list[dict[str, Any]] = []
 
     def able(body: dict[str, Any]) -> Reply:
@@ -143,7 +80,7 @@ def test_what_the_template_is_asked_for_goes_to_the_server_and_is_part_of_what_a
     assert OpenAIModel(asked).identity.template_settings == '{"enable_thinking": false}'
 
 
-def test_a_server_that_takes_no_template_settings_says_so_before_it_is_asked(server: Server) -> None:
+def test_a_server_that_takes_no_template_settings_says_so_before_it_is_asked(server: ChatServer) -> None:
     server.able = lambda body: (400, {}, b'{"error": "unknown field chat_template_kwargs"}')
     with pytest.raises(UserError, match="unknown field") as refused:
         ask(server, template_settings=(("enable_thinking", False),))
@@ -151,7 +88,7 @@ def test_a_server_that_takes_no_template_settings_says_so_before_it_is_asked(ser
     assert not server.bodies
 
 
-def test_busy_server_is_given_the_time_it_asks_for(server: Server) -> None:
+def test_busy_server_is_given_the_time_it_asks_for(server: ChatServer) -> None:
     server.behave = lambda number, body: (429, {"Retry-After": "0.3"}, b"slow down") if number == 1 else answer("ok")
     (done,) = ask(server)
     assert done.text == "ok"
@@ -159,20 +96,20 @@ def test_busy_server_is_given_the_time_it_asks_for(server: Server) -> None:
     assert done.seconds < 0.3  # waiting is not answering
 
 
-def test_retry_after_may_be_a_date(server: Server) -> None:
+def test_retry_after_may_be_a_date(server: ChatServer) -> None:
     past = {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}
     server.behave = lambda number, body: (503, past, b"") if number == 1 else answer("ok")
     assert ask(server)[0].text == "ok"
 
 
 @pytest.mark.parametrize("failure", [(500, {}, b"oops"), None, (200, {}, b"<html>"), (200, {}, b'{"choices": []}')])
-def test_passing_trouble_is_tried_again(server: Server, failure: Reply) -> None:
+def test_passing_trouble_is_tried_again(server: ChatServer, failure: Reply) -> None:
     server.behave = lambda number, body: failure if number < 3 else answer("ok")
     assert ask(server)[0] == Completion("ok", "stop", 7, 3, pytest.approx(0, abs=5))  # type: ignore[arg-type]
     assert len(server.bodies) == 3
 
 
-def test_lasting_trouble_is_an_error_not_an_answer(server: Server) -> None:
+def test_lasting_trouble_is_an_error_not_an_answer(server: ChatServer) -> None:
     crash = (500, {}, b"the model crashed")
     server.behave = lambda number, body: crash if "1" in str(body["messages"]) else answer("ok")
     fine, failed = ask(server, 2)
@@ -182,13 +119,13 @@ def test_lasting_trouble_is_an_error_not_an_answer(server: Server) -> None:
     assert len(server.bodies) == 1 + 5
 
 
-def test_refusal_is_not_tried_again(server: Server) -> None:
+def test_refusal_is_not_tried_again(server: ChatServer) -> None:
     server.behave = lambda number, body: (400, {}, b'{"error": "the question is too long"}')
     assert "the question is too long" in (ask(server)[0].error or "")
     assert len(server.bodies) == 1
 
 
-def test_a_server_that_refuses_the_first_question_is_asked_no_other(server: Server) -> None:
+def test_a_server_that_refuses_the_first_question_is_asked_no_other(server: ChatServer) -> None:
     server.able = lambda body: (404, {}, b'{"error": "no model tiny"}')
     with pytest.raises(UserError, match="no model tiny") as refused:
         ask(server, 30)
@@ -196,7 +133,7 @@ def test_a_server_that_refuses_the_first_question_is_asked_no_other(server: Serv
     assert not server.bodies
 
 
-def test_what_a_server_does_not_know_is_left_out(server: Server) -> None:
+def test_what_a_server_does_not_know_is_left_out(server: ChatServer) -> None:
     """As hosted reasoning models want it: another name for the limit, no temperature, no JSON mode."""
 
     def able(body: dict[str, Any]) -> Reply:
@@ -215,7 +152,7 @@ def test_what_a_server_does_not_know_is_left_out(server: Server) -> None:
     assert model.abilities == able
 
 
-def test_logprobs_count_when_they_come_and_not_when_they_are_merely_accepted(server: Server) -> None:
+def test_logprobs_count_when_they_come_and_not_when_they_are_merely_accepted(server: ChatServer) -> None:
     def able(body: dict[str, Any]) -> Reply:
         choice = {"message": {"content": "{}"}, "finish_reason": "stop", "logprobs": {"content": [{"logprob": -0.1}]}}
         return (200, {}, json.dumps({"choices": [choice]}).encode()) if body.get("logprobs") else answer("{}")
@@ -225,7 +162,7 @@ def test_logprobs_count_when_they_come_and_not_when_they_are_merely_accepted(ser
     assert OpenAIModel(ModelSpec(base="tiny", endpoint=server.url)).abilities.logprobs
 
 
-def test_slow_server_times_out(server: Server) -> None:
+def test_slow_server_times_out(server: ChatServer) -> None:
     def behave(number: int, body: dict[str, Any]) -> Reply:
         time.sleep(0.5 if number == 1 else 0)
         return answer("ok")
@@ -243,14 +180,14 @@ def test_nobody_there() -> None:
     assert "start the server" in alone.value.fix
 
 
-def test_a_budget_is_kept_and_what_is_missing_is_an_error(server: Server) -> None:
+def test_a_budget_is_kept_and_what_is_missing_is_an_error(server: ChatServer) -> None:
     answers = ask(server, 20, token_budget=50, concurrency=1)  # 10 tokens each
     assert [answer.error is None for answer in answers] == [True] * 5 + [False] * 15
     assert "raise `token_budget`" in (answers[-1].error or "")
     assert len(server.bodies) == 5
 
 
-def test_a_busy_server_is_left_alone_by_everybody_and_for_as_long_as_it_takes(server: Server) -> None:
+def test_a_busy_server_is_left_alone_by_everybody_and_for_as_long_as_it_takes(server: ChatServer) -> None:
     """More 429s than a failing request gets attempts, and no answer is lost."""
     opens = time.monotonic() + 1.0
 
@@ -263,9 +200,9 @@ def test_a_busy_server_is_left_alone_by_everybody_and_for_as_long_as_it_takes(se
     assert len(server.bodies) < 16 + 8 * 11  # one round of refusals for each tenth of a second, and not more
 
 
-def test_a_terrible_server_loses_nothing_and_little_time(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terrible_server_loses_nothing_and_little_time(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Slow answers, one dropped connection in ten, 429s, truncated JSON, a body cut short, and an hour of silence."""
-    monkeypatch.setattr(openai, "LEAST_S", 0.5)
+    monkeypatch.setattr(patience, "LEAST_S", 0.5)
     gone = threading.Event()
 
     def behave(number: int, body: dict[str, Any]) -> Reply:
@@ -291,7 +228,9 @@ def test_a_terrible_server_loses_nothing_and_little_time(server: Server, monkeyp
     assert seconds < 4 * (240 / 8 * 0.05)  # a machine under load is slow as well
 
 
-def test_an_interrupted_run_does_not_wait_for_a_silent_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_does_not_wait_for_a_silent_server(
+    server: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(openai, "GRACE_S", 0.2)
     gone = threading.Event()
 
@@ -314,7 +253,7 @@ def test_an_interrupted_run_does_not_wait_for_a_silent_server(server: Server, mo
 
 
 def test_key_comes_from_the_environment_and_stays_out_of_errors(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+    server: ChatServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(UserError, match="TINY_KEY is not set"):
         ask(server, api_key_env="TINY_KEY")
@@ -331,7 +270,7 @@ def test_key_comes_from_the_environment_and_stays_out_of_errors(
     assert "sk-secret" not in repr(model.identity)
 
 
-def test_finished_answers_are_handed_over_one_by_one(server: Server) -> None:
+def test_finished_answers_are_handed_over_one_by_one(server: ChatServer) -> None:
     model = OpenAIModel(ModelSpec(base="tiny", endpoint=server.url))
     seen: list[tuple[int, Completion]] = []
     prompts = [Prompt(str(i), "hi") for i in range(5)]
@@ -340,7 +279,7 @@ def test_finished_answers_are_handed_over_one_by_one(server: Server) -> None:
     assert dict(seen) == dict(enumerate(answers))
 
 
-def test_interrupted_run_does_not_sit_out_its_retries(server: Server) -> None:
+def test_interrupted_run_does_not_sit_out_its_retries(server: ChatServer) -> None:
     def behave(number: int, body: dict[str, Any]) -> Reply:
         return answer("ok") if "first" in str(body["messages"]) else (429, {"Retry-After": "30"}, b"")
 
@@ -360,6 +299,6 @@ def test_address_must_be_one() -> None:
         OpenAIModel(ModelSpec(base="tiny", endpoint="localhost:8000"))
 
 
-def test_no_probabilities(server: Server) -> None:
+def test_no_probabilities(server: ChatServer) -> None:
     with pytest.raises(UserError, match="no probabilities"):
         OpenAIModel(ModelSpec(base="tiny", endpoint=server.url)).loglikelihood([("a", "b")])

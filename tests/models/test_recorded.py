@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -143,6 +144,29 @@ def test_an_openai_batch_output_is_read_by_its_custom_ids(tmp_path: Path) -> Non
     assert (answers["a"].text, answers["a"].tokens_in, answers["a"].tokens_out) == ("No", 41, 3)
     assert [answers[i].finish for i in "ad"] == ["stop", "length"]
     assert [answers[i].error for i in "bc"] == ["rate_limit_exceeded: Rate limit", "batch_expired: Late."]
+
+
+@pytest.mark.parametrize(
+    ("response", "why"),
+    [
+        ({"body": {"choices": [{"message": {"content": None}}]}}, "its content is null"),
+        ({"body": {"choices": [{"message": {"content": ""}, "finish_reason": "content_filter"}]}}, "withheld"),
+        ({"body": {"choices": [{"message": {"content": "a"}}], "usage": {"prompt_tokens": 2**31}}}, "2147483648"),
+        ({"status_code": 502, "body": None}, "HTTP 502"),
+        ({"status_code": 502, "body": "<html>"}, "HTTP 502"),
+    ],
+)
+def test_what_a_batch_did_not_answer_is_an_error_row(tmp_path: Path, response: dict[str, Any], why: str) -> None:
+    (answer,) = read_answers(write(tmp_path, {"custom_id": "a", "response": response})).values()
+    assert (answer.text, answer.finish) == ("", "error")
+    assert why in (answer.error or "")
+
+
+@pytest.mark.parametrize("response", ["text", [1], {"body": "text"}, {"body": [1]}])
+def test_a_batch_of_another_shape_is_refused_with_its_line(tmp_path: Path, response: Any) -> None:
+    with pytest.raises(UserError, match="1 bad row") as told:
+        read_answers(write(tmp_path, {"custom_id": "a", "response": response}))
+    assert ":1: " in told.value.what
 
 
 def test_an_anthropic_batch_output_is_read_by_its_custom_ids(tmp_path: Path) -> None:

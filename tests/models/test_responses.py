@@ -76,3 +76,92 @@ def test_a_message_that_only_thought_needs_no_content() -> None:
 def test_what_is_no_answer_is_refused(answer: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="no chat completion"):
         read_response(answer)
+
+
+@pytest.mark.parametrize(
+    ("message", "finish", "said"),
+    [
+        ({"content": ""}, "stop", ""),  # a model may say nothing
+        ({"content": []}, "end_turn", ""),
+        ({"content": "a"}, None, "a"),
+        ({"content": ["a", {"type": "text", "text": "b"}, {"type": "output_text", "text": "c"}]}, "stop", "abc"),
+        ({"content": [{"text": "a"}]}, "stop", "a"),
+        ({"content": None, "refusal": "I cannot help with that."}, "stop", "I cannot help with that."),
+        ({"content": [{"type": "refusal", "refusal": "No."}]}, "stop", "No."),
+        ({"content": "I will look.", "tool_calls": [{"id": "1"}]}, "tool_calls", "I will look."),
+        ({"content": "a\ud800b"}, "stop", "a?b"),  # as it can be stored
+        ({"content": "a", "refusal": None, "reasoning": None}, "stop", "a"),
+    ],
+)
+def test_what_a_message_says_is_its_answer(message: dict[str, Any], finish: str | None, said: str) -> None:
+    read = read_response({"choices": [{"message": message, "finish_reason": finish}]})
+    assert (read.text, read.error) == (said, None)
+
+
+@pytest.mark.parametrize(
+    ("message", "finish", "why"),
+    [
+        ({"content": None}, "stop", "its content is null"),
+        ({"content": "half an ans"}, "content_filter", "withheld"),
+        ({"content": ""}, "SAFETY", "withheld"),
+        ({"content": "half an ans"}, "abort", "broke the answer off"),
+        ({"content": None, "reasoning_content": "so"}, "stop", "thinking alone"),
+        ({"content": " ", "reasoning": "so"}, "stop", "thinking alone"),
+        ({"content": [{"type": "thinking", "thinking": "so"}]}, "end_turn", "thinking alone"),
+        ({"tool_calls": [{"id": "1"}]}, "tool_calls", "a tool was called"),
+        ({"content": [{"type": "tool_use", "input": {}}]}, "tool_use", "a tool was called"),
+        ({"content": [{"type": "image_url"}, {"type": "audio"}]}, "stop", "no text in it, only audio, image_url"),
+        ({"content": [7]}, "stop", "no text in it, only a number"),
+        ({"content": {"text": "a"}}, "stop", "its content is an object"),
+        ({"content": [{"type": "text", "text": 7}]}, "stop", "a part of its content has a number, expected text"),
+        ({"content": "a", "reasoning": {"text": "so"}}, "stop", "its reasoning is an object"),
+    ],
+)
+def test_what_a_server_did_not_answer_is_an_error(message: dict[str, Any], finish: str, why: str) -> None:
+    read = read_response({"choices": [{"message": message, "finish_reason": finish}], "usage": {"prompt_tokens": 5}})
+    assert (read.text, read.finish, read.tokens_in) == ("", "error", 5)
+    assert why in (read.error or "")
+
+
+@pytest.mark.parametrize(
+    ("content", "usage", "cut"),
+    [
+        (None, {}, True),
+        ("", {"completion_tokens_details": {"reasoning_tokens": 64}}, True),
+        ("", {"completion_tokens_details": {"reasoning_tokens": 0}}, False),  # 64 blanks are an answer, a bad one
+    ],
+)
+def test_thinking_that_is_not_shown_and_took_all_tokens_was_cut(content: str | None, usage: Any, cut: bool) -> None:
+    response = {"choices": [{"message": {"content": content}, "finish_reason": "length"}], "usage": usage}
+    (read,) = take_off([read_response(response)], [""])
+    assert (read.text, read.finish, read.error) == ("", "length", None)
+    assert read.thinking == ("cut" if cut else "none")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "counted"),
+    [("2147483647", 2147483647), ("12.0", 12), ("null", 0), ("2147483648", None), ("-1", None), ("1.5", None),
+     ("true", None), ("NaN", None), ("Infinity", None), ("-Infinity", None), ('"12"', None), ("[1]", None),
+     ("1" + "0" * 400, None)],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["prompt_tokens", "output_tokens", "total_tokens"])
+def test_a_count_of_tokens_is_one_or_the_reply_is_an_error(name: str, tokens: str, counted: int | None) -> None:
+    usage = json.loads(f'{{"{name}": {tokens}}}')
+    read = read_response({"choices": [{"message": {"content": "a"}}], "usage": usage})
+    if counted is None:
+        assert f"its usage.{name} is " in (read.error or "")
+    else:
+        assert read.tokens_in + read.tokens_out == counted
+
+
+@pytest.mark.parametrize("reply", [None, 7, "text", [], [{}], {"choices": {}}, {"choices": [None]}, {"choices": [7]}])
+def test_what_is_no_object_of_a_completion_is_refused(reply: object) -> None:
+    with pytest.raises(ValueError, match="no chat completion"):
+        read_response(reply)
+
+
+def test_thinking_nested_without_end_is_not_followed() -> None:
+    part: Any = "so"
+    for _ in range(400):
+        part = [{"type": "thinking", "thinking": part}]
+    assert "thinking alone" in (read_response({"choices": [{"message": {"content": part}}]}).error or "")

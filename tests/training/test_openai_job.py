@@ -16,6 +16,7 @@ from fine_tuning_api import Api, serving
 from workspaces import run, select, verdict, write_jsonl
 
 from harness.cli.main import main
+from harness.cli.signals import ending_kindly
 from harness.config.training import TrainingSection
 from harness.training import TrainingData, TrainingResult, TrainRow
 from harness.training.elsewhere import openai_job
@@ -52,19 +53,22 @@ def test_a_job_is_started_waited_for_and_paid(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_cancels_the_job(tmp_path: Path) -> None:
-    with serving(Api(polls=10_000)) as api:
+@pytest.mark.parametrize(("kind", "cancelled"), [(signal.SIGINT, ["job-1"]), (signal.SIGTERM, [])])
+def test_ctrl_c_cancels_the_job_and_the_end_of_the_machine_does_not(
+    kind: signal.Signals, cancelled: list[str], tmp_path: Path
+) -> None:
+    with serving(Api(polls=10_000)) as api, ending_kindly():
 
         def interrupt() -> None:
             while not api.jobs:
                 time.sleep(0.01)
             time.sleep(0.2)
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), kind)
 
         threading.Thread(target=interrupt).start()
         with pytest.raises(KeyboardInterrupt):
             train(api, tmp_path / "out")
-    assert api.cancelled == ["job-1"]
+    assert api.cancelled == cancelled
     assert not (tmp_path / "out").exists()
 
 
@@ -91,7 +95,7 @@ def test_a_refusal_is_told_without_the_key(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_rows_do_not_follow_a_redirect(tmp_path: Path) -> None:
-    with serving(Api()) as api, pytest.raises(UserError, match=r"sends elsewhere, to http://elsewhere\.example/"):
+    with serving(Api()) as api, pytest.raises(UserError, match=r"redirects to 'http://elsewhere\.example/"):
         train(api, tmp_path / "out", model="moved")
 
 

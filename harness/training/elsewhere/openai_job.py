@@ -1,14 +1,14 @@
 """Training by a fine-tuning API of OpenAI's protocol: upload the rows, start a job, wait, and take the model it names.
 
 The job is written down as soon as it exists, so that an interrupted wait goes on with the same job and nothing is paid
-twice; Ctrl-C cancels it. Paths and fields are those of https://platform.openai.com/docs/api-reference/fine-tuning, with
-`hyperparameters` at the top level, where other servers of the protocol look for them too.
+twice; Ctrl-C cancels it, and no other signal does. Paths and fields are those of
+https://platform.openai.com/docs/api-reference/fine-tuning, with `hyperparameters` at the top level, where other servers
+of the protocol look for them too.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -18,16 +18,17 @@ from typing import Any
 
 import requests
 
+from harness.models.exchange import Elsewhere, Exchange, TooLate, TooLong, read_key, root_of
 from harness.observe.progress import say
 from harness.observe.secrets import hider
 from harness.training.elsewhere.command import write_rows
 from harness.training.loop.checkpoints import write_durably
 from harness.training.types import OnLog, TrainingData, TrainingResult
-from suites.errors import UserError
+from suites.errors import Terminated, UserError
 from suites.model import ModelSpec
 
 JOB = "job.json"
-TIMEOUT_S = 60.0
+TIMEOUT_S, UPLOAD_S = 60.0, 3600.0
 PATIENCE = 20
 """Polls in a row that may fail before the wait is given up; the job goes on, and so does the same command."""
 
@@ -60,6 +61,8 @@ def run(
         known = _start(api, job, data, seed, partial)
     try:
         outcome = _wait(api, job, known, on_log)
+    except Terminated:  # nobody asked for that: the job goes on, and so does the same command
+        raise
     except KeyboardInterrupt:
         _cancel(api, known)
         (partial / JOB).unlink()
@@ -155,37 +158,31 @@ class _Api:
 
     def __init__(self, job: Job) -> None:
         self.url = job.endpoint.rstrip("/")
-        self._http = requests.Session()
-        key = os.environ.get(job.api_key_env, "") if job.api_key_env else ""
-        if job.api_key_env and not key:
-            where = "training: openai_job: api_key_env"
-            what = f"the environment variable {job.api_key_env} is not set"
-            raise UserError(what, where, f"export {job.api_key_env}=...")
-        if key:
-            self._http.headers["Authorization"] = f"Bearer {key}"
         self._hide = hider([job.api_key_env])
+        self._exchange = Exchange(read_key(job.api_key_env, "training: openai_job: api_key_env"))
 
     def upload(self, file: Path) -> str:
         """The id the API gives to a file of rows."""
-        with file.open("rb") as stream:
-            uploaded = self.ask("POST", "/files", data={"purpose": "fine-tune"}, files={"file": (file.name, stream)})
+        content = {"file": (file.name, file.read_bytes())}
+        uploaded = self.ask("POST", "/files", UPLOAD_S, data={"purpose": "fine-tune"}, files=content)
         return str(uploaded["id"])
 
-    def ask(self, method: str, path: str, **body: Any) -> dict[str, Any]:
+    def ask(self, method: str, path: str, timeout_s: float = TIMEOUT_S, **body: Any) -> dict[str, Any]:
         """The JSON object the API answers. Raises _Unreachable for passing trouble, UserError for a refusal."""
+        url = f"{self.url}{path}"
         try:
-            response = self._http.request(method, f"{self.url}{path}", timeout=TIMEOUT_S, allow_redirects=False, **body)
-            if response.is_redirect:  # to follow it would hand the training rows to whoever it names
-                what = f"the API sends elsewhere, to {response.headers['location'][:200]}"
-                raise UserError(what, f"{self.url}{path}", "name that address as `endpoint` if it is the right one")
-            if response.status_code in (408, 409, 429) or response.status_code >= 500:
-                raise _Unreachable(f"HTTP {response.status_code}")
-            if not response.ok:
-                reason = self._hide(response.text)[:300]
-                raise UserError(f"the API refused: HTTP {response.status_code}: {reason}", f"{self.url}{path}", "")
-            answer = response.json()
-        except (requests.RequestException, ValueError) as error:
-            raise _Unreachable(f"{type(error).__name__}: {error}") from None
+            reply = self._exchange.ask(method, url, timeout_s, **body)
+            if reply.status in (408, 409, 429) or reply.status >= 500:
+                raise _Unreachable(f"HTTP {reply.status}")
+            if not 200 <= reply.status < 300:
+                said = self._hide(reply.body[:2000].decode("utf-8", "replace"))[:300]
+                raise UserError(f"the API refused: HTTP {reply.status}: {said}", url, "")
+            answer = json.loads(reply.body)
+        except Elsewhere as error:
+            fix = "name that address as `endpoint` if it is the right one"
+            raise UserError(f"the API leads elsewhere: {error}", url, fix) from None
+        except (requests.RequestException, TooLong, TooLate, ValueError, RecursionError) as error:
+            raise _Unreachable(root_of(error)) from None
         if not isinstance(answer, dict):
             raise _Unreachable("the answer is no JSON object")
         return answer
