@@ -212,10 +212,16 @@ LIMITS = {
 }  # fmt: skip
 
 
+def limit(value: object) -> str:
+    """A limit, large numbers in thousands."""
+    whole = isinstance(value, int | float) and abs(value) >= 10_000 and float(value).is_integer()
+    return f"{int(value):,}" if whole else cell(value)
+
+
 def limits(field: Json) -> str:
     """The limits of a setting, those of its parts too."""
     nested = [*field.get("anyOf", []), *([field["items"]] if isinstance(field.get("items"), dict) else [])]
-    own = [text.format(cell(field[name])) for name, text in LIMITS.items() if name in field]
+    own = [text.format(limit(field[name])) for name, text in LIMITS.items() if name in field]
     return ", ".join(dict.fromkeys([*own, *filter(None, map(limits, nested))]))
 
 

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from suites.data.examples import read_examples
 from suites.errors import UserError
 from suites.metric_names import MEANT, OURS
 from suites.metrics import table
 from suites.model import Generation
+from suites.text import yaml_text
 from suites.types import MARGIN, Json, Suite
 
 BUILTIN = Path(__file__).with_name("builtin")
@@ -71,8 +70,8 @@ def _is_metric(name: str) -> bool:
 
 def _suite_settings(path: Path) -> Json:
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        settings = yaml_text.load(path).content
+    except OSError as error:
         raise UserError(f"cannot read the suite: {error}", str(path)) from None
     if not isinstance(settings, dict) or not {"name", "metrics"} <= settings.keys():
         raise UserError("a suite needs a name and metrics", str(path), "see the suite.yaml of a built-in suite")

@@ -21,11 +21,11 @@ class Section(Described):
     """A part of the experiment file. `shorthand` names the field that a bare string or number stands for.
 
     Fields named in `later` came after the first version: they are put on record only where they are not their defaults,
-    so that a new setting gives no experiment another id. A docstring below a field describes it in the JSON Schema, for
-    editors, and in the reference.
+    so that a new setting gives no experiment another id. `true` is no number, and what stands in quotes is none either.
+    A docstring below a field describes it in the JSON Schema, for editors, and in the reference.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
     shorthand: ClassVar[str | None] = None
     later: ClassVar[tuple[str, ...]] = ()
 

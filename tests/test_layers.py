@@ -22,7 +22,8 @@ LINE = (
 )  # fmt: skip
 # Inside suites a line of its own; the nouns come first.
 SUITES = (
-    "suites.errors", "suites.writing", "suites.normalise", "suites.model", "suites.reasoning", "suites.types",
+    "suites.errors", "suites.text", "suites.writing", "suites.normalise", "suites.model", "suites.reasoning",
+    "suites.types",
     "suites.similarity", "suites.metrics", "suites.data", "suites.catalog", "suites.judges", "suites.checks",
     "suites.benchmarks",
 )  # fmt: skip

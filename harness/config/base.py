@@ -60,7 +60,9 @@ _GAIN = {"anyOf": [{"type": "number", "minimum": 0, "exclusiveMaximum": 1}, _SHA
 _MARGIN = {"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": MOST_LOST}, _SHARE]}
 Gain = Annotated[float | str, PlainValidator(_gain), WithJsonSchema(_GAIN)]
 Margin = Annotated[float | str, PlainValidator(_margin), WithJsonSchema(_MARGIN)]
-Confidence = Annotated[float, Field(lt=1, json_schema_extra={"minimum": LEAST_CONFIDENCE}), AfterValidator(_confidence)]
+Confidence = Annotated[
+    float, Field(le=0.999999, json_schema_extra={"minimum": LEAST_CONFIDENCE}), AfterValidator(_confidence)
+]
 Unscored = Annotated[float, Field(ge=0, json_schema_extra={"maximum": MOST_UNSCORED}), AfterValidator(_unscored)]
 
 

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from baselines.prompters.table import PROMPTERS
-from harness.config.base import read_margin
-from harness.config.exam import Baseline
-from harness.config.policy import LIST_CURRENCY
+from harness.config import marking
+from harness.config.problems import Problem, Rule, asked_now, unknown
 from harness.config.schema import ExperimentConfig
 from harness.config.training import RepeatConfig, SweepRange, TrainingSection
 from harness.config.yaml_lines import Location
 from suites.checks.content import has_secret
 from suites.checks.table import FIXABLE
-from suites.metric_names import MEANT
 from suites.metrics import table
-from suites.metrics.table import CORPUS
-
-Problem = tuple[Location, str]
-Rule = Callable[[ExperimentConfig], Iterator[Problem]]
 
 
 def contradictions(config: ExperimentConfig) -> list[Problem]:
     """Every problem that a rule has with an experiment, by the setting it is about."""
     return list(dict.fromkeys(problem for rule in RULES for problem in rule(config)))
-
-
-def unknown(what: str, name: object, known: Sequence[str]) -> str:
-    """What to say of a name that is not among the known ones."""
-    near = difflib.get_close_matches(str(name), known, n=1)
-    return f"unknown {what}; did you mean `{near[0]}`?" if near else f"unknown {what}; use one of {', '.join(known)}"
 
 
 # --- what is compared ------------------------------------------------------------------------------------------------
@@ -46,7 +33,7 @@ def one_candidate(config: ExperimentConfig) -> Iterator[Problem]:
 def a_model_to_ask(config: ExperimentConfig) -> Iterator[Problem]:
     """Prompts, trainings and folders of weights need a base model."""
     candidate = config.candidate
-    if config.model is None and (_live(config) or config.training or (candidate and candidate.path)):
+    if config.model is None and (asked_now(config) or config.training or (candidate and candidate.path)):
         sentence = "`model` is required unless baselines and candidate are all recorded or endpoints"
         if candidate and candidate.recorded and "baselines" not in config.model_fields_set:
             sentence += "; the prompt's own answers are named by `baselines: [{recorded: FILE}]`"
@@ -177,7 +164,7 @@ def measured_on_validation(config: ExperimentConfig) -> Iterator[Problem]:
 
 def rows_to_train_on(config: ExperimentConfig) -> Iterator[Problem]:
     """Trainings, prompts that show rows, and splits take a training file."""
-    shows_rows = any(PROMPTERS[baseline.prompter].shows_rows for baseline in _live(config) if baseline.prompter)
+    shows_rows = any(PROMPTERS[baseline.prompter].shows_rows for baseline in asked_now(config) if baseline.prompter)
     if not config.data.train and (config.training or config.data.split or shows_rows):
         yield ("data",), "`data.train` is required for training, few-shot prompts and splits"
 
@@ -277,100 +264,6 @@ def folds_and_early_looks(config: ExperimentConfig) -> Iterator[Problem]:
         yield ("policy", "stop_early"), sentence
 
 
-# --- how it is marked ------------------------------------------------------------------------------------------------
-
-
-def known_metrics(config: ExperimentConfig) -> Iterator[Problem]:
-    """Every metric is one of the table, and marks of recorded answers are for recorded answers."""
-    task, candidate = config.task, config.candidate
-    all_recorded = not _live(config) and candidate is not None and candidate.recorded is not None
-    named: list[tuple[Location, str]] = [(("task", "metrics", i), name) for i, name in enumerate(task.metrics)]
-    named += [(("task", "primary"), task.primary)] if task.primary else []
-    for location, name in named:
-        if table.find(name) is None:
-            meant = f"unknown metric; {MEANT[name]}" if name in MEANT else unknown("metric", name, list(table.METRICS))
-            yield location, f"`{name}`: {meant}"
-        elif name.startswith("recorded:") and not all_recorded:
-            yield location, f"`{name}` is a mark of recorded answers; a model that is asked now has none"
-
-
-def metrics_listed_once(config: ExperimentConfig) -> Iterator[Problem]:
-    """A metric has one rule, so it is listed once."""
-    metrics = config.task.metrics
-    for position, name in enumerate(metrics):
-        if name in metrics[:position]:
-            yield ("task", "metrics", position), f"`task.metrics` lists `{name}` twice; leave one out"
-
-
-def a_schema_to_mark_with(config: ExperimentConfig) -> Iterator[Problem]:
-    """A metric that takes a JSON Schema is given one."""
-    if "json_schema" in config.task.ordered_metrics and not config.task.schema_file:
-        yield ("task", "metrics"), "the metric json_schema needs `task.schema`, a JSON Schema file"
-
-
-def marks_to_stop_early_by(config: ExperimentConfig) -> Iterator[Problem]:
-    """Early looks are at a mean of marks, and at a difference."""
-    whole = config.task.ordered_metrics[0] in CORPUS
-    if config.policy.stop_early and (whole or read_margin(config.policy.min_gain)[1]):
-        sentence = "`policy.stop_early` needs a first metric that marks single answers, and `min_gain` as a difference"
-        yield ("policy", "stop_early"), sentence
-
-
-def suites_to_judge_together(config: ExperimentConfig) -> Iterator[Problem]:
-    """A mean is of suites that have a say, whose losses are differences of scores."""
-    if config.policy.regression.together is None:
-        return
-    entries = config.regression or []
-    if config.regression is not None and all(entry.tier == "advisory" for entry in entries):
-        sentence = "`policy.regression.together` needs a regression suite that is not advisory"
-        yield ("policy", "regression"), sentence
-    for position, entry in enumerate(entries):
-        if entry.margin is not None and read_margin(entry.margin)[1] and entry.tier != "advisory":
-            sentence = (
-                "`policy.regression.together` takes differences of scores; give this `margin` as one, such as 0.03"
-            )
-            yield ("regression", position), sentence
-
-
-def a_part_to_sharpen(config: ExperimentConfig) -> Iterator[Problem]:
-    """A whole exam is told no more of by the marks of one side."""
-    if config.policy.control_variate and not config.policy.stop_early:
-        yield ("policy", "control_variate"), "`policy.control_variate` needs `policy.stop_early`"
-
-
-# --- what it costs ---------------------------------------------------------------------------------------------------
-
-
-def a_price_for_max_cost(config: ExperimentConfig) -> Iterator[Problem]:
-    """A budget needs a price."""
-    if config.policy.max_cost is not None and config.costs.candidate is None:
-        yield ("policy", "max_cost"), "`policy.max_cost` needs the price of the candidate, `costs.candidate`"
-
-
-def a_training_to_pay_for(config: ExperimentConfig) -> Iterator[Problem]:
-    """A price per hour is of a training whose hours are measured."""
-    price = config.costs.training
-    if price and price.per_hour is not None and config.training is None:
-        sentence = "`costs.training.per_hour` needs a training whose seconds are measured here; give the amount"
-        yield ("costs", "training"), sentence
-
-
-def points_of_value(config: ExperimentConfig) -> Iterator[Problem]:
-    """A gain as a share of the prompt's score is none in points."""
-    if config.costs.value_per_point is not None and read_margin(config.policy.min_gain)[1]:
-        sentence = "`costs.value_per_point` needs `policy.min_gain` as a difference, such as 0.02"
-        yield ("costs", "value_per_point"), sentence
-
-
-def one_currency(config: ExperimentConfig) -> Iterator[Problem]:
-    """Prices of the list are in its own currency."""
-    for side in ("baseline", "candidate"):
-        price, currency = getattr(config.costs, side), config.costs.currency
-        if price and price.name and currency != LIST_CURRENCY:
-            sentence = f"`costs.{side}` is on the price list in {LIST_CURRENCY}; give the numbers in {currency}"
-            yield ("costs", side), sentence
-
-
 RULES: list[Rule] = [
     one_candidate,
     a_model_to_ask,
@@ -395,16 +288,7 @@ RULES: list[Rule] = [
     folds_and_repeats,
     folds_train,
     folds_and_early_looks,
-    known_metrics,
-    metrics_listed_once,
-    a_schema_to_mark_with,
-    marks_to_stop_early_by,
-    a_part_to_sharpen,
-    suites_to_judge_together,
-    a_price_for_max_cost,
-    a_training_to_pay_for,
-    points_of_value,
-    one_currency,
+    *marking.RULES,
 ]
 
 
@@ -414,11 +298,6 @@ def _texts(value: object, where: Location = ()) -> Iterator[tuple[Location, str]
         yield where, value
     for key, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
         yield from _texts(part, (*where, key))
-
-
-def _live(config: ExperimentConfig) -> list[Baseline]:
-    """The baselines that are asked now."""
-    return [baseline for baseline in config.baselines if not baseline.recorded]
 
 
 def _folds(config: ExperimentConfig) -> bool:

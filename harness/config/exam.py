@@ -39,7 +39,7 @@ class Endpoint(Section):
     """Environment variable that holds the server's key. Left out: none is sent."""
     concurrency: Annotated[int, Field(ge=1, le=1024)] = 8
     """Requests to the server at once."""
-    timeout_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120
+    timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] = 120
     """Seconds that one request may take, to the last byte of its reply, before it is asked again."""
     token_budget: Annotated[int, Field(ge=1)] | None = None
     """Tokens, in and out, that one command may spend there; what is then missing can be asked later. Left out: no
@@ -161,7 +161,7 @@ class TaskConfig(Section):
     """JSON Schema file for the metric `json_schema`."""
     slices: list[str] = []
     """Columns that divide the exam, such as `language`; no value of one may get worse (`policy.slices`)."""
-    max_new_tokens: Annotated[int, Field(ge=1)] = 64
+    max_new_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 64
     """Tokens that an answer may have, on both sides (`policy.max_truncated`)."""
 
     @property
@@ -309,5 +309,5 @@ class JudgeConfig(Section):
     """What it is asked: a built-in rubric, or a text file with `{{ input }}`, `{{ first }}` and `{{ second }}`."""
     calibration: FilePath | None = None
     """File of labelled pairs, rows of `id`, `input`, `first`, `second` and `label`. Left out: the judge is advisory."""
-    max_new_tokens: Annotated[int, Field(ge=1)] = 256
+    max_new_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 256
     """Tokens that one of its verdicts may have."""

@@ -57,8 +57,20 @@ class JudgeRule(Section):
     """Share of the labelled pairs it must agree with, as the lower end of an interval; else it is advisory."""
 
 
+FINISHED = "answers that end"
+"""What an answer is marked by in every task: whether it ends before the limit of new tokens."""
+
+
 def _by_our_names(rules: object) -> object:
-    return {ours(name): rule for name, rule in rules.items()} if isinstance(rules, dict) else rules
+    """Rules by what we call their metrics. Raises ValueError for two rules of one metric."""
+    if not isinstance(rules, dict):
+        return rules
+    named = {ours(name): rule for name, rule in rules.items()}
+    if len(named) < len(rules):
+        twice = next(name for name in named if sum(ours(other) == name for other in rules) > 1)
+        both = " and ".join(f"`{name}`" for name in rules if ours(name) == twice)
+        raise ValueError(f"has two rules of one metric: {both}; keep one")
+    return named
 
 
 class Policy(Section):
@@ -79,9 +91,9 @@ class Policy(Section):
     """Rule for the judge's preference."""
     regression: RegressionRule = RegressionRule()
     """Rule for the regression suites together; each has its own where it is listed."""
-    max_seconds: Annotated[float, Field(gt=0)] | None = None
+    max_seconds: Annotated[float, Field(gt=0, le=1e6)] | None = None
     """Latency the candidate may have: seconds within which 19 of 20 answers come. Left out: any."""
-    max_cost: Annotated[float, Field(gt=0)] | None = None
+    max_cost: Annotated[float, Field(gt=0, le=1e12)] | None = None
     """What 1,000 requests to the candidate may cost, in the currency of `costs`; needs `costs.candidate`. Left out:
     anything."""
     max_unscored: Unscored = 0.02
@@ -90,7 +102,7 @@ class Policy(Section):
     max_truncated: Share = 0.1
     """Share of the best prompt's answers that may be cut at `task.max_new_tokens`; above it the verdict is
     `invalid`."""
-    max_looks: Annotated[int, Field(ge=1)] = 10
+    max_looks: Annotated[int, Field(ge=1, le=1000)] = 10
     """How often the same questions may be looked at, each time at a stricter level: a look is one candidate with marks
     on them. From the next one on the verdict is `invalid`."""
     suspicious_gain: Annotated[float, Field(gt=0, le=1)] = 0.5
@@ -109,7 +121,8 @@ class Policy(Section):
     it then stops a little earlier."""
 
 
-Amount = Annotated[float, Field(ge=0)]
+Amount = Annotated[float, Field(ge=0, le=1e12)]
+"""Money, in a currency of which a bread may cost a million."""
 
 
 class PriceConfig(Section):
@@ -167,11 +180,11 @@ class CostsConfig(Section):
     """What the candidate's answers are paid by."""
     training: TrainingPriceConfig | None = None
     """What the training costs, each time."""
-    retrain_months: Annotated[float, Field(gt=0)] = 6
+    retrain_months: Annotated[float, Field(ge=0.01, le=1200)] = 6
     """Months after which the training is paid again."""
     hosting_per_month: Amount = 0.0
     """What the candidate takes a month beyond the prompt, hours in which its machine waits among it."""
-    requests_per_month: Annotated[int, Field(ge=1)] | None = None
+    requests_per_month: Annotated[int, Field(ge=1, le=1_000_000_000_000)] | None = None
     """Requests expected a month, to say what each side then costs. Left out: only from how many on the fine-tune
     pays."""
     value_per_point: Amount | None = None

@@ -32,18 +32,18 @@ class Recipe(Section):
 
     method: MethodName = "lora"
     """How new weights are made."""
-    epochs: Annotated[float, Field(gt=0)] = 3.0
+    epochs: Annotated[float, Field(gt=0, le=1e6)] = 3.0
     """Times that the training rows are gone through."""
-    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    learning_rate: Annotated[float, Field(gt=0, le=1e3)] | None = None
     """Peak of the learning rate, after the warm-up. Left out: the method's usual one, 2e-4 for `lora`, 2e-5 for
     `full`."""
-    batch_size: Annotated[int, Field(ge=1)] = 16
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 16
     """Rows of one pass; with `rloo` and `grpo` answers, a multiple of `completions`."""
-    gradient_accumulation: Annotated[int, Field(ge=1)] = 1
+    gradient_accumulation: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """Passes that make one step."""
-    rank: Annotated[int, Field(ge=1)] = 16
+    rank: Annotated[int, Field(ge=1, le=100_000)] = 16
     """Rank of the low-rank change, where the method trains one."""
-    alpha: Annotated[int, Field(ge=1)] = 32
+    alpha: Annotated[int, Field(ge=1, le=1_000_000)] = 32
     """Scale of the low-rank change: it counts `alpha / rank` times, with `rslora` `alpha / sqrt(rank)` times."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the adapter's inputs dropped while it is trained."""
@@ -51,32 +51,32 @@ class Recipe(Section):
     """Another adapter than plain LoRA in its place. Left out: plain LoRA."""
     target_modules: str | list[str] = "all-linear"
     """Layers that get the low-rank change, by name or pattern; `all-linear` is every linear one but the output."""
-    virtual_tokens: Annotated[int, Field(ge=1)] = 20
+    virtual_tokens: Annotated[int, Field(ge=1, le=100_000)] = 20
     """Tokens learned before the input, with `prompt_tuning` and `prefix_tuning`."""
-    max_length: Annotated[int, Field(ge=8)] = 1024
+    max_length: Annotated[int, Field(ge=8, le=100_000_000)] = 1024
     """Tokens that a training row may have; a longer one stops the experiment and is never cut."""
     packing: bool = False
     """Lay the rows of a batch end to end instead of padding them, with `lora`, `qlora`, `full` and `ia3`."""
     warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Share of the steps over which the learning rate rises from 0."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0, le=1e6)] = 0.0
     """Pull of the weights to 0 at each step, as AdamW has it."""
     replay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the training set that is drawn from `data.general`, against forgetting; supervised methods only."""
-    ewc: Annotated[float, Field(ge=0)] = 0.0
+    ewc: Annotated[float, Field(ge=0, le=1e30)] = 0.0
     """Strength of elastic weight consolidation on `data.general`, against forgetting; `lora` and `full` only. Fisher
     information is small, so useful strengths are large, such as 1.0e+5."""
-    beta: Annotated[float, Field(ge=0)] | None = None
+    beta: Annotated[float, Field(ge=0, le=1e6)] | None = None
     """How strongly preferences and rewards are held to where they start. Left out: the method's usual one, 0.1 for
     `dpo` and `kto`, 0.05 for `rloo`, 0 for `grpo`."""
     reward: Annotated[str, BeforeValidator(ours), Field(json_schema_extra=_list_rewards)] | None = None
     """What `rloo` and `grpo` reward: a metric, or `model`, the reward model of an earlier stage. Left out: the task's
     own metric."""
-    completions: Annotated[int, Field(ge=2)] = 8
+    completions: Annotated[int, Field(ge=2, le=100_000)] = 8
     """Answers drawn for each prompt by `rloo` and `grpo`."""
-    evaluate_every: Annotated[int, Field(ge=1)] | None = None
+    evaluate_every: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     """Steps between two evaluations. Left out: one after each epoch, or five in a training of more epochs than that."""
-    patience: Annotated[int, Field(ge=1)] = 2
+    patience: Annotated[int, Field(ge=1, le=1_000_000_000)] = 2
     """Evaluations in a row that may look like overfitting before the training is stopped."""
 
     @property

@@ -52,7 +52,7 @@ class ExperimentConfig(Section):
     """What must hold to deploy."""
     costs: CostsConfig = CostsConfig()
     """Prices, for costs, break-even and `policy.max_cost`. Left out: nothing is priced."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, le=2_000_000_000)] = 0
     """Seed of everything drawn at random: splits, shots, training, repeats of the statistics."""
 
     @model_validator(mode="before")

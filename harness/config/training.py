@@ -31,11 +31,11 @@ class OpenAIJobConfig(Section):
     """Environment variable that holds the API's key. Left out: none is sent."""
     hyperparameters: dict[str, int | float | str] = {}
     """Sent with the job as they are. Left out: the API's own."""
-    poll_seconds: Annotated[float, Field(gt=0)] = 15
+    poll_seconds: Annotated[float, Field(gt=0, le=86_400)] = 15
     """Seconds between two questions after the job's state."""
-    timeout_hours: Annotated[float, Field(gt=0)] = 24
+    timeout_hours: Annotated[float, Field(gt=0, le=100_000)] = 24
     """Hours to wait for the job; it goes on there, and the same command waits again."""
-    price_per_million: Annotated[float, Field(ge=0)] | None = None
+    price_per_million: Annotated[float, Field(ge=0, le=1e12)] | None = None
     """What a million trained tokens cost there, in the currency of `costs`. Left out: unknown."""
 
 
@@ -49,7 +49,7 @@ class ElsewhereConfig(Section):
     """Shape of the rows that the `command` is given."""
     output: Literal["adapter", "model"] = "adapter"
     """What the `command` leaves in `{out}`."""
-    timeout_hours: Annotated[float, Field(gt=0)] = 24
+    timeout_hours: Annotated[float, Field(gt=0, le=100_000)] = 24
     """Hours after which the `command` is ended."""
     openai_job: OpenAIJobConfig | None = None
     """A fine-tuning API that trains, in place of a `command`."""
@@ -66,7 +66,7 @@ class WatchConfig(ElsewhereConfig):
     accelerate: FilePath | None = None
     """Config file of accelerate (DDP, FSDP, DeepSpeed) to train with in several processes; no probes are asked then,
     and validation loss alone judges. Left out: this process trains."""
-    probe: Annotated[int, Field(ge=0)] = 32
+    probe: Annotated[int, Field(ge=0, le=1_000_000)] = 32
     """Questions of validation and of each regression suite that are asked at each evaluation; 0 for none."""
 
 
@@ -153,7 +153,7 @@ class TrainingSection(RepeatConfig, Recipe):
     def settled(self, reward: str, max_new_tokens: int, seed: int) -> TrainingConfig:
         """What the training takes, with what the rest of the file says; `reward` is the metric where none is named."""
         given = self.model_dump(include=set(Recipe.model_fields))
-        after = [stage.settled(reward, max_new_tokens, seed) for stage in self.after]
+        after = tuple(stage.settled(reward, max_new_tokens, seed) for stage in self.after)
         known = {"reward": self.reward or reward, "max_new_tokens": max_new_tokens, "seed": seed, "after": after}
         return TrainingConfig.model_validate({**given, **known})
 

@@ -32,6 +32,7 @@ from harness.stats import unbounded
 from reports.format.numbers import amount, span, volume
 
 PER = 1000  # costs are told per 1,000 requests
+MOST_REQUESTS = 1e15  # a month: more than anything answers
 TAIL = 0.95  # the share of requests that are faster than the latency told
 
 
@@ -242,14 +243,19 @@ def _difference(one: Estimate, other: Estimate) -> Estimate:
 def volume_needed(fixed: float, saving: Estimate) -> Estimate | None:
     """Requests a month whose `saving` (per 1,000) pays `fixed` a month; None for a saving of nothing or less: never.
 
-    The upper end is None where the saving may be nothing; both are, where the saving has no interval.
+    The upper end is None where the saving may be nothing; both are, where the saving has no interval. Nor does it ever
+    pay where it would take more than `MOST_REQUESTS`.
     """
+    needed = _requests(fixed, saving.value)
+    if needed is None:
+        return None
+    return Estimate(needed, _requests(fixed, saving.high), _requests(fixed, saving.low), saving.n)
 
-    def requests(per_thousand: float | None) -> float | None:
-        return PER * fixed / per_thousand if per_thousand is not None and per_thousand > 0 else None
 
-    needed = requests(saving.value)
-    return needed if needed is None else Estimate(needed, requests(saving.high), requests(saving.low), saving.n)
+def _requests(fixed: float, per_thousand: float | None) -> float | None:
+    if per_thousand is None or per_thousand <= 0 or PER * fixed > MOST_REQUESTS * per_thousand:
+        return None
+    return PER * fixed / per_thousand
 
 
 def _unknown(
@@ -311,7 +317,7 @@ def cheaper(costs: Costs) -> str:
         each = [amount(arm.cost.value) for arm in (break_even.baseline, break_even.candidate) if arm.cost]
         prices = f"{' against '.join(each)} {costs.currency} per 1,000 requests"
         return f"The prompt is also cheaper at any volume: {prices}."
-    least, expected = PER * (break_even.fixed or 0) / break_even.saving.high, costs.requests_per_month
+    least, expected = _requests(break_even.fixed or 0, break_even.saving.high), costs.requests_per_month
     if not least or (expected is not None and expected >= least):
         return ""
     forecast = f", and you expect {expected:,}" if expected is not None else ""

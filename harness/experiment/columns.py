@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from baselines.arm import shown_columns
-from harness.config.contradictions import Problem
+from harness.config.problems import Problem
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location
 from harness.experiment.freeze import is_prompt_file
@@ -16,6 +16,7 @@ from suites.data.examples import missing_columns
 from suites.data.hub import locate
 from suites.data.readers import first_row
 from suites.errors import UserError
+from suites.text.files import read_text
 from suites.types import Json
 
 GUARDED = re.compile(r"\bis\s+(?:not\s+)?defined\b|\|\s*(?:default|d)\b")
@@ -61,7 +62,7 @@ def _prompts(
         if location in known:
             continue
         try:
-            text = (folder / setting).read_text(encoding="utf-8") if is_prompt_file(setting) else setting
+            text = read_text(folder / setting) if is_prompt_file(setting) else setting
             shown = shown_columns(text, str(location[0])) if not GUARDED.search(text) else set()
         except UserError as error:
             yield location, f"`{'.'.join(map(str, location))}` {error.what}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +16,8 @@ from suites.catalog import load_suite
 from suites.errors import UserError
 from suites.model import Generation
 from suites.similarity.copies import tied
+from suites.text import json_text
+from suites.text.files import BOM, read_bytes
 from suites.types import MARGIN, Json, Suite
 
 
@@ -26,9 +27,9 @@ def task_suite(experiment: Experiment, splits: Splits, split: str) -> Suite:
     schema: Json | None = None
     if task.schema_file:
         try:
-            schema = json.loads(experiment.resolve(task.schema_file).read_text(encoding="utf-8"))
+            schema = json_text.parse(read_bytes(experiment.resolve(task.schema_file)).removeprefix(BOM))
         except ValueError as error:
-            raise UserError(f"not JSON: {error}", str(experiment.resolve(task.schema_file))) from None
+            raise UserError(f"{error}", str(experiment.resolve(task.schema_file))) from None
     return Suite(
         name=Path(getattr(experiment.config.data, split) or split).stem,
         kind="task" if split == "test" else "validation",

@@ -6,14 +6,16 @@ import copy
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from harness.config.contradictions import Problem, contradictions, known_metrics, unknown
+from harness.config.contradictions import contradictions
+from harness.config.marking import known_metrics, rules_of_what_is_there
+from harness.config.problems import Problem, unknown
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location, line_of, load
 from harness.experiment.columns import column_problems
@@ -28,6 +30,8 @@ from suites.settings import Section
 
 DATA_FILES = (("train",), ("validation",), ("test",), ("preferences",), ("general",))
 START = "`harness init FOLDER` writes one to start from"
+SHOWN = 80
+"""Characters of a wrong value that are shown."""
 TRIES = 5
 """How often what is wrong is taken out of a file, so that the rest of it can be looked at."""
 
@@ -80,8 +84,7 @@ def load_experiment(path: str | Path) -> Experiment:
     if config is None:
         raise _user_error(path, lines, problems)
     files, missing = look_up(config, path.parent)
-    # What was left out because it is wrong would contradict itself in ways that nobody wrote.
-    problems += [*missing, *(known_metrics(config) if problems else contradictions(config)), *_unloadable(config)]
+    problems += [*missing, *_contradictions(config, problems), *_unloadable(config)]
     wrong = {location for location, _ in problems}
     if not any(location[:1] == ("data",) and location[1:2] not in DATA_FILES for location in wrong):
         problems += column_problems(config, path.parent, wrong)
@@ -91,6 +94,14 @@ def load_experiment(path: str | Path) -> Experiment:
         raise _user_error(path, lines, problems)
     _tell_names(content.get("task") or {})
     return Experiment(config, path.resolve(), files)
+
+
+def _contradictions(config: ExperimentConfig, problems: Sequence[Problem]) -> list[Problem]:
+    """What contradicts itself. Where a wrong setting was left out, nothing that nobody wrote: names alone."""
+    if not problems:
+        return contradictions(config)
+    task = any(location[:1] == ("task",) for location, _ in problems)
+    return [*known_metrics(config), *(() if task else rules_of_what_is_there(config))]
 
 
 def _tell_names(task: Mapping[str, Any]) -> None:
@@ -190,9 +201,11 @@ def _problem(error: Any) -> Problem:
     elif error["type"] == "missing":
         message = "is required"
     elif error["type"] in ("model_type", "dict_type"):
-        message = f"is a mapping of settings, not {value!r}" if value is not None else "is empty"
+        message = f"is a mapping of settings, not {value!r:.{SHOWN}}" if value is not None else "is empty"
     elif error["type"] != "value_error":
-        shown = f", not {value!r}" if isinstance(value, str | int | float) else ""
+        shown = (
+            f", not {value!r:.{SHOWN}}" if isinstance(value, str | int | float) else ", and is empty" * (value is None)
+        )
         message = f"{message[0].lower()}{message[1:]}{shown}"
     setting = ".".join(str(part) for part in location)
     return location, f"`{setting}` {message}" if setting else message

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from baselines.prompters.table import PROMPTERS
-from harness.config.contradictions import Problem
 from harness.config.exam import BaselineConfig, RegressionConfig
 from harness.config.methods import METHODS
+from harness.config.problems import Problem
 from harness.config.schema import ExperimentConfig
 from harness.experiment.freeze import is_prompt_file
 from suites.catalog import suite_name

@@ -8,6 +8,7 @@ from baselines.arm import shown_columns
 from harness.experiment.freeze import is_prompt_file
 from harness.experiment.load import Experiment
 from suites.similarity.identity import telling_where_most_repeat
+from suites.text.files import read_text
 from suites.types import Example
 
 
@@ -16,7 +17,7 @@ def instruction(experiment: Experiment, setting: str | None) -> str:
     chosen = experiment.config.task.prompt if setting is None else setting
     if not is_prompt_file(chosen):
         return chosen
-    return experiment.resolve(chosen).read_text(encoding="utf-8").strip()
+    return read_text(experiment.resolve(chosen)).strip()
 
 
 def asked_columns(experiment: Experiment, splits: Mapping[str, Sequence[Example]]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from harness.importers.log import Answer, Settings
+from harness.importers.log import Answer, Settings, as_name
 from harness.importers.marks import turn, turned
 from harness.importers.pairing import Exam, Side
 from harness.importers.plan import Plan, regression_metric
@@ -147,7 +147,12 @@ def _made_with(settings: Settings, indent: int) -> str:
     """A side's settings, one a line."""
     if not settings:
         return ""
-    block = yaml.safe_dump({"made_with": dict(settings)}, sort_keys=False, allow_unicode=True, width=10**6)
+    block = yaml.safe_dump(
+        {"made_with": {as_name(name): value for name, value in settings.items()}},
+        sort_keys=False,
+        allow_unicode=True,
+        width=10**6,
+    )
     return "\n" + textwrap.indent(block.rstrip(), " " * indent)
 
 

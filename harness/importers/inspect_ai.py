@@ -9,12 +9,14 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from harness.importers.log import Answer, Log, Setting, as_text, count, each, field, marks, part, parts, seconds
 from harness.importers.settings import digest, short, told
 from harness.importers.source import Row, Source, json_value
 from suites.data.examples import sha256_json
 from suites.errors import UserError
+from suites.text.files import check_fits
 from suites.types import Json
 
 HEADER, START, SAMPLES = "header.json", "_journal/start.json", "samples/"
@@ -88,13 +90,21 @@ def _settings(log: Json) -> dict[str, Setting]:
     return whole | told(part(spec, "task_args")) | told(part(spec, "model_args")) | told(generated) | steps
 
 
+PIECE = 1 << 24
+"""Bytes unpacked at once: a member may hold more than its header says."""
+
+
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     info = archive.getinfo(name)
+    check_fits(info.file_size, Path(str(archive.filename)))
     if info.compress_type != ZSTANDARD:
         return archive.read(name)
     import pyarrow
 
-    content = bytes(pyarrow.CompressedInputStream(pyarrow.BufferReader(_raw(archive, info)), "zstd").read())
+    unpacked = pyarrow.CompressedInputStream(pyarrow.BufferReader(_raw(archive, info)), "zstd")
+    content = b""
+    while piece := bytes(unpacked.read(PIECE)):
+        check_fits(len(content := content + piece), Path(str(archive.filename)))
     if zlib.crc32(content) != info.CRC:
         raise zipfile.BadZipFile(f"wrong checksum of {name}")
     return content

@@ -16,6 +16,7 @@ from harness.importers.settings import short, told
 from harness.importers.source import Source, json_value, parquet_columns, parquet_rows
 from suites.data.examples import sha256_json
 from suites.errors import UserError
+from suites.text.files import read_rows
 from suites.types import Json
 
 DETAILS = re.compile(r"details_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+)\.parquet")
@@ -79,7 +80,7 @@ def _results(file: Path) -> Json:
         return {}
     model = file.parent.parent.relative_to(folders[0])
     path = folders[0].parent / "results" / model / f"results_{named['date']}.json"
-    content = json_value(path.read_bytes(), str(path)) if path.is_file() else {}
+    content = json_value(read_rows(path), str(path)) if path.is_file() else {}
     return content if isinstance(content, dict) else {}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.importers.log import Setting, part
 from harness.importers.settings import digest, short, told
 from harness.importers.source import json_value
+from suites.text.files import read_rows
 from suites.types import Json
 
 
@@ -19,7 +20,7 @@ def beside(file: Path, date: str = "") -> Json:
     """The results of the run that wrote a samples file; empty where they are not there."""
     for name in (f"results_{date}.json", "results.json"):  # the second is how 0.4.0 called it
         if (path := file.with_name(name)).is_file():
-            content = json_value(path.read_bytes(), str(path))
+            content = json_value(read_rows(path), str(path))
             return content if isinstance(content, dict) else {}
     return {}
 

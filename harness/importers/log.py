@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.importers.source import KINDS, Bad, Row, kind, refuse
+from harness.models.recorded import MOST_SECONDS
+from harness.models.responses import MOST_TOKENS
 from suites.types import Json
 
 LARGEST = sys.float_info.max
@@ -121,7 +123,7 @@ def _clean(answer: Answer) -> Answer:
         input=whole(answer.input),
         target=whole(answer.target),
         completion=whole(answer.completion),
-        scores={} if answer.error else {whole(name): value for name, value in answer.scores.items()},
+        scores={} if answer.error else {as_name(name): value for name, value in answer.scores.items()},
         error=None if answer.error is None else whole(answer.error),
     )
 
@@ -129,6 +131,11 @@ def _clean(answer: Answer) -> Answer:
 def whole(text: str) -> str:
     """Half a character (a lone surrogate) becomes a question mark, as in the store."""
     return text.encode("utf-8", "replace").decode()
+
+
+def as_name(text: str) -> str:
+    """A name or a setting as an experiment file can hold it."""
+    return whole(text).replace("\0", "?")
 
 
 def field(row: Json, name: str, *kinds: type) -> Any:
@@ -159,12 +166,13 @@ def number(value: object) -> float | None:
 
 def count(value: object) -> int:
     """A number of tokens; 0 where none is known."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MOST_TOKENS else 0
 
 
 def seconds(value: object) -> float:
     """A duration; 0 where none is known."""
-    return max(0.0, number(value) or 0.0)
+    known = number(value) or 0.0
+    return known if 0 < known <= MOST_SECONDS else 0.0
 
 
 def marks(given: Mapping[str, object]) -> dict[str, float]:

@@ -14,6 +14,7 @@ from harness.importers.settings import told
 from harness.importers.source import Source, json_value, kind, rows
 from suites.data.examples import sha256_json
 from suites.errors import UserError
+from suites.text.files import read_rows
 from suites.types import Json
 
 RESULTS = "results.jsonl"
@@ -47,7 +48,7 @@ def _files(source: Source) -> list[Path]:
 
 
 def _read(file: Path) -> Log:
-    bundles = [json_value(path.read_bytes(), str(path)) for path in sorted(file.parent.glob("eval-*.json"))]
+    bundles = [json_value(read_rows(path), str(path)) for path in sorted(file.parent.glob("eval-*.json"))]
     names = {as_text(_benchmark(bundle).get("name")) for bundle in bundles}
     if len(names) > 1:
         what = f"the bundles beside the results are of different benchmarks: {', '.join(sorted(names))}"

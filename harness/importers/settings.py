@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from harness.importers.log import Log, Setting, Settings, of_task, whole
+from harness.importers.log import Log, Setting, Settings, as_name, of_task
 from suites.types import Json
 
 IDENTITY = re.compile(
@@ -47,9 +47,9 @@ def told(given: Json, prefix: str = "") -> dict[str, Setting]:
         if any(kind.fullmatch(plain) for kind in (IDENTITY, MACHINE, SECRET)):
             continue
         if isinstance(value, Mapping):
-            settings |= told(value, f"{prefix}{whole(name)}.")
+            settings |= told(value, f"{prefix}{as_name(name)}.")
         elif value is not None and (isinstance(value, str | bool | int | float) or _is_plain_list(value)):
-            settings[f"{prefix}{whole(name)}"] = short(value)
+            settings[f"{prefix}{as_name(name)}"] = short(value)
     return settings
 
 
@@ -62,7 +62,7 @@ def short(value: object) -> Setting:
     if isinstance(value, bool) or (isinstance(value, int | float) and abs(value) < 1e300):
         return value
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
-    return whole(text) if len(text) <= LONGEST else digest(text)
+    return as_name(text) if len(text) <= LONGEST else digest(text)
 
 
 def digest(value: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import zipfile
 from collections.abc import Sequence
@@ -10,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from suites.data.readers import BOM, SHOWN
+from suites.data.readers import SHOWN
 from suites.errors import UserError
+from suites.text import files, json_text
+from suites.text.files import BOM
 from suites.types import Json
 
 Row = tuple[str, Json]
@@ -70,7 +71,7 @@ def _opened(path: Path) -> tuple[Literal["json", "rows", "parquet", "zip", "fold
         return "parquet", parquet_columns(path)
     if path.suffix == ".jsonl":
         return "rows", rows(path)
-    return "json", json_value(path.read_bytes(), str(path))
+    return "json", json_value(files.read_rows(path), str(path))
 
 
 def parquet_columns(path: Path) -> list[str]:
@@ -98,7 +99,7 @@ def rows(path: Path) -> list[Row]:
     """The objects of a JSONL file with their `file:line`, or of the one list in it; every bad line is told at once."""
     objects: list[Row] = []
     bad: list[Bad] = []
-    content = path.read_bytes().removeprefix(BOM)
+    content = files.read_rows(path).removeprefix(BOM)
     if (listed := _list(content)) is not None:
         return [(f"{path.name}[{position}]", row) for position, row in enumerate(listed)]
     for number, line in enumerate(content.split(b"\n"), 1):
@@ -107,7 +108,7 @@ def rows(path: Path) -> list[Row]:
             try:
                 objects.append((where, _object(line)))
             except ValueError as error:
-                bad.append(Bad(where, re.sub(r" at line 1, character \d+", "", str(error))))
+                bad.append(Bad(where, re.sub(r" at character \d+", "", str(error))))
     refuse(bad, path)
     return objects
 
@@ -141,14 +142,7 @@ def json_value(content: bytes, where: str) -> Any:
 
 
 def _parse(content: bytes) -> Any:
-    try:
-        return json.loads(content.decode())
-    except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8 text (byte {error.start + 1})") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON ({error.msg} at line {error.lineno}, character {error.colno})") from None
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    return json_text.parse(content, json_text.LENIENT)
 
 
 def kind(value: object) -> str:

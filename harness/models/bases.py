@@ -106,13 +106,17 @@ def _is_quantised(name: str) -> bool:
 
 
 def _is_hub_id(name: str) -> bool:
-    return not Path(name).exists() and not name.startswith((".", "/", "~")) and "\\" not in name and name.count("/") < 2
+    with suppress(OSError, ValueError):
+        if Path(name).exists():
+            return False
+    return not name.startswith((".", "/", "~")) and "\\" not in name and name.count("/") < 2
 
 
 def _folder(recorded: str, revision: str | None) -> Path | None:
     """Where a recorded base stands on this machine: the folder it names, or the Hub's cache. Nothing is downloaded."""
-    if Path(recorded).is_dir():
-        return Path(recorded)
+    with suppress(OSError, ValueError):  # no path at all
+        if Path(recorded).is_dir():
+            return Path(recorded)
     return files.cached_folder(recorded, revision) if _is_hub_id(recorded) else None
 
 

@@ -9,10 +9,13 @@ from pathlib import Path
 
 from harness.models.headers import tensors
 from suites.errors import UserError
+from suites.text import json_text
+from suites.text.files import read_bytes
 from suites.types import Json
 
 CONFIGS = ("config.json", "generation_config.json")
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+BASE = "base_model_name_or_path"
 TRAINING_RECORD = "harness_training.json"
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -127,7 +130,19 @@ def tensors_hash(folder: Path) -> str:
 
 
 def adapter_hash(folder: Path) -> str:
-    return files_hash([folder / ADAPTER_CONFIG, folder / ADAPTER_WEIGHTS])
+    """Hash of an adapter's weights and of what its settings mean.
+
+    PEFT writes sets such as `target_modules` in an order that changes with Python's hash seed, and the path of the base
+    as it was where it was trained: neither makes it another adapter.
+    """
+    settings = {name: _unordered(value) for name, value in read_json(folder / ADAPTER_CONFIG).items()}
+    meant = json.dumps({name: value for name, value in settings.items() if name != BASE}, sort_keys=True)
+    return hashlib.sha256(f"{meant} {files_hash([folder / ADAPTER_WEIGHTS])}".encode()).hexdigest()
+
+
+def _unordered(value: object) -> object:
+    """A setting with its names in one order, where it is a list of names."""
+    return sorted(value) if isinstance(value, list) and all(isinstance(name, str) for name in value) else value
 
 
 def files_hash(files: list[Path]) -> str:
@@ -147,9 +162,9 @@ def _sha256(file: Path, size: int, mtime_ns: int) -> str:
 
 def read_json(file: Path) -> Json:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json_text.parse(read_bytes(file))
     except ValueError as error:
-        raise UserError(f"the file is not JSON: {error}", str(file), "restore the file") from error
+        raise UserError(f"the file cannot be read: {error}", str(file), "restore the file") from error
     if not isinstance(content, dict):
         raise UserError("the file must hold a JSON object", str(file), "restore the file")
     return content

@@ -1,30 +1,32 @@
 """Answers from a file: one JSON object per line, `{"id": ..., "completion": ...}`, replayed by example id.
 
 Lines of a batch's output (OpenAI, Anthropic) are read too, by their `custom_id`, and tables with these columns (CSV,
-TSV). Keys that are not known are left unread.
+TSV, Parquet). Keys that are not known are left unread. What makes a row of data a bad one makes an answer one, too.
 """
 
 from __future__ import annotations
 
 import difflib
-import json
-import math
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal
 
 from harness.models.batches import from_batch
 from harness.models.files import files_hash
-from suites.data.readers import read_rows
+from harness.models.responses import MOST_TOKENS
+from suites.data.readers import is_whole, kind, refuse_rows, scan_answers
 from suites.errors import UserError
 from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
+from suites.text import json_text
 from suites.types import Json
 
 OPTIONAL = ("tokens_in", "tokens_out", "seconds", "error", "scores", "reasoning", "finish")
 EXPECTED = f'{{"id": "...", "completion": "..."}}, optionally with {", ".join(OPTIONAL)}'
 NOT_TEXT = ("tokens_in", "tokens_out", "seconds", "scores")
 KEYS = {"id", "completion", *OPTIONAL}
+TABLES = (".csv", ".tsv")
+MOST_SECONDS = 1_000_000
+"""More than eleven days for one answer."""
 ANSWERS = (
     "output", "response", "prediction", "answer", "generated_text", "generation", "model_output", "model_response",
     "predicted", "pred", "generated", "text", "content", "assistant", "reply", "result",
@@ -32,7 +34,6 @@ ANSWERS = (
 """What others call an answer. None is taken for it: in many files it is the right one, not the model's."""
 IDS = ("example_id", "key", "question_id", "qid", "uid", "_id", "idx", "index", "doc_id", "sample_id")
 SHOWN = 20
-LARGEST = sys.float_info.max
 
 
 class RecordedModel:
@@ -69,73 +70,40 @@ class RecordedModel:
 
 
 def read_answers(file: Path) -> dict[str, Completion]:
-    """Every answer by id; every bad line is reported at once."""
+    """Every answer by id; every bad row is reported at once. Rows are read as those of data files are."""
     answers: dict[str, Completion] = {}
-    first: dict[str, int] = {}
-    problems: list[str] = []
-    for number, line in _table(file) if file.suffix in (".csv", ".tsv") else _lines(file):
+    first: dict[str, str] = {}
+    bad: list[str] = []
+    for where, row in scan_answers(file):
         try:
-            example_id, completion = _answer(_object(line) if isinstance(line, bytes) else line)
+            if isinstance(row, str):
+                raise ValueError(row)
+            example_id, completion = _answer(_from_table(row) if file.suffix in TABLES else row)
             if example_id in first:
-                raise ValueError(f"id {example_id!r} was answered in line {first[example_id]} already")
+                raise ValueError(f"id {example_id!r} was answered in {first[example_id]} already")
         except ValueError as error:
-            problems.append(f"{file}:{number}: {error}")
+            bad.append(f"{where}: {error}")
             continue
-        first[example_id] = number
+        first[example_id] = where
         answers[example_id] = completion
-    if problems:
-        _refuse(problems)
+    refuse_rows(bad, file, f"each row is to be {EXPECTED}")
     if not answers:
         raise UserError("the file holds no answers", str(file), f"write one line per answer: {EXPECTED}")
     return answers
 
 
-def _refuse(problems: list[str]) -> NoReturn:
-    more = [f"... and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
-    raise UserError(
-        f"{len(problems)} lines of the recorded answers cannot be used",
-        "\n         ".join([*problems[:SHOWN], *more]),
-        f"each line must be {EXPECTED}",
-    )
-
-
-def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines that hold something, with their numbers from 1. Raises UserError."""
-    try:
-        lines = file.read_bytes().split(b"\n")
-    except OSError as error:
-        raise UserError(f"the recorded answers cannot be read: {error.strerror}", str(file), "check it") from error
-    return ((number, line) for number, line in enumerate(lines, 1) if line.strip())
-
-
-def _table(file: Path) -> Iterator[tuple[int, Json]]:
-    """The rows of a table as lines of JSON would have them, with the numbers of their lines. Raises UserError."""
-    for where, cells in read_rows(file):
-        filled = {name: cell for name, cell in cells.items() if cell or name not in OPTIONAL}
-        row = {name: _from_cell(cell) if name in NOT_TEXT else cell for name, cell in filled.items()}
-        yield int(where.rpartition(":")[2]), row
+def _from_table(cells: Json) -> Json:
+    """A row of a table as a line of JSON would have it."""
+    filled = {name: cell for name, cell in cells.items() if cell or name not in OPTIONAL}
+    return {name: _from_cell(cell) if name in NOT_TEXT else cell for name, cell in filled.items()}
 
 
 def _from_cell(cell: str) -> object:
     """What a cell holds, read as JSON; its text where it is none, to be refused as that."""
     try:
-        return json.loads(cell, parse_constant=_no_constant)
+        return json_text.parse(cell)
     except ValueError:
         return cell
-
-
-def _object(line: bytes) -> Json:
-    try:
-        row = json.loads(line.decode("utf-8"), parse_constant=_no_constant)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8: byte 0x{line[error.start]:02x} at column {error.start + 1}") from error
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg} at column {error.colno}") from error
-    except RecursionError as error:
-        raise ValueError("not an answer: nested too deeply") from error
-    if not isinstance(row, dict):
-        raise ValueError(f"found {_kind(row)}, expected an object")
-    return row
 
 
 def _answer(row: Json) -> tuple[str, Completion]:
@@ -144,13 +112,13 @@ def _answer(row: Json) -> tuple[str, Completion]:
     if error_text is not None and (not isinstance(error_text, str) or not error_text):
         raise ValueError(f"error is {_kind(error_text)}, expected text or null")
     example_id = row["id"]
-    if not isinstance(example_id, str) or not example_id:
+    if not isinstance(example_id, str) or not example_id or not is_whole(example_id):
         raise ValueError(f"id is {_kind(example_id)}, expected text")
     text = row.get("completion", "" if error_text else None)
     if not isinstance(text, str):
         raise ValueError(f"completion is {_kind(text)}, expected text")
     return example_id, Completion(
-        text,
+        _whole(text),
         "error" if error_text else _finish(row),
         tokens_in=_count(row, "tokens_in"),
         tokens_out=_count(row, "tokens_out"),
@@ -201,20 +169,25 @@ def _reasoning(row: Json) -> str:
     value = row.get("reasoning") or ""
     if not isinstance(value, str):
         raise ValueError(f"reasoning is {_kind(value)}, expected text or null")
-    return value
+    return _whole(value)
+
+
+def _whole(text: str) -> str:
+    """What a model said without half characters, which no store can hold: what is marked is what is on record."""
+    return text if is_whole(text) else text.encode("utf-8", "replace").decode()
 
 
 def _count(row: Json, key: str) -> int:
     value = row.get(key, 0)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"{key} is {_kind(value)} {value!r}, expected a whole number from 0")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_TOKENS:
+        raise ValueError(f"{key} is {_shown(value)}, expected a whole number from 0 to {MOST_TOKENS}")
     return value
 
 
 def _seconds(row: Json) -> float:
     value = row.get("seconds", 0.0)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise ValueError(f"seconds is {_kind(value)} {value!r}, expected a number from 0")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_SECONDS:
+        raise ValueError(f"seconds is {_shown(value)}, expected a number from 0 to {MOST_SECONDS}")
     return float(value)
 
 
@@ -225,17 +198,22 @@ def _scores(row: Json) -> dict[str, float] | None:
     if not isinstance(scores, dict):
         raise ValueError(f"scores is {_kind(scores)}, expected an object of numbers by name")
     for name, value in scores.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
-            raise ValueError(f"the score {name!r} is {_kind(value)} {value!r}, expected a finite number")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"the score {name!r} is {_shown(value)}, expected a finite number")
+        if not is_whole(name):
+            raise ValueError(f"the name of the score {name!r} has half a character (a lone surrogate)")
     return {name: float(value) for name, value in scores.items()}
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number JSON allows")
+def _shown(value: object) -> str:
+    """What a value is, and its beginning."""
+    return f"{_kind(value)} {value!r:.20}" if value is not None else _kind(value)
 
 
 def _kind(value: object) -> str:
     names = {dict: "an object", list: "a list", str: "text", int: "a number", float: "a number", bool: "true or false"}
     if value == "":
         return "empty"
-    return "missing or null" if value is None else names[type(value)]
+    if isinstance(value, str) and not is_whole(value):
+        return "text with half a character (a lone surrogate)"
+    return "missing or null" if value is None else names.get(type(value)) or kind(value)

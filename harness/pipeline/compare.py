@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import cast
 
 from harness.config.base import Tier, read_margin
-from harness.config.policy import MetricRule, Policy
+from harness.config.policy import FINISHED, MetricRule, Policy
 from harness.decision.compare import GAINS, UNSCORED, Comparison, Kind, Question, compare, slices_of
 from harness.decision.compare_corpus import Answers, compare_corpus
 from harness.decision.compare_judge import compare_judged
@@ -30,7 +30,6 @@ from suites.errors import UserError
 from suites.metrics.table import CORPUS
 from suites.types import Score
 
-FINISHED = "answers that end"
 WITH_FLOOR: tuple[Kind, ...] = ("metric", "regression")
 
 Marks = Mapping[str, Score] | Answers

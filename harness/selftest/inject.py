@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from harness.config.base import read_margin
-from harness.config.policy import MetricRule
+from harness.config.policy import FINISHED, MetricRule
 from harness.decision.compare import Question
 from harness.decision.decide import Verdict
 from harness.experiment import exams
 from harness.experiment.session import Session
-from harness.pipeline.compare import FINISHED, chosen_runs
+from harness.pipeline.compare import chosen_runs
 from harness.pipeline.examiner import examiner
 from harness.store import arms, runs
 from harness.store.digests import RUN_DIGEST

@@ -15,7 +15,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jinja2 import TemplateError
 
 from suites import reasoning
@@ -23,6 +22,7 @@ from suites.data.readers import read_rows
 from suites.errors import UserError
 from suites.model import Completion, Generation, Message, Model, Prompt
 from suites.similarity.copies import tied
+from suites.text import yaml_text
 from suites.types import Example, Json, Score
 
 MARKING = "thinking that was cut is no answer"
@@ -157,12 +157,14 @@ def _data_digests(path: Path) -> list[str]:
 
 def _read_task(path: Path) -> Json:
     try:
-        spec = yaml.safe_load(path.read_text(encoding="utf-8"))
+        spec = yaml_text.load_theirs(path)
     except FileNotFoundError:
         raise UserError("no such file", str(path), "check the path; it is relative to the experiment file") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise UserError(f"cannot read the lm-eval task: {error.strerror}", str(path)) from None
+    except UserError as error:
         fix = "tasks that import code (`!function`) must be installed as lm-eval tasks and named instead"
-        raise UserError(f"cannot read the lm-eval task: {error}", str(path), fix) from None
+        raise UserError(f"cannot read the lm-eval task: {error.what}", error.where, error.fix or fix) from None
     if not isinstance(spec, dict) or "task" not in spec:
         raise UserError("an lm-eval task file is a mapping with `task:`", str(path))
     return spec

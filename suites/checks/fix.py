@@ -15,8 +15,9 @@ from suites.checks.leaks import SEEN, find_alike, overlap_name, questions
 from suites.checks.material import Material
 from suites.checks.table import FIXABLE
 from suites.data.examples import grouped
-from suites.data.readers import BOM, delimiter
+from suites.data.readers import delimiter
 from suites.errors import UserError
+from suites.text.files import BOM
 from suites.types import Example
 from suites.writing import write_whole
 

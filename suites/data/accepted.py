@@ -6,7 +6,7 @@ texts, in a column that is called so. A list in any other column is one answer, 
 
 from __future__ import annotations
 
-import json
+from suites.text import json_text
 
 NAMES = frozenset({
     "answers", "accepted_answers", "correct_answers", "gold_answers", "short_answers", "acceptable_answers",
@@ -23,7 +23,7 @@ def accepted(column: str, value: object) -> list[object] | None:
         return None
     if isinstance(value, str) and value.lstrip().startswith("["):  # a cell of a table
         try:
-            value = json.loads(value)
+            value = json_text.parse(value)
         except ValueError:
             return None
     if not isinstance(value, list) or any(isinstance(each, list) for each in value):

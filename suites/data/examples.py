@@ -10,7 +10,7 @@ from pathlib import Path
 
 from suites.data.accepted import accepted
 from suites.data.formats import FORMATS, PLAIN, RATED, Fields, Format, rating, recognise
-from suites.data.readers import is_whole, refuse_rows, scan
+from suites.data.readers import refuse_rows, scan
 from suites.errors import UserError
 from suites.metrics import table
 from suites.types import Example, Json, Suite
@@ -155,9 +155,6 @@ def _example(form: Format, row: Json, columns: Mapping[str, str], slices: Sequen
     question = form.read(Fields(row, columns))
     if missing := [name for name in slices if name not in row]:
         raise ValueError(f"no column `{missing[0]}`")
-    for name in (columns.get("id", "id"), columns.get("cluster", "cluster"), *slices):
-        if not is_whole(str(row.get(name))):
-            raise ValueError(f"column `{name}` is text with half a character (a lone surrogate)")
     identity = row.get(columns.get("id", "id"))
     if identity is None or str(identity) == "":
         identity = _content_id(question.input, question.target, question.turns)

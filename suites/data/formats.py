@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from suites.data.accepted import accepted
-from suites.data.readers import is_whole, kind
+from suites.data.readers import kind
 from suites.data.turns import read_turn, taught, transcript, yes_or_no
 from suites.model import Message
 from suites.types import Json
@@ -83,18 +83,15 @@ def as_text(value: object) -> str | None:
     """A value as text, numbers and booleans as JSON writes them; `None` for anything no file of text could hold."""
     if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return json.dumps(value)
-    return value if isinstance(value, str) and is_whole(value) else None
+    return value if isinstance(value, str) else None
 
 
 def as_json(value: object) -> str:
     """A value as the JSON that an answer is written in. Raises ValueError for what JSON cannot hold."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
     except TypeError as error:
         raise ValueError(f"an answer in JSON: {error}") from None
-    if not is_whole(text):
-        raise ValueError("an answer in JSON has half a character (a lone surrogate)")
-    return text
 
 
 def _plain(row: Fields) -> Lesson:
@@ -130,7 +127,7 @@ def _history(value: Any) -> list[Message]:
     pairs = [] if value in (None, "") else value if isinstance(value, list) else [value]
     turns: list[Message] = []
     for pair in pairs:
-        if not isinstance(pair, list) or [type(part) for part in pair] != [str, str] or not all(map(is_whole, pair)):
+        if not isinstance(pair, list) or [type(part) for part in pair] != [str, str]:
             raise ValueError("column `history` is expected to be a list of [question, answer]")
         turns += [{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}]
     return turns

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from suites.data.formats import PAIRS, RATED, RATINGS, Fields, Format, rating, recognise
-from suites.data.readers import first_row, is_whole, kind, read_rows, refuse_rows
+from suites.data.readers import first_row, kind, read_rows, refuse_rows
 from suites.data.turns import yes_or_no
 from suites.errors import UserError
 from suites.model import Message
@@ -98,7 +98,7 @@ def _rated(row: Fields) -> Rated:
     label = row.get(column)
     good = yes_or_no(label)
     if good is None:
-        shown = repr(label) if isinstance(label, str) and is_whole(label) else kind(label)
+        shown = repr(label) if isinstance(label, str) else kind(label)
         raise ValueError(f"column `{column}` is {shown}, expected true or false")
     prompt, completion = _rated_answer(row)
     identity = _identity(row, prompt, completion, good)
@@ -206,8 +206,6 @@ def _identity(row: Fields, *content: object) -> str:
     """The row's own id, or a hash of what it says."""
     given = row.get("id")
     if given is not None and str(given) != "":
-        if not is_whole(str(given)):
-            raise ValueError("column `id` is text with half a character (a lone surrogate)")
         return str(given)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 

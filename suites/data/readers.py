@@ -7,18 +7,30 @@ import io
 import itertools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from suites.data import hub
 from suites.errors import UserError
+from suites.text import files, json_text
+from suites.text.files import AS_UTF8, BOM
 from suites.types import Json
 
 SHOWN = 20
-BOM = b"\xef\xbb\xbf"
-AS_UTF8 = "save the file as UTF-8; in Excel the kind of file is called CSV UTF-8"
+LONGEST = 300
+"""Characters of what is said of a row."""
+HALF_TEXT = "half a character (a lone surrogate)"
+HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+"""How half a character is written, and the halves of one that is whole."""
 
+SHOWN = 20
+LONGEST = 300
+"""Characters of what is said of a row."""
+HALF_TEXT = "half a character (a lone surrogate)"
+HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+"""How half a character is written, and the halves of one that is whole."""
 # First bytes of what people have under the name of a text file.
 MAGIC = {
     b"\x1f\x8b": ("compressed (gzip)", "unpack it first: gunzip"),
@@ -29,9 +41,13 @@ MAGIC = {
     b"\xfe\xff": ("not UTF-8 text but UTF-16", AS_UTF8),
 }
 
+ROW, CELL = 100, 8
+"""Bytes that a row takes at least, and each value in it: a column of one value may be packed into nothing."""
+
 Row = tuple[str, Json]
 Scanned = tuple[str, Json | str]
 """(`file:line`, the columns of the row), or the reason why there is none."""
+Reader = Callable[[Path], Iterator[Scanned]]
 
 
 def read_rows(source: Path | str) -> list[Row]:
@@ -64,10 +80,22 @@ def scan(source: Path | str, most: int | None = None) -> list[Scanned]:
         rows = hub.rows(source, most)
         return [(f"{Path(source).name}: row {number}", row) for number, row in enumerate(rows, 1)]
     path = Path(source)
+    if path.suffix not in READERS:
+        raise UserError(f"unknown kind of data file: {path.name}", str(path), f"use one of {', '.join(READERS)}")
+    return _read(path, READERS[path.suffix], most)
+
+
+def scan_answers(path: Path) -> list[Scanned]:
+    """Like `scan`, with lines of JSON in a file whose name says nothing else, and with half characters: they are what a
+    model said."""
+    if path.suffix == ".json":
+        return _read(path, lambda file: _json(file, halves=True))
+    return _read(path, READERS[path.suffix] if path.suffix in TABLES else lambda file: _jsonl(file, halves=True))
+
+
+def _read(path: Path, reader: Reader, most: int | None = None) -> list[Scanned]:
     try:
-        if path.suffix not in READERS:
-            raise UserError(f"unknown kind of data file: {path.name}", str(path), f"use one of {', '.join(READERS)}")
-        return list(itertools.islice(READERS[path.suffix](path), most))
+        return list(itertools.islice(reader(path), most))
     except FileNotFoundError:
         raise UserError("no such file", str(path), "check the path; it is relative to the experiment file") from None
     except OSError as error:
@@ -76,41 +104,44 @@ def scan(source: Path | str, most: int | None = None) -> list[Scanned]:
 
 def _content(path: Path) -> bytes:
     """The bytes of what should be UTF-8 text."""
-    content = path.read_bytes()
+    content = files.read_rows(path)
     for magic, (what, fix) in MAGIC.items():
         if content.startswith(magic):
             raise UserError(f"the file is {what}", str(path), fix)
     return content.removeprefix(BOM)
 
 
-def _jsonl(path: Path) -> Iterator[Scanned]:
-    return _lines(path, _content(path))
+def _jsonl(path: Path, *, halves: bool = False) -> Iterator[Scanned]:
+    return _lines(path, _content(path), halves)
 
 
-def _lines(path: Path, content: bytes) -> Iterator[Scanned]:
+def _lines(path: Path, content: bytes, halves: bool) -> Iterator[Scanned]:
     for number, line in enumerate(content.split(b"\n"), 1):
         if not line.strip():
             continue
         try:
-            yield f"{path.name}:{number}", parse_object(line)
+            row = parse_object(line)
+            if not halves and HALF.search(line):
+                _refuse_halves(row)
+            yield f"{path.name}:{number}", row
         except ValueError as error:
             yield f"{path.name}:{number}", str(error)
 
 
-def _json(path: Path) -> Iterator[Scanned]:
+def _json(path: Path, *, halves: bool = False) -> Iterator[Scanned]:
     """One array of objects, or an object per line."""
     content = _content(path)
     if not content.lstrip().startswith(b"["):
-        yield from _lines(path, content)
+        yield from _lines(path, content, halves)
         return
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
         raise _not_utf8(path, content, error) from None
-    yield from _array(path, text)
+    yield from _array(path, text, halves or not HALF.search(content))
 
 
-def _array(path: Path, text: str) -> Iterator[Scanned]:
+def _array(path: Path, text: str, halves: bool) -> Iterator[Scanned]:
     """The items of a JSON array, each with the line it begins on; reading ends at the first that is not JSON."""
     position, line, seen = text.index("[") + 1, 1, 0
     while True:
@@ -122,13 +153,17 @@ def _array(path: Path, text: str) -> Iterator[Scanned]:
                 yield where, "more text after the end of the list"
             return
         try:
-            item, position = _DECODER.raw_decode(text, position)
+            start = position
+            item, position = json_text.STRICT.raw_decode(text, start)
+            json_text.check_depth(item, text[start:position])
+            if not halves:
+                _refuse_halves(_object(item))
             yield where, _object(item)
         except json.JSONDecodeError as error:
             yield where, f"not JSON ({error.msg} at line {error.lineno}); nothing after it can be read"
             return
         except RecursionError:
-            yield where, "nested too deeply; nothing after it can be read"
+            yield where, f"{json_text.TOO_DEEP}; nothing after it can be read"
             return
         except ValueError as error:
             yield where, f"{error}"
@@ -144,14 +179,7 @@ def _skip(text: str, position: int, what: str) -> int:
 
 def parse_object(line: bytes) -> Json:
     """The JSON object in a line. Raises ValueError with the reason when there is none."""
-    try:
-        return _object(_DECODER.decode(line.decode()))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8 text (byte {error.start + 1} of the line)") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON ({error.msg} at character {error.colno})") from None
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    return _object(json_text.parse(line))
 
 
 def _object(item: object) -> Json:
@@ -160,25 +188,16 @@ def _object(item: object) -> Json:
     return item
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON value")
-
-
-def _refuse_repeats(pairs: list[tuple[str, object]]) -> Json:
-    row = dict(pairs)
-    if len(row) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"`{next(key for key in keys if keys.count(key) > 1)}` is given twice")
-    return row
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeats)
+def _refuse_halves(row: Json) -> None:
+    """Raises ValueError for a row with half a character in it, be it in a name."""
+    for name, value in row.items():
+        if not is_whole(json.dumps({name: value}, ensure_ascii=False)):
+            shown = name.encode("utf-8", "replace").decode()
+            raise ValueError(f"column `{shown}` has {HALF_TEXT}")
 
 
 def kind(value: object) -> str:
     """What a value is, in words, for a sentence about a bad row."""
-    if isinstance(value, str) and not is_whole(value):
-        return "text with half a character (a lone surrogate)"
     names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null", bytes: "bytes"}
     return names.get(type(value), f"{value!s:.60}")
 
@@ -200,7 +219,7 @@ def _csv(path: Path) -> Iterator[Scanned]:
     reader = csv.reader(text, delimiter=sign, strict=True)
     try:
         header = next(itertools.islice(reader, named, None), [])
-        for name in sorted({name for name in header if header.count(name) > 1}):
+        for name in sorted(name for name, count in Counter(header).items() if count > 1):
             yield f"{path.name}:1", f"the header names `{name}` twice"
         for row in reader:
             where = f"{path.name}:{reader.line_num}"
@@ -240,11 +259,14 @@ def _parquet(path: Path) -> Iterator[Scanned]:
     import pyarrow
     import pyarrow.parquet
 
+    files.size_of(path)
     try:
-        table = pyarrow.parquet.ParquetFile(path).read()
+        opened = pyarrow.parquet.ParquetFile(path)
+        files.check_fits(opened.metadata.num_rows * (ROW + CELL * opened.metadata.num_columns), path)
+        table = opened.read()
     except pyarrow.ArrowException as error:
         raise UserError(f"not a Parquet file: {error}", str(path)) from None
-    if twice := sorted({name for name in table.column_names if table.column_names.count(name) > 1}):
+    if twice := sorted(name for name, count in Counter(table.column_names).items() if count > 1):
         raise UserError(f"the column `{twice[0]}` is there twice", str(path), "rename one of them")
     where = (f"{path.name}: row {number}" for number in range(1, table.num_rows + 1))
     try:
@@ -261,14 +283,15 @@ def _parquet_row(where: str, table: Any) -> Scanned:
         return where, f"cannot be read ({error})"
 
 
-def refuse_rows(bad: Sequence[str], source: Path | str) -> None:
+def refuse_rows(bad: Sequence[str], source: Path | str, fix: str = "mend these rows; none is skipped silently") -> None:
     """Raise a UserError that lists the first twenty bad rows and counts all of them; nothing when there are none."""
     if bad:
-        shown = "\n".join(f"  {row}" for row in bad[:SHOWN])
+        shown = "\n".join(f"  {row:.{LONGEST}}" for row in bad[:SHOWN])
         more = f"\n  ... and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
         rows = "1 bad row" if len(bad) == 1 else f"{len(bad)} bad rows"
-        raise UserError(f"{rows}\n{shown}{more}", str(source), "mend these rows; none is skipped silently")
+        raise UserError(f"{rows}\n{shown}{more}", str(source), fix)
 
 
-READERS = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".tsv": _csv, ".parquet": _parquet}
+TABLES = (".csv", ".tsv", ".parquet")
+READERS: dict[str, Reader] = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".tsv": _csv, ".parquet": _parquet}
 """How a file of data is read, by the end of its name."""

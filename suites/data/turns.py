@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, cast
 
-from suites.data.readers import is_whole, kind
+from suites.data.readers import kind
 from suites.model import Message
 
 ROLES = {
@@ -41,11 +40,9 @@ def read_turn(number: int, value: Any) -> Message:
     content = turn.get(what, "" if turn.get("tool_calls") else None)
     if isinstance(content, list):
         content = "".join(_part(number, part) for part in content)
-    if not isinstance(content, str) or not is_whole(content):
+    if not isinstance(content, str):
         raise ValueError(f"turn {number}: `{what}` is {kind(content)}, expected text")
     kept = {key: turn[key] for key in KEPT if key in turn}
-    if kept and not is_whole(json.dumps(kept, ensure_ascii=False, default=str)):
-        raise ValueError(f"turn {number}: {' or '.join(kept)} has half a character (a lone surrogate)")
     return cast(Message, {"role": ROLES[role.lower()], "content": content, **kept})
 
 

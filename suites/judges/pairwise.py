@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +17,12 @@ from jinja2 import TemplateError
 from suites.errors import UserError
 from suites.model import Generation, Model, OnProgress, Prompt
 from suites.templates import SANDBOX, bounded
+from suites.text.files import read_text
 from suites.types import JudgeVerdict
 
 RUBRICS = Path(__file__).parent / "rubrics"
+_BLOCK = re.compile(r"<\s*/?\s*(message|answer_[ab])", re.IGNORECASE)
+"""How the blocks of the built-in rubric begin and end."""
 _VERDICT = re.compile(r"verdict\W*:\W*(A|B|tie)\b", re.IGNORECASE)
 _GRADES: dict[str, Literal["first", "second", "tie"]] = {"a": "first", "b": "second", "tie": "tie"}
 _compiled = functools.cache(SANDBOX.from_string)
@@ -53,7 +58,7 @@ def load_rubric(name: str, folder: Path) -> Rubric:
         known = ", ".join(sorted(file.stem for file in RUBRICS.glob("*.md")))
         raise UserError(f"no rubric named {name!r}", str(own), f"use a built-in rubric ({known}) or a .md file")
     try:
-        rubric = Rubric(name, path.read_text(encoding="utf-8"))
+        rubric = Rubric(name, read_text(path))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the rubric: {error}", str(path), "save it as UTF-8 text") from None
     missing = [
@@ -90,10 +95,22 @@ def ask(rubric: Rubric, pair: Pair) -> Prompt:
     """The prompt that shows one pair in one order."""
     try:
         with bounded():
-            text = _compiled(rubric.text).render(input=pair.input, first=pair.first, second=pair.second)
+            shown = {"input": pair.input, "first": pair.first, "second": pair.second}
+            text = _compiled(rubric.text).render(**shown, mark=_mark(list(shown.values())))
     except TemplateError as error:
         raise UserError(f"the rubric cannot be filled in: {error}", rubric.name) from None
     return Prompt(pair.id, [{"role": "user", "content": text.strip()}])
+
+
+def _mark(texts: list[str]) -> str:
+    """What the names of a rubric's blocks end with, so that no text can end the block it stands in.
+
+    Empty where no text has such a name; else a digest that stands in none of them. The same pair is asked the same.
+    """
+    if not any(_BLOCK.search(text) for text in texts):
+        return ""
+    digests = (hashlib.sha256(json.dumps([texts, n]).encode()).hexdigest()[:12] for n in itertools.count())
+    return "_" + next(digest for digest in digests if not any(digest in text for text in texts))
 
 
 def parse(text: str) -> Literal["first", "second", "tie"] | None:

@@ -228,9 +228,9 @@ def test_columns_that_are_missing_are_told_with_a_mapping_of_those_that_are_ther
 
 
 def test_what_other_tools_call_a_metric_is_ours_and_told(load, capsys):
-    content = "task: {metrics: [accuracy, json_valid], primary: accuracy}\npolicy: {metrics: {acc: 0.05}}\n"
+    content = "task: {metrics: [accuracy, json_valid], primary: json_valid}\npolicy: {metrics: {acc: 0.05}}\n"
     config = load(SMALLEST + content).config
-    assert config.task.ordered_metrics == ("exact_match", "json_valid")
+    assert config.task.ordered_metrics == ("json_valid", "exact_match")
     assert set(config.policy.metrics) == {"exact_match"}
     told = capsys.readouterr().err
     assert told == "note: `accuracy` is `exact_match` here: the answer is the target, space around both ignored\n"
@@ -257,6 +257,13 @@ def test_what_other_tools_call_a_metric_is_ours_and_told(load, capsys):
         ("task: {metrics: [acc, exact_match]}", "line 5: `task.metrics` lists `exact_match` twice"),
         ("task: {metrics: ['recorded:acc']}", "line 5: `recorded:acc` is a mark of recorded answers; a model that is"),
         ("task: {metrics: [json_schema]}", "line 5: the metric json_schema needs `task.schema`"),
+        ("policy: {metrics: {jsn_valid: 0.1}}", "line 5: `policy.metrics.jsn_valid`: unknown metric of this task; use"),
+        ("policy: {metrics: {answers that ends: 0.1}}", "of this task; did you mean `answers that end`?"),
+        ("policy: {metrics: {json_valid: 0.1}}", "use one of answers that end; or list it in `task.metrics`"),
+        ("policy: {metrics: {exact_match: 0.1}}", "`exact_match` is the metric that decides; its rule is `policy.m"),
+        ("policy: {metrics: {acc: 0.1, em: 0.2}}", "`policy.metrics` has two rules of one metric: `acc` and `em`"),
+        ("policy: {slices: 0.1}", "line 5: `policy.slices` is a rule for `task.slices`, which names no columns"),
+        ("policy: {judge: 0.1}", "line 5: `policy.judge` is a rule for a `judge:`, and the experiment has none"),
         ("candidate: {path: own-suite}", "an experiment has either `training:` or `candidate:`"),
         (
             "candidate: {recorded: answers.jsonl, chat_template_kwargs: {enable_thinking: true}}",
@@ -273,6 +280,19 @@ def test_what_other_tools_call_a_metric_is_ours_and_told(load, capsys):
 )  # fmt: skip
 def test_a_wrong_setting_is_named_with_its_line(refusal, wrong, expected):
     assert expected in refusal(SMALLEST + wrong + "\n")
+
+
+def test_a_rule_for_a_metric_that_is_not_marked_is_told_with_everything_else(refusal):
+    wrong = "modle: x\ntask: {metrics: [exact_match, json_valid]}\npolicy: {metrics: {jsn_valid: 0.1}}\n"
+    unknown, rule = problems(refusal(SMALLEST + wrong))
+    assert unknown.startswith("line 5: `modle`")
+    assert rule == "line 7: `policy.metrics.jsn_valid`: unknown metric of this task; did you mean `json_valid`?"
+
+
+def test_a_metric_that_is_misspelt_where_it_is_listed_makes_no_rule_for_it_wrong(refusal):
+    wrong = "task: {metrics: [exact_match, jsn_valid]}\npolicy: {metrics: {json_valid: 0.1}}\n"
+    [problem] = problems(refusal(SMALLEST + wrong))
+    assert problem.startswith("line 5: `jsn_valid`")
 
 
 @pytest.mark.parametrize(
@@ -390,7 +410,7 @@ def test_missing_files_are_listed_with_the_line_that_names_them(refusal, tmp_pat
 def test_a_folder_in_place_of_a_file_and_a_task_whose_data_is_gone_are_named(refusal, tmp_path):
     (tmp_path / "broken.yaml").write_text(FILES["task.yaml"].replace("task-data", "gone"))
     message = refusal(SMALLEST.replace("test: test.jsonl", "test: own-suite") + "regression: [lm_eval: broken.yaml]\n")
-    assert "line 3: `data.test` cannot be read (Is a directory)" in message
+    assert "line 3: `data.test` this is a folder and no file" in message
     assert "line 5: `regression.0.lm_eval` no such file" in message
     assert "gone.jsonl" in message
 
@@ -404,12 +424,24 @@ def test_a_folder_in_place_of_a_file_and_a_task_whose_data_is_gone_are_named(ref
         ("", "an experiment file is a mapping of settings", 1),
         ("- a\n- b\n", "an experiment file is a mapping of settings", 1),
         ("just words\n", "an experiment file is a mapping of settings", 1),
-        ("a: 1\nb:\n\tc: 2\n", "found character '\\t' that cannot start any token", 3),
+        ("a: 1\nb:\n\tc: 2\n", "not valid YAML: a line begins with a tab", 3),
         ("a: [1, 2\nb: 3\n", "expected ',' or ']'", 2),
+        ("a: " + "[" * 3000, "nested too deeply (more than 100", 1),
+        ("a:\n" + "".join(f"{' ' * i}b:\n" for i in range(1, 200)), "nested too deeply (more than 100", 101),
+        ("a: [" + "1," * 200_001 + "]", "more than 100,000 values", 1),
+        ("seed: 1:30\n", "`1:30` is 90 to some readers of YAML, and not to others; write 90, or put it in quotes", 1),
+        ("seed: 010\n", "`010` is 8 to some readers", 1),
+        ("seed: 1_000\n", "`1_000` is 1000 to some readers", 1),
+        ("on: 1\n", "`on` is true to some readers of YAML, and not to others; write true, or put it in quotes", 1),
+        ("a: [x, NO]\n", "`NO` is false to some readers", 1),
+        (f"seed: {'9' * 5000}\n", "is a number of 5,000 digits, more than can be kept", 1),
+        ("seed: !!int x\n", "not valid YAML: x is no int", 1),
+        ("seed: !!bool x\n", "not valid YAML: x is no bool", 1),
+        ('data: {test: "a\\0b"}\n', "has a character that no file and no store can hold", 1),
         ("experiment: a\ndata: {}\nexperiment: b\n", "`experiment` is set twice", 3),
         ("data:\n  test: a\n  test: b\n", "`test` is set twice", 3),
         ("a: !!python/object/apply:os.system ['id']\n", "could not determine a constructor", 1),
-        ("? [a]\n: 1\n", "found unhashable key", 1),
+        ("? [a]\n: 1\n", "a key is a name, and no list or mapping", 1),
         ("a: *nowhere\n", "found undefined alias", 1),
     ],
 )
@@ -420,7 +452,7 @@ def test_yaml_that_cannot_be_read_is_refused_with_its_line(refusal, text, what, 
 
 
 def test_a_file_that_is_no_text_and_a_file_that_is_not_there_are_refused(refusal, tmp_path):
-    assert "cannot read the experiment file" in refusal(b"\xff\xfe\x00")
+    assert "not UTF-8 text" in refusal(b"\xff\xfe\x00")
     assert "not valid YAML" in refusal("a: \x07\n")
     with pytest.raises(UserError, match=r"no such file: nope\.yaml"):
         load_experiment(tmp_path / "nope.yaml")
@@ -437,10 +469,23 @@ def test_a_file_that_is_no_text_and_a_file_that_is_not_there_are_refused(refusal
         load_experiment(tmp_path / "empty" / "tickets.csv")
 
 
-def test_anchors_that_hold_themselves_or_explode_end_in_an_ordinary_refusal(refusal):
-    assert "unknown setting" in refusal("experiment: e\ndata: {test: test.jsonl}\nx: &x [*x]\n")
+def test_aliases_that_hold_themselves_or_explode_are_refused(refusal):
+    assert "an alias stands for what it is in" in refusal("experiment: e\ndata: {test: test.jsonl}\nx: &x [*x]\n")
     bomb = "a0: &a0 [1]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 40))
-    assert "unknown setting" in refusal(bomb)
+    assert "and at most 100,000 are read" in refusal(bomb)
+    chain = "a0: &a0 [1]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}]\n" for i in range(1, 200))
+    assert "nested too deeply" in refusal(chain)
+    merged = "a0: &a0 {b: 1}\n" + "".join(f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}\n" for i in range(1, 40))
+    assert "and at most 100,000 are read" in refusal(merged)
+
+
+def test_every_value_with_two_readings_is_told_at_once(refusal):
+    message = refusal("on: 1\nexperiment: no\ndata: {test: 2026-01-01, train: ~}\nseed: 1:30\n")
+    assert [line.split("`")[1] for line in problems(message)] == ["on", "no", "1:30"]
+
+
+def test_a_date_is_the_text_that_it_is(load):
+    assert load(SMALLEST.replace("smallest", "2026-11-28")).config.experiment == "2026-11-28"
 
 
 def test_a_learning_rate_without_a_point_is_a_number_though_yaml_reads_it_as_text(load):
@@ -448,7 +493,7 @@ def test_a_learning_rate_without_a_point_is_a_number_though_yaml_reads_it_as_tex
     assert load(SMALLEST.replace("lora", "{method: lora, learning_rate: 2e-4}")).config.training.learning_rate == 2e-4
 
 
-@pytest.mark.parametrize("value", ["yes", "on", "3", "null"])
+@pytest.mark.parametrize("value", ["true", "3", "1.5", "null", "!!binary aGVsbG8="])
 def test_a_name_that_yaml_does_not_read_as_text_is_refused(refusal, value):
     assert "line 1: `experiment` input should be a valid string" in refusal(SMALLEST.replace("smallest", value))
 

@@ -283,7 +283,8 @@ HOSTILE = st.text(st.characters(codec=None), max_size=30) | st.sampled_from(
 def test_hostile_text_arrives_as_it_was(
     question: str, answer: str, mark: str, identity: str, task: str, tmp_path: Path
 ) -> None:
-    """Half a character, which no file can hold, becomes a question mark; all else stays, and nothing is a path."""
+    """Half a character, which no file can hold, becomes a question mark, and so does a NUL in a name; all else stays,
+    and nothing is a path."""
     shutil.rmtree(tmp_path, ignore_errors=True)
     log = eval_logs.inspect_log([True])
     [sample] = log["samples"]
@@ -301,7 +302,7 @@ def test_hostile_text_arrives_as_it_was(
         path.name,
     }
     [asked] = read_examples(tmp_path / "out" / "exam.jsonl", {})
-    whole = [text.encode("utf-8", "replace").decode() for text in (question, answer, mark)]
+    whole = [text.encode("utf-8", "replace").decode() for text in (question, answer, mark.replace("\0", "?"))]
     assert [asked.input, asked.target] == whole[:2]
     [(key, completion)] = read_answers(tmp_path / "out" / "base.jsonl").items()
     assert (key, completion.text, completion.scores) == (asked.id, whole[1], {whole[2]: 1.0})

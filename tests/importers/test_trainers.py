@@ -20,6 +20,7 @@ from harness.importers.trainers.ledger import Ledger, Reason, dotted
 from harness.importers.trainers.shapes import Shape, as_chat, as_pair, as_rated
 from harness.importers.trainers.sources import part_of
 from suites.errors import UserError
+from suites.text.yaml_text import load_theirs
 
 EXAMPLES = sorted(
     path.relative_to(CASES).as_posix().replace("script.txt", "train.py")
@@ -91,7 +92,7 @@ def test_every_leaf_of_a_file_is_carried_over_or_told(
     example: str, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conversion = converted(files, example, monkeypatch, tmp_path / "e.yaml")
-    theirs = dict(leaves(yaml.safe_load((files / example).read_text(encoding="utf-8"))))
+    theirs = dict(leaves(load_theirs(files / example)))
     accounts = {dotted(place): account for place, account in conversion.theirs.accounts.items()}
     assert theirs.keys() <= accounts.keys()
     said = "\n".join(conversion.remarks)

@@ -59,8 +59,8 @@ def test_identity_follows_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("{", "not JSON: Expecting property name enclosed in double quotes at column 2"),
-        (b'{"id": "a", "completion": "\xff"}', "not UTF-8: byte 0xff at column 28"),
+        ("{", "not JSON (Expecting property name enclosed in double quotes at character 2)"),
+        (b'{"id": "a", "completion": "\xff"}', "not UTF-8 text (byte 28)"),
         ('["a"]', "found a list, expected an object"),
         ('{"completion": "x"}', "no `id`; the row has completion"),
         ('{"id": null, "completion": "x"}', "id is missing or null, expected text"),
@@ -80,28 +80,51 @@ def test_identity_follows_the_file(tmp_path: Path) -> None:
             "the response of the batch holds no chat completion",
         ),
         ('{"id": "a", "completion": "x", "finish": "eof"}', "finish is 'eof', expected 'stop' or 'length'"),
-        ('{"id": "a", "completion": "x", "seconds": NaN}', "NaN is not a number JSON allows"),
+        ('{"id": "a", "completion": "x", "seconds": NaN}', "NaN is not a JSON value"),
         ('{"id": "a", "completion": "x", "seconds": -1}', "seconds is a number -1, expected a number from 0"),
-        ('{"id": "a", "completion": "x", "seconds": 1e999}', "seconds is a number inf, expected a number from 0"),
+        ('{"id": "a", "completion": "x", "seconds": 1e999}', "1e999 is a number beyond all that can be kept"),
         ('{"id": "a", "completion": "x", "tokens_in": true}', "tokens_in is true or false True, expected a whole"),
         ('{"id": "a", "completion": "x", "error": ""}', "error is empty, expected text or null"),
         ('{"id": "a", "completion": "x", "scores": [1]}', "scores is a list, expected an object of numbers by name"),
         ('{"id": "a", "completion": "x", "scores": {"m": "1"}}', "the score 'm' is text '1', expected a finite number"),
         ('{"id": "a", "completion": "x", "scores": {"m": true}}', "the score 'm' is true or false True, expected"),
-        ('{"id": "a", "completion": "x", "scores": {"m": null}}', "the score 'm' is missing or null None, expected"),
-        ('{"id": "a", "completion": "x", "scores": {"m": 1e999}}', "the score 'm' is a number inf, expected a finite"),
-        ('{"id": "a", "completion": "x", "scores": {"m": 1' + "0" * 400 + "}}", "expected a finite number"),
-        ('{"id": "ok", "completion": "x"}', "id 'ok' was answered in line 1 already"),
+        ('{"id": "a", "completion": "x", "scores": {"m": null}}', "the score 'm' is missing or null, expected"),
+        ('{"id": "a", "completion": "x", "scores": {"m": 1e999}}', "1e999 is a number beyond all that can be kept"),
+        (
+            '{"id": "a", "completion": "x", "scores": {"m": 1' + "0" * 400 + "}}",
+            "is a number of 401 digits, more than can be kept",
+        ),
+        ('{"id": "ok", "completion": "x"}', "id 'ok' was answered in answers.jsonl:1 already"),
         ("[" * 100_000, "nested too deeply"),
+        ('{"id": "a", "completion": "x", "note": ' + "[" * 101 + "]" * 101 + "}", "nested too deeply (more than 100"),
+        ('{"id": "a", "completion": "x", "completion": "y"}', "`completion` is given twice"),
+        ('{"id": "a", "completion": "x", "tokens_in": 2147483648}', "expected a whole number from 0 to 2147483647"),
+        ('{"id": "a", "completion": "x", "tokens_out": ' + "9" * 5000 + "}", "is a number of 5,000 digits"),
+        ('{"id": "a", "completion": "x", "seconds": 1000001}', "expected a number from 0 to 1000000"),
+        ('{"id": "a\\ud800", "completion": "x"}', "id is text with half a character (a lone surrogate), expected text"),
+        ('{"id": "a", "completion": "x", "scores": {"\\ud800": 1}}', "has half a character (a lone surrogate)"),
+        ('{"custom_id": "a", "response": [1]}', "the response of the batch holds no chat completion"),
+        ('{"custom_id": "a", "response": {"body": "b"}}', "the response of the batch holds no chat completion"),
     ],
 )
 def test_bad_line_is_named(line: str | bytes, problem: str, tmp_path: Path) -> None:
     file = write(tmp_path, {"id": "ok", "completion": "fine"}, line)
     with pytest.raises(UserError) as told:
         read_answers(file)
-    assert f"{file}:2: " in told.value.where
-    assert problem in told.value.where
-    assert told.value.what.startswith("1 lines")
+    assert told.value.what.startswith(f"1 bad row\n  {file.name}:2: ")
+    assert problem in told.value.what
+    assert told.value.where == str(file)
+
+
+def test_the_largest_numbers_are_read_and_a_byte_order_mark_is_no_part_of_an_answer(tmp_path: Path) -> None:
+    most = {"id": "a", "completion": "x", "tokens_in": 2**31 - 1, "tokens_out": 2**31 - 1, "seconds": 1_000_000}
+    answer = read_answers(write(tmp_path, b"\xef\xbb\xbf" + json.dumps(most).encode()))["a"]
+    assert (answer.tokens_in, answer.tokens_out, answer.seconds) == (2**31 - 1, 2**31 - 1, 1e6)
+
+
+def test_half_a_character_of_an_answer_is_marked_as_it_is_kept(tmp_path: Path) -> None:
+    answer = read_answers(write(tmp_path, {"id": "a", "completion": "x\ud800", "reasoning": "\udfff"}))["a"]
+    assert (answer.text, answer.reasoning) == ("x?", "?")
 
 
 def test_an_openai_batch_output_is_read_by_its_custom_ids(tmp_path: Path) -> None:
@@ -141,9 +164,9 @@ def test_what_a_batch_did_not_answer_is_an_error_row(tmp_path: Path, response: d
 
 @pytest.mark.parametrize("response", ["text", [1], {"body": "text"}, {"body": [1]}])
 def test_a_batch_of_another_shape_is_refused_with_its_line(tmp_path: Path, response: Any) -> None:
-    with pytest.raises(UserError, match="1 lines") as told:
+    with pytest.raises(UserError, match="1 bad row") as told:
         read_answers(write(tmp_path, {"custom_id": "a", "response": response}))
-    assert ":1: " in told.value.where
+    assert ":1: " in told.value.what
 
 
 def test_an_anthropic_batch_output_is_read_by_its_custom_ids(tmp_path: Path) -> None:
@@ -191,24 +214,24 @@ def test_a_table_of_answers_is_read_as_its_lines_would_be(tmp_path: Path) -> Non
     assert (answers["1"].text, answers["1"].tokens_out, answers["1"].scores) == ("yes; no", 2, {"judge": 0.5})
     assert (answers["2"].error, answers["3"].error, answers["3"].text) == ("timed out", None, "")
     file.write_text("id,completion,tokens_out\na,x,two\nb,x,2.5\na,x,1\n")
-    with pytest.raises(UserError, match="2 lines") as told:
+    with pytest.raises(UserError, match="2 bad rows") as told:
         read_answers(file)
-    assert "answers.csv:2: tokens_out is text 'two', expected a whole number" in told.value.where
+    assert "answers.csv:2: tokens_out is text 'two', expected a whole number" in told.value.what
 
 
 def test_all_bad_lines_are_counted_and_twenty_shown(tmp_path: Path) -> None:
     file = write(tmp_path, *["no"] * 50)
     with pytest.raises(UserError) as told:
         read_answers(file)
-    assert told.value.what.startswith("50 lines")
-    assert told.value.where.count("not JSON") == 20
-    assert "and 30 more" in told.value.where
+    assert told.value.what.startswith("50 bad rows")
+    assert told.value.what.count("not JSON") == 20
+    assert "and 30 more" in told.value.what
 
 
 def test_empty_and_missing_files(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no answers"):
         read_answers(write(tmp_path, "", " "))
-    with pytest.raises(UserError, match="cannot be read: No such file"):
+    with pytest.raises(UserError, match="no such file"):
         read_answers(tmp_path / "nowhere.jsonl")
 
 

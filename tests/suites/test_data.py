@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 from dataclasses import replace
 
 import pyarrow
@@ -17,6 +18,7 @@ from suites.data.examples import digest, read_examples
 from suites.data.readers import read_rows
 from suites.data.splits import split
 from suites.errors import UserError
+from suites.text.files import memory
 from suites.types import Example, Suite
 
 GOOD = '{"input": "1 + 1", "target": "2"}\n'
@@ -130,8 +132,16 @@ def test_an_empty_file_has_no_examples(write):
         ('{"input": ["a"], "target": "b"}', "column `input` is a list, expected text"),
         ('{"input": {"k": 1}, "target": "b"}', "column `input` is an object, expected text"),
         ('{"input": "a", "input": "b", "target": "c"}', "`input` is given twice"),
-        ('{"input": "\\ud83d", "target": "b"}', "column `input` is text with half a character"),
-        ('{"id": "\\udc00", "input": "a", "target": "b"}', "column `id` is text with half a character"),
+        ('{"input": "\\ud83d", "target": "b"}', "column `input` has half a character"),
+        ('{"input": "a", "target": "b", "x": {"\\ud800": [1]}}', "column `x` has half a character"),
+        ('{"input": "a", "target": "b", "\\ud800": 1}', "column `?` has half a character"),
+        ('{"input": "a", "target": 1e400}', "1e400 is a number beyond all that can be kept"),
+        (
+            '{"input": "a", "target": "b", "x": ' + "9" * 301 + "}",
+            "99999999999999999999... is a number of 301 digits, more than can be kept",
+        ),
+        ('{"input": "a", "target": "b", "x": ' + "[" * 100 + "]" * 100 + "}", "nested too deeply (more than 100"),
+        ('{"id": "\\udc00", "input": "a", "target": "b"}', "column `id` has half a character"),
         ("[" * 100_000, "nested too deeply"),
     ],
 )
@@ -185,13 +195,39 @@ def test_text_in_another_encoding_is_refused_with_its_place(refusal):
     assert "not UTF-8 text" in refusal("input,target\nGrüße,b\n".encode("utf-16"), "rows.csv")
 
 
+@pytest.mark.parametrize(
+    ("make", "what"), [(os.mkfifo, "a pipe"), (lambda path: path.symlink_to("/dev/zero"), "a device")]
+)
+def test_what_may_never_end_is_not_read(tmp_path, make, what):
+    make(tmp_path / "rows.jsonl")
+    with pytest.raises(UserError, match=f"this is {what} and no file"):
+        read_rows(tmp_path / "rows.jsonl")
+
+
+def test_more_than_memory_can_hold_is_not_read(tmp_path):
+    with (tmp_path / "rows.jsonl").open("wb") as file:
+        file.truncate(memory())  # without a block on the disk
+    with pytest.raises(UserError, match=r"the file holds .* GB of rows, and this machine's memory at most"):
+        read_rows(tmp_path / "rows.jsonl")
+
+
+def test_a_table_of_many_columns_takes_no_longer_for_each(tmp_path):
+    names = [f"c{i}" for i in range(100_000)]
+    (tmp_path / "wide.csv").write_text("\n".join([",".join(names), ",".join(names)]))
+    [(_, row)] = read_rows(tmp_path / "wide.csv")
+    assert row["c99999"] == "c99999"
+    (tmp_path / "wide.csv").write_text("\n".join([",".join([*names, "c7"]), ",".join([*names, "c7"])]))
+    with pytest.raises(UserError, match="the header names `c7` twice"):
+        read_rows(tmp_path / "wide.csv")
+
+
 def test_files_that_are_none_are_refused(refusal, tmp_path):
     assert "unknown kind of data file: rows.xlsx" in refusal("", "rows.xlsx")
     assert "not a Parquet file" in refusal("PAR1, but not really", "rows.parquet")
     with pytest.raises(UserError, match="no such file"):
         read_rows(tmp_path / "nope.jsonl")
     (tmp_path / "folder.jsonl").mkdir()
-    with pytest.raises(UserError, match="cannot read the file"):
+    with pytest.raises(UserError, match="this is a folder and no file"):
         read_rows(tmp_path / "folder.jsonl")
 
 
@@ -327,7 +363,7 @@ def test_the_experiment_may_take_fewer_examples(suite):
         ("", "a suite needs a name and metrics"),
         ("- a", "a suite needs a name and metrics"),
         ("name: x\n", "a suite needs a name and metrics"),
-        ("name: [", "cannot read the suite"),
+        ("name: [", "not valid YAML"),
         ("name: x\nmetrics: [exact]\n", r"cannot use `metrics: \['exact'\]`"),
         ("name: x\nmetrics: exact_match\n", "cannot use `metrics: exact_match`"),
         ("name: x\nmetrics: [exact_match]\nmargin: wide\n", "cannot use `margin: wide`"),

@@ -116,7 +116,7 @@ def test_a_tool_call_on_the_way_is_kept_as_it_is(read, refusal):
     assert list(example.messages) == [USER, {**call, "content": ""}, result]
     assert "the last turn calls a tool" in refusal({"messages": [USER, call]})
     broken = {**call, "tool_calls": [{"function": {"name": "\ud83d"}}]}
-    assert "turn 2: tool_calls has half a character" in refusal({"messages": [USER, broken, result, ANSWER]})
+    assert "column `messages` has half a character" in refusal({"messages": [USER, broken, result, ANSWER]})
 
 
 def test_plain_text_is_nothing_but_text(read, refusal):
@@ -240,7 +240,7 @@ def test_a_mapped_column_says_that_a_truth_value_judges_no_answer(read):
         ([USER, {"role": "narrator", "content": "2"}], "turn 2 has the role 'narrator', expected system, user"),
         ([USER, {"content": "2"}], "turn 2 has the role null"),
         ([USER, {"role": "assistant", "content": {"a": 1}}], "turn 2: `content` is an object, expected text"),
-        ([USER, {"role": "assistant", "content": "\ud83d"}], "turn 2: `content` is text with half a character"),
+        ([USER, {"role": "assistant", "content": "\ud83d"}], "column `messages` has half a character"),
         ([USER, {"role": ["user"], "content": "x"}], "turn 2 has the role a list"),
         ([USER], "the last turn is the user's, expected the assistant's answer"),
         ([ANSWER], "only the assistant speaks"),

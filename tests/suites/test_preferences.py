@@ -75,7 +75,7 @@ def test_equal_answers_stay_two_answers(pairs):
         ({"chosen": "a", "rejected": "b", "votes": "chosen"}, "column `votes` is text, expected a list"),
         ({"chosen": "a", "rejected": "b", "votes": ["both"]}, "vote 1 is 'both', expected chosen, rejected or tie"),
         ({"chosen": "a", "rejected": "b", "votes": [{"vote": "tie"}]}, "vote 1 has no annotator of its own"),
-        ({"chosen": "a", "rejected": "b", "id": "\ud83d"}, "column `id` is text with half a character"),
+        ({"chosen": "a", "rejected": "b", "id": "\ud83d"}, "column `id` has half a character"),
     ],
 )
 def test_a_pair_that_cannot_be_read_is_a_bad_row(pairs, row, reason):

@@ -31,6 +31,8 @@ from harness.importers.trainers import (
 from harness.importers.trainers.draft import Draft, Settings, reason_of
 from harness.importers.trainers.ledger import LEARNT, Ledger, Reason
 from suites.errors import UserError
+from suites.text.files import read_text
+from suites.text.yaml_text import parse_theirs
 from suites.types import Json
 from suites.writing import write_whole
 
@@ -141,13 +143,13 @@ def write(conversion: Conversion, out: Path) -> list[Path]:
 def _tree(path: Path) -> Tree:
     """The settings in a file: YAML or JSON, or the constants that a Python script gives to its calls."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
         text = script.code_of(text) if path.suffix == ".ipynb" else text
-        tree = script.tree_of(text) if path.suffix in (".py", ".ipynb") else yaml.safe_load(text)
+        tree = script.tree_of(text) if path.suffix in (".py", ".ipynb") else parse_theirs(text, path)
     except OSError as error:
         what = f"cannot be read: {error.strerror or error}"
         raise UserError(what, str(path), "give the file that the other trainer takes") from None
-    except (ValueError, yaml.YAMLError, SyntaxError, RecursionError) as error:
+    except (ValueError, SyntaxError, RecursionError) as error:
         raise UserError(f"cannot be read: {error}", str(path), "mend the file there") from None
     return tree if isinstance(tree, dict) else {}
 

@@ -6,7 +6,6 @@ Keys and defaults are those of `data/README.md` there; the file is looked for as
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,8 @@ from harness.importers.trainers.plain_text import plain_text
 from harness.importers.trainers.shapes import Shape
 from harness.importers.trainers.sources import Source, find, locate
 from suites.errors import UserError
+from suites.text import json_text
+from suites.text.files import read_bytes
 
 
 def read_data(draft: Draft) -> None:
@@ -49,9 +50,9 @@ def _listed(draft: Draft, folder: str) -> tuple[Path, Mapping[str, object]]:
         fix = "type the command in the folder that the trainer is started in, or name the folder in dataset_dir"
         raise UserError(f"no dataset_info.json in `dataset_dir: {folder}`", str(draft.config), fix)
     try:
-        listed = json.loads(found.read_text(encoding="utf-8"))
+        listed = json_text.parse(read_bytes(found), json_text.LENIENT)
     except ValueError as error:
-        raise UserError(f"not JSON: {error}", str(found)) from None
+        raise UserError(f"{error}", str(found)) from None
     return found, listed if isinstance(listed, dict) else {}
 
 

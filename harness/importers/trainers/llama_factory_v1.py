@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-
 from harness.importers.trainers.draft import Draft, number
 from harness.importers.trainers.ledger import HARMLESS, LEARNT, Ledger, Reason
 from harness.importers.trainers.shapes import Shape
 from harness.importers.trainers.sources import Source, find, locate
 from suites.errors import UserError
+from suites.text.yaml_text import load_theirs
 
 SETTINGS = {
     "micro_batch_size": "batch_size",
@@ -120,7 +119,7 @@ def _sources(draft: Draft, name: str, to: str) -> list[Source]:
     if found is None:
         fix = "type the command in the folder that the trainer is started in"
         raise UserError(f"no such list of datasets: {named}", str(draft.config), fix)
-    listed = yaml.safe_load(found.read_text(encoding="utf-8"))
+    listed = load_theirs(found)
     ledger = draft.theirs.add(name, listed if isinstance(listed, dict) else {})
     return [_source(draft, ledger.at(key), to, found) for key in ledger.tree]
 

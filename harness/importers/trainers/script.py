@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Iterator, Mapping
 
 from harness.importers.trainers import huggingface, trl
@@ -12,6 +11,7 @@ from harness.importers.trainers.ledger import HARMLESS, LEARNT, Code, Ledger, Re
 from harness.importers.trainers.shapes import Shape
 from harness.importers.trainers.sources import Source, locate
 from suites.errors import UserError
+from suites.text import json_text
 
 ADAPTER = {"r": "rank", "lora_alpha": "alpha", "lora_dropout": "dropout", "target_modules": "target_modules"}
 SCRIPT_ADAPTER = {"rank": 16, "alpha": 16, "dropout": 0.0}
@@ -59,9 +59,13 @@ def tree_of(text: str) -> dict[str, object]:
 
 def code_of(notebook: str) -> str:
     """The Python of a notebook's cells, without the lines that are commands of its own. Raises ValueError."""
-    cells = json.loads(notebook).get("cells", [])
-    sources = [cell.get("source", "") for cell in cells if cell.get("cell_type") == "code"]
-    lines = "\n".join(source if isinstance(source, str) else "".join(source) for source in sources).splitlines()
+    content = json_text.parse(notebook, json_text.LENIENT)
+    cells = content.get("cells") if isinstance(content, dict) else None
+    if not isinstance(cells, list):
+        raise ValueError("a notebook has cells")
+    sources = [cell.get("source") for cell in cells if isinstance(cell, dict) and cell.get("cell_type") == "code"]
+    texts = ["".join(map(str, source)) for source in sources if isinstance(source, str | list)]
+    lines = "\n".join(texts).splitlines()
     return "\n".join(line for line in lines if not line.lstrip().startswith(("!", "%")))
 
 

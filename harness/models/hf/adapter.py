@@ -13,6 +13,7 @@ from torch.nn import Module
 
 from harness.models.bases import another_base, check_base, kinship
 from harness.models.files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, first_line, read_json
+from harness.models.headers import tensors
 from harness.models.hf.chat import load_config
 from harness.models.hf.loading import REFUSALS, check_finite, many
 from suites.errors import UserError
@@ -54,7 +55,10 @@ def _settings(folder: Path) -> PeftConfig:
     try:
         config = PeftConfig.from_pretrained(str(folder))
     except REFUSALS as error:
-        what = f"the adapter's settings cannot be used: {type(error).__name__}: {first_line(error)}"
+        kind = read_json(folder / ADAPTER_CONFIG).get("peft_type")
+        told = f"{type(error).__name__}: {first_line(error)}"
+        told = f"PEFT knows no `peft_type: {kind!s:.60}`" if isinstance(error, KeyError) else told
+        what = f"the adapter's settings cannot be used: {told}"
         raise UserError(what, str(folder / ADAPTER_CONFIG), "save the adapter again with PEFT") from error
     config.inference_mode = True
     return config
@@ -86,10 +90,22 @@ def _refused(folder: Path, spec: ModelSpec, base: Path, error: Exception) -> Use
             "copy the tokenizer it was trained with into its folder",
         )
         return UserError(what, str(folder / ADAPTER_CONFIG), fix)
+    if "size mismatch" in str(error) and (wrong := _wrong_rank(folder)):
+        return UserError(wrong, str(folder / ADAPTER_CONFIG), "copy its settings and weights from one training")
     if not kinship(folder, spec, base).same and ("size mismatch" in str(error) or "Target modules" in str(error)):
         return another_base(folder, spec, f": {told}")
     fix = "check its settings, or save it again with PEFT"
     return UserError(f"the adapter does not fit the base: {told}", str(folder / ADAPTER_CONFIG), fix)
+
+
+def _wrong_rank(folder: Path) -> str:
+    """What to say where a LoRA's tensors have another rank than its settings; empty where they have not."""
+    config = read_json(folder / ADAPTER_CONFIG)
+    if config.get("peft_type") != "LORA" or config.get("rank_pattern"):
+        return ""
+    shapes = {name: t.shape for name, t in tensors([folder / ADAPTER_WEIGHTS]).items() if ".lora_A." in name}
+    name, shape = next(((n, s) for n, s in shapes.items() if s and s[0] != config.get("r")), ("", ()))
+    return f"the adapter's settings say the rank {config.get('r')}, and {name} has the rank {shape[0]}" if name else ""
 
 
 def _in_part(folder: Path, missing: list[str], unread: list[str]) -> UserError:

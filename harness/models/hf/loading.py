@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,7 +24,10 @@ from suites.types import Json
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
-REFUSALS = (OSError, ValueError, KeyError, RuntimeError, TypeError, ImportError, ZeroDivisionError, SafetensorError)
+REFUSALS = (
+    OSError, ValueError, LookupError, RuntimeError, TypeError, AttributeError, AssertionError, ImportError,
+    ArithmeticError, re.error, SafetensorError,
+)  # fmt: skip
 """What transformers and PEFT raise over files that do not fit together: no own code runs where these are caught."""
 
 CLASSIFIERS = ("Classification", "QuestionAnswering", "MultipleChoice", "RewardModel")
@@ -151,9 +155,18 @@ def read_base(folder: Path, dtype: str, **where: object) -> tuple[Any, list[str]
     return model, sorted(info["unexpected_keys"])
 
 
+MOST_LAYERS = 10_000
+
+
 def _check_writes(folder: Path) -> None:
     """A model with a head for classes loads as one that writes, with a new head or, where embeddings are tied, none."""
-    named = load_config(folder).architectures or []
+    config = load_config(folder)
+    named, layers = config.architectures or [], getattr(config.get_text_config(), "num_hidden_layers", None) or 0
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise UserError("`architectures` is a list of names", str(folder / "config.json"), "restore the file")
+    if isinstance(layers, int) and layers > MOST_LAYERS:  # each is built before a tensor is missed
+        what = f"the config says {layers:,} layers, and at most {MOST_LAYERS:,} are built"
+        raise UserError(what, str(folder / "config.json"), "restore the file")
     if named and all(name.endswith(CLASSIFIERS) for name in named):
         what = f"the model gives classes or scores, not text: its config.json says {', '.join(named)}"
         raise UserError(what, str(folder / "config.json"), "give a model that writes (...ForCausalLM)")

@@ -1,0 +1,142 @@
+"""Rules of `contradictions` about marks and money: metrics, what the policy says of them, and prices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.config.base import read_margin
+from harness.config.policy import FINISHED, LIST_CURRENCY
+from harness.config.problems import Problem, Rule, asked_now, unknown
+from harness.config.schema import ExperimentConfig
+from harness.config.yaml_lines import Location
+from suites.metric_names import MEANT
+from suites.metrics import table
+from suites.metrics.table import CORPUS
+
+# --- how it is marked ------------------------------------------------------------------------------------------------
+
+
+def known_metrics(config: ExperimentConfig) -> Iterator[Problem]:
+    """Every metric is one of the table, and marks of recorded answers are for recorded answers."""
+    task, candidate = config.task, config.candidate
+    all_recorded = not asked_now(config) and candidate is not None and candidate.recorded is not None
+    named: list[tuple[Location, str]] = [(("task", "metrics", i), name) for i, name in enumerate(task.metrics)]
+    named += [(("task", "primary"), task.primary)] if task.primary else []
+    for location, name in named:
+        if table.find(name) is None:
+            meant = f"unknown metric; {MEANT[name]}" if name in MEANT else unknown("metric", name, list(table.METRICS))
+            yield location, f"`{name}`: {meant}"
+        elif name.startswith("recorded:") and not all_recorded:
+            yield location, f"`{name}` is a mark of recorded answers; a model that is asked now has none"
+
+
+def rules_of_what_is_there(config: ExperimentConfig) -> Iterator[Problem]:
+    """A rule of the policy is about something the experiment has; the user would think it held."""
+    primary, *others = config.task.ordered_metrics
+    misspelt = any(table.find(name) is None for name in (primary, *others))  # there, and not here
+    for name in () if misspelt else config.policy.metrics:
+        where: Location = ("policy", "metrics", name)
+        if name == primary:
+            yield where, f"`policy.metrics.{name}`: `{name}` is the metric that decides; its rule is `policy.min_gain`"
+        elif name not in (*others, FINISHED):
+            sentence = unknown("metric of this task", name, [*others, FINISHED])
+            sentence += "" if table.find(name) is None else "; or list it in `task.metrics`"
+            yield where, f"`policy.metrics.{name}`: {sentence}"
+    given = config.policy.model_fields_set
+    if "slices" in given and not config.task.slices:
+        yield ("policy", "slices"), "`policy.slices` is a rule for `task.slices`, which names no columns"
+    if "judge" in given and config.judge is None:
+        yield ("policy", "judge"), "`policy.judge` is a rule for a `judge:`, and the experiment has none"
+
+
+def metrics_listed_once(config: ExperimentConfig) -> Iterator[Problem]:
+    """A metric has one rule, so it is listed once."""
+    metrics = config.task.metrics
+    for position, name in enumerate(metrics):
+        if name in metrics[:position]:
+            yield ("task", "metrics", position), f"`task.metrics` lists `{name}` twice; leave one out"
+
+
+def a_schema_to_mark_with(config: ExperimentConfig) -> Iterator[Problem]:
+    """A metric that takes a JSON Schema is given one."""
+    if "json_schema" in config.task.ordered_metrics and not config.task.schema_file:
+        yield ("task", "metrics"), "the metric json_schema needs `task.schema`, a JSON Schema file"
+
+
+def marks_to_stop_early_by(config: ExperimentConfig) -> Iterator[Problem]:
+    """Early looks are at a mean of marks, and at a difference."""
+    whole = config.task.ordered_metrics[0] in CORPUS
+    if config.policy.stop_early and (whole or read_margin(config.policy.min_gain)[1]):
+        sentence = "`policy.stop_early` needs a first metric that marks single answers, and `min_gain` as a difference"
+        yield ("policy", "stop_early"), sentence
+
+
+def suites_to_judge_together(config: ExperimentConfig) -> Iterator[Problem]:
+    """A mean is of suites that have a say, whose losses are differences of scores."""
+    if config.policy.regression.together is None:
+        return
+    entries = config.regression or []
+    none = config.model is None if config.regression is None else all(entry.tier == "advisory" for entry in entries)
+    if none:
+        sentence = "`policy.regression.together` needs a regression suite that is not advisory"
+        yield ("policy", "regression"), sentence
+    for position, entry in enumerate(entries):
+        if entry.margin is not None and read_margin(entry.margin)[1] and entry.tier != "advisory":
+            sentence = (
+                "`policy.regression.together` takes differences of scores; give this `margin` as one, such as 0.03"
+            )
+            yield ("regression", position), sentence
+
+
+def a_part_to_sharpen(config: ExperimentConfig) -> Iterator[Problem]:
+    """A whole exam is told no more of by the marks of one side."""
+    if config.policy.control_variate and not config.policy.stop_early:
+        yield ("policy", "control_variate"), "`policy.control_variate` needs `policy.stop_early`"
+
+
+# --- what it costs ---------------------------------------------------------------------------------------------------
+
+
+def a_price_for_max_cost(config: ExperimentConfig) -> Iterator[Problem]:
+    """A budget needs a price."""
+    if config.policy.max_cost is not None and config.costs.candidate is None:
+        yield ("policy", "max_cost"), "`policy.max_cost` needs the price of the candidate, `costs.candidate`"
+
+
+def a_training_to_pay_for(config: ExperimentConfig) -> Iterator[Problem]:
+    """A price per hour is of a training whose hours are measured."""
+    price = config.costs.training
+    if price and price.per_hour is not None and config.training is None:
+        sentence = "`costs.training.per_hour` needs a training whose seconds are measured here; give the amount"
+        yield ("costs", "training"), sentence
+
+
+def points_of_value(config: ExperimentConfig) -> Iterator[Problem]:
+    """A gain as a share of the prompt's score is none in points."""
+    if config.costs.value_per_point is not None and read_margin(config.policy.min_gain)[1]:
+        sentence = "`costs.value_per_point` needs `policy.min_gain` as a difference, such as 0.02"
+        yield ("costs", "value_per_point"), sentence
+
+
+def one_currency(config: ExperimentConfig) -> Iterator[Problem]:
+    """Prices of the list are in its own currency."""
+    for side in ("baseline", "candidate"):
+        price, currency = getattr(config.costs, side), config.costs.currency
+        if price and price.name and currency != LIST_CURRENCY:
+            sentence = f"`costs.{side}` is on the price list in {LIST_CURRENCY}; give the numbers in {currency}"
+            yield ("costs", side), sentence
+
+
+RULES: list[Rule] = [
+    known_metrics,
+    rules_of_what_is_there,
+    metrics_listed_once,
+    a_schema_to_mark_with,
+    marks_to_stop_early_by,
+    a_part_to_sharpen,
+    suites_to_judge_together,
+    a_price_for_max_cost,
+    a_training_to_pay_for,
+    points_of_value,
+    one_currency,
+]

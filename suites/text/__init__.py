@@ -1,0 +1,1 @@
+"""What people and programs give as text: files, JSON and YAML, read within stated limits."""
