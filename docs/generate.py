@@ -25,7 +25,7 @@ from harness.decision.retirements import RETIREMENTS
 from harness.importers import IMPORTERS
 from harness.importers.trainers import TRAINERS
 from harness.selftest.faults import MUTANTS
-from harness.store import database
+from harness.store import database, versions
 from reports.outputs import record
 from suites.checks.table import CHECKS
 from suites.data.formats import FORMATS
@@ -296,7 +296,7 @@ def argument(action: argparse.Action) -> list[str]:
 
 def views() -> list[str]:
     """Every view: what it holds, as views.sql says, and its columns, as DuckDB has them."""
-    sql = (database.SCHEMA / "views.sql").read_text(encoding="utf-8")
+    sql = (versions.SCHEMA / "views.sql").read_text(encoding="utf-8")
     lines = ["The views of a store are its contract; tables behind them may change. `harness query` reads them.", ""]
     with tempfile.TemporaryDirectory() as folder:
         store = database.Store(Path(folder) / "harness.duckdb")

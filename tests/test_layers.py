@@ -22,8 +22,9 @@ LINE = (
 )  # fmt: skip
 # Inside suites a line of its own; the nouns come first.
 SUITES = (
-    "suites.errors", "suites.normalise", "suites.model", "suites.reasoning", "suites.types", "suites.similarity",
-    "suites.metrics", "suites.data", "suites.catalog", "suites.judges", "suites.checks", "suites.benchmarks",
+    "suites.errors", "suites.writing", "suites.normalise", "suites.model", "suites.reasoning", "suites.types",
+    "suites.similarity", "suites.metrics", "suites.data", "suites.catalog", "suites.judges", "suites.checks",
+    "suites.benchmarks",
 )  # fmt: skip
 HOMES = {
     "torch": ("harness/models/hf/", "harness/training/", "harness/demo/", "harness/observe/trackers.py"),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.experiment.load import Experiment
+    from harness.experiment.session import Session
     from suites.types import Finding
 
 
@@ -50,7 +51,11 @@ def _bare_files(path: Path) -> dict[str, Path | None]:
 
 
 def _check_experiment(options: argparse.Namespace) -> int:
-    opened = open_experiment(options)
+    with open_experiment(options) as opened:
+        return _check(opened, options)
+
+
+def _check(opened: Session, options: argparse.Namespace) -> int:
     from harness.experiment.material import of_experiment
     from harness.pipeline import order
     from harness.pipeline.check import show_row

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shlex
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -21,8 +23,23 @@ if TYPE_CHECKING:
 BLOCKED, MISSED = 6, 1
 
 
-def open_experiment(options: argparse.Namespace) -> Session:
-    """The experiment, read before the slow imports so that a mistake in the file is told at once."""
+@contextlib.contextmanager
+def open_experiment(options: argparse.Namespace) -> Iterator[Session]:
+    """The experiment, read before the slow imports so that a mistake in the file is told at once.
+
+    What a mistake found later leaves of a first try is no store.
+    """
+    session = _open(options)
+    try:
+        yield session
+    except UserError:
+        from harness.store.experiments import leave_nothing
+
+        leave_nothing(session.store)
+        raise
+
+
+def _open(options: argparse.Namespace) -> Session:
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         fix = "run `harness` alone, and give the config to its training: `training: {accelerate: config.yaml}`"
         raise UserError("the harness is one process, and was started as several", "WORLD_SIZE", fix)
@@ -36,16 +53,20 @@ def open_experiment(options: argparse.Namespace) -> Session:
 
 def run(options: argparse.Namespace) -> int:
     """Every stage, and the verdict as exit code."""
-    opened = open_experiment(options)
-    from harness.pipeline import order
+    with open_experiment(options) as opened:
+        from harness.pipeline import order
 
-    order.run(opened)
+        order.run(opened)
     return _conclude(opened, options)
 
 
 def stage(options: argparse.Namespace) -> int:
     """One stage, and what it found."""
-    opened = open_experiment(options)
+    with open_experiment(options) as opened:
+        return _stage(opened, options)
+
+
+def _stage(opened: Session, options: argparse.Namespace) -> int:
     from harness.decision.wording import measured_sentence
     from harness.pipeline import order
     from harness.pipeline.validity import validity_gates
@@ -114,9 +135,9 @@ def explain(options: argparse.Namespace) -> int:
 
 def selftest(options: argparse.Namespace) -> int:
     """Whether the gates are seen to block."""
-    opened = open_experiment(options)
-    from harness.selftest.run import passed, run, show
+    with open_experiment(options) as opened:
+        from harness.selftest.run import passed, run, show
 
-    outcomes = run(opened)
+        outcomes = run(opened)
     show(outcomes, options.json)
     return 0 if passed(outcomes) else MISSED

@@ -15,6 +15,7 @@ from harness.cli.read import experiment_of, store_of
 from harness.observe.progress import say
 from reports.format.text import clean
 from suites.errors import UserError
+from suites.writing import write_whole
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -156,7 +157,7 @@ def _format(options: argparse.Namespace) -> str:
 def _write(path: Path | None, content: bytes) -> None:
     assert path
     try:
-        path.write_bytes(content)
+        write_whole(path, content)
     except OSError as error:
         raise UserError(f"cannot be written ({error.strerror})", str(path)) from None
     say(f"wrote {path}")

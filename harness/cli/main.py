@@ -15,8 +15,10 @@ from harness.cli import begin, experiment
 from harness.cli.arguments import Commands, Parser, add_command, add_readers, parse
 from harness.cli.check import check
 from harness.cli.completion import add_completion
+from harness.cli.disk import of_disk
 from harness.cli.pipes import readers_may_leave
 from harness.cli.signals import INTERRUPTED, ending_kindly
+from harness.cli.store import add_store_commands
 from harness.observe.progress import say
 from harness.store import STORE_FILE
 from suites.errors import Resumable, UserError
@@ -30,6 +32,8 @@ exit codes of run, decide and gate:
   130 interrupted, by Ctrl-C, SIGTERM or SIGHUP (the same command goes on)
 exit codes of check:
   0 nothing stands in the way   6 a blocking finding   2 data that cannot be read
+exit codes of doctor:
+  0 nothing is broken   2 something is
 exit codes of selftest:
   0 every accident was stopped as named   1 one was not: the harness does not do what it promises, which is no verdict
 """
@@ -59,6 +63,11 @@ def _main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         say(f"\ninterrupted; nothing finished is lost, and the same command goes on from here:\n{_typed(arguments)}")
         return INTERRUPTED
+    except Exception as error:
+        if not (failed := of_disk(error)):
+            raise
+        say(f"error: {failed}")
+        return USAGE_ERROR
 
 
 def _typed(arguments: Sequence[str]) -> str:
@@ -97,6 +106,7 @@ def _parser() -> Parser:
         stage.set_defaults(stage=name)
     _add_check(subparsers)
     add_readers(subparsers)
+    add_store_commands(subparsers)
     _add_importer(subparsers)
     policy = subparsers.add_parser("policy", help="what must hold to deploy").add_subparsers(
         metavar="WHAT", required=True

@@ -19,6 +19,7 @@ from harness.importers.pairing import Exam, Side
 from harness.importers.plan import Plan, regression_metric
 from suites.errors import UserError
 from suites.types import MARGIN, Json
+from suites.writing import write_whole
 
 PART = "part"
 """The column that says to which task of a group a question belongs."""
@@ -70,7 +71,7 @@ def write(
     _write_rows(folder / "base.jsonl", [row for exam in exams for row in _answers(exam, exam.base, chosen.names)])
     _write_rows(folder / "tuned.jsonl", [row for exam in exams for row in _answers(exam, exam.tuned, chosen.names)])
     path = folder / "experiment.yaml"
-    path.write_text(_experiment(chosen, log_format, sources, made_with), encoding="utf-8")
+    write_whole(path, _experiment(chosen, log_format, sources, made_with))
     return path
 
 
@@ -78,7 +79,7 @@ def _write_suite(folder: Path, exam: Exam, names: Mapping[str, str]) -> None:
     folder.mkdir()
     _write_rows(folder / "examples.jsonl", _questions(exam, names))
     settings = {"name": names[exam.task], "metrics": [regression_metric(exam)]}
-    (folder / "suite.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    write_whole(folder / "suite.yaml", yaml.safe_dump(settings, sort_keys=False))
 
 
 def _answers(exam: Exam, side: Side, names: Mapping[str, str]) -> list[Json]:
@@ -88,7 +89,7 @@ def _answers(exam: Exam, side: Side, names: Mapping[str, str]) -> list[Json]:
 
 def _write_rows(path: Path, rows: Iterable[Json]) -> None:
     text = "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
-    path.write_text(text, encoding="utf-8", newline="\n")
+    write_whole(path, text)
 
 
 def _id(exam: Exam, item: str, names: Mapping[str, str]) -> str:

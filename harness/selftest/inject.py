@@ -17,7 +17,7 @@ from harness.experiment.session import Session
 from harness.pipeline.compare import FINISHED, chosen_runs
 from harness.pipeline.examiner import examiner
 from harness.store import arms, runs
-from harness.store.database import RUN_DIGEST
+from harness.store.digests import RUN_DIGEST
 from harness.store.runs import Marked
 from reports.rows import GateRow, RunRow, Side
 from suites.data.examples import sha256_json

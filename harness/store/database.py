@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import random
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
@@ -15,36 +13,15 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from harness.store import STORE_FILE
+from harness.store import STORE_FILE, digests, opening, versions
 from reports.rows import Record, fetch
 from suites.errors import UserError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-SCHEMA = Path(__file__).with_name("schema")
-STEPS = sorted(SCHEMA.glob("[0-9]*.sql"))  # step N brings a store from version N - 1 to N
-VERSION = len(STEPS)
-LOCK_SECONDS = 10.0
-
-# What DuckDB raises for a wrong query or row; everything else says that the file or the disk failed.
-OURS = (duckdb.ProgrammingError, duckdb.DataError, duckdb.IntegrityError, duckdb.NotSupportedError)
-
-# DuckDB takes a file of another database as a reason to download an extension for it.
-OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-
-# A new file is laid out in the smallest blocks there are: every column of every small table takes at least one, and
-# 1,900 answers took 9.7 MB where they now take 1.8. A file that is there keeps its own.
-LAYOUT = {"default_block_size": "16384"}
-
-# Everything a query could use to reach beyond the store: files, network, extensions, Python variables, settings.
-LOCKED_DOWN = {
-    **OFFLINE,
-    "enable_external_access": "false",
-    "python_enable_replacements": "false",
-    "lock_configuration": "true",
-    "threads": "1",  # with more of them a long query does not notice Ctrl-C
-}
+# Tables and columns of our own queries that are not there.
+LACKING = (duckdb.CatalogException, duckdb.BinderException)
 
 
 class Store:
@@ -56,52 +33,57 @@ class Store:
         self.path = path = path / STORE_FILE if path.is_dir() else path
         self._holding = False
         self._held: duckdb.DuckDBPyConnection | None = None
-        if not create and not path.is_file():
-            raise UserError(
-                "no store here yet", str(path), "`harness run EXPERIMENT` makes one; or name it with --store"
-            )
-        if not path.parent.is_dir():
+        self._patience = opening.LOCK_SECONDS
+        if not path.parent.is_dir() and create:
             raise UserError("no such folder for the store", str(path.parent), "make it, or name another with --store")
-        fresh = not path.exists()
-        with self.connect() as con:
-            if fresh:
-                con.execute("create table schema_version as select 0 as version")
-                _migrate(con, 0)
-            self._check(con)
+        self.is_new = create and not opening.is_there(path)
+        """Whether there was none before."""
+        if self.is_new:
+            opening.create(path, versions.begin)
+        elif not path.is_file():
+            raise _none_yet("no store here yet", path)
+        elif not opening.is_there(path):
+            raise _none_yet(CUT_SHORT, path)
+        self._check(create)
+        if create:
+            self._patience = opening.AT_WORK_SECONDS
 
-    def _check(self, con: duckdb.DuckDBPyConnection) -> None:
-        tables = {name for (name,) in con.execute("select table_name from information_schema.tables").fetchall()}
-        if not {"schema_version", "experiments", "runs"} <= tables:
-            fix = "give another file with --store, or move this one away"
-            raise UserError("this DuckDB file was not made by the harness", str(self.path), fix)
-        [version] = con.execute("select version from schema_version").fetchone() or (0,)
-        if version > VERSION:
-            what = f"the store has version {version}, this harness reads {VERSION}"
-            raise UserError(what, str(self.path), "upgrade the harness")
-        if version < VERSION:
-            _migrate(con, version)
-        # A failed answer may be given later, by another run too: only runs without any have answers that never change.
-        lost = con.execute(f"select run_id from runs where n_errors = 0 and digest <> ({RUN_DIGEST})").fetchall()
-        if lost:
-            names = ", ".join(run_id[:12] for (run_id,) in lost[:5])
-            fix = "restore the file from a copy, or move it away and run again"
-            what = f"{len(lost)} finished run{'s' * (len(lost) > 1)} lost or changed rows: {names}"
-            raise UserError(what, str(self.path), fix)
+    def _check(self, create: bool) -> None:
+        """Bring an earlier store up to date. Raises UserError for a file that is no store, or lost something."""
+        with self.connect(read_only=True) as con:
+            version = versions.version_of(con, self.path)
+            if version == versions.VERSION and versions.has_all_views(con):
+                digests.check(con, self.path)
+                return
+        if version is None and not create:
+            raise _none_yet(CUT_SHORT, self.path)
+        with self.connect() as con:
+            version = versions.version_of(con, self.path)  # another process may have been quicker
+            if version is None:
+                versions.begin(con)
+            else:
+                versions.migrate(con, version)
+            digests.check(con, self.path)
 
     @contextlib.contextmanager
     def connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection for one batch, in one transaction: all of it lands or nothing."""
-        con = self._held or _open(self.path, read_only and not self._holding)
+        con = self._held or opening.connect(
+            self.path, read_only=read_only and not self._holding, patience=self._patience
+        )
         try:
-            with _interruptible():
+            with opening.interruptible():
                 con.execute("begin")
                 yield con
                 con.execute("commit")
         except BaseException as error:
             con.close()
             self._held = None
-            if isinstance(error, duckdb.Error) and not isinstance(error, OURS):
-                raise _damaged(self.path, error) from None
+            if isinstance(error, LACKING):
+                what = f"the store is not as the harness made it: {str(error).splitlines()[0]}"
+                raise UserError(what, str(self.path), opening.RESTORE) from None
+            if isinstance(error, duckdb.Error) and not isinstance(error, opening.OURS):
+                raise opening.trouble(self.path, error) from None
             raise
         if self._holding:
             self._held = con
@@ -148,26 +130,11 @@ class Store:
             con.execute(sql, list(parameters))
 
 
-def _migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
-    """Bring the tables from `version` to ours, in the caller's transaction, and make the views anew."""
-    for step in [*STEPS[version:], SCHEMA / "views.sql"]:
-        con.execute(step.read_text(encoding="utf-8"))
-    con.execute(f"update schema_version set version = {VERSION}")
+CUT_SHORT = "nothing is in this store yet: its creation was cut short"
 
 
-# The digest of a run as its rows stand now: what was asked and answered, and every score.
-RUN_DIGEST = """
-    select sha256(concat(
-        (select string_agg(concat_ws(chr(31), a.example_id, x.cluster_id, x.input, x.target,
-                    coalesce(a.answer, c.text)), chr(30)
-                order by a.example_id)
-            from answers a join completions c using (completion_id)
-                join examples x on x.suite_id = runs.suite_id and x.example_id = a.example_id
-            where a.run_id = runs.run_id),
-        (select string_agg(concat_ws(chr(31), s.example_id, s.metric, coalesce(s.value::varchar, s.reason)), chr(30)
-                order by s.example_id, s.metric)
-            from scores s where s.run_id = runs.run_id)))
-"""
+def _none_yet(what: str, path: Path) -> UserError:
+    return UserError(what, str(path), "`harness run EXPERIMENT` makes one; or name it with --store")
 
 
 def insert(
@@ -237,9 +204,9 @@ def query_as_parquet(path: Path, sql: str) -> bytes:
 def _locked_down(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection for a question of the user's own, whose mistakes are UserErrors."""
     Store(path, create=False)
-    con = _open(path, read_only=True, config=LOCKED_DOWN)
+    con = opening.connect(path, read_only=True, config=opening.LOCKED_DOWN)
     try:
-        with _interruptible():
+        with opening.interruptible():
             yield con
     except duckdb.Error as error:
         fix = "the views are v_experiments, v_runs, v_scores, v_completions, v_comparisons, v_gates, v_decisions, ..."
@@ -250,42 +217,3 @@ def _locked_down(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _no_question() -> UserError:
     return UserError("the query is empty", "SQL", "ask for something, e.g. 'from v_runs'")
-
-
-def _open(path: Path, read_only: bool, config: Mapping[str, str] | None = None) -> duckdb.DuckDBPyConnection:
-    """Connect, waiting a while for another process to finish its batch."""
-    until = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            with _interruptible():
-                return duckdb.connect(str(path), read_only=read_only, config={**OFFLINE, **LAYOUT, **(config or {})})
-        except duckdb.IOException as error:
-            if "Could not set lock" not in str(error):
-                raise _damaged(path, error) from None
-            if time.monotonic() > until:
-                holder = re.search(r"held in (.*?) \(PID (\d+)\)", str(error))
-                by = f" by process {holder.group(2)} ({holder.group(1)})" if holder else ""
-                fix = "wait for it to finish, or give another file with --store"
-                raise UserError(f"the store is locked{by}", str(path), fix) from None
-            time.sleep(random.uniform(0.05, 0.2))
-        except duckdb.Error as error:
-            raise _damaged(path, error) from None
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C in the middle of a query, which DuckDB reports as an error of its own, is a KeyboardInterrupt."""
-    try:
-        yield
-    except (duckdb.InterruptException, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and str(error) != "Query interrupted":
-            raise
-        raise KeyboardInterrupt from None
-
-
-def _damaged(path: Path, error: Exception) -> UserError:
-    reason = str(error).splitlines()[0]
-    if "No space left" in reason:
-        return UserError("the disk is full; nothing finished is lost", str(path), "make room and run the same command")
-    fix = "give another file with --store, or move this one away"
-    return UserError(f"not a usable DuckDB file: {reason}", str(path), fix)

@@ -30,6 +30,23 @@ def register(store: Store, experiment_id: str, name: str, file: Path, frozen: st
     store.insert("experiments", [_Experiment(experiment_id, name, str(file), frozen)])
 
 
+WORTH_KEEPING = ("completions", "loglikelihoods", "runs", "training", "verdicts", "decisions", "repeats")
+"""Tables of what took work; what was frozen, split and found is there again after the next command."""
+
+
+def leave_nothing(store: Store) -> None:
+    """Take a store away again that this command made, when it came to nothing: an experiment was put on record, and
+    then its files turned out to be wrong. Another's experiment, and anything that took work, stays."""
+    if not store.is_new:
+        return
+    with store.connect() as con:  # so that nobody writes meanwhile
+        [(others,)] = con.execute(
+            "select count(*) - 1 from experiments where experiment_id not in (select fold_id from folds)"
+        ).fetchall()
+        if others <= 0 and not any(con.execute(f"from {table} limit 1").fetchone() for table in WORTH_KEEPING):
+            store.path.unlink()
+
+
 @dataclass(frozen=True, slots=True)
 class _Fold:
     fold_id: str

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.store.answers import stored
-from harness.store.database import RUN_DIGEST, Store, insert
+from harness.store.database import Store, insert
+from harness.store.digests import RUN_DIGEST
 from suites.data.examples import items_digest
 from suites.model import Completion, Generation, Identity, Thinking
 from suites.reasoning import answer_of

@@ -16,6 +16,7 @@ from markdown_it.utils import EnvType, OptionsDict
 
 from reports.data import ReportData
 from reports.format.text import clean
+from suites.writing import write_whole
 
 STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
 
@@ -49,7 +50,7 @@ def write(report: Path, data: ReportData) -> Path:
     """Write `report.html` beside the Markdown report, its pictures inside; returns its path."""
     pictures = {path.name: path.read_bytes() for path in report.parent.glob("*.svg")}
     path = report.with_suffix(".html")
-    path.write_text(render(report.read_text(encoding="utf-8"), pictures, data), encoding="utf-8")
+    write_whole(path, render(report.read_text(encoding="utf-8"), pictures, data))
     return path
 
 

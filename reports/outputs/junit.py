@@ -15,6 +15,7 @@ from reports.data import ReportData
 from reports.format.text import clean, shorten
 from reports.rows import ComparisonRow, GateRow
 from reports.sections.verdict import minds
+from suites.writing import write_whole
 
 LONGEST = 2000  # characters of one text
 
@@ -22,7 +23,7 @@ LONGEST = 2000  # characters of one text
 def write(data: ReportData, path: Path) -> None:
     """Write the gates to `path`; its folder is made where it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render(data), encoding="utf-8")
+    write_whole(path, render(data))
 
 
 def render(data: ReportData) -> str:

@@ -26,6 +26,7 @@ from reports.sections import (
     verdict,
     what_was_run,
 )
+from suites.writing import write_whole
 
 FIRST_SCREEN = (verdict.section, gates.section, arms.section)
 REST = (
@@ -51,7 +52,7 @@ def write(data: ReportData, folder: Path) -> Path:
     pictures = plots.draw(data, folder)
     shipping.write(data, folder)
     path = folder / "report.md"
-    path.write_text(render(data, pictures), encoding="utf-8")
+    write_whole(path, render(data, pictures))
     return path
 
 

@@ -13,6 +13,7 @@ from reports.data import ReportData
 from reports.format.text import clean
 from reports.outputs.forest import forest
 from reports.rows import BreakEvenRow
+from suites.writing import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,7 @@ def draw(data: ReportData, folder: Path) -> dict[str, str]:
     for name, picture in (("forest", _changes(data)), ("slices", _slices(data))):
         if picture is not None:
             pictures[name] = f"{name}.svg"
-            (folder / pictures[name]).write_text(picture, encoding="utf-8")
+            write_whole(folder / pictures[name], picture)
     plots = (
         ("break_even", _break_even),
         ("training", _training),
@@ -42,7 +43,7 @@ def draw(data: ReportData, folder: Path) -> dict[str, str]:
         figure = make(data)
         if figure is not None:
             pictures[name] = f"{name}.svg"
-            (folder / pictures[name]).write_text(_as_svg(figure), encoding="utf-8")
+            write_whole(folder / pictures[name], _as_svg(figure))
     return pictures
 
 

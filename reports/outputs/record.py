@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from reports.data import ArmRow, ReportData
 from reports.rows import TrainingRow
+from suites.writing import write_whole
 
 
 class Part(BaseModel):
@@ -406,7 +407,7 @@ class Record(Part):
 def write(data: ReportData, folder: Path) -> Path:
     """Write `decision.json` into `folder`; returns its path."""
     path = folder / "decision.json"
-    path.write_text(render(data), encoding="utf-8")
+    write_whole(path, render(data))
     return path
 
 

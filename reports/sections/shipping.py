@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from reports.data import ReportData
+from suites.writing import write_whole
 
 PROMPT_FILE = "prompt.json"
 
@@ -39,4 +40,4 @@ def write(data: ReportData, folder: Path) -> None:
     if messages is None:
         path.unlink(missing_ok=True)
     else:
-        path.write_text(json.dumps({"messages": messages}, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        write_whole(path, json.dumps({"messages": messages}, ensure_ascii=False, indent=2) + "\n")

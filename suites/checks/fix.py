@@ -18,6 +18,7 @@ from suites.data.examples import grouped
 from suites.data.readers import BOM, delimiter
 from suites.errors import UserError
 from suites.types import Example
+from suites.writing import write_whole
 
 LOG = "removed.jsonl"
 MOST_REMOVED = 0.5
@@ -118,8 +119,8 @@ def mend(path: Path, examples: Sequence[Example], left_out: Sequence[Removal], f
     content = _parquet(path, keep) if path.suffix == ".parquet" else _text(path, keep)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-        log.write_text("".join(json.dumps(asdict(row)) + "\n" for row in left_out), encoding="utf-8")
+        write_whole(target, content)
+        write_whole(log, "".join(json.dumps(asdict(row)) + "\n" for row in left_out))
     except OSError as error:
         raise UserError(f"cannot be written ({error.strerror})", str(error.filename)) from None
     return target

@@ -15,7 +15,7 @@ from chat_server import answer, serving
 
 from harness import __version__
 from harness.cli.main import main
-from harness.store import database
+from harness.store import opening
 
 ROOT = Path(__file__).parents[2]
 N = 300
@@ -349,7 +349,7 @@ def test_a_store_that_is_something_else_is_refused_and_left_alone(typed, tmp_pat
 
 
 def test_a_store_that_another_process_holds_is_refused_naming_it(typed, tmp_path, monkeypatch):
-    monkeypatch.setattr(database, "LOCK_SECONDS", 0.2)
+    monkeypatch.setattr(opening, "LOCK_SECONDS", 0.2)
     write_experiment(tmp_path / "x", "deploy", n=3)
     code = "import duckdb, sys, time; con = duckdb.connect(sys.argv[1]); print('held', flush=True); time.sleep(60)"
     holder = subprocess.Popen(

@@ -12,7 +12,8 @@ import pytest
 from markdown_it import MarkdownIt
 from workspaces import HOSTILE, decided, recorded_experiment, run, write_jsonl
 
-from harness.store.database import SCHEMA, Store
+from harness.store.database import Store
+from harness.store.versions import SCHEMA
 from reports import data
 from reports.format.text import block, cell, clean
 from reports.outputs import html, junit, markdown, record

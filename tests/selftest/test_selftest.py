@@ -37,7 +37,7 @@ from harness.selftest import run as selftest
 from harness.selftest.inject import NotApplicable
 from harness.selftest.run import Outcome
 from harness.store import arms
-from harness.store.database import RUN_DIGEST
+from harness.store.digests import RUN_DIGEST
 from reports.outputs import markdown
 from suites.errors import UserError
 

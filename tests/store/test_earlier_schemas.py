@@ -6,31 +6,20 @@ Each holds two experiments that the harness of its time ran and decided, and bes
 from __future__ import annotations
 
 import json
-import lzma
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
+from kept_stores import VERSIONS, unpacked
 from workspaces import select
 
 from harness.cli.main import main
 from harness.store import decisions, experiments, judging, models
-from harness.store.database import SCHEMA, STEPS, VERSION, Store
+from harness.store.database import Store
+from harness.store.versions import SCHEMA, STEPS, VERSION
 from reports import data
 from reports.outputs import markdown, record
 from reports.rows import FROM, AdapterEffectRow, EndpointRow
-
-KEPT = Path(__file__).parents[1] / "cases" / "stores"
-VERSIONS = range(1, 11)  # no store was made by version 11
-
-
-def unpacked(version: int, folder: Path) -> tuple[Path, list[Mapping[str, Any]]]:
-    """The store of a version, and the decisions it held."""
-    path = folder / "harness.duckdb"
-    path.write_bytes(lzma.decompress((KEPT / f"v{version}.duckdb.xz").read_bytes()))
-    return path, json.loads((KEPT / f"v{version}.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -19,9 +19,10 @@ from workspaces import select
 from baselines.arm import Arm, Prompter
 from harness.evaluation.evaluate import evaluate
 from harness.models.cache import Cached, completion_ids, loglikelihood_id
-from harness.store import database, runs
+from harness.store import opening, runs
 from harness.store.answers import completions, stored
-from harness.store.database import STEPS, VERSION, Store, insert, query
+from harness.store.database import Store, insert, query
+from harness.store.versions import STEPS, VERSION
 from suites.errors import UserError
 from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, Prompt
 from suites.types import Example, Suite
@@ -206,6 +207,15 @@ def test_a_query_sees_the_views_and_the_names_of_their_columns(store):
     assert query(store.path, "select name, verdict from v_experiments") == (["name", "verdict"], [("demo", None)])
 
 
+def test_nothing_is_loaded_that_is_not_built_in_and_nothing_downloaded(store):
+    with store.connect(read_only=True) as con:
+        con.execute("select isfinite(1), '[1]'::json")
+        loaded = con.execute("select distinct install_mode from duckdb_extensions() where loaded").fetchall()
+        assert loaded == [("STATICALLY_LINKED",)]
+        with pytest.raises(duckdb.Error, match="httpfs"):
+            con.execute("from 'https://localhost:1/a.parquet'")
+
+
 SECRETS = pyarrow.table({"password": ["a variable of the program"]})
 
 
@@ -222,6 +232,14 @@ SECRETS = pyarrow.table({"password": ["a variable of the program"]})
         "export database '{folder}/stolen'",
         "install httpfs",
         "load httpfs",
+        "force install httpfs from 'http://localhost:1'",
+        "load '{folder}/x.duckdb_extension'",
+        "from 'https://localhost:1/a.parquet'",
+        "from 's3://bucket/a.parquet'",
+        "from sqlite_scan('{folder}/a.sqlite', 'a')",
+        "select spatial_ref_system()",
+        "set extension_directory = '{folder}'",
+        "set autoinstall_known_extensions = true",
         "set enable_external_access = true",
         "set threads = 1",
         "pragma profiling_output = '{folder}/stolen.json'",
@@ -251,7 +269,6 @@ def test_a_query_can_neither_change_anything_nor_reach_beyond_the_store(blank, t
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (b"", "not a usable DuckDB file"),
         (b"my notes\n" * 1000, "not a usable DuckDB file"),
         (b"SQLite format 3\0" + b"\0" * 5000, "not a usable DuckDB file"),
     ],
@@ -342,14 +359,19 @@ def test_a_store_that_another_process_holds_is_waited_for(store, tmp_path):
     assert other.wait(10) == 0
 
 
-def test_a_store_that_stays_locked_is_refused_naming_the_process_that_holds_it(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(database, "LOCK_SECONDS", 0.3)
+def test_a_store_that_stays_locked_is_refused_naming_the_process_that_holds_it(store, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(opening, "LOCK_SECONDS", 0.3)
     other = child(tmp_path, "with store.connect() as con:\n    print('held', flush=True)\n    time.sleep(60)\n")
     try:
         assert other.stdout.readline() == "held\n"
         with pytest.raises(UserError, match=f"the store is locked by process {other.pid} ") as caught:
-            select(store, "select 1")
+            Store(store.path)
         assert "--store" in caught.value.fix
+        assert capsys.readouterr().err == ""
+        store._patience = 0.6  # of one at work
+        with pytest.raises(UserError, match="the store is locked"):
+            select(store, "select 1")
+        assert f"waiting for the store, which is locked by process {other.pid} " in capsys.readouterr().err
     finally:
         other.kill()
         other.wait()

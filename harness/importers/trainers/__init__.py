@@ -32,6 +32,7 @@ from harness.importers.trainers.draft import Draft, Settings, reason_of
 from harness.importers.trainers.ledger import LEARNT, Ledger, Reason
 from suites.errors import UserError
 from suites.types import Json
+from suites.writing import write_whole
 
 Tree = Mapping[str, object]
 
@@ -129,11 +130,11 @@ def write(conversion: Conversion, out: Path) -> list[Path]:
     head = "".join(f"# {line}\n" for wrapped in lines for line in wrapped)
     text = yaml.safe_dump(conversion.experiment, sort_keys=False, allow_unicode=True)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(head + text, encoding="utf-8")
+    write_whole(out, head + text)
     for path, written in rows.items():
         path.parent.mkdir(exist_ok=True)
         text = "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in written)
-        path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+        write_whole(path, text.encode("utf-8", "backslashreplace"))
     return [out, *rows]
 
 

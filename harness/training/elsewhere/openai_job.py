@@ -21,10 +21,10 @@ import requests
 from harness.models.exchange import Elsewhere, Exchange, TooLate, TooLong, read_key, root_of
 from harness.observe.progress import say
 from harness.training.elsewhere.command import write_rows
-from harness.training.loop.checkpoints import write_durably
 from harness.training.types import OnLog, TrainingData, TrainingResult
 from suites.errors import Terminated, UserError
 from suites.model import ModelSpec
+from suites.writing import write_whole
 
 JOB = "job.json"
 TIMEOUT_S, UPLOAD_S = 60.0, 3600.0
@@ -67,7 +67,7 @@ def run(
         (partial / JOB).unlink()
         raise
     tokens = int(outcome.get("trained_tokens") or 0)
-    (partial / JOB).write_text(json.dumps(outcome, indent=1) + "\n", encoding="utf-8")
+    write_whole(partial / JOB, json.dumps(outcome, indent=1) + "\n")
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
     tuned = replace(
@@ -102,7 +102,7 @@ def _start(api: _Api, job: Job, data: TrainingData, seed: int, partial: Path) ->
         created = api.ask("POST", "/fine_tuning/jobs", json=body)
     except _Unreachable as trouble:
         raise UserError(f"the job could not be started: {trouble}", api.url, "try again when it answers") from None
-    write_durably(partial / JOB, json.dumps({"id": created["id"]}))
+    write_whole(partial / JOB, json.dumps({"id": created["id"]}))
     return str(created["id"])
 
 

@@ -12,6 +12,8 @@ import os
 import re
 from pathlib import Path
 
+from suites.writing import write_whole
+
 MARKER = "complete.json"
 STATE = "trainer_state.json"
 
@@ -19,18 +21,7 @@ STATE = "trainer_state.json"
 def seal(folder: Path) -> None:
     """Bring every file of a checkpoint to the disk, then write down what they are."""
     files = {str(file.relative_to(folder)): _settle(file) for file in _files(folder)}
-    write_durably(folder / MARKER, json.dumps(files, indent=1, sort_keys=True))
-
-
-def write_durably(path: Path, text: str) -> None:
-    """All of `text` under this name or nothing, even if the power goes now."""
-    draft = path.with_name(path.name + ".new")
-    with draft.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(path)
-    _sync_folder(path.parent)
+    write_whole(folder / MARKER, json.dumps(files, indent=1, sort_keys=True))
 
 
 def flaw(folder: Path) -> str | None:
@@ -91,11 +82,3 @@ def _settle(file: Path) -> tuple[int, str]:
 def _sha256(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

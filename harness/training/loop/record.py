@@ -11,10 +11,10 @@ from typing import Any
 
 from harness.config.recipe import TrainingConfig
 from harness.models.files import TRAINING_RECORD, adapter_folder, adapter_hash, read_json, tensors_hash
-from harness.training.loop.checkpoints import write_durably
 from harness.training.types import TrainingData, TrainingResult, left_by
 from suites.errors import UserError
 from suites.model import ModelSpec
+from suites.writing import write_whole
 
 NUMBERS = ("seconds", "steps", "trained_parameters", "train_rows", "loss_tokens", "best_step")
 
@@ -42,7 +42,7 @@ def write(out: Path, made_from: Mapping[str, Any], result: TrainingResult, versi
     numbers = {name: getattr(result, name) for name in NUMBERS}
     measured = {"loss_curve": result.loss_curve, "preferred": result.preferred, "remarks": result.remarks}
     record = {**made_from, "result": numbers, "versions": dict(versions), **measured}
-    write_durably(out / TRAINING_RECORD, json.dumps(record, indent=1, allow_nan=False) + "\n")
+    write_whole(out / TRAINING_RECORD, json.dumps(record, indent=1, allow_nan=False) + "\n")
 
 
 def read(out: Path, made_from: Mapping[str, Any], spec: ModelSpec) -> TrainingResult | None:

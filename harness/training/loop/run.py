@@ -21,6 +21,7 @@ from harness.training.loop import checkpoints
 from harness.training.loop.watch import JUDGED, Watch
 from harness.training.types import TrainingDiverged
 from suites.errors import UserError
+from suites.writing import write_whole
 
 ORIGIN = "harness_origin.json"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -85,7 +86,7 @@ def prepare(partial: Path, made_from: Mapping[str, Any]) -> None:
         shutil.rmtree(partial)
     partial.mkdir(parents=True, exist_ok=True)
     with told_when_full(partial):
-        checkpoints.write_durably(note, json.dumps(origin))
+        write_whole(note, json.dumps(origin))
 
 
 def _read(note: Path) -> Any:

@@ -1,0 +1,90 @@
+"""Processes that are killed in the middle of something, started cheaply: what they need is imported once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+
+from harness.store import opening, versions
+from harness.store.answers import stored
+from harness.store.database import Store
+from suites.model import Completion
+
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["dying"])
+
+
+def process(work: Callable[..., object], *arguments: object, delay: float | None = None) -> int:
+    """Do `work` in a process of its own, killed after `delay` seconds if it still goes on; its exit code."""
+    child = SERVER.Process(target=work, args=arguments)
+    child.start()
+    if delay is not None:
+        time.sleep(delay)
+        child.kill()
+    child.join(60)
+    assert child.exitcode is not None
+    return child.exitcode
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def commit_and_die(path: Path, version: int | None) -> None:
+    """Make the tables, or bring those of a version up to date, as earlier harnesses did, and die before closing."""
+    con = duckdb.connect(str(path), config={**opening.OFFLINE, "checkpoint_threshold": "16mb"})
+    con.execute("begin")
+    versions.begin(con) if version is None else versions.migrate(con, version)
+    con.execute("commit")
+    die()
+
+
+def open_and_die(path: Path) -> None:
+    """Open a store, which may bring it up to date, and die."""
+    store = Store(path)
+    store.execute("select 1")
+    die()
+
+
+def make(path: Path) -> None:
+    """Open a store, or make one."""
+    Store(path)
+
+
+def write_and_die(path: Path, batches: int) -> None:
+    """Put some batches of one row on record without closing the file, and die."""
+    store = Store(path)
+    with store.hold():
+        for number in range(batches):
+            store.insert("completions", [stored(f"{number}", "p", Completion("t"))])
+        die()
+
+
+def hold(path: Path, told: Path) -> None:
+    """Have a store open until killed."""
+    with Store(path).connect():
+        told.write_text(".", encoding="ascii")
+        time.sleep(60)
+
+
+def write_and_tell(path: Path, told: Path) -> None:
+    """Put rows on record until killed; after each that is there, a byte more in the file `told`."""
+    store = Store(path)
+    with told.open("ab", buffering=0) as acknowledged:
+        for number in range(1_000_000):
+            store.insert("completions", [stored(f"told {number}", "told", Completion("t" * 100))])
+            acknowledged.write(b".")
+
+
+def wait_for(file: Path, size: int) -> None:
+    """Wait until a file has so many bytes."""
+    until = time.monotonic() + 60
+    while not file.exists() or file.stat().st_size < size:
+        assert time.monotonic() < until
+        time.sleep(0.01)
