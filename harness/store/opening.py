@@ -17,7 +17,7 @@ import duckdb
 
 from harness.observe.progress import say
 from suites.errors import UserError
-from suites.writing import draft_of, sync_folder
+from suites.writing import draft_of, drop_drafts, sync_folder
 
 LOCK_SECONDS = 10.0
 """How long a command waits for another process to let go of the store it wants to open."""
@@ -72,6 +72,7 @@ def create(path: Path, fill: Callable[[duckdb.DuckDBPyConnection], None]) -> Non
         fix = f"bring {path.name} back beside it; without it the log holds nothing that can be read, and can be deleted"
         raise UserError(what, str(log_of(path)), fix)
     draft = draft_of(path)
+    drop_drafts(path)
     try:
         con = _connect(draft, False, {**OFFLINE, **LAYOUT})
         try:
