@@ -11,7 +11,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-.PHONY: demo demo-rejected lint test test-slow test-wheel test-lowest mutants bench bench-rivals docs
+.PHONY: demo demo-rejected lint test test-slow test-wheel test-lowest audit mutants bench bench-rivals docs
 
 demo: .venv/.ready  ## the embedded model, prompted against fine-tuned, ending in a decision
 	test -d demo-run || $(BIN)/harness init demo-run
@@ -57,6 +57,11 @@ LOWEST_TESTS := $(addprefix tests/,config models reports stats store suites view
 		pytest pytest-xdist hypothesis datasketch optuna
 	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --no-deps --editable .
 	touch $@
+
+audit: .venv/.ready  ## known holes in the pinned packages (asks the index), and keys in the files of the repository
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[audit]'
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline
+	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
 
 mutants: .venv/.ready  ## changes to the code that marks and decides which no test notices; hours, or MUTANTS='harness.stats.*'
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,mutants]'

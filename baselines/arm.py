@@ -7,14 +7,12 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 
-from jinja2 import StrictUndefined, Template, TemplateError, meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import Template, TemplateError, meta
 
 from suites.errors import UserError
 from suites.model import Message, ModelSpec, Prompt
+from suites.templates import SANDBOX, bounded
 from suites.types import Example
-
-_TEMPLATES = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,8 @@ class Prompter:
 
     def _fill(self, template: Template, example: Example) -> str:
         try:
-            return template.render(dict(example.columns)).strip()
+            with bounded():
+                return template.render(dict(example.columns)).strip()
         except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             fix = f"the columns are {', '.join(map(str, example.columns))}"
             raise UserError(f"the prompt cannot be filled in: {error}", f"prompt of {self.name}", fix) from None
@@ -91,7 +90,7 @@ class Prompter:
 def shown_columns(text: str, name: str) -> set[str]:
     """The columns of an example that a template shows. Raises UserError when it is none."""
     try:
-        return meta.find_undeclared_variables(_TEMPLATES.parse(text))
+        return meta.find_undeclared_variables(SANDBOX.parse(text))
     except TemplateError as error:
         raise UserError(f"the prompt is not a template: {error}", f"prompt of {name}") from None
 
@@ -101,7 +100,7 @@ def _compile(text: str, name: str) -> tuple[Template, bool]:
     """A template, and whether it is a whole user message: whether it shows the input itself."""
     shown = shown_columns(text, name)
     try:
-        return _TEMPLATES.from_string(text), "input" in shown
+        return SANDBOX.from_string(text), "input" in shown
     except TemplateError as error:  # what only compiling finds, such as a filter that does not exist
         raise UserError(f"the prompt is not a template: {error}", f"prompt of {name}") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -262,6 +263,9 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
     decision = _decision(con, experiment)
     key = [decision.experiment_id]
     changed = fetch(con, Changed, CHANGED, key)
+    better = _clearest([row for row in changed if row.kind == "task" and not row.is_worse])
+    worse = _clearest([row for row in changed if row.is_worse])
+    shown = _in_full(con, key, [*better, *worse])
     return ReportData(
         decision=decision,
         frozen=Frozen.parse(decision.frozen),
@@ -283,9 +287,9 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
         stakes=next(iter(fetch(con, StakesRow, "from v_stakes where experiment_id = ?", key)), None),
         answered=fetch(con, Answered, ANSWERED, [*key, *key]),
         changed=changed,
-        flips=fetch(con, FlipCount, FLIP_COUNTS, key),
-        better=_clearest(con, key, [row for row in changed if row.kind == "task" and not row.is_worse]),
-        worse=_clearest(con, key, [row for row in changed if row.is_worse]),
+        flips=_counts(changed),
+        better=[shown[row] for row in better],
+        worse=[shown[row] for row in worse],
         earlier=fetch(con, EarlierRow, "from v_earlier where experiment_id = ? order by decided_at", key),
     )
 
@@ -295,11 +299,6 @@ ARMS = """
         m.cost, m.cost_low, m.cost_high
     from v_runs r left join v_costs c using (run_id) left join v_arm_costs m using (experiment_id, run_id, side)
     where experiment_id = ? order by side, kind desc, suite, r.arm, not is_primary, metric
-"""
-FLIP_COUNTS = """
-    select kind, suite, count(*) filter (candidate_value > baseline_value) as better,
-        count(*) filter (candidate_value < baseline_value) as worse
-    from v_flips where experiment_id = ? group by all order by kind desc, suite
 """
 CHANGED = """
     select kind, suite, example_id, target, slices, baseline_value, baseline_text, candidate_value, candidate_text
@@ -319,16 +318,34 @@ ANSWERED = f"""
 """
 
 
-def _clearest(con: duckdb.DuckDBPyConnection, key: Sequence[str], changed: Sequence[Changed]) -> list[FlipRow]:
-    """The clearest changes of each exam in full, with what the models read."""
-    shown = []
+Place = tuple[str, str, str]
+"""Kind and name of a suite, and the id of an example."""
+
+
+def _counts(changed: Sequence[Changed]) -> list[FlipCount]:
+    """How many answers changed for better and worse on each suite, in the order of the rows."""
+    worse = Counter((row.kind, row.suite) for row in changed if row.is_worse)
+    every = Counter((row.kind, row.suite) for row in changed)
+    return [
+        FlipCount(kind=kind, suite=suite, better=n - worse[kind, suite], worse=worse[kind, suite])
+        for (kind, suite), n in every.items()
+    ]
+
+
+def _clearest(changed: Sequence[Changed]) -> list[Place]:
+    """The clearest changes of each exam."""
+    places = []
     for kind, suite in dict.fromkeys((row.kind, row.suite) for row in changed):
         rows = [row for row in changed if (row.kind, row.suite) == (kind, suite)]
-        ids = [row.example_id for row in clearest(rows, FLIPS_SHOWN.get(kind, 0))]
-        sql = "from v_flips where experiment_id = ? and kind = ? and suite = ? and example_id in (select unnest(?))"
-        full = {row.example_id: row for row in fetch(con, FlipRow, sql, [*key, kind, suite, ids])}
-        shown += [full[example_id] for example_id in ids]
-    return shown
+        places += [(kind, suite, row.example_id) for row in clearest(rows, FLIPS_SHOWN.get(kind, 0))]
+    return places
+
+
+def _in_full(con: duckdb.DuckDBPyConnection, key: Sequence[str], places: Sequence[Place]) -> dict[Place, FlipRow]:
+    """Changes in full, with what the models read."""
+    sql = "from v_flips where experiment_id = ? and example_id in (select unnest(?))"
+    rows = fetch(con, FlipRow, sql, [*key, [example_id for _, _, example_id in places]]) if places else []
+    return {(row.kind, row.suite, row.example_id): row for row in rows}
 
 
 def _decision(con: duckdb.DuckDBPyConnection, experiment: str | None) -> DecisionRow:

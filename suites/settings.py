@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
@@ -15,8 +14,10 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from suites.described import Described
 
-class Section(BaseModel):
+
+class Section(Described):
     """A part of the experiment file. `shorthand` names the field that a bare string or number stands for.
 
     Fields named in `later` came after the first version: they are put on record only where they are not their defaults,
@@ -24,7 +25,7 @@ class Section(BaseModel):
     editors, and in the reference.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
     shorthand: ClassVar[str | None] = None
     later: ClassVar[tuple[str, ...]] = ()
 
@@ -40,5 +41,5 @@ class Section(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        schema = handler.resolve_ref_schema(handler(core))
+        schema = super().__get_pydantic_json_schema__(core, handler)
         return {"anyOf": [schema["properties"][cls.shorthand], schema]} if cls.shorthand else schema

@@ -32,12 +32,12 @@ def write_whole(path: Path, content: str | bytes) -> None:
         if path.exists():
             shutil.copymode(path, draft)
         draft.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         error.filename = str(path)  # the name that the user knows
         raise
     finally:
         draft.unlink(missing_ok=True)
-    sync_folder(path.parent)
 
 
 def write_new(files: Mapping[Path, bytes], fix: str) -> None:
@@ -94,12 +94,14 @@ def drop_drafts(*paths: Path) -> None:
 
 def _lives(process: int) -> bool:
     """Whether a process is still there; where the system cannot say without harm, it is."""
-    try:
-        return os.name != "posix" or os.kill(process, 0) is None
-    except ProcessLookupError:
-        return False
-    except OSError:  # it is another user's
-        return True
+    if os.name == "posix":
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return False
+        except OSError:  # it is another user's
+            return True
+    return True
 
 
 def sync_folder(folder: Path) -> None:

@@ -7,13 +7,15 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import duckdb
 
 from harness.store import opening, versions
 from harness.store.answers import stored
-from harness.store.database import Store
+from harness.store.database import Store, insert
 from suites.model import Completion
 
 SERVER = multiprocessing.get_context("forkserver")
@@ -21,15 +23,22 @@ SERVER.set_forkserver_preload(["dying"])
 
 
 def process(work: Callable[..., object], *arguments: object, delay: float | None = None) -> int:
-    """Do `work` in a process of its own, killed after `delay` seconds if it still goes on; its exit code."""
-    child = SERVER.Process(target=work, args=arguments)
+    """Do `work` in a process of its own, killed `delay` seconds after it began if it still goes on; its exit code."""
+    here, there = SERVER.Pipe()
+    child = SERVER.Process(target=_begin, args=(there, work, *arguments))
     child.start()
+    here.recv()
     if delay is not None:
         time.sleep(delay)
         child.kill()
     child.join(60)
     assert child.exitcode is not None
     return child.exitcode
+
+
+def _begin(there: Connection, work: Callable[..., object], *arguments: object) -> None:
+    there.send(None)
+    work(*arguments)
 
 
 def die() -> None:
@@ -73,13 +82,35 @@ def hold(path: Path, told: Path) -> None:
         time.sleep(60)
 
 
-def write_and_tell(path: Path, told: Path) -> None:
-    """Put rows on record until killed; after each that is there, a byte more in the file `told`."""
+@dataclass
+class Score:
+    """A row of the table of scores."""
+
+    run_id: str
+    example_id: str
+    metric: str = "m"
+    value: float = 1.0
+    reason: str = ""
+
+
+def write_and_tell(path: Path, told: Path, first: int = 0) -> None:
+    """Put batches on record until killed, from number `first` on; after each that is there, a byte more in `told`."""
     store = Store(path)
-    with told.open("ab", buffering=0) as acknowledged:
-        for number in range(1_000_000):
-            store.insert("completions", [stored(f"told {number}", "told", Completion("t" * 100))])
+    with told.open("ab", buffering=0) as acknowledged, store.hold():
+        for number in range(first, 1_000_000):
+            with store.connect() as con:
+                insert(con, "completions", [stored(f"told {number}", "told", Completion("t" * 100))])
+                insert(con, "scores", [Score(f"told {number}", f"e{position}") for position in range(3)])
             acknowledged.write(b".")
+            if number % 5 == 0:
+                store.release()
+
+
+def commit_row_and_die(path: Path) -> None:
+    """Put a row on record that stays in the log alone, and die before closing."""
+    con = duckdb.connect(str(path), config={**opening.OFFLINE, "checkpoint_threshold": "16mb"})
+    con.execute("insert into prices values ('e', 'base', 'n', 1, 1, 1, 'today', 'here')")
+    die()
 
 
 def wait_for(file: Path, size: int) -> None:

@@ -37,6 +37,8 @@ class Api:
             return 200, {"id": f"file-{len(self.files)}"}
         if (method, path) == ("POST", "/v1/fine_tuning/jobs"):
             self.jobs.append(json.loads(body))
+            if self.jobs[-1]["model"] == "moved":
+                return 307, {"location": "http://elsewhere.example/v1/fine_tuning/jobs"}
             if self.jobs[-1]["model"] == "unknown":
                 return 400, {"error": {"message": "no such model; your key is secret-key"}}
             return 200, {"id": "job-1", "status": "queued"}
@@ -69,6 +71,8 @@ def serving(api: Api) -> Iterator[Api]:
             status, found = api.answer(self.command, self.path, body)
             content = json.dumps(found).encode()
             self.send_response(status)
+            if status == 307:
+                self.send_header("Location", str(found["location"]))
             self.send_header("Content-Length", str(len(content)))
             if status == 307:
                 self.send_header("Location", found["Location"])

@@ -40,7 +40,8 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 CASES = ROOT / "tests" / "cases" / "docs"
 REFERENCE = DOCS / "reference"
-WRITTEN = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(p for p in DOCS.rglob("*.md") if p.parent != REFERENCE)]
+OWN = [ROOT / name for name in ("README.md", "CHANGELOG.md", "SECURITY.md")]
+WRITTEN = [*OWN, *(page for page in DOCS.rglob("*.md") if page.parent != REFERENCE)]
 PAGES = [*WRITTEN, *REFERENCE.glob("*.md")]
 PACKAGES = ("harness", "suites", "baselines", "reports")
 

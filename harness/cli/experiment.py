@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from harness.cli.look import print_records
-from harness.cli.read import decided, from_here, verdict_in_json, write_report
+from harness.cli.read import from_here, verdict_in_json, write_report
 from suites.errors import UserError
 
 if TYPE_CHECKING:
@@ -56,8 +56,9 @@ def run(options: argparse.Namespace) -> int:
     with open_experiment(options) as opened:
         from harness.pipeline import order
 
-        order.run(opened)
-    return _conclude(opened, options)
+        with opened.store.hold():
+            order.run(opened)
+            return _conclude(opened, options)
 
 
 def stage(options: argparse.Namespace) -> int:
@@ -104,8 +105,10 @@ def _show(opened: Session, stage: str, *, as_json: bool) -> None:
 def _conclude(opened: Session, options: argparse.Namespace) -> int:
     """Write the report and say the verdict, with the exit code that belongs to it."""
     from harness.view.terminal import show
+    from reports.data import load
 
-    data = decided(opened.store.path, opened.id)
+    with opened.store.connect(read_only=True) as con:
+        data = load(con, opened.id)
     report = from_here(write_report(data, opened.out))
     if options.json:
         print(verdict_in_json(data, report=str(report)))

@@ -13,6 +13,7 @@ from harness.config.policy import LIST_CURRENCY
 from harness.config.schema import ExperimentConfig
 from harness.config.training import RepeatConfig, SweepRange, TrainingSection
 from harness.config.yaml_lines import Location
+from suites.checks.content import has_secret
 from suites.checks.table import FIXABLE
 from suites.metric_names import MEANT
 from suites.metrics import table
@@ -62,6 +63,14 @@ def a_model_to_train(config: ExperimentConfig) -> Iterator[Problem]:
     """What stands behind an endpoint is trained by an API or not at all."""
     if config.model and config.model.endpoint and config.training and not config.training.openai_job:
         yield ("training",), "a model behind an endpoint cannot be trained here; give a Hub id or a folder"
+
+
+def no_secrets(config: ExperimentConfig) -> Iterator[Problem]:
+    """The settings go into the store and the report, and the file into a repository."""
+    for where, text in _texts(config.model_dump(mode="json", by_alias=True)):
+        if has_secret(text):
+            setting = ".".join(map(str, where))
+            yield where, f"`{setting}` holds what looks like a key; put it into an environment variable (`api_key_env`)"
 
 
 # --- the stages of a training ----------------------------------------------------------------------------------------
@@ -365,6 +374,7 @@ def one_currency(config: ExperimentConfig) -> Iterator[Problem]:
 RULES: list[Rule] = [
     one_candidate,
     a_model_to_ask,
+    no_secrets,
     a_model_to_train,
     a_template_to_ask,
     said_once,
@@ -396,6 +406,14 @@ RULES: list[Rule] = [
     points_of_value,
     one_currency,
 ]
+
+
+def _texts(value: object, where: Location = ()) -> Iterator[tuple[Location, str]]:
+    """Every text among settings, and where it stands."""
+    if isinstance(value, str):
+        yield where, value
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from _texts(part, (*where, key))
 
 
 def _live(config: ExperimentConfig) -> list[Baseline]:

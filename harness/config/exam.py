@@ -54,6 +54,8 @@ class Endpoint(Section):
     def _base_url(cls, endpoint: str | None) -> str | None:
         if endpoint and not endpoint.startswith(("http://", "https://")):
             raise ValueError(f"is not a web address: {endpoint!r}; use http://host:port/v1")
+        if endpoint and re.search(r"//[^/]*@|[?#]", endpoint):
+            raise ValueError("holds more than host, port and path; name the variable with its key in `api_key_env`")
         if endpoint and (call := re.search(r"/(chat/)?completions/?$|/responses/?$", endpoint)):
             raise ValueError(f"is the address of one call; give what stands before it: {endpoint[: call.start()]}")
         return endpoint
@@ -103,7 +105,7 @@ class SplitConfig(Section):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        schema = handler.resolve_ref_schema(handler(core))
+        schema = super().__get_pydantic_json_schema__(core, handler)
         return {"anyOf": [{"type": "string", "pattern": f"^{PARTS}$"}, schema]}
 
 
@@ -222,7 +224,7 @@ class Baseline(Section):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        schema = handler.resolve_ref_schema(handler(core))
+        schema = super().__get_pydantic_json_schema__(core, handler)
         return {"anyOf": [{"enum": cls._prompters()}, schema]}
 
 

@@ -204,8 +204,7 @@ def train(
         checkpoint = work / f"{stage.name}.pt"
         trainer = Trainer(model, stage, tokenizer, SEED + number)
         if checkpoint.exists():
-            # Our own file, written above; it holds Python's RNG state next to the tensors.
-            trainer.restore(torch.load(checkpoint, weights_only=False))
+            trainer.restore(torch.load(checkpoint, weights_only=True))
         run_stage(trainer, checkpoint, console)
 
 

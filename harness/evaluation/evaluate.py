@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from baselines.arm import Arm
@@ -14,7 +15,7 @@ from harness.store.runs import Marked
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.data.examples import digest, sha256_json
 from suites.metrics import table
-from suites.model import Completion, Generation, Model
+from suites.model import Completion, Generation, Model, Prompt
 from suites.types import Run, Suite
 
 
@@ -27,8 +28,8 @@ def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> R
         return run
     started = time.monotonic()
     marks = {name: table.build(name, suite.schema) for name in suite.metrics}
-    answers = answer(arm, suite, model, seed)
     prompts = [arm.prompter.prompt(example) for example in suite.examples]
+    answers = _answer(arm, suite, prompts, model, seed)
     ids = completion_ids(model.identity, [model.render(prompt) for prompt in prompts], generation)
     marked = [
         Marked(example, key, completion, {name: mark(example, completion) for name, mark in marks.items()})
@@ -40,7 +41,10 @@ def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> R
 
 def answer(arm: Arm, suite: Suite, model: Model, seed: int) -> list[Completion]:
     """The arm's answers to a suite's examples, in their order; nothing is marked."""
-    prompts = [arm.prompter.prompt(example) for example in suite.examples]
+    return _answer(arm, suite, [arm.prompter.prompt(example) for example in suite.examples], model, seed)
+
+
+def _answer(arm: Arm, suite: Suite, prompts: Sequence[Prompt], model: Model, seed: int) -> list[Completion]:
     with phase(f"{arm.name} on {suite.name}", len(prompts)) as progress:
 
         def on_batch(batch: list[tuple[int, Completion]]) -> None:

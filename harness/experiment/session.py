@@ -22,7 +22,10 @@ from suites.model import ModelSpec
 
 @dataclass
 class Session:
-    """An experiment, its store, and the models in memory: those of one base, since one base fits any machine."""
+    """An experiment, its store, and the models in memory: those of one base, since one base fits any machine.
+
+    Recorded answers take little room and stay.
+    """
 
     experiment: Experiment
     store: Store
@@ -94,14 +97,16 @@ class Session:
     def model(self, spec: ModelSpec) -> Cached:
         """The model behind the store's completions; loading one on another base lets go of the others."""
         if spec not in self._loaded:
-            if any(_without_adapter(other) != _without_adapter(spec) for other in self._loaded):
+            heavy = [other for other in (*self._loaded, spec) if not other.recorded]
+            if len({_without_adapter(other) for other in heavy}) > 1:
                 self.release()
-            self._loaded[spec] = Cached(load(spec), self.store)
+            self._loaded[spec] = Cached(load(spec), self.store, takes_long=not spec.recorded)
         return self._loaded[spec]
 
     def release(self) -> None:
         """Let go of the loaded model, so that training has the memory."""
-        self._loaded.clear()
+        for spec in [spec for spec in self._loaded if not spec.recorded]:
+            del self._loaded[spec]
 
     def fix(self, stage: str) -> str:
         """What to type when `stage` has not been run."""
@@ -117,7 +122,7 @@ Stage = Callable[[Session], None]
 
 def open_session(experiment: Experiment, store_path: Path | None = None) -> Session:
     """Put the experiment on record before anything runs."""
-    store = Store(store_path or experiment.folder / STORE_FILE)
+    store = Store(store_path or experiment.folder / STORE_FILE, stay_open=True)
     _register(experiment, store)
     return Session(experiment, store)
 

@@ -44,11 +44,15 @@ def loglikelihood_id(identity: Identity, context: str, continuation: str) -> str
 
 
 class Cached:
-    """`model` behind the store's answers. Errors are kept for the record and asked again next time."""
+    """`model` behind the store's answers. Errors are kept for the record and asked again next time.
 
-    def __init__(self, model: Model, store: Store) -> None:
+    The store is let go of while the model answers, unless that takes no time.
+    """
+
+    def __init__(self, model: Model, store: Store, *, takes_long: bool = True) -> None:
         self.model = model
         self._store = store
+        self._takes_long = takes_long
 
     @property
     def identity(self) -> Identity:
@@ -102,6 +106,8 @@ class Cached:
             report([ids[position] for position in done])
 
         if missing:
+            if self._takes_long:
+                self._store.release()
             with Recorder(self._store) as recorder:
                 self.model.generate([prompts[position] for position in missing], generation, on_progress=keep)
         return take_off([known[key] for key in ids], rendered)
@@ -126,7 +132,6 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Recorder:
-        self._store.release()
         self._thread.start()
         return self
 
@@ -155,6 +160,7 @@ class Recorder:
             if rows:
                 try:
                     answers.put_completions(self._store, rows)
-                    self._store.release()
+                    if not ended:
+                        self._store.release()
                 except Exception as error:  # noqa: BLE001 - raised again where answers come in
                     self._trouble = error

@@ -32,7 +32,7 @@ LARGEST = sys.float_info.max
 class RecordedModel:
     def __init__(self, spec: ModelSpec) -> None:
         self.file = Path(spec.recorded or "")
-        self._answers = read_answers(self.file)
+        self.answers = read_answers(self.file)
         self.identity = Identity(name=spec.base or self.file.name, weights=files_hash([self.file]), engine="recorded 1")
 
     def render(self, prompt: Prompt) -> str:
@@ -52,7 +52,7 @@ class RecordedModel:
 
     def _answer(self, example_id: str) -> Completion:
         missing = Completion("", "error", error=f"no recorded answer for {example_id}")
-        return self._answers.get(example_id, missing)
+        return self.answers.get(example_id, missing)
 
     def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
         raise UserError(

@@ -12,7 +12,7 @@ from harness.experiment.material import left_out_rows, of_experiment
 from harness.experiment.prompts import asked_columns, prompt_is_unknown
 from harness.experiment.splits import loose_rows
 from harness.models import NonFiniteWeights
-from harness.models.recorded import read_answers
+from harness.models.recorded import RecordedModel
 from harness.observe.progress import say
 from harness.pipeline import rehearsal
 from harness.pipeline.check_files import look, told_apart
@@ -25,12 +25,11 @@ from suites.checks.leaks import overlaps
 from suites.checks.material import Material
 from suites.checks.table import at_levels
 from suites.errors import UserError
+from suites.model import ModelSpec
 from suites.types import Finding
 
 if TYPE_CHECKING:
-    from harness.experiment.load import Experiment
     from harness.experiment.session import Session
-    from harness.experiment.splits import Splits
 
 
 def check(session: Session) -> None:
@@ -38,7 +37,7 @@ def check(session: Session) -> None:
     experiment, splits = session.experiment, session.splits
     levels = experiment.config.data.findings
     training_data.check(experiment, splits)
-    answered(experiment, splits)
+    answered(session)
     findings = look(_material(session), levels)
     findings += at_levels([*of_tokens(session), *of_bar(session), *of_folds(session)], levels)
     findings += training_data.findings(experiment, splits)
@@ -60,14 +59,16 @@ def check(session: Session) -> None:
     experiments.put_findings(session.store, session.id, findings)
 
 
-def answered(experiment: Experiment, splits: Splits) -> None:
+def answered(session: Session) -> None:
     """Refuse a file of recorded answers none of which belongs to a question of the exam. Raises UserError."""
-    config = experiment.config
+    config = session.experiment.config
     files = [entry.recorded for entry in config.baselines if entry.recorded]
     files += [config.candidate.recorded] if config.candidate and config.candidate.recorded else []
-    asked = [example.id for example in splits.get("test", ())]
+    asked = [example.id for example in session.splits.get("test", ())]
     for name in files:
-        ids = read_answers(file := experiment.resolve(name)).keys()
+        file = session.experiment.resolve(name)
+        model = session.model(ModelSpec(recorded=str(file))).model
+        ids = model.answers.keys() if isinstance(model, RecordedModel) else set()
         if asked and ids.isdisjoint(asked):
             what = f"none of the {len(ids):,} answers is to a question of the exam"
             what += f": the first answers {next(iter(ids))!r}, the exam begins with {asked[0]!r}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from statistics import fmean
 
 from harness.config.base import read_margin
@@ -139,6 +140,7 @@ def _shifts(session: Session, answered: Answered) -> list[Shifted]:
     mark = build(metric if can_mark(metric) else "normalised_match")
     clusters = dict(runs.clusters(session.store, answered.run.suite_id))
 
+    @cache  # labels are few, and each stands beside many
     def score(target: str, text: str) -> float:
         return mark(Example("", {}, target, ""), Completion(text)).value or 0.0
 

@@ -25,10 +25,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 from scipy.special import stdtr, stdtrit
 
 from harness.stats import score_test
+from harness.stats.roots import root
 from harness.stats.score_test import Alternative, Array, Clusters, Interval
 
 # One decided pair in which the longer and one in which the shorter answer is right, both judged wrongly, stand beside
@@ -134,7 +134,7 @@ class Corrected:
         nearly = end * (1 - 1e-9)  # at the end itself the null distribution has no spread to measure by
         if end * self.theta >= end * nearly or abs(self.statistic(nearly)) <= abs(target):
             return end
-        return float(brentq(lambda theta: self.statistic(theta) - target, nearly, self.theta, xtol=1e-12))
+        return root(lambda theta: self.statistic(theta) - target, nearly, self.theta, xtol=1e-12)
 
 
 def corrected(judge: Array, longer: Array, error: JudgeError, clusters: Clusters | None = None) -> Corrected | None:

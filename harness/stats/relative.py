@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 
 from harness.stats import score_test
+from harness.stats.roots import root
 from harness.stats.score_test import Alternative, Array, Clusters, Members, Sample
 
 FURTHEST = 40.0  # ratios of the means beyond 2^40 are as good as unbounded
@@ -161,7 +161,7 @@ def _limits(pairs: Pairs, z: float) -> tuple[float, float | None]:
         ratio = 2.0**log_ratio
         return score_test.score_deviate(pairs.contrast(ratio, unit=max(1.0, ratio)), 0.0) - target
 
-    low = 0.0 if excess(-FURTHEST, z) <= 0 else 2.0 ** brentq(excess, -FURTHEST, FURTHEST, args=(z,), xtol=1e-12)
+    low = 0.0 if excess(-FURTHEST, z) <= 0 else 2.0 ** root(lambda at: excess(at, z), -FURTHEST, FURTHEST, xtol=1e-12)
     if excess(FURTHEST, -z) >= 0:
         return low - 1, None
-    return low - 1, 2.0 ** float(brentq(excess, -FURTHEST, FURTHEST, args=(-z,), xtol=1e-12)) - 1
+    return low - 1, 2.0 ** root(lambda at: excess(at, -z), -FURTHEST, FURTHEST, xtol=1e-12) - 1

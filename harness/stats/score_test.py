@@ -22,8 +22,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri, stdtr
+
+from harness.stats.roots import root
 
 Array = NDArray[np.float64]
 Numbers = NDArray[np.intp]
@@ -221,9 +222,9 @@ def score_statistic(sample: Sample, null: float) -> float:
         return 0.0
     if furthest < reach * (1 - 1e-12):
         most = 1 / reach
-        tilt = most if excess(most) <= 0 else brentq(excess, 0, most)
+        tilt = most if excess(most) <= 0 else root(excess, 0, most)
     else:
-        tilt = brentq(excess, 0, (1 - 1e-12) / furthest)
+        tilt = root(excess, 0, (1 - 1e-12) / furthest)
     return math.copysign(math.sqrt(sample.total * abs(mean_gap) * tilt), mean_gap)
 
 
@@ -261,7 +262,7 @@ def score_limits(sample: Sample, z: float) -> tuple[float, float]:
             return end
         # at the end itself the null distribution has no spread to measure by
         nearly = end + 1e-12 * (sample.mean - end)
-        return float(brentq(lambda null: score_deviate(sample, null) - target, nearly, sample.mean, xtol=1e-13))
+        return root(lambda null: score_deviate(sample, null) - target, nearly, sample.mean, xtol=1e-13)
 
     return limit(sample.low, z), limit(sample.high, -z)
 

@@ -18,10 +18,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from harness.stats import score_test
+from harness.stats.roots import root
 from harness.stats.score_test import Array, Clusters, Interval
 
 LOOKS = 5
@@ -99,4 +99,4 @@ def _bound(nodes: Array, masses: Array, step: float, allowed: float, end: float)
     def excess(bound: float) -> float:
         return float(masses @ ndtr((nodes - bound) / step)) - allowed
 
-    return end if excess(end) >= 0 else float(brentq(excess, 0, end))
+    return end if excess(end) >= 0 else root(excess, 0, end)

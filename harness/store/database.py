@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import duckdb
 
@@ -20,6 +20,10 @@ from suites.errors import UserError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+REMEMBERED_ROWS = 20_000  # of one answer of the store; a larger one is fetched again
+
+KEPT = {int, bool, type(None)}
+
 # Tables and columns of our own queries that are not there.
 LACKING = (duckdb.CatalogException, duckdb.BinderException)
 
@@ -27,12 +31,13 @@ LACKING = (duckdb.CatalogException, duckdb.BinderException)
 class Store:
     """One workspace's DuckDB file. Connections last for one batch, so other processes can read in between."""
 
-    def __init__(self, path: Path, *, create: bool = True) -> None:
+    def __init__(self, path: Path, *, create: bool = True, stay_open: bool = False) -> None:
         """Open or create the store, of a folder the file in it that is called as usual. Raises UserError for a file
-        that is not ours, is damaged, or stays locked."""
+        that is not ours, is damaged, or stays locked. With `stay_open` it is closed after the batch that comes next."""
         self.path = path = path / STORE_FILE if path.is_dir() else path
-        self._holding = False
+        self._holding = stay_open
         self._held: duckdb.DuckDBPyConnection | None = None
+        self._answers: dict[object, list[object]] = {}
         self._patience = opening.LOCK_SECONDS
         if not path.parent.is_dir() and create:
             raise UserError("no such folder for the store", str(path.parent), "make it, or name another with --store")
@@ -45,6 +50,7 @@ class Store:
         elif not opening.is_there(path):
             raise _none_yet(CUT_SHORT, path)
         self._check(create)
+        self._holding = False
         if create:
             self._patience = opening.AT_WORK_SECONDS
 
@@ -67,28 +73,34 @@ class Store:
 
     @contextlib.contextmanager
     def connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for one batch, in one transaction: all of it lands or nothing."""
+        """A connection for one batch. What is written lands all of it, in one transaction, or not at all."""
         con = self._held or opening.connect(
             self.path, read_only=read_only and not self._holding, patience=self._patience
         )
+        if not read_only:
+            self._answers.clear()
         try:
             with opening.interruptible():
-                con.execute("begin")
-                yield con
-                con.execute("commit")
+                if read_only:
+                    yield con
+                else:
+                    con.execute("begin")
+                    yield con
+                    con.execute("commit")
+                    self._answers.clear()  # what was asked in the midst of it, too
         except BaseException as error:
             con.close()
             self._held = None
+            self._answers.clear()
             if isinstance(error, LACKING):
                 what = f"the store is not as the harness made it: {str(error).splitlines()[0]}"
                 raise UserError(what, str(self.path), opening.RESTORE) from None
             if isinstance(error, duckdb.Error) and not isinstance(error, opening.OURS):
                 raise opening.trouble(self.path, error) from None
             raise
-        if self._holding:
-            self._held = con
-        else:
-            con.close()
+        self._held = con
+        if not self._holding:
+            self.release()
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
@@ -103,14 +115,24 @@ class Store:
 
     def release(self) -> None:
         """Let other processes in, before work that takes long; the next batch opens the file again."""
+        self._answers.clear()
         if self._held:
             self._held.close()
             self._held = None
 
     def fetch(self, record: type[Record], sql: str, parameters: Sequence[object] = ()) -> list[Record]:
-        """The rows of one of our own queries, as records of a dataclass with a field for each column."""
+        """The rows of one of our own queries, as records of a dataclass with a field for each column.
+
+        While the connection is held nobody else writes: what is asked again before we do is not planned again.
+        """
+        question = (record, sql, repr(parameters))
+        if question in self._answers:
+            return cast("list[Record]", self._answers[question][:])
         with self.connect(read_only=True) as con:
-            return fetch(con, record, sql, parameters)
+            rows = fetch(con, record, sql, parameters)
+        if self._holding and len(rows) <= REMEMBERED_ROWS:
+            self._answers[question] = list(rows)
+        return rows
 
     def insert(self, table: str, records: Sequence[DataclassInstance], *, replace: bool = False) -> None:
         """Add records of one kind to a table in one transaction. Raises ValueError for a value that is not finite."""
@@ -150,7 +172,7 @@ def insert(
     verb = "insert or replace" if replace else "insert or ignore"
     # Whole columns at a time: row by row costs 3 ms each.
     sql = f"{verb} into {_identifier(table)} ({', '.join(columns)}) select {', '.join(['unnest(?)'] * len(columns))}"
-    con.execute(sql, [[_storable(getattr(record, name)) for record in records] for name in columns])
+    con.execute(sql, [_column([getattr(record, name) for record in records]) for name in columns])
 
 
 def _identifier(name: str) -> str:
@@ -159,12 +181,19 @@ def _identifier(name: str) -> str:
     return name
 
 
+def _column(values: list[object]) -> list[object]:
+    """Values that DuckDB keeps as they are; most columns are of one kind, of which none has to be looked at."""
+    return values if set(map(type, values)) <= KEPT else [_storable(value) for value in values]
+
+
 def _storable(value: object) -> object:
     """A value DuckDB keeps as it is. Text loses lone surrogates, which no file format can hold."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if value is None or isinstance(value, int):
+        return value
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is not a number that can be stored")
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     if isinstance(value, Mapping):

@@ -25,6 +25,9 @@ LOCK_SECONDS = 10.0
 AT_WORK_SECONDS = 600.0
 """The same for a command that has begun its work, which may be hours old: a backup of a large file takes minutes."""
 
+LEFT_SECONDS = 3600.0
+"""How old a draft is that nobody writes any more; making a store takes less than a second."""
+
 # What DuckDB raises for a wrong query or row; everything else says that the file or the disk failed.
 OURS = (duckdb.ProgrammingError, duckdb.DataError, duckdb.IntegrityError, duckdb.NotSupportedError)
 
@@ -38,13 +41,16 @@ OFFLINE = {"autoinstall_known_extensions": "false", "extension_directory": str(P
 # DuckDB drops without a word what it cannot read: nothing that was acknowledged is ever in the log alone.
 LAYOUT = {"default_block_size": "16384", "checkpoint_threshold": "1b"}
 
+# Nearly all of our queries are small: with more threads each takes a quarter longer, large ones no less, and a long one
+# does not notice Ctrl-C.
+SMALL = {"threads": "1"}
+
 # Everything a query could use to reach beyond the store: files, network, extensions, Python variables, settings.
 LOCKED_DOWN = {
     **OFFLINE,
     "enable_external_access": "false",
     "python_enable_replacements": "false",
     "lock_configuration": "true",
-    "threads": "1",  # with more of them a long query does not notice Ctrl-C
 }
 
 MAGIC = b"DUCK"  # at byte 8 of every DuckDB file
@@ -71,10 +77,11 @@ def create(path: Path, fill: Callable[[duckdb.DuckDBPyConnection], None]) -> Non
         what = "a log lies there without the store it belongs to"
         fix = f"bring {path.name} back beside it; without it the log holds nothing that can be read, and can be deleted"
         raise UserError(what, str(log_of(path)), fix)
+    _sweep(path)
     draft = draft_of(path)
     drop_drafts(path)
     try:
-        con = _connect(draft, False, {**OFFLINE, **LAYOUT})
+        con = _connect(draft, False, {**OFFLINE, **LAYOUT, **SMALL})
         try:
             con.execute("begin")
             fill(con)
@@ -89,6 +96,13 @@ def create(path: Path, fill: Callable[[duckdb.DuckDBPyConnection], None]) -> Non
     finally:
         for rest in (draft, log_of(draft)):
             rest.unlink(missing_ok=True)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what processes left that were killed in the middle of making this file, long ago."""
+    for left in path.parent.glob(f".{path.name}.*.new*"):
+        if time.time() - left.stat().st_mtime > LEFT_SECONDS:
+            left.unlink(missing_ok=True)
 
 
 def _name(draft: Path, path: Path) -> None:
@@ -113,7 +127,7 @@ def connect(
     Raises UserError for a file that is gone, is none of DuckDB, is damaged, may not be opened, or stays locked.
     """
     _look_at(path)
-    return _connect(path, read_only, {**OFFLINE, **LAYOUT, **(config or {})}, patience)
+    return _connect(path, read_only, {**OFFLINE, **LAYOUT, **SMALL, **(config or {})}, patience)
 
 
 def _connect(
@@ -224,6 +238,9 @@ KEPT_IN_FILE = 19
 def _broken_log(path: Path, reason: str) -> UserError:
     """What to do about a log that cannot be replayed: whether the file without it has all that was finished."""
     log = log_of(path)
+    if "does not match database" in reason:
+        fix = f"move {log.name} away, nothing of this store is in it; or bring back the file that it was left beside"
+        return UserError("the log beside the store belongs to another file", str(log), fix)
     version = _version_without_log(path)
     if version is None:
         fix = f"restore both from a copy; the file cannot be read without {log.name} either"

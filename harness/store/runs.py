@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.store.answers import stored
+import duckdb
+
+from harness.store.answers import StoredCompletion, stored
 from harness.store.database import Store, insert
 from harness.store.digests import RUN_DIGEST
 from suites.data.examples import items_digest
@@ -143,7 +145,7 @@ def record(store: Store, run: Run, kind: str, prompter_id: str, marked: Sequence
         insert(con, "examples", [_example(run.suite_id, m.example) for m in marked])
         if kind == "task":
             con.execute(QUESTIONS, [run.suite_id, run.suite_id])
-        insert(con, "completions", [stored(m.completion_id, m.example.input, m.completion) for m in marked])
+        insert(con, "completions", _new_completions(con, marked))
         insert(con, "answers", [_answer(run.id, m) for m in marked])
         insert(con, "scores", [
             _Score(run.id, m.example.id, name, score.value, score.reason)
@@ -151,11 +153,24 @@ def record(store: Store, run: Run, kind: str, prompter_id: str, marked: Sequence
         ])  # fmt: skip
         insert(con, "runs", [_Run(
             run.id, run.suite_id, run.arm, prompter_id, run.identity.name, run.identity, run.generation,
-            run.generation.seed, len(marked), errors, "", seconds,
+            run.generation.seed, len(marked), errors, _digest(con, run), seconds,
         )], replace=True)  # fmt: skip
-        con.execute(f"update runs set digest = ({RUN_DIGEST}) where run_id = ?", [run.id])
         if first:  # when it was first looked at
             con.execute("update runs set created_at = ? where run_id = ?", [first[0], run.id])
+
+
+def _digest(con: duckdb.DuckDBPyConnection, run: Run) -> str:
+    """Of the rows of a run on record; the run itself need not be."""
+    sql = RUN_DIGEST.replace("runs.run_id", "$run").replace("runs.suite_id", "$suite")
+    [digest] = con.execute(sql, {"run": run.id, "suite": run.suite_id}).fetchone() or ("",)
+    return str(digest)
+
+
+def _new_completions(con: duckdb.DuckDBPyConnection, marked: Sequence[Marked]) -> list[StoredCompletion]:
+    """The answers that no model's cache has put on record already, which is most of the time none."""
+    sql = "select completion_id from completions where completion_id in (select unnest(?))"
+    known = {key for (key,) in con.execute(sql, [[m.completion_id for m in marked]]).fetchall()}
+    return [stored(m.completion_id, m.example.input, m.completion) for m in marked if m.completion_id not in known]
 
 
 QUESTIONS = """

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from harness.decision.wording import in_words
 from harness.observe import tables
 from harness.observe.tables import plain, print_table
 from harness.view.rows import laid_out
@@ -73,6 +72,8 @@ def _from_here(name: str, what: str, report: Path) -> str:
 
 def show_two_runs(runs: TwoRuns) -> None:
     """Print what changed between two runs to stdout."""
+    from harness.decision.wording import in_words  # and with it the statistics, which a list of experiments needs not
+
     console = tables.console()
     console.print(plain(f"{runs.baseline}\n{runs.candidate}"))
     console.print()

@@ -13,20 +13,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import ConfigDict, JsonValue
 
 from reports.data import ArmRow, ReportData
 from reports.rows import TrainingRow
+from suites.described import Described
 from suites.writing import write_whole
 
 
-class Part(BaseModel):
+class Part(Described):
     """Rows of a view: what a record does not name is left out, and a number is finite.
 
     A docstring below a field describes it in the JSON Schema and in the reference.
     """
 
-    model_config = ConfigDict(extra="ignore", from_attributes=True, allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore", from_attributes=True, allow_inf_nan=False, defer_build=True)
 
 
 class Decided(Part):

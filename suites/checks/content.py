@@ -85,14 +85,15 @@ def secrets(material: Material) -> list[Finding]:
     """Keys and passwords: a model that was trained on them gives them away."""
     findings = []
     for name, examples in material.splits.items():
-        rows = tuple(e.id for e in examples if any(map(_has_secret, texts(e))))
+        rows = tuple(e.id for e in examples if any(map(has_secret, texts(e))))
         if rows:
             text = f"{len(rows):,} of the {len(examples):,} {name} rows hold what looks like a key or token"
             findings.append(Finding("block", "secrets", text, rows))
     return findings
 
 
-def _has_secret(text: str) -> bool:
+def has_secret(text: str) -> bool:
+    """Whether a text holds what has the form of a key or token."""
     return any(mark in text for mark in SECRET_MARKS) and SECRET.search(text) is not None
 
 

@@ -6,8 +6,11 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from suites.errors import UserError
 from suites.normalise import normalise
+from suites.similarity.groups import first_of_groups
 from suites.similarity.identity import asked
 from suites.types import Example
 
@@ -112,11 +115,8 @@ def _draw(weights: Mapping[str, float], key: str) -> str:
 
 
 def _groups(examples: Sequence[Example], by: str | None, links: Links, shown: Sequence[str]) -> list[int]:
-    """For each example the number of its group: those tied, also through others, by the same value of column `by` (or
-    cluster), by all that is asked being the same, or by a link."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
+    """For each example the position of the first of its group: those tied, also through others, by the same value of
+    column `by` (or cluster), by all that is asked being the same, or by a link."""
     first: dict[tuple[str, str], int] = {}
     rows, columns = [one for one, _ in links], [other for _, other in links]
     for index, (example, question) in enumerate(zip(examples, asked(examples, shown), strict=True)):
@@ -126,12 +126,8 @@ def _groups(examples: Sequence[Example], by: str | None, links: Links, shown: Se
         for key in keys:
             rows.append(index)
             columns.append(first.setdefault(key, index))
-    if not examples:
-        return []
-    count = len(examples)
-    ties = coo_array(([1] * len(rows), (rows, columns)), shape=(count, count))
-    _, labels = connected_components(ties, directed=False)
-    groups: list[int] = labels.tolist()
+    one, other = np.array(rows, dtype=np.int64), np.array(columns, dtype=np.int64)
+    groups: list[int] = first_of_groups(len(examples), one, other).tolist()
     return groups
 
 

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from jinja2 import StrictUndefined, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateError
 
 from suites.errors import UserError
 from suites.model import Generation, Model, OnProgress, Prompt
+from suites.templates import SANDBOX, bounded
 from suites.types import JudgeVerdict
 
 RUBRICS = Path(__file__).parent / "rubrics"
 _VERDICT = re.compile(r"verdict\W*:\W*(A|B|tie)\b", re.IGNORECASE)
 _GRADES: dict[str, Literal["first", "second", "tie"]] = {"a": "first", "b": "second", "tie": "tie"}
-_compiled = functools.cache(ImmutableSandboxedEnvironment(undefined=StrictUndefined).from_string)
+_compiled = functools.cache(SANDBOX.from_string)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,8 @@ def judge(
 def ask(rubric: Rubric, pair: Pair) -> Prompt:
     """The prompt that shows one pair in one order."""
     try:
-        text = _compiled(rubric.text).render(input=pair.input, first=pair.first, second=pair.second)
+        with bounded():
+            text = _compiled(rubric.text).render(input=pair.input, first=pair.first, second=pair.second)
     except TemplateError as error:
         raise UserError(f"the rubric cannot be filled in: {error}", rubric.name) from None
     return Prompt(pair.id, [{"role": "user", "content": text.strip()}])

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suites.normalise import normalise
+from suites.similarity.groups import first_of_groups
 from suites.similarity.near_duplicates import batches, similarities
 from suites.types import Example
 
@@ -82,14 +83,8 @@ def copies(questions: Sequence[str], targets: Sequence[str]) -> tuple[int, ...]:
 
 def _joined(count: int, links: Sequence[Links]) -> list[int]:
     """For each position the first of all that links tie it to."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     one, other = (np.concatenate(side) for side in zip(*links, strict=True))
-    ties = coo_array((np.ones(len(one), np.int8), (one, other)), shape=(count, count))
-    _, group = connected_components(ties, directed=False) if count else (0, np.zeros(0, np.int64))
-    _, first = np.unique(group, return_index=True)
-    positions: list[int] = first[group].tolist()
+    positions: list[int] = first_of_groups(count, one, other).tolist()
     return positions
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 CHARACTERS = 5
 # A 5-gram is known by how common it is and then by its hash, so that sorting puts the rarest first.
 HASH_BITS, COUNT_BITS = 44, 18
-BUCKET_BITS = 22
+BUCKET_BITS = 22  # at most: a few texts have few 5-grams to count, and clearing a table takes longer than they do
 BITMAP_BITS = 1024
 # Numbers worked on at a time: what bounds the memory beyond the 5-grams themselves.
 BATCH = 1 << 20
@@ -132,22 +132,24 @@ def _hashed(ordered: Sequence[str]) -> Iterator[tuple[Hashes, Marks]]:
         yield hashes >> np.uint64(64 - HASH_BITS), np.arange(count) < np.maximum(lengths - CHARACTERS + 1, 1)[:, None]
 
 
-def _buckets(hashes: Hashes) -> Ints:
-    return (hashes >> np.uint64(HASH_BITS - BUCKET_BITS)).astype(np.int64)
+def _buckets(hashes: Hashes, bits: int) -> Ints:
+    return (hashes >> np.uint64(HASH_BITS - bits)).astype(np.int64)
 
 
 def _counts(ordered: Sequence[str]) -> Ints:
     """How often the 5-grams of each bucket of hashes occur: the order from rare to common needs no more."""
-    common = np.zeros(1 << BUCKET_BITS, np.int64)
+    bits = min(BUCKET_BITS, sum(map(len, ordered)).bit_length() + 2)
+    common = np.zeros(1 << bits, np.int64)
     for hashes, there in _hashed(ordered):
-        common += np.bincount(_buckets(hashes[there]), minlength=len(common))
+        common += np.bincount(_buckets(hashes[there], bits), minlength=len(common))
     return np.minimum(common, (1 << COUNT_BITS) - 1)
 
 
 def _keys(hashed: tuple[Hashes, Marks], common: Ints) -> tuple[Ints, Ints]:
     """The distinct 5-grams of each row one after another, the rarest first, and how many each row has."""
     hashes, there = hashed
-    keys = (common[_buckets(hashes)] << HASH_BITS) | hashes.astype(np.int64)
+    bits = len(common).bit_length() - 1
+    keys = (common[_buckets(hashes, bits)] << HASH_BITS) | hashes.astype(np.int64)
     keys[~there] = NOTHING
     keys.sort(axis=1)
     distinct = keys != NOTHING

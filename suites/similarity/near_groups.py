@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suites.normalise import normalise
+from suites.similarity.groups import first_of_groups
 from suites.similarity.near_duplicates import near_pairs
 from suites.similarity.shared_runs import without_templates
 
@@ -51,23 +52,11 @@ def near_ties(texts: tuple[str, ...]) -> Ties:
 
 def _groups(plain: Sequence[str]) -> Ints:
     """For each text the position of the first of its group."""
-    first = np.arange(len(plain), dtype=np.int64)
+    first = each = np.arange(len(plain), dtype=np.int64)
     for one, other in near_pairs(plain, THRESHOLD):
-        first = _joined(first, one, other)
+        # what hangs together so far, and these
+        first = first_of_groups(len(plain), np.concatenate([first, one]), np.concatenate([each, other]))
     return first
-
-
-def _joined(first: Ints, one: Ints, other: Ints) -> Ints:
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    rows = np.concatenate([np.arange(len(first)), one])
-    columns = np.concatenate([first, other])
-    ties = coo_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(len(first), len(first)))
-    _, labels = connected_components(ties, directed=False)
-    _, start = np.unique(labels, return_index=True)
-    positions: Ints = start[labels]
-    return positions
 
 
 def _too_large(first: Ints) -> tuple[int, ...]:

@@ -98,7 +98,7 @@ def test_what_a_killed_process_left_in_the_log_is_in_the_backup(tmp_path: Path) 
 # --- Parquet and back
 
 
-@pytest.mark.parametrize("version", [1, 8, None])
+@pytest.mark.parametrize("version", [pytest.param(1, marks=pytest.mark.slow), 8, None])
 def test_what_was_exported_comes_back_with_equal_digests(
     version: int | None, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

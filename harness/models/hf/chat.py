@@ -18,6 +18,7 @@ from harness.models.files import TOKENIZER_FILES, files_hash, first_line
 from suites.errors import UserError
 from suites.model import Message, TemplateSettings, with_settings
 from suites.reasoning import BESIDE, MARKERS
+from suites.templates import bounded
 
 FALLBACK_TEMPLATE = (
     "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}"
@@ -177,9 +178,10 @@ class ChatTokenizer:
 
     def _apply(self, messages: list[Message], prompt: bool = True) -> str:
         try:
-            text: str = self.tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=prompt, **self._settings
-            )
+            with bounded():
+                text: str = self.tokenizer.apply_chat_template(
+                    messages, tokenize=False, add_generation_prompt=prompt, **self._settings
+                )
         except (TemplateError, TypeError, ValueError) as error:
             roles = ", ".join(message["role"] for message in messages)
             raise UserError(

@@ -128,10 +128,12 @@ create or replace view v_same_exams as          -- pairs of test sets that share
     select suite_id, suite_id, n from sizes;
 
 create or replace view v_looks as               -- how often these test questions were looked at, this candidate included
+    with tried as materialized (from v_tried),
+        firsts as (select look, min(seen_at) as first_seen from tried group by look)
     select mine.experiment_id, count(distinct other.look) as looks
-    from v_tried mine join v_same_exams e using (suite_id) join v_tried other on other.suite_id = e.other_id
-    where other.look = mine.look
-        or other.seen_at <= (select min(t.seen_at) from v_tried t where t.look = mine.look)
+    from tried mine join firsts using (look) join v_same_exams e using (suite_id)
+        join tried other on other.suite_id = e.other_id
+    where other.look = mine.look or other.seen_at <= first_seen
     group by mine.experiment_id;
 
 create or replace view v_decisions as           -- the verdict of each decided experiment, and why

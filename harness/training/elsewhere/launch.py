@@ -8,20 +8,17 @@ Only the training has several processes: this one waits, and is the only one tha
 from __future__ import annotations
 
 import json
-import pickle
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from harness.config.recipe import TrainingConfig
-from harness.training.elsewhere import program
-from harness.training.types import OnLog, TrainingData, TrainingDiverged, TrainingPruned, TrainingResult
+from harness.training.elsewhere import notes, program
+from harness.training.elsewhere.notes import LOG, PROGRESS, RESULT, TROUBLE
+from harness.training.types import OnLog, TrainingData, TrainingPruned, TrainingResult
 from suites.errors import UserError
 from suites.model import ModelSpec
-
-JOB, PROGRESS, RESULT, LOG = "job.pickle", "progress.jsonl", "result.pickle", "training.log"
-TROUBLE = "trouble-*.pickle"  # of each process that failed
 
 
 def run(
@@ -35,7 +32,7 @@ def run(
     folder = out.with_name(out.name + ".processes").resolve()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    (folder / JOB).write_bytes(pickle.dumps((spec, data, config, out)))
+    notes.write_job(folder, (spec, data, config, out))
     (folder / PROGRESS).touch()
     launch = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--config_file", str(accelerate)]
     words = [*launch, "-m", "harness.training.elsewhere.worker", str(folder)]
@@ -50,7 +47,7 @@ def run(
         forward()
     if code or not (folder / RESULT).is_file():
         raise _failure(folder, code)
-    result: TrainingResult = pickle.loads((folder / RESULT).read_bytes())
+    result = notes.read_result(folder)
     shutil.rmtree(folder)
     return result
 
@@ -74,7 +71,7 @@ class _Forwarder:
 def _failure(folder: Path, code: int) -> Exception:
     """What a worker raised, or how accelerate ended."""
     for note in sorted(folder.glob(TROUBLE)):
-        trouble: UserError | TrainingDiverged | str = pickle.loads(note.read_bytes())
+        trouble = notes.read_trouble(note)
         if isinstance(trouble, Exception):
             shutil.rmtree(folder)
             return trouble

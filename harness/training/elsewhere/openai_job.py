@@ -20,6 +20,7 @@ import requests
 
 from harness.models.exchange import Elsewhere, Exchange, TooLate, TooLong, read_key, root_of
 from harness.observe.progress import say
+from harness.observe.secrets import hider
 from harness.training.elsewhere.command import write_rows
 from harness.training.types import OnLog, TrainingData, TrainingResult
 from suites.errors import Terminated, UserError
@@ -157,8 +158,8 @@ class _Api:
 
     def __init__(self, job: Job) -> None:
         self.url = job.endpoint.rstrip("/")
-        self._key = read_key(job.api_key_env, "training: openai_job: api_key_env")
-        self._exchange = Exchange(self._key)
+        self._exchange = Exchange(read_key(job.api_key_env, "training: openai_job: api_key_env"))
+        self._hide = hider([job.api_key_env])
 
     def upload(self, file: Path) -> str:
         """The id the API gives to a file of rows."""
@@ -175,7 +176,7 @@ class _Api:
                 raise _Unreachable(f"HTTP {reply.status}")
             if not 200 <= reply.status < 300:
                 said = reply.body[:1000].decode("utf-8", "replace")
-                told = (said.replace(self._key, "***") if self._key else said)[:300]
+                told = self._hide(said)[:300]
                 raise UserError(f"the API refused: HTTP {reply.status}: {told}", url, "")
             answer = json.loads(reply.body)
         except Elsewhere as error:

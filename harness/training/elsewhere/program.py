@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from harness.observe.secrets import hider
 from suites.errors import UserError
 
 LAST_LINES = 5
@@ -118,4 +119,4 @@ def _printed(log: Path) -> list[str]:
     with log.open("rb") as stream:
         stream.seek(max(0, log.stat().st_size - TAIL_BYTES))
         text = stream.read().decode("utf-8", errors="replace")
-    return [line.strip()[:200] for line in text.splitlines() if not RULE.fullmatch(line)]
+    return [line.strip()[:200] for line in hider()(text).splitlines() if not RULE.fullmatch(line)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -12,20 +11,20 @@ from types import TracebackType
 
 import accelerate
 
-from harness.training import TrainingDiverged, train
-from harness.training.elsewhere.launch import JOB, PROGRESS, RESULT, TROUBLE
+from harness.training import train
+from harness.training.elsewhere import notes
+from harness.training.elsewhere.notes import PROGRESS, TROUBLE
 from harness.training.types import OnLog
-from suites.errors import UserError
 
 
 def main(folder: Path) -> None:
     """Train; the main process tells how far it is and leaves the result, and each leaves what went wrong with it."""
     state = accelerate.PartialState()  # takes this process's own GPU before a model is loaded
     sys.excepthook = partial(_keep, folder / TROUBLE.replace("*", str(state.process_index)))
-    spec, data, config, out = pickle.loads((folder / JOB).read_bytes())
+    spec, data, config, out = notes.read_job(folder)
     result = train(spec, data, config, out, _writer(folder / PROGRESS) if state.is_main_process else None)
     if state.is_main_process:
-        (folder / RESULT).write_bytes(pickle.dumps(result))
+        notes.write_result(folder, result)
     state.destroy_process_group()
 
 
@@ -40,8 +39,7 @@ def _writer(file: Path) -> OnLog:
 
 
 def _keep(note: Path, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    known = isinstance(error, UserError | TrainingDiverged)
-    note.write_bytes(pickle.dumps(error if known else f"{kind.__name__}: {error}"))
+    notes.write_trouble(note, error)
     sys.__excepthook__(kind, error, trace)
 
 
