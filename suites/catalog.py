@@ -10,6 +10,7 @@ import yaml
 
 from suites.data.examples import read_examples
 from suites.errors import UserError
+from suites.metric_names import MEANT, OURS
 from suites.metrics import table
 from suites.model import Generation
 from suites.types import MARGIN, Json, Suite
@@ -39,11 +40,13 @@ def load_suite(name_or_folder: str, folder: Path, *, limit: int | None = None) -
     examples = read_examples(root / "examples.jsonl", settings.get("columns") or {}, settings.get("slices") or [])
     if not examples:
         raise UserError("the suite has no examples", str(root / "examples.jsonl"))
+    metrics = tuple(OURS.get(name, name) for name in map(str, settings["metrics"]))
+    table.refuse_several(metrics, examples, str(root / "examples.jsonl"))
     return Suite(
         name=str(settings["name"]),
         kind="regression",
         examples=examples[:limit],
-        metrics=tuple(settings["metrics"]),
+        metrics=metrics,
         prompt=str(settings.get("prompt") or ""),
         margin=settings.get("margin", MARGIN),
         generation=Generation(max_new_tokens=settings.get("max_new_tokens", 64)),
@@ -63,7 +66,7 @@ SUITE_SETTINGS: dict[str, Callable[[Any], bool]] = {
 
 
 def _is_metric(name: str) -> bool:
-    return name in table.plain() or name.startswith("recorded:")
+    return OURS.get(name, name) in table.plain() or name.startswith("recorded:")
 
 
 def _suite_settings(path: Path) -> Json:
@@ -79,5 +82,7 @@ def _suite_settings(path: Path) -> Json:
         fix = (
             f"a suite has {', '.join(SUITE_SETTINGS)}; its metrics are among {', '.join(table.plain())}, recorded:NAME"
         )
-        raise UserError(f"the suite cannot use {shown}", str(path), fix)
+        named = settings["metrics"] if isinstance(settings["metrics"], list) else []
+        several = "".join(f"; {MEANT[name]}" for name in named if isinstance(name, str) and name in MEANT)
+        raise UserError(f"the suite cannot use {shown}", str(path), fix + several)
     return settings

@@ -18,7 +18,8 @@ class Example:
 
     `columns` holds the whole row, so prompts can use any of it; the text to answer is `columns["input"]`.
     Examples that share a `cluster` come from one origin and are split and resampled together. `turns` are the messages
-    before the answer where the row is a conversation; none at all are plain text, which answers nothing.
+    before the answer where the row is a conversation; none at all are plain text, which answers nothing. `others` are
+    further answers that are as right as the target: an answer is marked by the one that it fits best.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Example:
     cluster: str
     slices: Mapping[str, str] = field(default_factory=dict)
     turns: tuple[Message, ...] | None = None
+    others: tuple[str, ...] = ()
 
     @property
     def input(self) -> str:

@@ -74,8 +74,6 @@ def serving(api: Api) -> Iterator[Api]:
             if status == 307:
                 self.send_header("Location", str(found["location"]))
             self.send_header("Content-Length", str(len(content)))
-            if status == 307:
-                self.send_header("Location", found["Location"])
             self.end_headers()
             self.wfile.write(content)
 

@@ -254,7 +254,7 @@ class CandidateConfig(Endpoint):
     shorthand = "path"
     later: ClassVar[tuple[str, ...]] = (*Endpoint.later, "made_with", "base")
     path: FilePath | None = None
-    """Folder of an adapter for `model`, or of a whole model; safetensors alone are read."""
+    """Folder or Hub id of an adapter for `model`, or of a whole model; safetensors alone are read."""
     base: Literal["same"] | None = None
     """`same`: the adapter was trained on `model`, whatever its own config calls its base."""
     recorded: FilePath | None = None
@@ -267,7 +267,7 @@ class CandidateConfig(Endpoint):
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         if sum(kind is not None for kind in (self.path, self.recorded, self.endpoint)) != 1:
-            raise ValueError("a candidate is exactly one of a folder, recorded answers, or an endpoint")
+            raise ValueError("a candidate is exactly one of a folder or Hub id, recorded answers, or an endpoint")
         if self.endpoint and not self.name:
             raise ValueError("an endpoint needs the `name` it serves the candidate under")
         if self.made_with is not None and not self.recorded:

@@ -269,8 +269,9 @@ def _more_examples(c: Comparison) -> str:
         f"{percent(spent_at(1, c.confidence))}"
     )
     if more.most is not None:
-        between = f"between {amount(c, more.nearest)} and {amount(c, more.furthest)}{_unit(c.relative)}"
-        return f"about {_of(c, (more.least, more.most), 'more')} would settle it if the difference is {between}, {look}"
+        ends = dict.fromkeys(amount(c, end) for end in (more.nearest, more.furthest))
+        lies = f"{'between ' * (len(ends) > 1)}{' and '.join(ends)}{_unit(c.relative)}"
+        return f"about {_of(c, (more.least, more.most), 'more')} would settle it if the difference is {lies}, {look}"
     seen = f" ({some(more.as_seen)} if it is what it looks like)" if more.as_seen else ""
     return (
         f"at least about {_of(c, (more.least,), 'more')} would settle it{seen}, {look}; none do if it lies at the limit"
@@ -312,8 +313,9 @@ def result(task: Comparison) -> str:
     if task.low is not None or task.high is not None:
         interval = f"{percent(task.level)} interval {ends(task)}, "
     metric = task.metric.removeprefix("recorded:").replace("_", " ")
+    who = f"{'The ' * task.candidate_arm.startswith('candidate')}{task.candidate_arm}"
     sentence = (
-        f"{task.candidate_arm} {_more(task.candidate - task.baseline)} the best prompt ({task.baseline_arm}) on "
+        f"{who} {_more(task.candidate - task.baseline)} the best prompt ({task.baseline_arm}) on "
         f"{metric}: {task.candidate:.1%} against {task.baseline:.1%}, {interval}n = {task.n:,}."
     )
     if task.candidate == task.baseline == 0:

@@ -15,6 +15,7 @@ from harness.decision.gates import Rule, every_prompt_rule
 from harness.decision.straw_men import MUCH_BETTER
 from harness.decision.wording import RULES, rule_sentence
 from harness.experiment import splits
+from harness.experiment.arms import base_arms
 from harness.experiment.exams import regression_exams, regression_rules
 from harness.experiment.load import Experiment
 from harness.judge.calibration import read_calibration
@@ -54,18 +55,21 @@ class Known:
 
     `sizes` has the number of examples by gate id, `spreads` the standard deviation of the differences, `taken_from`
     says in words where a spread comes from that is neither measured nor the usual one, and `clusters` how examples are
-    clustered, and what of it was assumed in a spread that was not measured.
+    clustered, and what of it was assumed in a spread that was not measured. `prompts` counts those of the bar, one that
+    is added by default among them.
     """
 
     sizes: Mapping[str, int]
     spreads: Mapping[str, float]
     taken_from: Mapping[str, str] = field(default_factory=dict)
     clusters: Mapping[str, str] = field(default_factory=dict)
+    prompts: int | None = None
 
 
 def known(experiment: Experiment, store: Path | None = None) -> Known:
     """The sizes of the exams as files, and what an earlier decision of this experiment's name measured."""
-    test = splits.read_splits(experiment, splits.read_files(experiment))["test"]
+    parts = splits.read_splits(experiment, splits.read_files(experiment))
+    test, prompts = parts["test"], len(base_arms(experiment, parts))
     primary, *others = experiment.config.task.ordered_metrics
     sizes = dict.fromkeys(["gain", "judge", *(f"metric/{metric}" for metric in others)], len(test))
     exams = [exam for exam in regression_exams(experiment) if isinstance(exam, Suite)]
@@ -81,12 +85,12 @@ def known(experiment: Experiment, store: Path | None = None) -> Known:
     clusters |= {f"regression/{exam.name}": in_clusters(exam.examples) for exam in exams}
     path = store or experiment.folder / STORE_FILE
     if not path.is_file():
-        return Known(sizes, spreads, taken_from, clusters)
+        return Known(sizes, spreads, taken_from, clusters, prompts)
     rows = decisions.spreads(Store(path, create=False), experiment.name)
     measured = {row.gate_id: row.sd for row in rows}
     taken_from = {gate: words for gate, words in taken_from.items() if gate not in measured}
     clusters |= dict.fromkeys(measured, "")
-    return Known(sizes | {row.gate_id: row.n for row in rows}, spreads | measured, taken_from, clusters)
+    return Known(sizes | {row.gate_id: row.n for row in rows}, spreads | measured, taken_from, clusters, prompts)
 
 
 def _judge_discordance(experiment: Experiment, judge: JudgeConfig) -> tuple[float, str]:
@@ -105,7 +109,7 @@ def _planned(metric: str, examples: Sequence[Example], discordance: float) -> fl
 def explain(experiment: Experiment, known: Known) -> list[Explained]:
     """Every rule, the gain first; where a spread is not known it is assumed."""
     rules = [_gain(experiment, known), *_losses(experiment, known), *_budgets(experiment), *_validity(experiment)]
-    if others := len(experiment.config.baselines) - 1:
+    if others := (known.prompts or len(experiment.config.baselines)) - 1:
         rules.insert(1, _explained(every_prompt_rule(others)))
     return rules
 

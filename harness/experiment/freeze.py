@@ -9,7 +9,15 @@ from pathlib import Path, PurePath
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location
 from harness.decision import prices
-from harness.models.files import ADAPTER_CONFIG, adapter_folder, adapter_hash, base_folder, weights_hash, within
+from harness.models.files import (
+    ADAPTER_CONFIG,
+    adapter_folder,
+    adapter_hash,
+    base_folder,
+    candidate_folder,
+    weights_hash,
+    within,
+)
 from harness.training.elsewhere.command import PLACES, words_of
 from suites.benchmarks import lm_eval
 from suites.catalog import load_suite, suite_folder
@@ -161,11 +169,7 @@ def _model(name: str, folder: Path) -> dict[str, str]:
 
 
 def _candidate(name: str, folder: Path) -> dict[str, str]:
-    path = folder / name
-    if not path.is_dir():
-        on_hub = not name.startswith((".", "/", "~")) and name.count("/") == 1
-        fix = f"from the Hub: `hf download {name} --local-dir {name}` beside the experiment file" if on_hub else ""
-        raise UserError("no such folder", str(path), fix)
+    path = candidate_folder(name, folder)
     if (path / ADAPTER_CONFIG).is_file():
         return {name: adapter_hash(adapter_folder(str(path)))}
     if (path / "config.json").is_file():

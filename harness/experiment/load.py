@@ -31,6 +31,9 @@ START = "`harness init FOLDER` writes one to start from"
 TRIES = 5
 """How often what is wrong is taken out of a file, so that the rest of it can be looked at."""
 
+STAND_INS: Mapping[str, Any] = {"experiment": "unnamed", "data": {}}
+"""What takes the place of a setting that must be there and is not, so that the rest of the file can be looked at."""
+
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
@@ -129,11 +132,11 @@ def _validated(content: dict[str, Any], problems: list[Problem]) -> ExperimentCo
             if not follows and (location, sentence) not in problems:
                 problems.append((location, sentence))
         wrong = dict.fromkeys(_present(rest, tuple(item["loc"])) for item in errors)
-        if () in wrong:
-            return None
+        if () in wrong:  # what every file needs is missing
+            rest = {**STAND_INS, **rest}
         for location in reversed(wrong):  # the last of a list first, so that the others keep their places
             _take_out(rest, location)
-        gone += wrong
+        gone += [location for location in wrong if location]
     return None
 
 
@@ -151,7 +154,7 @@ def _present(content: Any, location: Location) -> Location:
 
 def _take_out(content: Any, location: Location) -> None:
     """Remove what is at a location, unless it went with something around it."""
-    if _present(content, location) == location:
+    if location and _present(content, location) == location:
         for part in location[:-1]:
             content = content[part]
         del content[location[-1]]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.experiment.load import Experiment
 from harness.experiment.material import left_out, without
-from harness.experiment.splits import Splits, read_files, read_folds, read_splits, split_recipe
+from harness.experiment.splits import Splits, earlier_split, read_files, read_folds, read_splits, split_recipe
 from harness.models import load
 from harness.models.cache import Cached
 from harness.store import STORE_FILE, experiments, splits
@@ -61,11 +61,11 @@ class Session:
         settings = self.experiment.config.data
         if not settings.split or settings.split.folds:
             return read_splits(self.experiment, self.files)
-        recipe = split_recipe(self.experiment)
-        parts = read_splits(self.experiment, self.files, splits.earlier(self.store, self.id, recipe))
+        earlier = earlier_split(self.experiment, splits.made(self.store))
+        parts = read_splits(self.experiment, self.files, splits.sides(self.store, earlier) if earlier else None)
         files = {name for name in parts if getattr(settings, name) and name != "train"}
         sides = {e.id: name for name, part in parts.items() if name not in files for e in part}
-        splits.put(self.store, self.id, recipe, sides)
+        splits.put(self.store, self.id, split_recipe(self.experiment), sides)
         return parts
 
     @cached_property

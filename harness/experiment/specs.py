@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.config.exam import Endpoint, ModelConfig
 from harness.experiment.load import Experiment
+from harness.models.files import ADAPTER_CONFIG, candidate_folder
 from suites.errors import UserError
 from suites.model import ModelSpec, TemplateSettings
 from suites.types import Json
@@ -54,7 +55,9 @@ def candidate_spec(experiment: Experiment) -> ModelSpec:
     asked = base.template_settings if config.chat_template_kwargs is None else _template_settings(config)
     if config.endpoint:
         return replace(ModelSpec(base=config.name or "", **_endpoint(config)), template_settings=asked)
-    base, folder = replace(base, template_settings=asked), experiment.resolve(config.path or "")
-    if (folder / "adapter_config.json").is_file():
-        return replace(base, adapter=str(folder), same_base=config.base == "same")
-    return replace(base, base=str(folder), revision=None, same_base=config.base == "same")
+    base, folder = replace(base, template_settings=asked), candidate_folder(config.path or "", experiment.folder)
+    here = experiment.resolve(config.path or "")
+    named = str(folder) if folder == here else config.path or ""  # on the Hub
+    if (folder / ADAPTER_CONFIG).is_file():
+        return replace(base, adapter=named, same_base=config.base == "same")
+    return replace(base, base=named, revision=None, same_base=config.base == "same")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from harness.experiment.load import Experiment
 from harness.experiment.prompts import asked_columns
+from harness.store.splits import Made
 from suites.checks.material import ids
 from suites.data.examples import DataFile, read_data, sha256_json
-from suites.data.hub import locate
+from suites.data.hub import is_hub, locate
 from suites.data.splits import folds, split
 from suites.errors import UserError
 from suites.similarity.copies import tied
@@ -119,8 +122,31 @@ def loose_rows(experiment: Experiment, files: Mapping[str, DataFile]) -> list[Fi
 
 
 def split_recipe(experiment: Experiment) -> str:
-    """sha256 of what a split is made by, whatever the rows: the file's place and the settings."""
-    settings = experiment.config.data
-    path = locate(settings.train or "", experiment.folder)
-    parts = settings.split.model_dump(exclude=None if settings.split.folds else {"folds"}) if settings.split else None
-    return sha256_json([str(path), parts, experiment.config.seed])
+    """sha256 of what a split is made by, whatever the rows: the file as its folder has it, and the settings."""
+    name = experiment.config.data.train or ""
+    return _recipe(experiment, name if is_hub(name) else os.path.relpath(experiment.resolve(name), experiment.folder))
+
+
+def earlier_split(experiment: Experiment, made: Sequence[Made]) -> str | None:
+    """The id of this experiment's split among those on record, or else of the last one made by the same recipe.
+
+    The folder may have moved since: one in another folder counts where its experiment had this one's name. Records of
+    earlier versions know the file by where it then was.
+    """
+    recipe, train = split_recipe(experiment), experiment.config.data.train or ""
+    for one in made:
+        if one.experiment_id == experiment.id:
+            return one.split_id
+    for one in made:
+        folder = Path(one.file).parent
+        if folder != experiment.folder and one.name != experiment.name:
+            continue
+        if one.recipe in (recipe, _recipe(experiment, str(locate(train, folder)))):
+            return one.split_id
+    return None
+
+
+def _recipe(experiment: Experiment, train: str) -> str:
+    split = experiment.config.data.split
+    parts = split.model_dump(exclude=None if split.folds else {"folds"}) if split else None
+    return sha256_json([train, parts, experiment.config.seed])

@@ -12,6 +12,7 @@ from harness.importers.pairing import Exam
 from harness.importers.remarks import of
 from suites.catalog import BUILTIN
 from suites.errors import UserError
+from suites.metric_names import OURS
 from suites.metrics import table
 
 Groups = Mapping[str, Sequence[str]]
@@ -92,7 +93,7 @@ def _can_decide(exam: Exam, metric: str | None) -> bool:
 
 
 def _is_ours(metric: str) -> bool:
-    return metric in table.plain() or metric.startswith("evaluate:")
+    return OURS.get(metric, metric) in table.plain() or metric.startswith("evaluate:")
 
 
 def regression_metric(exam: Exam) -> str | None:
@@ -115,7 +116,7 @@ def _metric(exam: Exam, named: str | None) -> str:
         if name in (mark, turned(mark)):
             return f"recorded:{turned(mark)}"
     if _is_ours(named) and exam.is_text:
-        return named
+        return OURS.get(named, named)
     raise _unknown([exam], named)
 
 

@@ -10,13 +10,14 @@ import json
 import random
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import requests
 
-from harness.models.exchange import Elsewhere, Exchange, Reply, TooLate, TooLong, root_of
+from harness.models.exchange import Elsewhere, Exchange, Reply, TooLate, TooLong, read_key, root_of
 from harness.models.patience import LONGEST_WAIT_S, PATIENCE_S, Patience, retry_after
 from harness.models.responses import other_parts, read_response
+from harness.observe.secrets import hider
 from suites.model import Completion
 from suites.types import Json
 
@@ -63,16 +64,18 @@ class Answer:
 
 
 class Asker:
-    """Asks the server at `url`, with `key`, from at most `concurrency` threads; a reply takes `timeout_s` at most.
+    """Asks the server at `url`, with the key in the environment variable `key_env` if one is named, from at most
+    `concurrency` threads; a reply takes `timeout_s` at most. Raises UserError for a key that is none.
 
     `left_out` has the kinds of parts, among those of its answers, that are no text.
     """
 
-    def __init__(self, url: str, key: str, concurrency: int, timeout_s: float) -> None:
-        self.url, self._key, self._timeout_s = url, key, timeout_s
+    def __init__(self, url: str, key_env: str | None, concurrency: int, timeout_s: float) -> None:
+        self.url, self._timeout_s = url, timeout_s
         self.patience = Patience(url, concurrency)
         self.left_out: set[str] = set()
-        self._exchange = Exchange(key, concurrency)
+        self._exchange = Exchange(read_key(key_env, "model: api_key_env"), concurrency)
+        self._hide = hider([key_env])
 
     def complete(self, body: Json, stop: threading.Event) -> Completion:
         """An answer, or an error that says why there is none. Raises Resumable when the server is given up."""
@@ -121,7 +124,7 @@ class Asker:
             self._complain(reply)
         try:
             answer = json.loads(reply.body)
-            completion = read_response(answer, seconds)
+            completion = self._without_keys(read_response(answer, seconds))
         except (ValueError, RecursionError) as error:  # what came is not, or not all of, the JSON of an answer
             raise Passing(self._unreadable(reply.body, error)) from None
         if others := other_parts(answer):
@@ -147,12 +150,13 @@ class Asker:
             said = self._line(body, 100)
             where = f"{error.msg} at {error.pos + 1:,}, in {said!r}"
             return f"the reply is not JSON: {where}" if said else "the reply is empty"
-        return self._hidden(str(error))
+        return self._hide(str(error))
 
     def _line(self, body: bytes, most: int) -> str:
-        """What a server says, cut to a line."""
-        return " ".join(self._hidden(body[:2000].decode("utf-8", "replace")).split())[:most]
+        """What a server says, cut to a line; a key it repeats is not passed on."""
+        return " ".join(self._hide(body[:2000].decode("utf-8", "replace")).split())[:most]
 
-    def _hidden(self, text: str) -> str:
-        """A key that a server repeats is not passed on."""
-        return text.replace(self._key, "***") if self._key else text
+    def _without_keys(self, given: Completion) -> Completion:
+        """An answer that repeats a key, as an echoing server's does, is neither stored nor shown with it."""
+        error = self._hide(given.error) if given.error else None
+        return replace(given, text=self._hide(given.text), reasoning=self._hide(given.reasoning), error=error)

@@ -106,9 +106,7 @@ class Cached:
             report([ids[position] for position in done])
 
         if missing:
-            if self._takes_long:
-                self._store.release()
-            with Recorder(self._store) as recorder:
+            with Recorder(self._store, let_go=self._takes_long) as recorder:
                 self.model.generate([prompts[position] for position in missing], generation, on_progress=keep)
         return take_off([known[key] for key in ids], rendered)
 
@@ -120,11 +118,12 @@ class Cached:
 
 class Recorder:
     """Puts answers on record within STORE_SECONDS of their arrival, from a thread of its own: the next answer may be a
-    long time coming, and a process that is killed keeps what is on record. Nothing else uses the store meanwhile.
+    long time coming, and a process that is killed keeps what is on record. Nothing else uses the store meanwhile;
+    `let_go` says that other processes may.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, *, let_go: bool) -> None:
+        self._store, self._let_go = store, let_go
         self._rows: dict[str, StoredCompletion] = {}
         self._lock = threading.Lock()
         self._ending = threading.Event()
@@ -132,6 +131,8 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Recorder:
+        if self._let_go:
+            self._store.release()
         self._thread.start()
         return self
 
@@ -160,7 +161,7 @@ class Recorder:
             if rows:
                 try:
                     answers.put_completions(self._store, rows)
-                    if not ended:
+                    if self._let_go:
                         self._store.release()
                 except Exception as error:  # noqa: BLE001 - raised again where answers come in
                     self._trouble = error

@@ -60,6 +60,17 @@ def adapter_folder(adapter: str) -> Path:
     return folder
 
 
+def candidate_folder(name: str, near: Path) -> Path:
+    """Where a candidate lies that a file in the folder `near` names: a folder, or its copy of a Hub repository, fetched
+    where it is not here. Raises UserError."""
+    folder = near / Path(name).expanduser()
+    if folder.is_dir():
+        return folder.resolve()
+    if name.startswith((".", "/", "~")) or name.count("/") != 1 or folder.parent.is_dir():
+        raise UserError("no such folder", str(folder), "give a folder, or a Hub id such as `owner/name`")
+    return _from_hub(name, None, "candidate")
+
+
 def _instead(folder: Path) -> str:
     """What to do about an adapter's folder without its files, by what it holds in their place."""
     if list(folder.glob("adapter_model*.safetensors*")):

@@ -13,7 +13,6 @@ from typing import TypeVar
 
 from harness.models.abilities import Abilities
 from harness.models.asking import Answer, Asker, Refused, Trouble
-from harness.models.exchange import read_key
 from harness.models.parallel import Workers
 from harness.observe import progress
 from suites.errors import Resumable, UserError
@@ -35,7 +34,6 @@ class OpenAIModel:
         endpoint = (spec.endpoint or "").rstrip("/")
         if not endpoint.startswith(("http://", "https://")):
             raise UserError(f"{endpoint!r} is not a web address", "model: endpoint", "use http://host:port/v1")
-        key = read_key(spec.api_key_env, "model: api_key_env")
         self.spec, self.url = spec, f"{endpoint}/chat/completions"
         self.identity = Identity(
             name=spec.base, weights=f"{endpoint} {spec.base}", template=with_settings("", spec.template_settings),
@@ -44,7 +42,7 @@ class OpenAIModel:
         self._model: dict[str, object] = {"model": spec.base}
         if spec.template_settings:
             self._model["chat_template_kwargs"] = dict(spec.template_settings)
-        self._asker = Asker(self.url, key, spec.concurrency, spec.timeout_seconds)
+        self._asker = Asker(self.url, spec.api_key_env, spec.concurrency, spec.timeout_seconds)
         self._lock = threading.Lock()
         self._spent = 0
 

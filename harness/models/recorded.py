@@ -1,7 +1,7 @@
 """Answers from a file: one JSON object per line, `{"id": ..., "completion": ...}`, replayed by example id.
 
-Lines of an OpenAI batch output are read too, by their `custom_id`, and tables with these columns (CSV, TSV). Keys that
-are not known are left unread.
+Lines of a batch's output (OpenAI, Anthropic) are read too, by their `custom_id`, and tables with these columns (CSV,
+TSV). Keys that are not known are left unread.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NoReturn
 
+from harness.models.batches import from_batch
 from harness.models.files import files_hash
-from harness.models.responses import read_response
 from suites.data.readers import read_rows
 from suites.errors import UserError
 from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
@@ -25,6 +25,12 @@ OPTIONAL = ("tokens_in", "tokens_out", "seconds", "error", "scores", "reasoning"
 EXPECTED = f'{{"id": "...", "completion": "..."}}, optionally with {", ".join(OPTIONAL)}'
 NOT_TEXT = ("tokens_in", "tokens_out", "seconds", "scores")
 KEYS = {"id", "completion", *OPTIONAL}
+ANSWERS = (
+    "output", "response", "prediction", "answer", "generated_text", "generation", "model_output", "model_response",
+    "predicted", "pred", "generated", "text", "content", "assistant", "reply", "result",
+)  # fmt: skip
+"""What others call an answer. None is taken for it: in many files it is the right one, not the model's."""
+IDS = ("example_id", "key", "question_id", "qid", "uid", "_id", "idx", "index", "doc_id", "sample_id")
 SHOWN = 20
 LARGEST = sys.float_info.max
 
@@ -157,36 +163,30 @@ def _answer(row: Json) -> tuple[str, Completion]:
 
 def _named(row: Json) -> Json:
     """A row under our names, its id as text, as those of the exam are. Raises ValueError for a name nearly ours."""
-    if "custom_id" in row and "response" in row:
-        row = _from_batch(row)
+    row = from_batch(row) or row
+    if lacking := _lacking(row):
+        raise ValueError(lacking)
     for key in sorted(row.keys() - KEYS):
-        if near := difflib.get_close_matches(key, KEYS, n=1, cutoff=0.8):
+        if near := difflib.get_close_matches(key, KEYS - row.keys(), n=1, cutoff=0.8):
             raise ValueError(f"unknown key {key!r}; did you mean `{near[0]}`?")
     example_id = row.get("id", row.get("custom_id"))
     number = isinstance(example_id, int) and not isinstance(example_id, bool)
     return {**row, "id": str(example_id) if number else example_id}
 
 
-def _from_batch(row: Json) -> Json:
-    """A line of an OpenAI batch output as an answer of ours (platform.openai.com/docs/guides/batch)."""
-    response = row.get("response") or {}
-    if not isinstance(response, dict):
-        raise ValueError(f"response is {_kind(response)}, expected an object")
-    body, status = response.get("body") or {}, response.get("status_code")
-    error = row.get("error") or (body.get("error") if isinstance(body, dict) else None)
-    if not error and isinstance(status, int) and status >= 400:
-        error = f"HTTP {status}"
-    if error:
-        said = [str(error[key]) for key in ("code", "message") if error.get(key)] if isinstance(error, dict) else []
-        return {"id": row["custom_id"], "error": ": ".join(said) or str(error)}
-    try:
-        answer = read_response(body)
-    except ValueError:
-        raise ValueError("the response of the batch holds no chat completion") from None
-    counted = {"id": row["custom_id"], "tokens_in": answer.tokens_in, "tokens_out": answer.tokens_out}
-    if answer.error:
-        return {**counted, "error": answer.error}
-    return {**counted, "completion": answer.text, "finish": answer.finish, "reasoning": answer.reasoning}
+def _lacking(row: Json) -> str | None:
+    """What to say of a row that has no id, or no answer, under our names: its own, and which of them may be meant."""
+    nameless = not {"id", "custom_id"} & row.keys()
+    silent = "completion" not in row and row.get("error") is None
+    lacks = {**({"id": IDS} if nameless else {}), **({"completion": ANSWERS} if silent else {})}
+    if not lacks:
+        return None
+    others = ((next((key for key in keys if key in row), None), name) for name, keys in lacks.items())
+    meant = " and ".join(f"`{key}` for `{name}`" for key, name in others if key)
+    keys = [str(key) for key in row]
+    shown = ", ".join([*keys[:SHOWN], *(["..."] if len(keys) > SHOWN else [])])
+    fix = f"; did you mean {meant}? rename it" if meant else ""
+    return f"no {' and no '.join(f'`{name}`' for name in lacks)}; the row has {shown or 'nothing'}{fix}"
 
 
 def _finish(row: Json) -> Literal["stop", "length"]:

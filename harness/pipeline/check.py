@@ -25,6 +25,7 @@ from suites.checks.leaks import overlaps
 from suites.checks.material import Material
 from suites.checks.table import at_levels
 from suites.errors import UserError
+from suites.metrics import table
 from suites.model import ModelSpec
 from suites.types import Finding
 
@@ -38,6 +39,8 @@ def check(session: Session) -> None:
     levels = experiment.config.data.findings
     training_data.check(experiment, splits)
     answered(session)
+    for name in splits.keys() - {"train"}:
+        table.refuse_several(experiment.config.task.ordered_metrics, splits[name], f"data: {name}")
     findings = look(_material(session), levels)
     findings += at_levels([*of_tokens(session), *of_bar(session), *of_folds(session)], levels)
     findings += training_data.findings(experiment, splits)

@@ -19,33 +19,56 @@ Look = Callable[[], list[Finding]]
 
 
 def findings(experiment: Experiment) -> list[Finding]:
-    """What is to be told of the candidate's files and of the base below it, with no weight of a model read.
+    """What is to be told of the candidate's files, the base below it and a local judge, with no model's weight read.
 
     Of the base alone where a candidate is trained on it here; nothing where no folder is named as the candidate. Raises
     one UserError for all that would not load, and NonFiniteWeights for an adapter of NaN.
     """
+    looks = [*_of_sides(experiment), *_of_judge(experiment)]
+    if not looks:
+        return []
+    from harness.models.hf import rehearsal  # loads torch
+
+    found: list[Finding] = []
+    rehearsal.all_at_once([partial(_keep, found, look) for look in looks])
+    return found
+
+
+def _of_sides(experiment: Experiment) -> list[Look]:
     config, base = experiment.config, specs.base_spec(experiment)
     trained = config.training is not None and not config.training.elsewhere
     given = config.candidate is not None and config.candidate.path is not None
     if base.kind not in HERE or not (trained or given):
         return []
     if not _is_here(base):
-        told = f"`model`: {base.base} is not on this machine; whether the candidate fits it is not known"
-        return [Finding("info", "adapter_base", told)]
-    from harness.models.hf import rehearsal  # loads torch
+        return [partial(_not_here, base)]
+    from harness.models.hf import rehearsal
 
     looks: list[Look] = [partial(rehearsal.of_model, base, "model")]
-    looks += _of_candidate(base, specs.candidate_spec(experiment)) if given else []
-    found: list[Finding] = []
-    rehearsal.all_at_once([partial(_keep, found, look) for look in looks])
-    return found
+    return [*looks, *_of_candidate(base, specs.candidate_spec(experiment))] if given else looks
+
+
+def _not_here(base: ModelSpec) -> list[Finding]:
+    told = f"`model`: {base.base} is not on this machine; whether the candidate fits it is not known"
+    return [Finding("info", "adapter_base", told)]
+
+
+def _of_judge(experiment: Experiment) -> list[Look]:
+    """A judge that runs here: it is asked last of all, when everything else is paid for."""
+    judge = experiment.config.judge
+    spec = specs.model_spec(experiment, judge.model) if judge else None
+    if spec is None or spec.kind not in HERE:
+        return []
+    from harness.models.hf import rehearsal
+
+    return [partial(rehearsal.of_model, spec, "judge.model")]
 
 
 def _of_candidate(base: ModelSpec, candidate: ModelSpec) -> list[Look]:
     from harness.models.hf import rehearsal
 
     if candidate.adapter:
-        adapter = Path(candidate.adapter)
+        adapter = files.adapter_folder(candidate.adapter)
         served = [partial(_served, adapter)] if base.kind == "vllm" else []
         return [partial(_beside, adapter), partial(rehearsal.of_adapter, candidate, "candidate"), *served]
     if candidate.same_base:

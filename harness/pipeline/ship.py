@@ -11,6 +11,7 @@ from pathlib import Path
 from baselines.arm import Arm
 from harness.experiment.arms import base_arms, candidate_arms
 from harness.experiment.session import Session
+from harness.models.files import candidate_folder
 from harness.pipeline.exam import candidate_spec
 from harness.store import arms
 from reports.data import Ship
@@ -29,7 +30,7 @@ def ship(session: Session) -> Ship:
     prompted = base_arms(experiment, session.splits)
     sides = {"base": prompted, "candidate": candidate_arms(experiment, spec, prompted)}
     prompts = {side: messages for side, tried in sides.items() if (messages := _messages(session, side, tried))}
-    folder = _from(experiment.folder, spec.adapter or (spec.base if _is_own_folder(spec) else ""))
+    folder = _from(experiment.folder, spec.adapter or (spec.base if _has_weights(spec) else ""))
     is_demo = experiment.config.model is not None and experiment.config.model.name == "embedded"
     base = _from(experiment.folder, spec.base)
     return Ship(folder, "" if is_demo else serving(experiment.name, spec, base, folder), prompts)
@@ -41,8 +42,8 @@ def _messages(session: Session, side: str, tried: Sequence[Arm]) -> list[Message
     return next((arm.prompter.outline() for arm in tried if arm.name == name and not arm.model.recorded), [])
 
 
-def _is_own_folder(spec: ModelSpec) -> bool:
-    return not spec.endpoint and not spec.recorded and Path(spec.base).is_dir()
+def _has_weights(spec: ModelSpec) -> bool:
+    return not spec.endpoint and not spec.recorded
 
 
 def _from(folder: Path, path: str) -> str:
@@ -59,7 +60,7 @@ def serving(name: str, spec: ModelSpec, base: str, folder: str) -> str:
         return ""
     if spec.adapter is None:
         return shlex.join(["vllm", "serve", folder, "--served-model-name", name])
-    rank = _lora_rank(Path(spec.adapter))
+    rank = _lora_rank(candidate_folder(spec.adapter, Path()))
     if rank is None:
         return ""
     revision = ["--revision", spec.revision] if spec.revision else []

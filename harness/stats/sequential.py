@@ -13,6 +13,7 @@ Two alternatives without planned looks were measured (`tests/bench/decision.md`)
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -25,7 +26,7 @@ from harness.stats.roots import root
 from harness.stats.score_test import Array, Clusters, Interval
 
 LOOKS = 5
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(200)
+NODES = 200  # of the quadrature
 FURTHEST = 8.0  # standard deviations; what lies beyond is 1e-15
 
 
@@ -87,10 +88,20 @@ def critical_values(fractions: Sequence[float], confidence: float = 0.95) -> lis
         allowed = 2 * float(ndtr(score_test.normal_quantile(side / 2) / math.sqrt(fraction)))
         bound = _bound(nodes, masses, step, allowed - spent, end)
         values.append(bound / math.sqrt(fraction))
-        reached = (bound - end) / 2 + (bound + end) / 2 * NODES
+        if len(values) == len(fractions):
+            break
+        places, weights = _quadrature()
+        reached = (bound - end) / 2 + (bound + end) / 2 * places
         density = np.exp(-(((reached[:, None] - nodes) / step) ** 2) / 2) @ masses / (step * math.sqrt(2 * math.pi))
-        nodes, masses, spent, last = reached, density * WEIGHTS * (bound + end) / 2, allowed, fraction
+        nodes, masses, spent, last = reached, density * weights * (bound + end) / 2, allowed, fraction
     return values
+
+
+@functools.cache
+def _quadrature() -> tuple[Array, Array]:
+    """Gauss-Legendre nodes and weights on [-1, 1]; working them out takes longer than importing this module."""
+    places, weights = np.polynomial.legendre.leggauss(NODES)
+    return places, weights
 
 
 def _bound(nodes: Array, masses: Array, step: float, allowed: float, end: float) -> float:

@@ -20,6 +20,8 @@ from suites.errors import UserError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+ROWS_AT_ONCE = 20_000
+"""Records in one statement: while it runs they are in memory thrice, as objects, as columns and as DuckDB's values."""
 REMEMBERED_ROWS = 20_000  # of one answer of the store; a larger one is fetched again
 
 KEPT = {int, bool, type(None)}
@@ -172,7 +174,9 @@ def insert(
     verb = "insert or replace" if replace else "insert or ignore"
     # Whole columns at a time: row by row costs 3 ms each.
     sql = f"{verb} into {_identifier(table)} ({', '.join(columns)}) select {', '.join(['unnest(?)'] * len(columns))}"
-    con.execute(sql, [_column([getattr(record, name) for record in records]) for name in columns])
+    for start in range(0, len(records), ROWS_AT_ONCE):
+        part = records[start : start + ROWS_AT_ONCE]
+        con.execute(sql, [_column([getattr(record, name) for record in part]) for name in columns])
 
 
 def _identifier(name: str) -> str:

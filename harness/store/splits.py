@@ -24,12 +24,29 @@ class _Link:
     split_id: str
 
 
-def earlier(store: Store, experiment_id: str, recipe: str) -> dict[str, str]:
-    """The sides by example id of this experiment's split, or else of the last one made by the same recipe."""
-    sql = """select split_id, example_id, side from splits where split_id = (
-                select split_id from experiment_splits where experiment_id = ? or recipe = ?
-                order by experiment_id = ? desc, created_at desc limit 1)"""
-    return {row.example_id: row.side for row in store.fetch(_Side, sql, [experiment_id, recipe, experiment_id])}
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A split on record: the experiment it was made for, by name and file, and what it was made by."""
+
+    experiment_id: str
+    name: str
+    file: str
+    recipe: str
+    split_id: str
+
+
+def made(store: Store) -> list[Made]:
+    """Every split on record, the last one first."""
+    sql = """select experiment_id, name, file, recipe, split_id
+             from experiment_splits join experiments using (experiment_id)
+             order by experiment_splits.created_at desc, experiment_id"""
+    return store.fetch(Made, sql)
+
+
+def sides(store: Store, split_id: str) -> dict[str, str]:
+    """The sides of a split by example id."""
+    sql = "select split_id, example_id, side from splits where split_id = ?"
+    return {row.example_id: row.side for row in store.fetch(_Side, sql, [split_id])}
 
 
 def put(store: Store, experiment_id: str, recipe: str, sides: Mapping[str, str]) -> None:

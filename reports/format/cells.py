@@ -50,11 +50,12 @@ def count(arm: ArmRow) -> str:
 
 
 def tokens(arm: ArmRow) -> str:
-    return "—" if arm.mean_tokens_in is None else f"{arm.mean_tokens_in:.0f} / {arm.mean_tokens_out:.0f}"
+    nothing = not arm.mean_tokens_in and not arm.mean_tokens_out  # as recorded answers may come
+    return "—" if nothing else f"{arm.mean_tokens_in:.0f} / {arm.mean_tokens_out:.0f}"
 
 
 def seconds(arm: ArmRow) -> str:
-    return "—" if arm.p95_seconds is None else in_time(arm.p95_seconds, arm.p95_low, arm.p95_high)
+    return "—" if not arm.p95_seconds else in_time(arm.p95_seconds, arm.p95_low, arm.p95_high)
 
 
 def with_span(value: float, low: float | None = None, high: float | None = None) -> str:

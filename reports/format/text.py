@@ -41,6 +41,16 @@ def cell(text: str) -> str:
     return _escape(re.sub(r"\s+", " ", clean(shorten(text, LONGEST_CELL))).strip())
 
 
+def phrase(text: str) -> str:
+    """A sentence of ours as `cell` has it, but for what stands between backticks: that is code, to be typed."""
+    parts = shorten(text, LONGEST_CELL).split("`")
+    if len(parts) % 2 == 0 or not all(part.strip() for part in parts[1::2]):
+        return cell(text)
+    plain = [_escape(re.sub(r"\s+", " ", clean(part))) for part in parts[::2]]
+    typed = [*(code(part) for part in parts[1::2]), ""]
+    return "".join(both for pair in zip(plain, typed, strict=True) for both in pair).strip()
+
+
 def contrast(one: str, other: str) -> tuple[str, str]:
     """Two answers as table cells, the words in which they differ in bold and line breaks as a sign."""
     texts = [one_line(shorten(text, LONGEST_CELL)) for text in (one, other)]
@@ -77,6 +87,12 @@ def block(text: str, info: str = "text", longest: int = LONGEST_BLOCK) -> str:
     shown = clean(shorten(text, longest))
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", shown)), default=0))
     return f"{fence}{info}\n{shown}\n{fence}"
+
+
+def folded(text: str, info: str, longest: int = LONGEST_BLOCK) -> str:
+    """A block of kind `info` that is folded away until asked for, where Markdown is shown as GitHub shows it."""
+    opening = f"<details><summary>{info}, {len(text):,} characters</summary>"
+    return f"{opening}\n\n{block(text, info, longest)}\n\n</details>"
 
 
 def code(text: str) -> str:

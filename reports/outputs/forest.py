@@ -77,12 +77,13 @@ def _picture(lines: Sequence[Line], caption: str) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
         f"<title>{escape(caption)}</title><style>{STYLE}</style>",
-        f'<path class="zero" d="M{across(0)} 0V{bottom}M{MARGIN} {bottom}H{WIDTH - MARGIN}"/>',
+        f'<path class="zero" d="M{MARGIN} {bottom}H{WIDTH - MARGIN}"/>',
     ]
     for row, line in enumerate(lines):
         y, x = row * ROW + 28, across(line.difference)
         parts += [
             f'<text x="{MARGIN}" y="{y - 12}">{escape(line.name)}</text>',
+            f'<path class="zero" d="M{across(0)} {y - 9}V{y + 12}"/>',  # below the name, which it would cross
             f'<path class="{line.state}" d="M{across(line.low)} {y}H{across(line.high)}"/>',
             f'<path class="limit" d="M{across(line.limit)} {y - 7}v14"/>',
             MARKERS[line.state].format(x=x, y=y),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise, takewhile
 from pathlib import Path
@@ -26,7 +27,8 @@ POLICY = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; img-src data:; b
 
 WIDE = 5  # columns that a phone does not hold
 STATES = ("pass", "fail", "open", "block", "warn")
-FOLDED = ("prompt", "thinking")
+FOLD = re.compile(r"<details><summary>\w+, [\d,]+ characters</summary>|</details>")
+"""What `reports.format.text.folded` puts around a block: the only HTML of a report that is let through."""
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -62,6 +64,7 @@ def render(markdown: str, pictures: Mapping[str, bytes], data: ReportData) -> st
     env: EnvType = {"pictures": pictures}
     tokens = page.parse(markdown, env)
     _mark_states(tokens)
+    _fold(tokens)
     contents = _contents(_anchored(tokens))
     return PAGE.format(
         policy=html.escape(POLICY),
@@ -99,6 +102,14 @@ def _mark_states(tokens: Sequence[Token]) -> None:
             opened.attrSet("class", state)
 
 
+def _fold(tokens: Sequence[Token]) -> None:
+    """Paragraphs that are nothing but the beginning or the end of what is folded away become that."""
+    for opened, inline, closed in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if opened.type == "paragraph_open" and FOLD.fullmatch(inline.content):
+            opened.hidden = closed.hidden = True
+            inline.children = [Token("html_inline", "", 0, content=f"{inline.content}\n")]
+
+
 # --- what differs from plain rendering; each is named after its kind of token
 
 
@@ -116,12 +127,8 @@ def table_close(renderer: RendererHTML, tokens: Sequence[Token], index: int, opt
 
 
 def fence(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
-    """Text as it is; prompts and thinking are folded away until asked for."""
-    content = tokens[index].content
-    shown = f"<pre>{html.escape(content)}</pre>\n"
-    if tokens[index].info not in FOLDED:
-        return shown
-    return f"<details><summary>{tokens[index].info}, {len(content):,} characters</summary>\n{shown}</details>\n"
+    """Text as it is."""
+    return f"<pre>{html.escape(tokens[index].content)}</pre>\n"
 
 
 def image(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:

@@ -26,5 +26,7 @@ def section(data: ReportData, pictures: Pictures) -> str:
         "Bold: each side's prompt, chosen on validation. 95% within: what 19 of 20 requests take at most, each its "
         "share of its batch."
     )
+    if any("—" in row for row in rows):
+        legend += " —: not on record."
     sentence = f"\n\n{cell(data.break_even.told)}" if data.break_even else ""
     return f"{table([cell(name) for name in header], rows)}\n\n{legend}{sentence}"

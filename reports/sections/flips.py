@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from reports.changes import Tally, by_mistake, by_part
 from reports.data import Pictures, ReportData
-from reports.format.text import block, cell, code, contrast, table
+from reports.format.text import block, cell, code, contrast, folded, table
 from reports.rows import FlipRow
 
 LONGEST_PROMPT, LONGEST_THINKING, SHORT_PROMPT, OVERLAP = 1200, 1200, 200, 60  # characters
@@ -63,7 +63,7 @@ def _thinking(row: FlipRow) -> str:
     """All that came, of an answer that was marked without its thinking."""
     sides = ((row.baseline_arm, row.baseline_raw), (row.candidate_arm, row.candidate_raw))
     return "".join(
-        f"\n\nwritten by {cell(arm)}, with its thinking:\n\n{block(raw, 'thinking', LONGEST_THINKING)}"
+        f"\n\nwritten by {cell(arm)}, with its thinking:\n\n{folded(raw, 'thinking', LONGEST_THINKING)}"
         for arm, raw in sides
         if raw
     )
@@ -81,7 +81,7 @@ def _prompts(row: FlipRow, above: dict[str, str]) -> str:
     for name, prompt in read.items():
         if prompt and prompt != row.input:
             shown = _after(above.get(name, ""), prompt)
-            text += f"\n\nread by {cell(name)}:\n\n{block(shown, 'prompt', LONGEST_PROMPT)}"
+            text += f"\n\nread by {cell(name)}:\n\n{folded(shown, 'prompt', LONGEST_PROMPT)}"
             above[name] = prompt
     return text
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports.data import Pictures, ReportData
-from reports.format.text import cell, code
+from reports.format.text import cell, code, phrase
 from reports.sections import earlier, header
 from reports.sections.shipping import what_ships
 
@@ -11,10 +11,10 @@ from reports.sections.shipping import what_ships
 def section(data: ReportData, pictures: Pictures) -> str:
     """When and on what it was decided; verdict, reason, what to do next, and what the reader should mind."""
     decision = data.decision
-    told = [f"**{cell(decision.headline)}** {cell(decision.reason)}", f"**Next:** {cell(decision.next_step)}"]
-    if ships := [f"{name} {code(value)}" for name, value in what_ships(data)]:
+    told = [f"**{cell(decision.headline)}** {phrase(decision.reason)}", f"**Next:** {phrase(decision.next_step)}"]
+    if ships := [f"{name} {cell(value) if name == 'model' else code(value)}" for name, value in what_ships(data)]:
         told.append(f"**Ship:** {', '.join(ships)}")
-    told += [f"**Mind:** {cell(sentence)}" for sentence in minds(data)]
+    told += [f"**Mind:** {phrase(sentence)}" for sentence in minds(data)]
     told.append(f"(Verdict `{decision.verdict}`, exit {decision.exit_code}.)")
     quoted = "\n>\n".join(f"> {sentence}" for sentence in told)
     return f"# {cell(decision.name)}\n\n{header.line(data)}\n\n{quoted}"

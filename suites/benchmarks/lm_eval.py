@@ -18,11 +18,15 @@ from typing import Any
 import yaml
 from jinja2 import TemplateError
 
+from suites import reasoning
 from suites.data.readers import read_rows
 from suites.errors import UserError
 from suites.model import Completion, Generation, Message, Model, Prompt
 from suites.similarity.copies import tied
 from suites.types import Example, Json, Score
+
+MARKING = "thinking that was cut is no answer"
+"""How marks are read here: where that changes, runs are marked anew, from the answers on record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class LmEvalTask:
     @property
     def digest(self) -> str:
         """sha256 of the task's name, or its file's text and data wherever they lie, the limit and lm-eval's version."""
-        parts = [str(self.limit), version("lm-eval")]
+        parts = [str(self.limit), version("lm-eval"), MARKING]
         if self.is_file:
             parts += [Path(self.task).read_text(encoding="utf-8"), *_data_digests(Path(self.task))]
         else:
@@ -57,6 +61,10 @@ class Marked:
     scores: dict[str, Score]
 
 
+Silent = dict[tuple[str, int], Completion]
+"""What came without an answer to a document of a task."""
+
+
 def run(model: Model, task: LmEvalTask, seed: int = 0) -> list[Marked]:
     """Evaluate `model` on `task` with the chat template, greedy, zero-shot unless the task says otherwise.
 
@@ -66,10 +74,11 @@ def run(model: Model, task: LmEvalTask, seed: int = 0) -> list[Marked]:
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     loaded = _load(task, seed)
+    silent: Silent = {}
     try:
         # The response caches stay off, and so does everything around `evaluate` that asks git and the environment.
         results = evaluate(
-            lm=_adapt(model),
+            lm=_adapt(model, silent),
             task_dict=loaded,
             limit=task.limit,
             log_samples=True,
@@ -79,10 +88,10 @@ def run(model: Model, task: LmEvalTask, seed: int = 0) -> list[Marked]:
         )
     except (KeyError, TemplateError) as error:
         raise UserError(f"lm-eval cannot ask the task's questions: {error}", task.task, "mend the task") from None
-    samples = [sample for rows in results["samples"].values() for sample in rows]
+    samples = [(name, sample) for name, rows in results["samples"].items() for sample in rows]
     if not samples:
         raise UserError("the lm-eval task has no examples", task.task)
-    marked = [_marked(sample) for sample in samples]
+    marked = [_marked(sample, silent.get((name, sample["doc_id"]))) for name, sample in samples]
     examples = tied([each.example for each in marked])
     return [replace(each, example=example) for each, example in zip(marked, examples, strict=True)]
 
@@ -159,13 +168,19 @@ def _read_task(path: Path) -> Json:
     return spec
 
 
-def _marked(sample: Json) -> Marked:
-    """A logged sample as an example with our kind of scores. The id is lm-eval's hash of the document."""
+def _marked(sample: Json, silent: Completion | None) -> Marked:
+    """A logged sample as an example with our kind of scores. The id is lm-eval's hash of the document.
+
+    `silent` is what came in place of an answer, which is not marked, as in a suite of ours.
+    """
     doc = sample["doc"]
     question = str(sample["arguments"][0][0])
     identity = f"{sample['doc_hash'][:16]}-{sample['doc_id']}"
     example = Example(identity, {"input": question, **doc}, str(sample["target"]), identity)
     answer = json.dumps(sample["filtered_resps"], default=str)
+    if silent:
+        why = Score(None, reasoning.NO_ANSWER[silent.thinking])
+        return Marked(example, replace(silent, text=answer), dict.fromkeys(sample["metrics"], why))
     return Marked(example, Completion(answer), {name: _score(sample[name]) for name in sample["metrics"]})
 
 
@@ -188,7 +203,7 @@ def _score(value: object) -> Score:
     return Score(None, f"lm-eval gave {value!r}, not a number in [0, 1]")
 
 
-def _adapt(model: Model) -> Any:
+def _adapt(model: Model, silent: Silent) -> Any:
     """Our Model in the shape lm-eval calls; a class made here so that importing this module stays cheap."""
     from lm_eval.api.model import LM
 
@@ -203,7 +218,7 @@ def _adapt(model: Model) -> Any:
             raise UserError("perplexity tasks are not supported", "regression", "choose an accuracy or generation task")
 
         def generate_until(self, requests: Sequence[Any]) -> list[str]:
-            return _generate_until(model, [request.args for request in requests])
+            return _generate_until(model, requests, silent)
 
         def apply_chat_template(self, chat_history: list[Message], add_generation_prompt: bool = True) -> str:
             history = list(chat_history)
@@ -217,17 +232,22 @@ def _adapt(model: Model) -> Any:
     return Adapted()
 
 
-def _generate_until(model: Model, requests: Sequence[tuple[str, Json]]) -> list[str]:
-    """Answers cut at each request's stop strings; requests of one length limit are asked together."""
+def _generate_until(model: Model, requests: Sequence[Any], silent: Silent) -> list[str]:
+    """Answers cut at each request's stop strings; requests of one length limit are asked together.
+
+    What came without an answer, as its thinking was cut, is noted in `silent`.
+    """
     answers = [""] * len(requests)
-    limits = [int(settings.get("max_gen_toks", 256)) for _, settings in requests]
+    limits = [int(request.args[1].get("max_gen_toks", 256)) for request in requests]
     for limit in sorted(set(limits)):
         chosen = [index for index, other in enumerate(limits) if other == limit]
-        prompts = [Prompt(str(index), requests[index][0]) for index in chosen]
+        prompts = [Prompt(str(index), requests[index].args[0]) for index in chosen]
         for index, completion in zip(chosen, model.generate(prompts, Generation(limit)), strict=True):
             if completion.error:
                 raise UserError(f"the model did not answer an lm-eval request: {completion.error}", "regression")
-            answers[index] = _cut(completion.text, requests[index][1].get("until") or [])
+            answers[index] = _cut(completion.text, requests[index].args[1].get("until") or [])
+            if completion.thinking in reasoning.NO_ANSWER:
+                silent[requests[index].task_name, requests[index].doc_id] = completion
     return answers
 
 

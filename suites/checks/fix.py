@@ -111,6 +111,8 @@ def mend(path: Path, examples: Sequence[Example], left_out: Sequence[Removal], f
     UserError when the folder has other files of these names, and for files other than JSONL, CSV, TSV and Parquet.
     """
     target, log = folder / path.name, folder / LOG
+    if target.resolve() == path.resolve():
+        raise UserError("that is the folder of the file itself, which is only read", str(folder), "name a new folder")
     gone = {removal.id for removal in left_out}
     keep = [example.id not in gone for example in examples]
     content = _parquet(path, keep) if path.suffix == ".parquet" else _text(path, keep)

@@ -90,6 +90,7 @@ CHECKS: dict[str, Check] = {
     "untrained": Check("rows in which nothing carries the loss"),
     "prompt_prefix": Check("prompts that read otherwise alone than with their answer"),
     "adapter_base": Check("how it is known that the candidate's adapter was trained on the base that it is put on"),
+    "inert_candidate": Check("a candidate that cannot answer otherwise than its base, as nothing was learnt"),
     "other_kind": Check("a candidate that is another kind or size of model than the base"),
     "unread_tensors": Check("tensors in a model's files that no part of it reads; an adapter's or whole layers block"),
     "token_rows": Check("tokens whose rows in the model are made up, never trained, or not there"),

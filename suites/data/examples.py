@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from suites.data.accepted import accepted
 from suites.data.formats import FORMATS, PLAIN, RATED, Fields, Format, rating, recognise
 from suites.data.readers import is_whole, refuse_rows, scan
 from suites.errors import UserError
@@ -57,9 +58,15 @@ def read_data(source: Path | str, columns: Mapping[str, str], slices: Sequence[s
             bad.append(f"{where}: {error}")
     refuse_rows(bad, source)
     title = form.title if form else "nothing"
-    if form is PLAIN and rows and isinstance(rows[0][1][columns.get("target", "target")], dict | list):
+    if several := sum(bool(example.others) for example in examples):
+        title += f", {several:,} with several right answers: any counts, the first is learnt"
+    elif form is PLAIN and rows and _in_json(rows[0][1], columns.get("target", "target")):
         title += ", which are written as JSON"
     return DataFile(name, title, _unique_ids(examples, source, rows, columns))
+
+
+def _in_json(row: Json, target: str) -> bool:
+    return isinstance(row[target], dict | list) and accepted(target, row[target]) is None
 
 
 def missing_columns(name: str, row: Json, columns: Mapping[str, str], slices: Sequence[str]) -> None:
@@ -83,12 +90,6 @@ def _format(source: Path | str, row: Json, columns: Mapping[str, str], slices: S
         fix += f" (`--columns input={asked},target={target}`)"
         fix += "" if form else f"; or give {known}"
         raise UserError(f"no column {', '.join(missing)}; the file has {', '.join(map(str, row))}", f"{source}:1", fix)
-    target = columns.get("target", "target")
-    if form is PLAIN and isinstance(answer := row[target], dict) and "answer_start" in answer:
-        what = f"`{target}` has right answers with their places in the text, and a target is one answer"
-        raise UserError(
-            what, f"{source}:1", "write the one to be marked, such as `answers.text[0]`, as a column of text"
-        )
     return form
 
 
@@ -168,6 +169,7 @@ def _example(form: Format, row: Json, columns: Mapping[str, str], slices: Sequen
         cluster=str(identity) if cluster is None else str(cluster),
         slices={name: "" if row[name] is None else str(row[name]) for name in slices},
         turns=question.turns,
+        others=question.others,
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from suites.data.accepted import accepted
 from suites.data.readers import is_whole, kind
 from suites.data.turns import read_turn, taught, transcript, yes_or_no
 from suites.model import Message
@@ -23,11 +24,13 @@ BESIDE_TEXT = {"text", "id", "cluster", "source"}  # beside other columns, `text
 
 
 class Lesson(NamedTuple):
-    """What a row asks and what it answers; `turns` are the messages before the answer where the row has some."""
+    """What a row asks and what it answers; `turns` are the messages before the answer where the row has some, and
+    `others` further answers that are as right."""
 
     input: str
     target: str
     turns: tuple[Message, ...] | None = None
+    others: tuple[str, ...] = ()
 
 
 class Fields:
@@ -50,6 +53,17 @@ class Fields:
         """A column as the text of an answer: an object or a list is an answer in JSON."""
         value = self.get(name)
         return as_json(value) if isinstance(value, dict | list) else self.text(name)
+
+    def answers(self, name: str) -> list[str]:
+        """A column as right answers, each once, the first of them first; one where it does not hold several."""
+        column = self.columns.get(name, name)
+        several = accepted(column, self.get(name))
+        if several is None:
+            return [self.answer(name)]
+        texts = [as_text(each) for each in several]
+        if not texts or None in texts:
+            raise ValueError(f"column `{column}` holds {'an answer that is no text' if texts else 'no right answer'}")
+        return list(dict.fromkeys(text for text in texts if text is not None))
 
     def turns(self, name: str) -> list[Message]:
         """A column as chat messages. Raises ValueError that names the first turn which is none."""
@@ -84,7 +98,8 @@ def as_json(value: object) -> str:
 
 
 def _plain(row: Fields) -> Lesson:
-    return Lesson(row.text("input"), row.answer("target"))
+    target, *others = row.answers("target")
+    return Lesson(row.text("input"), target, others=tuple(others))
 
 
 def _chat(row: Fields) -> Lesson:

@@ -6,7 +6,7 @@ A metric of the whole exam has its value from all answers together (`whole`); it
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -115,6 +115,15 @@ def build(name: str, schema: Schema | None = None) -> Mark:
     return checked(name, metric.mark)
 
 
+def refuse_several(metrics: Sequence[str], examples: Sequence[Example], where: str) -> None:
+    """Raises UserError where rows have several right answers and a metric of the whole exam would know one of each."""
+    several = sum(bool(example.others) for example in examples)
+    for name in metrics:
+        if several and name in CORPUS:
+            what = f"{several:,} rows have several right answers, and `{name}` compares all rows with one each"
+            raise UserError(what, where, "use a metric of each answer, such as exact_match, contains or token_f1")
+
+
 def checked(name: str, mark: Mark) -> Mark:
     """`mark`, which gives `Score(None, reason)` to answers that failed to arrive and in place of what is no score.
 
@@ -132,7 +141,11 @@ def checked(name: str, mark: Mark) -> Mark:
             completion = reasoning.bare(completion)
         if completion.thinking in reasoning.NO_ANSWER and not came_along:
             return Score(None, reasoning.NO_ANSWER[completion.thinking])
-        target = reasoning.answer_of(example.target)
+        scores = [one(example, target, completion) for target in (example.target, *example.others)]
+        return max(scores, key=lambda score: -1.0 if score.value is None else score.value)
+
+    def one(example: Example, target: str, completion: Completion) -> Score:
+        target = reasoning.answer_of(target)
         score = mark(example if target == example.target else replace(example, target=target), completion)
         if score.value is None or 0 <= score.value <= 1:
             return score

@@ -276,7 +276,7 @@ def refused(typed, folder, *arguments):
         ("candidate.jsonl", "nope.jsonl", "line 5: `candidate.recorded` no such file"),
         ("{recorded: candidate.jsonl}", "own-model", "line 5: `candidate.path` is neither an adapter nor a model"),
         ("{recorded: candidate.jsonl}", "runs", "name one of the folders in it: runs/checkpoint-20, runs/checkpoint-9"),
-        ("{recorded: candidate.jsonl}", "acme/lora", "from the Hub: `hf download acme/lora --local-dir acme/lora`"),
+        ("{recorded: candidate.jsonl}", "acme/lora", "`candidate.path` the candidate acme/lora is not on this machine"),
         ("data:", "metrics: [exact]\ndata:", "unknown setting"),
         ("{slices: [lang]}", "{metrics: [exact]}", "line 3: `exact`: unknown metric; did you mean `exact_match`?"),
         ("regression: []", "regression: [genral]", "line 6: `regression.0.suite` no suite named 'genral'"),
@@ -310,7 +310,7 @@ def test_a_missing_experiment_file_is_told_how_to_get_one(tmp_path):
         ("test.jsonl", '{"id": "q0", "input": "a", "target": "b", "lang": "x"}\nnonsense\n', "test.jsonl:2: not JSON"),
         ("test.jsonl", '{"text": "a", "label": "b"}\n', "no column `input`, `target`, `lang`; the file has"),
         ("test.jsonl", '{"id": 1, "input": "a", "target": "b", "lang": "x"}\n' * 2, "test.jsonl:2: id '1' stands"),
-        ("candidate.jsonl", '{"id": "q0"}\n', "candidate.jsonl:1: completion is missing"),
+        ("candidate.jsonl", '{"id": "q0"}\n', "candidate.jsonl:1: no `completion`; the row has id"),
         ("candidate.jsonl", "", "the file holds no answers"),
     ],
 )  # fmt: skip

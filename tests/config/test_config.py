@@ -98,6 +98,19 @@ def problems(message):
     return [line.strip() for line in message.splitlines() if line.startswith("  line ")]
 
 
+def test_what_is_missing_hides_nothing_else_that_is_wrong(refusal):
+    rest = "model: embedded\ntask: {metric: [rouge], prompt: gone.md}\nbaselines: [{few_shots: {shots: 3}}]\nsed: 1\n"
+    said = problems(refusal(rest))
+    assert [line.partition(": ")[0] for line in said] == ["line 1", "line 1", "line 2", "line 2", "line 3", "line 4"]
+    assert {"line 1: `experiment` is required", "line 1: `data` is required"} <= set(said)
+    assert "line 2: `task.prompt` no such file" in "\n".join(said)
+    said = problems(refusal(f"experiment: x\n{rest}data:\n"))
+    assert (len(said), "line 6: `data` is empty" in said) == (5, True)
+    said = problems(refusal(f"{rest}data: {{test: test.jsonl, columns: {{input: question}}}}\n"))
+    assert any("no column `question`" in line for line in said)
+    assert len(said) == 6
+
+
 # --- what may be written ---------------------------------------------------------------------------------------------
 
 
@@ -253,7 +266,7 @@ def test_what_other_tools_call_a_metric_is_ours_and_told(load, capsys):
         ("candidate: {recorded: a, base: same}", "`candidate` `base` is for an adapter's folder"),
         ("candidate: {path: a, base: other}", "`candidate.base` input should be 'same'"),
         ("baselines: [{zero_shot: , made_with: {a: 1}}]", "`baselines.0` `made_with` is for recorded answers"),
-        ("candidate: {path: a, recorded: b}", "`candidate` a candidate is exactly one of a folder, recorded answers"),
+        ("candidate: {path: a, recorded: b}", "`candidate` a candidate is exactly one of a folder or Hub id"),
         ("candidate: {endpoint: 'http://x/v1'}", "`candidate` an endpoint needs the `name` it serves"),
         ("1: x", "keys should be strings"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,8 +49,11 @@ def test_all_that_came_stays_on_record_and_is_folded_in_the_report(tmp_path: Pat
     [row] = select(session.store, "from v_completions where arm = 'candidate' and example_id = 't0000'")
     assert (row["text"], row["thinking"], row["raw"]) == ("red", "none", None)
     report = markdown.render(decided(session), {})
-    assert "written by prompted, with its thinking:\n\n```thinking\n<think>" in report
-    assert "<details><summary>thinking, " in html.render(report, {}, decided(session))
+    written = r"written by prompted, with its thinking:\n\n(<details><summary>thinking, [\d,]+ characters</summary>)"
+    opening, *_ = re.findall(written + r"\n\n```thinking\n<think>[^`]*```\n\n</details>\n", report)
+    page = html.render(report, {}, decided(session))
+    assert f"{opening}\n<pre>&lt;think&gt;" in page
+    assert page.count("<details>") == page.count("</details>") == 1 + report.count("<details>"), "and the contents"
 
 
 def test_a_trace_that_was_cut_is_an_answer_cut_and_not_a_wrong_one(tmp_path: Path) -> None:

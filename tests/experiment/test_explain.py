@@ -42,6 +42,17 @@ def test_a_rule_for_every_prompt_where_there_are_several(tmp_path: Path) -> None
     assert "constant answers" not in found
 
 
+@pytest.mark.parametrize(("labels", "others"), [(12, 2), (240, 1)], ids=["labels, listed by one more", "free text"])
+def test_the_prompt_that_is_added_by_default_counts_among_every_prompt(
+    labels: int, others: int, tmp_path: Path
+) -> None:
+    rows = [{"input": f"question {i}", "target": f"label {i % labels}"} for i in range(240)]
+    write_jsonl(tmp_path / "rows.jsonl", rows)
+    text = "experiment: x\nmodel: embedded\ndata: {train: rows.jsonl, split: 60/20/20}\nregression: []\n"
+    (tmp_path / "experiment.yaml").write_text(text)
+    assert rules(tmp_path / "experiment.yaml")["every prompt"]["says"] == f"above 0 over each other ({others})"
+
+
 def test_a_larger_exam_passes_more_often_and_needs_the_same(tmp_path: Path) -> None:
     task = {"metrics": ["exact_match", "contains"]}
     small, large = (

@@ -235,6 +235,12 @@ def test_our_own_metrics_mark_the_text_anew(tmp_path: Path) -> None:
     assert yaml.safe_load((tmp_path / "out" / "experiment.yaml").read_text())["task"] == {"metrics": ["number_match"]}
 
 
+def test_a_metric_is_named_as_other_tools_name_it(tmp_path: Path) -> None:
+    logs = [eval_logs.lm_eval(tmp_path / "base", WEAK), eval_logs.lm_eval(tmp_path / "tuned", STRONG)]
+    import_logs(str(logs[0]), str(logs[1]), tmp_path / "out", metric="accuracy")
+    assert yaml.safe_load((tmp_path / "out" / "experiment.yaml").read_text())["task"] == {"metrics": ["exact_match"]}
+
+
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     log = str(eval_logs.promptfoo(tmp_path / "log", WEAK))
     with pytest.raises(UserError, match="not empty"):
@@ -339,7 +345,7 @@ def test_logs_that_lm_eval_itself_wrote(tmp_path: Path, monkeypatch: pytest.Monk
         "metric_list": [{"metric": "acc"}],
     }
     for name, known in (("base", 40), ("tuned", 120)):
-        model = _adapt(Table({row["question"]: row["choices"][row["label"]] for row in rows[:known]}))
+        model = _adapt(Table({row["question"]: row["choices"][row["label"]] for row in rows[:known]}), {})
         tasks = TaskManager(include_defaults=False).load([spec])
         results = evaluate(lm=model, task_dict=tasks, bootstrap_iters=0, apply_chat_template=True)
         tracker = EvaluationTracker(output_path=str(tmp_path / name))

@@ -322,8 +322,8 @@ SHAPES: dict[str, tuple[str, Rows, int, str]] = {
     "several right answers": (
         "FILE --columns input=question,target=answers",
         rows(lambda i, d, n: {"question": f"{i}?", "context": d, "answers": {"text": [n], "answer_start": [14]}}),
-        2,
-        "a target is one answer",
+        0,
+        "inputs and targets, 150 rows",
     ),
     "summaries": (
         "FILE --columns input=document,target=summary",

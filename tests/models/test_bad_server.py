@@ -179,6 +179,13 @@ def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(
     assert server.headers[-1]["Authorization"] == "Bearer sk-secret"
 
 
+def test_a_key_that_comes_back_in_an_answer_is_hidden(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINY_KEY", "sk-secret")
+    server.behave = lambda number, body: answer("headers: sk-secret", reasoning_content="I see sk-secret")
+    (given,) = ask(server, api_key_env="TINY_KEY")
+    assert (given.text, given.reasoning) == ("headers: ***", "I see ***")
+
+
 def test_what_stands_before_the_at_of_an_address_is_sent_as_it_says(server: ChatServer) -> None:
     server.behave = lambda number, body: answer("ok")
     model = OpenAIModel(ModelSpec(base="tiny", endpoint=server.url.replace("//", "//me:word@")))

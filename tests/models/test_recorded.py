@@ -62,10 +62,17 @@ def test_identity_follows_the_file(tmp_path: Path) -> None:
         ("{", "not JSON: Expecting property name enclosed in double quotes at column 2"),
         (b'{"id": "a", "completion": "\xff"}', "not UTF-8: byte 0xff at column 28"),
         ('["a"]', "found a list, expected an object"),
-        ('{"completion": "x"}', "id is missing or null, expected text"),
+        ('{"completion": "x"}', "no `id`; the row has completion"),
+        ('{"id": null, "completion": "x"}', "id is missing or null, expected text"),
+        ('{"id": "a", "completion": null}', "completion is missing or null, expected text"),
+        ('{"id": "a", "error": null}', "no `completion`; the row has id, error"),
+        ('{"id": "a", "input": "q", "output": "x"}', "did you mean `output` for `completion`? rename it"),
+        ('{"qid": "a", "prediction": "x"}', "did you mean `qid` for `id` and `prediction` for `completion`? rename it"),
+        ('{"custom_id": "a", "response": null}', "the response of the batch holds no chat completion"),
+        ('{"custom_id": "a", "result": {"type": "succeeded"}}', "the response of the batch holds no message"),
         ('{"id": true, "completion": "x"}', "id is true or false, expected text"),
         ('{"id": "", "completion": "x"}', "id is empty, expected text"),
-        ('{"id": "a"}', "completion is missing or null, expected text"),
+        ('{"id": "a"}', "no `completion`; the row has id"),
         ('{"id": "a", "completion": {"x": 1}}', "completion is an object, expected text"),
         ('{"id": "a", "completion": "x", "token_in": 3}', "unknown key 'token_in'; did you mean `tokens_in`?"),
         (
@@ -139,8 +146,39 @@ def test_a_batch_of_another_shape_is_refused_with_its_line(tmp_path: Path, respo
     assert ":1: " in told.value.where
 
 
+def test_an_anthropic_batch_output_is_read_by_its_custom_ids(tmp_path: Path) -> None:
+    usage = {"input_tokens": 11, "output_tokens": 36}
+    thought = {"type": "thinking", "thinking": "Hm.", "signature": "s"}
+    message = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "content": [thought, {"type": "text", "text": "No"}],
+    }
+    done = {**message, "stop_reason": "end_turn", "usage": usage}
+    invalid = {"type": "error", "error": {"type": "invalid_request_error", "message": "max_tokens: too large"}}
+    results = {
+        "a": {"type": "succeeded", "message": done},
+        "b": {"type": "succeeded", "message": {**done, "stop_reason": "max_tokens"}},
+        "c": {"type": "errored", "error": invalid},
+        "d": {"type": "expired"},
+        "e": {"type": "canceled"},
+    }
+    answers = read_answers(
+        write(tmp_path, *({"custom_id": name, "result": result} for name, result in results.items()))
+    )
+    assert answers["a"] == Completion("No", "stop", 11, 36, reasoning="Hm.")
+    assert [answers[name].finish for name in "abcde"] == ["stop", "length", "error", "error", "error"]
+    assert answers["c"].error == "invalid_request_error: max_tokens: too large"
+    assert [answers[name].error for name in "de"] == [
+        f"{name} before it was answered" for name in ("expired", "canceled")
+    ]
+
+
 def test_other_keys_are_left_unread_and_numbers_are_ids(tmp_path: Path) -> None:
-    file = write(tmp_path, {"id": 7, "completion": "x", "answer": "y"}, {"custom_id": "a", "completion": "z"})
+    file = write(
+        tmp_path, {"id": 7, "completion": "x", "answer": "y", "uid": "u"}, {"custom_id": "a", "completion": "z"}
+    )
     assert {name: answer.text for name, answer in read_answers(file).items()} == {"7": "x", "a": "z"}
 
 

@@ -304,7 +304,8 @@ def test_a_tensor_that_a_shard_lacks(base: Path, tmp_path: Path) -> None:
 
 
 def test_a_model_of_another_kind_than_the_base_is_told(base: Path, tmp_path: Path) -> None:
-    assert rehearsal.of_kind(ModelSpec(str(base)), ModelSpec(str(base)), "candidate") == []
+    [same] = rehearsal.of_kind(ModelSpec(str(base)), ModelSpec(str(base)), "candidate")
+    assert (same.level, same.check) == ("block", "inert_candidate")
     other = tiny_models.build("qwen2", tmp_path / "qwen2")
     [finding] = rehearsal.of_kind(ModelSpec(str(base)), ModelSpec(str(other)), "candidate")
     assert (finding.level, finding.check) == ("warn", "other_kind")

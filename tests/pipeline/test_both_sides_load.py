@@ -11,9 +11,12 @@ import peft
 import pytest
 import tiny_models
 import transformers
-from workspaces import TRAINING, tiny_experiment
+from safetensors.torch import load_file, save_file
+from workspaces import TRAINING, recorded_experiment, tiny_experiment
 
+from harness.experiment import specs
 from harness.experiment.load import load_experiment
+from harness.models.files import adapter_hash
 from harness.pipeline import rehearsal
 from suites.errors import UserError
 from suites.types import Finding
@@ -28,7 +31,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def theirs(base: Path, tmp_path: Path) -> Path:
     """An adapter on the base, in the experiment's folder."""
     model = transformers.AutoModelForCausalLM.from_pretrained(base)
-    config = peft.LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM")
+    config = peft.LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM", init_lora_weights=False)
     peft.get_peft_model(model, config).save_pretrained(tmp_path / "theirs")
     return tmp_path / "theirs"
 
@@ -48,6 +51,55 @@ def test_what_else_an_adapter_s_folder_holds_is_told(base: Path, theirs: Path, t
     assert "holds an adapter and a whole model; the adapter is asked" in whole.message
     assert further.level == "info"
     assert "further models, in dpo; the one beside them is asked" in further.message
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_candidate_that_learnt_nothing_is_told_before_anything_is_paid_for(
+    whole: bool, base: Path, theirs: Path, tmp_path: Path
+) -> None:
+    if whole:
+        shutil.rmtree(theirs)
+        shutil.copytree(base, theirs)
+    else:
+        file = theirs / "adapter_model.safetensors"
+        save_file({name: t * ("lora_A" in name) for name, t in load_file(file).items()}, file)
+    [finding] = told(tmp_path, base, candidate="theirs")
+    assert (finding.level, finding.check) == ("block", "inert_candidate")
+    assert finding.message.startswith("`candidate` cannot answer otherwise than its base: ")
+
+
+def test_a_judge_that_cannot_be_loaded_is_told_before_anything_is_paid_for(base: Path, tmp_path: Path) -> None:
+    judge = Path(shutil.copytree(base, tmp_path / "judge"))
+    recorded = recorded_experiment(tmp_path, ["yes"], ["no"], judge={"model": {"name": str(judge)}})
+    assert rehearsal.findings(load_experiment(recorded)) == []
+    config = json.loads((judge / "config.json").read_text())
+    (judge / "config.json").write_text(json.dumps(config | {"model_type": "unheard-of"}))
+    with pytest.raises(UserError, match=r"unheard.of"):
+        rehearsal.findings(load_experiment(recorded))
+
+
+def test_a_candidate_of_the_hub_is_the_copy_on_this_machine_adapter_or_model(
+    base: Path, theirs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    for name, folder in (("lora", theirs), ("whole", base)):
+        place, commit = tmp_path / "hub" / f"models--acme--{name}", "a" * 40
+        shutil.copytree(folder, place / "snapshots" / commit)
+        (place / "refs").mkdir()
+        (place / "refs" / "main").write_text(commit)
+    assert told(tmp_path, base, candidate="acme/lora") == []
+    experiment = load_experiment(tmp_path / "experiment.yaml")
+    assert experiment.files["acme/lora"] == adapter_hash(theirs)
+    assert specs.candidate_spec(experiment).adapter == "acme/lora"
+    [finding] = told(tmp_path, base, candidate="acme/whole")
+    assert finding.check == "inert_candidate"
+    with pytest.raises(UserError, match=r"(?s)acme/none is not on this machine and could not be.*give a folder"):
+        told(tmp_path, base, candidate="acme/none")
+    (tmp_path / "out").mkdir()
+    for path in ("out/adapter", "./acme/lora", "adapter"):
+        with pytest.raises(UserError, match=r"`candidate\.path` no such folder"):
+            told(tmp_path, base, candidate=path)
 
 
 def test_base_same_is_for_an_adapter(base: Path, tmp_path: Path) -> None:

@@ -120,7 +120,11 @@ def changed(finished: Session, folder: Path, factor: float) -> Path:
 
 def test_an_adapter_without_effect_is_invalid(finished: Session, base: Path, tmp_path: Path) -> None:
     changed(finished, tmp_path / "zero", 0.0)
-    session = run(tiny_experiment(tmp_path, base, candidate="zero"))
+    told = run(tiny_experiment(tmp_path, base, candidate="zero"))
+    assert select(told.store, "from v_runs") == [], "nothing is paid for"
+    splits = {split: f"{split}.jsonl" for split in ("train", "validation", "test")}
+    asked = {**splits, "findings": {"inert_candidate": "warn"}}
+    session = run(tiny_experiment(tmp_path, base, candidate="zero", data=asked))
     assert verdict(session) == "invalid"
     failed = {row["name"] for row in select(session.store, "select name from v_gates where status = 'fail'")}
     assert {"adapter", "candidate"} <= failed

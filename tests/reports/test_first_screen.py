@@ -18,6 +18,7 @@ from harness.pipeline.ship import commit
 from harness.view.terminal import show
 from reports.data import Facts, ReportData, Ship
 from reports.format.numbers import in_time, limit_points
+from reports.format.text import cell, phrase
 from reports.outputs import github, html, junit, markdown
 from reports.sections import labels
 from reports.sections.shipping import what_ships
@@ -166,6 +167,23 @@ def test_a_report_is_written_beside_the_store_or_where_it_is_asked_for(
     assert main(["report", "--store", store, "--out", str(tmp_path / "elsewhere")]) == 0
     assert (tmp_path / "elsewhere" / "report.md").is_file()
     assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "elsewhere" / "report.md")
+
+
+def test_what_is_to_be_typed_is_code_in_a_sentence_and_nothing_else_is() -> None:
+    assert (
+        phrase("Read them (`harness flips --worse`), *then* run.")
+        == r"Read them (`harness flips --worse`), \*then\* run."
+    )
+    assert phrase("`a` and `b`") == "`a` and `b`"
+    assert phrase("a ` alone, <b>") == cell("a ` alone, <b>")
+    assert phrase("an empty `` pair") == cell("an empty `` pair")
+
+
+def test_recorded_answers_without_tokens_and_seconds_have_none_in_the_table(deploy: ReportData) -> None:
+    text = markdown.render(deploy, {})
+    assert "| — | — |" in text
+    assert "0 / 0" not in text
+    assert "0.00 ms" not in text
 
 
 @pytest.mark.parametrize(

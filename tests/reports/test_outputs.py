@@ -18,6 +18,7 @@ from workspaces import recorded_experiment, run
 
 from harness.cli.main import main
 from reports.data import ReportData
+from reports.format.text import folded
 from reports.outputs import github, html, junit, markdown, record
 
 DEPLOY = (["yes"] * 150 + ["no"] * 150, ["yes"] * 270 + ["no"] * 30)
@@ -67,7 +68,7 @@ def test_the_page_says_what_the_markdown_says(deploy: ReportData, tmp_path: Path
     for heading in re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE):
         assert heading in text
     for gate in deploy.gates:
-        assert gate.measured in text
+        assert gate.measured.replace("`", "") in text.replace("`", "")
     assert deploy.decision.reason in text
 
 
@@ -102,8 +103,10 @@ def test_html_written_into_the_markdown_stays_text(deploy: ReportData) -> None:
 
 
 def test_prompts_are_folded_away(deploy: ReportData) -> None:
-    page = html.render("```prompt\nWhat is 2 & 2?\n```", {}, deploy)
-    assert "<details><summary>prompt, 15 characters</summary>\n<pre>What is 2 &amp; 2?\n</pre>" in page
+    page = html.render(folded("What is 2 & 2?\n\n</details>", "prompt"), {}, deploy)
+    opening = "<details><summary>prompt, 26 characters</summary>"
+    assert f"{opening}\n<pre>What is 2 &amp; 2?\n\n&lt;/details&gt;\n</pre>\n</details>\n" in page
+    assert "<details>" not in html.render("Said: </details> <details><summary>x</summary>", {}, deploy)
 
 
 # --- the record ------------------------------------------------------------------------------------------------------

@@ -144,7 +144,7 @@ def test_what_each_model_read_is_shown_to_the_letter_and_not_repeated(tmp_path: 
     prompt = f"system: {rules}\nuser: question 0"
     assert data.better[0].baseline_prompt == prompt
     assert data.better[0].candidate_prompt is None  # recorded: how it was asked is not known
-    assert f"read by zero-shot:\n\n```prompt\n{prompt}\n```" in text
+    assert f"characters</summary>\n\n```prompt\n{prompt}\n```\n\n</details>" in text
     assert re.search(r"```prompt\n… \(\d+ characters as above\) … .{,60}\nuser: question 1\n```", text)
     assert text.count(rules) == 1
     assert "read by candidate" not in text

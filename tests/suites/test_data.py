@@ -307,6 +307,12 @@ def test_a_folder_is_a_regression_suite(suite):
     assert len(loaded.examples) == 2
 
 
+def test_a_suite_names_its_metrics_as_other_tools_do(suite):
+    assert suite(SUITE.replace("exact_match", "accuracy")).metrics == ("exact_match", "contains")
+    with pytest.raises(UserError, match="`macro_f1` is over labels, `token_f1` over words"):
+        suite(SUITE.replace("exact_match", "f1"))
+
+
 def test_a_suite_may_be_marked_by_what_came_with_recorded_answers(suite):
     assert suite("name: arithmetic\nmetrics: ['recorded:acc,none']\n").metrics == ("recorded:acc,none",)
 

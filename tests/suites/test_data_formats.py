@@ -377,14 +377,49 @@ def test_a_dataset_name_that_is_none_is_refused(name):
         read_data(name, {})
 
 
-def test_answers_with_their_places_are_no_target_and_those_in_json_are_told(tmp_path):
+@pytest.mark.parametrize(
+    ("column", "answers"),
+    [
+        ("answers", {"text": ["Ada", "Ada", "Lovelace"], "answer_start": [0, 0, 4]}),
+        ("answer", {"value": "Ada", "aliases": ["Ada", "Lovelace"], "normalized_value": "ada"}),
+        ("answers", ["Ada", "Lovelace"]),
+        ("Answers", '["Ada", "Lovelace"]'),
+        ("references", [{"text": "Ada", "answer_start": 0}, {"text": "Lovelace", "answer_start": 4}]),
+    ],
+    ids=["SQuAD", "TriviaQA", "list", "cell of a table", "SQuAD's own file"],
+)
+def test_several_right_answers_are_known_by_their_shape_or_their_column(column, answers, tmp_path):
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps({"question": "Who?", column: answers}))
+    data = read_data(file, {"input": "question", "target": column})
+    assert (data.examples[0].target, data.examples[0].others) == ("Ada", ("Lovelace",))
+    assert str(data) == (
+        "rows.jsonl: inputs and targets, 1 with several right answers: any counts, the first is learnt, 1 row"
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "answer", "target"),
+    [("target", ["Ada"], '["Ada"]'), ("answers", [["Ada"]], '[["Ada"]]'), ("answers", [{"a": 1}], '[{"a": 1}]')],
+)
+def test_any_other_list_is_one_answer_in_json_and_told(column, answer, target, tmp_path):
+    file, columns = tmp_path / "rows.jsonl", {"input": "question", "target": column}
+    file.write_text(json.dumps({"question": "Who?", column: answer}))
+    data = read_data(file, columns)
+    assert (data.examples[0].target, data.examples[0].others) == (target, ())
+    assert str(data) == "rows.jsonl: inputs and targets, which are written as JSON, 1 row"
+
+
+@pytest.mark.parametrize(("answers", "what"), [([], "no right answer"), (["a", None], "an answer that is no text")])
+def test_a_row_without_a_right_answer_is_refused(answers, what, tmp_path):
     file, columns = tmp_path / "rows.jsonl", {"input": "question", "target": "answers"}
-    row = {"question": "Who?", "context": "Ada.", "answers": {"text": ["Ada"], "answer_start": [0]}}
-    file.write_text(json.dumps(row))
-    with pytest.raises(UserError, match="`answers` has right answers with their places in the text"):
+    file.write_text(json.dumps({"question": "Who?", "answers": answers}))
+    with pytest.raises(UserError, match=what):
         read_data(file, columns)
-    file.write_text(json.dumps({**row, "answers": ["Ada"]}))
-    assert str(read_data(file, columns)) == "rows.jsonl: inputs and targets, which are written as JSON, 1 row"
+
+
+def test_a_mapping_of_columns_is_guessed_from_what_they_are_called(tmp_path):
+    file = tmp_path / "rows.jsonl"
     file.write_text(json.dumps({"q": "Who was it?", "answers": "Ada"}))
     with pytest.raises(UserError) as told:
         read_data(file, {})

@@ -9,6 +9,8 @@ from table_model import Table
 
 from suites.benchmarks.lm_eval import LmEvalTask, run
 from suites.errors import UserError
+from suites.model import Completion
+from suites.reasoning import take_off
 
 QUESTIONS = [
     ("What is red?", ["a tomato", "the sea"], 0),
@@ -88,6 +90,24 @@ def test_a_written_answer_ends_where_the_task_says(task):
     rows = run(model, task(WRITE))
     assert values(rows, "exact_match") == {"What is red?": 1.0, "What is wet?": 0.0, "Go?": 0.0}
     assert json.loads(rows[0].completion.text) == ["a tomato"]
+
+
+class Thinker(Table):
+    """Thinks before it answers, and is cut where it knows nothing."""
+
+    def generate(self, prompts, generation, *, on_progress=None):
+        known = [self._knows(self.render(prompt)) for prompt in prompts]
+        texts = [f"<think>hm</think>{answer}" if answer else "<think>hm, it" for answer in known]
+        cut = [Completion(text, "stop" if answer else "length") for text, answer in zip(texts, known, strict=True)]
+        return take_off(cut, [""] * len(cut))
+
+
+def test_an_answer_that_was_cut_while_thinking_is_not_marked(task):
+    rows = run(Thinker({"What is red?": "a tomato", "What is wet?": "fire"}), task(WRITE))
+    assert values(rows, "exact_match") == {"What is red?": 1.0, "What is wet?": 0.0, "Go?": None}
+    cut = next(row for row in rows if row.example.columns["question"] == "Go?")
+    assert (cut.completion.finish, cut.completion.thinking, cut.completion.reasoning) == ("length", "cut", "hm, it")
+    assert cut.scores["exact_match"].reason.startswith("cut while it was thinking")
 
 
 def test_ids_are_stable_over_models_and_repeats_and_a_limit_takes_the_first(task):

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from suites.errors import UserError
+from suites.metrics import table
 from suites.metrics.json_values import NO_JSON, parse_json
 from suites.metrics.table import METRICS, Metric, build, plain
 from suites.model import Completion
@@ -82,6 +83,25 @@ def test_answers_built_to_break_a_parser_are_only_wrong():
         for name in [*plain(), "json_schema"]:
             assert (mark(name, '{"a": 1}', answer).value or 0) < 0.001
     assert parse_json("[" * 100_000) is NO_JSON
+
+
+@pytest.mark.parametrize(
+    ("metric", "answer", "value"),
+    [("exact_match", "Lovelace", 1.0), ("exact_match", "King", 0.0), ("token_f1", "Ada Lovelace", 2 / 3)],
+)
+def test_of_several_right_answers_the_one_that_fits_best_marks(metric, answer, value):
+    example = Example("q", {"input": "Who?"}, "Ada", "q", others=("Lovelace", "<think>who</think>Lovelace"))
+    assert table.build(metric)(example, Completion(answer)).value == pytest.approx(value)
+
+
+def test_a_metric_of_the_whole_exam_refuses_several_right_answers():
+    examples = [
+        Example("q", {"input": "Who?"}, "Ada", "q", others=("Lovelace",)),
+        Example("r", {"input": "?"}, "x", "r"),
+    ]
+    table.refuse_several(["exact_match"], examples, "data: test")
+    with pytest.raises(UserError, match="1 rows have several right answers, and `macro_f1` compares"):
+        table.refuse_several(["exact_match", "macro_f1"], examples, "data: test")
 
 
 def test_a_name_that_is_no_metric_is_told_those_that_are():

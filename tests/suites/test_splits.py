@@ -1,7 +1,10 @@
 """Splits that keep their promises: shares, targets, whole groups, and rows that stay where they are."""
 
 import json
+import shutil
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
@@ -9,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workspaces import opened, recorded_experiment, select, write_jsonl
 
-from harness.experiment.splits import loose_rows
+from harness.experiment.splits import earlier_split, loose_rows
+from harness.store import splits
+from suites.data.examples import sha256_json
 from suites.data.splits import folds, split
 from suites.errors import UserError
 from suites.types import Example
@@ -140,6 +145,47 @@ def test_a_changed_file_moves_no_row_that_stays(experiment):
     assert len(second) == 69
     assert all(first[name] == side for name, side in second.items() if name in first)
     assert recorded(changed) == second
+
+
+def moved_with(session, questions):
+    """A session in a copy of the folder elsewhere, store and all, over other questions."""
+    folder = session.experiment.folder
+    there = folder.with_name(f"{folder.name}-moved")
+    shutil.copytree(folder, there)
+    write_jsonl(there / "train.jsonl", [{"input": q, "target": "yes"} for q in questions])
+    return opened(there / "experiment.yaml")
+
+
+def test_a_moved_folder_whose_file_changed_keeps_each_row_on_its_side(experiment):
+    questions = [f"question {i}" for i in range(60)]
+    session = experiment(questions)
+    first = sides(session.splits)
+    second = sides(moved_with(session, [f"new {i}" for i in range(20)] + questions[:10:-1]).splits)
+    assert sum(name in first for name in second) == 49
+    assert all(first[name] == side for name, side in second.items() if name in first)
+
+
+def test_a_record_that_knows_the_file_by_where_it_was_is_found_from_elsewhere(experiment):
+    questions = [f"question {i}" for i in range(60)]
+    session = experiment(questions)
+    first, config = sides(session.splits), session.experiment.config
+    place = str(session.experiment.resolve("train.jsonl"))
+    recipe = sha256_json([place, config.data.split.model_dump(exclude={"folds"}), config.seed])
+    with session.store.connect() as con:
+        con.execute("update experiment_splits set recipe = ?", [recipe])
+    changed = [f"new {i}" for i in range(20)] + questions[:10:-1]
+    second = sides(moved_with(session, changed).splits)
+    assert all(first[name] == side for name, side in second.items() if name in first)
+
+
+def test_another_experiment_with_a_file_of_that_name_elsewhere_has_a_split_of_its_own(experiment):
+    session = experiment([f"question {i}" for i in range(60)])
+    session.splits  # noqa: B018
+    made = splits.made(session.store)
+    there = replace(session.experiment, path=Path("/elsewhere/experiment.yaml"))
+    other = there.config.model_copy(update={"experiment": "other", "seed": 0})
+    assert earlier_split(replace(there, files={}), made) == made[0].split_id
+    assert earlier_split(replace(there, config=other), made) is None
 
 
 def test_other_shares_make_another_split(experiment):

@@ -94,12 +94,9 @@ def test_a_refusal_is_told_without_the_key(tmp_path: Path, monkeypatch: pytest.M
     assert "secret-key" not in str(told.value)
 
 
-def test_rows_and_key_are_not_sent_to_another_host(tmp_path: Path) -> None:
-    api = Api()
-    api.answer = lambda *_: (307, {"Location": "http://evil.example/v1/files"})  # type: ignore[method-assign]
-    with serving(api), pytest.raises(UserError, match="leads elsewhere: it redirects to 'http://evil") as told:
-        train(api, tmp_path / "out")
-    assert told.value.fix == "give the address that is meant"
+def test_the_rows_do_not_follow_a_redirect(tmp_path: Path) -> None:
+    with serving(Api()) as api, pytest.raises(UserError, match=r"redirects to 'http://elsewhere\.example/"):
+        train(api, tmp_path / "out", model="moved")
 
 
 def test_a_server_that_is_not_there_or_a_key_that_is_not_set(tmp_path: Path) -> None:

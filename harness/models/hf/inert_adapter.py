@@ -1,4 +1,4 @@
-"""Adapters that do nothing, made to see that they are noticed."""
+"""Adapters that do nothing: how one is known by its tensors, and some made to see that they are noticed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,24 @@ from harness.models.hf import loading
 from suites.model import ModelSpec
 
 RANK = 4
+FACTOR = re.compile(r"\.(lora_(embedding_)?[AB]|hada_w[12]_[ab]|lokr_w[12](_[ab])?)\b")
+"""Matrices whose product is what an adapter adds to a layer (LoRA, LoHa, LoKr): nothing where one of them is zero."""
+
+
+def changes_nothing(adapter: Path) -> bool:
+    """Whether an adapter leaves every layer as it is; false where it also changes the base in ways not known here.
+
+    A fresh one does, as PEFT begins one factor at zero.
+    """
+    if files.read_json(adapter / files.ADAPTER_CONFIG).get("layer_replication"):
+        return False
+    silent: dict[str, bool] = {}
+    for name, tensor in load_file(adapter / files.ADAPTER_WEIGHTS).items():
+        if not (factor := FACTOR.search(name)):
+            return False
+        layer = name[: factor.start()]
+        silent[layer] = silent.get(layer, False) or not tensor.any()
+    return bool(silent) and all(silent.values())
 
 
 def zeroed(adapter: Path, out: Path) -> bool:

@@ -44,7 +44,7 @@ class HFModel:
     @cached_property
     def identity(self) -> Identity:
         return Identity(
-            name=self.spec.base if self.adapter is None else f"{self.spec.base} + {self.adapter.name}",
+            name=self.spec.base if self.adapter is None else f"{self.spec.base} + {Path(self.spec.adapter or '').name}",
             weights=files.weights_hash(self.base),
             adapter=files.adapter_hash(self.adapter) if self.adapter else "",
             template=self.chat.hash,

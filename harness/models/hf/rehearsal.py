@@ -15,6 +15,7 @@ from harness.models import bases, files, headers
 from harness.models.hf import loading
 from harness.models.hf.adapter import add_adapter, check_task
 from harness.models.hf.chat import ChatTokenizer, load_config
+from harness.models.hf.inert_adapter import changes_nothing
 from harness.models.hf.loading import many
 from harness.models.hf.shared_base import Base
 from suites.errors import UserError
@@ -59,16 +60,24 @@ def of_adapter(spec: ModelSpec, setting: str) -> list[Finding]:
     except UserError:  # there may be kinds that only the meta device refuses
         Base(base, spec, loading.pick_device()).attach(adapter, spec, len(chat.tokenizer))
     ours, theirs = chat.tokenizer.get_vocab(), plain.tokenizer.get_vocab()
-    return [*_base_told(setting, spec, adapter, base), *_tokens_told(setting, adapter, ours, theirs, rows)]
+    told = [*_base_told(setting, spec, adapter, base), *_tokens_told(setting, adapter, ours, theirs, rows)]
+    return [*_inert(setting, "its adapter adds nothing to any layer"), *told] if changes_nothing(adapter) else told
 
 
 def of_kind(base: ModelSpec, candidate: ModelSpec, setting: str) -> list[Finding]:
     """Whether a whole model can be a fine-tune of the base at all, by what kind and size it is."""
-    ours, theirs = (_kind(files.base_folder(spec.base, spec.revision)) for spec in (candidate, base))
+    folders = [files.base_folder(spec.base, spec.revision) for spec in (candidate, base)]
+    ours, theirs = map(_kind, folders)
     if ours == theirs:
-        return []
+        own, given = map(files.tensors_hash, folders)
+        return _inert(setting, "its weights are those of `model`") if own == given else []
     told = f"`{setting}` is no fine-tune of `model`: {ours}, and the base is {theirs}"
     return [Finding("warn", "other_kind", f"{told}; the difference is not that of a training")]
+
+
+def _inert(setting: str, why: str) -> list[Finding]:
+    told = f"`{setting}` cannot answer otherwise than its base: {why}; was it saved before it was trained?"
+    return [Finding("block", "inert_candidate", told)]
 
 
 def all_at_once(looks: Sequence[Look]) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
-from pydantic.dataclasses import dataclass
 
 from harness.config.recipe import TrainingConfig
 from harness.training.types import TrainingData, TrainingDiverged, TrainingResult
 from suites.errors import UserError
 from suites.model import ModelSpec
-
-T = TypeVar("T")
 
 Job = tuple[ModelSpec, TrainingData, TrainingConfig, Path]
 """What is trained, from what, how, and the folder it goes to."""
@@ -31,23 +30,22 @@ class _Trouble:
     words: list[str]
 
 
-_JOB, _RESULT, _TROUBLE = TypeAdapter(Job), TypeAdapter(TrainingResult), TypeAdapter(_Trouble)
-
-
 def write_job(folder: Path, job: Job) -> None:
-    _write(_JOB, folder / JOB, job)
+    _write(Job, folder / JOB, job)
 
 
 def read_job(folder: Path) -> Job:
-    return _JOB.validate_python(_read(folder / JOB))
+    job: Job = _read(Job, folder / JOB)
+    return job
 
 
 def write_result(folder: Path, result: TrainingResult) -> None:
-    _write(_RESULT, folder / RESULT, result)
+    _write(TrainingResult, folder / RESULT, result)
 
 
 def read_result(folder: Path) -> TrainingResult:
-    return _RESULT.validate_python(_read(folder / RESULT))
+    result: TrainingResult = _read(TrainingResult, folder / RESULT)
+    return result
 
 
 def write_trouble(note: Path, error: BaseException) -> None:
@@ -58,22 +56,27 @@ def write_trouble(note: Path, error: BaseException) -> None:
         trouble = _Trouble("diverged", [str(error)])
     else:
         trouble = _Trouble("other", [f"{type(error).__name__}: {error}"])
-    _write(_TROUBLE, note, trouble)
+    _write(_Trouble, note, trouble)
 
 
 def read_trouble(note: Path) -> UserError | TrainingDiverged | str:
     """The error that ended a process, or a sentence on it where it is none of ours."""
-    trouble = _TROUBLE.validate_python(_read(note))
+    trouble: _Trouble = _read(_Trouble, note)
     if trouble.kind == "user":
         return UserError(*trouble.words)
     return TrainingDiverged(*trouble.words) if trouble.kind == "diverged" else trouble.words[0]
 
 
-def _write(kind: TypeAdapter[T], file: Path, value: T) -> None:
+def _write(kind: object, file: Path, value: object) -> None:
     # Through `json`, which keeps the lone surrogates and the NaN that data and losses may hold.
-    file.write_text(json.dumps(kind.dump_python(value, mode="json")), encoding="utf-8")
+    file.write_text(json.dumps(_adapter(kind).dump_python(value, mode="json")), encoding="utf-8")
 
 
-def _read(file: Path) -> object:
-    value: object = json.loads(file.read_text(encoding="utf-8"))
-    return value
+def _read(kind: object, file: Path) -> Any:
+    return _adapter(kind).validate_python(json.loads(file.read_text(encoding="utf-8")))
+
+
+@functools.cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """Made when it is needed: it costs more than all else that starting up does here."""
+    return TypeAdapter(kind)

@@ -22,10 +22,10 @@ from harness.models.exchange import Elsewhere, Exchange, TooLate, TooLong, read_
 from harness.observe.progress import say
 from harness.observe.secrets import hider
 from harness.training.elsewhere.command import write_rows
+from harness.training.loop.checkpoints import write_durably
 from harness.training.types import OnLog, TrainingData, TrainingResult
 from suites.errors import Terminated, UserError
 from suites.model import ModelSpec
-from suites.writing import write_whole
 
 JOB = "job.json"
 TIMEOUT_S, UPLOAD_S = 60.0, 3600.0
@@ -68,7 +68,7 @@ def run(
         (partial / JOB).unlink()
         raise
     tokens = int(outcome.get("trained_tokens") or 0)
-    write_whole(partial / JOB, json.dumps(outcome, indent=1) + "\n")
+    (partial / JOB).write_text(json.dumps(outcome, indent=1) + "\n", encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
     tuned = replace(
@@ -103,7 +103,7 @@ def _start(api: _Api, job: Job, data: TrainingData, seed: int, partial: Path) ->
         created = api.ask("POST", "/fine_tuning/jobs", json=body)
     except _Unreachable as trouble:
         raise UserError(f"the job could not be started: {trouble}", api.url, "try again when it answers") from None
-    write_whole(partial / JOB, json.dumps({"id": created["id"]}))
+    write_durably(partial / JOB, json.dumps({"id": created["id"]}))
     return str(created["id"])
 
 
@@ -158,8 +158,8 @@ class _Api:
 
     def __init__(self, job: Job) -> None:
         self.url = job.endpoint.rstrip("/")
-        self._exchange = Exchange(read_key(job.api_key_env, "training: openai_job: api_key_env"))
         self._hide = hider([job.api_key_env])
+        self._exchange = Exchange(read_key(job.api_key_env, "training: openai_job: api_key_env"))
 
     def upload(self, file: Path) -> str:
         """The id the API gives to a file of rows."""
@@ -175,12 +175,12 @@ class _Api:
             if reply.status in (408, 409, 429) or reply.status >= 500:
                 raise _Unreachable(f"HTTP {reply.status}")
             if not 200 <= reply.status < 300:
-                said = reply.body[:1000].decode("utf-8", "replace")
-                told = self._hide(said)[:300]
-                raise UserError(f"the API refused: HTTP {reply.status}: {told}", url, "")
+                said = self._hide(reply.body[:2000].decode("utf-8", "replace"))[:300]
+                raise UserError(f"the API refused: HTTP {reply.status}: {said}", url, "")
             answer = json.loads(reply.body)
         except Elsewhere as error:
-            raise UserError(f"the API leads elsewhere: {error}", url, "give the address that is meant") from None
+            fix = "name that address as `endpoint` if it is the right one"
+            raise UserError(f"the API leads elsewhere: {error}", url, fix) from None
         except (requests.RequestException, TooLong, TooLate, ValueError, RecursionError) as error:
             raise _Unreachable(root_of(error)) from None
         if not isinstance(answer, dict):
