@@ -151,6 +151,22 @@ def _untimed(value: Any) -> Any:
     return value
 
 
+def settled(folder: Path) -> list[str]:
+    """Files under a name of their own that are not whole: JSON that cannot be read, pages without an end."""
+    torn = []
+    for path in sorted(folder.rglob("[!.]*")):
+        try:
+            if path.suffix == ".jsonl":
+                [json.loads(line) for line in path.read_text().splitlines()]
+            elif path.suffix == ".json":
+                json.loads(path.read_text())
+            elif path.suffix == ".html" and not path.read_text().rstrip().endswith("</html>"):
+                torn.append(path.name)
+        except ValueError:
+            torn.append(path.name)
+    return torn
+
+
 def differences(one: Mapping[str, object], other: Mapping[str, object]) -> list[str]:
     """Where two folders differ, to the row or the line."""
     found: list[str] = []

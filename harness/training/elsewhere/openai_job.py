@@ -22,10 +22,10 @@ from harness.models.exchange import Elsewhere, Exchange, TooLate, TooLong, read_
 from harness.observe.progress import say
 from harness.observe.secrets import hider
 from harness.training.elsewhere.command import write_rows
-from harness.training.loop.checkpoints import write_durably
 from harness.training.types import OnLog, TrainingData, TrainingResult
 from suites.errors import Terminated, UserError
 from suites.model import ModelSpec
+from suites.writing import write_whole
 
 JOB = "job.json"
 TIMEOUT_S, UPLOAD_S = 60.0, 3600.0
@@ -103,7 +103,7 @@ def _start(api: _Api, job: Job, data: TrainingData, seed: int, partial: Path) ->
         created = api.ask("POST", "/fine_tuning/jobs", json=body)
     except _Unreachable as trouble:
         raise UserError(f"the job could not be started: {trouble}", api.url, "try again when it answers") from None
-    write_durably(partial / JOB, json.dumps({"id": created["id"]}))
+    write_whole(partial / JOB, json.dumps({"id": created["id"]}))
     return str(created["id"])
 
 
