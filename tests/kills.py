@@ -43,27 +43,30 @@ class Ended:
 
 
 def harness(
-    *words: object, cwd: Path, at: int | None = None, kind: str = "SIGKILL", env: Mapping[str, str] | None = None
+    *words: object, cwd: Path, at: int | None = None, after: float | None = None, kind: str = "SIGKILL"
 ) -> Ended:
-    """`harness WORDS` in `cwd`. With `at` it sends itself the signal `kind` at its moment of that number."""
+    """`harness WORDS` in `cwd`. With `at` it sends itself the signal `kind` at its moment of that number; with `after`
+    it is sent the signal after so many seconds, and moments are not counted."""
     log = cwd.parent / f"{cwd.name}.log"
     log.mkdir(exist_ok=True)
-    order = (list(map(str, words)), str(cwd), str(log), at, kind, dict(env or {}))
-    child = CONTEXT.Process(target=_child, args=order)
+    child = CONTEXT.Process(target=_child, args=(list(map(str, words)), str(cwd), str(log), at, kind, after is None))
     child.start()
-    child.join(120)
+    if after is not None:
+        child.join(after)
+        if child.exitcode is None and child.pid:
+            os.kill(child.pid, getattr(signal, kind))
+    child.join(300)
     assert child.exitcode is not None, "it hangs"
     told = [(log / name).read_text() for name in ("out", "err", "moments")]
     shutil.rmtree(log)
     return Ended(child.exitcode, told[0], told[1], int(told[2] or 0))
 
 
-def _child(words: list[str], cwd: str, log: str, at: int | None, kind: str, env: Mapping[str, str]) -> None:
+def _child(words: list[str], cwd: str, log: str, at: int | None, kind: str, counted: bool) -> None:
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(f"{log}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's is ignored
-    os.environ.update(env)
     os.chdir(cwd)
     count = 0
     note = os.open(f"{log}/moments", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -85,8 +88,9 @@ def _child(words: list[str], cwd: str, log: str, at: int | None, kind: str, env:
 
     from harness.cli.main import main
 
-    sys.addaudithook(audit)
-    sys.setprofile(called)
+    if counted:
+        sys.addaudithook(audit)
+        sys.setprofile(called)
     try:
         code = main(words)
     finally:
@@ -121,8 +125,8 @@ DATES = re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?Z?)?")
 
 
 def timeless(text: str) -> str:
-    """Text without dates and durations."""
-    return DATES.sub("DATE", SECONDS.sub("TIME", text))
+    """Text without dates and durations, an interval of one included."""
+    return DATES.sub("DATE", re.sub(r"TIME \[[^\]]*\]", "TIME", SECONDS.sub("TIME", text)))
 
 
 def left(folder: Path) -> dict[str, object]:
