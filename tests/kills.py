@@ -49,6 +49,8 @@ def harness(
     it is sent the signal after so many seconds, and moments are not counted."""
     log = cwd.parent / f"{cwd.name}.log"
     log.mkdir(exist_ok=True)
+    for name in ("out", "err", "moments"):
+        (log / name).touch()
     child = CONTEXT.Process(target=_child, args=(list(map(str, words)), str(cwd), str(log), at, kind, after is None))
     child.start()
     if after is not None:

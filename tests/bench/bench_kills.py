@@ -4,7 +4,7 @@ a tiny model asked, trained, asked again and decided, the report written anew.
     PYTHONPATH=.:tests python tests/bench/bench_kills.py > tests/bench/kills.md
 
 Moments are uniform over the time that the whole takes undisturbed. The command that is under way then is ended, given
-again, ended once more at a moment of what is left, and given a third time. What is left is compared with what an
+again, ended twice more at moments of what is left, and given a fourth time. What is left is compared with what an
 undisturbed run leaves, every file and every row; answers that were on record when it was ended and are not, or were
 asked anew, are lost ones.
 """
@@ -30,7 +30,7 @@ import kills
 import tiny_models
 from workspaces import tiny_training
 
-KILLS = 105
+KILLS = 160
 SIGNALS = ("SIGKILL", "SIGKILL", "SIGTERM", "SIGINT")
 LIFE = [
     ["import", "base", "tuned", "--out", "made"],
@@ -64,7 +64,9 @@ class Life:
         self.place.mkdir()
         eval_logs.lm_eval(self.place / "base", [i % 2 == 0 for i in range(60)])
         eval_logs.lm_eval(self.place / "tuned", [i % 5 != 0 for i in range(60)])
-        tiny_training(self.place / "tiny", tiny_models.build("llama", root / "model"), evaluate_every=4)
+        tiny_training(
+            self.place / "tiny", tiny_models.build("llama", root / "model"), evaluate_every=4, epochs=3, probe=4
+        )
         with (self.place / "tiny" / "train.jsonl").open("a") as rows:
             rows.write('{"id": "again", "input": "ticket train 0", "target": "order"}\n')
         kills.harness("--version", cwd=self.place, after=300)  # the process that others are forked off is there
@@ -130,6 +132,15 @@ def trial(life: Life, number: int, moments: list[float], rng: random.Random) -> 
     return [Kill(name, kind, code, seconds, len(before - there), identical) for name, kind, code, before in ends]
 
 
+def moments(seconds: float, rng: random.Random) -> list[float]:
+    """When a command that takes so long is ended, and then twice the same command at what is left of it."""
+    ends: list[float] = []
+    for _ in range(3):
+        ends.append(rng.uniform(0.02, max(0.05, seconds)))
+        seconds -= ends[-1]
+    return ends
+
+
 def main() -> None:
     kills.CONTEXT.set_forkserver_preload([*kills.PRELOADED, *HEAVY])
     rng = random.Random(0)
@@ -139,9 +150,7 @@ def main() -> None:
         print(life.seconds, life.codes, file=sys.stderr)
         while len(done) < KILLS:
             [number] = rng.choices(range(len(LIFE)), life.seconds)
-            whole = life.seconds[number]
-            first = rng.uniform(0.02, whole)
-            done += trial(life, number, [first, rng.uniform(0.02, whole - first + 0.03)], rng)
+            done += trial(life, number, moments(life.seconds[number], rng), rng)
             print(f"{len(done)} kills", file=sys.stderr, flush=True)
     show(done, life.seconds)
 
