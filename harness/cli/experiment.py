@@ -32,10 +32,13 @@ def open_experiment(options: argparse.Namespace) -> Iterator[Session]:
     session = _open(options)
     try:
         yield session
-    except UserError:
+    except UserError as error:
         from harness.store.experiments import leave_nothing
+        from harness.store.opening import StoreTrouble
 
-        leave_nothing(session.store)
+        if not isinstance(error, StoreTrouble):
+            with contextlib.suppress(StoreTrouble):
+                leave_nothing(session.store)
         raise
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 
 from reports.format.text import clean
 
 LINE_SECONDS = 5.0
+STILL_SECONDS = 30.0
+"""Between two lines where no step ends: one long step is not to look like a hang."""
 
 
 def say(text: str) -> None:
@@ -85,13 +88,14 @@ def remark(text: str) -> None:
 
 @contextlib.contextmanager
 def _bar() -> Iterator[Callable[[Phase], None]]:
+    from rich import progress as rich
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     text = "{task.description}"
-    columns = (TextColumn(text, markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    fields = [TextColumn(f"{{task.fields[{name}]}}", markup=False) for name in ("rate", "note")]
-    with Progress(*columns, *fields, console=Console(stderr=True), transient=True) as progress:
+    times = rich.TimeElapsedColumn(), rich.TimeRemainingColumn()
+    columns = (rich.TextColumn(text, markup=False), rich.BarColumn(), rich.MofNCompleteColumn(), *times)
+    fields = [rich.TextColumn(f"{{task.fields[{name}]}}", markup=False) for name in ("rate", "note")]
+    with rich.Progress(*columns, *fields, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", note="", rate="")
 
         def draw(at: Phase) -> None:
@@ -104,11 +108,25 @@ def _bar() -> Iterator[Callable[[Phase], None]]:
 @contextlib.contextmanager
 def _lines() -> Iterator[Callable[[Phase], None]]:
     shown = time.monotonic()
+    latest: Phase | None = None
+    over = threading.Event()
 
     def draw(at: Phase) -> None:
-        nonlocal shown
+        nonlocal shown, latest
+        latest = at
         if time.monotonic() - shown >= LINE_SECONDS and at.done < at.total:
             shown = time.monotonic()
             say(str(at))
 
-    yield draw
+    def live() -> None:
+        nonlocal shown
+        while not over.wait(STILL_SECONDS / 10):
+            if latest and time.monotonic() - shown >= STILL_SECONDS:
+                shown = time.monotonic()
+                say(str(latest))
+
+    threading.Thread(target=live, name="still at work", daemon=True).start()
+    try:
+        yield draw
+    finally:
+        over.set()

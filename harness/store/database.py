@@ -40,7 +40,7 @@ class Store:
         self._holding = stay_open
         self._held: duckdb.DuckDBPyConnection | None = None
         self._answers: dict[object, list[object]] = {}
-        self._patience = opening.LOCK_SECONDS
+        self._patience = opening.LOCK_SECONDS * (1 if create else opening.READERS_WAIT)
         if not path.parent.is_dir() and create:
             raise UserError("no such folder for the store", str(path.parent), "make it, or name another with --store")
         self.is_new = create and not opening.is_there(path)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.store.database import Store
+from harness.store.opening import log_of
 from reports.rows import FindingRow, Side, TroubleRow
 from suites.errors import UserError
 from suites.types import Finding
@@ -45,6 +46,8 @@ def leave_nothing(store: Store) -> None:
         ).fetchall()
         if others <= 0 and not any(con.execute(f"from {table} limit 1").fetchone() for table in WORTH_KEEPING):
             store.path.unlink()
+    if not store.path.exists():
+        log_of(store.path).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,9 @@ from suites.writing import draft_of, drop_drafts, sync_folder
 LOCK_SECONDS = 10.0
 """How long a command waits for another process to let go of the store it wants to open."""
 
+READERS_WAIT = 6
+"""How many times as long a command waits that only reads: a run may compute for a while between two batches."""
+
 AT_WORK_SECONDS = 600.0
 """The same for a command that has begun its work, which may be hours old: a backup of a large file takes minutes."""
 
@@ -53,7 +56,11 @@ LOCKED_DOWN = {
 MAGIC = b"DUCK"  # at byte 8 of every DuckDB file
 
 
-class Locked(UserError):
+class StoreTrouble(UserError):
+    """The file or the disk failed: no mistake of what the user wrote."""
+
+
+class Locked(StoreTrouble):
     """Another process has the store, and did not let go of it while one waited."""
 
 
@@ -86,7 +93,7 @@ def create(path: Path, fill: Callable[[duckdb.DuckDBPyConnection], None]) -> Non
             con.close()
         _name(draft, path)
     except UserError as error:
-        raise UserError(error.what, str(path), error.fix) from None
+        raise type(error)(error.what, str(path), error.fix) from None
     except (duckdb.Error, OSError) as error:
         raise trouble(path, error) from None
     finally:
@@ -190,6 +197,9 @@ class _Trouble:
     fix: str
 
 
+FAILED = "the disk failed to read or write; nothing finished is lost"
+LOOK = "look at the disk (`dmesg`), copy the store away from it, and run the same command"
+
 TROUBLES = (
     _Trouble("No space left", "the disk is full; nothing finished is lost", "make room and run the same command"),
     _Trouble("Disk quota", "the disk quota is used up; nothing finished is lost", "make room and run the same command"),
@@ -200,8 +210,7 @@ TROUBLES = (
     _Trouble("Read-only file system", "the store is on a file system that can only be read",
              "copy it to one that can be written, and give that with --store"),
     _Trouble("Too many open files", "too many files are open", "raise the limit (`ulimit -n`), run the same command"),
-    _Trouble("Input/output error", "the disk failed to read or write; nothing finished is lost",
-             "look at the disk (`dmesg`), copy the store away from it, and run the same command"),
+    _Trouble("Input/output error", FAILED, LOOK), _Trouble("fsync failed", FAILED, LOOK),
     _Trouble("Trying to read a database file with version", "the store was written by another DuckDB: {reason}",
              "install that version of duckdb, or a later one"),
     _Trouble("Could not read enough bytes", "not a usable DuckDB file: it is cut short", RESTORE),
@@ -209,27 +218,27 @@ TROUBLES = (
 )  # fmt: skip
 
 
-def trouble(path: Path, error: Exception) -> UserError:
+def trouble(path: Path, error: Exception) -> StoreTrouble:
     """What the user is told of a file or a disk that failed."""
     reason = str(error).splitlines()[0]
     if "replaying WAL" in reason:
         return _broken_log(path, reason)
     for known in TROUBLES:
         if known.sign in reason:
-            return UserError(known.what.format(reason=reason), str(path), known.fix)
-    return UserError(f"not a usable DuckDB file: {reason}", str(path), RESTORE)
+            return StoreTrouble(known.what.format(reason=reason), str(path), known.fix)
+    return StoreTrouble(f"not a usable DuckDB file: {reason}", str(path), RESTORE)
 
 
 KEPT_IN_FILE = 19
 """The schema's version from which on a batch is in the file itself before it counts as finished."""
 
 
-def _broken_log(path: Path, reason: str) -> UserError:
+def _broken_log(path: Path, reason: str) -> StoreTrouble:
     """What to do about a log that cannot be replayed: whether the file without it has all that was finished."""
     log = log_of(path)
     if "does not match database" in reason:
         fix = f"move {log.name} away, nothing of this store is in it; or bring back the file that it was left beside"
-        return UserError("the log beside the store belongs to another file", str(log), fix)
+        return StoreTrouble("the log beside the store belongs to another file", str(log), fix)
     version = _version_without_log(path)
     if version is None:
         fix = f"restore both from a copy; the file cannot be read without {log.name} either"
@@ -240,7 +249,7 @@ def _broken_log(path: Path, reason: str) -> UserError:
             f"move {log.name} away and keep it: an earlier harness left it, and what that finished last may be in it "
             "alone; the same command then does again what the file lacks"
         )
-    return UserError(f"the log beside the store cannot be replayed: {reason}", str(log), fix)
+    return StoreTrouble(f"the log beside the store cannot be replayed: {reason}", str(log), fix)
 
 
 def _version_without_log(path: Path) -> int | None:

@@ -100,16 +100,12 @@ def _wrong(text: str) -> str:
 def hardware() -> Iterator[Check]:
     """Cores, memory and accelerators."""
     try:
-        import torch
+        from harness.models.hf.machine import accelerators
     except ImportError as error:
         yield Check("hardware", "fail", f"torch cannot be loaded: {error}", "install it: https://pytorch.org")
         return
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    if torch.cuda.is_available():
-        devices = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
-        found = ", ".join(f"{device.name} {device.total_memory / 1e9:.0f} GB" for device in devices)
-    else:
-        found = "Apple GPU" if torch.backends.mps.is_available() else "no accelerator"
+    found = ", ".join(accelerators()) or "no accelerator"
     free = _memory()
     measured = f"{cores} cores, {found}" + (f", {free / 1e9:.1f} GB of memory free" if free else "")
     low = free is not None and free < MEMORY

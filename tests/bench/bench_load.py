@@ -17,12 +17,13 @@ import shutil
 import sys
 import tempfile
 import time
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
 PAGE = Path(__file__).with_name("load.md")
 HARNESS = [sys.executable, "-m", "harness"]
-WORDS = [f"word{number}" for number in range(5_000)]
+WORDS = 50_000  # as common as Zipf says: the second half as often as the first, and so on
 LABELS = "abcdefgh"
 ARMS = {"a": 0.60, "b": 0.62, "c": 0.70}  # how often each is right
 EXPERIMENT = """experiment: {name}
@@ -68,17 +69,23 @@ def measured(folder: Path, *words: str) -> Cost:
 def exam(folder: Path, examples: int, seed: int) -> None:
     """A test set, a small validation set and every arm's answers to both."""
     rng = random.Random(seed)
+    words = ["".join(rng.choices("aeiounrstldmkp", k=rng.randint(2, 9))) for _ in range(WORDS)]
+    weights = list(accumulate(1 / rank for rank in range(1, WORDS + 1)))
     folder.mkdir()
     answers = {arm: (folder / f"{arm}.jsonl").open("w") for arm in ARMS}
     for split, count in (("validation", min(examples, 200)), ("test", examples)):
         with (folder / f"{split}.jsonl").open("w") as rows:
             for number in range(count):
                 target = rng.choice(LABELS)
-                row = {"id": f"{split}{number}", "input": " ".join(rng.choices(WORDS, k=12)), "target": target}
+                row = {
+                    "id": f"{split}{number}",
+                    "input": " ".join(rng.choices(words, cum_weights=weights, k=12)),
+                    "target": target,
+                }
                 rows.write(json.dumps(row) + "\n")
                 for arm, right in ARMS.items():
-                    text = target if rng.random() < right else rng.choice(LABELS)
-                    answers[arm].write(json.dumps({"id": row["id"], "completion": text}) + "\n")
+                    answer = target if rng.random() < right else rng.choice(LABELS)
+                    answers[arm].write(json.dumps({"id": row["id"], "completion": answer}) + "\n")
     for file in answers.values():
         file.close()
 

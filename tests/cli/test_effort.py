@@ -12,7 +12,7 @@ from workspaces import recorded_experiment
 
 from harness.cli.main import main
 
-PLACES = ("store/database.py", "store/opening.py", "reports/rows.py")
+PLACES = ("store/opening.py", "store/database.py", "reports/rows.py")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,8 @@ def decided(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
 
 def test_a_recorded_decision_asks_the_store_little(decided: tuple[Path, list[str]]) -> None:
     _, asked = decided
-    assert asked.count("_connect") == 3, "to make the store, to put the experiment on record, and for all the rest"
+    opens = "one to make the store, one to put the experiment on record, one for all the rest"
+    assert asked.count("_connect") == 3, opens
     assert 0 < asked.count("insert") <= 35
     assert 0 < asked.count("fetch") <= 90
 

@@ -11,6 +11,8 @@ from workspaces import recorded_experiment, run, select
 
 from harness.cli.disk import of_disk
 from harness.cli.main import main
+from harness.pipeline import order
+from harness.store import opening
 from harness.store.answers import stored
 from harness.store.database import Store
 from suites.model import Completion
@@ -51,6 +53,22 @@ def test_answers_that_came_before_the_mistake_was_met_are_kept(wrong: Path) -> N
     store.execute("delete from completions")
     leave_nothing(store)
     assert not store.path.exists()
+
+
+def test_a_first_try_that_meets_a_full_disk_leaves_its_store_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = recorded_experiment(tmp_path, ["yes"] * 4, ["yes"] * 4)
+    full = opening.trouble(tmp_path / "harness.duckdb", OSError(errno.ENOSPC, "No space left on device"))
+
+    def fails(*_: object) -> None:
+        raise full
+
+    with monkeypatch.context() as patch:
+        patch.setattr(order, "run", fails)
+        assert main(["run", str(path)]) == 2
+    assert "error: the disk is full; nothing finished is lost" in capsys.readouterr().err
+    assert Store(tmp_path, create=False).path.exists()
 
 
 # --- files are written whole

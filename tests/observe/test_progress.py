@@ -4,7 +4,10 @@ import os
 import pty
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import pytest
 
 from harness.observe import progress
 
@@ -62,3 +65,15 @@ def _read(terminal):
         return os.read(terminal, 4096)
     except OSError:  # how a terminal says that nobody writes to it any more
         return b""
+
+
+def test_one_long_step_says_now_and_then_that_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "STILL_SECONDS", 0.05)
+    with progress.phase("looking", 2) as current:
+        current.advance(1)
+        time.sleep(0.3)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) >= 3
+    assert all(line.startswith("looking: 1/2 in ") for line in lines)

@@ -42,7 +42,7 @@ def holds(tries: list[dict[str, Any]], whole: dict[str, Any]) -> None:
 
 @pytest.mark.slow
 def test_a_disk_that_fills_up_at_any_page_loses_nothing(experiment: Path) -> None:
-    *tries, whole = tried(experiment, [*range(0, 216, 8), 4000])
+    *tries, whole = tried(experiment, [*range(4, 216, 8), 4000])
     holds(tries, whole)
 
 
