@@ -30,7 +30,7 @@ import kills
 import tiny_models
 from workspaces import tiny_training
 
-KILLS = 160
+KILLS = 100
 SIGNALS = ("SIGKILL", "SIGKILL", "SIGTERM", "SIGINT")
 LIFE = [
     ["import", "base", "tuned", "--out", "made"],
