@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from harness.observe.progress import say
-from suites.errors import UserError
-
-if TYPE_CHECKING:
-    pass
+from suites.writing import write_folder
 
 
 def init(options: argparse.Namespace) -> int:
     """A folder with an experiment that runs as it is."""
     demo = Path(__file__).parents[1] / "demo"
     folder: Path = options.folder
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError("the folder is not empty", str(folder), "name a new one")
-    for name in ("experiment.yaml", "overtrained.yaml", "rubric.md"):
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(demo / name, folder / name)
-    for name in ("data", "prompts", "tasks"):
-        shutil.copytree(demo / name, folder / name)
+    below = [path for name in ("data", "prompts", "tasks") for path in sorted((demo / name).rglob("*.*"))]
+    files = [*below, *(demo / name for name in ("rubric.md", "overtrained.yaml", "experiment.yaml"))]
+    write_folder(folder, {str(path.relative_to(demo)): path.read_bytes() for path in files})
     print(f"wrote {folder / 'experiment.yaml'} and its data\nnext: harness run {folder / 'experiment.yaml'}")
     return 0
 

@@ -17,9 +17,8 @@ from harness.importers.log import Answer, Settings, as_name
 from harness.importers.marks import turn, turned
 from harness.importers.pairing import Exam, Side
 from harness.importers.plan import Plan, regression_metric
-from suites.errors import UserError
 from suites.types import MARGIN, Json
-from suites.writing import write_whole
+from suites.writing import write_folder
 
 PART = "part"
 """The column that says to which task of a group a question belongs."""
@@ -60,26 +59,22 @@ policy:
 def write(
     chosen: Plan, log_format: str, sources: tuple[str, str], made_with: tuple[Settings, Settings], folder: Path
 ) -> Path:
-    """Write the folder and give the path of its experiment.yaml. Raises UserError when the folder is not empty."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError("the folder is not empty", str(folder), "name a new one")
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_rows(folder / "exam.jsonl", _questions(chosen.deciding, chosen.names))
-    for exam in chosen.others:
-        _write_suite(folder / chosen.names[exam.task], exam, chosen.names)
+    """Write the folder and give the path of its experiment.yaml. Raises UserError when anything else is in it."""
     exams = (chosen.deciding, *chosen.others)
-    _write_rows(folder / "base.jsonl", [row for exam in exams for row in _answers(exam, exam.base, chosen.names)])
-    _write_rows(folder / "tuned.jsonl", [row for exam in exams for row in _answers(exam, exam.tuned, chosen.names)])
-    path = folder / "experiment.yaml"
-    write_whole(path, _experiment(chosen, log_format, sources, made_with))
-    return path
+    files = {"exam.jsonl": _lines(_questions(chosen.deciding, chosen.names))}
+    for exam in chosen.others:
+        files |= {f"{chosen.names[exam.task]}/{name}": text for name, text in _suite(exam, chosen.names).items()}
+    files["base.jsonl"] = _lines(row for exam in exams for row in _answers(exam, exam.base, chosen.names))
+    files["tuned.jsonl"] = _lines(row for exam in exams for row in _answers(exam, exam.tuned, chosen.names))
+    files["experiment.yaml"] = _experiment(chosen, log_format, sources, made_with)
+    write_folder(folder, {name: text.encode() for name, text in files.items()})
+    return folder / "experiment.yaml"
 
 
-def _write_suite(folder: Path, exam: Exam, names: Mapping[str, str]) -> None:
-    folder.mkdir()
-    _write_rows(folder / "examples.jsonl", _questions(exam, names))
+def _suite(exam: Exam, names: Mapping[str, str]) -> dict[str, str]:
+    """A suite's files by their names."""
     settings = {"name": names[exam.task], "metrics": [regression_metric(exam)]}
-    write_whole(folder / "suite.yaml", yaml.safe_dump(settings, sort_keys=False))
+    return {"examples.jsonl": _lines(_questions(exam, names)), "suite.yaml": yaml.safe_dump(settings, sort_keys=False)}
 
 
 def _answers(exam: Exam, side: Side, names: Mapping[str, str]) -> list[Json]:
@@ -87,9 +82,8 @@ def _answers(exam: Exam, side: Side, names: Mapping[str, str]) -> list[Json]:
     return [_recorded(exam, _id(exam, item, names), side[item]) for item in exam.items if item in side]
 
 
-def _write_rows(path: Path, rows: Iterable[Json]) -> None:
-    text = "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
-    write_whole(path, text)
+def _lines(rows: Iterable[Json]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
 
 
 def _id(exam: Exam, item: str, names: Mapping[str, str]) -> str:

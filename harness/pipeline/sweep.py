@@ -38,15 +38,10 @@ def sweep(session: Session) -> None:
     done = training.repeats(session.store, session.id, "trial")
     if plan is None or len(done) >= plan.trials:
         return
-    study = _study(plan, done, config.seed + len(done))
     for position in range(len(done), plan.trials):
-        trial = study.ask()
+        trial = _next(session, plan, config.seed + position)
         settings = {name: _suggest(trial, name, space) for name, space in plan.space.items()}
-        value = _try(session, trial, position, settings)
-        if value is None:
-            study.tell(trial, state=_optuna().trial.TrialState.PRUNED)
-        else:
-            study.tell(trial, value)
+        if _try(session, trial, position, settings):
             keep_best(session)
     best = swept(session)
     if not best:
@@ -54,8 +49,24 @@ def sweep(session: Session) -> None:
     say(f"best of {plan.trials} trials: {_in_words(best)}")
 
 
-def _try(session: Session, trial: optuna.Trial, position: int, settings: Json) -> float | None:
-    """One trial's score on the validation rows; None for one that was cut short or diverged."""
+def _next(session: Session, plan: SweepConfig, seed: int) -> optuna.Trial:
+    """What to try next, by what is on record alone: a sweep that was interrupted tries what it would have tried."""
+    done = training.repeats(session.store, session.id, "trial")
+    curves = [training.curve(session.store, row.training_id) for row in done]
+    return _study(plan, done, [_scores(curve) for curve in curves], seed).ask()
+
+
+def _scores(curve: Sequence[tuple[int, str, float]]) -> dict[int, float]:
+    """What a trial is judged by while it trains, by step: its score, or minus its loss where it has none."""
+    by_name: dict[str, dict[int, float]] = {"score": {}, "eval_loss": {}}
+    for step, name, value in curve:
+        if step and name in by_name:
+            by_name[name][step] = value
+    return by_name["score"] or {step: -loss for step, loss in by_name["eval_loss"].items()}
+
+
+def _try(session: Session, trial: optuna.Trial, position: int, settings: Json) -> bool:
+    """Train one trial and put its score on the validation rows on record; False if it was cut short or diverged."""
     say(f"trial {position + 1}: {_in_words(settings)}")
     attempt = lesson(session, f"trial {position + 1}", **settings)
     try:
@@ -64,12 +75,12 @@ def _try(session: Session, trial: optuna.Trial, position: int, settings: Json) -
         state: State = "pruned" if isinstance(stopped, TrainingPruned) else "failed"
         say(f"trial {position + 1} {state}: {stopped}")
         seeds.put(session, "trial", position, "", settings, state)
-        return None
+        return False
     rehearsal = exams.task_suite(session.experiment, session.splits, "validation")
     prompter = arms.task_prompter(session.experiment)
     measured = seeds.measure(session, f"trial {position + 1}", training_id, prompter, rehearsal)
     seeds.put(session, "trial", position, training_id, settings, "done", measured)
-    return measured[1].mean
+    return True
 
 
 def _pruner(trial: optuna.Trial) -> OnLog:
@@ -98,18 +109,22 @@ def _suggest(trial: optuna.Trial, name: str, space: SweepRange | list[Any]) -> A
     return trial.suggest_float(name, space.low, space.high, log=log)
 
 
-def _study(config: SweepConfig, done: Sequence[RepeatRow], seed: int) -> optuna.Study:
-    """A study that knows the trials on record."""
+def _study(
+    config: SweepConfig, done: Sequence[RepeatRow], scores: Sequence[Mapping[int, float]], seed: int
+) -> optuna.Study:
+    """A study that knows the trials on record, and how those that were finished scored at which step."""
     library = _optuna()
     library.logging.set_verbosity(library.logging.WARNING)
     sampler, pruner = library.samplers.TPESampler(seed=seed), library.pruners.MedianPruner()
     study: optuna.Study = library.create_study(direction="maximize", sampler=sampler, pruner=pruner)
     states = library.trial.TrialState
-    for row in done:
+    for row, by_step in zip(done, scores, strict=True):
         study.enqueue_trial(json.loads(row.settings))
         known = study.ask()
         for name, space in config.space.items():
             _suggest(known, name, space)
+        for step, score in by_step.items():
+            known.report(score, step)
         study.tell(known, row.value, state=states.PRUNED if row.value is None else states.COMPLETE)
     return study
 

@@ -17,7 +17,7 @@ from harness import __version__
 from harness.store import STORE_FILE, opening, versions
 from harness.store.contents import Held, held
 from suites.errors import UserError
-from suites.writing import draft_of, sync_folder, write_whole
+from suites.writing import draft_of, drop_drafts, sync_folder, write_whole
 
 MANIFEST = "store.json"
 
@@ -63,6 +63,7 @@ def backup(path: Path, to: Path) -> Copied:
     to = to / path.name if to.is_dir() else to
     _refuse_existing(to)
     draft = draft_of(to)
+    drop_drafts(to)
     try:
         with _still(path) as (con, _):
             there = held(con)
@@ -110,6 +111,7 @@ def export(path: Path, folder: Path) -> Copied:
     """
     _refuse_existing(folder)
     draft = draft_of(folder)
+    drop_drafts(folder)
     try:
         draft.mkdir()
         with _still(path, WRITING) as (con, version):

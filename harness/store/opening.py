@@ -17,7 +17,7 @@ import duckdb
 
 from harness.observe.progress import say
 from suites.errors import UserError
-from suites.writing import draft_of, sync_folder
+from suites.writing import draft_of, drop_drafts, sync_folder
 
 LOCK_SECONDS = 10.0
 """How long a command waits for another process to let go of the store it wants to open."""
@@ -27,9 +27,6 @@ READERS_WAIT = 6
 
 AT_WORK_SECONDS = 600.0
 """The same for a command that has begun its work, which may be hours old: a backup of a large file takes minutes."""
-
-LEFT_SECONDS = 3600.0
-"""How old a draft is that nobody writes any more; making a store takes less than a second."""
 
 # What DuckDB raises for a wrong query or row; everything else says that the file or the disk failed.
 OURS = (duckdb.ProgrammingError, duckdb.DataError, duckdb.IntegrityError, duckdb.NotSupportedError)
@@ -86,8 +83,8 @@ def create(path: Path, fill: Callable[[duckdb.DuckDBPyConnection], None]) -> Non
         what = "a log lies there without the store it belongs to"
         fix = f"bring {path.name} back beside it; without it the log holds nothing that can be read, and can be deleted"
         raise UserError(what, str(log_of(path)), fix)
-    _sweep(path)
     draft = draft_of(path)
+    drop_drafts(path)
     try:
         con = _connect(draft, False, {**OFFLINE, **LAYOUT, **SMALL})
         try:
@@ -104,13 +101,6 @@ def create(path: Path, fill: Callable[[duckdb.DuckDBPyConnection], None]) -> Non
     finally:
         for rest in (draft, log_of(draft)):
             rest.unlink(missing_ok=True)
-
-
-def _sweep(path: Path) -> None:
-    """Remove what processes left that were killed in the middle of making this file, long ago."""
-    for left in path.parent.glob(f".{path.name}.*.new*"):
-        if time.time() - left.stat().st_mtime > LEFT_SECONDS:
-            left.unlink(missing_ok=True)
 
 
 def _name(draft: Path, path: Path) -> None:

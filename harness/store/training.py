@@ -52,6 +52,12 @@ def put(store: Store, training: Training, curve: Sequence[tuple[int, str, float]
     store.insert("training", [training])
 
 
+def curve(store: Store, training_id: str) -> list[tuple[int, str, float]]:
+    """A training's log of (step, name, value), by step; empty for one that is not on record."""
+    sql = "select training_id, step, name, value from training_log where training_id = ? order by step, name"
+    return [(row.step, row.name, row.value) for row in store.fetch(_Logged, sql, [training_id])]
+
+
 @dataclass(frozen=True, slots=True)
 class Left:
     """What a training left: its folder, and what it changed of the base's spec.

@@ -19,7 +19,7 @@ from suites.data.readers import delimiter
 from suites.errors import UserError
 from suites.text.files import BOM
 from suites.types import Example
-from suites.writing import write_whole
+from suites.writing import write_new
 
 LOG = "removed.jsonl"
 MOST_REMOVED = 0.5
@@ -109,19 +109,17 @@ def mend(path: Path, examples: Sequence[Example], left_out: Sequence[Removal], f
     """Write the file into `folder` without the rows of `left_out`, and `removed.jsonl`, which says why.
 
     `examples` are those of the whole file, a row each. What is kept keeps its bytes; the original is only read. Raises
-    UserError when the folder has such files already, and for files other than JSONL, CSV, TSV and Parquet.
+    UserError when the folder has other files of these names, and for files other than JSONL, CSV, TSV and Parquet.
     """
     target, log = folder / path.name, folder / LOG
-    for file in (target, log):
-        if file.exists():
-            raise UserError("the file is there already; nothing is written over", str(file), "name a new folder")
+    if target.resolve() == path.resolve():
+        raise UserError("that is the folder of the file itself, which is only read", str(folder), "name a new folder")
     gone = {removal.id for removal in left_out}
     keep = [example.id not in gone for example in examples]
     content = _parquet(path, keep) if path.suffix == ".parquet" else _text(path, keep)
+    told = "".join(json.dumps(asdict(row)) + "\n" for row in left_out)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(target, content)
-        write_whole(log, "".join(json.dumps(asdict(row)) + "\n" for row in left_out))
+        write_new({log: told.encode(), target: content}, "name a new folder")
     except OSError as error:
         raise UserError(f"cannot be written ({error.strerror})", str(error.filename)) from None
     return target

@@ -622,8 +622,9 @@ def test_the_command_writes_the_experiment_its_rows_and_what_is_told(
     assert f"wrote {out.parent / 'e-data' / 'preferences.jsonl'}\n" in said.out
     assert "note: there is no exam in the file: 4 of 40 prompts are set aside for it" in said.err
     assert "# there is no exam in the file: 4 of 40 prompts are set aside for it" in out.read_text(encoding="utf-8")
-    assert main(["convert", "dpo.yml", "--out", str(out)]) == 2, "nothing is written over"
-    assert "the file exists" in capsys.readouterr().err
+    out.write_text("mended by hand\n")
+    assert main(["convert", "dpo.yml", "--out", str(out)]) == 2
+    assert "the file is there already; nothing is written over" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("example", ["axolotl/chat.yml", "llama_factory/dpo.yaml"])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-import time
+import subprocess
 from pathlib import Path
 
 import duckdb
@@ -82,13 +81,16 @@ def test_nothing_is_left_beside_a_store_that_was_made(made: Path) -> None:
     assert [file.name for file in made.parent.iterdir()] == ["harness.duckdb"]
 
 
-def test_drafts_of_killed_processes_are_swept_up_once_nobody_can_be_at_them(path: Path) -> None:
-    old, new = (path.with_name(f".{path.name}.{number}.new") for number in (1, 2))
-    for draft, age in ((old, opening.LEFT_SECONDS + 1), (new, 0)):
+def test_drafts_of_processes_that_are_gone_are_taken_away(path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    old, log, new = (
+        path.with_name(f".{path.name}.{name}") for name in (f"{gone.pid}.new", f"{gone.pid}.new.wal", "1.new")
+    )
+    for draft in (old, log, new):
         draft.touch()
-        os.utime(draft, (time.time() - age, time.time() - age))
     Store(path)
-    assert (old.exists(), new.exists()) == (False, True)
+    assert [draft.exists() for draft in (old, log, new)] == [False, False, True]
 
 
 # --- migration

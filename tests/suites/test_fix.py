@@ -100,8 +100,12 @@ def test_every_row_left_out_is_logged_with_the_reason_and_the_row_that_shows_it(
 def test_nothing_is_written_over_not_even_the_original(tmp_path):
     path = tmp_path / "train.jsonl"
     path.write_text('{"id": "a", "input": "x", "target": "y"}\n')
-    with pytest.raises(UserError, match="there already"):
+    with pytest.raises(UserError, match="the folder of the file itself"):
         mend(path, read_examples(path, {}), [], tmp_path)
+    mend(path, read_examples(path, {}), [], tmp_path / "out")
+    (tmp_path / "out" / "train.jsonl").write_text("mended by hand\n")
+    with pytest.raises(UserError, match="there already"):
+        mend(path, read_examples(path, {}), [], tmp_path / "out")
 
 
 def test_a_kind_of_file_that_cannot_be_mended_is_refused(tmp_path):

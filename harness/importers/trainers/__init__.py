@@ -34,7 +34,7 @@ from suites.errors import UserError
 from suites.text.files import read_text
 from suites.text.yaml_text import parse_theirs
 from suites.types import Json
-from suites.writing import write_whole
+from suites.writing import write_new
 
 Tree = Mapping[str, object]
 
@@ -123,21 +123,19 @@ def write(conversion: Conversion, out: Path) -> list[Path]:
 
     Raises UserError where a file would be written over.
     """
-    rows = {out.parent / name: rows for name, rows in conversion.files.items()}
-    if there := [path for path in (out, *rows) if path.exists()]:
-        raise UserError("the file exists", str(there[0]), "name another one with --out")
     lines = [
         textwrap.wrap(remark, 116, subsequent_indent="  ", break_on_hyphens=False) for remark in conversion.remarks
     ]
     head = "".join(f"# {line}\n" for wrapped in lines for line in wrapped)
     text = yaml.safe_dump(conversion.experiment, sort_keys=False, allow_unicode=True)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(out, head + text)
-    for path, written in rows.items():
-        path.parent.mkdir(exist_ok=True)
-        text = "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in written)
-        write_whole(path, text.encode("utf-8", "backslashreplace"))
-    return [out, *rows]
+    files = {out.parent / name: _lines(rows) for name, rows in conversion.files.items()} | {out: (head + text).encode()}
+    write_new(files, "name another one with --out")
+    return [out, *(path for path in files if path != out)]
+
+
+def _lines(rows: Sequence[Json]) -> bytes:
+    text = "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _tree(path: Path) -> Tree:

@@ -68,7 +68,7 @@ def run(
         (partial / JOB).unlink()
         raise
     tokens = int(outcome.get("trained_tokens") or 0)
-    write_whole(partial / JOB, json.dumps(outcome, indent=1) + "\n")
+    (partial / JOB).write_text(json.dumps(outcome, indent=1) + "\n", encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
     tuned = replace(
