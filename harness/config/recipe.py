@@ -34,7 +34,7 @@ class Recipe(Section):
     """How new weights are made."""
     epochs: Annotated[float, Field(gt=0, le=1e6)] = 3.0
     """Times that the training rows are gone through."""
-    learning_rate: Annotated[float, Field(gt=0, le=1e3)] | None = None
+    learning_rate: Annotated[float, Field(gt=0, le=1e38)] | None = None
     """Peak of the learning rate, after the warm-up. Left out: the method's usual one, 2e-4 for `lora`, 2e-5 for
     `full`."""
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 16

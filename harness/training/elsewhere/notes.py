@@ -73,7 +73,7 @@ def _write(kind: object, file: Path, value: object) -> None:
 
 
 def _read(kind: object, file: Path) -> Any:
-    return _adapter(kind).validate_python(json.loads(file.read_text(encoding="utf-8")))
+    return _adapter(kind).validate_python(json.loads(file.read_text(encoding="utf-8")), strict=False)
 
 
 @functools.cache
