@@ -29,7 +29,8 @@ class TemplateTooLong(TemplateError):
 def bounded() -> Iterator[None]:
     """Ends what is done in it with TemplateTooLong after `SECONDS`: in the main thread, on systems with timers, and
     where nobody else uses this one."""
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+    main = threading.current_thread() is threading.main_thread()
+    if not main or not hasattr(signal, "setitimer") or signal.getitimer(signal.ITIMER_REAL)[0]:
         yield
         return
     before = signal.signal(signal.SIGALRM, _too_long)

@@ -17,7 +17,7 @@ import requests
 from harness.models.exchange import Elsewhere, Exchange, Reply, TooLate, TooLong, read_key, root_of
 from harness.models.patience import LONGEST_WAIT_S, PATIENCE_S, Patience, retry_after
 from harness.models.responses import other_parts, read_response
-from harness.observe.secrets import hider
+from harness.observe.secrets import hider, key_hider
 from suites.model import Completion
 from suites.types import Json
 
@@ -75,7 +75,7 @@ class Asker:
         self.patience = Patience(url, concurrency)
         self.left_out: set[str] = set()
         self._exchange = Exchange(read_key(key_env, "model: api_key_env"), concurrency)
-        self._hide = hider([key_env])
+        self._hide, self._hide_key = hider([key_env]), key_hider(key_env)
 
     def complete(self, body: Json, stop: threading.Event) -> Completion:
         """An answer, or an error that says why there is none. Raises Resumable when the server is given up."""
@@ -159,4 +159,4 @@ class Asker:
     def _without_keys(self, given: Completion) -> Completion:
         """An answer that repeats a key, as an echoing server's does, is neither stored nor shown with it."""
         error = self._hide(given.error) if given.error else None
-        return replace(given, text=self._hide(given.text), reasoning=self._hide(given.reasoning), error=error)
+        return replace(given, text=self._hide_key(given.text), reasoning=self._hide_key(given.reasoning), error=error)

@@ -179,11 +179,26 @@ def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(
     assert server.headers[-1]["Authorization"] == "Bearer sk-secret"
 
 
+KEY = "sk-secret-of-ours"
+
+
 def test_a_key_that_comes_back_in_an_answer_is_hidden(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TINY_KEY", "sk-secret")
-    server.behave = lambda number, body: answer("headers: sk-secret", reasoning_content="I see sk-secret")
+    monkeypatch.setenv("TINY_KEY", KEY)
+    server.behave = lambda number, body: answer(
+        "headers: sk-secret-of-ours", reasoning_content="I see sk-secret-of-ours"
+    )
     (given,) = ask(server, api_key_env="TINY_KEY")
     assert (given.text, given.reasoning) == ("headers: ***", "I see ***")
+
+
+def test_an_answer_is_changed_for_nothing_but_the_key_that_was_sent(
+    server: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SORT_KEY", "delivery and returns")  # not all that is named as one is a key
+    monkeypatch.setenv("TINY_KEY", "not-needed")  # what a local server is given may be the words of an answer
+    server.behave = lambda number, body: answer("delivery and returns: not-needed")
+    (given,) = ask(server, api_key_env="TINY_KEY")
+    assert given.text == "delivery and returns: not-needed"
 
 
 def test_what_stands_before_the_at_of_an_address_is_sent_as_it_says(server: ChatServer) -> None:

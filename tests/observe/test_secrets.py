@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.observe.secrets import hider
+from harness.observe.secrets import hider, key_hider
 
 
 def test_a_key_in_a_text_is_hidden_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,3 +37,13 @@ def test_a_value_of_fewer_than_eight_characters_may_be_any_word(
 def test_a_key_of_pattern_characters_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("X_PASSWORD", "a.c(d*e[f")
     assert hider()("a.c(d*e[f aXc(d*e[f") == "*** aXc(d*e[f"
+
+
+@pytest.mark.parametrize(("key", "shown"), [("fifteen letters", "fifteen letters"), ("sixteen letters!", "***")])
+def test_in_an_answer_a_key_of_sixteen_characters_is_none_of_its_words(
+    key: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINY_KEY", key)
+    monkeypatch.setenv("OTHER_KEY", "this is another key")
+    assert key_hider("TINY_KEY")(f"{key}, this is another key") == f"{shown}, this is another key"
+    assert key_hider(None)(key) == key

@@ -54,6 +54,18 @@ def test_what_ends_in_time_leaves_no_timer_and_no_handler() -> None:
     assert signal.getsignal(signal.SIGALRM) == before
 
 
+def test_a_timer_of_somebody_else_goes_on() -> None:
+    before = signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    signal.setitimer(signal.ITIMER_REAL, 60)
+    try:
+        with bounded():
+            pass
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 50
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 @pytest.mark.parametrize(
     "escape",
     [
