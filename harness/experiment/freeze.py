@@ -66,6 +66,7 @@ def _references(config: ExperimentConfig) -> Iterator[Reference]:
             files.append(((*location, baseline.prompter, "prompt"), _file_only(baseline.settings.prompt or "")))
     if config.candidate:
         files.append((("candidate", "recorded"), config.candidate.recorded))
+    files.append((("training" if config.training else "candidate", "prompt"), _file_only(config.own_prompt or "")))
     if config.judge:
         files.append((("judge", "calibration"), config.judge.calibration))
     yield from ((setting, name, _file) for setting, name in files if name)

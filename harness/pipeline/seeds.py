@@ -11,7 +11,7 @@ from baselines.arm import Arm, Prompter
 from harness.config.base import read_margin
 from harness.config.policy import Policy
 from harness.experiment import exams, training_data
-from harness.experiment.arms import task_prompter
+from harness.experiment.arms import lesson_prompter
 from harness.experiment.names import candidate_label
 from harness.experiment.session import Session
 from harness.pipeline.examiner import examiner
@@ -104,7 +104,7 @@ def learning_curve(session: Session) -> None:
     if settings is None or not settings.learning_curve:
         return
     rehearsal = exams.task_suite(experiment, session.splits, "validation")
-    prompter = task_prompter(experiment)
+    prompter = lesson_prompter(experiment)
     for position, share in enumerate(sorted(set(settings.learning_curve))):
         part = take(session.splits["train"], share, seed)
         recipe = lesson(session, f"training on {share:.0%} of the rows")

@@ -1,4 +1,4 @@
-"""Fine-tunes on the task's own prompt: the sweep, the training that is decided about, and the further ones."""
+"""Fine-tunes on the candidate's prompt: the sweep, the training that is decided about, and the further ones."""
 
 from __future__ import annotations
 
