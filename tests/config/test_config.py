@@ -218,7 +218,8 @@ def test_a_prompt_that_is_not_there_or_no_text_is_told_once(refusal, tmp_path):
 
 
 def test_columns_that_are_missing_are_told_with_a_mapping_of_those_that_are_there(refusal, tmp_path):
-    files = "experiment: x\nmodel: embedded\ndata:\n  train: own/rows.csv\n  test: own/exam.csv\n  validation: train.jsonl\n"
+    files = "experiment: x\nmodel: embedded\ndata:\n  train: own/rows.csv\n  test: own/exam.csv\n"
+    files += "  validation: train.jsonl\n"
     (tmp_path / "own").mkdir()
     for name in ("rows", "exam"):
         (tmp_path / "own" / f"{name}.csv").write_text("Question;Team\nWhere is my parcel?;delivery\n")

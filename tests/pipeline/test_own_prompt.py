@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from workspaces import SHORT_TRAINING, decided, opened, run, select, tiny_training
+from workspaces import decided, opened, run, select, tiny_training
 
 from harness.experiment import explain, training_data
 from harness.experiment.session import Session
