@@ -48,11 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    parser = _parser()
-    if not arguments:
-        parser.print_help(sys.stderr)
-        return USAGE_ERROR
     try:
+        parser = _parser()
+        if not arguments:
+            parser.print_help(sys.stderr)
+            return USAGE_ERROR
         options = parse(parser, arguments)
         _quieten()
         code = int(options.command(options))

@@ -181,7 +181,7 @@ def test_trainings_that_were_ended(more: str, tmp_path: Path) -> None:
         (experiment.parent / "test.jsonl").unlink()
         text = experiment.read_text()
         data = text[text.index("data:") : text.index("experiment:")]
-        experiment.write_text(text.replace(data, "data: {train: train.jsonl, split: {folds: 2}}\n"))
+        experiment.write_text(text.replace(data, "data: {train: train.jsonl, split: {folds: 3}}\n"))
     trial = Trial(tmp_path / "start", tmp_path / "place", "run", "experiment.yaml")
     assert trial.undisturbed.code in (0, 3, 4, 5, 6), trial.undisturbed.err
     rng = random.Random(more)
