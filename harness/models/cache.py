@@ -118,6 +118,7 @@ class Cached:
                 self._before(self.model)
             with Recorder(self._store, let_go=self._takes_long) as recorder:
                 self.model.generate([prompts[position] for position in missing], generation, on_progress=keep)
+                recorder.finish()
         return take_off([known[key] for key in ids], rendered)
 
     def asked_anew(self, prompts: Sequence[Prompt], generation: Generation) -> list[Completion]:
@@ -146,14 +147,19 @@ class Recorder:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def finish(self) -> None:
+        """Wait until all of them are on record. Raises what went wrong.
+
+        Within the block: an interruption that comes meanwhile still finds the end of it, where the rest is waited for.
+        """
         self._ending.set()
-        try:
-            self._thread.join()
-        finally:  # interrupted or not, the last answers are put on record first
-            self._thread.join()
-        if self._trouble and kind is None:
+        self._thread.join()
+        if self._trouble:
             raise self._trouble
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join()
 
     def put(self, rows: Sequence[StoredCompletion]) -> None:
         """Answers to put on record. Raises what went wrong when some were."""

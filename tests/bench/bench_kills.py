@@ -269,7 +269,8 @@ def page(lines: Mapping[tuple[str, str], Line], options: argparse.Namespace) -> 
 Written by `bench_kills.py --rounds {options.rounds} --seed {options.seed}`. *Ended* is how often a signal came while
 the command worked; most rounds end it twice, and then the same command is let be. *As undisturbed* are the rounds after
 which its exit code, every row of the store and every file (decision and report among them, times and dates aside) are
-those of a run that nothing ended, and whose ends were told: exit 130 and the command that goes on, of what can be heard.
+those of a run that nothing ended, and whose ends were told: of what can be heard by exit 130 and the command that goes
+on.
 *Asked again* are requests beyond those of an undisturbed run, *under way* those that had no reply when the process was
 gone; a SIGKILL may lose the answers of its last second too. *Lost* are answers that were on record and are not, or were
 asked anew.
