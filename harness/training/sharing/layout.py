@@ -145,7 +145,7 @@ def _spans(spans: Sequence[range], device: torch.device) -> Spans:
 
 
 def _back(tokens: int, *kinds: Sequence[range]) -> torch.Tensor:
-    """Where each token of the list is, when the spans of a kind are padded to one width, and kinds follow each other."""
+    """Where each token of the list is when the spans of a kind are padded to one width, one kind after another."""
     back, begin = torch.empty(tokens, dtype=torch.long), 0
     for spans in kinds:
         width = max((len(span) for span in spans), default=0)
