@@ -46,8 +46,9 @@ class Examiner:
         taken = [self.take(arm, rehearsal) for arm in arms]
         best = choose([self._trial(run) for run in taken], max_unscored)
         chosen = arms[[run.arm for run in taken].index(best.arm)]
-        for arm, run in zip(arms, taken, strict=True):
-            self.put(side, arm.name, run, chosen=arm is chosen)
+        with self.store.connect():
+            for arm, run in zip(arms, taken, strict=True):
+                self.put(side, arm.name, run, chosen=arm is chosen)
         return chosen
 
     def _trial(self, run: Run) -> Trial:

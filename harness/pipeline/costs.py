@@ -33,27 +33,37 @@ from reports.rows import PriceRow, Side, StoredBreakEven, StoredStakes
 Rates = dict[Side, Rate | None]
 
 
-def keep_costs(session: Session) -> Costs:
-    """Count the costs of an experiment and put them on record; nothing is known of one that was stopped."""
+def count_costs(session: Session) -> Costs:
+    """The costs of an experiment as its record tells them; nothing is known of one that was stopped."""
+    settings = _settings(session.experiment.config)
+    if experiments.stopped(session.store, session.id):
+        return Costs(currency=settings.currency)
+    return _count(session, settings, session.experiment.config.policy.confidence, _training_took(session))
+
+
+def keep_costs(session: Session, counted: Costs) -> None:
+    """Put the costs of an experiment on record, with the prices they were counted by."""
     config = session.experiment.config
-    settings, confidence = _settings(config), config.policy.confidence
-    rates: Rates = {
+    settings, even = _settings(config), counted.break_even
+    prices = [
+        PriceRow(experiment_id=session.id, side=side, **asdict(price))
+        for side, price in _rates(settings).items() if price
+    ]  # fmt: skip
+    arms = [_arm_row(session.id, arm) for arm in counted.arms]
+    seconds = _training_took(session).seconds
+    row = _break_even_row(session.id, even, settings, config.policy.confidence, seconds) if even else None
+    costs.put(session.store, session.id, prices, arms, row)
+
+
+def _rates(settings: CostsConfig) -> Rates:
+    return {
         "base": rate(settings.baseline) if settings.baseline else None,
         "candidate": rate(settings.candidate) if settings.candidate else None,
     }
-    took = _training_took(session)
-    counted = Costs(currency=settings.currency)
-    if not experiments.stopped(session.store, session.id):
-        counted = _count(session, rates, settings, confidence, took)
-    prices = [PriceRow(experiment_id=session.id, side=side, **asdict(price)) for side, price in rates.items() if price]
-    arms = [_arm_row(session.id, arm) for arm in counted.arms]
-    even = counted.break_even
-    row = _break_even_row(session.id, even, settings, confidence, took.seconds) if even else None
-    costs.put(session.store, session.id, prices, arms, row)
-    return counted
 
 
-def _count(session: Session, rates: Rates, settings: CostsConfig, confidence: float, took: Took) -> Costs:
+def _count(session: Session, settings: CostsConfig, confidence: float, took: Took) -> Costs:
+    rates = _rates(settings)
     rows = costs.task_arms(session.store, session.id)
     usages = {row.run_id: costs.usages(session.store, row.run_id) for row in rows}
     arms = [arm_cost(usages[row.run_id], rates[row.side], confidence, **asdict(row)) for row in rows]

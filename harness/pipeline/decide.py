@@ -21,7 +21,7 @@ from harness.experiment.session import Session
 from harness.judge import ask, audit
 from harness.pipeline import cross_validation
 from harness.pipeline.compare import compare_all, distrust, gains
-from harness.pipeline.costs import keep_costs, keep_stakes
+from harness.pipeline.costs import count_costs, keep_costs, keep_stakes
 from harness.pipeline.lesson import tracked
 from harness.pipeline.recipe import Seeds, recipe_gates, seeds_of, seeds_sentence
 from harness.pipeline.seeds import curve_sentence
@@ -42,7 +42,7 @@ def conclude(session: Session) -> None:
     comparisons = [] if experiments.stopped(session.store, session.id) else compare_all(session)
     gates = validity_gates(session, comparisons[0] if comparisons else None)
     declared = config.regression is not None or config.model is not None
-    costs = keep_costs(session)
+    costs = count_costs(session)
     seeds = seeds_of(session, comparisons[0] if comparisons else None)
     others = budget_gates(costs, config.policy) + recipe_gates(seeds, config.policy.max_unscored)
     rules = partial(
@@ -60,8 +60,10 @@ def conclude(session: Session) -> None:
         decision = rules(gates, comparisons)
     decision = cross_validation.of_recipe(session, decision)
     comparable = decision.verdict is not Verdict.INVALID and comparisons
-    keep_stakes(session, comparisons[0] if comparable else None, costs)
-    _store(session, comparisons, decision, leaks, seeds)
+    with session.store.connect():
+        keep_costs(session, costs)
+        keep_stakes(session, comparisons[0] if comparable else None, costs)
+        _store(session, comparisons, decision, leaks, seeds)
     _report(session, comparisons, decision)
 
 

@@ -42,6 +42,7 @@ class Store:
         self.path = path = path / STORE_FILE if path.is_dir() else path
         self._holding = stay_open
         self._held: duckdb.DuckDBPyConnection | None = None
+        self._writing: duckdb.DuckDBPyConnection | None = None
         self._opened = 0.0
         self._answers: dict[object, list[object]] = {}
         self._patience = opening.LOCK_SECONDS * (1 if create else opening.READERS_WAIT)
@@ -79,16 +80,21 @@ class Store:
 
     @contextlib.contextmanager
     def connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for one batch. What is written lands all of it, in one transaction, or not at all."""
-        con = self._held or self._open(read_only and not self._holding)
+        """A connection for one batch. What is written lands all of it, in one transaction, or not at all; a batch
+        within another that writes is a part of that one."""
         if not read_only:
             self._answers.clear()
+        if self._writing:
+            yield self._writing
+            return
+        con = self._held or self._open(read_only and not self._holding)
         try:
             with opening.interruptible():
                 if read_only:
                     yield con
                 else:
                     con.execute("begin")
+                    self._writing = con
                     yield con
                     con.execute("commit")
                     self._answers.clear()  # what was asked in the midst of it, too
@@ -102,6 +108,8 @@ class Store:
             if isinstance(error, duckdb.Error) and not isinstance(error, opening.OURS):
                 raise opening.trouble(self.path, error) from None
             raise
+        finally:
+            self._writing = None
         self._held = con
         if not self._holding or time.monotonic() - self._opened >= HELD_SECONDS:
             self.release()
@@ -127,7 +135,7 @@ class Store:
     def release(self) -> None:
         """Let other processes in, before work that takes long; the next batch opens the file again."""
         self._answers.clear()
-        if self._held:
+        if self._held and not self._writing:
             self._held.close()
             self._held = None
 

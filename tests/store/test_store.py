@@ -172,6 +172,26 @@ def test_an_error_halfway_through_a_batch_leaves_nothing_of_it(store):
     assert completions(store, ["a"]) == {}
 
 
+def test_batches_within_a_batch_are_one_and_see_what_it_wrote_so_far(store):
+    def write():
+        with store.connect():
+            store.insert("completions", [completion("a")])
+            assert len(completions(store, ["a"])) == 1
+            with store.hold():
+                store.insert("completions", [completion("b")])
+            store.release()
+            store.insert("completions", [completion("c")])
+            raise RuntimeError("in the middle of it")
+
+    with pytest.raises(RuntimeError):
+        write()
+    assert completions(store, ["a", "b", "c"]) == {}
+    with store.connect():
+        store.insert("completions", [completion("a")])
+        store.insert("completions", [completion("b")])
+    assert len(completions(Store(store.path, create=False), ["a", "b"])) == 2
+
+
 def test_a_small_store_is_a_small_file(store):
     """Every column of every table takes at least one block, whatever is in it."""
     with store.connect() as con:
