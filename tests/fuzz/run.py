@@ -29,18 +29,49 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--real", type=int, default=0, help="so many inputs a target through real commands, and no more"
+    )
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("targets", nargs="*")
     options = parser.parse_args()
+    sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parents[1])]
     if options.inside:
         fuzz(options.targets[0], options.seconds, options.seed)
         return 0
+    if options.real:
+        return in_reality(options.targets, options.real, options.seed)
     return run_all(options.targets, options.seconds, options.seed)
+
+
+def in_reality(names: list[str], count: int, seed: int) -> int:
+    """A sample of inputs through commands in processes of their own. 1 when anything was found."""
+    import targets
+    from mutations import mutate
+
+    found = 0
+    for name in names or list(targets.TARGETS):
+        target, folder = targets.TARGETS[name], Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-"))
+        targets.REAL = False
+        target.build(folder)
+        targets.REAL = True
+        (FINDS / name).mkdir(parents=True, exist_ok=True)
+        first, seen = targets.seeds(target, folder), set[str]()
+        for number in range(count):
+            chance = random.Random(f"{seed} {number}")
+            place, _, rest = chance.choice(first).partition(b"\n")
+            content = place + b"\n" + mutate(rest, place.decode(), chance)
+            try:
+                targets.attempt(target, folder, content)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
+                _keep(FINDS / name, content, error, seen)
+        print(f"{name}: {count} inputs through real commands, {len(seen)} finds", flush=True)
+        found += len(seen)
+    return 1 if found else 0
 
 
 def run_all(names: list[str], seconds: float, seed: int) -> int:
     """Every target for its part of the time. 1 when anything was found."""
-    sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parents[1])]
     from targets import TARGETS
 
     names = names or list(TARGETS)
@@ -72,7 +103,6 @@ def fuzz(name: str, seconds: float, seed: int) -> None:
     """One target, in this process, which ends with it."""
     import atheris
 
-    sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parents[1])]
     with contextlib.redirect_stderr(io.StringIO()), atheris.instrument_imports(include=PACKAGES):
         from targets import TARGETS, attempt, quieten, seeds
     from mutations import mutate

@@ -206,6 +206,7 @@ def test_as_many_are_built_as_the_limit_says(name: str, most: int, saved: Path, 
         ("{{ messages.__class__.__mro__ }}", "is unsafe"),
         ("{% include '/etc/passwd' %}", "no loader"),
         ("{{", "end of template"),
+        ("{{ " + "(" * 4000, "recursion"),
     ],
 )
 def test_a_template_that_fails_is_told_as_the_model_s(template: str, says: str, saved: Path, tmp_path: Path) -> None:

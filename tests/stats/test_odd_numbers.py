@@ -32,7 +32,7 @@ Marks = list[float]
 ODD = (0.0, -0.0, 1.0, 0.5, 0.5 + 2**-52, 5e-324, 1e-300, 1e-13, 1e-11, 1 - 2**-53, 1 - 1e-11, 1 / 3)
 NO_MARKS = (math.nan, math.inf, -math.inf, -5e-324, -1.0, 1 + 2**-52, 2.0, 1e300)
 PAIRS = st.lists(st.tuples(st.sampled_from(ODD), st.sampled_from(ODD), st.integers(0, 2)), max_size=7)
-quick = settings(max_examples=40, deadline=None)
+quick = settings(max_examples=25, deadline=None)
 
 
 @pytest.fixture(autouse=True)
