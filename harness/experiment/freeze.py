@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 
@@ -165,7 +166,7 @@ def _model(name: str, folder: Path) -> dict[str, str]:
     path = folder / name
     if path.is_dir():
         return {name: weights_hash(base_folder(str(path), None))}
-    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+    if name.startswith((".", "/", "~")) or name.count("/") > 1 or os.path.lexists(path):
         raise UserError("no such folder", str(path), "give a folder that save_pretrained wrote, or a Hub id")
     return {}
 

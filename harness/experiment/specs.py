@@ -24,7 +24,7 @@ def model_spec(experiment: Experiment, config: ModelConfig) -> ModelSpec:
     """A model setting as a ModelSpec: `embedded` and `embedded-judge` ship with the harness, folders are resolved."""
     embedded = {"embedded": EMBEDDED / "model", "embedded-judge": EMBEDDED / "judge"}.get(config.name)
     folder = experiment.resolve(config.name)
-    base = str(embedded or (folder if folder.is_dir() else config.name))
+    base = str(embedded or (folder if folder.exists() else config.name))
     return ModelSpec(
         base=base if not config.endpoint else config.name,
         revision=config.revision,
