@@ -70,12 +70,13 @@ def main() -> None:
         lines = [HEAD]
         for method, (instructions, _) in METHODS.items():
             for tokens in instructions[: 2 if options.quick else None]:
-                lines.append(_line(method, tokens, *(_apart(model, method, tokens, way) for way in ("plain", "shared"))))
+                plain, shared = (_apart(model, method, tokens, way) for way in ("plain", "shared"))
+                lines.append(_line(method, tokens, plain, shared))
                 print(lines[-1], file=sys.stderr)
         parts.append(f"## {_size(model)}\n\n" + "\n".join(lines))
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
     title = (
-        f"# A training step, each row read whole and shared beginnings read once\n\nWritten by `bench_sharing.py`; torch "
+        "# A training step, each row read whole and shared beginnings read once\n\nWritten by `bench_sharing.py`; torch "
         f"{torch.__version__}, transformers {transformers.__version__}, trl {trl.__version__}, {device}, "
         f"{platform.machine()}. LoRA of rank 16 on all linear layers, float32 on a CPU, batches of {ROWS} rows (DPO: 8 "
         f"pairs; GRPO: 2 prompts with 8 answers of up to 16 tokens each, the whole step with its drawing of answers). "
@@ -119,9 +120,7 @@ def one(model: Path, method: str, tokens: int, shared: bool) -> Took:
     loading.quiet()
     chat = ChatTokenizer(model)
     config = TrainingConfig(**{"method": method, "batch_size": ROWS, "rank": 16, "alpha": 32, **METHODS[method][1]})
-    start = Start(
-        ModelSpec(str(model)), model, chat, loading.stop_ids(model, chat.tokenizer.eos_token_id), 2048, 2048
-    )
+    start = Start(ModelSpec(str(model)), model, chat, loading.stop_ids(model, chat.tokenizer.eos_token_id), 2048, 2048)
     build: Build = pkgutil.resolve_name(config.kind.build)
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as out:
@@ -168,7 +167,7 @@ def _data(chat: ChatTokenizer, tokens: int) -> TrainingData:
     return TrainingData(rows, pairs=pairs)
 
 
-WORDS = "the order came late and my card was charged twice for one parcel please tell me where it is now".split()
+WORDS = ("order", "came", "late", "card", "charged", "twice", "parcel", "please", "tell", "where", "now", "broken")
 
 
 def _words(chat: ChatTokenizer, tokens: int, chance: random.Random) -> str:
