@@ -17,6 +17,7 @@ from harness import __version__
 from harness.store import STORE_FILE, opening, versions
 from harness.store.contents import Held, held
 from suites.errors import UserError
+from suites.text.files import read_text
 from suites.writing import draft_of, drop_drafts, sync_folder, write_whole
 
 MANIFEST = "store.json"
@@ -178,7 +179,7 @@ def _manifest(folder: Path) -> _Manifest:
     path = folder / MANIFEST
     fix = "name a folder that `harness store export` wrote"
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(read_text(path))
         tables = {name: Held(t["table"], int(t["n"]), str(t["digest"])) for name, t in content["tables"].items()}
         found = _Manifest(int(content["version"]), str(content["duckdb"]), tables)
     except OSError as error:
