@@ -58,13 +58,13 @@ def shorten(session: Session, arm: Arm, suite: Suite, policy: Policy) -> Suite:
     giver = examiner(session)
     name = arms.chosen(session.store, session.id, "base").arm
     [prompted] = [arm for arm in base_arms(session.experiment, session.splits) if arm.name == name]
-    whole = giver.take(prompted, suite)
+    whole = giver.take("base", prompted, suite)
     limit, _ = read_margin(policy.min_gain)
     level = level_of_look(arms.looked_at(session.store, whole.suite_id) + 1, policy.confidence)
     part = shortened(
-        arm, suite, runs.scores(session.store, whole.id, suite.primary), session.model(arm.model),
+        arm, suite, runs.scores(session.store, whole.id, suite.primary), giver.model("candidate", arm.model),
         limit=limit, confidence=level, seed=giver.seed, sharpen=policy.control_variate,
     )  # fmt: skip
     arms.unchoose(session.store, session.id, "base", "task")
-    giver.put("base", name, giver.take(prompted, part), chosen=True)
+    giver.put("base", name, giver.take("base", prompted, part), chosen=True)
     return part

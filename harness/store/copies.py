@@ -49,7 +49,8 @@ def _still(path: Path, config: Mapping[str, str] | None = None) -> Iterator[tupl
         version = versions.version_of(con, path)
         if version is None:
             raise UserError("nothing is in this store yet", str(path), "`harness run EXPERIMENT` fills it")
-        yield con, version
+        with opening.interruptible():
+            yield con, version
     except duckdb.Error as error:
         raise opening.trouble(path, error) from None
     finally:
