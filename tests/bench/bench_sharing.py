@@ -70,9 +70,7 @@ def main() -> None:
         lines = [HEAD]
         for method, (instructions, _) in METHODS.items():
             for tokens in instructions[: 2 if options.quick else None]:
-                lines.append(
-                    _line(method, tokens, *(_apart(model, method, tokens, way) for way in ("plain", "shared")))
-                )
+                lines.append(_line(method, tokens, *(_apart(model, method, tokens, way) for way in ("plain", "shared"))))
                 print(lines[-1], file=sys.stderr)
         parts.append(f"## {_size(model)}\n\n" + "\n".join(lines))
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
@@ -121,7 +119,9 @@ def one(model: Path, method: str, tokens: int, shared: bool) -> Took:
     loading.quiet()
     chat = ChatTokenizer(model)
     config = TrainingConfig(**{"method": method, "batch_size": ROWS, "rank": 16, "alpha": 32, **METHODS[method][1]})
-    start = Start(ModelSpec(str(model)), model, chat, loading.stop_ids(model, chat.tokenizer.eos_token_id), 2048, 2048)
+    start = Start(
+        ModelSpec(str(model)), model, chat, loading.stop_ids(model, chat.tokenizer.eos_token_id), 2048, 2048
+    )
     build: Build = pkgutil.resolve_name(config.kind.build)
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as out:
@@ -168,28 +168,7 @@ def _data(chat: ChatTokenizer, tokens: int) -> TrainingData:
     return TrainingData(rows, pairs=pairs)
 
 
-WORDS = [
-    "the",
-    "order",
-    "came",
-    "late",
-    "and",
-    "my",
-    "card",
-    "was",
-    "charged",
-    "twice",
-    "for",
-    "one",
-    "parcel",
-    "please",
-    "tell",
-    "me",
-    "where",
-    "it",
-    "is",
-    "now",
-]
+WORDS = "the order came late and my card was charged twice for one parcel please tell me where it is now".split()
 
 
 def _words(chat: ChatTokenizer, tokens: int, chance: random.Random) -> str:
