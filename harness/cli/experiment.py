@@ -71,7 +71,10 @@ def run(options: argparse.Namespace) -> int:
 def stage(options: argparse.Namespace) -> int:
     """One stage, and what it found."""
     with open_experiment(options) as opened:
-        return _stage(opened, options)
+        from harness.pipeline import order
+
+        with order.at_work(opened):
+            return _stage(opened, options)
 
 
 def _stage(opened: Session, options: argparse.Namespace) -> int:

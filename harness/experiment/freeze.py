@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path, PurePath
 
 from harness.config.schema import ExperimentConfig
@@ -83,7 +84,7 @@ def _models(config: ExperimentConfig) -> Iterator[Reference]:
     if config.model and not config.model.endpoint:
         yield ("model",), config.model.name, _model
     if config.candidate and config.candidate.path:
-        yield ("candidate", "path"), config.candidate.path, _candidate
+        yield ("candidate", "path"), config.candidate.path, partial(_candidate, revision=config.candidate.revision)
     if config.judge:
         yield ("judge", "rubric"), config.judge.rubric, _rubric
         if not config.judge.model.endpoint:
@@ -171,8 +172,8 @@ def _model(name: str, folder: Path) -> dict[str, str]:
     return {}
 
 
-def _candidate(name: str, folder: Path) -> dict[str, str]:
-    path = candidate_folder(name, folder)
+def _candidate(name: str, folder: Path, revision: str | None) -> dict[str, str]:
+    path = candidate_folder(name, folder, revision)
     if (path / ADAPTER_CONFIG).is_file():
         return {name: adapter_hash(adapter_folder(str(path)))}
     if (path / "config.json").is_file():

@@ -68,8 +68,8 @@ def context_length(folder: Path) -> int | None:
 
 
 def adapter_folder(adapter: str) -> Path:
-    """The folder of a PEFT adapter; checked to hold its config and its whole weights."""
-    folder = _locate(adapter, None, "adapter")
+    """The folder of a PEFT adapter, named as `ModelSpec` does; checked to hold its config and its whole weights."""
+    folder = adapter_place(adapter)
     refuse_what_is_no_file(folder)
     for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
         if not (folder / name).is_file():
@@ -79,15 +79,25 @@ def adapter_folder(adapter: str) -> Path:
     return folder
 
 
-def candidate_folder(name: str, near: Path) -> Path:
+def adapter_place(adapter: str) -> Path:
+    """Where an adapter lies that is named as `ModelSpec` does: a folder, or `owner/name@revision` on the Hub."""
+    if Path(adapter).expanduser().is_dir():
+        return _locate(adapter, None, "adapter")
+    name, _, revision = adapter.partition("@")
+    return _locate(name, revision or None, "adapter")
+
+
+def candidate_folder(name: str, near: Path, revision: str | None = None) -> Path:
     """Where a candidate lies that a file in the folder `near` names: a folder, or its copy of a Hub repository, fetched
-    where it is not here. Raises UserError."""
+    where it is not here, at a `revision` of it. Raises UserError."""
     folder = near / Path(name).expanduser()
     if folder.is_dir():
+        if revision:
+            raise UserError("a folder has no `revision`; a Hub repository has", str(folder), "leave it out")
         return folder.resolve()
     if name.startswith((".", "/", "~")) or name.count("/") != 1 or folder.parent.is_dir():
         raise UserError("no such folder", str(folder), "give a folder, or a Hub id such as `owner/name`")
-    return _from_hub(name, None, "candidate")
+    return _from_hub(name, revision, "candidate")
 
 
 def _instead(folder: Path) -> str:

@@ -310,10 +310,29 @@ def _parquet_row(where: str, table: Any) -> Scanned:
 def refuse_rows(bad: Sequence[str], source: Path | str, fix: str = "mend these rows; none is skipped silently") -> None:
     """Raise a UserError that lists the first twenty bad rows and counts all of them; nothing when there are none."""
     if bad:
-        shown = "\n".join(f"  {row:.{LONGEST}}" for row in bad[:SHOWN])
-        more = f"\n  ... and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+        lines = _alike(bad)
+        shown = "\n".join(f"  {line:.{LONGEST}}" for line in lines[:SHOWN])
+        more = f"\n  ... and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
         rows = "1 bad row" if len(bad) == 1 else f"{len(bad)} bad rows"
         raise UserError(f"{rows}\n{shown}{more}", str(source), fix)
+
+
+ALIKE = 3
+"""Rows with one mistake that are listed each; where more have it, the first stands for all."""
+
+
+def _alike(bad: Sequence[str]) -> list[str]:
+    """Bad rows, `where: why` each; those with the same mistake as many others are counted beside the first."""
+    reasons = Counter(row.partition(": ")[2] for row in bad)
+    lines, told = [], set()
+    for row in bad:
+        why = row.partition(": ")[2]
+        if reasons[why] <= ALIKE:
+            lines.append(row)
+        elif why not in told:
+            told.add(why)
+            lines.append(f"{row} (and {reasons[why] - 1:,} more rows)")
+    return lines
 
 
 TABLES = (".csv", ".tsv", ".parquet")

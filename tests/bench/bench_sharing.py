@@ -76,7 +76,7 @@ def main() -> None:
         parts.append(f"## {_size(model)}\n\n" + "\n".join(lines))
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
     title = (
-        "# A training step, each row read whole and shared beginnings read once\n\nWritten by `bench_sharing.py`; torch "
+        "# A training step with shared beginnings read once\n\nWritten by `bench_sharing.py`; torch "
         f"{torch.__version__}, transformers {transformers.__version__}, trl {trl.__version__}, {device}, "
         f"{platform.machine()}. LoRA of rank 16 on all linear layers, float32 on a CPU, batches of {ROWS} rows (DPO: 8 "
         f"pairs; GRPO: 2 prompts with 8 answers of up to 16 tokens each, the whole step with its drawing of answers). "

@@ -62,7 +62,9 @@ def of_adapter(spec: ModelSpec, setting: str) -> list[Finding]:
         Base(base, spec, loading.pick_device()).attach(adapter, spec, len(chat.tokenizer))
     ours, theirs = chat.tokenizer.get_vocab(), plain.tokenizer.get_vocab()
     told = [*_base_told(setting, spec, adapter, base), *_tokens_told(setting, adapter, ours, theirs, rows)]
-    return [*_inert(setting, "its adapter adds nothing to any layer"), *told] if changes_nothing(adapter) else told
+    return (
+        [*_inert(setting, "its adapter adds nothing to any layer"), *told] if changes_nothing(adapter, base) else told
+    )
 
 
 def of_kind(base: ModelSpec, candidate: ModelSpec, setting: str) -> list[Finding]:

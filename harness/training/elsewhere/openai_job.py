@@ -25,6 +25,7 @@ from harness.training.elsewhere.command import write_rows
 from harness.training.types import OnLog, TrainingData, TrainingResult
 from suites.errors import Terminated, UserError
 from suites.model import ModelSpec
+from suites.text.files import read_text
 from suites.writing import write_whole
 
 JOB = "job.json"
@@ -91,7 +92,7 @@ def _trained(outcome: Mapping[str, Any]) -> int:
 def _known(note: Path) -> str | None:
     """The job an interrupted command was waiting for."""
     try:
-        return str(json.loads(note.read_text(encoding="utf-8"))["id"])
+        return str(json.loads(read_text(note))["id"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
