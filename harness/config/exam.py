@@ -257,9 +257,11 @@ class CandidateConfig(Endpoint):
     """What others trained: a `path` (adapter or model folder), an endpoint, or a file of `recorded` answers."""
 
     shorthand = "path"
-    later: ClassVar[tuple[str, ...]] = (*Endpoint.later, "made_with", "base", "prompt")
+    later: ClassVar[tuple[str, ...]] = (*Endpoint.later, "made_with", "base", "revision", "prompt")
     path: FilePath | None = None
     """Folder or Hub id of an adapter for `model`, or of a whole model; safetensors alone are read."""
+    revision: str | None = None
+    """Branch, tag or commit of a Hub repository. A branch may move: name a commit to have the same candidate again."""
     base: Literal["same"] | None = None
     """`same`: the adapter was trained on `model`, whatever its own config calls its base."""
     recorded: FilePath | None = None
@@ -284,6 +286,8 @@ class CandidateConfig(Endpoint):
             raise ValueError("`base` is for an adapter's folder; nothing else stands on a base")
         if self.prompt is not None and self.recorded:
             raise ValueError("`prompt` is for a candidate that is asked; recorded answers are replayed as they are")
+        if self.revision is not None and not self.path:
+            raise ValueError("`revision` is of a Hub repository, named by `path`")
         return self
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path, PurePath
 
 from harness.config.schema import ExperimentConfig
@@ -83,7 +85,7 @@ def _models(config: ExperimentConfig) -> Iterator[Reference]:
     if config.model and not config.model.endpoint:
         yield ("model",), config.model.name, _model
     if config.candidate and config.candidate.path:
-        yield ("candidate", "path"), config.candidate.path, _candidate
+        yield ("candidate", "path"), config.candidate.path, partial(_candidate, revision=config.candidate.revision)
     if config.judge:
         yield ("judge", "rubric"), config.judge.rubric, _rubric
         if not config.judge.model.endpoint:
@@ -166,13 +168,13 @@ def _model(name: str, folder: Path) -> dict[str, str]:
     path = folder / name
     if path.is_dir():
         return {name: weights_hash(base_folder(str(path), None))}
-    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+    if name.startswith((".", "/", "~")) or name.count("/") > 1 or os.path.lexists(path):
         raise UserError("no such folder", str(path), "give a folder that save_pretrained wrote, or a Hub id")
     return {}
 
 
-def _candidate(name: str, folder: Path) -> dict[str, str]:
-    path = candidate_folder(name, folder)
+def _candidate(name: str, folder: Path, revision: str | None) -> dict[str, str]:
+    path = candidate_folder(name, folder, revision)
     if (path / ADAPTER_CONFIG).is_file():
         return {name: adapter_hash(adapter_folder(str(path)))}
     if (path / "config.json").is_file():

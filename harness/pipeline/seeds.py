@@ -83,7 +83,7 @@ def examine_seeds(session: Session, prompter: Prompter, suite: Suite) -> None:
 def measure(session: Session, what: str, training_id: str, prompter: Prompter, suite: Suite) -> Examined:
     """A trained model on a suite, by the metric that decides."""
     name, giver = f"{candidate_label(session.experiment.config)}, {what}", examiner(session)
-    run = giver.take(Arm(name, trained_spec(session, training_id), prompter), suite)
+    run = giver.take("candidate", Arm(name, trained_spec(session, training_id), prompter), suite)
     return run, giver.summary(run, suite.primary)
 
 

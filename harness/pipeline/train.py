@@ -27,7 +27,7 @@ def train(session: Session) -> None:
     except TrainingDiverged as trouble:
         report_trouble(session, "train", "candidate", trouble)
         return
-    left = training.left(session.store, training_id)
+    left = training.left(session.store, training_id, session.experiment.folder)
     accuracy = training_data.reward_accuracy(left.preferred if left else (), config.policy.confidence)
     training.link(session.store, session.id, training_id, accuracy)
     seeds.train_seeds(session)

@@ -319,6 +319,7 @@ def test_a_metric_that_is_misspelt_where_it_is_listed_makes_no_rule_for_it_wrong
         ("test: test.jsonl", "test: test.jsonl, split: {test: 0.1}", "`data.test` names a file and `data.split.test`"),
         ("validation: validation.jsonl", "split: {validation: 0.5, test: 0.5}", "leaves nothing to train with"),
         ("embedded", "./models/base", "line 2: `model` no such folder"),
+        ("embedded", "test.jsonl", "line 2: `model` no such folder"),
         ("embedded", "own-suite", "is not a model: it has no config.json"),
     ],
 )  # fmt: skip

@@ -107,8 +107,8 @@ def convert(path: Path, out: Path) -> Conversion:
     _reward_model_goes_before(draft)
     draft.experiment["regression"] = []
     draft.remarks.append(
-        "regression: [] asks nothing that the base could do before, so that what is forgotten is not known; name suites "
-        "there"
+        "regression: [] asks nothing that the base could do before, so that what is forgotten is not known; name "
+        "suites there"
     )
     data.finish(draft)
     theirs.close(trainer.reasons)

@@ -24,11 +24,13 @@ from harness.models import files
 from harness.models.errors import NonFiniteWeights
 from harness.models.hf import loading
 from harness.models.hf.chat import ChatTokenizer
+from harness.observe.progress import say
 from harness.training.data.tokens import IGNORED, Tokens, check_rows, tokenize_all
 from harness.training.loop import record, run
 from harness.training.loop.probe import Asker
 from harness.training.loop.watch import Watch
 from harness.training.methods import adapters, forgetting
+from harness.training.sharing.proof import share_if_equal
 from harness.training.types import (
     OnLog,
     Probe,
@@ -157,7 +159,18 @@ def _build(start: Start, data: TrainingData, config: TrainingConfig, out: Path) 
     for parameter in job.trainer.model.parameters():  # TRL rounds a QLoRA's to bfloat16, too coarse for small steps
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
+    _share(job.trainer)
     return job
+
+
+def _share(trainer: Any) -> None:
+    """Let the trainer's models read what the rows of a batch have in common once, where that changes nothing."""
+    if trainer.is_deepspeed_enabled or trainer.is_fsdp_enabled:
+        say("what rows have in common is read with each of them: the weights are spread over processes")
+        return
+    for model in filter(None, (trainer.model, getattr(trainer, "ref_model", None))):
+        if reason := share_if_equal(model):
+            say(f"what rows have in common is read with each of them: {reason}")
 
 
 def supervised(start: Start, data: TrainingData, config: TrainingConfig, out: Path) -> Job:
