@@ -72,9 +72,10 @@ def told(short: Shortened, currency: str) -> str:
     """What the prompts cost in each request, as a sentence."""
     fewer, ends = abs(short.saved.value), (short.saved.low, short.saved.high)
     more = short.saved.value < 0
+    who = f"{'The ' * short.candidate_arm.startswith('candidate')}{short.candidate_arm}"
     sentence = (
-        f"{short.candidate_arm} reads {short.candidate:,.0f} tokens in each request, the best prompt "
-        f"({short.baseline_arm}) {short.baseline:,.0f}: {fewer:,.0f} {'more' if more else 'fewer'}"
+        f"{who} reads {short.candidate:,.0f} tokens in each request, the best prompt ({short.baseline_arm}) "
+        f"{short.baseline:,.0f}: {fewer:,.0f} {'more' if more else 'fewer'}"
         f"{_span(*ends, more, '{:,.0f}'.format)}, n = {short.saved.n:,}"
     )
     if short.worth is None:
