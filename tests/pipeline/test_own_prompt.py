@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from workspaces import decided, opened, run, select, tiny_training
+from workspaces import decided, opened, run, select, tiny_training, write_jsonl
 
 from harness.experiment import explain, training_data
 from harness.experiment.session import Session
@@ -112,3 +112,30 @@ def test_what_the_pass_beside_the_bar_costs_is_told_before_it_is_paid(tmp_path: 
     assert "one more pass over 40 test rows" in named["own_prompt"]
     same = of_bar(opened(own_experiment(tmp_path / "b", LONG)))
     assert "own_prompt" not in {finding.check for finding in same}
+
+
+def test_a_candidate_from_elsewhere_is_asked_with_the_prompt_it_was_trained_on(
+    finished: Session, tmp_path: Path
+) -> None:
+    path = own_experiment(tmp_path, "")
+    [trained] = select(finished.store, "select folder from training")
+    content = yaml.safe_load(path.read_text())
+    del content["training"]
+    path.write_text(yaml.safe_dump({**content, "candidate": {"path": trained["folder"], "prompt": ""}}))
+    session = run(path)
+    assert arms(session, "candidate") == {"candidate (own prompt)": True}
+    assert "The candidate (own prompt) reads" in decided(session).facts.own_prompt
+
+
+@pytest.mark.slow
+def test_an_exam_that_stops_early_asks_both_sides_alike_on_the_part_that_was_asked(tmp_path: Path) -> None:
+    path = own_experiment(tmp_path, "", policy={"max_truncated": 1.0, "suspicious_gain": 1.0, "stop_early": True})
+    write_jsonl(
+        tmp_path / "test.jsonl",
+        [{"id": f"test{i}", "input": f"ticket test {i}", "target": "order"} for i in range(200)],
+    )
+    session = run(path)
+    sql = "select n from v_runs where side = $1 and arm = $2 and kind = 'task' and is_primary"
+    asked = [select(session.store, sql, pair) for pair in (("base", "own prompt"), ("candidate", OWN))]
+    assert asked == [[{"n": 40}], [{"n": 40}]]
+    assert {gate.gate_id: gate.status for gate in decided(session).gates}["candidate"] == "pass"
