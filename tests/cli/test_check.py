@@ -139,6 +139,7 @@ def test_an_experiment_that_trains_is_checked_with_its_own_tokenizer_and_a_row_i
         "data": data,
         "baselines": ["zero_shot"],
         "training": {"max_length": 8},
+        "regression": [],
     }
     path = tmp_path / "experiment.yaml"
     path.write_text(yaml.safe_dump(content))

@@ -266,6 +266,7 @@ BY_COMMAND = {
     "unmade_prompt",
     "told_apart",
     "added_prompt",
+    "own_prompt",
     "no_instruction",
     "unnamed_labels",
     "copies",
