@@ -264,8 +264,10 @@ def _save(trainer: Any, start: Start, out: Path) -> None:
     except NonFiniteWeights as error:
         raise TrainingDiverged(f"Training diverged: {error}") from error
     if isinstance(model, peft.PeftModel):
-        name = start.spec.base
-        model.peft_config["default"].base_model_name_or_path = str(start.base) if Path(name).is_dir() else name
+        name, kept = start.spec.base, model.peft_config["default"]
+        kept.base_model_name_or_path = str(start.base) if Path(name).is_dir() else name
+        if isinstance(getattr(kept, "target_modules", None), set):  # whose order is another in each process
+            kept.target_modules = sorted(kept.target_modules)
         # Beside "default" there may be a copy of where the training began.
         # False: the embeddings were not trained, and deciding it automatically asks the Hub.
         model.save_pretrained(out, state_dict=state, selected_adapters=["default"], save_embedding_layers=False)
