@@ -29,6 +29,17 @@ PRELOADED = [
     "reports.outputs.html", "reports.outputs.record", "scipy.stats", "matplotlib.figure", "markdown_it", "pyarrow",
 ]  # fmt: skip
 
+AXOLOTL = """\
+base_model: Qwen/Qwen2.5-0.5B-Instruct
+adapter: lora
+lora_r: 8
+lora_alpha: 16
+datasets:
+  - {path: theirs.jsonl, type: alpaca}
+  - {path: rows.jsonl, type: {field_instruction: input, field_output: target}}
+"""
+"""Another trainer's config, to be converted."""
+
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(PRELOADED)
 

@@ -37,15 +37,6 @@ QUESTIONS, AT_ONCE, SECONDS = 40, 4, (0.05, 0.25)  # of the server
 STAGES = ("check", "baseline", "exam", "judge", "decide", "report")
 ASKED, TRAINED = "asked/experiment.yaml", "trained/experiment.yaml"
 
-AXOLOTL = """\
-base_model: Qwen/Qwen2.5-0.5B-Instruct
-adapter: lora
-lora_r: 8
-lora_alpha: 16
-datasets:
-  - {path: theirs.jsonl, type: alpaca}
-  - {path: rows.jsonl, type: {field_instruction: input, field_output: target}}
-"""
 RUBRIC = """\
 {{ input }} | {{ first }} | {{ second }}
 {% if first == second %}verdict: tie{% elif first in input %}verdict: A{% else %}verdict: B{% endif %}
@@ -151,7 +142,7 @@ def _bring(place: Path, model: Path, url: str) -> None:
     eval_logs.lm_eval(place / "tuned", [i % 5 != 0 for i in range(60)])
     write_jsonl(place / "rows.jsonl", [{"input": f"parcel {i % 25} is late", "target": "late"} for i in range(30)])
     write_jsonl(place / "theirs.jsonl", [{"instruction": f"say {i}", "input": "", "output": "ok"} for i in range(30)])
-    (place / "config.yaml").write_text(AXOLOTL)
+    (place / "config.yaml").write_text(kills.AXOLOTL)
     _asked(place / "asked", url)
     tiny_training(place / "trained", model, evaluate_every=4, epochs=3, probe=4)
     tiny_training(place / "seeds", model, epochs=2, seeds=3)

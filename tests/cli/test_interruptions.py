@@ -12,18 +12,8 @@ from pathlib import Path
 import eval_logs
 import pytest
 import tiny_models
-from kills import Ended, differences, harness, left, settled
+from kills import AXOLOTL, Ended, differences, harness, left, settled
 from workspaces import recorded_experiment, tiny_training, write_jsonl
-
-AXOLOTL = """\
-base_model: Qwen/Qwen2.5-0.5B-Instruct
-adapter: lora
-lora_r: 8
-lora_alpha: 16
-datasets:
-  - {path: theirs.jsonl, type: alpaca}
-  - {path: rows.jsonl, type: {field_instruction: input, field_output: target}}
-"""
 
 FILES = {
     "init": ["init", "new"],

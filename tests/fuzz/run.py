@@ -22,6 +22,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 FINDS = Path("fuzz-finds")
+LEAST_SECONDS = 20.0
+"""Of a target: with less most of it would go into imports, and nothing found would say nothing."""
 PACKAGES = ["harness", "suites", "baselines", "reports"]
 
 
@@ -71,10 +73,13 @@ def in_reality(names: list[str], count: int, seed: int) -> int:
 
 
 def run_all(names: list[str], seconds: float, seed: int) -> int:
-    """Every target for its part of the time. 1 when anything was found."""
+    """Every target for its part of the time. 1 when anything was found, 2 when there is too little time."""
     from targets import TARGETS
 
     names = names or list(TARGETS)
+    if seconds < LEAST_SECONDS * len(names):
+        print(f"{len(names)} targets need {LEAST_SECONDS * len(names):.0f} seconds or more, not {seconds:.0f}")
+        return 2
     for name in names:
         until = time.monotonic() + seconds / len(names)
         while (left := until - time.monotonic()) > 5:

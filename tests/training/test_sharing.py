@@ -22,7 +22,7 @@ from harness.models.hf.loading import stop_ids
 from harness.training import PairRow, RatedRow, TrainingData, TrainRow
 from harness.training.methods.sft import Build, Start
 from harness.training.sharing.layout import lay_out
-from harness.training.sharing.proof import share_if_equal
+from harness.training.sharing.proof import _difference, share_if_equal
 from harness.training.sharing.share import share
 from suites.model import ModelSpec
 
@@ -170,6 +170,27 @@ def test_looking_whether_it_is_the_same_uses_up_no_luck_and_leaves_no_gradient()
     assert share_if_equal(model) == ""
     assert torch.equal(torch.get_rng_state(), before)
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("dtype", "then", "now", "same"),
+    [
+        (torch.float32, 10_000.0, 10_001.0, True),  # one in ten thousand
+        (torch.float32, 10_000.0, 10_001.5, False),
+        (torch.bfloat16, 20.0, 21.0, True),  # one in twenty
+        (torch.bfloat16, 20.0, 21.125, False),
+        (torch.float32, 1.0, float("nan"), False),
+    ],
+)
+def test_states_may_differ_by_rounding_and_no_more(dtype: torch.dtype, then: float, now: float, same: bool) -> None:
+    told = _difference([torch.tensor([then], dtype=dtype)], [torch.tensor([now], dtype=dtype)])
+    assert (told == "") is same
+
+
+@pytest.mark.parametrize(("alike", "shared"), [(8, False), (9, True)])
+def test_a_beginning_is_shared_when_that_saves_more_than_it_costs(alike: int, shared: bool) -> None:
+    layout = lay_out(*padded([[5] * alike + [6, 7], [5] * alike + [7, 6]], left=False))
+    assert layout.tokens == 2 * alike + 4 - (alike if shared else 0)
 
 
 rows_of_tokens = st.lists(st.lists(st.integers(1, 3), min_size=1, max_size=12), min_size=2, max_size=6)
