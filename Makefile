@@ -11,7 +11,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-.PHONY: demo demo-rejected demo-real lint test test-slow test-wheel test-lowest audit mutants bench bench-rivals docs
+.PHONY: demo demo-rejected demo-real lint test test-slow test-wheel test-lowest audit fuzz mutants bench bench-rivals docs
 
 demo: .venv/.ready  ## the embedded model, prompted against fine-tuned, ending in a decision
 	test -d demo-run || $(BIN)/harness init demo-run
@@ -66,6 +66,14 @@ audit: .venv/.ready  ## known holes in the pinned packages (asks the index), and
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[audit]'
 	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline
 	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
+
+# Of Linux on x86-64, on Python 3.11 to 3.13: there are no other wheels of atheris.
+FUZZ_SECONDS ?= 300
+FUZZ_SEED ?= 0
+
+fuzz: .venv/.ready  ## files, logs, replies, models and stores of strangers, for FUZZ_SECONDS; FUZZ='data logs' names some
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,fuzz]'
+	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) $(FUZZ)
 
 mutants: .venv/.ready  ## changes to the code that marks and decides which no test notices; hours, or MUTANTS='harness.stats.*'
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,mutants]'

@@ -7,11 +7,11 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 
-from jinja2 import Template, TemplateError, meta
+from jinja2 import Template, meta
 
 from suites.errors import UserError
 from suites.model import Message, ModelSpec, Prompt
-from suites.templates import SANDBOX, bounded
+from suites.templates import FAILURES, SANDBOX, bounded
 from suites.types import Example
 
 
@@ -82,7 +82,7 @@ class Prompter:
         try:
             with bounded():
                 return template.render(dict(example.columns)).strip()
-        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except FAILURES as error:
             fix = f"the columns are {', '.join(map(str, example.columns))}"
             raise UserError(f"the prompt cannot be filled in: {error}", f"prompt of {self.name}", fix) from None
 
@@ -91,7 +91,7 @@ def shown_columns(text: str, name: str) -> set[str]:
     """The columns of an example that a template shows. Raises UserError when it is none."""
     try:
         return meta.find_undeclared_variables(SANDBOX.parse(text))
-    except TemplateError as error:
+    except FAILURES as error:
         raise UserError(f"the prompt is not a template: {error}", f"prompt of {name}") from None
 
 
@@ -101,7 +101,7 @@ def _compile(text: str, name: str) -> tuple[Template, bool]:
     shown = shown_columns(text, name)
     try:
         return SANDBOX.from_string(text), "input" in shown
-    except TemplateError as error:  # what only compiling finds, such as a filter that does not exist
+    except FAILURES as error:  # what only compiling finds, such as a filter that does not exist
         raise UserError(f"the prompt is not a template: {error}", f"prompt of {name}") from None
 
 

@@ -122,7 +122,7 @@ class Ship:
     prompts: Mapping[str, Sequence[Message]]
 
 
-SENTENCES = ("ship", "judge", "uncertainty", "leaks", "learning_curve")
+SENTENCES = ("ship", "own_prompt", "judge", "uncertainty", "leaks", "learning_curve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +136,7 @@ class Facts:
     leaks: Leaks | None
     commit: str
     ship: Ship | None
+    own_prompt: str  # what the candidate's own prompt saves; empty where it has none
 
     @classmethod
     def parse(cls, text: str) -> Facts:
@@ -150,6 +151,7 @@ class Facts:
             leaks=Leaks(leaks["told"], leaks["turned"]) if leaks else None,
             commit=kept.get("commit", ""),
             ship=Ship(**kept["ship"]) if "ship" in kept else None,
+            own_prompt=kept.get("own_prompt", {}).get("told", ""),
         )
 
     @property

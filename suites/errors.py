@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+LONGEST_LINE = 1000
+"""Characters of a line that are told: what people give may be a megabyte in one."""
+MOST_LINES = 60
+
 
 class UserError(Exception):
     """A mistake in what the user gave us. The command line prints it without a traceback and exits 2.
@@ -14,12 +18,22 @@ class UserError(Exception):
         self.what, self.where, self.fix = what, where, fix
 
     def __str__(self) -> str:
-        lines = [self.what]
+        lines = self.what.split("\n")
+        if more := lines[MOST_LINES:]:
+            lines[MOST_LINES:] = [f"  ... and {len(more):,} line{'s' * (len(more) != 1)} more"]
         if self.where:
             lines.append(f"  where: {self.where}")
         if self.fix:
             lines.append(f"  fix:   {self.fix}")
-        return "\n".join(lines)
+        return cut_lines("\n".join(lines))
+
+
+def cut_lines(text: str) -> str:
+    """Text for people, without the middle of its lines that are longer than `LONGEST_LINE`."""
+    half = LONGEST_LINE // 2
+    return "\n".join(
+        line if len(line) <= LONGEST_LINE else f"{line[:half]} ... {line[-half:]}" for line in text.split("\n")
+    )
 
 
 class Resumable(UserError):

@@ -101,7 +101,8 @@ class ModelSpec:
 
     `base` is a Hub id, a folder, or the model's name at `endpoint` (an OpenAI-compatible base URL whose key is in the
     environment variable `api_key_env`, asked at most `concurrency` things at once, given `timeout_seconds` for each,
-    and `token_budget` tokens in and out in all); `adapter` is a PEFT folder on top of it, and `same_base` says that it
+    and `token_budget` tokens in and out in all); `adapter` is a PEFT folder on top of it or a Hub id, of a revision as
+    `owner/name@revision`, and `same_base` says that it
     was trained on `base`, whatever it calls that. `recorded` is a file of answers that is replayed instead. `load_in`
     "4bit" quantises the base's weights as they are read (NF4). `engine` is what runs a local model. `template_settings`
     go to the chat template, here or at the endpoint.

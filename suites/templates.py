@@ -21,6 +21,12 @@ SECONDS = 10.0
 """What filling in one template may take; a prompt of 100,000 tokens takes some thousandths of one."""
 
 
+FAILURES = (
+    TemplateError, ArithmeticError, LookupError, AttributeError, TypeError, ValueError, RecursionError, MemoryError,
+)  # fmt: skip
+"""What filling in a stranger's template may raise: Jinja's own errors, and those of what it computes."""
+
+
 class TemplateTooLong(TemplateError):
     """A template that had not ended after `SECONDS`."""
 

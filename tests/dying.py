@@ -1,4 +1,4 @@
-"""Processes that are killed in the middle of something, started cheaply: what they need is imported once."""
+"""Processes that are ended in the middle of something, started cheaply: what they need is imported once."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import duckdb
 
+from harness.cli.signals import INTERRUPTED, ending_kindly
 from harness.store import opening, versions
 from harness.store.answers import stored
 from harness.store.database import Store, insert
@@ -22,23 +23,32 @@ SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["dying"])
 
 
-def process(work: Callable[..., object], *arguments: object, delay: float | None = None) -> int:
-    """Do `work` in a process of its own, killed `delay` seconds after it began if it still goes on; its exit code."""
+def process(
+    work: Callable[..., object], *arguments: object, delay: float | None = None, kind: signal.Signals = signal.SIGKILL
+) -> int:
+    """Do `work` in a process of its own, sent a signal `delay` seconds after it began if it still goes on; its exit
+    code: that of the harness where the signal can be heard."""
     here, there = SERVER.Pipe()
     child = SERVER.Process(target=_begin, args=(there, work, *arguments))
     child.start()
     here.recv()
     if delay is not None:
         time.sleep(delay)
-        child.kill()
+        if child.exitcode is None and child.pid:
+            os.kill(child.pid, kind)
     child.join(60)
     assert child.exitcode is not None
     return child.exitcode
 
 
 def _begin(there: Connection, work: Callable[..., object], *arguments: object) -> None:
-    there.send(None)
-    work(*arguments)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's is ignored
+    with ending_kindly():
+        try:
+            there.send(None)
+            work(*arguments)
+        except KeyboardInterrupt:
+            os._exit(INTERRUPTED)
 
 
 def die() -> None:

@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +47,16 @@ def harness(
     *words: object, cwd: Path, at: int | None = None, after: float | None = None, kind: str = "SIGKILL"
 ) -> Ended:
     """`harness WORDS` in `cwd`. With `at` it sends itself the signal `kind` at its moment of that number; with `after`
-    it is sent the signal after so many seconds, and moments are not counted."""
+    it is sent the signal so many seconds after it began, and moments are not counted."""
     log = cwd.parent / f"{cwd.name}.log"
     log.mkdir(exist_ok=True)
     for name in ("out", "err", "moments"):
         (log / name).touch()
-    child = CONTEXT.Process(target=_child, args=(list(map(str, words)), str(cwd), str(log), at, kind, after is None))
+    here, there = CONTEXT.Pipe()
+    arguments = (list(map(str, words)), str(cwd), str(log), at, kind, after is None, there)
+    child = CONTEXT.Process(target=_child, args=arguments)
     child.start()
+    here.recv()  # it begins
     if after is not None:
         child.join(after)
         if child.exitcode is None and child.pid:
@@ -64,7 +68,7 @@ def harness(
     return Ended(child.exitcode, told[0], told[1], int(told[2] or 0))
 
 
-def _child(words: list[str], cwd: str, log: str, at: int | None, kind: str, counted: bool) -> None:
+def _child(words: list[str], cwd: str, log: str, at: int | None, kind: str, counted: bool, there: Connection) -> None:
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(f"{log}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
@@ -94,6 +98,7 @@ def _child(words: list[str], cwd: str, log: str, at: int | None, kind: str, coun
         sys.addaudithook(audit)
         sys.setprofile(called)
     try:
+        there.send(None)
         code = main(words)
     finally:
         sys.setprofile(None)
@@ -118,7 +123,8 @@ def rows(store: Path) -> dict[str, list[str]]:
 def _rows(con: Any, table: str) -> list[str]:
     cursor = con.execute(f"from {table}")
     names = [column[0] for column in cursor.description]
-    found = [{n: v for n, v in zip(names, row, strict=True) if n not in TIMES} for row in cursor.fetchall()]
+    out = {*TIMES, "digest"} if table == "decision_digests" else TIMES  # of rows with their times
+    found = [{n: v for n, v in zip(names, row, strict=True) if n not in out} for row in cursor.fetchall()]
     return sorted(json.dumps(row, sort_keys=True, default=str) for row in found if row.get("name") not in PACE)
 
 

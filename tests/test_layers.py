@@ -143,6 +143,29 @@ def test_only_those_who_take_an_experiment_a_step_on_know_the_session() -> None:
             assert place_of(path).startswith(tuple(f"harness/{name.replace('.', '/')}" for name in knowing)), path
 
 
+# Who reads files by other means than `suites.text.files`, and why each may.
+READS_FILES = {
+    "suites/text/files.py": "it is the way", "suites/text/yaml_text.py": "to name a bad byte's line",
+    "suites/writing.py": "what it is about to replace", "suites/metrics/table.py": "our own code",
+    "suites/checks/fix.py": "a copy of rows that were read", "reports/outputs/html.py": "the report just written",
+    "harness/cli/begin.py": "our own files", "harness/decision/prices.py": "our own list",
+    "harness/decision/retirements.py": "our own list", "harness/store/versions.py": "our own statements",
+    "harness/store/copies.py": "our own statements", "harness/view/doctor.py": "the machine's own",
+    "harness/training/elsewhere/openai_job.py": "the rows it has just written, to send them",
+    "harness/experiment/alone.py": "the machine's own",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", FILES, ids=place_of)
+def test_files_that_people_name_are_read_within_limits(path: Path) -> None:
+    """A pipe would be waited for without end, and a file of any size held whole."""
+    if place_of(path).startswith("harness/demo/"):
+        return
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    called = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not called & {"read_text", "read_bytes"} or place_of(path) in READS_FILES
+
+
 def test_every_room_is_in_the_line() -> None:
     rooms = {path.parent.relative_to(ROOT).as_posix().replace("/", ".") for path in FILES} - {"harness"}
     assert not [name for name in rooms if room(name, LINE) is None]

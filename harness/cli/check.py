@@ -66,7 +66,8 @@ def _check(opened: Session, options: argparse.Namespace) -> int:
     if options.fix and not settings.train:
         raise UserError(NO_TRAIN, "--fix", "add `data.train`")
     show_formats(opened.files.values())
-    order.do(opened, "check")
+    with order.at_work(opened):
+        order.do(opened, "check")
     show_row(opened)
     findings = experiments.findings(opened.store, opened.id)
     show(findings, as_json=options.json)

@@ -1,4 +1,4 @@
-"""What a disk that fails is told as, wherever it was met: a dependency's own words for it are many."""
+"""What a disk that fails, or a path that none can be, is told as, wherever it was met: the words for it are many."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ DISK = {
     errno.EFBIG: ("a file may not grow any more", "raise the limit (`ulimit -f`) and run the same command"),
     errno.EIO: ("the disk failed to read or write", "look at it, then run the same command: nothing finished is lost"),
     errno.EROFS: ("the file system can only be read", "name a place that can be written"),
+    errno.ENAMETOOLONG: ("this is longer than the name of a file can be", "give a shorter one"),
+    errno.ELOOP: ("these links lead to one another, and to no file", "name the file itself"),
+    errno.EACCES: ("this file or folder is not yours to read or write", "change its permissions, or name another"),
+    errno.ENXIO: ("this is no file that can be opened", "give a file"),
 }  # fmt: skip
 """By error number of the system: what it says, and what to do."""
 

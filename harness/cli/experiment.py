@@ -17,6 +17,7 @@ from harness.cli.read import from_here, verdict_in_json, write_report
 from suites.errors import UserError
 
 if TYPE_CHECKING:
+    from harness.experiment.load import Experiment
     from harness.experiment.session import Session
     from reports.rows import Side
 
@@ -25,33 +26,36 @@ BLOCKED, MISSED = 6, 1
 
 @contextlib.contextmanager
 def open_experiment(options: argparse.Namespace) -> Iterator[Session]:
-    """The experiment, read before the slow imports so that a mistake in the file is told at once.
+    """The experiment, read before the slow imports so that a mistake in the file is told at once; ours alone.
 
     What a mistake found later leaves of a first try is no store.
     """
-    session = _open(options)
-    try:
-        yield session
-    except UserError as error:
-        from harness.store.experiments import leave_nothing
-        from harness.store.opening import StoreTrouble
+    experiment = _load(options)
+    from harness.experiment.alone import alone
 
-        if not isinstance(error, StoreTrouble):
-            with contextlib.suppress(StoreTrouble):
-                leave_nothing(session.store)
-        raise
+    with alone(experiment.path):
+        from harness.experiment.session import open_session
+
+        session = open_session(experiment, options.store)
+        try:
+            yield session
+        except UserError as error:
+            from harness.store.experiments import leave_nothing
+            from harness.store.opening import StoreTrouble
+
+            if not isinstance(error, StoreTrouble):
+                with contextlib.suppress(StoreTrouble):
+                    leave_nothing(session.store)
+            raise
 
 
-def _open(options: argparse.Namespace) -> Session:
+def _load(options: argparse.Namespace) -> Experiment:
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         fix = "run `harness` alone, and give the config to its training: `training: {accelerate: config.yaml}`"
         raise UserError("the harness is one process, and was started as several", "WORLD_SIZE", fix)
     from harness.experiment.load import load_experiment
 
-    experiment = load_experiment(options.experiment)
-    from harness.experiment.session import open_session
-
-    return open_session(experiment, options.store)
+    return load_experiment(options.experiment)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -67,7 +71,10 @@ def run(options: argparse.Namespace) -> int:
 def stage(options: argparse.Namespace) -> int:
     """One stage, and what it found."""
     with open_experiment(options) as opened:
-        return _stage(opened, options)
+        from harness.pipeline import order
+
+        with order.at_work(opened):
+            return _stage(opened, options)
 
 
 def _stage(opened: Session, options: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ from harness.cli.check import check
 from harness.cli.completion import add_completion
 from harness.cli.disk import of_disk
 from harness.cli.pipes import readers_may_leave
-from harness.cli.signals import INTERRUPTED, ending_kindly
+from harness.cli.signals import INTERRUPTED, End, ending_kindly
 from harness.cli.store import add_store_commands
 from harness.observe.progress import say
 from harness.store import STORE_FILE
@@ -43,33 +43,39 @@ exit codes of selftest:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, run one command, and turn what happened into an exit code."""
     gc.set_threshold(20_000)  # what is imported stays: looking through it every 700 objects takes a twentieth of a run
-    with readers_may_leave(sys.stdout, sys.stderr), ending_kindly():
-        return _main(sys.argv[1:] if arguments is None else arguments)
+    with readers_may_leave(sys.stdout, sys.stderr), ending_kindly() as end:
+        return _main(sys.argv[1:] if arguments is None else arguments, end)
 
 
-def _main(arguments: Sequence[str]) -> int:
-    parser = _parser()
-    if not arguments:
-        parser.print_help(sys.stderr)
-        return USAGE_ERROR
+def _main(arguments: Sequence[str], end: End) -> int:
     try:
+        parser = _parser()
+        if not arguments:
+            parser.print_help(sys.stderr)
+            return USAGE_ERROR
         options = parse(parser, arguments)
         _quieten()
         code = int(options.command(options))
         sys.stdout.flush()
         return code
+    except KeyboardInterrupt:
+        return _interrupted(arguments)
     except UserError as error:
         go_on = f"\n  go on: {_typed(arguments)}" if isinstance(error, Resumable) else ""
         say(f"error: {error}{go_on}")
         return USAGE_ERROR
-    except KeyboardInterrupt:
-        say(f"\ninterrupted; nothing finished is lost, and the same command goes on from here:\n{_typed(arguments)}")
-        return INTERRUPTED
     except Exception as error:
-        if not (failed := of_disk(error)):
+        if failed := of_disk(error):
+            say(f"error: {failed}")
+            return USAGE_ERROR
+        if not end.came:
             raise
-        say(f"error: {failed}")
-        return USAGE_ERROR
+        return _interrupted(arguments)
+
+
+def _interrupted(arguments: Sequence[str]) -> int:
+    say(f"\ninterrupted; nothing finished is lost, and the same command goes on from here:\n{_typed(arguments)}")
+    return INTERRUPTED
 
 
 def _typed(arguments: Sequence[str]) -> str:

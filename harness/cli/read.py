@@ -85,8 +85,9 @@ def verdict_in_json(data: ReportData, **more: object) -> str:
 
 
 def decided(store: Path, experiment: str | None) -> ReportData:
-    """The latest decision in a store, or on `experiment`. Raises UserError when there is none."""
-    from harness.store import experiments
+    """The latest decision in a store, or on `experiment`. Raises UserError when there is none, and
+    where rows it rests on were changed since."""
+    from harness.store import decisions, experiments
     from harness.store.database import Store
     from reports import data
 
@@ -95,8 +96,11 @@ def decided(store: Path, experiment: str | None) -> ReportData:
     if experiment and not found.verdict:
         what = f"{found.name!r} was never decided"
         raise UserError(what, str(store), f"`harness run {found.file}` goes on from where it stopped")
-    with opened.connect(read_only=True) as con:
-        return data.load(con, found.id if experiment else None)
+    with opened.hold():
+        with opened.connect(read_only=True) as con:
+            loaded = data.load(con, found.id if experiment else None)
+        decisions.check(opened, loaded.decision.experiment_id)
+    return loaded
 
 
 def store_of(named: Path | None) -> Path:

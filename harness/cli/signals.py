@@ -19,32 +19,37 @@ ENDING = ("SIGINT", "SIGTERM", "SIGHUP")  # not every system has all of them
 
 
 @contextlib.contextmanager
-def ending_kindly() -> Iterator[None]:
+def ending_kindly() -> Iterator[End]:
     """Within the block the first signal is raised as KeyboardInterrupt; one more, and the process is gone at once.
 
     A signal that is ignored stays so, as `nohup` and a shell's background jobs have it.
     """
     if threading.current_thread() is not threading.main_thread():  # no signal comes here
-        yield
+        yield End()
         return
-    end = _End()
+    end = End()
     kinds = [kind for name in ENDING if (kind := getattr(signal, name, None)) is not None]
     before = {kind: signal.getsignal(kind) for kind in kinds}
     for kind, handler in before.items():
         if handler is not signal.SIG_IGN:
             signal.signal(kind, end)
     try:
-        yield
+        yield end
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)
 
 
-class _End:
+class End:
     """What a signal does. Once it was raised, what is still to be put on record is not to be interrupted again."""
 
     def __init__(self) -> None:
         self._first: float | None = None
+
+    @property
+    def came(self) -> bool:
+        """Whether a signal was raised. What it meets in code that is not Python may make another error of it."""
+        return self._first is not None
 
     def __call__(self, kind: int, frame: FrameType | None) -> None:
         now = time.monotonic()

@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainValidator, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    WithJsonSchema,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
@@ -15,6 +23,17 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", exampl
 Tier = Literal["critical", "supporting", "advisory"]
 Share = Annotated[float, Field(ge=0, le=1)]
 FilePath = Annotated[str, Field(json_schema_extra={"format": "path"})]
+
+
+def _said(prompt: Any) -> Any:
+    """A prompt that is written down, be it empty. Raises ValueError for a setting without a value."""
+    if prompt is None:
+        raise ValueError('is empty; write `prompt: ""` for the input alone, or leave it out for the prompts of the bar')
+    return prompt
+
+
+OwnPrompt = Annotated[str | None, BeforeValidator(_said)]
+"""A candidate's own prompt: an instruction, a file that holds it, or `""`."""
 
 
 def read_margin(margin: float | str) -> tuple[float, bool]:

@@ -20,7 +20,7 @@ from pydantic_core import CoreSchema
 
 from baselines.prompters.table import PROMPTERS
 from baselines.prompters.types import PromptSettings
-from harness.config.base import FilePath, Margin, Name, OneOf, Share, Tier
+from harness.config.base import FilePath, Margin, Name, OneOf, OwnPrompt, Share, Tier
 from suites.checks.table import CHECKS, Level
 from suites.metric_names import OURS, ours
 from suites.metrics.table import METRICS
@@ -76,6 +76,11 @@ class ModelConfig(Endpoint):
     """`4bit` reads the weights quantised, for a quarter of the memory; it needs bitsandbytes. Left out: as they are."""
     engine: Literal["transformers", "vllm"] = "transformers"
     """What answers where the weights are here: `vllm` is vLLM in this process. What is trained is trained as ever."""
+
+    @property
+    def embedded(self) -> bool:
+        """Whether it is the model that ships with the harness."""
+        return self.name == "embedded" and not self.endpoint
 
 
 class SplitConfig(Section):
@@ -253,9 +258,11 @@ class CandidateConfig(Endpoint):
     """What others trained: a `path` (adapter or model folder), an endpoint, or a file of `recorded` answers."""
 
     shorthand = "path"
-    later: ClassVar[tuple[str, ...]] = (*Endpoint.later, "made_with", "base")
+    later: ClassVar[tuple[str, ...]] = (*Endpoint.later, "made_with", "base", "revision", "prompt")
     path: FilePath | None = None
     """Folder or Hub id of an adapter for `model`, or of a whole model, in safetensors; or a model's GGUF file."""
+    revision: str | None = None
+    """Branch, tag or commit of a Hub repository. A branch may move: name a commit to have the same candidate again."""
     base: Literal["same"] | None = None
     """`same`: the adapter was trained on `model`, whatever its own config calls its base."""
     recorded: FilePath | None = None
@@ -264,6 +271,9 @@ class CandidateConfig(Endpoint):
     """How the `recorded` answers were made, as with a baseline. Left out: not known."""
     name: str | None = None
     """What the `endpoint` calls it; required there."""
+    prompt: OwnPrompt = None
+    """The prompt it was trained on, with which alone it is examined: an instruction, a file that holds it, or `""` for
+    the input alone. Left out: examined with the best of all prompts."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -275,6 +285,10 @@ class CandidateConfig(Endpoint):
             raise ValueError("`made_with` is for recorded answers; what is asked here is known")
         if self.base is not None and not self.path:
             raise ValueError("`base` is for an adapter's folder; nothing else stands on a base")
+        if self.prompt is not None and self.recorded:
+            raise ValueError("`prompt` is for a candidate that is asked; recorded answers are replayed as they are")
+        if self.revision is not None and not self.path:
+            raise ValueError("`revision` is of a Hub repository, named by `path`")
         return self
 
 

@@ -44,8 +44,8 @@ class ExperimentConfig(Section):
     candidate: CandidateConfig | None = None
     """What others trained, in place of `training`."""
     regression: list[RegressionConfig] | None = None
-    """What the base could do before and must still be able to do. Left out: `general` where there is a `model`. `[]`:
-    nothing, on purpose."""
+    """What the base could do before and must still be able to do. `[]`: nothing, on purpose. Required where there is
+    a `model`; of `embedded` alone it may be left out, and is `general`."""
     judge: JudgeConfig | None = None
     """A model that compares the answers of both sides. Left out: none is asked."""
     policy: Policy = Policy()
@@ -54,6 +54,12 @@ class ExperimentConfig(Section):
     """Prices, for costs, break-even and `policy.max_cost`. Left out: nothing is priced."""
     seed: Annotated[int, Field(ge=0, le=2_000_000_000)] = 0
     """Seed of everything drawn at random: splits, shots, training, repeats of the statistics."""
+
+    @property
+    def own_prompt(self) -> str | None:
+        """The candidate's own prompt setting; None where it is asked with the prompts of the bar."""
+        candidate = self.training or self.candidate
+        return candidate.prompt if candidate else None
 
     @model_validator(mode="before")
     @classmethod

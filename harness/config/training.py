@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
     Discriminator,
@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from harness.config.base import FilePath
+from harness.config.base import FilePath, OwnPrompt
 from harness.config.recipe import SETTINGS, Recipe, TrainingConfig
 from suites.settings import Section
 
@@ -121,7 +121,17 @@ class SeedsConfig(Section):
         return self.count if self.decide == "checkpoint" else handler(self)
 
 
-class RepeatConfig(WatchConfig):
+class PromptedConfig(WatchConfig):
+    """What the training rows are asked with."""
+
+    later: ClassVar[tuple[str, ...]] = ("prompt",)
+    prompt: OwnPrompt = None
+    """The candidate's own prompt, with which it is trained and examined while the base keeps the prompts of the bar: a
+    short instruction, a file that holds it, or `""` for the input alone. Left out: trained with `task.prompt`, examined
+    with the best of all prompts."""
+
+
+class RepeatConfig(PromptedConfig):
     """Further trainings: a search for the settings, other seeds, and shares of the training rows; and who is told."""
 
     sweep: SweepConfig | None = None

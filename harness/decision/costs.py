@@ -120,7 +120,7 @@ def arm_cost(
     cost = None
     if rate and priced:
         known = [usage for usage in usages if usage.example_id in priced]
-        cost = _mean(list(priced.values()), _evidence(known, rate.by_time), confidence)
+        cost = mean_of_requests(list(priced.values()), _evidence(known, rate.by_time), confidence)
         cost = replace(cost, low=None if cost.low is None else max(0.0, cost.low))
     latency = _latency([usage for usage in usages if usage.seconds > 0], confidence)
     return ArmCost(run_id=run_id, side=side, arm=arm, chosen=chosen, cost=cost, latency=latency, unpriced=unpriced)
@@ -140,7 +140,8 @@ def _evidence(usages: Sequence[Usage], by_time: bool) -> Sequence[Hashable]:
     return unbounded.joined(clusters, [usage.batch for usage in usages]) if by_time else clusters
 
 
-def _mean(values: Sequence[float], clusters: Sequence[Hashable], confidence: float) -> Estimate:
+def mean_of_requests(values: Sequence[float], clusters: Sequence[Hashable], confidence: float) -> Estimate:
+    """A mean over requests with its t interval over clusters of them."""
     interval = unbounded.t_interval(values, clusters, confidence)
     low, high = (interval.low, interval.high) if interval else (None, None)
     return Estimate(fmean(values), low, high, len(values))
@@ -227,7 +228,7 @@ def _saving(
     before, after = (_priced(part, rate) for part, rate in zip(usages, rates, strict=True))
     shared = [usage for usage in usages[0] if usage.example_id in before.keys() & after.keys()]
     differences = [before[usage.example_id] - after[usage.example_id] for usage in shared]
-    return _mean(differences, [usage.cluster for usage in shared], confidence) if shared else None
+    return mean_of_requests(differences, [usage.cluster for usage in shared], confidence) if shared else None
 
 
 def _difference(one: Estimate, other: Estimate) -> Estimate:

@@ -169,13 +169,14 @@ def _statuses(
 ) -> Iterator[tuple[Comparison, Status]]:
     """Critical and advisory rules ask for proof that nothing was lost; supporting ones for no proof that it was.
 
-    Where the baseline has next to nothing to lose, neither can be had. `others` are p-values of further claims in
-    Holm's family.
+    Where the baseline has next to nothing to lose, neither can be had; nor where nothing could be measured, but for a
+    slice that is too small, which stands beside others. `others` are p-values of further claims in Holm's family.
     """
     at_best = _harmed([*map(_p_at_best, family), *others], alpha)
     at_worst = _harmed([*(c.p_harm_worst if c.n_unscored else c.p_harm for c in family), *others], alpha)
     for c, harmed, open_ in zip(family, at_best, at_worst, strict=False):
-        kept = not at_floor(c) and (not open_ if c.tier == "supporting" else _kept(c))
+        not_shown = not open_ and (c.kind == "slice" or c.at_least is not None)
+        kept = not at_floor(c) and (not_shown if c.tier == "supporting" else _kept(c))
         yield c, "fail" if harmed else "pass" if kept else "unknown"
 
 
@@ -196,6 +197,8 @@ def _slice_gate(states: Sequence[tuple[Comparison, Status]]) -> Gate:
     """All slices as one rule, with the numbers of the worst; the tier says whether one merely uncertain may block."""
     slices = [c for c, _ in states]
     bad, undecided = ([c for c, status in states if status == wanted] for wanted in ("fail", "unknown"))
+    if all(c.at_least is None for c in slices):  # none of them is large enough to tell anything
+        undecided = slices
     tier = slices[0].tier
     worst, apart = lowest(slices), standing_out(slices)
     words = "; ".join(f"{c.slice}: {measured(c)}" for c in bad) or f"worst is {worst.slice}: {measured(worst)}"

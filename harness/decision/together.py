@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from harness.decision.compare import Comparison
 from harness.decision.gates import Gate, Measured, Rule, Status
+from harness.decision.room import at_floor
 from harness.decision.wording import mean_sentence, measured, roughly, settle
 from harness.stats import suite_mean
 from harness.stats.power import POWER
@@ -40,8 +41,11 @@ class Together:
 
 
 def together(comparisons: Sequence[Comparison], margin: float | None) -> Together | None:
-    """The mean over the regression suites that have a say; None where it is not asked for, or there are none."""
-    suites = [c for c in comparisons if c.kind == "regression" and c.tier != "advisory"]
+    """The mean over the regression suites that have a say; None where it is not asked for, or there are none.
+
+    A suite at the base's floor is left out: what was learnt there would pay for what was lost elsewhere.
+    """
+    suites = [c for c in comparisons if c.kind == "regression" and c.tier != "advisory" and not at_floor(c)]
     if margin is None or not suites:
         return None
     n, level = sum(c.n for c in suites), suites[0].level

@@ -63,6 +63,8 @@ def effect_gate(difference: float | None) -> Gate | None:
     """An adapter changes what the model computes. `difference`: largest change of a logit; None: no adapter."""
     if difference is None:
         return None
+    if not math.isfinite(difference):
+        return _gate(Rule("adapter", 0, "logit"), False, Measured(words="the change of a logit is no number"))
     words = f"largest change of a logit: {difference:.3g}"
     if difference == 0:
         words += "; the adapter has no effect, it was probably not loaded or never trained"
@@ -121,11 +123,14 @@ def same_share_gate(pairs: Sequence[tuple[ArmHealth, ArmHealth]]) -> Gate:
 
 def cut_gate(base: ArmHealth, max_truncated: float) -> Gate:
     """The exam leaves room for the best prompt's answers; beating one that was cut short shows nothing."""
+    rule = Rule("room_to_answer", max_truncated, "share")
+    if not base.n:
+        return Gate(rule.name, "validity", "unknown", rule, Measured(n=0, words=f"{base.arm} has no answers"))
     words = f"{base.cut} of {base.n} answers of {base.arm} were cut"
-    share = base.cut / base.n if base.n else 0.0
+    share = base.cut / base.n
     if too_many := share > max_truncated:
         words += "; raise `task.max_new_tokens` or ask for shorter answers"
-    return _gate(Rule("room_to_answer", max_truncated, "share"), not too_many, Measured(share, n=base.n, words=words))
+    return _gate(rule, not too_many, Measured(share, n=base.n, words=words))
 
 
 def comparable_gate(
@@ -234,7 +239,7 @@ def plausible_gate(gain: Comparison, limit: float) -> Gate:
     """A gain too good to be true is taken for a leak or a straw man until someone has looked."""
     rule = Rule("plausible", limit, "score")
     if gain.baseline is None or gain.candidate is None:
-        return _gate(rule, True, Measured(words="no scored pairs"))
+        return Gate(rule.name, "validity", "unknown", rule, Measured(words="no scored pairs"))
     difference = gain.candidate - gain.baseline
     words = f"{points(difference)} points"
     if suspicious := exceeds(difference, limit):

@@ -49,6 +49,7 @@ RULES: dict[RuleName, Wording] = {
         "room to answer", "at most {limit} of the best prompt's answers are cut at the limit of new tokens"
     ),
     "comparable": Wording("comparable", "same examples, marking, settings, template, engine and dtype"),
+    "own_prompt": Wording("own prompt", "the candidate is asked with the prompt it was trained on"),
     "fresh_exam": Wording("fresh exam", "questions are looked at at most {limit} times, each at its own level"),
     "plausible": Wording("plausible", "a gain above {limit} asks for a leak audit first"),
     "constant_answers": Wording("constant answers", "both sides do better than one answer given to everything"),
@@ -180,10 +181,9 @@ def room_sentence(gate: Gate) -> str:
     whose = "the base" if c.kind == "regression" else "the best prompt"
     had = f"{whose} scores {c.baseline:.1%} and knowing nothing {c.floor:.1%}"
     if gate.status == "unknown" and at_floor(c):
-        return (
-            f"{had}, so that a loss of {points(c, c.margin).lstrip('+')}{_unit(c.relative)} could not be seen; ask "
-            "what the base can do, set a smaller margin, or leave it out"
-        )
+        unseen = f"{had}, so that a loss of {points(c, c.margin).lstrip('+')}{_unit(c.relative)} could not be seen"
+        unseen += " and nothing is known of forgetting" if c.kind == "regression" else ""
+        return f"{unseen}; ask what the base can do, set a smaller margin, or leave it out"
     if not is_generous(c):
         return ""
     return f"{had}: the margin is more than half of what could be lost"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from baselines.arm import Arm, Prompter
 from baselines.selection import Trial, choose
@@ -20,7 +21,7 @@ from harness.store.runs import Mark
 from reports.rows import AdapterEffectRow, EndpointRow, Side
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.metrics.table import CORPUS
-from suites.model import ModelSpec
+from suites.model import Model, ModelSpec
 from suites.types import Example, Run, Suite
 
 # How many prompts show whether an adapter changes anything; one would do, a few are as cheap.
@@ -37,13 +38,17 @@ class Examiner:
     seed: int
     confidence: float
 
-    def take(self, arm: Arm, suite: Suite) -> Run:
+    def model(self, side: Side, spec: ModelSpec) -> Cached:
+        """The model that answers for a side."""
+        return self.load(spec).noting(partial(put_abilities, self.store, self.experiment_id, side))
+
+    def take(self, side: Side, arm: Arm, suite: Suite) -> Run:
         """An arm's answers to a suite, marked; what is on record is not asked again."""
-        return evaluate(arm, suite, self.load(arm.model), self.store, self.seed)
+        return evaluate(arm, suite, self.model(side, arm.model), self.store, self.seed)
 
     def choose(self, side: Side, arms: Sequence[Arm], rehearsal: Suite, max_unscored: float) -> Arm:
         """The arm with the best primary score on the rehearsal; all are put on record."""
-        taken = [self.take(arm, rehearsal) for arm in arms]
+        taken = [self.take(side, arm, rehearsal) for arm in arms]
         best = choose([self._trial(run) for run in taken], max_unscored)
         chosen = arms[[run.arm for run in taken].index(best.arm)]
         with self.store.connect():
@@ -59,18 +64,16 @@ class Examiner:
     def examine(self, side: Side, arms: Sequence[Arm], chosen: Arm, suite: Suite) -> None:
         """The task's exam for each arm."""
         for arm in arms:
-            self.put(side, arm.name, self.take(arm, suite), chosen=arm is chosen)
+            self.put(side, arm.name, self.take(side, arm, suite), chosen=arm is chosen)
 
     def examine_regression(self, side: Side, name: str, spec: ModelSpec, exams: Sequence[Suite | LmEvalTask]) -> None:
         """The regression exams for the model behind the chosen arm, under `name`."""
-        model = self.load(spec)
         for exam in exams:
             if isinstance(exam, LmEvalTask):
-                run = evaluate_lm_eval(name, exam, model, self.store, self.seed)
+                run = evaluate_lm_eval(name, exam, self.model(side, spec), self.store, self.seed)
             else:
-                run = self.take(Arm(name, spec, Prompter(name, exam.prompt)), exam)
+                run = self.take(side, Arm(name, spec, Prompter(name, exam.prompt)), exam)
             self.put(side, name, run, chosen=True)
-        put_abilities(self.store, self.experiment_id, side, model)
 
     def put(self, side: Side, arm: str, run: Run, *, chosen: bool) -> None:
         """A run in its place in the experiment, summarised with an interval for every metric."""
@@ -113,9 +116,9 @@ class Examiner:
             models.put_effect(self.store, row)
 
 
-def put_abilities(store: Store, experiment_id: str, name: str, model: Cached) -> None:
-    """What the server of a model (base, candidate or judge) was found to accept, if it was asked anything."""
-    abilities = vars(model.model).get("abilities")
+def put_abilities(store: Store, experiment_id: str, name: str, model: Model) -> None:
+    """What the server of a model (base, candidate or judge) is found to accept."""
+    abilities = getattr(model, "abilities", None)
     if isinstance(abilities, Abilities):
         row = EndpointRow(
             experiment_id=experiment_id, model=name, temperature=abilities.temperature, seed=abilities.seed,

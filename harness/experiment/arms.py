@@ -11,7 +11,7 @@ from baselines.prompters.zero_shot import zero_shot
 from harness.config.exam import BaselineConfig
 from harness.experiment.bar import added_arms
 from harness.experiment.load import Experiment
-from harness.experiment.names import TASK_PROMPT, arm_name, candidate_label, candidate_name
+from harness.experiment.names import OWN_PROMPT, TASK_PROMPT, arm_name, candidate_label, candidate_name
 from harness.experiment.prompts import instruction
 from harness.experiment.specs import base_spec
 from harness.experiment.splits import Splits
@@ -37,16 +37,37 @@ def _base_arm(experiment: Experiment, entry: BaselineConfig, train: Sequence[Exa
     return Arm(name, spec, kind.build(settings, given))
 
 
-def task_prompter(experiment: Experiment) -> Prompter:
-    """The task's own instruction without shots: what a fine-tune is trained on."""
-    return zero_shot(TASK_PROMPT, instruction(experiment, None))
+def lesson_prompter(experiment: Experiment) -> Prompter:
+    """What a fine-tune is trained on: its own prompt, or else the task's instruction without shots."""
+    return own_prompter(experiment) or zero_shot(TASK_PROMPT, instruction(experiment, None))
+
+
+def own_prompter(experiment: Experiment) -> Prompter | None:
+    """The candidate's own prompt; None where it is asked with the prompts of the bar."""
+    own = experiment.config.own_prompt
+    return None if own is None else zero_shot(OWN_PROMPT, instruction(experiment, own))
+
+
+def beside_the_bar(experiment: Experiment, arms: Sequence[Arm]) -> list[Arm]:
+    """The base with the candidate's own prompt, where none of the bar is that: whether the prompt alone would do.
+
+    It takes the exam, so that both sides are asked alike once, and is never the chosen prompt: it was not rehearsed.
+    """
+    own = own_prompter(experiment)
+    base = next((arm.model for arm in arms if not arm.model.recorded), None)
+    if own is None or base is None or own.digest in {arm.prompter.digest for arm in arms if not arm.model.recorded}:
+        return []
+    return [Arm(own.name, base, own)]
 
 
 def candidate_arms(experiment: Experiment, spec: ModelSpec, arms: Sequence[Arm]) -> list[Arm]:
-    """The candidate with every prompt the base was given and the one it was trained on; it, too, gets its best one."""
-    label = candidate_label(experiment.config)
+    """The candidate with its own prompt alone; or with every prompt the base was given and the one it was trained on,
+    so that it, too, gets its best one.
+    """
+    label, lesson = candidate_label(experiment.config), lesson_prompter(experiment)
     if spec.recorded:
-        return [Arm(label, spec, task_prompter(experiment))]
-    prompters = {prompter.digest: prompter for prompter in (task_prompter(experiment), *(a.prompter for a in arms))}
+        return [Arm(label, spec, lesson)]
+    others = [] if own_prompter(experiment) else [arm.prompter for arm in arms]
+    prompters = {prompter.digest: prompter for prompter in (lesson, *others)}
     named = {arm.prompter.digest: arm.name for arm in arms}
     return [Arm(candidate_name(label, named.get(key, p.name)), spec, p) for key, p in prompters.items()]

@@ -57,6 +57,8 @@ def _prompts(
     for position, baseline in enumerate(config.baselines):
         if baseline.prompter and baseline.settings.prompt:
             settings.append((("baselines", position, baseline.prompter, "prompt"), baseline.settings.prompt))
+    if config.own_prompt is not None:
+        settings.append((("training" if config.training else "candidate", "prompt"), config.own_prompt))
     asked = rows.get("test") or rows.get("train")
     for location, setting in settings if asked else ():
         if location in known:

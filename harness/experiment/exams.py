@@ -41,7 +41,7 @@ def task_suite(experiment: Experiment, splits: Splits, split: str) -> Suite:
 
 
 def regression_exams(experiment: Experiment) -> list[Suite | LmEvalTask]:
-    """What the base could do before: the suites the file names, or `general` for a model that can be asked."""
+    """What the base could do before: the suites the file names, or `general` for the embedded model."""
     config = experiment.config
     if config.regression is None:
         return [_tied(load_suite("general", experiment.folder))] if config.model else []

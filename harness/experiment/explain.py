@@ -15,7 +15,7 @@ from harness.decision.gates import Rule, every_prompt_rule
 from harness.decision.straw_men import MUCH_BETTER
 from harness.decision.wording import RULES, rule_sentence
 from harness.experiment import splits
-from harness.experiment.arms import base_arms
+from harness.experiment.arms import base_arms, beside_the_bar
 from harness.experiment.exams import regression_exams, regression_rules
 from harness.experiment.load import Experiment
 from harness.judge.calibration import read_calibration
@@ -69,7 +69,8 @@ class Known:
 def known(experiment: Experiment, store: Path | None = None) -> Known:
     """The sizes of the exams as files, and what an earlier decision of this experiment's name measured."""
     parts = splits.read_splits(experiment, splits.read_files(experiment))
-    test, prompts = parts["test"], len(base_arms(experiment, parts))
+    bar = base_arms(experiment, parts)
+    test, prompts = parts["test"], len(bar) + len(beside_the_bar(experiment, bar))
     primary, *others = experiment.config.task.ordered_metrics
     sizes = dict.fromkeys(["gain", "judge", *(f"metric/{metric}" for metric in others)], len(test))
     exams = [exam for exam in regression_exams(experiment) if isinstance(exam, Suite)]

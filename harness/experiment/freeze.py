@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path, PurePath
 
 from harness.config.schema import ExperimentConfig
@@ -68,6 +70,7 @@ def _references(config: ExperimentConfig) -> Iterator[Reference]:
             files.append(((*location, baseline.prompter, "prompt"), _file_only(baseline.settings.prompt or "")))
     if config.candidate:
         files.append((("candidate", "recorded"), config.candidate.recorded))
+    files.append((("training" if config.training else "candidate", "prompt"), _file_only(config.own_prompt or "")))
     if config.judge:
         files.append((("judge", "calibration"), config.judge.calibration))
     yield from ((setting, name, _file) for setting, name in files if name)
@@ -84,7 +87,7 @@ def _models(config: ExperimentConfig) -> Iterator[Reference]:
     if config.model and not config.model.endpoint:
         yield ("model",), config.model.name, _model
     if config.candidate and config.candidate.path:
-        yield ("candidate", "path"), config.candidate.path, _candidate
+        yield ("candidate", "path"), config.candidate.path, partial(_candidate, revision=config.candidate.revision)
     if config.judge:
         yield ("judge", "rubric"), config.judge.rubric, _rubric
         if not config.judge.model.endpoint:
@@ -169,7 +172,7 @@ def _model(name: str, folder: Path) -> dict[str, str]:
         return {name: weights_hash(base_folder(str(path), None))}
     if gguf.is_gguf(name):
         return _gguf(name, path)
-    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+    if name.startswith((".", "/", "~")) or name.count("/") > 1 or os.path.lexists(path):
         raise UserError(
             "no such folder", str(path), "give a folder that save_pretrained wrote, a GGUF file, or a Hub id"
         )
@@ -183,10 +186,10 @@ def _gguf(name: str, path: Path) -> dict[str, str]:
     return {name: digest}
 
 
-def _candidate(name: str, folder: Path) -> dict[str, str]:
+def _candidate(name: str, folder: Path, revision: str | None) -> dict[str, str]:
     if gguf.is_gguf(name) and not (folder / name).is_dir():
         return _gguf(name, folder / Path(name).expanduser())
-    path = candidate_folder(name, folder)
+    path = candidate_folder(name, folder, revision)
     if (path / ADAPTER_CONFIG).is_file():
         return {name: adapter_hash(adapter_folder(str(path)))}
     if (path / "config.json").is_file():

@@ -14,7 +14,9 @@ from harness.experiment.freeze import is_prompt_file
 from suites.catalog import suite_name
 
 TASK_PROMPT = "zero-shot"
-"""What the task's own instruction is called, which a fine-tune is trained on."""
+"""What the task's own instruction is called, which a fine-tune is trained on where it has none of its own."""
+OWN_PROMPT = "own prompt"
+"""What a candidate's own prompt is called."""
 
 
 def exam_name(entry: RegressionConfig, folder: Path) -> str:
@@ -72,13 +74,15 @@ def _same_arms(config: ExperimentConfig) -> Iterator[Problem]:
     names = [arm_name(entry) for entry in config.baselines]
     recorded = bool(config.candidate and config.candidate.recorded)
     label = candidate_label(config)
-    candidates = {label, *(candidate_name(label, name) for name in (TASK_PROMPT, *names))}
+    candidates = {label, *(candidate_name(label, name) for name in (TASK_PROMPT, OWN_PROMPT, *names))}
     for position, (entry, name) in enumerate(zip(config.baselines, names, strict=True)):
         where = ("baselines", position)
         if name in names[:position]:
             yield where, f"two baselines are called {name!r}; give one a `name:`"
         elif name in candidates:
             yield where, f"a baseline is called {name!r}, as the candidate is; give it another `name:`"
+        elif name == OWN_PROMPT and config.own_prompt is not None:
+            yield where, f"{name!r} is what the candidate's own prompt is called; give this baseline a `name:`"
         elif name == TASK_PROMPT and not (recorded or _is_task_prompt(config, entry)):
             yield where, f"{name!r} is what the task's own prompt is called, and this is another; give it a `name:`"
 

@@ -29,7 +29,7 @@ def asked_columns(experiment: Experiment, splits: Mapping[str, Sequence[Example]
         return tuple(telling_where_most_repeat(splits))
     settings = [entry.settings.prompt for entry in experiment.config.baselines if entry.prompter]
     columns: set[str] = set()
-    for setting in [None, *settings]:
+    for setting in [None, *settings, experiment.config.own_prompt]:
         columns |= shown_columns(instruction(experiment, setting), "the task")
     return tuple(sorted(columns - {"input"}))
 

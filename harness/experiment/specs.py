@@ -26,7 +26,7 @@ def model_spec(experiment: Experiment, config: ModelConfig) -> ModelSpec:
     """A model setting as a ModelSpec: `embedded` and `embedded-judge` ship with the harness, folders are resolved."""
     embedded = {"embedded": EMBEDDED / "model", "embedded-judge": EMBEDDED / "judge"}.get(config.name)
     folder = experiment.resolve(config.name)
-    base = str(embedded or (folder if folder.is_dir() or is_gguf(config.name) else config.name))
+    base = str(embedded or (folder if folder.exists() or is_gguf(config.name) else config.name))
     return ModelSpec(
         base=base if not config.endpoint else config.name,
         revision=config.revision,
@@ -57,14 +57,16 @@ def candidate_spec(experiment: Experiment) -> ModelSpec:
     asked = base.template_settings if config.chat_template_kwargs is None else _template_settings(config)
     if config.endpoint:
         return replace(ModelSpec(base=config.name or "", **_endpoint(config)), template_settings=asked)
-    base, here = replace(base, template_settings=asked), experiment.resolve(config.path or "")
-    if here.is_file():
+    base = replace(base, template_settings=asked)
+    here = experiment.resolve(config.path or "")
+    if is_gguf(config.path or "") and here.is_file():
         return replace(base, base=str(here), revision=None, same_base=config.base == "same")
-    folder = candidate_folder(config.path or "", experiment.folder)
+    folder = candidate_folder(config.path or "", experiment.folder, config.revision)
     named = str(folder) if folder == here else config.path or ""  # on the Hub
     if (folder / ADAPTER_CONFIG).is_file():
-        return replace(base, adapter=named, same_base=config.base == "same")
-    return replace(base, base=named, revision=None, same_base=config.base == "same")
+        adapter = f"{named}@{config.revision}" if config.revision else named
+        return replace(base, adapter=adapter, same_base=config.base == "same")
+    return replace(base, base=named, revision=config.revision, same_base=config.base == "same")
 
 
 def gguf_files(experiment: Experiment) -> Iterator[tuple[str, Path]]:

@@ -38,7 +38,7 @@ def settings(experiment: Experiment) -> TrainingConfig:
 
 def rows(experiment: Experiment, splits: Splits) -> TrainingData:
     """What there is to learn from, each question asked as the task asks it."""
-    prompter = arms.task_prompter(experiment)
+    prompter = arms.lesson_prompter(experiment)
     preferred, rated = _preferences(experiment)
     schema = exams.task_suite(experiment, splits, "test").schema
     return TrainingData(

@@ -6,6 +6,7 @@ by scorer, and `error`. https://inspect.aisi.org.uk/eval-logs.html
 
 from __future__ import annotations
 
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -50,7 +51,7 @@ def read(source: Source) -> Log:
             # One at a time: with all its events a sample may be large.
             samples = (json_value(_member(archive, name), f"{source.path}: {name}") for name in names)
             return _log(source, log if isinstance(log, dict) else {}, samples)
-        except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
+        except DAMAGED as error:
             fix = "`inspect log convert --to json` writes it anew"
             raise UserError(f"the log cannot be unpacked: {error}", str(source.path), fix) from None
 
@@ -90,6 +91,8 @@ def _settings(log: Json) -> dict[str, Setting]:
     return whole | told(part(spec, "task_args")) | told(part(spec, "model_args")) | told(generated) | steps
 
 
+DAMAGED = (zipfile.BadZipFile, NotImplementedError, OSError, RuntimeError, EOFError, zlib.error, lzma.LZMAError)
+"""What unpacking says of a zip that is damaged, encrypted or packed in a way that is not known."""
 PIECE = 1 << 24
 """Bytes unpacked at once: a member may hold more than its header says."""
 

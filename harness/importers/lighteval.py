@@ -13,8 +13,9 @@ from pathlib import Path
 
 from harness.importers.log import Answer, Log, Setting, as_text, each, field, joined, marks, number, part
 from harness.importers.settings import short, told
-from harness.importers.source import Source, json_value, parquet_columns, parquet_rows
+from harness.importers.source import Source, json_value, parquet_rows
 from suites.data.examples import sha256_json
+from suites.data.readers import parquet_columns
 from suites.errors import UserError
 from suites.text.files import read_rows
 from suites.types import Json

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from suites.data.readers import SHOWN
+from suites.data.readers import SHOWN, parquet_columns, parquet_table
 from suites.errors import UserError
 from suites.text import files, json_text
 from suites.text.files import BOM
@@ -58,12 +58,16 @@ def open_source(location: str) -> Source:
     except FileNotFoundError:
         raise UserError("no such log", str(path), "check the path") from None
     except OSError as error:
-        raise UserError(f"the log cannot be read: {error.strerror}", str(path)) from None
+        raise UserError(f"the log cannot be read: {files.reason(error)}", str(path)) from None
+    except zipfile.BadZipFile as error:
+        fix = "copy the log again, or write it anew"
+        raise UserError(f"the log cannot be unpacked: {error}", str(path), fix) from None
 
 
 def _opened(path: Path) -> tuple[Literal["json", "rows", "parquet", "zip", "folder"], Any]:
     if path.is_dir():
         return "folder", sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
+    files.size_of(path)  # what may never end is not even looked at
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return "zip", archive.namelist()
@@ -74,25 +78,13 @@ def _opened(path: Path) -> tuple[Literal["json", "rows", "parquet", "zip", "fold
     return "json", json_value(files.read_rows(path), str(path))
 
 
-def parquet_columns(path: Path) -> list[str]:
-    """The names of a Parquet file's columns."""
-    return list(_parquet(path).schema_arrow.names)
-
-
 def parquet_rows(path: Path) -> list[Row]:
     """The rows of a Parquet file with `file: row N`."""
-    rows = _parquet(path).read().to_pylist()
-    return [(f"{path.name}: row {number}", row) for number, row in enumerate(rows, 1)]
-
-
-def _parquet(path: Path) -> Any:
-    import pyarrow
-    import pyarrow.parquet
-
     try:
-        return pyarrow.parquet.ParquetFile(path)
-    except pyarrow.ArrowException as error:
+        rows = parquet_table(path).to_pylist()
+    except ValueError as error:  # text that is no UTF-8, or a date that Python has no value for
         raise UserError(f"the log cannot be read: {error}", str(path), "give the file as the tool wrote it") from None
+    return [(f"{path.name}: row {number}", row) for number, row in enumerate(rows, 1)]
 
 
 def rows(path: Path) -> list[Row]:

@@ -41,7 +41,8 @@ def kinship(adapter: Path, spec: ModelSpec, base: Path) -> Kinship:
     if spec.same_base:
         return Kinship(True, "as the experiment file says")
     record = adapter / files.TRAINING_RECORD
-    trained_on = files.read_json(record).get("base", {}).get("weights") if record.is_file() else None
+    noted = files.read_json(record).get("base") if record.is_file() else None
+    trained_on = noted.get("weights") if isinstance(noted, dict) else None
     if trained_on is not None:
         return Kinship(trained_on == files.tensors_hash(base), "by the weights' digest")
     recorded = recorded_base(adapter)

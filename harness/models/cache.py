@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from harness.store import answers
@@ -46,13 +46,21 @@ def loglikelihood_id(identity: Identity, context: str, continuation: str) -> str
 class Cached:
     """`model` behind the store's answers. Errors are kept for the record and asked again next time.
 
-    The store is let go of while the model answers, unless that takes no time.
+    The store is let go of while the model answers, unless that takes no time. `before` is given the model whenever it
+    is about to be asked for text.
     """
 
-    def __init__(self, model: Model, store: Store, *, takes_long: bool = True) -> None:
+    def __init__(
+        self, model: Model, store: Store, *, takes_long: bool = True, before: Callable[[Model], None] | None = None
+    ) -> None:
         self.model = model
         self._store = store
         self._takes_long = takes_long
+        self._before = before
+
+    def noting(self, before: Callable[[Model], None]) -> Cached:
+        """This model, with something to do before it is asked: what is known of it is on record before its answers."""
+        return Cached(self.model, self._store, takes_long=self._takes_long, before=before)
 
     @property
     def identity(self) -> Identity:
@@ -106,8 +114,11 @@ class Cached:
             report([ids[position] for position in done])
 
         if missing:
+            if self._before:
+                self._before(self.model)
             with Recorder(self._store, let_go=self._takes_long) as recorder:
                 self.model.generate([prompts[position] for position in missing], generation, on_progress=keep)
+                recorder.finish()
         return take_off([known[key] for key in ids], rendered)
 
     def asked_anew(self, prompts: Sequence[Prompt], generation: Generation) -> list[Completion]:
@@ -136,14 +147,19 @@ class Recorder:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def finish(self) -> None:
+        """Wait until all of them are on record. Raises what went wrong.
+
+        Within the block: an interruption that comes meanwhile still finds the end of it, where the rest is waited for.
+        """
         self._ending.set()
-        try:
-            self._thread.join()
-        finally:  # interrupted or not, the last answers are put on record first
-            self._thread.join()
-        if self._trouble and kind is None:
+        self._thread.join()
+        if self._trouble:
             raise self._trouble
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join()
 
     def put(self, rows: Sequence[StoredCompletion]) -> None:
         """Answers to put on record. Raises what went wrong when some were."""

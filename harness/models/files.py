@@ -11,11 +11,12 @@ from harness.models import gguf
 from harness.models.headers import tensors
 from suites.errors import UserError
 from suites.text import json_text
-from suites.text.files import read_bytes
+from suites.text.files import read_bytes, reason, size_of
 from suites.types import Json
 
 CONFIGS = ("config.json", "generation_config.json")
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
 BASE = "base_model_name_or_path"
 TRAINING_RECORD = "harness_training.json"
 TOKENIZER_FILES = (
@@ -31,6 +32,7 @@ TOKENIZER_FILES = (
     "vocab.txt",
     "merges.txt",
 )
+READ = (*CONFIGS, *TOKENIZER_FILES, ADAPTER_CONFIG, ADAPTER_WEIGHTS, TRAINING_RECORD, WEIGHTS, WEIGHTS_INDEX)
 # Everything a text model needs, nothing else a repository may hold (other formats, images, training states).
 DOWNLOADS = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 
@@ -40,10 +42,23 @@ def base_folder(base: str, revision: str | None) -> Path:
     if gguf.is_gguf(base) and (file := Path(base).expanduser()).is_file():
         return gguf.model_folder(file.resolve(), content_hash(file))
     folder = _locate(base, revision, "model")
+    refuse_what_is_no_file(folder)
     if not (folder / "config.json").is_file():
         raise UserError(f"{base} is not a model: it has no config.json", str(folder), _adapter_hint(folder))
     weight_files(folder)
     return folder
+
+
+def refuse_what_is_no_file(folder: Path) -> None:
+    """Raises UserError for a pipe, a device or a folder that has the name of a file that would be read: a library would
+    wait for it, read it for ever, or do as if it were not there."""
+    for name in READ:
+        try:
+            size_of(folder / name)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise UserError(f"the file cannot be read: {reason(error)}", str(folder / name), "restore it") from None
 
 
 def context_length(folder: Path) -> int | None:
@@ -56,8 +71,9 @@ def context_length(folder: Path) -> int | None:
 
 
 def adapter_folder(adapter: str) -> Path:
-    """The folder of a PEFT adapter; checked to hold its config and its whole weights."""
-    folder = _locate(adapter, None, "adapter")
+    """The folder of a PEFT adapter, named as `ModelSpec` does; checked to hold its config and its whole weights."""
+    folder = adapter_place(adapter)
+    refuse_what_is_no_file(folder)
     for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
         if not (folder / name).is_file():
             what = f"{adapter} is not a usable adapter: it has no {name}"
@@ -66,15 +82,25 @@ def adapter_folder(adapter: str) -> Path:
     return folder
 
 
-def candidate_folder(name: str, near: Path) -> Path:
+def adapter_place(adapter: str) -> Path:
+    """Where an adapter lies that is named as `ModelSpec` does: a folder, or `owner/name@revision` on the Hub."""
+    if Path(adapter).expanduser().is_dir():
+        return _locate(adapter, None, "adapter")
+    name, _, revision = adapter.partition("@")
+    return _locate(name, revision or None, "adapter")
+
+
+def candidate_folder(name: str, near: Path, revision: str | None = None) -> Path:
     """Where a candidate lies that a file in the folder `near` names: a folder, or its copy of a Hub repository, fetched
-    where it is not here. Raises UserError."""
+    where it is not here, at a `revision` of it. Raises UserError."""
     folder = near / Path(name).expanduser()
     if folder.is_dir():
+        if revision:
+            raise UserError("a folder has no `revision`; a Hub repository has", str(folder), "leave it out")
         return folder.resolve()
     if name.startswith((".", "/", "~")) or name.count("/") != 1 or folder.parent.is_dir():
         raise UserError("no such folder", str(folder), "give a folder, or a Hub id such as `owner/name`")
-    return _from_hub(name, None, "candidate")
+    return _from_hub(name, revision, "candidate")
 
 
 def _instead(folder: Path) -> str:
@@ -104,14 +130,26 @@ def weight_files(folder: Path) -> list[Path]:
     return weights
 
 
+def _listed(index: Path) -> list[str]:
+    """The files that an index names. Raises UserError for what are no names of files beside it."""
+    listed = read_json(index).get("weight_map")
+    names: set[str] = set()
+    for name in listed.values() if isinstance(listed, dict) else [listed]:
+        if not isinstance(name, str) or Path(name).name != name or "\0" in name:
+            what = f"`weight_map` is to name a file of the folder for each tensor, not {name!r:.60}"
+            raise UserError(what, str(index), "download or copy the model again")
+        names.add(name)
+    return sorted(names)
+
+
 def _named_weights(folder: Path) -> list[Path]:
-    index = folder / "model.safetensors.index.json"
-    if (folder / "model.safetensors").is_file():
-        return [folder / "model.safetensors"]
+    index = folder / WEIGHTS_INDEX
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
     if not index.is_file():
         pickled = "save the weights as safetensors; pickled .bin weights can run code and are not loaded"
         raise UserError("the model folder has no model.safetensors", str(folder), _gguf_hint(folder) or pickled)
-    names = sorted(set(read_json(index).get("weight_map", {}).values()))
+    names = _listed(index)
     missing = [name for name in names if not (folder / name).is_file()]
     if missing or not names:
         what = f"the model is incomplete: {len(missing)} of {len(names)} weight files are missing, first {missing[:1]}"
@@ -178,6 +216,8 @@ def read_json(file: Path) -> Json:
 
 def first_line(error: Exception) -> str:
     """The first line of another library's error that says something; some begin with a title that ends in a colon."""
+    if isinstance(error, KeyError):  # which is nothing but the name
+        return f"KeyError: {error}"[:300]
     lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.rstrip().endswith(":")]
     return lines[0][:300] if lines else type(error).__name__
 

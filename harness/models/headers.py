@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from suites.errors import UserError
 
@@ -54,18 +55,24 @@ def _of_file(file: Path) -> dict[str, Tensor]:
         try:
             header = json.loads(stream.read(length) if length <= min(size, LONGEST_HEADER) else b"")
             begin = 8 + length
-            listed = {
-                name: Tensor(file, each["dtype"], tuple(each["shape"]), *(begin + at for at in each["data_offsets"]))
-                for name, each in header.items()
-                if name != "__metadata__"
-            }
-        except (ValueError, AttributeError, TypeError, KeyError) as error:
+            entries = {name: each for name, each in header.items() if name != "__metadata__"}
+            listed = {name: _tensor(file, each, begin) for name, each in entries.items()}
+        except (ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
             raise _unreadable(file) from error
     whole = max((tensor.end for tensor in listed.values()), default=begin)
     if size != whole:
         what = f"{file.name} is not whole: it holds {size:,} bytes, and its header says {whole:,}"
         raise UserError(what, str(file), "copy or download it again")
     return listed
+
+
+def _tensor(file: Path, entry: dict[str, Any], begin: int) -> Tensor:
+    """What a header says of a tensor. Raises ValueError, TypeError or KeyError where that cannot be."""
+    dtype, shape, (first, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
+    numbers = (*shape, first, end)
+    if not isinstance(dtype, str) or not all(type(number) is int and number >= 0 for number in numbers) or end < first:
+        raise ValueError("no tensor")
+    return Tensor(file, dtype, tuple(shape), begin + first, begin + end)
 
 
 def _unreadable(file: Path) -> UserError:

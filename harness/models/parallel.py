@@ -31,11 +31,14 @@ class Workers(Generic[T]):
             self._todo.put(i)
         # Daemons: a server that has fallen silent must not keep an interrupted program from ending.
         self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(min(most, count))]
-        for thread in self._threads:
-            thread.start()
 
     def finished(self, tick_s: float) -> Iterator[tuple[int, T] | None]:
-        """(i, result) of each as it comes; None when none came for `tick_s` seconds."""
+        """Begin; (i, result) of each as it comes, None when none came for `tick_s` seconds.
+
+        An interruption while the threads are started is one that `rest` is asked after, too.
+        """
+        for thread in self._threads:
+            thread.start()
         left = self._count
         while left:
             try:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from reports.format.text import clean
+from suites.errors import cut_lines
 
 LINE_SECONDS = 5.0
 STILL_SECONDS = 30.0
@@ -16,8 +17,8 @@ STILL_SECONDS = 30.0
 
 
 def say(text: str) -> None:
-    """Plain text on stderr; what a data file holds cannot steer the terminal."""
-    print(clean(text), file=sys.stderr, flush=True)
+    """Plain text on stderr; what a data file holds cannot steer the terminal, nor fill it."""
+    print(clean(cut_lines(text)), file=sys.stderr, flush=True)
 
 
 class Phase:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.experiment import exams
-from harness.experiment.arms import base_arms
+from harness.experiment.arms import base_arms, beside_the_bar
 from harness.experiment.session import Session
 from harness.models import NonFiniteWeights
 from harness.pipeline.examiner import choose, examiner, report_trouble
@@ -21,7 +21,7 @@ def baseline(session: Session) -> None:
         suite = exams.task_suite(experiment, session.splits, "test")
         chosen = choose(session, "base", arms)
         giver = examiner(session)
-        giver.examine("base", arms, chosen, suite)
+        giver.examine("base", [*arms, *beside_the_bar(experiment, arms)], chosen, suite)
         giver.examine_regression("base", "base", chosen.model, exams.regression_exams(experiment))
     except NonFiniteWeights as trouble:
         report_trouble(session, "baseline", "base", trouble)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+from baselines.arm import Arm
 from harness.experiment import arms, exam_power, lifetimes, specs, training_data
 from harness.experiment.bar import bar_findings
 from harness.experiment.material import left_out_rows, of_experiment
@@ -92,7 +94,22 @@ def of_bar(session: Session) -> list[Finding]:
         bar = arms.base_arms(session.experiment, session.splits)
     except UserError as error:
         return [Finding("warn", "unmade_prompt", f"{error.what} ({error.where}); {error.fix}")]
-    return [*long_prompts(session, bar), *bar_findings(session.experiment, bar, session.splits)]
+    return [
+        *long_prompts(session, bar),
+        *bar_findings(session.experiment, bar, session.splits),
+        *_beside_the_bar(session, bar),
+    ]
+
+
+def _beside_the_bar(session: Session, bar: Sequence[Arm]) -> list[Finding]:
+    """What the candidate's own prompt costs on the base's side."""
+    if not arms.beside_the_bar(session.experiment, bar):
+        return []
+    text = (
+        f"the base is asked with the candidate's own prompt, too, one more pass over {len(session.splits['test']):,} "
+        "test rows: whether the prompt alone would do"
+    )
+    return [Finding("info", "own_prompt", text)]
 
 
 def of_gguf(session: Session) -> list[Finding]:
@@ -127,7 +144,7 @@ def of_tokens(session: Session) -> list[Finding]:
     from harness.training.data.checks import reader, tokenizer_findings  # loads torch
 
     chat, stops, context = reader(specs.base_spec(experiment))
-    prompter = arms.task_prompter(experiment)
+    prompter = arms.lesson_prompter(experiment)
     rows = {example.id: types.training_row(prompter, example) for example in train}
     return tokenizer_findings(rows, chat, min(config.max_length, context), stops)
 
@@ -144,7 +161,7 @@ def show_row(session: Session) -> None:
     from harness.training.data.preview import coloured, plain, preview
 
     read = reader(specs.base_spec(experiment))
-    shown = preview(train[0], read.chat, arms.task_prompter(experiment), read.stops)
+    shown = preview(train[0], read.chat, arms.lesson_prompter(experiment), read.stops)
     say(str(shown))
     console = Console(stderr=True, soft_wrap=True)
     console.print(coloured(shown) if console.is_terminal else plain(shown), markup=False, highlight=False)

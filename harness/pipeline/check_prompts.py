@@ -31,7 +31,7 @@ def long_prompts(session: Session, bar: Sequence[Arm]) -> list[Finding]:
     if folder is None or context is None:
         return []
     room = context - experiment.config.task.max_new_tokens
-    own = arms.task_prompter(experiment)
+    own = arms.lesson_prompter(experiment)
     prompters = {own.digest: own} | {arm.prompter.digest: arm.prompter for arm in bar if not arm.model.recorded}
     findings = []
     for prompter in prompters.values():

@@ -7,6 +7,7 @@ from datetime import date
 
 from harness.config.policy import CostsConfig
 from harness.config.schema import ExperimentConfig
+from harness.decision import own_prompt
 from harness.decision.compare import Comparison
 from harness.decision.costs import (
     ArmCost,
@@ -25,7 +26,7 @@ from harness.decision.stakes import MORE, Stakes, at_stake, told
 from harness.experiment.lifetimes import end_of_candidate
 from harness.experiment.session import Session
 from harness.pipeline import cross_validation
-from harness.store import costs, experiments, training
+from harness.store import arms, costs, experiments, training
 from harness.store.costs import PricedArm
 from harness.store.training import Took
 from reports.rows import PriceRow, Side, StoredBreakEven, StoredStakes
@@ -81,6 +82,19 @@ def _count(session: Session, settings: CostsConfig, confidence: float, took: Too
         )
         even = ending(counted, end_of_candidate(session.experiment.config), date.today())
     return Costs(currency=settings.currency, arms=arms, break_even=even, requests_per_month=settings.requests_per_month)
+
+
+def own_prompt_saves(session: Session) -> dict[str, object]:
+    """What the candidate's own prompt saves beside the best one, in numbers and words; empty without a prompt of its
+    own, or where nobody counted tokens."""
+    config = session.experiment.config
+    if config.own_prompt is None:
+        return {}
+    best, candidate = (arms.chosen(session.store, session.id, side) for side in ("base", "candidate"))
+    usages = (costs.usages(session.store, best.run_id), costs.usages(session.store, candidate.run_id))
+    rate = _rates(config.costs)["candidate"]
+    short = own_prompt.shortened((best.arm, candidate.arm), usages, rate, config.policy.confidence)
+    return {**asdict(short), "told": own_prompt.told(short, config.costs.currency)} if short else {}
 
 
 def _settings(config: ExperimentConfig) -> CostsConfig:

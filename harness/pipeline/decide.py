@@ -21,7 +21,7 @@ from harness.experiment.session import Session
 from harness.judge import ask, audit
 from harness.pipeline import cross_validation
 from harness.pipeline.compare import compare_all, distrust, gains
-from harness.pipeline.costs import count_costs, keep_costs, keep_stakes
+from harness.pipeline.costs import count_costs, keep_costs, keep_stakes, own_prompt_saves
 from harness.pipeline.lesson import tracked
 from harness.pipeline.recipe import Seeds, recipe_gates, seeds_of, seeds_sentence
 from harness.pipeline.seeds import curve_sentence
@@ -148,7 +148,7 @@ def _store(
         headline=decision.headline,
         reason=decision.reason,
         next_step=decision.next_step,
-        facts={**_facts(session, seeds), "leaks": asdict(leaks) if leaks else {}, **_shipped(session, comparisons)},
+        facts={**_facts(session, seeds), "leaks": asdict(leaks) if leaks else {}, **_examined(session, comparisons)},
     )
     decisions.put(session.store, decided, rows, gates)
 
@@ -184,9 +184,12 @@ def _uncertainty(session: Session, seeds: Seeds | None) -> str:
     )
 
 
-def _shipped(session: Session, comparisons: Sequence[Comparison]) -> dict[str, object]:
-    """What ships, once both sides took the exam."""
-    return {"ship": asdict(ship(session))} if comparisons else {}
+def _examined(session: Session, comparisons: Sequence[Comparison]) -> dict[str, object]:
+    """What ships, and what the candidate's own prompt saves, once both sides took the exam."""
+    if not comparisons:
+        return {}
+    saves = own_prompt_saves(session)
+    return {"ship": asdict(ship(session)), **({"own_prompt": saves} if saves else {})}
 
 
 def _facts(session: Session, seeds: Seeds | None) -> dict[str, object]:

@@ -7,7 +7,7 @@ from harness.config.base import read_margin
 from harness.config.policy import Policy
 from harness.evaluation.early_stopping import shortened
 from harness.experiment import exams, specs
-from harness.experiment.arms import base_arms, candidate_arms
+from harness.experiment.arms import base_arms, beside_the_bar, candidate_arms
 from harness.experiment.names import candidate_label
 from harness.experiment.session import Session
 from harness.models import NonFiniteWeights
@@ -57,14 +57,18 @@ def shorten(session: Session, arm: Arm, suite: Suite, policy: Policy) -> Suite:
     """The part of the exam that settles the gain; the best prompt then meets the candidate on that part."""
     giver = examiner(session)
     name = arms.chosen(session.store, session.id, "base").arm
-    [prompted] = [arm for arm in base_arms(session.experiment, session.splits) if arm.name == name]
-    whole = giver.take(prompted, suite)
+    bar = base_arms(session.experiment, session.splits)
+    [prompted] = [arm for arm in bar if arm.name == name]
+    whole = giver.take("base", prompted, suite)
     limit, _ = read_margin(policy.min_gain)
     level = level_of_look(arms.looked_at(session.store, whole.suite_id) + 1, policy.confidence)
     part = shortened(
-        arm, suite, runs.scores(session.store, whole.id, suite.primary), session.model(arm.model),
+        arm, suite, runs.scores(session.store, whole.id, suite.primary), giver.model("candidate", arm.model),
         limit=limit, confidence=level, seed=giver.seed, sharpen=policy.control_variate,
     )  # fmt: skip
     arms.unchoose(session.store, session.id, "base", "task")
-    giver.put("base", name, giver.take(prompted, part), chosen=True)
+    giver.put("base", name, giver.take("base", prompted, part), chosen=True)
+    for beside in beside_the_bar(session.experiment, bar):  # what both sides are asked alike
+        arms.forget_run(session.store, session.id, "base", giver.take("base", beside, suite).id)
+        giver.put("base", beside.name, giver.take("base", beside, part), chosen=False)
     return part

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from harness.evaluation.exam import put_abilities
 from harness.experiment import specs
 from harness.experiment.session import Session
@@ -21,7 +23,9 @@ def judge(session: Session) -> None:
         return
     rubric = load_rubric(config.rubric, experiment.folder)
     generation = Generation(max_new_tokens=config.max_new_tokens)
-    model = session.model(specs.model_spec(experiment, config.model))
+    model = session.model(specs.model_spec(experiment, config.model)).noting(
+        partial(put_abilities, session.store, session.id, "judge")
+    )
     confidence = experiment.config.policy.confidence
     rows: list[JudgeVerdictRow] = []
     measures: list[Measure] = []
@@ -37,7 +41,6 @@ def judge(session: Session) -> None:
     measures += audit.exam_measures(judged, before, after, confidence)
     judging.put_verdicts(session.store, session.id, rows)
     judging.put_measures(session.store, session.id, measures)
-    put_abilities(session.store, session.id, "judge", model)
 
 
 SIDES: tuple[Side, Side] = ("base", "candidate")

@@ -68,8 +68,9 @@ def swept(session: Session) -> Json:
 
 def keep_best(session: Session) -> None:
     """Of the trials so far only the best keeps its weights; all stay on record. What others go by is left alone."""
+    near = session.experiment.folder
     best, *losers = [trial.training_id for trial in training.best_trials(session.store, session.id)] or [""]
-    for folder in training.disposable(session.store, [loser for loser in losers if loser != best]):
+    for folder in training.disposable(session.store, [loser for loser in losers if loser != best], near):
         for path in (folder, *folder.parent.glob(f"{folder.name}-*")):  # with the stages before it
             shutil.rmtree(path, ignore_errors=True)
 
@@ -87,7 +88,7 @@ def train_once(session: Session, lesson: Lesson, report: OnLog | None = None) ->
     training_id = sha256_json(
         [weights, lesson.settings.model_dump(), asdict(lesson.data), *_means(experiment, config, spec)]
     )
-    known = training.left(session.store, training_id)
+    known = training.left(session.store, training_id, experiment.folder)
     if known is None or not known.folder.is_dir():
         folder = session.out / f"model-{training_id[:12]}"
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -211,10 +212,11 @@ def _used(config: TrainingSection, settings: TrainingConfig) -> dict[str, object
 
 def trained_spec(session: Session, training_id: str) -> ModelSpec:
     """The model that a training on record made."""
-    spec, left = specs.base_spec(session.experiment), training.left(session.store, training_id)
+    experiment = session.experiment
+    spec, left = specs.base_spec(experiment), training.left(session.store, training_id, experiment.folder)
     if left is None:
         raise UserError("this training is not on record", training_id, session.fix("train"))
     if left.spec:
         return replace(spec, **left.spec)
     # Trained before version 9 of the store.
-    return tuned_spec(spec, training_data.settings(session.experiment), left.folder)
+    return tuned_spec(spec, training_data.settings(experiment), left.folder)

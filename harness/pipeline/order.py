@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager
 
 from harness.experiment.session import Session, Stage
 from harness.observe.progress import say
@@ -14,7 +15,7 @@ from harness.pipeline.decide import conclude
 from harness.pipeline.exam import exam
 from harness.pipeline.judge import judge
 from harness.pipeline.train import train
-from harness.store import experiments
+from harness.store import decisions, experiments
 from reports.rows import Side
 
 STAGES: dict[str, Stage] = {
@@ -32,12 +33,17 @@ IN_FOLDS: dict[str, Side | None] = {"baseline": "base", "train": None, "exam": "
 
 def run(session: Session) -> None:
     """Every stage in order; what is on record already is not done again. Trouble goes straight to the decision."""
-    with session.store.hold():
+    with session.store.hold(), at_work(session):
         for name in STAGES:
             if name == "decide" or not experiments.stopped(session.store, session.id):
                 do(session, name)
             if name == "check":
                 _tell(session)
+
+
+def at_work(session: Session) -> AbstractContextManager[None]:
+    """For stages: what an earlier decision rests on may change meanwhile, and had not changed before."""
+    return decisions.made_anew(session.store, session.id)
 
 
 def _tell(session: Session) -> None:

@@ -36,7 +36,7 @@ def build_probes(session: Session) -> list[Probe]:
     probes: list[Probe] = []
     if session.splits.get("validation"):
         rehearsal = exams.task_suite(experiment, session.splits, "validation")
-        probes.append(_probe(rehearsal, arms.task_prompter(experiment), None, settings.probe, seed))
+        probes.append(_probe(rehearsal, arms.lesson_prompter(experiment), None, settings.probe, seed))
     rules = exams.regression_rules(experiment)
     for exam in exams.regression_exams(experiment):
         if not isinstance(exam, LmEvalTask) and exam.primary not in CORPUS:

@@ -11,7 +11,7 @@ from baselines.arm import Arm, Prompter
 from harness.config.base import read_margin
 from harness.config.policy import Policy
 from harness.experiment import exams, training_data
-from harness.experiment.arms import task_prompter
+from harness.experiment.arms import lesson_prompter
 from harness.experiment.names import candidate_label
 from harness.experiment.session import Session
 from harness.pipeline.examiner import examiner
@@ -83,7 +83,7 @@ def examine_seeds(session: Session, prompter: Prompter, suite: Suite) -> None:
 def measure(session: Session, what: str, training_id: str, prompter: Prompter, suite: Suite) -> Examined:
     """A trained model on a suite, by the metric that decides."""
     name, giver = f"{candidate_label(session.experiment.config)}, {what}", examiner(session)
-    run = giver.take(Arm(name, trained_spec(session, training_id), prompter), suite)
+    run = giver.take("candidate", Arm(name, trained_spec(session, training_id), prompter), suite)
     return run, giver.summary(run, suite.primary)
 
 
@@ -104,7 +104,7 @@ def learning_curve(session: Session) -> None:
     if settings is None or not settings.learning_curve:
         return
     rehearsal = exams.task_suite(experiment, session.splits, "validation")
-    prompter = task_prompter(experiment)
+    prompter = lesson_prompter(experiment)
     for position, share in enumerate(sorted(set(settings.learning_curve))):
         part = take(session.splits["train"], share, seed)
         recipe = lesson(session, f"training on {share:.0%} of the rows")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import subprocess
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 from baselines.arm import Arm
 from harness.experiment.arms import base_arms, candidate_arms
 from harness.experiment.session import Session
-from harness.models.files import candidate_folder
+from harness.models.files import ADAPTER_CONFIG, adapter_place, read_json
 from harness.pipeline.exam import candidate_spec
 from harness.store import arms
 from reports.data import Ship
@@ -60,7 +59,7 @@ def serving(name: str, spec: ModelSpec, base: str, folder: str) -> str:
         return ""
     if spec.adapter is None:
         return shlex.join(["vllm", "serve", folder, "--served-model-name", name])
-    rank = _lora_rank(candidate_folder(spec.adapter, Path()))
+    rank = _lora_rank(adapter_place(spec.adapter))
     if rank is None:
         return ""
     revision = ["--revision", spec.revision] if spec.revision else []
@@ -71,7 +70,7 @@ def serving(name: str, spec: ModelSpec, base: str, folder: str) -> str:
 
 def _lora_rank(adapter: Path) -> int | None:
     """The rank of a LoRA adapter that a server takes; None for any other kind."""
-    settings = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    settings = read_json(adapter / ADAPTER_CONFIG)
     rank = settings.get("r")
     is_plain = settings.get("peft_type") == "LORA" and not settings.get("use_dora")
     return rank if is_plain and isinstance(rank, int) and rank <= SERVED_RANKS[-1] else None

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from functools import cache
 from statistics import fmean
 
+from baselines.arm import Arm
 from harness.config.base import read_margin
 from harness.decision import cautions
 from harness.decision.cautions import ReadSide, ThinkingSide
 from harness.decision.compare import Comparison, Question
 from harness.decision.gates import Gate
 from harness.decision.straw_men import BesideConstant, Shifted, aligned_gate, constant_gate, shifted
+from harness.experiment.arms import base_arms, beside_the_bar
 from harness.experiment.session import Session
 from harness.pipeline.compare import Marks, chosen_runs, comparer, other_prompts
 from harness.store import arms, runs
@@ -72,12 +74,17 @@ def straw_men(session: Session, gain: Comparison) -> StrawMen:
             ),
         ],
         [
-            *cautions.prompts_caution(sorted(tried)),
+            *cautions.prompts_caution(sorted(tried - {arm.name for arm in _beside(session)})),
             *cautions.left_out_caution(sorted(tried - compared), session.experiment.config.policy.max_unscored),
             *cautions.floor_caution(beside[0], gain),
             *cautions.lenient_caution(*read, least),
         ],
     )
+
+
+def _beside(session: Session) -> list[Arm]:
+    """The base with the candidate's own prompt, which nobody wrote for it."""
+    return beside_the_bar(session.experiment, base_arms(session.experiment, session.splits))
 
 
 SIDES: tuple[Side, Side] = ("base", "candidate")

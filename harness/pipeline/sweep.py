@@ -77,7 +77,7 @@ def _try(session: Session, trial: optuna.Trial, position: int, settings: Json) -
         seeds.put(session, "trial", position, "", settings, state)
         return False
     rehearsal = exams.task_suite(session.experiment, session.splits, "validation")
-    prompter = arms.task_prompter(session.experiment)
+    prompter = arms.lesson_prompter(session.experiment)
     measured = seeds.measure(session, f"trial {position + 1}", training_id, prompter, rehearsal)
     seeds.put(session, "trial", position, training_id, settings, "done", measured)
     return True

@@ -1,4 +1,4 @@
-"""Fine-tunes on the task's own prompt: the sweep, the training that is decided about, and the further ones."""
+"""Fine-tunes on the candidate's prompt: the sweep, the training that is decided about, and the further ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def train(session: Session) -> None:
     except TrainingDiverged as trouble:
         report_trouble(session, "train", "candidate", trouble)
         return
-    left = training.left(session.store, training_id)
+    left = training.left(session.store, training_id, session.experiment.folder)
     accuracy = training_data.reward_accuracy(left.preferred if left else (), config.policy.confidence)
     training.link(session.store, session.id, training_id, accuracy)
     seeds.train_seeds(session)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from harness.config.policy import MetricRule
-from harness.decision import validity
+from harness.decision import own_prompt, validity
 from harness.decision.compare import Comparison
 from harness.decision.gates import Gate
+from harness.experiment.arms import own_prompter
 from harness.experiment.load import load_experiment
 from harness.experiment.names import arm_name
 from harness.experiment.session import Session
@@ -42,6 +43,7 @@ def validity_gates(session: Session, gain: Comparison | None = None) -> list[Gat
         validity.same_share_gate([*_failures(session), *others]),
         validity.cut_gate(health[0][0], policy.max_truncated),
         *cross_validation.everywhere(session, _comparable),
+        *_asked_with_its_own(session),
         validity.looks_gate(
             arms.looks(session.store, session.id), policy.max_looks, policy.confidence, _other_stores(session)
         ),
@@ -98,6 +100,15 @@ def _comparable(session: Session) -> Gate:
     ]
     same_settings = config.policy.chat_template_kwargs == "same"
     return validity.comparable_gate(on_record, (base_made, candidate_made), same_settings=same_settings)
+
+
+def _asked_with_its_own(session: Session) -> list[Gate]:
+    """Whether the candidate took the exam with its own prompt, in every fold; no rule where it has none."""
+    own = own_prompter(session.experiment)
+    if own is None:
+        return []
+    taken = [arms.chosen(part.store, part.id, "candidate") for part in session.folds or (session,)]
+    return [own_prompt.asked_gate([runs.made(session.store, run.run_id).prompter_id for run in taken], own.digest)]
 
 
 def _current_id(session: Session) -> str | None:

@@ -45,6 +45,7 @@ from harness.selftest.judges import few_labelled_pairs, judge_likes_length, judg
 from harness.selftest.seeds import seeds_without_gain
 from harness.selftest.straw_men import (
     constant_candidate,
+    long_prompt,
     no_suite_asked,
     prompt_as_good,
     shifted_prompt,
@@ -239,6 +240,7 @@ MUTANTS: dict[str, Mutant] = {
     "constant candidate": constant_candidate,
     "shifted prompt": shifted_prompt,
     "wrapped prompt": wrapped_prompt,
+    "long prompt": long_prompt,
     "thinking prompt": thinking_prompt,
     "no suite asked": no_suite_asked,
 }

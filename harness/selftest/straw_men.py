@@ -11,10 +11,19 @@ from harness.decision.decide import Verdict
 from harness.decision.headline import KEEPS_ALL
 from harness.decision.wording import RULES
 from harness.experiment import exams
+from harness.experiment.arms import own_prompter
 from harness.experiment.session import Session
 from harness.pipeline.compare import chosen_runs, run_pairs
 from harness.pipeline.examiner import examiner
-from harness.selftest.inject import NotApplicable, Planted, answers_of, asked_examples, marked_anew, rewrite
+from harness.selftest.inject import (
+    NotApplicable,
+    Planted,
+    answers_of,
+    asked_examples,
+    marked_anew,
+    one_model,
+    rewrite,
+)
 from harness.store import arms, decisions, runs
 from reports.rows import Side
 from suites.data.examples import sha256_json
@@ -53,15 +62,32 @@ def suite_at_floor(session: Session) -> Planted:
     pairs = [pair for pair in run_pairs(session)[1:] if rules[pair[0].suite][1] != "advisory"]
     if not pairs:
         raise NotApplicable("no regression suite has a say")
-    for side, run in zip(SIDES, pairs[0], strict=True):
+    for side, run, mark in zip(SIDES, pairs[0], (0.0, 1.0), strict=True):
         on_record, made = runs.on_record(session.store, run.run_id), runs.made(session.store, run.run_id)
         marked = [
-            replace(row, scores=dict.fromkeys(row.scores, Score(0.0)))
+            replace(row, scores=dict.fromkeys(row.scores, Score(mark)))
             for row in runs.marked(session.store, on_record, "")
         ]
         runs.record(session.store, on_record, "regression", made.prompter_id, marked, made.seconds)
         examiner(session).put(side, run.arm, on_record, chosen=True)
-    return Planted(f"every answer of both sides to {pairs[0][0].suite} marked wrong", NOT_SHOWN)
+    done = f"every answer of the base to {pairs[0][0].suite} marked wrong, of the candidate right"
+    return Planted(done, NOT_SHOWN)
+
+
+def long_prompt(session: Session) -> Planted:
+    """The candidate took the exam with the best prompt of the base, which it never saw in training."""
+    own = own_prompter(session.experiment)
+    if own is None:
+        raise NotApplicable("the candidate has no prompt of its own")
+    session = one_model(session)
+    chosen, candidate = (runs.made(session.store, run.run_id) for run in chosen_runs(session))
+    if chosen.prompter_id == own.digest:
+        raise NotApplicable("the best prompt is the candidate's own")
+    run = runs.on_record(session.store, chosen_runs(session)[1].run_id)
+    marked = runs.marked(session.store, run, "")
+    runs.record(session.store, run, "task", chosen.prompter_id, list(marked), candidate.seconds)
+    done = "the candidate asked with the best prompt in place of its own"
+    return Planted(done, (Verdict.INVALID,), (_title("own_prompt"),))
 
 
 def constant_candidate(session: Session) -> Planted:

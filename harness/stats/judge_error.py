@@ -81,6 +81,7 @@ def judge_error(
     meat = scores.T @ scores * groups / (groups - 1) + missed.T @ missed
     covariance = np.zeros((2, 2))
     covariance[: len(fitted), : len(fitted)] = bread @ meat @ bread
+    np.fill_diagonal(covariance, np.maximum(0.0, covariance.diagonal()))  # where none is left but rounding
     (a, b), (c, d) = covariance.tolist()
     return JudgeError(float(fitted[0]), float(fitted[1]) if len(fitted) > 1 else None, ((a, b), (c, d)), groups)
 
@@ -128,7 +129,7 @@ class Corrected:
 
     def _variance(self, theta: float) -> float:
         at = np.array([theta, self.length])
-        return float(at @ np.array(self.error.covariance) @ at)
+        return max(0.0, float(at @ np.array(self.error.covariance) @ at))
 
     def _limit(self, end: float, target: float) -> float:
         nearly = end * (1 - 1e-9)  # at the end itself the null distribution has no spread to measure by

@@ -16,6 +16,9 @@ from scipy.special import ndtr
 
 from harness.stats.score_test import Array, check_open, normal_quantile
 
+LEAST = 1e-100  # a variance; below, what a part weighs is infinite
+MOST_UNEQUAL = 1e12  # beyond, one part is all the weight there is
+
 
 @dataclass(frozen=True, slots=True)
 class Pooled:
@@ -32,7 +35,8 @@ def partially_pooled(differences: Sequence[float], variances: Sequence[float], c
     How far parts truly vary is the moment estimate of DerSimonian and Laird 1986 (Control Clin Trials 7:177); each part
     keeps the share of its distance from the mean that this is of its whole variance, and its interval allows for the
     mean and the share being estimates (Morris 1983, JASA 78:47). With one part nothing is drawn anywhere. ValueError:
-    no parts, not as many variances, one that is not positive, a confidence not in (0, 1).
+    no parts, not as many variances, one below `LEAST` or two further apart than `MOST_UNEQUAL`, a confidence not in
+    (0, 1).
     """
     check_open("confidence", confidence)
     y, own = _checked(differences, variances)
@@ -58,7 +62,8 @@ def partially_pooled(differences: Sequence[float], variances: Sequence[float], c
 def lower_than_the_others(differences: Sequence[float], variances: Sequence[float]) -> list[float]:
     """One-sided p-values of "this part is as high as the others together", by the normal distribution.
 
-    They are as many tests as parts. ValueError: not as many variances as parts, or one that is not positive.
+    They are as many tests as parts. ValueError: not as many variances as parts, one below `LEAST`, or two further apart
+    than `MOST_UNEQUAL`.
     """
     y, own = _checked(differences, variances)
     if len(y) < 2:
@@ -72,8 +77,11 @@ def lower_than_the_others(differences: Sequence[float], variances: Sequence[floa
 
 def _checked(differences: Sequence[float], variances: Sequence[float]) -> tuple[Array, Array]:
     y, own = np.asarray(differences, dtype=np.float64), np.asarray(variances, dtype=np.float64)
-    if len(y) != len(own) or not np.all(own > 0):
-        raise ValueError(f"need as many positive variances as parts, got {len(y)} parts and {list(variances)}")
+    if len(y) != len(own) or not np.all(np.isfinite(y)) or not np.all((own >= LEAST) & (own < np.inf)):
+        what = f"got {len(y)} parts and {list(variances)}"
+        raise ValueError(f"need finite parts, and as many finite variances of at least {LEAST:g}, {what}")
+    if len(own) and own.max() > MOST_UNEQUAL * own.min():
+        raise ValueError(f"variances must lie within a factor of {MOST_UNEQUAL:g}, got {list(variances)}")
     return y, own
 
 

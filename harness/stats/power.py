@@ -195,10 +195,9 @@ def _spreads(discordance: float, margin: float) -> tuple[float, float]:
     check_open("margin", margin)
     if not 0 <= discordance <= 1:
         raise ValueError(f"discordance must lie in [0, 1], got {discordance}")
-    shares = np.array([discordance / 2, 1 - discordance, discordance / 2])
-    seen = shares > 0
-    values = np.array([-1.0, 0.0, 1.0])[seen]
-    pairs = Sample(POPULATION, values, np.ones_like(values), np.round(shares[seen] * POPULATION), -1.0, 1.0)
+    counts = np.round(np.array([discordance / 2, 1 - discordance, discordance / 2]) * POPULATION)
+    values, counts = np.array([-1.0, 0.0, 1.0])[counts > 0], counts[counts > 0]
+    pairs = Sample(POPULATION, values, np.ones_like(values), counts, -1.0, 1.0)
     return score_test.spread_under(pairs, -margin), math.sqrt(discordance)
 
 

@@ -19,6 +19,7 @@ from harness.stats.roots import root
 from harness.stats.score_test import Alternative, Array, Clusters, Members, Sample
 
 FURTHEST = 40.0  # ratios of the means beyond 2^40 are as good as unbounded
+NOTHING = score_test.ROUNDING  # a baseline that is as good as zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +143,8 @@ def change(pairs: Pairs, confidence: float) -> RelativeChange:
     low = high = error = None
     if pairs.groups >= 2:
         low, high = _limits(pairs, score_test.normal_quantile((1 + confidence) / 2))
-        error = score_test.standard_error(pairs.contrast(after / before)) / before if before else None
-    seen = after / before - 1 if before else None
+        error = score_test.standard_error(pairs.contrast(after / before)) / before if before > NOTHING else None
+    seen = after / before - 1 if before > NOTHING else None
     return RelativeChange(pairs.n, pairs.groups, before, after, seen, low, high, error)
 
 

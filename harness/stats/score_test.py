@@ -35,7 +35,10 @@ Alternative = Literal["greater", "less"]
 FURTHEST = 37.0  # standard deviations; what lies beyond is less than the smallest number
 PLENTY = 5_000
 """Clusters beyond which one that nobody has seen weighs less than a thousandth: their rows need not be asked."""
+AT_END = 1e-9  # of the scale's end: so near, a mean is told as the end, which is the more cautious limit
 NOTHING = 1e-24  # a variance of rounding errors
+ROUNDING = 1e-12
+"""A score nearer than this to an end of its scale is at it: no metric tells so little apart, and its square is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +137,14 @@ def _rows(clusters: Sample, members: Members) -> Sample | None:
 
 
 def checked(values: ArrayLike) -> Array:
-    """The scores as an array; ValueError unless it is one-dimensional, not empty and within [0, 1]."""
+    """The scores as an array, those within `ROUNDING` of 0 or 1 put there; ValueError unless it is one-dimensional, not
+    empty and within [0, 1]."""
     scores = np.asarray(values, dtype=np.float64)
     if scores.ndim != 1 or scores.size == 0:
         raise ValueError(f"scores must be a non-empty one-dimensional array, got shape {scores.shape}")
     if not np.all((scores >= 0) & (scores <= 1)):  # NaN fails both
         raise ValueError("scores must be finite and in [0, 1]; leave unscored examples out")
-    return scores
+    return np.where(scores < ROUNDING, 0.0, np.where(scores > 1 - ROUNDING, 1.0, scores))
 
 
 def paired(baseline: ArrayLike, candidate: ArrayLike) -> tuple[Array, Array]:
@@ -258,10 +262,11 @@ def score_limits(sample: Sample, z: float) -> tuple[float, float]:
     """The least and the greatest mean whose score statistic is no rarer than the normal quantiles -z and z."""
 
     def limit(end: float, target: float) -> float:
-        if sample.mean == end:
+        inside = sample.mean - end
+        if abs(inside) < AT_END * max(1.0, abs(end)):
             return end
-        # at the end itself the null distribution has no spread to measure by
-        nearly = end + 1e-12 * (sample.mean - end)
+        # at the end itself the null distribution has no spread to measure by, and nor has what rounding makes the end
+        nearly = end + math.copysign(max(1e-12 * abs(inside), 1e-14 * max(1.0, abs(end))), inside)
         return root(lambda null: score_deviate(sample, null) - target, nearly, sample.mean, xtol=1e-13)
 
     return limit(sample.low, z), limit(sample.high, -z)

@@ -45,7 +45,8 @@ def below_p(mean: Estimated, null: float, confidence: float) -> float:
     """
     check_open("confidence", confidence)
     reach = mean.high - mean.value if mean.value < null else mean.value - mean.low
-    return float(ndtr((mean.value - null) * normal_quantile((1 + confidence) / 2) / reach))
+    distance = (mean.value - null) * normal_quantile((1 + confidence) / 2)
+    return float(ndtr(distance / reach)) if reach > 0 else float(distance >= 0)
 
 
 def spread_of_mean(sizes: Sequence[int], sds: Sequence[float]) -> float:

@@ -15,6 +15,8 @@ from scipy.special import bdtr, bdtrik, stdtrit
 
 from harness.stats.score_test import Array, Interval, check_open
 
+MOST = 1e150  # beyond, squares are infinite
+
 
 def t_interval(
     values: ArrayLike, clusters: Sequence[Hashable] | None = None, confidence: float = 0.95
@@ -24,7 +26,7 @@ def t_interval(
     The standard error is CR1, with clusters - 1 degrees of freedom (Cameron and Miller 2015, J Hum Resour 50:317).
     Where nothing bounds a value, no interval is right for every distribution (Bahadur and Savage 1956, Ann Math Stat
     27:1115); for mean costs this one does as well as the bootstrap (Nixon, Wonderling, Grieve 2010, Health Econ
-    19:316). ValueError: no values, one that is not finite, or not as many clusters as values.
+    19:316). ValueError: no values, one that is not finite or beyond `MOST`, or not as many clusters as values.
     """
     check_open("confidence", confidence)
     numbers = _finite(values)
@@ -110,6 +112,6 @@ def _groups(clusters: Sequence[Hashable] | None, n: int) -> NDArray[np.intp]:
 
 def _finite(values: ArrayLike) -> Array:
     numbers = np.asarray(values, dtype=np.float64)
-    if numbers.ndim != 1 or numbers.size == 0 or not np.all(np.isfinite(numbers)):
-        raise ValueError("values must be a non-empty one-dimensional array of finite numbers")
+    if numbers.ndim != 1 or numbers.size == 0 or not np.all(np.abs(numbers) <= MOST):  # NaN fails, too
+        raise ValueError(f"values must be a non-empty one-dimensional array of numbers up to {MOST:g}")
     return numbers

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import duckdb
 
+from harness.store.opening import interruptible
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -19,7 +21,8 @@ class Held:
 def held(con: duckdb.DuckDBPyConnection) -> dict[str, Held]:
     """Every table of facts by name, read to the last row: each block's checksum is compared on the way."""
     names = "select table_name from duckdb_tables() where table_name <> 'schema_version' order by table_name"
-    return {name: _held(con, name) for (name,) in con.execute(names).fetchall()}
+    with interruptible():
+        return {name: _held(con, name) for (name,) in con.execute(names).fetchall()}
 
 
 def _held(con: duckdb.DuckDBPyConnection, name: str) -> Held:

@@ -17,6 +17,8 @@ from harness import __version__
 from harness.store import STORE_FILE, opening, versions
 from harness.store.contents import Held, held
 from suites.errors import UserError
+from suites.text import json_text
+from suites.text.files import read_bytes
 from suites.writing import draft_of, drop_drafts, sync_folder, write_whole
 
 MANIFEST = "store.json"
@@ -48,7 +50,8 @@ def _still(path: Path, config: Mapping[str, str] | None = None) -> Iterator[tupl
         version = versions.version_of(con, path)
         if version is None:
             raise UserError("nothing is in this store yet", str(path), "`harness run EXPERIMENT` fills it")
-        yield con, version
+        with opening.interruptible():
+            yield con, version
     except duckdb.Error as error:
         raise opening.trouble(path, error) from None
     finally:
@@ -161,7 +164,7 @@ def import_(folder: Path, to: Path) -> Copied:
 def _take(con: duckdb.DuckDBPyConnection, file: Path, table: str) -> None:
     try:
         con.execute(f"insert into {table} by name from read_parquet({_quoted(file)})")
-    except duckdb.Error as error:
+    except (duckdb.Error, UnicodeDecodeError) as error:  # the latter where DuckDB's own message holds damaged text
         if any(sign.sign in str(error) for sign in opening.TROUBLES[:3]):
             raise
         raise UserError(f"cannot be read: {str(error).splitlines()[0]}", str(file), "export again") from None
@@ -178,12 +181,12 @@ def _manifest(folder: Path) -> _Manifest:
     path = folder / MANIFEST
     fix = "name a folder that `harness store export` wrote"
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json_text.parse(read_bytes(path))
         tables = {name: Held(t["table"], int(t["n"]), str(t["digest"])) for name, t in content["tables"].items()}
         found = _Manifest(int(content["version"]), str(content["duckdb"]), tables)
     except OSError as error:
         raise UserError(f"no export here ({error.strerror})", str(path), fix) from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
         raise UserError("not the list of an export", str(path), fix) from None
     if found.version > versions.VERSION:
         what = f"the export has version {found.version}, this harness reads {versions.VERSION}"

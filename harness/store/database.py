@@ -17,6 +17,7 @@ import duckdb
 from harness.store import STORE_FILE, digests, opening, versions
 from reports.rows import Record, fetch
 from suites.errors import UserError
+from suites.writing import drop_drafts
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -56,6 +57,8 @@ class Store:
             raise _none_yet("no store here yet", path)
         elif not opening.is_there(path):
             raise _none_yet(CUT_SHORT, path)
+        elif create:
+            drop_drafts(path)  # whoever made it may have been killed before taking its draft away
         self._check(create)
         self._holding = False
         if create:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from harness.store import digests
 from harness.store.database import Store
+from harness.store.opening import RESTORE
 from reports.rows import ComparisonRow, DecisionRow, GateRow, SelfTested
+from suites.errors import UserError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +28,44 @@ class Decided:
 
 def put(store: Store, decided: Decided, comparisons: Sequence[ComparisonRow], gates: Sequence[GateRow]) -> None:
     """The decision on an experiment with what it rests on, in place of an earlier one."""
-    store.replace_all("comparisons", decided.experiment_id, comparisons)
-    store.replace_all("gates", decided.experiment_id, gates)
-    store.replace_all("decisions", decided.experiment_id, [decided])
+    with store.connect() as con:
+        store.replace_all("comparisons", decided.experiment_id, comparisons)
+        store.replace_all("gates", decided.experiment_id, gates)
+        store.replace_all("decisions", decided.experiment_id, [decided])
+        digests.stamp(con, decided.experiment_id)
+
+
+def check(store: Store, experiment_id: str) -> bool:
+    """Whether there is a decision of which it is kept what it rests on; that is compared with what is there now.
+
+    Raises UserError where any row was changed since.
+    """
+    with store.connect(read_only=True) as con:
+        changed = digests.changed(con, experiment_id)
+    if changed:
+        what = f"the decision on {changed.name!r} rests on rows that were changed since it was made: "
+        raise UserError(what + ", ".join(changed.tables), str(store.path), RESTORE)
+    return _is_stamped(store, experiment_id)
+
+
+@contextmanager
+def made_anew(store: Store, experiment_id: str) -> Iterator[None]:
+    """While the block runs, rows that a decision rests on may change. Raises UserError as `check` does.
+
+    Interrupted, the decision stays on record without what it rests on, until it is made again.
+    """
+    if kept := check(store, experiment_id):
+        with store.connect() as con:
+            digests.unstamp(con, experiment_id)
+    yield
+    if kept and not _is_stamped(store, experiment_id):  # it ended before a new decision
+        with store.connect() as con:
+            digests.stamp(con, experiment_id)
+
+
+def _is_stamped(store: Store, experiment_id: str) -> bool:
+    with store.connect(read_only=True) as con:
+        return digests.is_stamped(con, experiment_id)
 
 
 def verdict(store: Store, experiment_id: str) -> str:

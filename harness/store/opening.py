@@ -88,9 +88,10 @@ def create(path: Path, fill: Callable[[duckdb.DuckDBPyConnection], None]) -> Non
     try:
         con = _connect(draft, False, {**OFFLINE, **LAYOUT, **SMALL})
         try:
-            con.execute("begin")
-            fill(con)
-            con.execute("commit")
+            with interruptible():
+                con.execute("begin")
+                fill(con)
+                con.execute("commit")
         finally:
             con.close()
         _name(draft, path)

@@ -155,7 +155,8 @@ def record(store: Store, run: Run, kind: str, prompter_id: str, marked: Sequence
             run.id, run.suite_id, run.arm, prompter_id, run.identity.name, run.identity, run.generation,
             run.generation.seed, len(marked), errors, _digest(con, run), seconds,
         )], replace=True)  # fmt: skip
-        if first:  # when it was first looked at
+        if first:  # when it was first looked at; what was decided on its earlier answers rests on others now
+            con.execute(UNSTAMP, [run.id])
             con.execute("update runs set created_at = ? where run_id = ?", [first[0], run.id])
 
 
@@ -173,6 +174,13 @@ def _new_completions(con: duckdb.DuckDBPyConnection, marked: Sequence[Marked]) -
     return [stored(m.completion_id, m.example.input, m.completion) for m in marked if m.completion_id not in known]
 
 
+UNSTAMP = """
+    delete from decision_digests where experiment_id in (
+        select coalesce(f.experiment_id, a.experiment_id) from (
+            select experiment_id from arms where run_id = $1
+            union select experiment_id from repeats where run_id = $1) a
+        left join folds f on f.fold_id = a.experiment_id)
+"""
 QUESTIONS = """
     insert into questions select distinct suite_id, question_of(input) from examples
     where suite_id = ? and not exists (from questions where suite_id = ?)

@@ -78,26 +78,27 @@ class _Left:
     preferred: str | None
 
 
-def left(store: Store, training_id: str) -> Left | None:
-    """What a training left; None for one that is not on record."""
+def left(store: Store, training_id: str, near: Path) -> Left | None:
+    """What a training left, for an experiment in the folder `near`; None for one that is not on record."""
     rows = store.fetch(_Left, "select folder, spec, preferred from training where training_id = ?", [training_id])
     if not rows:
         return None
     [row] = rows
-    folder = _here(store, row.folder)
+    folder = _here(store, row.folder, near)
     # null: trained before version 9, or 10, of the store
     spec, preferred = json.loads(row.spec or "null"), json.loads(row.preferred or "[]")
     spec = spec and {name: _moved(value, row.folder, folder) for name, value in spec.items()}
     return Left(folder, spec, [(prompt, value) for prompt, value in preferred])
 
 
-def _here(store: Store, recorded: str) -> Path:
-    """A training's folder: beside this store where it is there, for a workspace may have been moved or copied.
+def _here(store: Store, recorded: str, near: Path) -> Path:
+    """A training's folder: beside the experiment or this store where it is there, for both may have been moved or
+    copied, the store alone or not at all.
 
     A copy has to go by its own weights, or it would tidy away those of the workspace that it was copied from.
     """
-    beside = store.path.resolve().parent.joinpath(*Path(recorded).parts[-DEPTH:])
-    return beside if beside.is_dir() else Path(recorded)
+    places = [place.resolve().joinpath(*Path(recorded).parts[-DEPTH:]) for place in (near, store.path.parent)]
+    return next((place for place in places if place.is_dir()), Path(recorded))
 
 
 DEPTH = 3
@@ -236,9 +237,9 @@ class _Folder:
     folder: str
 
 
-def disposable(store: Store, training_ids: Sequence[str]) -> list[Path]:
+def disposable(store: Store, training_ids: Sequence[str], near: Path) -> list[Path]:
     """The folders of those trainings that are trials only: no experiment decides about them or goes by them."""
     sql = """select folder from training where training_id in (select unnest(?))
                 and training_id not in (select training_id from experiment_training)
                 and training_id not in (select training_id from repeats where kind <> 'trial')"""
-    return [_here(store, row.folder) for row in store.fetch(_Folder, sql, [list(training_ids)])]
+    return [_here(store, row.folder, near) for row in store.fetch(_Folder, sql, [list(training_ids)])]

@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from harness import __version__
+from harness.store import digests
 from harness.store.opening import OTHER_FILE, RESTORE
 from suites.errors import UserError
 
@@ -16,6 +17,8 @@ SCHEMA = Path(__file__).with_name("schema")
 STEPS = sorted(SCHEMA.glob("[0-9]*.sql"))  # step N brings a store from version N - 1 to N
 VERSION = len(STEPS)
 VIEWS = SCHEMA / "views.sql"
+STAMPED = 20
+"""The version from which on decisions say what they rest on."""
 
 
 def begin(con: duckdb.DuckDBPyConnection) -> None:
@@ -26,8 +29,11 @@ def begin(con: duckdb.DuckDBPyConnection) -> None:
 
 def migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
     """Bring the tables from `version` to ours, in the caller's transaction, and make the views anew."""
+    intact = digests.intact(con) if version >= STAMPED else []
     for step in [*STEPS[version:], VIEWS]:
         con.execute(step.read_text(encoding="utf-8"))
+    for experiment_id in intact:  # a step may change the rows of a table
+        digests.stamp(con, experiment_id)
     con.execute("update schema_version set version = ?, harness = ?, duckdb = version()", [VERSION, __version__])
 
 

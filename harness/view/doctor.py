@@ -179,6 +179,11 @@ def file(store: Path, must_exist: bool) -> Iterator[Check]:
     older = found.version < health.VERSION
     fix = f"the next command brings it to version {health.VERSION}; keep a copy: harness store backup" if older else ""
     yield Check("store", "warn" if older else "ok", measured, fix)
+    if found.decisions:
+        sound = found.decisions - found.unstamped
+        measured = f"{sound} of {found.decisions} rest on what they did when they were made"
+        rest = f"; {found.unstamped} do not say: made before digests were kept, or being made anew"
+        yield Check("decisions", "ok", measured + (rest if found.unstamped else ""))
     if found.log:
         yield Check("log of the store", "warn", f"{found.log:,} bytes that a process left that was killed",
                     "none needed: the next command that writes takes them in")  # fmt: skip

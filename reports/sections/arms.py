@@ -28,5 +28,6 @@ def section(data: ReportData, pictures: Pictures) -> str:
     )
     if any("—" in row for row in rows):
         legend += " —: not on record."
-    sentence = f"\n\n{cell(data.break_even.told)}" if data.break_even else ""
-    return f"{table([cell(name) for name in header], rows)}\n\n{legend}{sentence}"
+    told = [data.facts.own_prompt, data.break_even.told if data.break_even else ""]
+    sentences = "".join(f"\n\n{cell(sentence)}" for sentence in told if sentence)
+    return f"{table([cell(name) for name in header], rows)}\n\n{legend}{sentences}"

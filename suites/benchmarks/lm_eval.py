@@ -23,6 +23,8 @@ from suites.errors import UserError
 from suites.model import Completion, Generation, Message, Model, Prompt
 from suites.similarity.copies import tied
 from suites.text import yaml_text
+from suites.text.files import read_rows as whole_file
+from suites.text.files import read_text
 from suites.types import Example, Json, Score
 
 MARKING = "thinking that was cut is no answer"
@@ -42,7 +44,7 @@ class LmEvalTask:
         """sha256 of the task's name, or its file's text and data wherever they lie, the limit and lm-eval's version."""
         parts = [str(self.limit), version("lm-eval"), MARKING]
         if self.is_file:
-            parts += [Path(self.task).read_text(encoding="utf-8"), *_data_digests(Path(self.task))]
+            parts += [read_text(Path(self.task)), *_data_digests(Path(self.task))]
         else:
             parts.insert(0, self.task)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -152,7 +154,7 @@ def _inline(path: Path) -> Json:
 
 
 def _data_digests(path: Path) -> list[str]:
-    return [hashlib.sha256((path.parent / name).read_bytes()).hexdigest() for name in data_files(path)]
+    return [hashlib.sha256(whole_file(path.parent / name)).hexdigest() for name in data_files(path)]
 
 
 def _read_task(path: Path) -> Json:

@@ -15,9 +15,9 @@ from suites.checks.leaks import SEEN, find_alike, overlap_name, questions
 from suites.checks.material import Material
 from suites.checks.table import FIXABLE
 from suites.data.examples import grouped
-from suites.data.readers import delimiter
+from suites.data.readers import delimiter, parquet_table
 from suites.errors import UserError
-from suites.text.files import BOM
+from suites.text.files import BOM, read_rows
 from suites.types import Example
 from suites.writing import write_new
 
@@ -126,7 +126,7 @@ def mend(path: Path, examples: Sequence[Example], left_out: Sequence[Removal], f
 
 
 def _text(path: Path, keep: Sequence[bool]) -> bytes:
-    content = path.read_bytes()
+    content = read_rows(path)
     parts = {".jsonl": _lines, ".json": _lines, ".csv": _records, ".tsv": _records}
     if path.suffix not in parts:
         raise UserError(f"cannot mend this kind of file: {path.name}", str(path), "save it as JSONL, CSV or Parquet")
@@ -165,7 +165,7 @@ def _parquet(path: Path, keep: Sequence[bool]) -> bytes:
     import pyarrow.parquet
 
     sink = pyarrow.BufferOutputStream()
-    pyarrow.parquet.write_table(pyarrow.parquet.read_table(path).filter(pyarrow.array(keep)), sink)
+    pyarrow.parquet.write_table(parquet_table(path).filter(pyarrow.array(keep)), sink)
     return bytes(sink.getvalue())
 
 

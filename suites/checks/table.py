@@ -63,6 +63,7 @@ CHECKS: dict[str, Check] = {
     "unmade_prompt": Check("a prompt of the bar that cannot be made of these rows"),
     "no_instruction": Check("prompts of the bar that do not say what to do"),
     "unnamed_labels": Check("labels that no prompt of the bar names"),
+    "own_prompt": Check("a candidate's own prompt, which the base is asked with, too"),
     "added_prompt": Check("a prompt that is added to the default bar: one that lists the labels"),
     "small_train": Check("fewer training rows than fine-tuning usually takes", labels.sizes),
     "small_test": Check("a test set that decides only large differences", labels.sizes),

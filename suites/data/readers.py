@@ -99,7 +99,7 @@ def _read(path: Path, reader: Reader, most: int | None = None) -> list[Scanned]:
     except FileNotFoundError:
         raise UserError("no such file", str(path), "check the path; it is relative to the experiment file") from None
     except OSError as error:
-        raise UserError(f"cannot read the file: {error.strerror}", str(path)) from None
+        raise UserError(f"cannot read the file: {files.reason(error)}", str(path)) from None
 
 
 def _content(path: Path) -> bytes:
@@ -255,17 +255,41 @@ def _not_utf8(path: Path, content: bytes, error: UnicodeDecodeError) -> UserErro
     return UserError(f"not UTF-8 text: {error.reason}", where, AS_UTF8)
 
 
-def _parquet(path: Path) -> Iterator[Scanned]:
+def parquet_columns(path: Path) -> list[str]:
+    """The names of a Parquet file's columns. Raises UserError and OSError as `parquet_table` does."""
+    return list(_from_parquet(path, lambda opened: opened.schema_arrow.names))
+
+
+def parquet_table(path: Path) -> Any:
+    """A Parquet file as an Arrow table. Raises UserError for one that is damaged, or beyond what this machine can hold,
+    and OSError where there is no such file."""
+
+    def read(opened: Any) -> Any:
+        files.check_fits(opened.metadata.num_rows * (ROW + CELL * opened.metadata.num_columns), path)
+        table = opened.read()
+        table.validate(full=True)  # or what a damaged page holds would be met later, by whoever looks at it
+        return table
+
+    return _from_parquet(path, read)
+
+
+def _from_parquet(path: Path, take: Callable[[Any], Any]) -> Any:
+    """What `take` makes of a file; Arrow tells of damaged ones in errors of many kinds."""
     import pyarrow
     import pyarrow.parquet
 
     files.size_of(path)
     try:
-        opened = pyarrow.parquet.ParquetFile(path)
-        files.check_fits(opened.metadata.num_rows * (ROW + CELL * opened.metadata.num_columns), path)
-        table = opened.read()
-    except pyarrow.ArrowException as error:
-        raise UserError(f"not a Parquet file: {error}", str(path)) from None
+        return take(pyarrow.parquet.ParquetFile(path))
+    except (pyarrow.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise
+        reason = next((line for line in str(error).split("\n") if line), type(error).__name__)
+        raise UserError(f"not a Parquet file, or a damaged one: {reason}", str(path)) from None
+
+
+def _parquet(path: Path) -> Iterator[Scanned]:
+    table = parquet_table(path)
     if twice := sorted(name for name, count in Counter(table.column_names).items() if count > 1):
         raise UserError(f"the column `{twice[0]}` is there twice", str(path), "rename one of them")
     where = (f"{path.name}: row {number}" for number in range(1, table.num_rows + 1))
@@ -286,10 +310,29 @@ def _parquet_row(where: str, table: Any) -> Scanned:
 def refuse_rows(bad: Sequence[str], source: Path | str, fix: str = "mend these rows; none is skipped silently") -> None:
     """Raise a UserError that lists the first twenty bad rows and counts all of them; nothing when there are none."""
     if bad:
-        shown = "\n".join(f"  {row:.{LONGEST}}" for row in bad[:SHOWN])
-        more = f"\n  ... and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+        lines = _alike(bad)
+        shown = "\n".join(f"  {line:.{LONGEST}}" for line in lines[:SHOWN])
+        more = f"\n  ... and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
         rows = "1 bad row" if len(bad) == 1 else f"{len(bad)} bad rows"
         raise UserError(f"{rows}\n{shown}{more}", str(source), fix)
+
+
+ALIKE = 3
+"""Rows with one mistake that are listed each; where more have it, the first stands for all."""
+
+
+def _alike(bad: Sequence[str]) -> list[str]:
+    """Bad rows, `where: why` each; those with the same mistake as many others are counted beside the first."""
+    reasons = Counter(row.partition(": ")[2] for row in bad)
+    lines, told = [], set()
+    for row in bad:
+        why = row.partition(": ")[2]
+        if reasons[why] <= ALIKE:
+            lines.append(row)
+        elif why not in told:
+            told.add(why)
+            lines.append(f"{row} (and {reasons[why] - 1:,} more rows)")
+    return lines
 
 
 TABLES = (".csv", ".tsv", ".parquet")

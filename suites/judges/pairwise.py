@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from jinja2 import TemplateError
-
 from suites.errors import UserError
 from suites.model import Generation, Model, OnProgress, Prompt
-from suites.templates import SANDBOX, bounded
+from suites.templates import FAILURES, SANDBOX, bounded
 from suites.text.files import read_text
 from suites.types import JudgeVerdict
 
@@ -97,7 +95,7 @@ def ask(rubric: Rubric, pair: Pair) -> Prompt:
         with bounded():
             shown = {"input": pair.input, "first": pair.first, "second": pair.second}
             text = _compiled(rubric.text).render(**shown, mark=_mark(list(shown.values())))
-    except TemplateError as error:
+    except FAILURES as error:
         raise UserError(f"the rubric cannot be filled in: {error}", rubric.name) from None
     return Prompt(pair.id, [{"role": "user", "content": text.strip()}])
 

@@ -18,6 +18,11 @@ KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a soc
          stat.S_IFBLK: "a device"}  # fmt: skip
 
 
+def reason(error: OSError) -> str:
+    """What the system says of a file; what a library says in its place, the first line of it."""
+    return error.strerror or str(error).split("\n")[0] or type(error).__name__
+
+
 def size_of(path: Path) -> int:
     """The bytes of a file. Raises UserError for what is no file and so may never end, and OSError."""
     found = path.stat()

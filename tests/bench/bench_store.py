@@ -12,6 +12,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -54,33 +55,41 @@ class Fault:
 
 
 def kills(folder: Path, rounds: int, rng: random.Random) -> Iterator[Fault]:
-    """A process that makes, brings up to date or fills a store, and is killed within a second."""
-    starts = {"creation": None, "migration, versions 1 to 10": 0, "writing": -1}
-    for number, (name, version) in enumerate(starts.items()):
-        fault = Fault(f"SIGKILL in {name}")
-        before = acknowledged = 0
-        for turn in range(rounds * (number + 1) // 3 - rounds * number // 3):
-            path, told = folder / "harness.duckdb", folder / "told"
-            if version != -1:
-                opening.log_of(path).unlink(missing_ok=True)
-            if version is not None and (version == 0 or not turn):
-                kept_stores.unpacked(1 + turn % 10, folder)
-            elif version is None:
-                path.unlink(missing_ok=True)
-            if version != -1 or not turn:
-                told.unlink(missing_ok=True)
-                before = 0
-            dying.process(
-                dying.write_and_tell, path, told, before, delay=rng.uniform(0.02, 1.0 if version == -1 else 0.4)
-            )
-            fault.times += 1
-            was, before = before, told.stat().st_size if told.exists() else 0
-            acknowledged += before - was
-            missing = _missing(path, before)
-            fault.lost += missing
-            fault.survived += not missing
-        fault.more = f"{acknowledged:,} batches acknowledged"
-        yield fault
+    """A process that makes, brings up to date or fills a store, and is ended within a second."""
+    last = kept_stores.VERSIONS[-1]
+    starts = {"creation": None, f"migration, versions 1 to {last}": 0, "writing": -1}
+    for kinds, times in (((signal.SIGKILL,), rounds), ((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), rounds // 2)):
+        for number, (name, version) in enumerate(starts.items()):
+            fault = Fault(f"{', '.join(kind.name for kind in kinds)} in {name}")
+            _kills(folder, fault, times * (number + 1) // 3 - times * number // 3, version, kinds, rng)
+            yield fault
+
+
+def _kills(
+    folder: Path, fault: Fault, rounds: int, version: int | None, kinds: Sequence[signal.Signals], rng: random.Random
+) -> None:
+    """Rounds from a store that is not there (None), one of each version (0), or the one of the round before (-1)."""
+    before = acknowledged = 0
+    for turn in range(rounds):
+        path, told = folder / "harness.duckdb", folder / "told"
+        if version != -1:
+            opening.log_of(path).unlink(missing_ok=True)
+        if version is not None and (version == 0 or not turn):
+            kept_stores.unpacked(kept_stores.VERSIONS[turn % len(kept_stores.VERSIONS)], folder)
+        elif version is None:
+            path.unlink(missing_ok=True)
+        if version != -1 or not turn:
+            told.unlink(missing_ok=True)
+            before = 0
+        kind, delay = kinds[turn % len(kinds)], rng.uniform(0.02, 1.0 if version == -1 else 0.4)
+        code = dying.process(dying.write_and_tell, path, told, before, delay=delay, kind=kind)
+        fault.times += 1
+        was, before = before, told.stat().st_size if told.exists() else 0
+        acknowledged += before - was
+        missing = _missing(path, before) + (code != (-9 if kind == signal.SIGKILL else 130))
+        fault.lost += missing
+        fault.survived += not missing
+    fault.more = f"{acknowledged:,} batches acknowledged"
 
 
 def _missing(path: Path, acknowledged: int) -> int:

@@ -119,7 +119,7 @@ def test_files_that_a_command_wrote_in_part_are_completed(name: str, given: Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["SIGKILL", "SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("kind", ["SIGKILL", "SIGINT", "SIGTERM", "SIGHUP"])
 @pytest.mark.parametrize("name", FILES)
 def test_at_every_single_moment_of_commands_that_write_files(name: str, kind: str, given: Path, tmp_path: Path) -> None:
     trial = Trial(given, tmp_path / "place", *FILES[name])
@@ -142,7 +142,7 @@ def test_a_file_of_ones_own_is_in_the_way_and_stays(given: Path, tmp_path: Path)
         assert [path.read_text() for path in (place / file).parent.iterdir()] == ["mine\n"], name
 
 
-@pytest.mark.parametrize(("share", "kind"), [(0.1, "SIGKILL"), (0.35, "SIGTERM"), (0.6, "SIGKILL"), (0.97, "SIGINT")])
+@pytest.mark.parametrize(("share", "kind"), [(0.1, "SIGKILL"), (0.35, "SIGTERM"), (0.6, "SIGHUP"), (0.97, "SIGINT")])
 def test_a_run_that_was_ended_decides_as_if_it_had_not_been(share: float, kind: str, run_trial: Trial) -> None:
     ended = run_trial.interrupted(int(share * run_trial.undisturbed.moments), kind)
     ended_as_told(ended, kind, "run", "experiment.yaml")
@@ -150,7 +150,7 @@ def test_a_run_that_was_ended_decides_as_if_it_had_not_been(share: float, kind: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", [*STAGES, "report", "selftest"])
-@pytest.mark.parametrize("kind", ["SIGKILL", "SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("kind", ["SIGKILL", "SIGINT", "SIGTERM", "SIGHUP"])
 def test_each_stage_that_was_ended(stage: str, kind: str, judged: Path, tmp_path: Path) -> None:
     """Five moments of each, spread over all it has: the store's transactions, the files of the report."""
     start, words = tmp_path / "start", [stage, "experiment.yaml"]
@@ -181,9 +181,9 @@ def test_trainings_that_were_ended(more: str, tmp_path: Path) -> None:
         (experiment.parent / "test.jsonl").unlink()
         text = experiment.read_text()
         data = text[text.index("data:") : text.index("experiment:")]
-        experiment.write_text(text.replace(data, "data: {train: train.jsonl, split: {folds: 2}}\n"))
+        experiment.write_text(text.replace(data, "data: {train: train.jsonl, split: {folds: 3}}\n"))
     trial = Trial(tmp_path / "start", tmp_path / "place", "run", "experiment.yaml")
     assert trial.undisturbed.code in (0, 3, 4, 5, 6), trial.undisturbed.err
     rng = random.Random(more)
-    for kind in ("SIGKILL", "SIGTERM", "SIGKILL", "SIGINT"):
+    for kind in ("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT"):
         trial.interrupted(rng.randrange(1, trial.undisturbed.moments), kind)

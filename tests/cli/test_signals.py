@@ -16,6 +16,8 @@ import yaml
 from chat_server import ChatServer, Reply, answer, serving
 from workspaces import write_jsonl
 
+from harness.cli import begin
+from harness.cli.main import main
 from harness.cli.signals import INTERRUPTED, ending_kindly
 from suites.errors import Interrupted, Terminated
 
@@ -123,6 +125,23 @@ def test_the_exit_code_is_ours_wherever_the_signal_came(kind: str) -> None:
     process = start("-c", IN_EXEC.replace("SIGTERM", kind))
     process.communicate()
     assert process.returncode == INTERRUPTED
+
+
+def test_an_error_that_a_library_made_of_the_signal_is_no_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As pydantic does of one that comes while it builds the checks of a setting."""
+
+    def command(_: object) -> int:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except KeyboardInterrupt:
+            raise ValueError("error building a validator") from None
+        return 0
+
+    monkeypatch.setattr(begin, "schema", command)
+    assert main(["schema"]) == INTERRUPTED
+    assert capsys.readouterr().err.splitlines()[-1] == "harness schema"
 
 
 def test_a_second_ctrl_c_ends_at_once_unless_it_is_the_first_one_twice() -> None:

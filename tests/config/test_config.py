@@ -16,7 +16,7 @@ from suites.errors import UserError
 MARGIN = "is a difference of scores from 0 to 1, or a share of the baseline's score such as 5%"
 SMALLEST = """\
 experiment: smallest
-model: some-org/some-model
+model: embedded
 data: {train: train.jsonl, validation: validation.jsonl, test: test.jsonl}
 training: lora
 """
@@ -137,7 +137,7 @@ def test_the_full_experiment_keeps_every_setting(load):
 def test_a_bare_word_stands_for_the_main_setting_of_its_section(load):
     text = SMALLEST.replace("training: lora", "training: full") + "baselines: [zero_shot]\nregression: [own-suite]\n"
     config = load(text).config
-    assert config.model.name == "some-org/some-model"
+    assert config.model.name == "embedded"
     assert config.training.method == "full"
     assert config.baselines[0].zero_shot.prompt is None
     assert config.regression[0].suite == "own-suite"
@@ -208,7 +208,7 @@ def test_files_columns_and_metrics_are_looked_up_beside_settings_that_are_wrong(
 
 
 def test_a_prompt_that_is_not_there_or_no_text_is_told_once(refusal, tmp_path):
-    files = "experiment: x\nmodel: x/y\ndata: {train: train.jsonl, test: test.jsonl}\nbaselines: [zero_shot]\n"
+    files = "experiment: x\nmodel: embedded\ndata: {train: train.jsonl, test: test.jsonl}\nbaselines: [zero_shot]\n"
     [line] = problems(refusal(f"{files}task: {{prompt: nowhere.md}}\n"))
     assert line.startswith("line 5: `task.prompt` no such file: ")
     (tmp_path / "latin.md").write_bytes("Grüße".encode("latin-1"))
@@ -218,7 +218,8 @@ def test_a_prompt_that_is_not_there_or_no_text_is_told_once(refusal, tmp_path):
 
 
 def test_columns_that_are_missing_are_told_with_a_mapping_of_those_that_are_there(refusal, tmp_path):
-    files = "experiment: x\nmodel: x/y\ndata:\n  train: own/rows.csv\n  test: own/exam.csv\n  validation: train.jsonl\n"
+    files = "experiment: x\nmodel: embedded\ndata:\n  train: own/rows.csv\n  test: own/exam.csv\n"
+    files += "  validation: train.jsonl\n"
     (tmp_path / "own").mkdir()
     for name in ("rows", "exam"):
         (tmp_path / "own" / f"{name}.csv").write_text("Question;Team\nWhere is my parcel?;delivery\n")
@@ -301,24 +302,25 @@ def test_a_metric_that_is_misspelt_where_it_is_listed_makes_no_rule_for_it_wrong
         (", validation: validation.jsonl", "", "line 3: `data.validation` is required: the best of several baselines"),
         (", test: test.jsonl", "", "line 3: `data.test` is required"),
         ("train: train.jsonl, ", "", "line 3: `data.train` is required for training"),
-        ("model: some-org/some-model\n", "", "line 1: `model` is required unless"),
+        ("model: embedded\n", "", "line 1: `model` is required unless"),
         (", validation: validation.jsonl", "", "a share of the training file will do: `data.split: {validation: 0.1}`"),
         (", validation: validation.jsonl, test: test.jsonl", "", "will do: `data.split: 80/10/10`"),
         ("test: test.jsonl", "test: train.jsonl", "line 3: `data.test` is the file of `data.train`; name another"),
         ("test: test.jsonl", "test: validation.jsonl", "line 3: `data.test` is the file of `data.validation`"),
-        ("some-org/some-model", "{name: x, endpoint: 'http://x/v1/chat/completions'}",
+        ("embedded", "{name: x, endpoint: 'http://x/v1/chat/completions'}",
          "line 2: `model.endpoint` is the address of one call; give what stands before it: http://x/v1"),
-        ("some-org/some-model", "{name: x, endpoint: 'localhost:8000/v1'}", "`model.endpoint` is not a web address"),
-        ("some-org/some-model", "{name: x, endpoint: 'https://me:word@x/v1'}", "`model.endpoint` holds more than"),
-        ("some-org/some-model", "{name: x, endpoint: 'https://x/v1?key=word'}", "name the variable with its key in"),
-        ("some-org/some-model", f"hf_{'a' * 34}", "line 2: `model.name` holds what looks like a key"),
-        ("model: some-org/some-model", "candidate: {recorded: own.jsonl}", "named by `baselines: [{recorded: FILE}]`"),
+        ("embedded", "{name: x, endpoint: 'localhost:8000/v1'}", "`model.endpoint` is not a web address"),
+        ("embedded", "{name: x, endpoint: 'https://me:word@x/v1'}", "`model.endpoint` holds more than"),
+        ("embedded", "{name: x, endpoint: 'https://x/v1?key=word'}", "name the variable with its key in"),
+        ("embedded", f"hf_{'a' * 34}", "line 2: `model.name` holds what looks like a key"),
+        ("model: embedded", "candidate: {recorded: own.jsonl}", "named by `baselines: [{recorded: FILE}]`"),
         ("training: lora", "training: null", "line 4: an experiment has either `training:` or `candidate:`"),
-        ("some-org/some-model", "{name: x, endpoint: 'http://x/v1'}", "line 4: a model behind an endpoint cannot"),
+        ("embedded", "{name: x, endpoint: 'http://x/v1'}", "line 4: a model behind an endpoint cannot"),
         ("test: test.jsonl", "test: test.jsonl, split: {test: 0.1}", "`data.test` names a file and `data.split.test`"),
         ("validation: validation.jsonl", "split: {validation: 0.5, test: 0.5}", "leaves nothing to train with"),
-        ("some-org/some-model", "./models/base", "line 2: `model` no such folder"),
-        ("some-org/some-model", "own-suite", "is not a model: it has no config.json"),
+        ("embedded", "./models/base", "line 2: `model` no such folder"),
+        ("embedded", "test.jsonl", "line 2: `model` no such folder"),
+        ("embedded", "own-suite", "is not a model: it has no config.json"),
     ],
 )  # fmt: skip
 def test_settings_that_make_no_experiment_together_are_refused(refusal, old, new, expected):
@@ -594,7 +596,8 @@ def test_paths_may_be_given_as_text_or_path(load, tmp_path):
 def test_a_candidate_is_asked_of_its_template_what_the_model_is_unless_it_says_so(load, candidate, asked):
     model = "{endpoint: 'http://localhost:8000/v1', name: base, chat_template_kwargs: {enable_thinking: false}}"
     experiment = load(
-        f"experiment: e\nmodel: {model}\ndata: {{test: test.jsonl}}\nbaselines: [zero_shot]\ncandidate: {candidate}\n"
+        f"experiment: e\nmodel: {model}\ndata: {{test: test.jsonl}}\nbaselines: [zero_shot]\n"
+        f"regression: []\ncandidate: {candidate}\n"
     )
     assert specs.base_spec(experiment).template_settings == (("enable_thinking", False),)
     assert specs.candidate_spec(experiment).template_settings == asked
@@ -602,8 +605,62 @@ def test_a_candidate_is_asked_of_its_template_what_the_model_is_unless_it_says_s
 
 def test_a_setting_of_the_template_that_is_left_out_changes_no_id(load):
     plain, asked = (
-        load(SMALLEST.replace("some-org/some-model", model))
+        load(SMALLEST.replace("embedded", model) + "regression: []\n")
         for model in ("m/m", "{name: m/m, chat_template_kwargs: {a: 1}}")
     )
     assert "chat_template_kwargs" not in json.dumps(plain.frozen())
     assert plain.id != asked.id
+
+
+# --- suites by name, and the candidate's own prompt -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", ["some-org/some-model", "{name: embedded, endpoint: 'http://localhost:8000/v1'}"])
+def test_what_another_model_than_the_embedded_one_could_do_is_asked_for_by_name(load, refusal, model):
+    text = SMALLEST.replace("embedded", model).replace("training: lora", "candidate: {recorded: answers.jsonl}")
+    [line] = problems(refusal(text))
+    assert line.startswith("line 1: `regression` is required")
+    for written in ("`- suite: FOLDER`", "`- lm_eval: arc_easy`", "`- general`", "`regression: []`"):
+        assert written in line
+    for named in ("[]", "[own-suite]", "[general]"):
+        assert load(f"{text}regression: {named}\n").config.regression is not None
+
+
+def test_a_prompt_of_its_own_may_be_empty_a_text_or_a_file_and_each_is_another_experiment(load, tmp_path):
+    written = ["training: lora", *(f"training: {{prompt: {text}}}" for text in ('""', "Route it.", "route.md"))]
+    ids = [load(SMALLEST.replace("training: lora", line)).id for line in written]
+    assert len(set(ids)) == 4
+    own = load(SMALLEST.replace("training: lora", written[3]))
+    assert own.files["route.md"]
+    (tmp_path / "route.md").write_text("Route.")
+    assert load_experiment(tmp_path / "experiment.yaml").id != own.id
+
+
+def test_a_prompt_of_its_own_that_is_left_out_changes_no_id(load):
+    frozen = json.loads(load(SMALLEST).frozen())
+    assert "prompt" not in frozen["config"]["training"]
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ("training: {prompt: nowhere.md}", "line 4: `training.prompt` no such file: "),
+        (
+            "training: {prompt: 'Route {{ txet }}'}",
+            "line 4: the prompt shows `{{ txet }}`: unknown column; did you mean",
+        ),
+        ("training: {prompt: 'Route {{ text'}", "line 4: `training.prompt` the prompt is not a template"),
+        ("training: {prompt: }", 'line 4: `training.prompt` is empty; write `prompt: ""` for the input alone'),
+        ("training: {method: dpo, after: [{method: lora, prompt: Go.}]}", "`prompt` is said of the whole training"),
+        ("candidate: {recorded: answers.jsonl, prompt: Go.}", "recorded answers are replayed as they are"),
+        (
+            "candidate: {path: own-suite, prompt: 'Go, {{ nobody }}.'}",
+            "the prompt shows `{{ nobody }}`: unknown column",
+        ),
+    ],
+)
+def test_a_prompt_of_its_own_that_cannot_be_asked_is_told(refusal, section, told):
+    text = SMALLEST.replace("training: lora", section).replace(
+        "test: test.jsonl", "test: test.jsonl, preferences: answers.jsonl"
+    )
+    assert told in refusal(text)

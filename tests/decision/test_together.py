@@ -116,6 +116,14 @@ def test_a_suite_at_its_floor_is_open_beside_the_mean() -> None:
     assert (gate(decision).status, decision.verdict.text) == ("pass", "inconclusive")
 
 
+def test_what_is_learnt_on_a_suite_at_its_floor_pays_for_no_other() -> None:
+    risen = replace(compared("floor", 400, 4, 200), baseline=0.02, candidate=0.51, floor=0.0)
+    others = [compared(f"suite {i}", 400, 12, 10) for i in range(5)]
+    together = gate(decided(risen, *others))
+    assert together.rule.startswith("mean of 5 ")
+    assert together.value == gate(decided(*others)).value
+
+
 def test_a_suite_shown_to_be_lost_is_not_paid_for_by_the_others() -> None:
     lost = compared("law", 400, 80, 4)
     others = [compared(f"suite {i}", 400, 2, 30) for i in range(5)]

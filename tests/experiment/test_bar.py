@@ -34,7 +34,7 @@ def bar(tmp_path, base):
             write_jsonl(tmp_path / f"{name}.jsonl", rows)
         data = {name: f"{name}.jsonl" for name in ("train", "validation", "test")}
         (tmp_path / "e.yaml").write_text(
-            yaml.safe_dump({"experiment": "x", "model": str(base), "data": data, **settings})
+            yaml.safe_dump({"experiment": "x", "model": str(base), "data": data, "regression": [], **settings})
         )
         session = opened(tmp_path / "e.yaml")
         arms = base_arms(session.experiment, session.splits)

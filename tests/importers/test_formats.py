@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import os
 import re
 import shutil
 import zipfile
@@ -564,3 +565,20 @@ def test_junk_anywhere_in_a_row_is_an_answer_or_a_user_error(
     file = write_log(tmp_path, name, row)
     with contextlib.suppress(UserError):
         assert all(isinstance(answer.completion, str) for answer in read(str(file)).answers)
+
+
+@pytest.mark.parametrize("name", ["log.json", "log.jsonl", "log.eval", "log.parquet"])
+@pytest.mark.parametrize(
+    ("make", "what"), [(os.mkfifo, "a pipe"), (lambda path: path.symlink_to("/dev/zero"), "a device")]
+)
+def test_what_may_never_end_is_no_log(make: Any, what: str, name: str, tmp_path: Path) -> None:
+    make(tmp_path / name)
+    with pytest.raises(UserError, match=f"this is {what} and no file"):
+        read(str(tmp_path / name))
+
+
+def test_a_zip_that_cannot_be_unpacked_is_told(tmp_path: Path) -> None:
+    path = eval_logs.inspect_eval(tmp_path / "log", [True])
+    path.write_bytes(path.read_bytes().replace(b"PK\x01\x02", b"PK\x01\x03"))
+    with pytest.raises(UserError, match="the log cannot be unpacked: Bad magic number"):
+        read(str(path))

@@ -74,13 +74,15 @@ def told(base: Path, folder: Path, **spec: Any) -> list[Finding]:
 
 
 KINDS: dict[str, peft.PeftConfig] = {
-    "dora": peft.LoraConfig(task_type="CAUSAL_LM", target_modules=["q_proj"], use_dora=True),
+    "dora": peft.LoraConfig(task_type="CAUSAL_LM", target_modules=["q_proj"], use_dora=True, init_lora_weights=False),
     "head": peft.LoraConfig(task_type="CAUSAL_LM", target_modules=["q_proj"], modules_to_save=["lm_head"]),
     "tokens": peft.LoraConfig(task_type="CAUSAL_LM", target_modules=["q_proj"], trainable_token_indices=[5]),
     "layers twice": peft.LoraConfig(
         task_type="CAUSAL_LM", target_modules=["q_proj"], layer_replication=[[0, 2], [1, 2]]
     ),
-    "ia3": peft.IA3Config(task_type="CAUSAL_LM", target_modules=["k_proj"], feedforward_modules=[]),
+    "ia3": peft.IA3Config(
+        task_type="CAUSAL_LM", target_modules=["k_proj"], feedforward_modules=[], init_ia3_weights=False
+    ),
     "prefix": peft.PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4),
     "prompt": peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4),
 }
@@ -310,6 +312,28 @@ def test_a_model_of_another_kind_than_the_base_is_told(base: Path, tmp_path: Pat
     [finding] = rehearsal.of_kind(ModelSpec(str(base)), ModelSpec(str(other)), "candidate")
     assert (finding.level, finding.check) == ("warn", "other_kind")
     assert "qwen2 of 2 layers, 32 wide, and the base is llama of 2 layers, 32 wide" in finding.message
+
+
+QV = {"target_modules": ["q_proj", "v_proj"], "task_type": "CAUSAL_LM"}
+# As PEFT makes them before anything is learnt.
+FRESH = {
+    "DoRA": peft.LoraConfig(r=4, use_dora=True, **QV),
+    "IA3": peft.IA3Config(feedforward_modules=["v_proj"], **QV),
+    "AdaLoRA": peft.AdaLoraConfig(r=4, total_step=10, **QV),
+    "VeRA": peft.VeraConfig(r=4, **{**QV, "target_modules": ["q_proj"]}),
+    "OFT": peft.OFTConfig(oft_block_size=4, **QV),
+    "BOFT": peft.BOFTConfig(boft_block_size=4, **QV),
+}
+
+
+@pytest.mark.parametrize("kind", FRESH)
+def test_an_adapter_of_any_kind_that_learnt_nothing_is_told(kind: str, base: Path, tmp_path: Path) -> None:
+    folder = adapter(base, tmp_path / "adapter", FRESH[kind])
+    assert [finding.check for finding in told(base, folder)] == ["inert_candidate"]
+    tensors = load_file(folder / ADAPTER_WEIGHTS)
+    name = max(name for name in tensors if not re.search(r"vera_[AB]$|lambda_d|lora_[AB]\b", name))  # what is learnt
+    save_file({**tensors, name: tensors[name] + 0.1}, folder / ADAPTER_WEIGHTS, {"format": "pt"})
+    assert told(base, folder) == []
 
 
 def test_no_row_for_a_token_of_the_tokenizer_is_told(base: Path, tmp_path: Path) -> None:

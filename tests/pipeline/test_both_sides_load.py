@@ -16,7 +16,7 @@ from workspaces import TRAINING, recorded_experiment, tiny_experiment
 
 from harness.experiment import specs
 from harness.experiment.load import load_experiment
-from harness.models.files import adapter_hash
+from harness.models.files import adapter_folder, adapter_hash
 from harness.pipeline import rehearsal
 from suites.errors import UserError
 from suites.types import Finding
@@ -94,6 +94,20 @@ def test_a_candidate_of_the_hub_is_the_copy_on_this_machine_adapter_or_model(
     assert specs.candidate_spec(experiment).adapter == "acme/lora"
     [finding] = told(tmp_path, base, candidate="acme/whole")
     assert finding.check == "inert_candidate"
+    other = tmp_path / "hub" / "models--acme--lora" / "snapshots" / ("b" * 40)
+    shutil.copytree(theirs, other)
+    tensors = load_file(other / "adapter_model.safetensors")
+    save_file({name: 2 * tensor for name, tensor in tensors.items()}, other / "adapter_model.safetensors")
+    assert told(tmp_path, base, candidate={"path": "acme/lora", "revision": "b" * 40}) == []
+    earlier, experiment = experiment, load_experiment(tmp_path / "experiment.yaml")
+    assert specs.candidate_spec(experiment).adapter == "acme/lora@" + "b" * 40
+    assert experiment.files["acme/lora"] == adapter_hash(other) != adapter_hash(theirs)
+    assert experiment.id != earlier.id
+    assert adapter_folder("acme/lora@" + "b" * 40) == other
+    with pytest.raises(UserError, match=r"acme/lora@v2 is not on this machine"):
+        told(tmp_path, base, candidate={"path": "acme/lora", "revision": "v2"})
+    with pytest.raises(UserError, match="a folder has no `revision`"):
+        told(tmp_path, base, candidate={"path": "theirs", "revision": "v2"})
     with pytest.raises(UserError, match=r"(?s)acme/none is not on this machine and could not be.*give a folder"):
         told(tmp_path, base, candidate="acme/none")
     (tmp_path / "out").mkdir()

@@ -70,7 +70,7 @@ def test_a_copied_folder_asks_and_trains_nothing_and_goes_by_its_own_weights(
     assert verdict(session) == "deploy"
     assert not list((copy / "out" / "tiny").glob("model-*.partial"))
     trained = select(session.store, "select training_id from training")
-    left = [training.left(session.store, row["training_id"]) for row in trained]
+    left = [training.left(session.store, row["training_id"], session.experiment.folder) for row in trained]
     assert [one.folder.is_relative_to(copy) and one.spec == {"adapter": str(one.folder)} for one in left if one] == [
         True
     ]

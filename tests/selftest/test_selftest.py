@@ -138,6 +138,7 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "half unmarked",
         "suite at its floor",
         "seeds without gain",
+        "long prompt",
     }
     assert selftest.passed(outcomes)
 
@@ -158,6 +159,7 @@ def test_every_accident_of_a_trained_adapter_gets_its_named_verdict(trained: Ses
         "constant candidate",
         "shifted prompt",
         "wrapped prompt",
+        "long prompt",
     }
     assert outcomes["seeds without gain"].got == "inconclusive"
     assert named(list(outcomes.values()), "fail") == set()

@@ -6,11 +6,15 @@ Each holds two experiments that the harness of its time ran and decided, and bes
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
-from kept_stores import VERSIONS, unpacked
+from kept_stores import EXPERIMENT, FIRST_WITH_FILES, VERSIONS, unpacked
 from workspaces import select
 
 from harness.cli.main import main
@@ -22,45 +26,92 @@ from reports.outputs import markdown, record
 from reports.rows import FROM, AdapterEffectRow, EndpointRow
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_an_earlier_store_reports_the_same_decisions(
-    version: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path, held = unpacked(version, tmp_path)
-    for was in held:
-        assert main(["gate", was["experiment"], "--store", str(path), "--json"]) == was["exit_code"]
+@dataclass(frozen=True)
+class Earlier:
+    """A store of an earlier version, brought up to date, and what its experiments were decided to be."""
+
+    store: Store
+    held: Sequence[Mapping[str, Any]]
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def earlier(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Earlier:
+    path, held = unpacked(request.param, tmp_path_factory.mktemp("earlier"))
+    return Earlier(Store(path), held)
+
+
+def test_every_version_before_this_one_is_kept() -> None:
+    """A version whose stores people have is kept before the next one comes: see `kept_stores`."""
+    assert VERSIONS in (list(range(1, VERSION)), list(range(1, VERSION + 1)))
+
+
+def test_an_earlier_store_reports_the_same_decisions(earlier: Earlier, capsys: pytest.CaptureFixture[str]) -> None:
+    for was in earlier.held:
+        assert main(["gate", was["experiment"], "--store", str(earlier.store.path), "--json"]) == was["exit_code"]
         now = json.loads(capsys.readouterr().out)
         assert {key: now[key] for key in ("verdict", "headline", "reason")} == {
             key: was[key] for key in ("verdict", "headline", "reason")
         }
         assert [[gate["name"], gate["status"]] for gate in now["gates"]] == was["gates"]
-    [found] = select(Store(path), "from schema_version")
+    [found] = select(earlier.store, "from schema_version")
     assert found["version"] == VERSION
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_an_earlier_store_renders_and_every_view_can_be_read(version: int, tmp_path: Path) -> None:
-    path, held = unpacked(version, tmp_path)
-    store = Store(path)
-    for view, kind in FROM.items():
-        store.fetch(kind, f"from {view}")
-    for was in held:
-        with store.connect(read_only=True) as con:
+def test_an_earlier_store_renders_and_every_view_can_be_read(earlier: Earlier) -> None:
+    with earlier.store.hold():
+        for view, kind in FROM.items():
+            earlier.store.fetch(kind, f"from {view}")
+    for was in earlier.held:
+        with earlier.store.connect(read_only=True) as con:
             found = data.load(con, was["experiment"])
         report = markdown.render(found, {})
-        assert was["headline"] in report
+        assert was["headline"].split("`")[0] in report
         assert "agrees with the labelled pairs" in report
         assert record.record(found).decision.verdict == was["verdict"]
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_what_was_measured_about_a_judge_is_kept(version: int, tmp_path: Path) -> None:
-    path, held = unpacked(version, tmp_path)
-    store = Store(path)
+JUDGE = {"agreement", "kappa", "readable", "consistency", "first_slot", "metric_agreement"}
+"""What every version measured about a judge; later ones measured more."""
+
+
+def test_what_was_measured_about_a_judge_is_kept(earlier: Earlier) -> None:
+    for was in earlier.held:
+        measures = judging.measures(earlier.store, was["experiment_id"])
+        assert set(measures) >= JUDGE
+        assert decisions.verdict(earlier.store, was["experiment_id"]) == was["verdict"]
+
+
+# --- stores of which the experiments are kept too: the same commands go on with them
+
+WITH_FILES = [version for version in VERSIONS if version >= FIRST_WITH_FILES]
+ONE = (FIRST_WITH_FILES,)  # of the versions, in the fast tests
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, set[tuple[str, ...]]]:
+    """How the begun experiment ends where it is the only one, and the answers on record then."""
+    folder = tmp_path_factory.mktemp("fresh")
+    shutil.copytree(EXPERIMENT, folder, dirs_exist_ok=True)
+    code = main(["run", str(folder / "third.yaml")])
+    return code, _answers(folder)
+
+
+@pytest.mark.parametrize("version", [pytest.param(v, marks=() if v in ONE else pytest.mark.slow) for v in WITH_FILES])
+def test_an_earlier_store_is_continued(version: int, tmp_path: Path, fresh: tuple[int, set[tuple[str, ...]]]) -> None:
+    shutil.copytree(EXPERIMENT, tmp_path, dirs_exist_ok=True)
+    _, held = unpacked(version, tmp_path)
+    before = _answers(tmp_path)
     for was in held:
-        measures = judging.measures(store, was["experiment_id"])
-        assert set(measures) == {"agreement", "kappa", "readable", "consistency", "first_slot", "metric_agreement"}
-        assert decisions.verdict(store, was["experiment_id"]) == was["verdict"]
+        assert main(["run", str(tmp_path / f"{was['experiment'].removeprefix('store-')}.yaml")]) == was["exit_code"]
+    assert _answers(tmp_path) == before, "of what was decided nothing is asked again"
+    code, answers = fresh
+    assert main(["run", str(tmp_path / "third.yaml")]) == code == 3
+    assert _answers(tmp_path) == before | answers, "what was begun asks for the rest"
+
+
+def _answers(folder: Path) -> set[tuple[str, ...]]:
+    sql = "select completion_id, text from completions"
+    return {(row["completion_id"], row["text"]) for row in select(Store(folder / "harness.duckdb"), sql)}
 
 
 # --- what version 10 kept in one table, whatever it was

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
+import threading
+import time
 from pathlib import Path
 
 import duckdb
@@ -13,6 +16,7 @@ import pytest
 from kept_stores import VERSIONS, unpacked
 from workspaces import select
 
+from harness.cli.signals import ending_kindly
 from harness.store import opening, versions
 from harness.store.answers import completions, stored
 from harness.store.database import Store, query
@@ -89,11 +93,37 @@ def test_drafts_of_processes_that_are_gone_are_taken_away(path: Path) -> None:
     )
     for draft in (old, log, new):
         draft.touch()
-    Store(path)
-    assert [draft.exists() for draft in (old, log, new)] == [False, False, True]
+    for _ in ("made", "opened"):
+        Store(path)
+        assert [draft.exists() for draft in (old, log, new)] == [False, False, True]
+        old.touch()
 
 
 # --- migration
+
+
+@pytest.mark.parametrize(("version", "rounds"), [(None, 9), pytest.param(10, 30, marks=pytest.mark.slow)])
+@pytest.mark.usefixtures("interruptible")
+def test_a_signal_in_creation_or_migration_is_no_other_error(version: int | None, rounds: int, tmp_path: Path) -> None:
+    """DuckDB tells one that comes within a statement as an error of its own."""
+    kinds = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    ended = 0
+    for turn in range(rounds):
+        folder = tmp_path / str(turn)
+        folder.mkdir()
+        path, _ = unpacked(version, folder) if version else (folder / "harness.duckdb", [])
+        timer = threading.Timer(0.1 * turn / rounds, os.kill, (os.getpid(), kinds[turn % 3]))
+        try:
+            with ending_kindly():
+                timer.start()
+                Store(path)
+                timer.join()  # it may come after the end
+                time.sleep(0.01)
+        except KeyboardInterrupt:
+            ended += 1
+        assert is_whole(path)
+        assert {file.name for file in folder.iterdir()} == {path.name}
+    assert ended == rounds
 
 
 ONE = (10,)  # of the versions, in the fast tests

@@ -235,3 +235,20 @@ def test_every_table_with_an_experiment_is_pruned_by_it(store: Path) -> None:
         sql = "select table_name from duckdb_columns() where column_name = 'experiment_id' and schema_name = 'main'"
         having = {name for (name,) in con.execute(sql).fetchall() if not name.startswith("v_")}
     assert set(BY_EXPERIMENT) == having
+
+
+def test_a_table_whose_columns_have_damaged_names_is_told(store: Path, tmp_path: Path) -> None:
+    """DuckDB's own message then holds text that is no UTF-8."""
+    exported = copies.export(store, tmp_path / "out").path
+    file = exported / "findings.parquet"
+    file.write_bytes(file.read_bytes().replace(b"message", b"mes\x86age"))
+    with pytest.raises(UserError, match="cannot be read"):
+        copies.import_(exported, tmp_path / "new.duckdb")
+    assert not (tmp_path / "new.duckdb").exists()
+
+
+@pytest.mark.parametrize("version", ["1e999", "NaN", "[1]", "1" * 400])
+def test_a_list_of_an_export_with_numbers_that_are_none_is_told(version: str, tmp_path: Path) -> None:
+    (tmp_path / "store.json").write_text(f'{{"version": {version}, "duckdb": "1", "tables": {{}}}}')
+    with pytest.raises(UserError, match="not the list of an export"):
+        copies.import_(tmp_path, tmp_path / "new.duckdb")

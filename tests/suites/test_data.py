@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from suites.catalog import load_suite
 from suites.checks.fix import Removal, mend
 from suites.data.examples import digest, read_examples
-from suites.data.readers import read_rows
+from suites.data.readers import read_rows, refuse_rows
 from suites.data.splits import split
 from suites.errors import UserError
 from suites.text.files import memory
@@ -151,13 +151,20 @@ def test_a_bad_line_is_named_with_its_reason_among_good_ones(refusal, line, reas
     assert f"rows.jsonl:2: {reason}" in message
 
 
-def test_all_bad_rows_are_counted_and_the_first_twenty_shown(refusal):
-    message = refusal(GOOD + "nonsense\n" * 25)
-    assert "25 bad rows" in message
-    assert message.count("not JSON") == 20
-    assert "... and 5 more" in message
-    assert "rows.jsonl:21" in message
-    assert "rows.jsonl:22" not in message
+def test_all_bad_rows_are_counted_and_the_first_twenty_mistakes_shown():
+    with pytest.raises(UserError) as told:
+        refuse_rows([f"rows.jsonl:{i}: mistake {i}" for i in range(25)], "rows.jsonl")
+    lines = told.value.what.splitlines()
+    assert (lines[0], len(lines), lines[-1]) == ("25 bad rows", 22, "  ... and 5 more")
+
+
+@pytest.mark.parametrize(("alike", "lines"), [(3, 3), (4, 1)])
+def test_more_than_three_rows_with_one_mistake_are_told_once_with_their_number(alike, lines):
+    with pytest.raises(UserError) as told:
+        refuse_rows([f"rows.jsonl:{i}: no text in id" for i in range(alike)], "rows.jsonl")
+    [count, first, *others] = told.value.what.splitlines()
+    assert (count, len(others)) == (f"{alike} bad rows", lines - 1)
+    assert first.endswith("(and 3 more rows)") == (lines == 1)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from harness.experiment.load import load_experiment
 from harness.models import load
 from harness.training import TrainingConfig, TrainingData, TrainingResult, TrainRow, train
 from harness.training.elsewhere import launch as launching
+from harness.training.elsewhere import notes
 from harness.training.types import OnLog
 from suites.errors import UserError
 from suites.model import Generation, ModelSpec, Prompt
@@ -168,6 +169,19 @@ def test_a_process_that_is_killed_ends_the_training_and_is_told(base: Path, tmp_
     assert "Signal 9 (SIGKILL) received" in told.value.fix
     assert gone(tmp_path)
     assert (tmp_path / "out.processes" / "training.log").is_file()
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [
+        ("traceback : Signal 9 (SIGKILL) received by PID 7", "accelerate ended with exit code 1"),
+        ("traceback : Signal 15 (SIGTERM) received by PID 7", "a process of the training failed: RuntimeError: reset"),
+    ],
+)
+def test_what_the_others_say_of_a_killed_process_is_not_its_reason(last: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / notes.LOG).write_text(f"{last}\n")
+    notes.write_trouble(tmp_path / "trouble-0.json", RuntimeError("reset"))
+    assert str(launching._failure(tmp_path, 1)).startswith(told)
 
 
 KILLS_ITSELF = """

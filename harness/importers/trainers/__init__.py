@@ -105,6 +105,11 @@ def convert(path: Path, out: Path) -> Conversion:
     trainer.read(draft)
     draft.of_each_gpu()
     _reward_model_goes_before(draft)
+    draft.experiment["regression"] = []
+    draft.remarks.append(
+        "regression: [] asks nothing that the base could do before, so that what is forgotten is not known; name "
+        "suites there"
+    )
     data.finish(draft)
     theirs.close(trainer.reasons)
     experiment = _ordered(draft)

@@ -48,10 +48,6 @@ def read(draft: Draft) -> None:
     job = {"endpoint": ENDPOINT, "model": name, "api_key_env": KEY}
     hyperparameters = _hyperparameters(draft)
     draft.training = {"openai_job": job | ({"hyperparameters": hyperparameters} if hyperparameters else {})}
-    draft.experiment["regression"] = []
-    draft.remarks.append(
-        "regression: [] tests nothing that the base could do before; name suites there to pay for asking"
-    )
     draft.train = [_file(draft, "training_file", "data.train")]
     if theirs.get("validation_file"):
         draft.validation = [_file(draft, "validation_file", "data.validation")]

@@ -15,9 +15,12 @@ from harness.models.bases import another_base, check_base, kinship
 from harness.models.files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, first_line, read_json
 from harness.models.headers import tensors
 from harness.models.hf.chat import load_config
-from harness.models.hf.loading import REFUSALS, check_finite, many
+from harness.models.hf.loading import check_finite, many
+from harness.models.hf.refusals import REFUSALS
 from suites.errors import UserError
 from suites.model import ModelSpec
+
+MOST_RANK = 100_000
 
 
 def add_adapter(model: Module, folder: Path, name: str, spec: ModelSpec, base: Path, vocabulary: int) -> Module:
@@ -60,6 +63,10 @@ def _settings(folder: Path) -> PeftConfig:
         told = f"PEFT knows no `peft_type: {kind!s:.60}`" if isinstance(error, KeyError) else told
         what = f"the adapter's settings cannot be used: {told}"
         raise UserError(what, str(folder / ADAPTER_CONFIG), "save the adapter again with PEFT") from error
+    rank = getattr(config, "r", None)
+    if isinstance(rank, int) and rank > MOST_RANK:  # so much is made before a tensor is missed
+        what = f"the adapter's settings say the rank {rank:,}, and at most {MOST_RANK:,} is built"
+        raise UserError(what, str(folder / ADAPTER_CONFIG), "save the adapter again with PEFT")
     config.inference_mode = True
     return config
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import transformers
 from huggingface_hub.errors import StrictDataclassError
-from jinja2 import TemplateError
 
-from harness.models.files import TOKENIZER_FILES, files_hash, first_line
+from harness.models.files import TOKENIZER_FILES, files_hash, first_line, read_json
+from harness.models.hf.refusals import REFUSALS
 from suites.errors import UserError
 from suites.model import Message, TemplateSettings, with_settings
 from suites.reasoning import BESIDE, MARKERS
-from suites.templates import bounded
+from suites.templates import FAILURES, bounded
 
 FALLBACK_TEMPLATE = (
     "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}"
@@ -182,10 +182,10 @@ class ChatTokenizer:
                 text: str = self.tokenizer.apply_chat_template(
                     messages, tokenize=False, add_generation_prompt=prompt, **self._settings
                 )
-        except (TemplateError, TypeError, ValueError) as error:
+        except FAILURES as error:
             roles = ", ".join(message["role"] for message in messages)
             raise UserError(
-                f"the model's chat template refuses the messages ({roles}): {error}",
+                f"the model's chat template refuses the messages ({roles}): {first_line(error)}",
                 str(self.folder),
                 "use the roles and the order that the template allows",
             ) from error
@@ -193,9 +193,11 @@ class ChatTokenizer:
 
 
 def load_config(folder: Path) -> transformers.PreTrainedConfig:
+    """The config of a model's folder. Raises UserError for one that cannot be used."""
+    read_json(folder / "config.json")  # the library reads numbers that are none, and keys that are given twice
     try:
         return transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, KeyError, TypeError, ArithmeticError, StrictDataclassError) as error:
+    except (*REFUSALS, StrictDataclassError) as error:
         raise UserError(
             f"the model's config cannot be used: {first_line(error)}", str(folder), "check config.json"
         ) from error
@@ -206,15 +208,17 @@ def _load(folder: Path, base: Path) -> transformers.PreTrainedTokenizerBase:
     # no config, so without the base's it would be read differently from the very same files beside the base.
     config = load_config(base)
     try:
-        return transformers.AutoTokenizer.from_pretrained(
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
             folder, config=config, trust_remote_code=False, local_files_only=True
         )
+        tokenizer("x")  # what its settings say may only be met here
     except Exception as error:  # the tokenizers library raises bare Exceptions
         raise UserError(
             f"the tokenizer cannot be loaded: {first_line(error)}",
             str(folder),
             "copy the tokenizer's files (tokenizer.json, tokenizer_config.json) into the folder",
         ) from error
+    return tokenizer
 
 
 def _merge_system(messages: list[Message]) -> list[Message]:

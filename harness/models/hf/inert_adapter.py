@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 
 import peft
+import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from harness.models import files
@@ -14,24 +16,52 @@ from harness.models.hf import loading
 from suites.model import ModelSpec
 
 RANK = 4
-FACTOR = re.compile(r"\.(lora_(embedding_)?[AB]|hada_w[12]_[ab]|lokr_w[12](_[ab])?)\b")
-"""Matrices whose product is what an adapter adds to a layer (LoRA, LoHa, LoKr): nothing where one of them is zero."""
+FACTOR = re.compile(r"\.(lora_(embedding_)?[ABE]|hada_w[12]_[ab]|lokr_w[12](_[ab])?|vera_lambda_[bd])\b")
+"""Matrices whose product is what an adapter adds to a layer (LoRA, AdaLoRA, LoHa, LoKr, VeRA): nothing where one of
+them is zero."""
+NEUTRAL = {re.compile(r"\.(oft_R|boft_R)\b"): 0, re.compile(r"\.(ia3_l|boft_s)$"): 1}
+"""What turns or scales a layer (OFT, BOFT, IA3), and the number at which it leaves it as it is."""
+SHARED = re.compile(r"\.vera_[AB]$")
+"""Drawn, not learnt, and of no effect without the rest."""
+LENGTHS = re.compile(r"^base_model\.model\.(.+)\.lora_magnitude_vector(\.weight)?$")
+"""DoRA's lengths of a layer's rows: those of the base's own where nothing was learnt (Liu 2024, arXiv:2402.09353)."""
 
 
-def changes_nothing(adapter: Path) -> bool:
-    """Whether an adapter leaves every layer as it is; false where it also changes the base in ways not known here.
+def changes_nothing(adapter: Path, base: Path) -> bool:
+    """Whether an adapter leaves every layer of the base as it is; false where it has tensors not known here.
 
-    A fresh one does, as PEFT begins one factor at zero.
+    A fresh one does, as PEFT begins one factor at zero. Prompt and prefix tuning always do something: their tokens are
+    read whatever was learnt.
     """
     if files.read_json(adapter / files.ADAPTER_CONFIG).get("layer_replication"):
         return False
     silent: dict[str, bool] = {}
     for name, tensor in load_file(adapter / files.ADAPTER_WEIGHTS).items():
-        if not (factor := FACTOR.search(name)):
-            return False
-        layer = name[: factor.start()]
-        silent[layer] = silent.get(layer, False) or not tensor.any()
+        if factor := FACTOR.search(name):
+            layer = name[: factor.start()]
+            silent[layer] = silent.get(layer, False) or not tensor.any()
+        elif not SHARED.search(name):
+            silent[name] = _is_neutral(name, tensor, base)
     return bool(silent) and all(silent.values())
+
+
+def _is_neutral(name: str, tensor: torch.Tensor, base: Path) -> bool:
+    """Whether a tensor that is no factor leaves its layer as it is; false for one that is not known here."""
+    if lengths := LENGTHS.search(name):
+        weight = _tensor(base, f"{lengths[1]}.weight")
+        own = None if weight is None else torch.linalg.vector_norm(weight.float(), dim=1)
+        return own is not None and own.shape == tensor.shape and torch.allclose(own, tensor.float(), rtol=1e-2)
+    return any(kind.search(name) and bool((tensor == number).all()) for kind, number in NEUTRAL.items())
+
+
+def _tensor(base: Path, name: str) -> torch.Tensor | None:
+    """A tensor of a model's files; None where it has none of that name."""
+    for file in files.weight_files(base):
+        with safe_open(file, "pt") as opened:
+            if name in opened.keys():  # noqa: SIM118 - no mapping
+                tensor: torch.Tensor = opened.get_tensor(name)
+                return tensor
+    return None
 
 
 def zeroed(adapter: Path, out: Path) -> bool:

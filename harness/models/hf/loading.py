@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,23 +11,17 @@ from typing import Any
 
 import torch
 import transformers
-from safetensors import SafetensorError
 from torch.nn import Module
 
 from harness.models.errors import NonFiniteWeights
 from harness.models.files import first_line, read_json
 from harness.models.hf.chat import load_config
+from harness.models.hf.refusals import REFUSALS
 from suites.errors import UserError
 from suites.model import ModelSpec
 from suites.types import Json
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-REFUSALS = (
-    OSError, ValueError, LookupError, RuntimeError, TypeError, AttributeError, AssertionError, ImportError,
-    ArithmeticError, re.error, SafetensorError,
-)  # fmt: skip
-"""What transformers and PEFT raise over files that do not fit together: no own code runs where these are caught."""
 
 CLASSIFIERS = ("Classification", "QuestionAnswering", "MultipleChoice", "RewardModel")
 """How the architectures end that give no text."""
@@ -67,19 +60,33 @@ def pick_dtype(dtype: str, device: str) -> str:
 def context_length(folder: Path) -> int:
     config = load_config(folder).get_text_config()
     limit = getattr(config, "max_position_embeddings", None)
-    if not limit:
-        raise UserError("the model's config has no max_position_embeddings", str(folder / "config.json"), "add it")
-    return int(limit)
+    if not isinstance(limit, int) or limit < 1:
+        what = "the model's config says no max_position_embeddings that is a whole number above 0"
+        raise UserError(what, str(folder / "config.json"), "add it")
+    return limit
 
 
 def stop_ids(folder: Path, eos: int | None) -> list[int]:
-    """Every token that ends an answer. Chat models often have two: end of turn and end of text."""
-    if (folder / "generation_config.json").is_file():
-        configured = read_json(folder / "generation_config.json").get("eos_token_id")
+    """Every token that ends an answer. Chat models often have two: end of turn and end of text.
+
+    Raises UserError for an `eos_token_id` that is no number of a token.
+    """
+    file = folder / "generation_config.json"
+    if file.is_file():
+        configured = read_json(file).get("eos_token_id")
     else:
-        configured = getattr(load_config(folder).get_text_config(), "eos_token_id", None)
-    ids = configured if isinstance(configured, list) else [configured]
-    return sorted({token for token in [*ids, eos] if token is not None})
+        file, configured = folder / "config.json", getattr(load_config(folder).get_text_config(), "eos_token_id", None)
+    ids = [token for token in (configured if isinstance(configured, list) else [configured]) if token is not None]
+    for token in ids:
+        if isinstance(token, bool) or not isinstance(token, int) or not 0 <= token <= LAST_TOKEN:
+            raise UserError(
+                f"`eos_token_id` has {token!r:.60}, which is no token's number", str(file), "restore the file"
+            )
+    return sorted({*ids, *([] if eos is None else [eos])})
+
+
+LAST_TOKEN = 2**31 - 1
+"""Beyond every vocabulary, and within what the libraries count in."""
 
 
 def stored_dtype(folder: Path) -> torch.dtype:
@@ -156,6 +163,9 @@ def read_base(folder: Path, dtype: str, **where: object) -> tuple[Any, list[str]
 
 
 MOST_LAYERS = 10_000
+MOST_WIDE = 100_000_000
+"""What any other size in a config may be: some tensors are made of them before one is missed."""
+WIDTHS = ("vocab_size", "hidden_size", "intermediate_size", "head_dim", "num_attention_heads", "num_key_value_heads")
 
 
 def _check_writes(folder: Path) -> None:
@@ -167,6 +177,11 @@ def _check_writes(folder: Path) -> None:
     if isinstance(layers, int) and layers > MOST_LAYERS:  # each is built before a tensor is missed
         what = f"the config says {layers:,} layers, and at most {MOST_LAYERS:,} are built"
         raise UserError(what, str(folder / "config.json"), "restore the file")
+    for name in WIDTHS:
+        size = getattr(config.get_text_config(), name, None)
+        if isinstance(size, int) and size > MOST_WIDE:
+            what = f"the config says {size:,} as `{name}`, and at most {MOST_WIDE:,} is built"
+            raise UserError(what, str(folder / "config.json"), "restore the file")
     if named and all(name.endswith(CLASSIFIERS) for name in named):
         what = f"the model gives classes or scores, not text: its config.json says {', '.join(named)}"
         raise UserError(what, str(folder / "config.json"), "give a model that writes (...ForCausalLM)")

@@ -20,6 +20,7 @@ from harness.models.hf.adapter import leaves_base
 from harness.models.hf.chat import ChatTokenizer
 from harness.models.hf.engine import Engine, Row
 from harness.models.hf.padded import Plain
+from harness.models.hf.refusals import told
 from harness.models.hf.shared_base import Base
 from suites.errors import UserError
 from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
@@ -109,9 +110,13 @@ class HFModel:
         return largest if self.adapter else None
 
     def _next(self, ids: torch.Tensor) -> torch.Tensor:
-        with torch.inference_mode():
+        with torch.inference_mode(), self._told():
             logits: torch.Tensor = self._model(input_ids=ids, logits_to_keep=1).logits
         return logits
+
+    def _told(self) -> AbstractContextManager[None]:
+        """In this block a library that cannot compute with the model's files says so to its user."""
+        return told("the model cannot be asked", str(self.base))
 
     @cached_property
     def _base(self) -> Base:
@@ -143,7 +148,9 @@ class HFModel:
 
     @cached_property
     def _engine(self) -> Engine | None:
-        return compatibility.engine(self._model, self.device, self.stop)
+        model = self._model
+        with self._told():
+            return compatibility.engine(model, self.device, self.stop)
 
     def _ways(self, lengths: Sequence[int]) -> Iterator[tuple[Engine | Plain, list[int]]]:
         """Who works on which requests, given their lengths with room for the answer."""
@@ -179,7 +186,8 @@ class HFModel:
 
     def _in_memory(self, batches: Iterator[T]) -> Iterator[T]:
         try:
-            yield from batches
+            with self._told():
+                yield from batches
         except torch.OutOfMemoryError:
             raise UserError(
                 f"one request alone is too large for the memory of the device ({self.device})",

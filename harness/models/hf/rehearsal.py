@@ -35,6 +35,7 @@ Level = Literal["block", "warn"]
 def of_model(spec: ModelSpec, setting: str) -> list[Finding]:
     """What is to be told of a whole model. Raises UserError where it would not load."""
     folder = files.base_folder(spec.base, spec.revision)
+    loading.context_length(folder)
     model, unread = loading.read_base(folder, "float32", **META)
     layers = getattr(model.config.get_text_config(), "num_hidden_layers", None)
     found = [_unread(setting, unread, len(headers.tensors(files.weight_files(folder))), layers)] if unread else []
@@ -61,7 +62,9 @@ def of_adapter(spec: ModelSpec, setting: str) -> list[Finding]:
         Base(base, spec, loading.pick_device()).attach(adapter, spec, len(chat.tokenizer))
     ours, theirs = chat.tokenizer.get_vocab(), plain.tokenizer.get_vocab()
     told = [*_base_told(setting, spec, adapter, base), *_tokens_told(setting, adapter, ours, theirs, rows)]
-    return [*_inert(setting, "its adapter adds nothing to any layer"), *told] if changes_nothing(adapter) else told
+    return (
+        [*_inert(setting, "its adapter adds nothing to any layer"), *told] if changes_nothing(adapter, base) else told
+    )
 
 
 def of_kind(base: ModelSpec, candidate: ModelSpec, setting: str) -> list[Finding]:
@@ -82,12 +85,13 @@ def _inert(setting: str, why: str) -> list[Finding]:
 
 def all_at_once(looks: Sequence[Look]) -> None:
     """Look at each, and raise one UserError for all that were raised."""
-    errors = []
+    errors: list[UserError] = []
     for look in looks:
         try:
             look()
         except UserError as error:
-            errors.append(error)
+            if str(error) not in map(str, errors):  # of the base, that was looked at on its own already
+                errors.append(error)
     if len(errors) == 1:
         raise errors[0]
     if errors:

@@ -27,7 +27,8 @@ create or replace view v_completions as         -- one row an answer: what was a
         join examples x on x.suite_id = r.suite_id and x.example_id = n.example_id;
 
 create or replace view v_costs as               -- tokens and seconds of each run's answers
-    select run_id, count(*) as n, sum(tokens_in) as tokens_in, sum(tokens_out) as tokens_out, sum(seconds) as seconds,
+    select run_id, count(*) as n, sum(tokens_in) as tokens_in, sum(tokens_out) as tokens_out,
+        sum(seconds::decimal(18, 9))::double as seconds,  -- exact, in whatever order threads add
         avg(tokens_in) as mean_tokens_in, avg(tokens_out) as mean_tokens_out,
         quantile_cont(seconds, 0.95) as p95_seconds, avg((finish = 'length')::int) as length_share
     from v_completions where error is null group by run_id;

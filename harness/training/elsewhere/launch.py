@@ -8,6 +8,7 @@ Only the training has several processes: this one waits, and is the only one tha
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -68,13 +69,19 @@ class _Forwarder:
                     self._on_log(step, total, values)
 
 
+KILLED = re.compile(r"Signal \d+ \((?!SIGTERM|SIGINT)\w+\) received by PID")
+"""How accelerate tells a lost process; those two it sends itself to the ones that are left."""
+
+
 def _failure(folder: Path, code: int) -> Exception:
-    """What a worker raised, or how accelerate ended."""
+    """What a worker raised, or how accelerate ended. Where one was killed, the others tell of its loss alone."""
+    last = program.last_lines(folder / LOG)
     for note in sorted(folder.glob(TROUBLE)):
         trouble = notes.read_trouble(note)
         if isinstance(trouble, Exception):
             shutil.rmtree(folder)
             return trouble
+        if KILLED.search(last):
+            break
         return UserError(f"a process of the training failed: {trouble}", str(folder / LOG), "see the log")
-    fix = f"see the log; {program.last_lines(folder / LOG)}"
-    return UserError(f"accelerate ended {program.ended(code)}", str(folder / LOG), fix)
+    return UserError(f"accelerate ended {program.ended(code)}", str(folder / LOG), f"see the log; {last}")

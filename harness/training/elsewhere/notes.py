@@ -14,6 +14,7 @@ from harness.config.recipe import TrainingConfig
 from harness.training.types import TrainingData, TrainingDiverged, TrainingResult
 from suites.errors import UserError
 from suites.model import ModelSpec
+from suites.text.files import read_rows
 
 Job = tuple[ModelSpec, TrainingData, TrainingConfig, Path]
 """What is trained, from what, how, and the folder it goes to."""
@@ -73,7 +74,7 @@ def _write(kind: object, file: Path, value: object) -> None:
 
 
 def _read(kind: object, file: Path) -> Any:
-    return _adapter(kind).validate_python(json.loads(file.read_text(encoding="utf-8")), strict=False)
+    return _adapter(kind).validate_python(json.loads(read_rows(file)), strict=False)
 
 
 @functools.cache

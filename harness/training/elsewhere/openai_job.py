@@ -25,10 +25,12 @@ from harness.training.elsewhere.command import write_rows
 from harness.training.types import OnLog, TrainingData, TrainingResult
 from suites.errors import Terminated, UserError
 from suites.model import ModelSpec
+from suites.text.files import read_text
 from suites.writing import write_whole
 
 JOB = "job.json"
 TIMEOUT_S, UPLOAD_S = 60.0, 3600.0
+MOST_TOKENS = 2**62
 PATIENCE = 20
 """Polls in a row that may fail before the wait is given up; the job goes on, and so does the same command."""
 
@@ -67,7 +69,7 @@ def run(
         _cancel(api, known)
         (partial / JOB).unlink()
         raise
-    tokens = int(outcome.get("trained_tokens") or 0)
+    tokens = _trained(outcome)
     (partial / JOB).write_text(json.dumps(outcome, indent=1) + "\n", encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
@@ -77,15 +79,21 @@ def run(
     price = job.price_per_million
     return TrainingResult(
         spec=tuned, seconds=time.monotonic() - started, steps=0, trained_parameters=0, train_rows=len(data.train),
-        loss_tokens=tokens, best_step=None, cost=None if price is None else price * tokens / 1e6,
+        loss_tokens=tokens, best_step=None, cost=None if price is None or not tokens else price * tokens / 1e6,
     )  # fmt: skip
+
+
+def _trained(outcome: Mapping[str, Any]) -> int:
+    """The tokens trained on, as far as the API says a number that can be one; else 0: not known."""
+    said = outcome.get("trained_tokens")
+    return int(said) if isinstance(said, int | float) and 0 <= said <= MOST_TOKENS else 0
 
 
 def _known(note: Path) -> str | None:
     """The job an interrupted command was waiting for."""
     try:
-        return str(json.loads(note.read_text(encoding="utf-8"))["id"])
-    except (OSError, ValueError, KeyError):
+        return str(json.loads(read_text(note))["id"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -100,11 +108,11 @@ def _start(api: _Api, job: Job, data: TrainingData, seed: int, partial: Path) ->
                 body[name] = api.upload(file)
         if job.hyperparameters:
             body["hyperparameters"] = dict(job.hyperparameters)
-        created = api.ask("POST", "/fine_tuning/jobs", json=body)
+        created = api.id_of(api.ask("POST", "/fine_tuning/jobs", json=body))
     except _Unreachable as trouble:
         raise UserError(f"the job could not be started: {trouble}", api.url, "try again when it answers") from None
-    write_whole(partial / JOB, json.dumps({"id": created["id"]}))
-    return str(created["id"])
+    write_whole(partial / JOB, json.dumps({"id": created}))
+    return created
 
 
 def _wait(api: _Api, job: Job, known: str, on_log: OnLog | None) -> dict[str, Any]:
@@ -122,7 +130,10 @@ def _wait(api: _Api, job: Job, known: str, on_log: OnLog | None) -> dict[str, An
         if status != said:
             said = status
             say(f"job {known}: {status}")
-        if status == "succeeded" and answer.get("fine_tuned_model"):
+        if status == "succeeded" and (tuned := answer.get("fine_tuned_model")):
+            if not isinstance(tuned, str):
+                what = f"job {known} succeeded, and the API does not name the model it made: {tuned!r:.100}"
+                raise UserError(what, api.url, "look there what it is called, and examine it as `candidate`")
             return answer
         if status in ("failed", "cancelled"):
             raise _failed(answer, known, api.url)
@@ -164,8 +175,15 @@ class _Api:
     def upload(self, file: Path) -> str:
         """The id the API gives to a file of rows."""
         content = {"file": (file.name, file.read_bytes())}
-        uploaded = self.ask("POST", "/files", UPLOAD_S, data={"purpose": "fine-tune"}, files=content)
-        return str(uploaded["id"])
+        return self.id_of(self.ask("POST", "/files", UPLOAD_S, data={"purpose": "fine-tune"}, files=content))
+
+    def id_of(self, answer: Mapping[str, Any]) -> str:
+        """The id of what was made. Raises UserError where the API says none."""
+        made = answer.get("id")
+        if isinstance(made, str | int) and not isinstance(made, bool) and made != "":
+            return str(made)
+        said = self._hide(str(answer))[:200]
+        raise UserError(f"the API gives no id for what it was sent: {said}", self.url, "is it OpenAI's protocol?")
 
     def ask(self, method: str, path: str, timeout_s: float = TIMEOUT_S, **body: Any) -> dict[str, Any]:
         """The JSON object the API answers. Raises _Unreachable for passing trouble, UserError for a refusal."""

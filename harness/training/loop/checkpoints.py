@@ -12,6 +12,7 @@ import os
 import re
 from pathlib import Path
 
+from suites.text.files import read_rows, read_text
 from suites.writing import write_whole
 
 MARKER = "complete.json"
@@ -27,7 +28,7 @@ def seal(folder: Path) -> None:
 def flaw(folder: Path) -> str | None:
     """Why a checkpoint cannot be trusted; None if it is complete."""
     try:
-        expected = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        expected = json.loads(read_text(folder / MARKER))
     except FileNotFoundError:
         return "it was not finished"
     except (ValueError, OSError):
@@ -59,7 +60,7 @@ def newest(folder: Path) -> tuple[Path | None, list[str]]:
 
 def best_of(checkpoint: Path) -> Path | None:
     """The checkpoint that was the best when this one was saved, in the same folder wherever that has moved to."""
-    named = json.loads((checkpoint / STATE).read_text(encoding="utf-8")).get("best_model_checkpoint")
+    named = json.loads(read_rows(checkpoint / STATE)).get("best_model_checkpoint")
     return checkpoint.parent / Path(named).name if named else None
 
 

@@ -21,6 +21,7 @@ from harness.training.loop import checkpoints
 from harness.training.loop.watch import JUDGED, Watch
 from harness.training.types import TrainingDiverged
 from suites.errors import UserError
+from suites.text.files import read_rows
 from suites.writing import write_whole
 
 ORIGIN = "harness_origin.json"
@@ -91,7 +92,7 @@ def prepare(partial: Path, made_from: Mapping[str, Any]) -> None:
 
 def _read(note: Path) -> Any:
     try:
-        return json.loads(note.read_text(encoding="utf-8"))
+        return json.loads(read_rows(note))
     except ValueError:
         return None
 

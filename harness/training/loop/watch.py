@@ -17,6 +17,7 @@ import transformers
 from harness.training.loop import checkpoints, monitors
 from harness.training.types import OnLog, Probe, TrainRow
 from suites.model import Completion, Prompt
+from suites.text.files import read_rows
 
 CURVES = (
     "loss", "eval_loss", "grad_norm", "learning_rate",
@@ -51,7 +52,7 @@ class Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformers
 
     def resume(self, checkpoint: Path) -> None:
         """Know again what was known when the checkpoint was saved."""
-        notes = json.loads((checkpoint / NOTES).read_text(encoding="utf-8"))
+        notes = json.loads(read_rows(checkpoint / NOTES))
         self.curve = [(int(step), str(name), float(value)) for step, name, value in notes["curve"]]
         self.remarks, self.stopped, self._before = notes["remarks"], notes["stopped"], notes["before"]
         self._earlier_seconds = notes["seconds"]
