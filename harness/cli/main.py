@@ -106,6 +106,8 @@ def _parser() -> Parser:
         subparsers, "init", "write a commented experiment with small data that runs as it is", begin.init
     )
     init.add_argument("folder", type=Path, help="a new folder")
+    text = "the demo on a model that people know, in real English: fetches SmolLM2-135M-Instruct (93 MB)"
+    init.add_argument("--real", action="store_true", help=text)
     for name, text in STAGES.items():
         stage = add_command(subparsers, name, text, experiment.run if name == "run" else experiment.stage)
         stage.add_argument("experiment", type=Path, help="the experiment file")

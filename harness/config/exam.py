@@ -66,7 +66,8 @@ class ModelConfig(Endpoint):
 
     shorthand = "name"
     name: str
-    """A Hub id, a folder, `embedded` (the model that ships with the harness), or what the `endpoint` calls it."""
+    """A Hub id, a folder, a GGUF file, `embedded` (the model that ships with the harness), or what the `endpoint` calls
+    it."""
     revision: str | None = None
     """Branch, tag or commit on the Hub. Left out: the main branch."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -259,7 +260,7 @@ class CandidateConfig(Endpoint):
     shorthand = "path"
     later: ClassVar[tuple[str, ...]] = (*Endpoint.later, "made_with", "base", "revision", "prompt")
     path: FilePath | None = None
-    """Folder or Hub id of an adapter for `model`, or of a whole model; safetensors alone are read."""
+    """Folder or Hub id of an adapter for `model`, or of a whole model, in safetensors; or a model's GGUF file."""
     revision: str | None = None
     """Branch, tag or commit of a Hub repository. A branch may move: name a commit to have the same candidate again."""
     base: Literal["same"] | None = None

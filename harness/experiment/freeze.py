@@ -11,12 +11,14 @@ from pathlib import Path, PurePath
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location
 from harness.decision import prices
+from harness.models import gguf
 from harness.models.files import (
     ADAPTER_CONFIG,
     adapter_folder,
     adapter_hash,
     base_folder,
     candidate_folder,
+    content_hash,
     weights_hash,
     within,
 )
@@ -165,15 +167,28 @@ def _rubric(name: str, folder: Path) -> dict[str, str]:
 
 def _model(name: str, folder: Path) -> dict[str, str]:
     """The weights of a model in a folder. A Hub id is looked for when the model is loaded, not here."""
-    path = folder / name
+    path = folder / Path(name).expanduser()
     if path.is_dir():
         return {name: weights_hash(base_folder(str(path), None))}
+    if gguf.is_gguf(name):
+        return _gguf(name, path)
     if name.startswith((".", "/", "~")) or name.count("/") > 1 or os.path.lexists(path):
-        raise UserError("no such folder", str(path), "give a folder that save_pretrained wrote, or a Hub id")
+        raise UserError(
+            "no such folder", str(path), "give a folder that save_pretrained wrote, a GGUF file, or a Hub id"
+        )
     return {}
 
 
+def _gguf(name: str, path: Path) -> dict[str, str]:
+    size_of(path)
+    digest = content_hash(path)
+    gguf.check(path, digest)
+    return {name: digest}
+
+
 def _candidate(name: str, folder: Path, revision: str | None) -> dict[str, str]:
+    if gguf.is_gguf(name) and not (folder / name).is_dir():
+        return _gguf(name, folder / Path(name).expanduser())
     path = candidate_folder(name, folder, revision)
     if (path / ADAPTER_CONFIG).is_file():
         return {name: adapter_hash(adapter_folder(str(path)))}

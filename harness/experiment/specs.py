@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from harness.config.exam import Endpoint, ModelConfig
 from harness.experiment.load import Experiment
 from harness.models.files import ADAPTER_CONFIG, candidate_folder
+from harness.models.gguf import is_gguf
 from suites.errors import UserError
 from suites.model import ModelSpec, TemplateSettings
 from suites.types import Json
@@ -24,7 +26,7 @@ def model_spec(experiment: Experiment, config: ModelConfig) -> ModelSpec:
     """A model setting as a ModelSpec: `embedded` and `embedded-judge` ship with the harness, folders are resolved."""
     embedded = {"embedded": EMBEDDED / "model", "embedded-judge": EMBEDDED / "judge"}.get(config.name)
     folder = experiment.resolve(config.name)
-    base = str(embedded or (folder if folder.exists() else config.name))
+    base = str(embedded or (folder if folder.exists() or is_gguf(config.name) else config.name))
     return ModelSpec(
         base=base if not config.endpoint else config.name,
         revision=config.revision,
@@ -56,10 +58,25 @@ def candidate_spec(experiment: Experiment) -> ModelSpec:
     if config.endpoint:
         return replace(ModelSpec(base=config.name or "", **_endpoint(config)), template_settings=asked)
     base = replace(base, template_settings=asked)
-    folder = candidate_folder(config.path or "", experiment.folder, config.revision)
     here = experiment.resolve(config.path or "")
+    if is_gguf(config.path or "") and here.is_file():
+        return replace(base, base=str(here), revision=None, same_base=config.base == "same")
+    folder = candidate_folder(config.path or "", experiment.folder, config.revision)
     named = str(folder) if folder == here else config.path or ""  # on the Hub
     if (folder / ADAPTER_CONFIG).is_file():
         adapter = f"{named}@{config.revision}" if config.revision else named
         return replace(base, adapter=adapter, same_base=config.base == "same")
     return replace(base, base=named, revision=config.revision, same_base=config.base == "same")
+
+
+def gguf_files(experiment: Experiment) -> Iterator[tuple[str, Path]]:
+    """Each setting that names a GGUF file, and the file."""
+    config = experiment.config
+    judge = config.judge.model if config.judge else None
+    named = [(setting, model.name) for setting, model in (("model", config.model), ("judge.model", judge))
+             if model and not model.endpoint]  # fmt: skip
+    if config.candidate and config.candidate.path:
+        named.append(("candidate.path", config.candidate.path))
+    for setting, name in named:
+        if is_gguf(name) and (file := experiment.resolve(name)).is_file():
+            yield setting, file

@@ -15,7 +15,9 @@ from suites.errors import UserError
 from suites.model import ModelSpec
 
 # A copy of the same weights in fewer bits, as their makers name it.
-QUANTISED = re.compile(r"[-_.](unsloth|bnb|(bnb[-_])?[48]-?bit|gptq|awq|exl2|mlx|gguf|nf4|fp8|int[48]|w[48]a16)$")
+QUANTISED = re.compile(
+    r"[-_.](unsloth|i?q[1-8](_[a-z0-9]+)*|bnb|(bnb[-_])?[48]-?bit|gptq|awq|exl2|mlx|gguf|nf4|fp8|int[48]|w[48]a16)$"
+)
 # Meta's models lost this part of their names on the Hub.
 FORMER = re.compile(r"^meta-(?=llama)")
 BY_NAME = "by name"

@@ -7,6 +7,7 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
+from harness.models import gguf
 from harness.models.headers import tensors
 from suites.errors import UserError
 from suites.text import json_text
@@ -37,7 +38,9 @@ DOWNLOADS = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 
 
 def base_folder(base: str, revision: str | None) -> Path:
-    """The folder of a base model; checked to hold a config and safetensors weights."""
+    """The folder of a base model, made from it where it is a GGUF file; checked to hold a config and safetensors."""
+    if gguf.is_gguf(base) and (file := Path(base).expanduser()).is_file():
+        return gguf.model_folder(file.resolve(), content_hash(file))
     folder = _locate(base, revision, "model")
     refuse_what_is_no_file(folder)
     if not (folder / "config.json").is_file():
@@ -144,10 +147,8 @@ def _named_weights(folder: Path) -> list[Path]:
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
     if not index.is_file():
-        gguf = bool(list(folder.glob("*.gguf")))
         pickled = "save the weights as safetensors; pickled .bin weights can run code and are not loaded"
-        served = "GGUF files are not read here: name the safetensors they were made from, or serve them as an endpoint"
-        raise UserError("the model folder has no model.safetensors", str(folder), served if gguf else pickled)
+        raise UserError("the model folder has no model.safetensors", str(folder), _gguf_hint(folder) or pickled)
     names = _listed(index)
     missing = [name for name in names if not (folder / name).is_file()]
     if missing or not names:
@@ -186,9 +187,14 @@ def _unordered(value: object) -> object:
 def files_hash(files: list[Path]) -> str:
     digest = hashlib.sha256()
     for file in files:
-        status = file.stat()
-        digest.update(f"{file.name} {_sha256(file, status.st_size, status.st_mtime_ns)}\n".encode())
+        digest.update(f"{file.name} {content_hash(file)}\n".encode())
     return digest.hexdigest()
+
+
+def content_hash(file: Path) -> str:
+    """The sha256 of a file."""
+    status = file.stat()
+    return _sha256(file, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=256)
@@ -263,4 +269,10 @@ def _adapter_hint(folder: Path) -> str:
         return "the folder holds an adapter: give its base as the model and this folder as the adapter"
     if inner := within(folder):
         return f"name one of the folders in it: {', '.join(inner)}"
-    return "give a folder that save_pretrained wrote, or a Hub id"
+    return _gguf_hint(folder) or "give a folder that save_pretrained wrote, or a Hub id"
+
+
+def _gguf_hint(folder: Path) -> str:
+    """What to do about a folder of GGUF files; empty for another."""
+    names = sorted(file.name for file in folder.glob(f"*{gguf.SUFFIX}"))
+    return f"name one of its files: {', '.join(names[:5])}" if names else ""

@@ -13,7 +13,7 @@ from harness.experiment.bar import bar_findings
 from harness.experiment.material import left_out_rows, of_experiment
 from harness.experiment.prompts import asked_columns, prompt_is_unknown
 from harness.experiment.splits import loose_rows
-from harness.models import NonFiniteWeights
+from harness.models import NonFiniteWeights, gguf
 from harness.models.recorded import RecordedModel
 from harness.observe.progress import say
 from harness.pipeline import rehearsal
@@ -53,6 +53,7 @@ def check(session: Session) -> None:
     findings += left_out_rows(session.left_out, len(session.all_splits.get("train", ())))
     findings += exam_power.exam_power(experiment, splits) + exam_power.label_floors(experiment, splits)
     findings += lifetimes.findings(experiment.config, date.today())
+    findings += at_levels(of_gguf(session), levels)
     try:
         findings += at_levels(rehearsal.findings(experiment), levels)
     except UserError:  # what is wrong with the data is said along with it
@@ -109,6 +110,14 @@ def _beside_the_bar(session: Session, bar: Sequence[Arm]) -> list[Finding]:
         "test rows: whether the prompt alone would do"
     )
     return [Finding("info", "own_prompt", text)]
+
+
+def of_gguf(session: Session) -> list[Finding]:
+    """What of a GGUF file the decision is about; a program that runs the file itself may answer otherwise."""
+    return [
+        Finding("info", "dequantised", f"`{setting}`: {gguf.what_is_decided(file.name, gguf.header(file))}")
+        for setting, file in specs.gguf_files(session.experiment)
+    ]
 
 
 def of_folds(session: Session) -> list[Finding]:
