@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from jinja2 import Template, meta
 
 from suites.errors import UserError
 from suites.model import Constraint, Generation, Message, ModelSpec, Prompt, TemplateSettings
+from suites.similarity.kin import How, Kin
 from suites.templates import FAILURES, SANDBOX, bounded
 from suites.types import Example
 
@@ -38,15 +39,31 @@ class Asking:
         return replace(task, max_new_tokens=limit, constraint=self.constraint, temperature=self.temperature)
 
 
+@dataclass(frozen=True, slots=True)
+class KeptBack:
+    """A row that would have been shown to an example, and is not, as it gives the answer away."""
+
+    example: Example
+    row: Example
+    how: How
+
+
 class ShotFinder(Protocol):
-    """Finds the examples to show before an example, the last one next to it."""
+    """Finds the examples to show before an example, the last one next to it; never one that gives its answer away."""
 
     def find(self, asked: Sequence[Example]) -> Sequence[Sequence[Example]]:
         """Shots for each of `asked`, at once, because that is faster."""
 
+    def kept_back(self, asked: Sequence[Example]) -> Sequence[KeptBack]:
+        """The rows that are not shown to `asked`, as they would give an answer away."""
+
     @property
     def digest(self) -> str:
         """sha256 of the pool and the rule by which it is searched."""
+
+    @property
+    def about(self) -> str:
+        """What is found, for whoever has to find it again elsewhere: what of the training rows, by which rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +73,8 @@ class Prompter:
     `template` is the system message, with the example's columns as variables. A template that uses `{{ input }}` is
     instead the whole user message, for models and tasks that want one block of text; a conversation is told in it.
     A system message of the example's own follows the instruction. A `finder` gives each example shots of its own, after
-    the common ones.
+    the common ones. `kin` is the pool that the common shots are of: none of them is shown to an example that it gives
+    away.
     """
 
     name: str
@@ -64,14 +82,36 @@ class Prompter:
     shots: tuple[Example, ...] = ()
     asking: Asking = Asking()
     finder: ShotFinder | None = None
+    kin: Kin | None = field(default=None, compare=False, repr=False)
 
     def prompts(self, examples: Sequence[Example]) -> list[Prompt]:
         """What a model is asked about each of `examples`."""
         found = self.finder.find(examples) if self.finder else [()] * len(examples)
         return [
-            Prompt(example.id, self._messages(example, (*self.shots, *shots)), self.asking.settings)
-            for example, shots in zip(examples, found, strict=True)
+            Prompt(example.id, self.with_shots(example, (*common, *shots)), self.asking.settings)
+            for example, common, shots in zip(examples, self._common(examples), found, strict=True)
         ]
+
+    def kept_back(self, examples: Sequence[Example]) -> list[KeptBack]:
+        """The rows that are not shown to an example, as they would give its answer away."""
+        hidden = [
+            KeptBack(example, self.kin.pool[row], how)
+            for example, kin in zip(examples, self._hidden(examples), strict=True)
+            for row, how in kin.items()
+            if self.kin
+        ]
+        return [*hidden, *(self.finder.kept_back(examples) if self.finder else ())]
+
+    def _common(self, examples: Sequence[Example]) -> Iterable[Sequence[Example]]:
+        """The common shots that each example may see."""
+        for hidden in self._hidden(examples):
+            ids = {self.kin.pool[row].id for row in hidden} if self.kin else ()
+            yield [shot for shot in self.shots if shot.id not in ids]
+
+    def _hidden(self, examples: Sequence[Example]) -> list[dict[int, How]]:
+        if self.kin is None or not self.shots:
+            return [{} for _ in examples]
+        return self.kin.among(examples, [self.kin.positions(self.shots)] * len(examples))
 
     def messages(self, example: Example) -> list[Message]:
         """The chat messages for `example`. Raises UserError when the template needs a column it lacks."""
@@ -79,7 +119,8 @@ class Prompter:
         assert not isinstance(prompt.messages, str)
         return list(prompt.messages)
 
-    def _messages(self, example: Example, shots: Iterable[Example]) -> list[Message]:
+    def with_shots(self, example: Example, shots: Iterable[Example]) -> list[Message]:
+        """The messages for `example` with these shots."""
         template, whole = _compile(self.template, self.name)
         rules = [self._fill(template, example)] if self.template.strip() and not whole else []
         rules += [message["content"] for message in example.messages[:1] if message["role"] == "system"]
@@ -87,19 +128,19 @@ class Prompter:
         for shot in shots:
             if shot.input == example.input and self._same(shot, example):
                 continue  # never its own answer
-            messages += [*self._turns(shot), {"role": "assistant", "content": shot.target}]
+            messages += self.shown(shot)
         return messages + self._turns(example)
+
+    def shown(self, shot: Example) -> list[Message]:
+        """An example as an earlier turn, with its answer."""
+        return [*self._turns(shot), {"role": "assistant", "content": shot.target}]
 
     def outline(self) -> list[Message]:
         """The same messages with the example left open: columns stay as the template names them."""
         template, whole = _compile(self.template, self.name)
         text = self.template if shown_columns(self.template, self.name) else template.render().strip()
         rules: list[Message] = [{"role": "system", "content": text}] if text and not whole else []
-        shots = [
-            message
-            for shot in self.shots
-            for message in [*self._turns(shot), Message(role="assistant", content=shot.target)]
-        ]
+        shots = [message for shot in self.shots for message in self.shown(shot)]
         return [*rules, *shots, {"role": "user", "content": self.template if whole else "{{ input }}"}]
 
     def _same(self, shot: Example, example: Example) -> bool:

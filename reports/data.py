@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
@@ -114,12 +114,14 @@ class Leaks:
 class Ship:
     """What whoever ships needs: the candidate's folder, the command that serves it, and each side's chosen prompt.
 
-    Paths begin at the experiment's folder. Prompts are chat messages by side, `{{ input }}` where the question goes.
+    Paths begin at the experiment's folder. Prompts are chat messages by side, `{{ input }}` where the question goes;
+    `found` says by side what each question is shown beside, where that is found for it.
     """
 
     folder: str
     command: str
     prompts: Mapping[str, Sequence[Message]]
+    found: Mapping[str, str] = field(default_factory=dict)
 
 
 SENTENCES = ("ship", "own_prompt", "judge", "uncertainty", "leaks", "learning_curve")

@@ -21,7 +21,7 @@ PROMPTERS: dict[str, PrompterKind[Any]] = {
         about="the instruction and a few training examples as earlier turns",
         settings=few_shot.FewShot,
         build=few_shot.build,
-        label=lambda settings: f"few-shot {settings.shots}",
+        label=few_shot.label,
         shows_rows=True,
     ),
     "labels": PrompterKind(

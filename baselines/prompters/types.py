@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from baselines.arm import Prompter
+from baselines.retrieval.shots import Room
 from suites.settings import Section
 from suites.types import Example
 
@@ -20,12 +21,16 @@ class PromptSettings(Section):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a prompter is made from beside its settings: the name it goes by, the instruction, the training rows."""
+    """What a prompter is made from beside its settings: the name it goes by, the instruction, the training rows.
+
+    `room` says how long a prompt may be. It raises UserError where that is not known.
+    """
 
     name: str
     template: str
     train: Sequence[Example] = ()
     seed: int = 0
+    room: Callable[[], Room] | None = None
 
 
 S = TypeVar("S", bound=PromptSettings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from baselines.arm import Arm, Prompter
 from baselines.prompters.table import PROMPTERS
@@ -13,6 +14,7 @@ from harness.experiment.bar import added_arms
 from harness.experiment.load import Experiment
 from harness.experiment.names import OWN_PROMPT, TASK_PROMPT, arm_name, candidate_label, candidate_name
 from harness.experiment.prompts import instruction
+from harness.experiment.room import prompt_room
 from harness.experiment.specs import base_spec
 from harness.experiment.splits import Splits
 from suites.model import ModelSpec
@@ -33,7 +35,8 @@ def _base_arm(experiment: Experiment, entry: BaselineConfig, train: Sequence[Exa
         return Arm(name, spec, zero_shot(name, instruction(experiment, None)))
     assert entry.prompter
     kind, settings = PROMPTERS[entry.prompter], entry.settings
-    given = Given(name, instruction(experiment, settings.prompt), train, experiment.config.seed)
+    room = partial(prompt_room, experiment)
+    given = Given(name, instruction(experiment, settings.prompt), train, experiment.config.seed, room)
     return Arm(name, spec, kind.build(settings, given))
 
 

@@ -61,6 +61,8 @@ CHECKS: dict[str, Check] = {
         "what the search for leaks cannot see: paraphrases, and short inputs inside a longer text", leaks.overlaps
     ),
     "unmade_prompt": Check("a prompt of the bar that cannot be made of these rows"),
+    "shots_kept_back": Check("training rows that give an exam's answer away, and so are not shown to its question"),
+    "shots_fit": Check("how many shots a prompt has room for, where as many are shown as fit"),
     "no_instruction": Check("prompts of the bar that do not say what to do"),
     "unnamed_labels": Check("labels that no prompt of the bar names"),
     "own_prompt": Check("a candidate's own prompt, which the base is asked with, too"),

@@ -80,7 +80,7 @@ def test_the_target_is_only_in_the_prompt_if_the_template_asks_for_it():
 
 def test_a_template_that_needs_a_column_the_example_lacks_is_refused_naming_those_it_has():
     with pytest.raises(UserError, match="'plan' is undefined") as caught:
-        zero_shot("z", "{{ plan }}").prompt(example("e", lang="en"))
+        zero_shot("z", "{{ plan }}").messages(example("e", lang="en"))
     assert caught.value.where == "prompt of z"
     assert caught.value.fix == "the columns are input, target, lang"
 
@@ -88,7 +88,7 @@ def test_a_template_that_needs_a_column_the_example_lacks_is_refused_naming_thos
 @pytest.mark.parametrize("template", ["{% if %}", "{{ input", "{{ input + 1 }}", "{{ 1 / 0 }}", "{{ plan[0] }}"])
 def test_a_template_that_cannot_work_is_refused(template):
     with pytest.raises(UserError, match="the prompt"):
-        zero_shot("z", template).prompt(example("e", plan=3))
+        zero_shot("z", template).messages(example("e", plan=3))
 
 
 def test_text_in_columns_is_never_run_as_a_template():
@@ -103,7 +103,7 @@ def test_text_in_columns_is_never_run_as_a_template():
 def test_a_template_cannot_reach_out_of_its_sandbox():
     for escape in ("{{ input.__class__.__mro__[1].__subclasses__() }}", "{{ cycler.__init__.__globals__.os }}"):
         with pytest.raises(UserError, match="the prompt cannot be filled in"):
-            zero_shot("z", escape).prompt(example("e"))
+            zero_shot("z", escape).messages(example("e"))
 
 
 def test_a_column_may_have_any_name():

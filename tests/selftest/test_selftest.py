@@ -130,6 +130,7 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
     assert "lenient reading" in by_name(outcomes)["wrapped prompt"].got
     assert "no regression suite was asked" in by_name(outcomes)["no suite asked"].got
     assert named(outcomes, "not_applicable") == {
+        "copies among shots",
         "base asked again",
         "other chat template",
         "adapter without effect",

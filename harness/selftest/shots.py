@@ -1,0 +1,52 @@
+"""Is any question shown its own answer? Copies of the exam as the rows that prompts show their shots from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from harness.experiment.arms import base_arms
+from harness.experiment.session import Session
+from harness.selftest.inject import NotApplicable, asked_examples
+from suites.model import Message
+from suites.types import Example
+
+LONG = 60
+"""Characters of a text that one word more leaves nearly the same."""
+
+
+def copied(examples: Sequence[Example]) -> list[Example]:
+    """Copies of examples under other ids: shouted, or where they are long with a word more, in turn."""
+    return [_copy(example, at % 2 == 1) for at, example in enumerate(examples)]
+
+
+def _copy(example: Example, longer: bool) -> Example:
+    name = f"copy of {example.id}"
+    if example.turns is not None:
+        return replace(example, id=name, cluster=name)
+    text = f"{example.input} ok" if longer and len(example.input) > LONG else example.input.upper()
+    return replace(example, id=name, cluster=name, columns={**example.columns, "input": text})
+
+
+def shown_their_copy(session: Session) -> tuple[str, int, int]:
+    """What was done, and how many of how many prompts show the copy of their own question."""
+    asked = asked_examples(session)
+    pool = copied(asked)
+    if "train" not in session.splits:
+        raise NotApplicable("the file names no training rows, so that no prompt shows any")
+    rows = (*pool, *session.splits["train"][: max(0, len(session.splits["train"]) - len(pool))])
+    bar = base_arms(session.experiment, {**session.splits, "train": rows})
+    showing = [arm.prompter for arm in bar if arm.prompter.shots or arm.prompter.finder]
+    if not showing:
+        raise NotApplicable("no prompt of the bar shows training rows")
+    seen = sum(
+        _holds(prompt.messages, prompter.shown(copy))
+        for prompter in showing
+        for prompt, copy in zip(prompter.prompts(asked), pool, strict=True)
+    )
+    return f"copies of all {len(asked)} test questions as the rows that prompts show", seen, len(showing) * len(asked)
+
+
+def _holds(messages: Sequence[Message] | str, turns: Sequence[Message]) -> bool:
+    """Whether these turns stand among the messages, one after another."""
+    return any(list(messages[at : at + len(turns)]) == list(turns) for at in range(len(messages)))
