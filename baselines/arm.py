@@ -11,6 +11,7 @@ from typing import Protocol
 
 from jinja2 import Template, meta
 
+from baselines.retrieval.written import PASSAGES, Passage, written
 from suites.errors import UserError
 from suites.model import Constraint, Generation, Message, ModelSpec, Prompt, TemplateSettings
 from suites.similarity.kin import How, Kin
@@ -66,6 +67,21 @@ class ShotFinder(Protocol):
         """What is found, for whoever has to find it again elsewhere: what of the training rows, by which rule."""
 
 
+class PassageFinder(Protocol):
+    """Finds the passages to show before an example."""
+
+    def find(self, examples: Sequence[Example]) -> Sequence[Sequence[Passage]]:
+        """Passages for each of `examples`, the best first."""
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the corpus and the rule by which it is searched."""
+
+    @property
+    def about(self) -> str:
+        """What is found, for whoever has to find it again elsewhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prompter:
     """Turns an example into chat messages: the instruction, `shots` as earlier turns, then the example.
@@ -74,7 +90,7 @@ class Prompter:
     instead the whole user message, for models and tasks that want one block of text; a conversation is told in it.
     A system message of the example's own follows the instruction. A `finder` gives each example shots of its own, after
     the common ones. `kin` is the pool that the common shots are of: none of them is shown to an example that it gives
-    away.
+    away. `passages` are shown where the template says `{{ passages }}`, else before the question.
     """
 
     name: str
@@ -83,14 +99,26 @@ class Prompter:
     asking: Asking = Asking()
     finder: ShotFinder | None = None
     kin: Kin | None = field(default=None, compare=False, repr=False)
+    passages: PassageFinder | None = None
 
     def prompts(self, examples: Sequence[Example]) -> list[Prompt]:
         """What a model is asked about each of `examples`."""
         found = self.finder.find(examples) if self.finder else [()] * len(examples)
+        shots = [(*common, *own) for common, own in zip(self._common(examples), found, strict=True)]
+        beside = [written(each) for each in self.passages.find(examples)] if self.passages else [""] * len(examples)
         return [
-            Prompt(example.id, self.with_shots(example, (*common, *shots)), self.asking.settings)
-            for example, common, shots in zip(examples, self._common(examples), found, strict=True)
+            Prompt(example.id, self._beside(text, example, each), self.asking.settings)
+            for text, example, each in zip(beside, examples, shots, strict=True)
         ]
+
+    def _beside(self, passages: str, example: Example, shots: Iterable[Example]) -> list[Message]:
+        """The messages for `example`, with passages that were found for it."""
+        if self.passages is None:
+            return self.with_shots(example, shots)
+        messages = self.with_shots(replace(example, columns={**example.columns, PASSAGES: passages}), shots)
+        if passages and PASSAGES not in shown_columns(self.template, self.name):
+            messages[-1] = {**messages[-1], "content": f"{passages}\n\n{messages[-1]['content']}"}
+        return messages
 
     def kept_back(self, examples: Sequence[Example]) -> list[KeptBack]:
         """The rows that are not shown to an example, as they would give its answer away."""
@@ -141,7 +169,15 @@ class Prompter:
         text = self.template if shown_columns(self.template, self.name) else template.render().strip()
         rules: list[Message] = [{"role": "system", "content": text}] if text and not whole else []
         shots = [message for shot in self.shots for message in self.shown(shot)]
-        return [*rules, *shots, {"role": "user", "content": self.template if whole else "{{ input }}"}]
+        asked = self.template if whole else "{{ input }}"
+        if self.passages and PASSAGES not in shown_columns(self.template, self.name):
+            asked = f"{{{{ {PASSAGES} }}}}\n\n{asked}"
+        return [*rules, *shots, {"role": "user", "content": asked}]
+
+    @property
+    def found(self) -> str:
+        """What each question is shown beside, where that is found for it; else empty."""
+        return "; ".join(finder.about for finder in (self.finder, self.passages) if finder)
 
     def _same(self, shot: Example, example: Example) -> bool:
         """Whether the prompt shows the same of both; many rows may share an input and differ in what is beside it."""
@@ -166,6 +202,8 @@ class Prompter:
         told: list[object] = [self.template, shots]
         if self.asking != Asking() or self.finder:  # which came later, and gave no earlier prompt another digest
             told += [asdict(self.asking), self.finder.digest if self.finder else ""]
+        if self.passages:
+            told.append(self.passages.digest)
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
     def _fill(self, template: Template, example: Example) -> str:

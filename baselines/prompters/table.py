@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from baselines.prompters import few_shot, labels, zero_shot
+from baselines.prompters import few_shot, labels, rag, zero_shot
 from baselines.prompters.types import PrompterKind
 
 PROMPTERS: dict[str, PrompterKind[Any]] = {
@@ -30,5 +30,11 @@ PROMPTERS: dict[str, PrompterKind[Any]] = {
         build=labels.build,
         label=lambda settings: "labels",
         shows_rows=True,
+    ),
+    "rag": PrompterKind(
+        about="the instruction, and before each question the passages of a corpus that fit it best",
+        settings=rag.Rag,
+        build=rag.build,
+        label=rag.label,
     ),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from baselines.arm import Prompter
@@ -23,7 +24,7 @@ class PromptSettings(Section):
 class Given:
     """What a prompter is made from beside its settings: the name it goes by, the instruction, the training rows.
 
-    `room` says how long a prompt may be. It raises UserError where that is not known.
+    `room` says how long a prompt may be. It raises UserError where that is not known. Files are named from `folder` on.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Given:
     train: Sequence[Example] = ()
     seed: int = 0
     room: Callable[[], Room] | None = None
+    folder: Path = Path()
 
 
 S = TypeVar("S", bound=PromptSettings)

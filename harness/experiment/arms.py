@@ -36,7 +36,9 @@ def _base_arm(experiment: Experiment, entry: BaselineConfig, train: Sequence[Exa
     assert entry.prompter
     kind, settings = PROMPTERS[entry.prompter], entry.settings
     room = partial(prompt_room, experiment)
-    given = Given(name, instruction(experiment, settings.prompt), train, experiment.config.seed, room)
+    given = Given(
+        name, instruction(experiment, settings.prompt), train, experiment.config.seed, room, experiment.folder
+    )
     return Arm(name, spec, kind.build(settings, given))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from baselines.arm import shown_columns
+from baselines.retrieval.written import PASSAGES
 from harness.config.problems import Problem
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location
@@ -72,7 +73,8 @@ def _prompts(
         except UnicodeDecodeError:
             yield location, f"`{'.'.join(map(str, location))}` is not UTF-8 text: {setting}; save it as UTF-8"
             continue
-        for name in sorted(shown - {*(asked or ()), "input", "target"}):
+        found = {PASSAGES} if location[2:3] == ("rag",) else set()
+        for name in sorted(shown - {*(asked or ()), "input", "target", *found}):
             yield location, f"the prompt shows `{{{{ {name} }}}}`: {_no_column(name, asked or {})}"
 
 

@@ -17,6 +17,7 @@ from harness.models import NonFiniteWeights, gguf
 from harness.models.recorded import RecordedModel
 from harness.observe.progress import say
 from harness.pipeline import rehearsal
+from harness.pipeline.check_corpus import corpus_findings
 from harness.pipeline.check_files import look, told_apart
 from harness.pipeline.check_prompts import long_prompts
 from harness.pipeline.check_shots import shot_findings
@@ -98,6 +99,7 @@ def of_bar(session: Session) -> list[Finding]:
     return [
         *long_prompts(session, bar),
         *shot_findings(bar, session.splits),
+        *corpus_findings(bar, session.splits),
         *bar_findings(session.experiment, bar, session.splits),
         *_beside_the_bar(session, bar),
     ]

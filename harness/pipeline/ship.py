@@ -30,7 +30,7 @@ def ship(session: Session) -> Ship:
     sides = {"base": prompted, "candidate": candidate_arms(experiment, spec, prompted)}
     chosen = {side: prompter for side, tried in sides.items() if (prompter := _prompter(session, side, tried))}
     prompts = {side: prompter.outline() for side, prompter in chosen.items()}
-    found = {side: prompter.finder.about for side, prompter in chosen.items() if prompter.finder}
+    found = {side: prompter.found for side, prompter in chosen.items() if prompter.found}
     folder = _from(experiment.folder, spec.adapter or (spec.base if _has_weights(spec) else ""))
     is_demo = experiment.config.model is not None and experiment.config.model.name == "embedded"
     base = _from(experiment.folder, spec.base)
