@@ -11,7 +11,7 @@ from typing import Protocol
 
 from jinja2 import Template, meta
 
-from baselines.retrieval.written import PASSAGES, Passage, written
+from baselines.retrieval.written import PASSAGES, Passage, Written
 from suites.errors import UserError
 from suites.model import Constraint, Generation, Message, ModelSpec, Prompt, TemplateSettings
 from suites.similarity.kin import How, Kin
@@ -105,13 +105,13 @@ class Prompter:
         """What a model is asked about each of `examples`."""
         found = self.finder.find(examples) if self.finder else [()] * len(examples)
         shots = [(*common, *own) for common, own in zip(self._common(examples), found, strict=True)]
-        beside = [written(each) for each in self.passages.find(examples)] if self.passages else [""] * len(examples)
+        beside = [*map(Written, self.passages.find(examples))] if self.passages else [Written()] * len(examples)
         return [
-            Prompt(example.id, self._beside(text, example, each), self.asking.settings)
-            for text, example, each in zip(beside, examples, shots, strict=True)
+            Prompt(example.id, self._beside(passages, example, each), self.asking.settings)
+            for passages, example, each in zip(beside, examples, shots, strict=True)
         ]
 
-    def _beside(self, passages: str, example: Example, shots: Iterable[Example]) -> list[Message]:
+    def _beside(self, passages: Written, example: Example, shots: Iterable[Example]) -> list[Message]:
         """The messages for `example`, with passages that were found for it."""
         if self.passages is None:
             return self.with_shots(example, shots)

@@ -17,7 +17,8 @@ from baselines.retrieval.written import PASSAGES
 class Rag(PromptSettings):
     """The instruction, and before each question the passages of a corpus that fit it best (BM25), numbered `[1]`.
 
-    A prompt that shows `{{ passages }}` has them there instead.
+    A prompt that shows `{{ passages }}` has them there instead, or takes them one by one, as in
+    `{% for passage in passages %}{{ passage.text }}{% endfor %}`.
     """
 
     shorthand: ClassVar[str | None] = "corpus"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 PASSAGES = "passages"
@@ -21,9 +20,16 @@ class Passage:
     def document(self) -> str:
         return self.id.rpartition("#")[0] or self.id
 
+    def __str__(self) -> str:
+        return self.text
 
-def written(passages: Sequence[Passage]) -> str:
-    """Passages as a prompt shows them, numbered so that an answer can cite them; empty for none."""
-    if not passages:
-        return ""
-    return "\n\n".join([HEAD, *(f"[{number}] {passage.text}" for number, passage in enumerate(passages, 1))])
+
+class Written(tuple[Passage, ...]):
+    """Passages as a prompt shows them, numbered so that an answer can cite them; a template may take them one by one.
+
+    None of them is no text at all.
+    """
+
+    def __str__(self) -> str:
+        numbered = [f"[{number}] {passage.text}" for number, passage in enumerate(self, 1)]
+        return "\n\n".join([HEAD, *numbered]) if numbered else ""

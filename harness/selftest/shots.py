@@ -1,14 +1,21 @@
-"""Is any question shown its own answer? Copies of the exam as the rows that prompts show their shots from."""
+"""Is any question shown its own answer? Copies of the exam among the rows that prompts show, and in a corpus."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from baselines.retrieval.passages import Passages
+from baselines.retrieval.written import Passage
+from harness.decision.decide import Verdict
 from harness.experiment.arms import base_arms
 from harness.experiment.session import Session
-from harness.selftest.inject import NotApplicable, asked_examples
+from harness.pipeline.check_corpus import corpus_findings
+from harness.selftest.inject import SHARE, NotApplicable, Planted, asked_examples, some
+from harness.store import experiments
 from suites.model import Message
+from suites.similarity.contained import LEAST_WORDS
 from suites.types import Example
 
 LONG = 60
@@ -50,3 +57,26 @@ def shown_their_copy(session: Session) -> tuple[str, int, int]:
 def _holds(messages: Sequence[Message] | str, turns: Sequence[Message]) -> bool:
     """Whether these turns stand among the messages, one after another."""
     return any(list(messages[at : at + len(turns)]) == list(turns) for at in range(len(messages)))
+
+
+def answers_in_corpus(session: Session) -> Planted:
+    """A part of the exam, with its answers, got into the texts that a prompt searches."""
+    config = session.experiment.config
+    bar = base_arms(session.experiment, session.splits)
+    arm, finder = next(((a, f) for a in bar if isinstance(f := a.prompter.passages, Passages)), (None, None))
+    if arm is None or finder is None:
+        raise NotApplicable("no prompt of the bar searches a corpus")
+    if (level := config.data.findings.get("corpus_overlap", "block")) != "block":
+        raise NotApplicable(f"`data.findings` says that a corpus with answers of the exam is only {level}")
+    test = [e for e in session.splits["test"] if e.target.strip() and len(e.input.split()) > LEAST_WORDS]
+    if not test:
+        raise NotApplicable("the questions are too short to be told from other texts")
+    leaked = some(test, math.ceil(SHARE * len(test)), config.seed)
+    planted = tuple(Passage(f"planted {example.id}", f"{example.input}\n{example.target}") for example in leaked)
+    corpus = replace(finder.corpus, passages=(*finder.corpus.passages, *planted))
+    spoilt = replace(arm, prompter=replace(arm.prompter, passages=replace(finder, corpus=corpus)))
+    known = experiments.findings(session.store, session.id)
+    experiments.put_findings(session.store, session.id, [*known, *corpus_findings([spoilt], session.splits)])
+    return Planted(
+        f"{len(leaked)} test questions put into the corpus with their answers", (Verdict.INVALID,), ("data",)
+    )

@@ -14,6 +14,7 @@ from baselines.retrieval.corpus import read_corpus
 from harness.experiment.arms import base_arms
 from harness.experiment.load import load_experiment
 from harness.pipeline.check_corpus import corpus_findings
+from harness.selftest import run as selftest
 from suites.errors import UserError
 from suites.types import Example
 
@@ -108,6 +109,11 @@ def test_where_no_passage_shares_a_word_none_is_shown(folder):
 def test_what_the_prompt_shows_beside_the_input_is_searched_for_too(folder):
     made = prompter(folder, template="About {{ topic }}: {{ input }}", passages=1)
     assert f"[1] {RETURNS}" in last(made, "what is it?", topic="goods sent back")
+
+
+def test_a_template_may_take_passages_one_by_one(folder):
+    template = "{% for passage in passages %}<{{ passage.id }}> {{ passage.text }}{% endfor %} {{ input }}"
+    assert last(prompter(folder, template=template, passages=1), "Norway?") == f"<more/shipping.txt> {SHIPPING} Norway?"
 
 
 def test_text_of_a_corpus_is_never_a_template(folder):
@@ -207,6 +213,20 @@ def test_a_planted_answer_stops_the_experiment(folder):
     (folder / "docs" / "faq.md").write_text("When may goods be sent back? Within thirty days.")
     session = run(experiment(folder))
     assert select(session.store, "select verdict from v_decisions")[0]["verdict"] == "invalid"
+
+
+def test_the_self_test_plants_answers_in_the_corpus_and_sees_them_stopped(folder):
+    session = run(experiment(folder))
+    with session.store.hold():
+        outcome = selftest.TESTS["answers in the corpus"](session)
+    assert (outcome.done, outcome.got, outcome.status) == (
+        "1 test questions put into the corpus with their answers", "invalid by data", "pass",
+    )  # fmt: skip
+
+
+def test_a_gold_column_that_no_row_has_is_refused(folder):
+    with pytest.raises(UserError, match=r"`baselines\.0\.rag\.gold: sources`: unknown column; did you mean `source`"):
+        load_experiment(experiment(folder, gold="sources"))
 
 
 def test_an_experiment_with_a_corpus_is_another_when_the_corpus_changes(folder):

@@ -3,6 +3,7 @@
     python tests/bench/bench_shots.py speed [--pool 100000] [--questions 10000]
     python tests/bench/bench_shots.py arms NAME --model FOLDER --train FILE --test FILE [--columns input=text,...]
         [--labels 12] [--instruction TEXT] [--questions 300] [--shots 4,8]
+        [--ways zero,balanced,random,diverse,nearest,nearest:seeded]
 
 `arms` asks a model with the same instruction and shots chosen in each way, and marks by `--metric`. With `--labels N`
 the rows of the first N targets by name are taken, and the instruction lists them. "read once" is the share of the
@@ -54,18 +55,19 @@ def main() -> None:
     asked.add_argument("--questions", type=int, default=300)
     asked.add_argument("--max-new-tokens", type=int, default=16)
     asked.add_argument("--shots", default="8")
+    asked.add_argument("--ways", default="zero,balanced,random,diverse,nearest,nearest:seeded")
     options = parser.parse_args()
     title, lines = speed(options) if options.part == "speed" else arms(options)
     put(title, "\n".join(lines))
 
 
-def put(title: str, text: str) -> None:
+def put(title: str, text: str, result: Path = RESULT, head: str = HEAD) -> None:
     """A part of the file, anew."""
-    whole = RESULT.read_text(encoding="utf-8") if RESULT.exists() else HEAD
+    whole = result.read_text(encoding="utf-8") if result.exists() else head
     first, *parts = whole.split("\n## ")
     kept = {part.partition("\n")[0]: part.partition("\n")[2].strip() for part in parts} | {title: text.strip()}
     body = "".join(f"\n## {name}\n\n{part}\n" for name, part in kept.items())
-    RESULT.write_text(f"{first.rstrip()}\n{body}", encoding="utf-8")
+    result.write_text(f"{first.rstrip()}\n{body}", encoding="utf-8")
     print(text)
 
 
@@ -129,12 +131,12 @@ def arms(options: argparse.Namespace) -> tuple[str, list[str]]:
 
 def prompters(options: argparse.Namespace, template: str, train: Sequence[Example]) -> Iterator[Prompter]:
     """The prompts that are compared, balanced first."""
-    yield Prompter("zero-shot", template)
+    if options.ways.startswith("zero"):
+        yield Prompter("zero-shot", template)
     for shots in map(int, options.shots.split(",")):
-        for settings in (
-            FewShot(shots=shots), FewShot(shots=shots, choose="random"), FewShot(shots=shots, choose="diverse"),
-            FewShot(shots=shots, choose="nearest"), FewShot(shots=shots, choose="nearest", order="seeded"),
-        ):  # fmt: skip
+        for way in options.ways.removeprefix("zero,").split(","):
+            choose, _, order = way.partition(":")
+            settings = FewShot.model_validate({"shots": shots, "choose": choose, **({"order": order} if order else {})})
             yield build(settings, Given(label(settings), template, train, options.seed))
 
 
