@@ -16,6 +16,7 @@ import argparse
 import random
 import time
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from baselines.arm import Prompter
@@ -75,10 +76,10 @@ def speed(options: argparse.Namespace) -> tuple[str, list[str]]:
     """Nearest shots from many rows. Words are as frequent as in a language (Zipf), a question has twelve."""
     rng = random.Random(options.seed)
     vocabulary = [f"w{i}" for i in range(30_000)]
-    weights = [1 / (i + 3) for i in range(len(vocabulary))]
+    weights = [*accumulate(1 / (i + 3) for i in range(len(vocabulary)))]
 
     def rows(name: str, count: int) -> list[Example]:
-        texts = (" ".join(rng.choices(vocabulary, weights, k=12)) for _ in range(count))
+        texts = (" ".join(rng.choices(vocabulary, cum_weights=weights, k=12)) for _ in range(count))
         return [Example(f"{name}{i}", {"input": text}, "x", f"{name}{i}") for i, text in enumerate(texts)]
 
     pool, asked = rows("r", options.pool), rows("q", options.questions)
