@@ -98,7 +98,7 @@ def of_bar(session: Session) -> list[Finding]:
         return [Finding("warn", "unmade_prompt", f"{error.what} ({error.where}); {error.fix}")]
     return [
         *long_prompts(session, bar),
-        *shot_findings(bar, session.splits),
+        *(() if session.folds else shot_findings(bar, session.splits)),  # whose rows all train, and never their own
         *corpus_findings(bar, session.splits),
         *bar_findings(session.experiment, bar, session.splits),
         *_beside_the_bar(session, bar),

@@ -29,6 +29,7 @@ class Kin:
 
     def __init__(self, pool: Sequence[Example], columns: Sequence[str] = ()) -> None:
         self.pool, self._columns = pool, columns
+        self._single: dict[int, str] = {}
 
     def texts(self, examples: Sequence[Example]) -> list[str]:
         """What examples are told apart by, normalised."""
@@ -38,6 +39,14 @@ class Kin:
     def pool_texts(self) -> tuple[str, ...]:
         """The same of the pool."""
         return tuple(self.texts(self.pool))
+
+    def text(self, row: int) -> str:
+        """The same of one of its rows: of a large pool a prompt may show eight."""
+        if "pool_texts" in self.__dict__:
+            return self.pool_texts[row]
+        if row not in self._single:
+            [self._single[row]] = self.texts([self.pool[row]])
+        return self._single[row]
 
     def positions(self, rows: Sequence[Example]) -> list[int]:
         """Where rows of the pool stand in it."""
@@ -50,11 +59,11 @@ class Kin:
         kin: list[dict[int, How]] = [{} for _ in examples]
         unlike = []
         for at, row in pairs:
-            if texts[at] and texts[at] == self.pool_texts[row]:
+            if texts[at] and texts[at] == self.text(row):
                 kin[at][row] = "same"
             elif self._named and examples[at].cluster == self.pool[row].cluster:
                 kin[at][row] = "cluster"
-            elif texts[at] and self.pool_texts[row]:
+            elif texts[at] and self.text(row):
                 unlike.append((at, row))
         for at, row in self._near(texts, unlike):
             kin[at][row] = "near"
@@ -65,12 +74,13 @@ class Kin:
         return [self._clusters.get(example.cluster, []) if self._named else [] for example in examples]
 
     def _near(self, texts: Sequence[str], pairs: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-        near = [pair for pair, alike in zip(pairs, self._alike(texts, self.pool_texts, pairs), strict=True) if alike]
+        rows = {row: self.text(row) for _, row in pairs}
+        near = [pair for pair, alike in zip(pairs, self._alike(texts, rows, pairs), strict=True) if alike]
         if not near or not self._templates.runs:
             yield from near
             return
         bare = {at: self._templates.without(texts[at]) for at, _ in near}
-        rest = {row: self._templates.without(self.pool_texts[row]) for _, row in near}
+        rest = {row: self._templates.without(rows[row]) for _, row in near}
         whole = [pair for pair in near if bare[pair[0]] and rest[pair[1]]]
         yield from (pair for pair in near if not bare[pair[0]] and not rest[pair[1]])  # nothing but what all share
         yield from (pair for pair, alike in zip(whole, self._alike(bare, rest, whole), strict=True) if alike)
@@ -78,7 +88,7 @@ class Kin:
     def _alike(
         self,
         texts: Sequence[str] | Mapping[int, str],
-        others: Sequence[str] | Mapping[int, str],
+        others: Mapping[int, str],
         pairs: Sequence[tuple[int, int]],
     ) -> list[bool]:
         """Which pairs have a Jaccard similarity of their 5-grams of at least `THRESHOLD`."""

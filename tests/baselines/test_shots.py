@@ -14,6 +14,7 @@ from baselines.retrieval.shots import varied
 from harness.config.schema import ExperimentConfig
 from harness.experiment.arms import base_arms
 from harness.experiment.load import load_experiment
+from harness.pipeline.check import of_bar
 from harness.pipeline.check_shots import shot_findings
 from suites.errors import UserError
 from suites.types import Example
@@ -194,6 +195,16 @@ def test_a_pool_smaller_than_the_shots_and_an_empty_one_are_refused():
         prompter([], shots="max")
 
 
+TEXTS = [
+    "a lost card",
+    "where is cash",
+    "exchange today",
+    "my pin fails",
+    "open late",
+    "a fee again",
+    "no transfer yet",
+]
+
 # --- in an experiment ------------------------------------------------------------------------------------------------
 
 
@@ -210,6 +221,7 @@ def experiment(folder, base, pool=CLUSTERED, asked=ASKED, **settings):
         "data": {name: f"{name}.jsonl" for name in ("train", "validation", "test")}, "task": {"max_new_tokens": 8},
         "baselines": [{"few_shot": {"shots": 3, "choose": "nearest"}}], **settings,
     }  # fmt: skip
+    content = {name: value for name, value in content.items() if value is not None}
     (folder / "tuned.jsonl").write_text("".join(json.dumps({"id": e.id, "completion": "x"}) + "\n" for e in asked))
     (folder / "e.yaml").write_text(yaml.safe_dump(content))
     return folder / "e.yaml"
@@ -244,6 +256,13 @@ def test_a_check_tells_how_many_shots_fit_into_what_the_base_reads(tmp_path, bas
     lengths = arm.prompter.finder.room.lengths([prompt.messages for prompt in arm.prompter.prompts(asked)])
     assert max(lengths) <= 248
     assert min(lengths) > 200, "no shot more would have fit"
+
+
+def test_folds_whose_rows_all_train_keep_nothing_back(tmp_path, base):
+    data = {"train": "train.jsonl", "split": {"folds": 3}}
+    pool = [row(f"r{i}", text, f"t{i % 2}") for i, text in enumerate(TEXTS)]
+    path = experiment(tmp_path, base, pool, candidate=None, training={"method": "lora"}, data=data)
+    assert not [finding for finding in of_bar(opened(path)) if finding.check == "shots_kept_back"]
 
 
 def test_how_many_fit_is_not_asked_of_a_model_behind_an_endpoint(tmp_path):
