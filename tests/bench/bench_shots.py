@@ -5,9 +5,12 @@
         [--labels 12] [--instruction TEXT] [--questions 300] [--shots 4,8]
         [--ways zero,balanced,random,diverse,nearest,nearest:seeded]
 
-`arms` asks a model with the same instruction and shots chosen in each way, and marks by `--metric`. With `--labels N`
-the rows of the first N targets by name are taken, and the instruction lists them. "read once" is the share of the
-prompts' tokens that the engine need not read again, as prompts begin alike.
+    python tests/bench/bench_shots.py labels NAME --train FILE --test FILE [--columns input=text,...] [--shots 8,24]
+
+`labels` asks no model: how often the right answer is among the shots, and right if the last shot's is copied. `arms`
+asks a model with the same instruction and shots chosen in each way, and marks by `--metric`. With `--labels N` the rows
+of the first N targets by name are taken, and the instruction lists them. "read once" is the share of the prompts' tokens
+that the engine need not read again, as prompts begin alike.
 """
 
 from __future__ import annotations
@@ -57,8 +60,14 @@ def main() -> None:
     asked.add_argument("--max-new-tokens", type=int, default=16)
     asked.add_argument("--shots", default="8")
     asked.add_argument("--ways", default="zero,balanced,random,diverse,nearest,nearest:seeded")
+    copied = parts.add_parser("labels")
+    copied.add_argument("name")
+    for name in ("--train", "--test"):
+        copied.add_argument(name, required=True)
+    copied.add_argument("--columns", default="")
+    copied.add_argument("--shots", default="8,24")
     options = parser.parse_args()
-    title, lines = speed(options) if options.part == "speed" else arms(options)
+    title, lines = {"speed": speed, "arms": arms, "labels": labels}[options.part](options)
     put(title, "\n".join(lines))
 
 
@@ -97,6 +106,28 @@ def speed(options: argparse.Namespace) -> tuple[str, list[str]]:
         f"({took[0]:.1f} s by the clock of a busy machine), index and the search for near-duplicates included; "
         f"{back:,} questions had a row kept back."
     ]
+
+
+def labels(options: argparse.Namespace) -> tuple[str, list[str]]:
+    """How often shots show the right answer, whatever a model makes of it."""
+    columns = dict(pair.split("=") for pair in options.columns.split(",") if pair)
+    train, test = (list(read_examples(Path(file), columns)) for file in (options.train, options.test))
+    lines = [
+        f"{len(test):,} questions, {len(train):,} rows to choose from, {len({row.target for row in train})} answers.",
+        "",
+        "| shots | the right answer is among them | and is the last one's |",
+        "|---|---|---|",
+    ]
+    for shots in map(int, options.shots.split(",")):
+        for choose in ("random", "balanced", "diverse", "nearest"):
+            settings = FewShot.model_validate({"shots": shots, "choose": choose, "order": "nearest_last"})
+            prompts = build(settings, Given(label(settings), "", train, options.seed)).prompts(test)
+            shown = [[m["content"] for m in prompt.messages if m["role"] == "assistant"] for prompt in prompts]
+            among = sum(row.target in answers for row, answers in zip(test, shown, strict=True)) / len(test)
+            last = sum(row.target in answers[-1:] for row, answers in zip(test, shown, strict=True)) / len(test)
+            lines.append(f"| {shots} {choose} | {among:.1%} | {last:.1%} |")
+            print(lines[-1], flush=True)
+    return options.name, lines
 
 
 def arms(options: argparse.Namespace) -> tuple[str, list[str]]:
