@@ -123,8 +123,7 @@ def _bar() -> Iterator[Callable[[Phase], None]]:
         task = progress.add_task("", note="", rate="")
 
         def draw(at: Phase) -> None:
-            done = {"completed": at.done, "total": at.total}
-            progress.update(task, description=at.name, note=at.notes, rate=at.pace, **done)
+            progress.update(task, description=at.name, completed=at.done, total=at.total, note=at.notes, rate=at.pace)
 
         yield draw
 
