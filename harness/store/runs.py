@@ -286,14 +286,18 @@ def cut(store: Store, run_id: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Mean:
-    mean: float | None
+class Used:
+    """Mean tokens of a run's answers, read and written; 0 where nobody counted."""
+
+    tokens_in: float
+    tokens_out: float
 
 
-def mean_tokens_in(store: Store, run_id: str) -> float:
-    """How long the prompts of a run are; 0 where nothing was answered."""
-    rows = store.fetch(_Mean, "select mean_tokens_in as mean from v_costs where run_id = ?", [run_id])
-    return (rows[0].mean or 0.0) if rows else 0.0
+def used(store: Store, run_id: str) -> Used:
+    """What a request of a run takes; 0 where nothing was answered."""
+    sql = """select coalesce(mean_tokens_in, 0) as tokens_in, coalesce(mean_tokens_out, 0) as tokens_out
+             from v_costs where run_id = ?"""
+    return next(iter(store.fetch(Used, sql, [run_id])), Used(0.0, 0.0))
 
 
 # --- its scores

@@ -1,8 +1,10 @@
 """What the bar asks of a model: the shape of each prompt, which examples are shown, and which prompt is chosen."""
 
 import hashlib
+import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -220,6 +222,29 @@ def test_the_best_score_on_validation_wins():
 def test_of_equals_the_shorter_prompt_wins_then_the_first_listed():
     assert choose([trial("long", 0.7, tokens=900), trial("short", 0.7, tokens=90)], 0.02).arm == "short"
     assert choose([trial("first", 0.7), trial("second", 0.7)], 0.02).arm == "first"
+
+
+@pytest.mark.parametrize(("far", "chosen"), [(1.0, "cheap"), (1.01, "dear"), (None, "dear"), (-0.5, "cheap")])
+def test_within_one_standard_error_of_the_best_the_cheaper_wins(far, chosen):
+    trials = [trial("dear", 0.71, tokens=900), trial("cheap", 0.70, tokens=90), trial("poor", 0.2, tokens=1)]
+    behind = {("dear", "dear"): 0.0, ("dear", "cheap"): far, ("dear", "poor"): 9.0}
+    assert choose(trials, 0.02, lambda best, other: behind[best, other]).arm == chosen
+
+
+def test_what_is_chosen_on_validation_is_measured_without_bias_on_the_test_and_the_best_on_the_test_is_not():
+    """Twenty prompts that are equally good, 200 validation and 400 test rows, 1,000 times."""
+    rng, tries, truth = np.random.default_rng(5), 1_000, 0.6
+    noise = math.sqrt(2 * truth * (1 - truth) / 200)
+    fair, picked = [], []
+    for _ in range(tries):
+        validation, test = (rng.binomial(rows, truth, 20) / rows for rows in (200, 400))
+        trials = [trial(str(arm), score, tokens=float(arm)) for arm, score in enumerate(validation)]
+        chosen = choose(trials, 0.02, lambda best, other, v=validation: (v[int(best)] - v[int(other)]) / noise)
+        fair.append(test[int(chosen.arm)] - truth)
+        picked.append(test.max() - truth)
+    error = np.std(fair) / math.sqrt(tries)
+    assert abs(np.mean(fair)) <= 2 * error
+    assert np.mean(picked) > 20 * error
 
 
 def test_a_prompt_that_fails_too_often_is_not_chosen_however_well_it_does_otherwise():
