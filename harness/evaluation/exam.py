@@ -50,9 +50,13 @@ class Examiner:
         return evaluate(arm, suite, self.model(side, arm.model), self.store, self.seed)
 
     def choose(self, side: Side, arms: Sequence[Arm], rehearsal: Suite, max_unscored: float) -> Arm:
-        """The cheapest of the arms that are best on the rehearsal, within the noise; all are put on record."""
+        """The best arm on the rehearsal, of the candidate the cheapest within its noise; all are put on record.
+
+        A prompt of the base that may be worse would be a lower bar.
+        """
         taken = [self.take(side, arm, rehearsal) for arm in arms]
-        best = choose([self._trial(side, run) for run in taken], max_unscored, partial(self._behind, taken))
+        trials = [self._trial(side, run) for run in taken]
+        best = choose(trials, max_unscored, *([partial(self._behind, taken)] if side == "candidate" else []))
         chosen = arms[[run.arm for run in taken].index(best.arm)]
         with self.store.connect():
             for arm, run in zip(arms, taken, strict=True):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.config.base import Tier, read_margin
 from harness.config.exam import JudgeConfig
-from harness.config.policy import MetricRule
+from harness.config.policy import MetricRule, Policy
 from harness.decision.cautions import FORM_SHARE
 from harness.decision.compare_corpus import in_clusters, planned_sd
 from harness.decision.gates import Rule, every_prompt_rule
