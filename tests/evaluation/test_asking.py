@@ -13,6 +13,7 @@ from chat_server import Body, ChatServer, Reply, serving
 from workspaces import decided, run, select, write_jsonl
 
 from harness.experiment.session import Session
+from harness.pipeline.how_far import how_far
 from reports.outputs import markdown
 
 BASELINES = [
@@ -92,6 +93,17 @@ def test_every_way_of_asking_is_an_arm_read_by_one_rule_with_its_real_cost(asked
     )
     assert (row["text"], row["target"], row["raw"]) == ("12", "12", "5 and 7\nmake 12\n\n**Answer:** 12")
     assert "chain of thought" in markdown.render(decided(session), {})
+
+
+def test_the_bar_says_how_far_prompting_goes_and_what_more_tokens_buy(asked: tuple[Session, list[Body]]) -> None:
+    session, _ = asked
+    assert how_far(session) == [
+        "prompting goes this far: chain of thought scores 100.0% [91.2%, 100.0%], n = 40, for 30 tokens a request",
+        "the last 19 of them gained +100.0 points [+82.5, +100.0], n=40, over zero-shot (0.0%)",
+        "10 tokens more, for zero-shot thinking, gained -100.0 points [-100.0, -82.5], n=40; at that rate the next 1,000 "
+        "tokens would bring -100.0 to -100.0",
+        "a fine-tune cannot gain +2.0 points over that: 0.0 are left",
+    ]
 
 
 def test_what_is_asked_says_how_much_room_there_is_and_draws_with_other_seeds(
