@@ -100,8 +100,8 @@ def test_the_bar_says_how_far_prompting_goes_and_what_more_tokens_buy(asked: tup
     assert how_far(session) == [
         "prompting goes this far: chain of thought scores 100.0% [91.2%, 100.0%], n = 40, for 30 tokens a request",
         "the last 19 of them gained +100.0 points [+82.5, +100.0], n=40, over zero-shot (0.0%)",
-        "10 tokens more, for zero-shot thinking, gained -100.0 points [-100.0, -82.5], n=40; at that rate the next 1,000 "
-        "tokens would bring -100.0 to -100.0",
+        "10 tokens more, for zero-shot thinking, gained -100.0 points [-100.0, -82.5], n=40; at that rate the "
+        "next 1,000 tokens would bring -100.0 to -100.0",
         "a fine-tune cannot gain +2.0 points over that: 0.0 are left",
     ]
 
