@@ -82,8 +82,8 @@ def main() -> None:
         "# A training step with shared beginnings read once\n\nWritten by `bench_sharing.py`; torch "
         f"{torch.__version__}, transformers {transformers.__version__}, trl {trl.__version__}, {device}, "
         f"{platform.machine()}. LoRA of rank 16 on all linear layers, float32 on a CPU, batches of {options.rows} "
-        f"rows (DPO: half as many pairs; GRPO: that many answers of up to 16 tokens, 8 to a prompt, the whole step with "
-        f"its drawing of answers). "
+        f"rows (DPO: half as many pairs; GRPO: that many answers of up to 16 tokens, 8 to a prompt, the whole step "
+        f"with its drawing of answers). "
         f"Least of {STEPS} steps."
     )
     page = Path(__file__).with_name("sharing.md")
