@@ -34,6 +34,7 @@ class Method:
     beta: float = 0.0
     least_batch: int = 1
     splits: bool = True  # a step in several passes is the same step
+    recomputes: bool = True  # activations may be computed again for the backward pass
 
 
 METHODS: dict[str, Method] = {
@@ -53,6 +54,7 @@ METHODS: dict[str, Method] = {
         1e-2,
         adapter="harness.training.methods.adapters:prefix_tuning",
         virtual_tokens=True,
+        recomputes=False,  # the layers would be without their prefix then
     ),
     "ia3": Method(
         "IA3",

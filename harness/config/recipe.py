@@ -32,7 +32,8 @@ def _batch_size(value: object) -> int | Literal["auto"]:
         return "auto"
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_ROWS:
         return value
-    raise ValueError(f"is a whole number from 1 to {MOST_ROWS:,}, or `auto`, not {value!r:.60}")
+    given = ", and is empty" if value is None else f", not {value!r:.60}"
+    raise ValueError(f"is a whole number from 1 to {MOST_ROWS:,}, or `auto`{given}")
 
 
 _BATCH = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": MOST_ROWS}, {"const": "auto"}]}
@@ -126,6 +127,8 @@ class Recipe(Section):
             raise ValueError(f"`packing` goes with {goes}; rows of other methods cannot share one")
         if self.batch_size == "auto" and not kind.splits:
             raise ValueError(f"`batch_size: auto` splits what {kind.label} looks at together; give a number")
+        if self.gradient_checkpointing and not kind.recomputes:
+            raise ValueError(f"`gradient_checkpointing` does not go with {kind.label}")
         if kind.learns_from == "rewards" and self.rows % self.completions:
             raise ValueError("`batch_size` counts answers here, a multiple of `completions`")
         if self.rows < kind.least_batch:

@@ -144,7 +144,10 @@ def _train(
         if config.accelerate:
             say("several processes: no questions are asked while they train, validation loss alone judges their steps")
             accelerate = experiment.resolve(config.accelerate)
-            return launch.run(spec, lesson.data, settings, folder, accelerate, reporter)
+            result = launch.run(spec, lesson.data, settings, folder, accelerate, reporter)
+            for sentence in result.planned.values():
+                say(f"each process: {sentence}")
+            return result
         return train(spec, lesson.data, settings, folder, reporter, lesson.probes)
 
 

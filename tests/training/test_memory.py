@@ -7,6 +7,7 @@ import math
 import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import datasets
@@ -245,7 +246,7 @@ def limit(monkeypatch: pytest.MonkeyPatch, fitting: Plan) -> None:
     def free(trainer: Any) -> float:
         with untouched(trainer):
             rows = costliest(trainer.train_dataset, 4)
-            least = measure(trainer, rows, len(trainer.train_dataset)).of(fitting)
+            least = measure(trainer, rows, len(trainer.train_dataset), fitting.checkpointing).of(fitting)
             return math.ceil(least / (1 - fit.RESERVE)) + 1 + fit._state(trainer)
 
     monkeypatch.setattr(fit, "free", free)
@@ -323,7 +324,7 @@ def test_memory_that_runs_out_all_the_same_names_what_helps(how: str, base: Path
 
 @pytest.mark.parametrize("size", [0, -1, 1.5, True, "8", "autom", None, 1_000_001])
 def test_a_batch_size_is_a_number_of_rows_or_auto(size: object) -> None:
-    with pytest.raises(ValueError, match="is a whole number from 1 to 1,000,000, or `auto`, not"):
+    with pytest.raises(ValueError, match="is a whole number from 1 to 1,000,000, or `auto`, (not|and is empty)"):
         TrainingConfig.model_validate({"batch_size": size})
 
 
@@ -331,6 +332,38 @@ def test_a_batch_size_is_a_number_of_rows_or_auto(size: object) -> None:
 def test_what_is_looked_at_together_is_not_split(method: str) -> None:
     with pytest.raises(ValueError, match="`batch_size: auto` splits what"):
         TrainingConfig.model_validate({"method": method, "batch_size": "auto"})
+
+
+def test_layers_with_a_prefix_compute_nothing_again() -> None:
+    with pytest.raises(ValueError, match="`gradient_checkpointing` does not go with prefix tuning"):
+        TrainingConfig.model_validate({"method": "prefix_tuning", "gradient_checkpointing": True})
+
+
+@pytest.mark.parametrize(
+    ("method", "least"), [("prefix_tuning", Plan(1, 16, False)), ("prompt_tuning", Plan(1, 16, True))]
+)
+def test_virtual_tokens_are_planned_with_the_rows(
+    method: str, least: Plan, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = trainer_of(base, AUTO.changed(method=method, virtual_tokens=4), tmp_path, shared=False)
+    limit(monkeypatch, least)
+    assert fit.plan(trainer, AUTO.changed(method=method)) == least
+
+
+class OfTwo:
+    """What a training's process knows of another one, which can take passes of four and has to compute again."""
+
+    num_processes, device = 2, "cpu"
+
+    def gather(self, mine: torch.Tensor) -> torch.Tensor:
+        return torch.cat([mine, torch.tensor([[4, 8, 1]])])
+
+
+@pytest.mark.parametrize(
+    ("mine", "both"), [(Plan(8, 1, False), Plan(4, 2, True)), (Plan(2, 4, False), Plan(2, 4, True)), (None, None)]
+)
+def test_processes_keep_to_what_all_of_them_can(mine: Plan | None, both: Plan | None) -> None:
+    assert fit._agreed(SimpleNamespace(accelerator=OfTwo()), mine) == both
 
 
 def test_a_training_is_known_by_auto_and_not_by_what_was_planned() -> None:

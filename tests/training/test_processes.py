@@ -215,6 +215,16 @@ def test_what_a_process_refuses_is_told_as_if_there_were_one(base: Path, tmp_pat
 
 
 @pytest.mark.slow
+def test_a_step_that_is_planned_is_the_step_of_one_process(base: Path, tmp_path: Path) -> None:
+    config = CONFIG.changed(batch_size="auto")
+    alone = train(ModelSpec(str(base)), DATA, config, tmp_path / "alone")
+    both = launch(base, tmp_path, DDP, config)
+    assert alone.planned == {"lora": "16 rows are learnt from in one pass, activations kept"}
+    assert both.planned == {"lora": "8 rows are learnt from in one pass, activations kept"}
+    assert losses(both) == pytest.approx(losses(alone), abs=1e-5)
+
+
+@pytest.mark.slow
 def test_an_experiment_is_trained_in_two_processes_and_examined_in_one(
     base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

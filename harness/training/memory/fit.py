@@ -60,7 +60,8 @@ def plan(trainer: Any, config: TrainingConfig, before: Plan | None = None) -> Pl
 def _plans(config: TrainingConfig, rows: int) -> list[Plan]:
     """What the settings leave to choose from for so many rows, the ways they name first."""
     sizes = [n for n in range(rows, 0, -1) if rows % n == 0 and (n == rows or config.batch_size == "auto")]
-    ways = [False, True] if config.gradient_checkpointing is None else [config.gradient_checkpointing]
+    both = [False, True] if config.kind.recomputes else [False]
+    ways = both if config.gradient_checkpointing is None else [config.gradient_checkpointing]
     return [Plan(n, rows // n, way) for n in sizes for way in ways]
 
 
@@ -74,7 +75,7 @@ def _chosen(
         most = Kept({len(rows): kept_bytes(trainer, rows)}, there)  # fewer keep more each, and so do no more
         if not whole.checkpointing and most.of(whole.rows) <= room * (1 - RESERVE):
             return before or whole
-        needs = measure(trainer, rows, there)
+        needs = measure(trainer, rows, there, config.kind.recomputes)
     if before and needs.of(before) <= room:
         return before
     if needs.of(Plan(1, whole.rows, plans[-1].checkpointing)) > room:

@@ -22,12 +22,12 @@ LOOKED_AT = 256
 """Rows, of every length, among which those that keep most are looked for."""
 
 
-def measure(trainer: Any, rows: Sequence[Mapping[str, Any]], there: int) -> Needs:
+def measure(trainer: Any, rows: Sequence[Mapping[str, Any]], there: int, recomputes: bool = True) -> Needs:
     """What passes over the first of `rows` keep, and by that those over more, up to all that are there."""
     model, sizes = trainer.model, [n for n in MEASURED if n <= len(rows)]
     plain = {n: kept_bytes(trainer, rows[:n]) for n in sizes}
     again: dict[int, float] = {}
-    if getattr(model, "supports_gradient_checkpointing", False):
+    if recomputes and getattr(model, "supports_gradient_checkpointing", False):
         with _computed_again(model):
             again = {n: kept_bytes(trainer, rows[:n]) for n in sizes}
     layers: int = model.config.get_text_config().num_hidden_layers

@@ -254,7 +254,8 @@ def arguments(config: TrainingConfig, out: Path, validate: bool) -> dict[str, An
         "disable_tqdm": True,
         "use_cpu": device == "cpu",
         "bf16": loading.pick_dtype("auto", device) == "bfloat16",
-        "gradient_checkpointing": device != "cpu" if again is None else again,  # where nothing is planned
+        # Where nothing is planned.
+        "gradient_checkpointing": device != "cpu" and config.kind.recomputes if again is None else again,
         "dataloader_pin_memory": device == "cuda",
     }
 
