@@ -73,7 +73,7 @@ def _chosen(
     whole, before = plans[0], before if before in plans else None
     with untouched(trainer):
         rows, there = costliest(trainer.train_dataset, max(MEASURED)), len(trainer.train_dataset)
-        most = Kept({len(rows): kept_bytes(trainer, rows)}, there)  # fewer keep more each, and so do no more
+        most = Kept({len(rows): kept_bytes(trainer, rows)}, there)  # each of more rows keeps about as much, or less
         if not whole.checkpointing and most.of(whole.rows) <= room * (1 - RESERVE):
             return before or whole
         needs = measure(trainer, rows, there, config.kind.recomputes)
@@ -81,11 +81,13 @@ def _chosen(
         return before
     if needs.of(Plan(1, whole.rows, plans[-1].checkpointing)) > room:
         return None
-    chosen = choose(needs, plans, room * (1 - RESERVE)) or choose(needs, plans, room)
-    if chosen is None:
-        say(f"a pass of {whole.rows} rows takes about {_gb(needs.of(plans[-1]))} of memory, and {_gb(room)} are left"
-            "; `batch_size: auto` makes it in smaller ones" * config.kind.splits)  # fmt: skip
-    return chosen or plans[-1]
+    if chosen := choose(needs, plans, room * (1 - RESERVE)):
+        return chosen
+    smallest = min(plans, key=needs.of)
+    if needs.of(smallest) > room:
+        help_ = "`batch_size: auto` makes it in smaller ones" if config.kind.splits else "`batch_size` may be smaller"
+        say(f"{whole.rows} rows take about {_gb(needs.of(smallest))} of memory, and {_gb(room)} are left; {help_}")
+    return smallest
 
 
 def told(plan: Plan, config: TrainingConfig) -> str:
