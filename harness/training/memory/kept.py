@@ -22,6 +22,11 @@ LOOKED_AT = 256
 """Rows, of every length, among which those that keep most are looked for."""
 
 
+def at_most(trainer: Any, rows: Sequence[Mapping[str, Any]], there: int) -> Needs:
+    """What passes that keep activations need, by one measurement: each of more rows keeps about as much, or less."""
+    return _needs(trainer, {len(rows): kept_bytes(trainer, rows)}, {}, there)
+
+
 def measure(trainer: Any, rows: Sequence[Mapping[str, Any]], there: int, recomputes: bool = True) -> Needs:
     """What passes over the first of `rows` keep, and by that those over more, up to all that are there."""
     model, sizes = trainer.model, [n for n in MEASURED if n <= len(rows)]
@@ -30,7 +35,11 @@ def measure(trainer: Any, rows: Sequence[Mapping[str, Any]], there: int, recompu
     if recomputes and getattr(model, "supports_gradient_checkpointing", False):
         with _computed_again(model):
             again = {n: kept_bytes(trainer, rows[:n]) for n in sizes}
-    layers: int = model.config.get_text_config().num_hidden_layers
+    return _needs(trainer, plain, again, there)
+
+
+def _needs(trainer: Any, plain: dict[int, float], again: dict[int, float], there: int) -> Needs:
+    layers: int = trainer.model.config.get_text_config().num_hidden_layers
     looked_at = trainer.args.per_device_eval_batch_size if trainer.eval_dataset else 0
     return Needs(Kept(plain, there), Kept(again, there), layers, looked_at)
 

@@ -57,10 +57,11 @@ class Needs:
     looked_at: int = 0
 
     def of(self, plan: Plan) -> float:
-        """Bytes; of what is computed again, and of what is only looked at, no more than a layer is there at a time."""
-        all_layers = self.plain.of(plan.rows)
-        kept = self.again.of(plan.rows) + all_layers / self.layers if plan.checkpointing else all_layers
-        return max(kept, self.plain.of(self.looked_at) / self.layers)
+        """Bytes; gradients of activations, activations that are computed again, and those of rows that are only looked
+        at are there for one layer at a time."""
+        layer = self.plain.of(plan.rows) / self.layers
+        kept = self.again.of(plan.rows) + layer if plan.checkpointing else self.plain.of(plan.rows)
+        return max(kept + layer, self.plain.of(self.looked_at) / self.layers)
 
     def work(self, plan: Plan) -> float:
         """What a step takes, in bytes kept: as many are made as there is to compute."""
