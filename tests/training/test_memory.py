@@ -322,7 +322,7 @@ def test_memory_that_runs_out_all_the_same_names_what_helps(how: str, base: Path
 
 @pytest.mark.parametrize("size", [0, -1, 1.5, True, "8", "autom", None, 1_000_001])
 def test_a_batch_size_is_a_number_of_rows_or_auto(size: object) -> None:
-    with pytest.raises(ValueError, match="is a whole number from 1 to 1,000,000, or `auto`, (not|and is empty)"):
+    with pytest.raises(ValueError, match=r"is a whole number from 1 to 1,000,000, or `auto`, (not|and is empty)"):
         TrainingConfig.model_validate({"batch_size": size})
 
 
