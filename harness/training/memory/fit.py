@@ -30,8 +30,8 @@ RESERVE = 0.2
 logits, the answers to probes) and for what an allocator cannot give again."""
 
 BESIDE = 5e8
-"""Bytes that come to it on a CPU: a real model took about so much more than is counted (tests/bench/memory.md), for what
-libraries and the allocator keep."""
+"""Bytes that come to it on a CPU, no more than the weights have: a model of 135 million parameters took about so much
+more than is counted (tests/bench/memory.md), one of a million next to nothing."""
 
 LIMITS = (
     ("memory.max", "memory.current", "memory.stat"),
@@ -144,7 +144,8 @@ def free(trainer: Any) -> float:
         torch.cuda.empty_cache()
         return float(torch.cuda.mem_get_info()[0])
     left = min([int(psutil.virtual_memory().available), *_container(Path("/sys/fs/cgroup"))])
-    return left / int(os.environ.get("LOCAL_WORLD_SIZE", "1")) - BESIDE
+    weights: int = sum(p.numel() * p.element_size() for p in trainer.model.parameters())
+    return left / int(os.environ.get("LOCAL_WORLD_SIZE", "1")) - min(BESIDE, weights)
 
 
 def _container(groups: Path) -> list[int]:
