@@ -19,7 +19,7 @@ class FewShot(PromptSettings):
     """The instruction and a few training examples as earlier turns. No question is shown itself, a row nearly the same,
     or a row of its cluster."""
 
-    later: ClassVar[tuple[str, ...]] = ("choose", "order")
+    later: ClassVar[tuple[str, ...]] = (*PromptSettings.later, "choose", "order")
     shots: Annotated[int, Field(ge=1, le=MOST)] | Literal["max"] = 8
     """Training examples shown. `max`: as many as fit into what the base reads, with room for the answer, at most 256;
     those that say least are left out first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from baselines.arm import Arm, Prompter
@@ -35,11 +36,12 @@ def _base_arm(experiment: Experiment, entry: BaselineConfig, train: Sequence[Exa
         return Arm(name, spec, zero_shot(name, instruction(experiment, None)))
     assert entry.prompter
     kind, settings = PROMPTERS[entry.prompter], entry.settings
-    room = partial(prompt_room, experiment)
+    config = experiment.config
     given = Given(
-        name, instruction(experiment, settings.prompt), train, experiment.config.seed, room, experiment.folder
-    )
-    return Arm(name, spec, kind.build(settings, given))
+        name, instruction(experiment, settings.prompt), train, config.seed, config.task.answer_rule,
+        partial(prompt_room, experiment, settings.asking), experiment.folder,
+    )  # fmt: skip
+    return Arm(name, spec, replace(kind.build(settings, given), asking=settings.asking))
 
 
 def lesson_prompter(experiment: Experiment) -> Prompter:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from baselines.arm import Asking
 from harness.experiment.load import Experiment
 from harness.experiment.specs import base_spec
 from harness.models.files import base_folder, context_length
@@ -38,8 +39,8 @@ class PromptRoom:
         return [len(ids) for ids in chat.encode_prompts([chat.render(messages) for messages in prompts])]
 
 
-def prompt_room(experiment: Experiment) -> PromptRoom:
-    """The room of the experiment's prompts. Raises UserError where nobody says how much the base reads."""
+def prompt_room(experiment: Experiment, asking: Asking) -> PromptRoom:
+    """The room of a prompt that is answered so. Raises UserError where nobody says how much the base reads."""
     spec = base_spec(experiment)
     fix = "say how many: `shots: N`"
     if spec.endpoint:
@@ -50,7 +51,9 @@ def prompt_room(experiment: Experiment) -> PromptRoom:
     if context is None:
         raise UserError("the base's config does not say how many tokens it reads, nor so how many shots fit",
                         str(folder), fix)  # fmt: skip
-    return PromptRoom(folder, spec.template_settings, context - experiment.config.task.max_new_tokens)
+    answer = experiment.config.task.max_new_tokens + asking.thinking_tokens
+    settings = {**dict(spec.template_settings), **dict(asking.settings)}
+    return PromptRoom(folder, tuple(sorted(settings.items())), context - answer)
 
 
 @lru_cache(maxsize=2)

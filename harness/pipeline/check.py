@@ -19,7 +19,7 @@ from harness.observe.progress import say
 from harness.pipeline import rehearsal
 from harness.pipeline.check_corpus import corpus_findings
 from harness.pipeline.check_files import look, told_apart
-from harness.pipeline.check_prompts import long_prompts
+from harness.pipeline.check_prompts import long_prompts, unheard_thinking
 from harness.pipeline.check_shots import shot_findings
 from harness.pipeline.examiner import report_trouble
 from harness.store import experiments
@@ -98,6 +98,7 @@ def of_bar(session: Session) -> list[Finding]:
         return [Finding("warn", "unmade_prompt", f"{error.what} ({error.where}); {error.fix}")]
     return [
         *long_prompts(session, bar),
+        *unheard_thinking(session, bar),
         *(() if session.folds else shot_findings(bar, session.splits)),  # whose rows all train, and never their own
         *corpus_findings(bar, session.splits),
         *bar_findings(session.experiment, bar, session.splits),

@@ -7,10 +7,10 @@
 
     python tests/bench/bench_shots.py labels NAME --train FILE --test FILE [--columns input=text,...] [--shots 8,24]
 
-`labels` asks no model: how often the right answer is among the shots, and right if the last shot's is copied. `arms`
+`labels` asks no model: how often the right answer is among the shots, and right if the last one is copied. `arms`
 asks a model with the same instruction and shots chosen in each way, and marks by `--metric`. With `--labels N` the rows
-of the first N targets by name are taken, and the instruction lists them. "read once" is the share of the prompts' tokens
-that the engine need not read again, as prompts begin alike.
+of the first N targets by name are taken, and the instruction lists them. "read once" is the share of the prompts'
+tokens that the engine need not read again, as prompts begin alike.
 """
 
 from __future__ import annotations
