@@ -28,7 +28,7 @@ from suites.catalog import load_suite, suite_folder
 from suites.data import hub
 from suites.errors import UserError
 from suites.judges.pairwise import load_rubric
-from suites.text.files import size_of
+from suites.text.files import opened, size_of
 
 # Hashes of one thing by the name the experiment file has for it, given that name and the file's folder.
 Look = Callable[[str, Path], dict[str, str]]
@@ -121,8 +121,7 @@ def _file_only(prompt: str) -> str | None:
 
 
 def _file(name: str, folder: Path) -> dict[str, str]:
-    size_of(folder / name)  # a device would be read for ever
-    with (folder / name).open("rb") as file:
+    with opened(folder / name) as file:  # a device would be read for ever
         return {name: hashlib.file_digest(file, "sha256").hexdigest()}
 
 
