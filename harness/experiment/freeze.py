@@ -36,7 +36,7 @@ from suites.text.files import opened, size_of
 Look = Callable[[str, Path], dict[str, str]]
 Reference = tuple[Location, str, Look]
 
-SHIPPED = ("embedded", "embedded-judge")
+SHIPPED = ("embedded", "embedded-judge", "echo")
 TRUE = ("1", "ON", "YES", "TRUE")  # as huggingface_hub reads a variable
 
 
