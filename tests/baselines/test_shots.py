@@ -162,7 +162,7 @@ class Words:
 
 
 def fitting(tokens, **settings):
-    return build(FewShot(shots="max", **settings), Given("p", "Route.", POOL, 0, lambda: Words(tokens)))
+    return build(FewShot(shots="max", **settings), Given("p", "Route.", POOL, room=lambda: Words(tokens)))
 
 
 def test_as_many_shots_as_fit_to_the_last_token_and_the_least_like_it_go_first():
