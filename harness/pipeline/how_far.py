@@ -120,7 +120,7 @@ def _shots(bar: Sequence[Arm], asked: Sequence[Asked]) -> Iterator[str]:
 
 
 def _counted(prompter: Prompter) -> tuple[int, str] | None:
-    """How many shots each question is shown, and how they are chosen for it; None where that differs, or for passages."""
+    """How many shots each question is shown, and how they are chosen for it; None where they differ or are passages."""
     finder = prompter.finder
     if isinstance(finder, Shots):
         return None if finder.room else (finder.most, f"{finder.choice} ")

@@ -65,6 +65,7 @@ def main() -> None:
     for name in ("--train", "--test"):
         copied.add_argument(name, required=True)
     copied.add_argument("--columns", default="")
+    copied.add_argument("--labels", type=int, default=0)
     copied.add_argument("--shots", default="8,24")
     options = parser.parse_args()
     title, lines = {"speed": speed, "arms": arms, "labels": labels}[options.part](options)
@@ -108,12 +109,22 @@ def speed(options: argparse.Namespace) -> tuple[str, list[str]]:
     ]
 
 
-def labels(options: argparse.Namespace) -> tuple[str, list[str]]:
-    """How often shots show the right answer, whatever a model makes of it."""
+def read(options: argparse.Namespace) -> tuple[list[Example], list[Example], list[str]]:
+    """The rows, of the first targets by name where so many are asked for, and their targets."""
     columns = dict(pair.split("=") for pair in options.columns.split(",") if pair)
     train, test = (list(read_examples(Path(file), columns)) for file in (options.train, options.test))
+    names = sorted({row.target for row in train})
+    if not options.labels:
+        return train, test, names
+    some = set(names[: options.labels])
+    return [row for row in train if row.target in some], [row for row in test if row.target in some], sorted(some)
+
+
+def labels(options: argparse.Namespace) -> tuple[str, list[str]]:
+    """How often shots show the right answer, whatever a model makes of it."""
+    train, test, names = read(options)
     lines = [
-        f"{len(test):,} questions, {len(train):,} rows to choose from, {len({row.target for row in train})} answers.",
+        f"{len(test):,} questions, {len(train):,} rows to choose from, {len(names)} answers.",
         "",
         "| shots | the right answer is among them | and is the last one's |",
         "|---|---|---|",
@@ -132,12 +143,7 @@ def labels(options: argparse.Namespace) -> tuple[str, list[str]]:
 
 def arms(options: argparse.Namespace) -> tuple[str, list[str]]:
     """A model asked with shots chosen in each way."""
-    columns = dict(pair.split("=") for pair in options.columns.split(",") if pair)
-    train, test = (list(read_examples(Path(file), columns)) for file in (options.train, options.test))
-    names = sorted({row.target for row in train})[: options.labels or None]
-    train, test = (
-        ([row for row in rows if row.target in names] for rows in (train, test)) if options.labels else (train, test)
-    )
+    train, test, names = read(options)
     test = random.Random(options.seed).sample(test, min(options.questions, len(test)))
     template = options.instruction
     if options.labels:
