@@ -116,15 +116,15 @@ def _shots(bar: Sequence[Arm], asked: Sequence[Asked]) -> Iterator[str]:
             curve[shots] = max(scores[arm.name], curve.get(shots, 0.0))
     for (_, way), curve in curves.items():
         if len(curve) > 1:
-            yield f"by {way}shots: {', '.join(f'{shots}: {curve[shots]:.1%}' for shots in sorted(curve))}"
+            yield f"{way}: {', '.join(f'{shots}: {curve[shots]:.1%}' for shots in sorted(curve))}"
 
 
 def _counted(prompter: Prompter) -> tuple[int, str] | None:
     """How many shots each question is shown, and how they are chosen for it; None where they differ or are passages."""
     finder = prompter.finder
     if isinstance(finder, Shots):
-        return None if finder.room else (finder.most, f"{finder.choice} ")
-    return None if finder or prompter.passages else (len(prompter.shots), "")
+        return None if finder.room else (finder.most, f"by {finder.choice} shots")
+    return None if finder or prompter.passages else (len(prompter.shots), "by shots")
 
 
 def _room(session: Session, best: Asked) -> str:
