@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from baselines.arm import Arm, Prompter
@@ -30,25 +30,29 @@ EFFECT_PROMPTS = 4
 
 @dataclass(frozen=True, slots=True)
 class Examiner:
-    """Gives the exams of an experiment. `load` makes a spec into the model that answers."""
+    """Gives the exams of an experiment. `load` makes a spec into the model that answers; `others` has what a model is
+    called, by arm of the bar, where it is another than the candidate's base."""
 
     store: Store
     experiment_id: str
     load: Callable[[ModelSpec], Cached]
     seed: int
     confidence: float
+    others: Mapping[str, str] = field(default_factory=dict)
 
-    def model(self, side: Side, spec: ModelSpec) -> Cached:
-        """The model that answers for a side."""
-        return self.load(spec).noting(partial(put_abilities, self.store, self.experiment_id, side))
+    def model(self, side: Side, spec: ModelSpec, arm: str = "") -> Cached:
+        """The model that answers for a side, or for an arm of it whose model is another."""
+        name = self.others.get(arm, side) if side == "base" else side
+        return self.load(spec).noting(partial(put_abilities, self.store, self.experiment_id, name))
 
     def take(self, side: Side, arm: Arm, suite: Suite) -> Run:
         """An arm's answers to a suite, marked; what is on record is not asked again."""
-        return evaluate(arm, suite, self.model(side, arm.model), self.store, self.seed)
+        return evaluate(arm, suite, self.model(side, arm.model, arm.name), self.store, self.seed)
 
     def choose(self, side: Side, arms: Sequence[Arm], rehearsal: Suite, max_unscored: float) -> Arm:
         """The arm with the best primary score on the rehearsal; all are put on record."""
-        taken = [self.take(side, arm, rehearsal) for arm in arms]
+        given = {arm.name: self.take(side, arm, rehearsal) for arm in by_model(arms)}
+        taken = [given[arm.name] for arm in arms]
         best = choose([self._trial(run) for run in taken], max_unscored)
         chosen = arms[[run.arm for run in taken].index(best.arm)]
         with self.store.connect():
@@ -63,17 +67,19 @@ class Examiner:
 
     def examine(self, side: Side, arms: Sequence[Arm], chosen: Arm, suite: Suite) -> None:
         """The task's exam for each arm."""
-        for arm in arms:
+        for arm in by_model(arms):
             self.put(side, arm.name, self.take(side, arm, suite), chosen=arm is chosen)
 
-    def examine_regression(self, side: Side, name: str, spec: ModelSpec, exams: Sequence[Suite | LmEvalTask]) -> None:
-        """The regression exams for the model behind the chosen arm, under `name`."""
+    def examine_regression(
+        self, side: Side, name: str, spec: ModelSpec, exams: Sequence[Suite | LmEvalTask], *, chosen: bool = True
+    ) -> None:
+        """The regression exams for a model under `name`; `chosen` says that it is what its side is there."""
         for exam in exams:
             if isinstance(exam, LmEvalTask):
-                run = evaluate_lm_eval(name, exam, self.model(side, spec), self.store, self.seed)
+                run = evaluate_lm_eval(name, exam, self.model(side, spec, name), self.store, self.seed)
             else:
                 run = self.take(side, Arm(name, spec, Prompter(name, exam.prompt)), exam)
-            self.put(side, name, run, chosen=True)
+            self.put(side, name, run, chosen=chosen)
 
     def put(self, side: Side, arm: str, run: Run, *, chosen: bool) -> None:
         """A run in its place in the experiment, summarised with an interval for every metric."""
@@ -116,8 +122,14 @@ class Examiner:
             models.put_effect(self.store, row)
 
 
+def by_model(arms: Sequence[Arm]) -> list[Arm]:
+    """The arms, those of one model together, so that each is loaded once."""
+    first: dict[ModelSpec, int] = {}
+    return sorted(arms, key=lambda arm: first.setdefault(arm.model, len(first)))
+
+
 def put_abilities(store: Store, experiment_id: str, name: str, model: Model) -> None:
-    """What the server of a model (base, candidate or judge) is found to accept."""
+    """What the server of a model (base, candidate, judge, or another one of the bar) is found to accept."""
     abilities = getattr(model, "abilities", None)
     if isinstance(abilities, Abilities):
         row = EndpointRow(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from baselines.arm import Arm
 from harness.evaluation.exam import Examiner
 from harness.experiment import exams
+from harness.experiment.names import arm_name
 from harness.experiment.session import Session
 from harness.observe.progress import say
 from harness.store import experiments
@@ -17,7 +18,9 @@ from reports.rows import Side
 def examiner(session: Session) -> Examiner:
     """The examiner of an experiment."""
     config = session.experiment.config
-    return Examiner(session.store, session.id, session.model, config.seed, config.policy.confidence)
+    others = {arm_name(entry): entry.model.label for entry in config.baselines if entry.model}
+    others |= {label: label for label in others.values()}  # on regression suites it goes by its name
+    return Examiner(session.store, session.id, session.model, config.seed, config.policy.confidence, others)
 
 
 def choose(session: Session, side: Side, arms: Sequence[Arm]) -> Arm:

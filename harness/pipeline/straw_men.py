@@ -60,7 +60,8 @@ def straw_men(session: Session, gain: Comparison) -> StrawMen:
     read = (_read(session, base), _read(session, candidate))
     tried = {run.arm for run in arms.exams(session.store, session.id, "base", "task")}
     compared = {base.run.arm, *(run.arm for run in other_prompts(session, base.run))}
-    wanted, relative = read_margin(session.experiment.config.policy.min_gain)
+    wanted, relative = read_margin(session.experiment.config.policy.asked)
+    wanted = abs(wanted)
     least = wanted * (gain.baseline or 0.0) if relative else wanted
     return StrawMen(
         constant_gate(*beside),

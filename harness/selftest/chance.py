@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from harness.config.policy import MetricRule
-from harness.decision.decide import Verdict, gain_gate
+from harness.decision.decide import Verdict
+from harness.decision.goals import gain_gate
 from harness.experiment.session import Session
 from harness.pipeline.compare import Comparer, chosen_runs
 from harness.pipeline.decide import LEAKS
@@ -136,7 +137,7 @@ def _just_enough(session: Session, look: int, clusters: Mapping[str, str] | None
     base, _ = chosen_runs(session)
     marks, examples = runs.scores(session.store, base.run_id, base.metric), asked_examples(session)
     wrong = [e for e in examples if marks[e.id].value == 0]
-    config, question = session.experiment.config, task_question(base, session.experiment.config.policy.min_gain)
+    config, question = session.experiment.config, task_question(base, session.experiment.config.policy.asked)
     if base.metric in CORPUS:
         raise NotApplicable("no single answer is right by a metric of the whole exam")
 

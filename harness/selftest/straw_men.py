@@ -120,7 +120,8 @@ def wrapped_prompt(session: Session) -> Planted:
     chosen, _ = chosen_runs(session)
     if chosen.metric not in LITERAL:
         raise NotApplicable(f"{chosen.metric} does not ask for the target to the letter")
-    least, relative = read_margin(session.experiment.config.policy.min_gain)
+    least, relative = read_margin(session.experiment.config.policy.asked)
+    least = abs(least)
     least = least * (chosen.mean or 0.0) if relative else least
     if not chosen.mean or chosen.mean <= least:
         raise NotApplicable("the best prompt is seldom right as it is")

@@ -28,7 +28,7 @@ from workspaces import (
 )
 
 from harness.cli.main import main
-from harness.decision import decide, validity
+from harness.decision import goals, validity
 from harness.decision.gates import Gate, Kind, Measured, Rule, RuleName
 from harness.experiment.session import Session
 from harness.judge import trust
@@ -209,7 +209,7 @@ def passing(kind: Kind, name: RuleName) -> Callable[..., Gate]:
             {"metric says NaN", "missing answers"},
         ),
         (
-            decide,
+            goals,
             {"gain_gate": passing("gain", "gain")},
             {"arms swapped", "lucky candidate", "grown exam"},
         ),
