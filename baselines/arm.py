@@ -4,15 +4,49 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from typing import Protocol
 
 from jinja2 import Template, meta
 
 from suites.errors import UserError
-from suites.model import Message, ModelSpec, Prompt
+from suites.model import Constraint, Generation, Message, ModelSpec, Prompt, TemplateSettings
 from suites.templates import FAILURES, SANDBOX, bounded
 from suites.types import Example
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How a prompt is answered, beside what it says; the model and the candidate made from it alike.
+
+    `thinking_tokens` an answer may have beside the task's `max_new_tokens`; `settings` go to the chat template; what is
+    said must fit the `constraint`; of `votes` answers, drawn at `temperature` where there are several, the most
+    frequent counts.
+    """
+
+    thinking_tokens: int = 0
+    settings: TemplateSettings = ()
+    constraint: Constraint | None = None
+    votes: int = 1
+    temperature: float = 0.0
+
+    def generation(self, task: Generation) -> Generation:
+        """How answers to this prompt are produced, from what the task says."""
+        limit = task.max_new_tokens + self.thinking_tokens
+        return replace(task, max_new_tokens=limit, constraint=self.constraint, temperature=self.temperature)
+
+
+class ShotFinder(Protocol):
+    """Finds the examples to show before an example, the last one next to it."""
+
+    def find(self, asked: Sequence[Example]) -> Sequence[Sequence[Example]]:
+        """Shots for each of `asked`, at once, because that is faster."""
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the pool and the rule by which it is searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,24 +55,36 @@ class Prompter:
 
     `template` is the system message, with the example's columns as variables. A template that uses `{{ input }}` is
     instead the whole user message, for models and tasks that want one block of text; a conversation is told in it.
-    A system message of the example's own follows the instruction.
+    A system message of the example's own follows the instruction. A `finder` gives each example shots of its own, after
+    the common ones.
     """
 
     name: str
     template: str = ""
     shots: tuple[Example, ...] = ()
+    asking: Asking = Asking()
+    finder: ShotFinder | None = None
 
-    def prompt(self, example: Example) -> Prompt:
-        """What a model is asked about `example`."""
-        return Prompt(example.id, self.messages(example))
+    def prompts(self, examples: Sequence[Example]) -> list[Prompt]:
+        """What a model is asked about each of `examples`."""
+        found = self.finder.find(examples) if self.finder else [()] * len(examples)
+        return [
+            Prompt(example.id, self._messages(example, (*self.shots, *shots)), self.asking.settings)
+            for example, shots in zip(examples, found, strict=True)
+        ]
 
     def messages(self, example: Example) -> list[Message]:
         """The chat messages for `example`. Raises UserError when the template needs a column it lacks."""
+        [prompt] = self.prompts([example])
+        assert not isinstance(prompt.messages, str)
+        return list(prompt.messages)
+
+    def _messages(self, example: Example, shots: Iterable[Example]) -> list[Message]:
         template, whole = _compile(self.template, self.name)
         rules = [self._fill(template, example)] if self.template.strip() and not whole else []
         rules += [message["content"] for message in example.messages[:1] if message["role"] == "system"]
         messages: list[Message] = [{"role": "system", "content": "\n\n".join(rules)}] if rules else []
-        for shot in self.shots:
+        for shot in shots:
             if shot.input == example.input and self._same(shot, example):
                 continue  # never its own answer
             messages += [*self._turns(shot), {"role": "assistant", "content": shot.target}]
@@ -74,9 +120,12 @@ class Prompter:
 
     @property
     def digest(self) -> str:
-        """sha256 of the instruction and the shots: two prompters with one digest ask the same things."""
+        """sha256 of instruction, shots and way of asking: two prompters with one digest ask the same things."""
         shots = [[shot.input, shot.target] for shot in self.shots]
-        return hashlib.sha256(json.dumps([self.template, shots]).encode()).hexdigest()
+        told: list[object] = [self.template, shots]
+        if self.asking != Asking() or self.finder:  # which came later, and gave no earlier prompt another digest
+            told += [asdict(self.asking), self.finder.digest if self.finder else ""]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
     def _fill(self, template: Template, example: Example) -> str:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from typing_extensions import TypedDict
@@ -17,21 +17,46 @@ class Message(TypedDict):
     content: str
 
 
+TemplateSettings = tuple[tuple[str, str | int | float | bool], ...]
+"""What a chat template is asked for beside the messages, by name, such as `enable_thinking`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """What an answer has to be: `rule` is a JSON list of texts, one of which it is (`choice`), a JSON Schema that it
+    fits (`json_schema`), or a regular expression that it matches whole (`regex`)."""
+
+    kind: Literal["choice", "json_schema", "regex"]
+    rule: str
+
+
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """How an answer is produced. Greedy by default, so the same model gives the same answer."""
+    """How an answer is produced. Greedy by default, so the same model gives the same answer.
+
+    A `constraint` holds from the first token of the answer to its last.
+    """
 
     max_new_tokens: int = 64
     temperature: float = 0.0
     seed: int = 0
+    constraint: Constraint | None = None
+
+    def settings(self) -> dict[str, object]:
+        """What is put on record, and what answers are known by; a constraint only where there is one."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What one model is asked about one example: chat messages, or a string that is already rendered."""
+    """What one model is asked about one example: chat messages, or a string that is already rendered.
+
+    `settings` go to the chat template, over those of the model.
+    """
 
     example_id: str
     messages: Sequence[Message] | str
+    settings: TemplateSettings = ()
 
 
 Thinking = Literal["none", "empty", "closed", "cut", "unclear"]
@@ -63,10 +88,6 @@ class LogLikelihood(NamedTuple):
 
     logprob: float
     is_greedy: bool
-
-
-TemplateSettings = tuple[tuple[str, str | int | float | bool], ...]
-"""What a chat template is asked for beside the messages, by name, such as `enable_thinking`."""
 
 
 def with_settings(template: str, settings: Iterable[tuple[str, object]]) -> str:

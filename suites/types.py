@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from suites.answers import AnswerRule
 from suites.model import Completion, Generation, Identity, Message
 
 Json = Mapping[str, Any]
@@ -86,7 +87,8 @@ class Suite:
     """Named examples and the metrics that mark them; `kind` says which question the suite answers.
 
     A `task` must improve by the policy's `min_gain`; a `regression` suite must not lose more than `margin`.
-    `prompt` is the instruction template every arm starts from.
+    `prompt` is the instruction template every arm starts from. What of an answer is marked is found by the rule
+    `answer`, as the targets are that stand here.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Suite:
     margin: float = MARGIN
     schema: Json | None = None
     generation: Generation = Generation()
+    answer: AnswerRule | None = None
 
     @property
     def primary(self) -> str:

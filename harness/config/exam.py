@@ -22,6 +22,7 @@ from baselines.prompters.table import PROMPTERS
 from baselines.prompters.types import PromptSettings
 from harness.config.base import FilePath, Margin, Name, OneOf, OwnPrompt, Share, Tier
 from harness.config.policy import PriceConfig
+from suites.answers import AnswerRule
 from suites.checks.table import CHECKS, Level
 from suites.metric_names import OURS, ours
 from suites.metrics.table import METRICS
@@ -167,9 +168,43 @@ def _list_metrics(schema: dict[str, Any]) -> None:
 MetricName = Annotated[str, BeforeValidator(ours), Field(json_schema_extra=_list_metrics)]
 
 
+class AnswerPlace(Section):
+    """Where in what a model says the answer stands: exactly one of these."""
+
+    regex: str | None = None
+    """The last match of a regular expression: its first group, or all of it."""
+    tag: Annotated[str, Field(pattern=r"^[A-Za-z][\w-]*$")] | None = None
+    """What stands between `<tag>` and `</tag>`, the last of them."""
+    json_field: str | None = Field(default=None, alias="json")
+    """A field of the last JSON object."""
+
+    @field_validator("regex")
+    @classmethod
+    def _compiles(cls, regex: str | None) -> str | None:
+        try:
+            re.compile(regex or "")
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from None
+        return regex
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if sum(place is not None for place in (self.regex, self.tag, self.json_field)) != 1:
+            raise ValueError("is exactly one of regex, tag, json")
+        return self
+
+    @property
+    def rule(self) -> AnswerRule:
+        """The same as a rule."""
+        if self.regex is not None:
+            return AnswerRule("regex", self.regex)
+        return AnswerRule("tag", self.tag) if self.tag is not None else AnswerRule("json", self.json_field or "")
+
+
 class TaskConfig(Section):
     """What is asked and how it is marked."""
 
+    later: ClassVar[tuple[str, ...]] = ("answer",)
     prompt: str = ""
     """The instruction, or a .md or .txt file that holds it; `{{ column }}` stands for a column of the example."""
     metrics: Annotated[list[MetricName], Field(min_length=1)] = ["exact_match"]
@@ -183,6 +218,17 @@ class TaskConfig(Section):
     """Columns that divide the exam, such as `language`; no value of one may get worse (`policy.slices`)."""
     max_new_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 64
     """Tokens that an answer may have, on both sides (`policy.max_truncated`)."""
+    answer: Literal["whole", "last_line", "json"] | AnswerPlace = "whole"
+    """What of an answer is marked, on both sides, and of a target: the `whole` of it, its `last_line` (`Answer:` before
+    it left out), the last `json` object or array in it, or a place: `{regex: '#### (.*)'}`, `{tag: answer}`,
+    `{json: label}` for a field. An answer without such a part is marked as an empty one."""
+
+    @property
+    def answer_rule(self) -> AnswerRule | None:
+        """The rule by which the answer is found; None where all of it is meant."""
+        if isinstance(self.answer, AnswerPlace):
+            return self.answer.rule
+        return None if self.answer == "whole" else AnswerRule(self.answer)
 
     @property
     def ordered_metrics(self) -> tuple[str, ...]:

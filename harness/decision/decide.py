@@ -28,7 +28,7 @@ from harness.decision.gates import (
     slices_rule,
 )
 from harness.decision.goals import goal_gates
-from harness.decision.headline import deploy_headline, is_suite_of_base
+from harness.decision.headline import BEATS, KEEPS_ALL, deploy_headline, is_suite_of_base
 from harness.decision.room import at_floor
 from harness.decision.saving import Saving
 from harness.decision.slices import standing_out
@@ -197,6 +197,7 @@ def _verdict(gates: Sequence[Gate]) -> Verdict:
 
 
 HEADLINES = {
+    Verdict.DEPLOY: f"{BEATS} and {KEEPS_ALL}.",
     Verdict.KEEP_PROMPTING: "Keep prompting: the fine-tune is not worth replacing the prompt.",
     Verdict.REJECT: "Do not deploy: the fine-tune does harm.",
     Verdict.INCONCLUSIVE: "Do not deploy yet: inconclusive.",

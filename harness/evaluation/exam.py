@@ -115,7 +115,7 @@ class Examiner:
         adapter = model.identity.adapter
         if effect is None or (known and known.adapter == adapter):
             return
-        prompts = [arm.prompter.prompt(example) for example in examples[:EFFECT_PROMPTS]]
+        prompts = arm.prompter.prompts(examples[:EFFECT_PROMPTS])
         value: float | None = effect(prompts)
         if value is not None:
             row = AdapterEffectRow(experiment_id=self.experiment_id, adapter=adapter, effect=value, n=len(prompts))

@@ -12,6 +12,7 @@ from harness.config.exam import RegressionConfig
 from harness.experiment.load import Experiment
 from harness.experiment.names import exam_name
 from harness.experiment.splits import Splits
+from suites.answers import AnswerRule
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.catalog import load_suite
 from suites.errors import UserError
@@ -19,7 +20,7 @@ from suites.model import Generation
 from suites.similarity.copies import tied
 from suites.text import json_text
 from suites.text.files import BOM, read_bytes
-from suites.types import MARGIN, Json, Suite
+from suites.types import MARGIN, Example, Json, Suite
 
 
 def task_suite(experiment: Experiment, splits: Splits, split: str) -> Suite:
@@ -31,14 +32,22 @@ def task_suite(experiment: Experiment, splits: Splits, split: str) -> Suite:
             schema = json_text.parse(read_bytes(experiment.resolve(task.schema_file)).removeprefix(BOM))
         except ValueError as error:
             raise UserError(f"{error}", str(experiment.resolve(task.schema_file))) from None
+    rule = task.answer_rule
     return Suite(
         name=Path(getattr(experiment.config.data, split) or split).stem,
         kind="task" if split == "test" else "validation",
-        examples=splits[split],
+        examples=tuple(_read(example, rule) for example in splits[split]) if rule else splits[split],
         metrics=task.ordered_metrics,
         schema=schema,
         generation=Generation(max_new_tokens=task.max_new_tokens),
+        answer=rule,
     )
+
+
+def _read(example: Example, rule: AnswerRule) -> Example:
+    """An example whose right answers are what the rule finds in them, as it does in a model's."""
+    others = tuple(rule.read_target(other) for other in example.others)
+    return replace(example, target=rule.read_target(example.target), others=others)
 
 
 def regression_exams(experiment: Experiment) -> list[Suite | LmEvalTask]:

@@ -28,7 +28,7 @@ def completion_ids(identity: Identity, rendered: Sequence[str], generation: Gene
     That of the JSON list of the three; what all prompts share of it is written once.
     """
     parts = {key: value for key, value in asdict(identity).items() if key != "name"}
-    before, after = (json.dumps(part, sort_keys=True) for part in (parts, asdict(generation)))
+    before, after = (json.dumps(part, sort_keys=True) for part in (parts, generation.settings()))
     texts = (f"[{before}, {json.dumps(text)}, {after}]" for text in rendered)
     return [hashlib.sha256(text.encode("utf-8", "replace")).hexdigest() for text in texts]
 

@@ -47,14 +47,15 @@ class OpenAIModel:
         self._spent = 0
 
     def render(self, prompt: Prompt) -> str:
-        return json.dumps(_messages(prompt), ensure_ascii=False)
+        asked = [_messages(prompt), dict(prompt.settings)] if prompt.settings else _messages(prompt)
+        return json.dumps(asked, ensure_ascii=False)
 
     def generate(
         self, prompts: Sequence[Prompt], generation: Generation, *, on_progress: OnProgress | None = None
     ) -> list[Completion]:
         """Answers in the order of `prompts`. Raises UserError when the server refuses the very first, a probe, and
         Resumable when it is given up."""
-        bodies = [self._body(_messages(prompt), generation) for prompt in prompts]
+        bodies = [self._body(prompt, generation) for prompt in prompts]
         answers: dict[int, Completion] = {}
 
         def take(i: int, completion: Completion) -> None:
@@ -123,8 +124,10 @@ class OpenAIModel:
             if finished:
                 yield finished
 
-    def _body(self, messages: list[dict[str, str]], generation: Generation) -> Json:
-        body = {**self._model, "messages": messages, self.abilities.limit: generation.max_new_tokens}
+    def _body(self, prompt: Prompt, generation: Generation) -> Json:
+        body = {**self._model, "messages": _messages(prompt), self.abilities.limit: generation.max_new_tokens}
+        if prompt.settings:
+            body["chat_template_kwargs"] = dict((*self.spec.template_settings, *prompt.settings))
         if self.abilities.temperature:
             body["temperature"] = generation.temperature
         if self.abilities.seed:

@@ -58,7 +58,7 @@ def _probe(suite: Suite, prompter: Prompter, margin: float | None, most: int, se
         chosen = random.Random(seed).sample(chosen, most)
     return Probe(
         name=suite.name,
-        prompts=[prompter.prompt(example) for example in chosen],
+        prompts=prompter.prompts(chosen),
         targets=[example.target for example in chosen],
         mark=_mark(suite, chosen),
         max_new_tokens=suite.generation.max_new_tokens,

@@ -149,13 +149,17 @@ def base_asked_again(session: Session) -> Outcome:
     arm = next(arm for arm in arms if arm.name == chosen.arm)
     if arm.model.recorded:
         raise NotApplicable("the base's answers are recorded, there is no model to ask")
+    if arm.prompter.asking.votes > 1:
+        raise NotApplicable("each of the base's answers is the most frequent of several that were drawn")
     model = session.model(arm.model)
     if replace(model.identity, name="") != replace(run.identity, name=""):
         raise NotApplicable("the base is not what it was at the exam (weights, template, engine or dtype)")
     given = runs.texts(session.store, run.id)
     answered = [example for example in session.splits["test"] if example.id in given]
     again = answered[:: -(-len(answered) // ASKED_AGAIN)]
-    answers = model.asked_anew([arm.prompter.prompt(example) for example in again], run.generation)
+    answers = model.asked_anew(arm.prompter.prompts(again), arm.prompter.asking.generation(run.generation))
+    rule = session.experiment.config.task.answer_rule
+    answers = rule.read_all(answers) if rule else answers
     pairs = [(answer.text, given[e.id]) for e, answer in zip(again, answers, strict=True) if not answer.error]
     changed = sum(text != before for text, before in pairs)
     exact = arm.model.kind == "hf" and run.identity.dtype == "float32" and run.generation.temperature == 0

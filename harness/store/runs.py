@@ -20,12 +20,21 @@ from suites.types import Example, Run, Score
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """An example with its answer and scores, ready to be stored."""
+    """An example with its answer and scores, ready to be stored. `came` is all that came, where that may be more than
+    what was marked."""
 
     example: Example
     completion_id: str
     completion: Completion
     scores: Mapping[str, Score]
+    came: Completion | None = None
+
+    @property
+    def part(self) -> str | None:
+        """What was marked, where it is not all that came."""
+        said = self.completion
+        whole = said.thinking == "none" and (self.came is None or self.came.text == said.text)
+        return None if whole else said.text
 
 
 # --- a run as a whole
@@ -93,7 +102,7 @@ class _Run:
     prompter_id: str
     model_name: str
     identity: Identity
-    generation: Generation
+    generation: Mapping[str, object]
     seed: int
     n: int
     n_errors: int
@@ -152,8 +161,8 @@ def record(store: Store, run: Run, kind: str, prompter_id: str, marked: Sequence
             for m in marked for name, score in m.scores.items()
         ])  # fmt: skip
         insert(con, "runs", [_Run(
-            run.id, run.suite_id, run.arm, prompter_id, run.identity.name, run.identity, run.generation,
-            run.generation.seed, len(marked), errors, _digest(con, run), seconds,
+            run.id, run.suite_id, run.arm, prompter_id, run.identity.name, run.identity,
+            run.generation.settings(), run.generation.seed, len(marked), errors, _digest(con, run), seconds,
         )], replace=True)  # fmt: skip
         if first:  # when it was first looked at; what was decided on its earlier answers rests on others now
             con.execute(UNSTAMP, [run.id])
@@ -171,7 +180,9 @@ def _new_completions(con: duckdb.DuckDBPyConnection, marked: Sequence[Marked]) -
     """The answers that no model's cache has put on record already, which is most of the time none."""
     sql = "select completion_id from completions where completion_id in (select unnest(?))"
     known = {key for (key,) in con.execute(sql, [[m.completion_id for m in marked]]).fetchall()}
-    return [stored(m.completion_id, m.example.input, m.completion) for m in marked if m.completion_id not in known]
+    return [
+        stored(m.completion_id, m.example.input, m.came or m.completion) for m in marked if m.completion_id not in known
+    ]
 
 
 UNSTAMP = """
@@ -188,9 +199,8 @@ QUESTIONS = """
 
 
 def _answer(run_id: str, marked: Marked) -> _Answer:
-    """What was marked is kept beside what came, where thinking was taken off that."""
-    apart = None if marked.completion.thinking == "none" else marked.completion.text
-    return _Answer(run_id, marked.example.id, marked.completion_id, apart, marked.completion.thinking)
+    """What was marked is kept beside what came, where it is less."""
+    return _Answer(run_id, marked.example.id, marked.completion_id, marked.part, marked.completion.thinking)
 
 
 def _example(suite_id: str, example: Example) -> _Example:

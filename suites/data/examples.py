@@ -211,8 +211,9 @@ def digest(suite: Suite) -> str:
 
     A rehearsal is not the exam, though its rows be the same: those of one fold's validation are another fold's test.
     """
-    parts = [suite.prompt, list(suite.metrics), table.code_digest(), suite.schema, asdict(suite.generation)]
+    parts = [suite.prompt, list(suite.metrics), table.code_digest(), suite.schema, suite.generation.settings()]
     parts += [suite.kind] if suite.kind == "validation" else []
+    parts += [asdict(suite.answer)] if suite.answer else []
     rows = [[e.id, dict(e.columns), e.target, e.cluster, dict(e.slices)] for e in suite.examples]
     return sha256_json([parts, rows])
 

@@ -148,7 +148,7 @@ def examined(spec: ModelSpec) -> dict[str, Any]:
     )
     for name, asked, prompter, metric, generation in parts:
         mark = build(metric)
-        answers = model.generate([prompter.prompt(example) for example in asked], generation)
+        answers = model.generate(prompter.prompts(asked), generation)
         found[name] = [mark(e, a).value for e, a in zip(asked, answers, strict=True)]
         found[f"{name}_answers"] = [answer.text for answer in answers]
     return found

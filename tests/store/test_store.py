@@ -486,7 +486,7 @@ def test_what_came_is_kept_and_read_without_its_thinking_the_next_time_too(store
     run = take(store, first)
     assert runs.texts(store, run.id)["e3"] == "w1: question 3"
     assert runs.thought(store, run.id).thinking == 6
-    prompts = [ARM.prompter.prompt(example) for example in EXAMPLES]
+    prompts = ARM.prompter.prompts(EXAMPLES)
     answers = Cached(second, store).generate(prompts, run.generation)
     assert (answers[3].text, answers[3].reasoning, second.asked) == ("w1: question 3", "so", [])
     assert select(store, "select count(*) as n from completions where text like '<think>so</think>w1%'") == [{"n": 6}]

@@ -64,20 +64,23 @@ class ChatTokenizer:
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
         return with_settings(digest, self._settings.items() - TEMPLATE_SETTINGS.items())
 
-    def render(self, messages: Sequence[Message] | str) -> str:
-        """The exact text of a prompt. Where the template has no place for a system message, the first user turn has."""
+    def render(self, messages: Sequence[Message] | str, settings: TemplateSettings = ()) -> str:
+        """The exact text of a prompt. Where the template has no place for a system message, the first user turn has.
+
+        `settings` go to the template over the model's own.
+        """
         if isinstance(messages, str):
             return messages
         turns = list(messages)
         system = turns[0]["content"] if turns and turns[0]["role"] == "system" else None
         try:
-            text = self._apply(turns)
+            text = self._apply(turns, settings=settings)
         except UserError:
             if system is None:
                 raise
-            return self._apply(_merge_system(turns))
+            return self._apply(_merge_system(turns), settings=settings)
         if system is not None and system.strip() not in text:  # some templates drop it without a word
-            return self._apply(_merge_system(turns))
+            return self._apply(_merge_system(turns), settings=settings)
         return text
 
     def render_answer(self, messages: Sequence[Message], answer: str) -> str:
@@ -176,11 +179,11 @@ class ChatTokenizer:
         if self.tokenizer.chat_template == FALLBACK_TEMPLATE:
             (folder / "chat_template.jinja").write_text(FALLBACK_TEMPLATE, encoding="utf-8")
 
-    def _apply(self, messages: list[Message], prompt: bool = True) -> str:
+    def _apply(self, messages: list[Message], prompt: bool = True, settings: TemplateSettings = ()) -> str:
         try:
             with bounded():
                 text: str = self.tokenizer.apply_chat_template(
-                    messages, tokenize=False, add_generation_prompt=prompt, **self._settings
+                    messages, tokenize=False, add_generation_prompt=prompt, **{**self._settings, **dict(settings)}
                 )
         except FAILURES as error:
             roles = ", ".join(message["role"] for message in messages)

@@ -54,7 +54,7 @@ class HFModel:
         )
 
     def render(self, prompt: Prompt) -> str:
-        return self.chat.render(prompt.messages)
+        return self.chat.render(prompt.messages, prompt.settings)
 
     def generate(
         self, prompts: Sequence[Prompt], generation: Generation, *, on_progress: OnProgress | None = None

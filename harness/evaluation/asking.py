@@ -1,0 +1,68 @@
+"""An arm's answers to a suite: asked once or several times and counted, and read by the rule of the task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from baselines.arm import Arm
+from harness.models.cache import completion_ids
+from harness.observe.progress import phase
+from suites.answers import most_frequent
+from suites.data.examples import sha256_json
+from suites.model import Completion, Generation, Model, Prompt
+from suites.types import Suite
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer under its key: all that came, and what of it is marked."""
+
+    key: str
+    came: Completion
+    read: Completion
+
+
+def ask(arm: Arm, suite: Suite, model: Model, seed: int) -> list[Said]:
+    """What an arm says to each example of a suite, in their order."""
+    asking = arm.prompter.asking
+    prompts = arm.prompter.prompts(suite.examples)
+    generation = asking.generation(replace(suite.generation, seed=seed))
+    with phase(f"{arm.name} on {suite.name}", len(prompts) * asking.votes) as progress:
+
+        def on_batch(batch: list[tuple[int, Completion]]) -> None:
+            progress.advance(len(batch), sum(done.error is not None for _, done in batch))
+
+        rounds: list[list[Said]] = []
+        for vote in range(asking.votes):
+            drawn = replace(generation, seed=seed + vote)
+            came = model.generate(prompts, drawn, on_progress=on_batch)
+            rounds.append(_read(suite, came, _keys(model, prompts, drawn)))
+    return rounds[0] if asking.votes == 1 else [_elected(votes) for votes in zip(*rounds, strict=True)]
+
+
+def _keys(model: Model, prompts: Sequence[Prompt], generation: Generation) -> list[str]:
+    return completion_ids(model.identity, [model.render(prompt) for prompt in prompts], generation)
+
+
+def _read(suite: Suite, came: Sequence[Completion], keys: Sequence[str]) -> list[Said]:
+    read = suite.answer.read_all(came) if suite.answer else came
+    return [Said(*each) for each in zip(keys, came, read, strict=True)]
+
+
+def _elected(votes: Sequence[Said]) -> Said:
+    """The answer that most of them give, which cost as much as all. One that failed has no vote, and nor has one
+    without an answer."""
+    valid = [vote for vote in votes if vote.read.error is None and vote.read.text] or votes
+    chosen = valid[most_frequent([vote.read.text for vote in valid])]
+    key = sha256_json([vote.key for vote in votes])
+    return Said(key, _at_the_price_of(votes, chosen.came), _at_the_price_of(votes, chosen.read))
+
+
+def _at_the_price_of(votes: Sequence[Said], completion: Completion) -> Completion:
+    return replace(
+        completion,
+        tokens_in=sum(vote.came.tokens_in for vote in votes),
+        tokens_out=sum(vote.came.tokens_out for vote in votes),
+        seconds=sum(vote.came.seconds for vote in votes),
+    )
