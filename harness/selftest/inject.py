@@ -115,7 +115,7 @@ def no_better(session: Session, done: str) -> Planted:
     if short < 0:
         raise NotApplicable(f"{done}, the candidate still gains {after - before:+.3f}: its marks do not depend on it")
     verdicts = [Verdict.KEEP_PROMPTING, Verdict.REJECT]
-    chance = _chance(asked_examples(session), 2 + wanted if relative else 2.0, 1 - policy.confidence)
+    chance = _chance(asked_examples(session), 2 + abs(wanted) if relative else 2.0, 1 - policy.confidence)
     if short <= chance or candidate.metric in CORPUS:  # the bound is one for means
         verdicts.append(Verdict.INCONCLUSIVE)
     if candidate.n_unscored:

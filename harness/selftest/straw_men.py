@@ -15,6 +15,7 @@ from harness.experiment.arms import own_prompter
 from harness.experiment.session import Session
 from harness.pipeline.compare import chosen_runs, run_pairs
 from harness.pipeline.examiner import examiner
+from harness.selftest.goals import wins_on_price
 from harness.selftest.inject import (
     NotApplicable,
     Planted,
@@ -53,6 +54,8 @@ def prompt_as_good(session: Session) -> Planted:
     marked = marked_anew(session, run.id, asked_examples(session), answers)
     runs.record(session.store, run, "task", "as good", marked, 0.0)
     examiner(session).put("base", run.arm, run, chosen=False)
+    if wins_on_price(session, run.arm):
+        raise NotApplicable("a prompt as good is dearer by what was asked for, so that the candidate may replace it")
     return Planted("the candidate's answers given to a prompt that was not chosen", NOT_SHOWN)
 
 
