@@ -121,7 +121,7 @@ def arm_cost(
     cost = None
     if rate and known_costs:
         known = [usage for usage in usages if usage.example_id in known_costs]
-        cost = mean_of_requests(list(known_costs.values()), _evidence(known, rate.by_time), confidence)
+        cost = mean_of_requests(list(known_costs.values()), evidence(known, rate.by_time), confidence)
         cost = replace(cost, low=None if cost.low is None else max(0.0, cost.low))
     latency = _latency([usage for usage in usages if usage.seconds > 0], confidence)
     return ArmCost(run_id=run_id, side=side, arm=arm, chosen=chosen, cost=cost, latency=latency, unpriced=unpriced)
@@ -135,7 +135,7 @@ def priced(usages: Sequence[Usage], rate: Rate | None) -> dict[str, float]:
     return {key: PER * cost for key, cost in costs.items() if cost is not None}
 
 
-def _evidence(usages: Sequence[Usage], by_time: bool) -> Sequence[Hashable]:
+def evidence(usages: Sequence[Usage], by_time: bool) -> Sequence[Hashable]:
     """Clusters of requests; for what is measured in seconds, clusters that share a batch are one."""
     clusters = [usage.cluster for usage in usages]
     return unbounded.joined(clusters, [usage.batch for usage in usages]) if by_time else clusters
@@ -152,7 +152,7 @@ def _latency(usages: Sequence[Usage], confidence: float) -> Estimate | None:
     if not usages:
         return None
     values = [usage.seconds for usage in usages]
-    low, high = unbounded.quantile_interval(values, TAIL, _evidence(usages, True), confidence) or (None, None)
+    low, high = unbounded.quantile_interval(values, TAIL, evidence(usages, True), confidence) or (None, None)
     return Estimate(float(np.quantile(values, TAIL)), low, high, len(values))
 
 

@@ -122,10 +122,13 @@ def savings(session: Session, comparisons: Sequence[Comparison]) -> list[Saving]
     payers = {row.arm: _payer(session, row) for row in rows if row.side == "base"}
     candidate = next((_payer(session, row) for row in rows if row.side == "candidate" and row.chosen), None)
     return [
-        saving(payers[c.baseline_arm], candidate, c.n + c.n_unscored, c.level, config.policy.max_unscored)
+        saving(
+            payers[c.baseline_arm], candidate, config.policy,
+            asked=c.n + c.n_unscored, level=c.level, most_tokens=config.task.max_new_tokens,
+        )
         for c in comparisons
         if c.kind in GAINS and candidate
-    ]
+    ]  # fmt: skip
 
 
 def _payer(session: Session, arm: TaskArm) -> Payer:

@@ -45,12 +45,10 @@ def as_good_and_dear(session: Session) -> Planted:
     """The candidate's requests take so much that they save a hair less than was asked for."""
     saved = _saved(session)
     limit, is_share = read_margin(session.experiment.config.policy.min_saving)
-    assert saved.before
-    assert saved.after
-    most = saved.before.value * (1 - limit) if is_share else saved.before.value - limit
-    if not saved.after.value or most <= 0:
+    most = saved.before * (1 - limit) if is_share else saved.before - limit
+    if not saved.after or most <= 0:
         raise NotApplicable("the candidate's requests cost nothing, or no saving would be large enough")
-    factor = HAIR * most / saved.after.value
+    factor = HAIR * most / saved.after
     rewrite(session, {i: _times(answer, factor) for i, answer in answers_of(session).items()})
     return Planted("every request of the candidate made so dear that it saves a hair less than asked for", NOT_SHOWN)
 

@@ -68,31 +68,6 @@ def quantile_interval(
 Ends = tuple[float | None, float | None]
 
 
-def ratio_interval(
-    numerators: ArrayLike,
-    denominators: ArrayLike,
-    clusters: Sequence[Hashable] | None = None,
-    confidence: float = 0.95,
-) -> Ends | None:
-    """Interval for the ratio of two means of the same rows, such as costs; None with fewer than two clusters.
-
-    The ratios r for which `t_interval` of numerator - r * denominator holds 0 (Fieller 1954, JRSS-B 16:175). Both ends
-    are None where the mean of the denominators may be 0. ValueError as in `t_interval`, or a mean denominator of 0.
-    """
-    check_open("confidence", confidence)
-    above, below = _finite(numerators), _finite(denominators)
-    if len(above) != len(below) or not below.mean():
-        raise ValueError("a ratio takes as many denominators as numerators, of a mean that is not 0")
-    groups = _groups(clusters, len(above))
-    if groups.max() == 0:
-        return None
-    count, means = int(groups.max()) + 1, np.array([above.mean(), below.mean()])
-    sums = np.stack([np.bincount(groups, weights=side - side.mean()) for side in (above, below)])
-    reach = float(stdtrit(count - 1, (1 + confidence) / 2)) ** 2 * count / (count - 1) / len(above) ** 2
-    apart = np.outer(means, means) - reach * (sums @ sums.T)
-    return _roots(float(apart[1, 1]), float(apart[0, 1]), float(apart[0, 0]))
-
-
 def ratio_of_independent(one: tuple[float, float, float], other: tuple[float, float, float]) -> Ends:
     """Interval for the ratio of two independent means, each (value, low, high), none below 0 and `other` above it.
 
