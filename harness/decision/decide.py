@@ -318,5 +318,5 @@ def _open(task: Comparison, gates: Sequence[Gate]) -> str:
 def _asked(task: Comparison) -> str:
     """What was asked of the difference from the best prompt."""
     if task.may_lose:
-        return f"you allow a loss of {points(task, -task.margin).lstrip('+')}"
+        return f"you allow a loss of {points(task, -task.margin).lstrip('+')}{'' if task.relative else ' points'}"
     return f"you asked for more than {points(task, task.margin)}"

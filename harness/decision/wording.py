@@ -371,7 +371,8 @@ def beside_every_prompt(gate: Gate) -> str:
     """How the candidate stands to the prompts that were not chosen, as a sentence; empty where nothing is measured."""
     c, others = gate.comparison, gate.rule.parts or 0
     if gate.status == "pass" and gate.rule.name == "each_prompt":
-        return f"Each of the {others} other prompts is shown to be worse on the test, or no better by more and dearer."
+        each = "The other prompt" if others == 1 else f"Each of the {others} other prompts"
+        return f"{each} is shown to be worse on the test, or no better beyond your margin and dearer by what you asked."
     if gate.status == "pass":
         return f"It is shown better than each of the {others + 1} prompts on the test."
     if c is None or c.baseline is None or c.candidate is None:

@@ -11,11 +11,13 @@ import argparse
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
-from simulated import Array, Draw, binary, clustered, graded, sparse_binary
+from simulated import Array, Draw, Drawn, binary, clustered, graded, sparse_binary
 
 from harness.config.policy import Policy
 from harness.decision.compare import Comparison, Kind, Question, compare
@@ -41,9 +43,24 @@ Row = tuple[object, ...]
 # --- quality --------------------------------------------------------------------------------------------------------
 
 
-def compared(kind: Kind, drawn: tuple[Array, Array, Array | None], *, arm: str = "large", look: int = 1) -> Comparison:
-    """Simulated scores beside a prompt of the bar, through the harness's own comparison."""
+def compared(kind: Kind, drawn: Drawn, *, arm: str = "large", look: int = 1) -> Comparison:
+    """Simulated scores beside a prompt of the bar, through the harness's own comparison; 0/1 pairs by their counts."""
     before, after, clusters = drawn
+    if clusters is None and set(np.unique(before)) | set(np.unique(after)) <= {0.0, 1.0}:
+        return _of_counts(kind, len(before), int(np.sum(after > before)), int(np.sum(after < before)), arm, look)
+    return _compared(kind, before, after, clusters, arm, look)
+
+
+@cache
+def _of_counts(kind: Kind, n: int, gained: int, lost: int, arm: str, look: int) -> Comparison:
+    before = np.arange(n) >= gained
+    after = (np.arange(n) < gained) | (np.arange(n) >= gained + lost)
+    return _compared(kind, before.astype(float), after.astype(float), None, arm, look)
+
+
+def _compared(
+    kind: Kind, before: Array, after: Array, clusters: Sequence[int] | None, arm: str, look: int
+) -> Comparison:
     names = [f"e{i}" for i in range(len(before))]
     groups = names if clusters is None else [f"c{c}" for c in clusters]
     asked = {"suite": "exam", "metric": "score", "baseline_arm": arm, "candidate_arm": "tuned"}
@@ -303,22 +320,27 @@ TABLES: tuple[tuple[str, str, tuple[str, ...], Callable[[int, int], Iterable[Row
 )
 
 
-def page(experiments: int, seed: int) -> str:
+def table(number: int, experiments: int, seed: int) -> str:
     paired.RESAMPLES = 99  # the permutation p-value is reported, never decided by
-    parts = [
+    title, told, columns, rows = TABLES[number]
+    start = time.perf_counter()
+    lines = [f"| {' | '.join(map(str, row))} |" for row in rows(experiments, seed)]
+    print(f"{title}: {len(lines)} rows in {time.perf_counter() - start:.0f} s", flush=True)
+    head = f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|"
+    return "\n".join([f"## {title}", "", told, "", head, *lines, ""])
+
+
+def page(experiments: int, seed: int) -> str:
+    head = (
         "# How often a cheaper candidate is deployed\n\n"
         f"Written by `bench_goal.py --experiments {experiments} --seed {seed}`. Every row simulates {experiments:,} "
         "experiments whose truth is known (half of them for successive candidates, a tenth and a twentieth for power). "
         f"A rate is marked where it is above {ALPHA:.0%} by more than three Monte Carlo standard errors. Confidence "
         f"{POLICY.confidence:.0%}, `margin: {MARGIN}`, `min_saving: {LEAST:.0%}`.\n"
-    ]
-    for title, told, columns, rows in TABLES:
-        start = time.perf_counter()
-        lines = [f"| {' | '.join(map(str, row))} |" for row in rows(experiments, seed)]
-        print(f"{title}: {len(lines)} rows in {time.perf_counter() - start:.0f} s", flush=True)
-        head = f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|"
-        parts.append("\n".join([f"## {title}", "", told, "", head, *lines, ""]))
-    return "\n".join(parts)
+    )
+    with ProcessPoolExecutor(2) as pool:
+        parts = pool.map(table, range(len(TABLES)), repeat(experiments), repeat(seed))
+        return "\n".join([head, *parts])
 
 
 def main() -> None:
