@@ -21,6 +21,12 @@ def other_models(config: ExperimentConfig) -> list[tuple[Location, BarModel]]:
     return [(("baselines", position, "model"), entry.model) for position, entry in entries if entry.model]
 
 
+def asks_base(config: ExperimentConfig) -> bool:
+    """Whether an arm of the bar is of the candidate's base: a baseline, or the base with the candidate's own prompt."""
+    own = config.own_prompt is not None and config.model is not None
+    return own or any(entry.model is None for entry in config.baselines)
+
+
 def another_model(config: ExperimentConfig) -> Iterator[Problem]:
     """A baseline's own model is another than the candidate's base, and goes by another name than a side."""
     own = config.model.model_dump() if config.model else None
@@ -42,7 +48,7 @@ def one_price_for_each_model(config: ExperimentConfig) -> Iterator[Problem]:
 
 def a_price_that_is_used(config: ExperimentConfig) -> Iterator[Problem]:
     """`costs.baseline` is the price of the candidate's base; other models have their own."""
-    if config.costs.baseline and all(entry.model for entry in config.baselines):
+    if config.costs.baseline and not asks_base(config):
         sentence = "`costs.baseline` is the price of `model`, and every baseline asks another; write `price` beside it"
         yield ("costs", "baseline"), sentence
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from baselines.prompters.table import PROMPTERS
+from harness.config.bar import asks_base
 from harness.config.exam import BarModel, BaselineConfig, RegressionConfig
 from harness.config.methods import METHODS
 from harness.config.problems import Problem, folds
@@ -61,7 +62,7 @@ def unpriced(config: ExperimentConfig) -> list[str]:
     """The settings of prices that a goal about costs needs and the file does not have."""
     models = [(f"baselines.{place}.model.price", entry.model) for place, entry in enumerate(config.baselines)]
     missing = [setting for setting, model in models if model and model.price is None]
-    missing += ["costs.baseline"] if config.costs.baseline is None and any(model is None for _, model in models) else []
+    missing += ["costs.baseline"] if config.costs.baseline is None and asks_base(config) else []
     return missing + (["costs.candidate"] if config.costs.candidate is None else [])
 
 

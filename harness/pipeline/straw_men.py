@@ -16,6 +16,7 @@ from harness.decision.compare import Comparison, Question
 from harness.decision.gates import Gate
 from harness.decision.straw_men import BesideConstant, Shifted, aligned_gate, constant_gate, shifted
 from harness.experiment.arms import base_arms, beside_the_bar
+from harness.experiment.names import bar_model
 from harness.experiment.session import Session
 from harness.pipeline.compare import Marks, chosen_runs, comparer, other_prompts
 from harness.store import arms, runs
@@ -60,6 +61,8 @@ def straw_men(session: Session, gain: Comparison) -> StrawMen:
     read = (_read(session, base), _read(session, candidate))
     tried = {run.arm for run in arms.exams(session.store, session.id, "base", "task")}
     compared = {base.run.arm, *(run.arm for run in other_prompts(session, base.run))}
+    config = session.experiment.config
+    of_model = {arm for arm in tried if bar_model(config, arm) == bar_model(config, base.run.arm)}
     wanted, relative = read_margin(session.experiment.config.policy.asked)
     wanted = abs(wanted)
     least = wanted * (gain.baseline or 0.0) if relative else wanted
@@ -75,7 +78,7 @@ def straw_men(session: Session, gain: Comparison) -> StrawMen:
             ),
         ],
         [
-            *cautions.prompts_caution(sorted(tried - {arm.name for arm in _beside(session)})),
+            *cautions.prompts_caution(sorted(of_model - {arm.name for arm in _beside(session)})),
             *cautions.left_out_caution(sorted(tried - compared), session.experiment.config.policy.max_unscored),
             *cautions.floor_caution(beside[0], gain),
             *cautions.lenient_caution(*read, least),

@@ -64,9 +64,12 @@ RECORDED = {"recorded": "large.jsonl", "model": {"name": "large"}}
         {"regression": [{"suite": "general", "against": "bar"}]},
         {"model": None, "baselines": [{"zero_shot": {}, "model": LARGE}],
          "regression": [{"suite": "general", "against": "bar"}]},
+        {"baselines": [OTHER], "candidate": {"endpoint": SERVER, "name": "tuned", "prompt": "Say it."},
+         "costs": {"baseline": "gpt-4o"}},
         {"baselines": bar(price={"per_hour": 4.0}), "costs": {"baseline": {"per_hour": 1.0}, "currency": "EUR"}},
     ],
-    ids=["as it is", "a goal", "a Hub id alone", "recorded", "no base", "against the bar", "against it alone", "euros"],
+    ids=["as it is", "a goal", "a Hub id alone", "recorded", "no base", "against the bar", "against it alone",
+         "base with the own prompt", "euros"],
 )  # fmt: skip
 def test_what_may_be_written(settings: dict[str, Any], tmp_path: Path) -> None:
     assert problems(tmp_path, **settings) == ""
