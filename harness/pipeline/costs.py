@@ -90,19 +90,17 @@ def _price_at(config: ExperimentConfig, arm: str) -> str:
 
 def _count(session: Session, settings: CostsConfig, confidence: float, took: Took) -> Costs:
     config, rows = session.experiment.config, costs.task_arms(session.store, session.id)
-    rates = {row.run_id: _rate(config, row) for row in rows if row.side == "base"}
-    candidates = {row.run_id: _rate(config, row) for row in rows if row.side == "candidate"}
-    of_side: dict[str, dict[str, Rate | None]] = {"base": rates, "candidate": candidates}
+    rates = {(row.side, row.run_id): _rate(config, row) for row in rows}
     usages = {row.run_id: costs.usages(session.store, row.run_id) for row in rows}
-    arms = [arm_cost(usages[row.run_id], of_side[row.side][row.run_id], confidence, **asdict(row)) for row in rows]
+    arms = [arm_cost(usages[row.run_id], rates[row.side, row.run_id], confidence, **asdict(row)) for row in rows]
     even = None
-    if settings.training or took.cost is not None or any(rates.values()) or any(candidates.values()):
+    if settings.training or took.cost is not None or any(rates.values()):
         [best] = [arm for arm in arms if arm.side == "base" and arm.chosen]
         [candidate] = [arm for arm in arms if arm.side == "candidate" and arm.chosen]
         counted = break_even(
             (best, candidate),
             (usages[best.run_id], usages[candidate.run_id]),
-            (rates[best.run_id], candidates[candidate.run_id]),
+            (rates["base", best.run_id], rates["candidate", candidate.run_id]),
             settings,
             training_cost(settings, took.seconds, took.cost),
             confidence,
