@@ -152,7 +152,7 @@ READS_FILES = {
     "harness/decision/retirements.py": "our own list", "harness/store/versions.py": "our own statements",
     "harness/store/copies.py": "our own statements", "harness/view/doctor.py": "the machine's own",
     "harness/training/elsewhere/openai_job.py": "the rows it has just written, to send them",
-    "harness/experiment/alone.py": "the machine's own",
+    "harness/experiment/alone.py": "the machine's own", "harness/training/memory/fit.py": "the machine's own",
 }  # fmt: skip
 
 

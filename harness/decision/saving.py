@@ -40,10 +40,12 @@ UNSEEN = 2
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """One side of a saving: an arm, what its requests took, its price, and the setting that says it."""
+    """One side of a saving: an arm, what its requests took, the tokens an answer may have, its price, and the setting
+    that says it."""
 
     arm: str
     usages: Sequence[Usage]
+    most_tokens: int
     rate: Rate | None
     setting: str
 
@@ -71,16 +73,15 @@ class Saving:
     missing: str = ""
 
 
-def saving(bar: Payer, candidate: Payer, policy: Policy, *, asked: int, level: float, most_tokens: int) -> Saving:
-    """The saving over `asked` requests as the policy asks for it, with its interval at `level`; an answer has at most
-    `most_tokens`.
+def saving(bar: Payer, candidate: Payer, policy: Policy, *, asked: int, level: float) -> Saving:
+    """The saving over `asked` requests as the policy asks for it, with its interval at `level`.
 
     Nothing is known where more than the share `policy.max_unscored` has no cost on a side: those may be the dear ones.
     """
     most_missing, is_share = policy.max_unscored, read_margin(policy.min_saving)[1]
     if missing := "; ".join(filter(None, (_missing(side, asked, most_missing) for side in (bar, candidate)))):
         return Saving(bar.arm, missing=missing)
-    sides = Sides(bar, candidate, (_dearest(bar, most_tokens), _dearest(candidate, most_tokens)))
+    sides = Sides(bar, candidate, (_dearest(bar), _dearest(candidate)))
     if any(side.rate and side.rate.by_time for side in (bar, candidate)):
         saved, before, after = _of_independent(sides, level, is_share)
     else:
@@ -103,14 +104,14 @@ def _missing(side: Payer, asked: int, most: float) -> str:
     return f"{without:,} of {asked:,} answers of {side.arm} came without {what}" if without > most * asked else ""
 
 
-def _dearest(side: Payer, most_tokens: int) -> float:
+def _dearest(side: Payer) -> float:
     """What 1,000 requests may cost at most, each as dear as one can be: the end of the scale.
 
     Answers longer than they may be were given elsewhere, under a limit that is not known.
     """
     assert side.rate
     read, written = (max(getattr(u, name) for u in side.usages) for name in ("tokens_in", "tokens_out"))
-    longest = most_tokens if written <= most_tokens else UNSEEN * written
+    longest = side.most_tokens if written <= side.most_tokens else UNSEEN * written
     seconds = UNSEEN * max(usage.seconds for usage in side.usages)
     return PER * (side.rate.of(read, longest, seconds) or 0.0)
 

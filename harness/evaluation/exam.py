@@ -9,6 +9,7 @@ from functools import partial
 from baselines.arm import Arm, Prompter
 from baselines.selection import Trial, choose
 from harness.decision import compare_corpus
+from harness.decision.prices import Rate
 from harness.evaluation.evaluate import evaluate, evaluate_lm_eval
 from harness.models.abilities import Abilities
 from harness.models.cache import Cached
@@ -30,14 +31,15 @@ EFFECT_PROMPTS = 4
 
 @dataclass(frozen=True, slots=True)
 class Examiner:
-    """Gives the exams of an experiment. `load` makes a spec into the model that answers; `others` has what a model is
-    called, by arm of the bar, where it is another than the candidate's base."""
+    """Gives the exams of an experiment. `load` makes a spec into the model that answers. `rates` are what a side's
+    answers are paid by, or an arm's whose model is another than the candidate's base; `others` what that is called."""
 
     store: Store
     experiment_id: str
     load: Callable[[ModelSpec], Cached]
     seed: int
     confidence: float
+    rates: Mapping[str, Rate | None] = field(default_factory=dict)
     others: Mapping[str, str] = field(default_factory=dict)
 
     def model(self, side: Side, spec: ModelSpec, arm: str = "") -> Cached:
@@ -50,20 +52,53 @@ class Examiner:
         return evaluate(arm, suite, self.model(side, arm.model, arm.name), self.store, self.seed)
 
     def choose(self, side: Side, arms: Sequence[Arm], rehearsal: Suite, max_unscored: float) -> Arm:
-        """The arm with the best primary score on the rehearsal; all are put on record."""
+        """The best arm on the rehearsal, of the candidate the cheapest within its noise; all are put on record.
+
+        A prompt of the base that may be worse would be a lower bar.
+        """
         given = {arm.name: self.take(side, arm, rehearsal) for arm in by_model(arms)}
         taken = [given[arm.name] for arm in arms]
-        best = choose([self._trial(run) for run in taken], max_unscored)
+        in_money = all(self._price(side, run) is not None for run in taken)
+        trials = [self._trial(side, run, in_money) for run in taken]
+        best = choose(trials, max_unscored, *([partial(self._behind, taken)] if side == "candidate" else []))
         chosen = arms[[run.arm for run in taken].index(best.arm)]
         with self.store.connect():
             for arm, run in zip(arms, taken, strict=True):
                 self.put(side, arm.name, run, chosen=arm is chosen)
         return chosen
 
-    def _trial(self, run: Run) -> Trial:
-        summary = self.summary(run, run.metrics[0])
-        tokens = runs.mean_tokens_in(self.store, run.id)
-        return Trial(run.arm, summary.mean, summary.n + summary.n_unscored, summary.n_unscored, tokens)
+    def _trial(self, side: Side, run: Run, in_money: bool) -> Trial:
+        """How an arm did, and what it costs: in tokens, unless all have a price for them."""
+        summary, used = self.summary(run, run.metrics[0]), runs.used(self.store, run.id)
+        price = self._price(side, run) if in_money else None
+        cost = used.tokens_in + used.tokens_out if price is None else price
+        return Trial(run.arm, summary.mean, summary.n + summary.n_unscored, summary.n_unscored, cost)
+
+    def _price(self, side: Side, run: Run) -> float | None:
+        """What a request of an arm costs at a price for tokens; None without one."""
+        rate, used = self.rates.get(run.arm if run.arm in self.others else side), runs.used(self.store, run.id)
+        # Seconds differ from one run to the next, and the choice may not.
+        return None if rate is None or rate.by_time else rate.of(used.tokens_in, used.tokens_out, 0.0)
+
+    def _behind(self, taken: Sequence[Run], best: str, other: str) -> float | None:
+        """By how many standard errors an arm lies behind another, over the examples that both have a mark on."""
+        metric = taken[0].metrics[0]
+        if metric in CORPUS:
+            return None
+        worse, better = (self._marks(taken, arm, metric) for arm in (other, best))
+        both = [example for example in worse if example in better]
+        if not both:
+            return None
+        before, after = ([marks[example].value or 0.0 for example in both] for marks in (worse, better))
+        found = paired.paired_difference(before, after, [worse[example].cluster_id for example in both])
+        if found.standard_error:
+            return found.difference / found.standard_error
+        return None if found.standard_error is None or found.difference else 0.0
+
+    def _marks(self, taken: Sequence[Run], arm: str, metric: str) -> dict[str, Mark]:
+        """An arm's marks by example, where it has one."""
+        [run] = [run for run in taken if run.arm == arm]
+        return {mark.example_id: mark for mark in runs.marks(self.store, run.id)[metric] if mark.value is not None}
 
     def examine(self, side: Side, arms: Sequence[Arm], chosen: Arm, suite: Suite) -> None:
         """The task's exam for each arm."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from baselines.arm import Arm, Prompter
 from baselines.prompters.table import PROMPTERS
@@ -45,8 +46,9 @@ def _base_arm(experiment: Experiment, entry: BaselineConfig, train: Sequence[Exa
         return Arm(name, spec, zero_shot(name, instruction(experiment, None)))
     assert entry.prompter
     kind, settings = PROMPTERS[entry.prompter], entry.settings
-    given = Given(name, instruction(experiment, settings.prompt), train, experiment.config.seed)
-    return Arm(name, spec, kind.build(settings, given))
+    config = experiment.config
+    given = Given(name, instruction(experiment, settings.prompt), train, config.seed, config.task.answer_rule)
+    return Arm(name, spec, replace(kind.build(settings, given), asking=settings.asking))
 
 
 def lesson_prompter(experiment: Experiment) -> Prompter:

@@ -45,8 +45,8 @@ def prompt_name(entry: BaselineConfig) -> str:
         return Path(entry.recorded).stem
     assert entry.prompter
     settings = entry.settings
-    kind = PROMPTERS[entry.prompter].label(settings)
-    return f"{kind} {Path(settings.prompt).stem}" if settings.prompt and is_prompt_file(settings.prompt) else kind
+    file = Path(settings.prompt).stem if settings.prompt and is_prompt_file(settings.prompt) else ""
+    return " ".join(part for part in (PROMPTERS[entry.prompter].label(settings), file, settings.manner) if part)
 
 
 def bar_model(config: ExperimentConfig, arm: str) -> BarModel | None:
@@ -118,4 +118,5 @@ def _is_task_prompt(config: ExperimentConfig, entry: BaselineConfig) -> bool:
     """Recorded answers count as given to it."""
     if entry.recorded:
         return True
-    return entry.prompter == "zero_shot" and entry.settings.prompt in (None, config.task.prompt)
+    settings = entry.settings
+    return entry.prompter == "zero_shot" and settings.prompt in (None, config.task.prompt) and not settings.manner

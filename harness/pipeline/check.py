@@ -18,7 +18,7 @@ from harness.models.recorded import RecordedModel
 from harness.observe.progress import say
 from harness.pipeline import rehearsal
 from harness.pipeline.check_files import look, told_apart
-from harness.pipeline.check_prompts import long_prompts
+from harness.pipeline.check_prompts import long_prompts, unheard_thinking
 from harness.pipeline.examiner import report_trouble
 from harness.store import experiments
 from harness.training import types
@@ -96,6 +96,7 @@ def of_bar(session: Session) -> list[Finding]:
         return [Finding("warn", "unmade_prompt", f"{error.what} ({error.where}); {error.fix}")]
     return [
         *long_prompts(session, bar),
+        *unheard_thinking(session, bar),
         *bar_findings(session.experiment, bar, session.splits),
         *_beside_the_bar(session, bar),
     ]

@@ -120,19 +120,27 @@ def savings(session: Session, comparisons: Sequence[Comparison]) -> list[Saving]
     payers = {row.arm: _payer(session, row) for row in rows if row.side == "base"}
     candidate = next((_payer(session, row) for row in rows if row.side == "candidate" and row.chosen), None)
     return [
-        saving(
-            payers[c.baseline_arm], candidate, config.policy,
-            asked=c.n + c.n_unscored, level=c.level, most_tokens=config.task.max_new_tokens,
-        )
+        saving(payers[c.baseline_arm], candidate, config.policy, asked=c.n + c.n_unscored, level=c.level)
         for c in comparisons
         if c.kind in GAINS and candidate
-    ]  # fmt: skip
+    ]
 
 
 def _payer(session: Session, arm: TaskArm) -> Payer:
     config = session.experiment.config
     setting = CANDIDATE_PRICE if arm.side == "candidate" else _price_at(config, arm.arm)
-    return Payer(arm.arm, costs.usages(session.store, arm.run_id), _rate(config, arm), setting)
+    usages = costs.usages(session.store, arm.run_id)
+    return Payer(arm.arm, usages, _most_tokens(config, arm), _rate(config, arm), setting)
+
+
+def _most_tokens(config: ExperimentConfig, arm: TaskArm) -> int:
+    """Tokens an answer of an arm may have in all, thinking and votes among them; of the candidate with any prompt it is
+    asked with."""
+    its_own = arm.side == "candidate" and config.own_prompt is None
+    asked = [entry.settings.asking for entry in config.baselines
+             if entry.prompter and (its_own or (arm.side == "base" and arm_name(entry) == arm.arm))]  # fmt: skip
+    task = config.task.max_new_tokens
+    return max([task, *((task + asking.thinking_tokens) * asking.votes for asking in asked)])
 
 
 def own_prompt_saves(session: Session) -> dict[str, object]:

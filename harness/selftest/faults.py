@@ -49,6 +49,7 @@ from harness.selftest.straw_men import (
     long_prompt,
     no_suite_asked,
     prompt_as_good,
+    right_on_the_way,
     shifted_prompt,
     suite_at_floor,
     thinking_prompt,
@@ -249,5 +250,6 @@ MUTANTS: dict[str, Mutant] = {
     "cheap and worse": goals.cheap_and_worse,
     "as good and dear": goals.as_good_and_dear,
     "costs unknown": goals.costs_unknown,
+    "right on the way": right_on_the_way,
     "no suite asked": no_suite_asked,
 }

@@ -137,7 +137,7 @@ def decided(con: duckdb.DuckDBPyConnection) -> list[str]:
     return [key for (key,) in con.execute("select experiment_id from decisions order by experiment_id").fetchall()]
 
 
-def intact(con: duckdb.DuckDBPyConnection, tables: Collection[str]) -> list[str]:
+def intact(con: duckdb.DuckDBPyConnection, tables: Collection[str] = tuple(RESTS_ON)) -> list[str]:
     """The decided experiments whose decision rests on what it did when it was made, in a store with these tables."""
     return [key for key in decided(con) if is_stamped(con, key) and not changed(con, key, tables)]
 

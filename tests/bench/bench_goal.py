@@ -138,14 +138,14 @@ def payer(arm: str, written: Array, rate: Rate, seconds: Array | None = None) ->
     times = np.zeros(len(written)) if seconds is None else seconds
     rows = enumerate(zip(written, times, strict=True))
     usages = [Usage(f"e{i}", f"e{i}", f"e{i}", 1, int(tokens), float(took)) for i, (tokens, took) in rows]
-    return Payer(arm, usages, rate, "costs")
+    return Payer(arm, usages, MOST, rate, "costs")
 
 
 def priced(before: Array, after: Array, price: Rate, *, arm: str = "large", look: int = 1) -> Saving:
     """The saving through the harness's own rule; the bar pays 1 for a million tokens written."""
     return saving(
         payer(arm, before, Rate(input=0.0, output=1.0)), payer("tuned", after, price), POLICY,
-        asked=len(before), level=level_of_look(look, POLICY.confidence), most_tokens=MOST,
+        asked=len(before), level=level_of_look(look, POLICY.confidence),
     )  # fmt: skip
 
 
@@ -187,7 +187,7 @@ def timed(rng: np.random.Generator, n: int, saved: float, spread: float) -> Savi
     return saving(
         payer("large", before, Rate(input=0.0, output=1.0)),
         payer("tuned", np.ones(n), Rate(per_hour=per_hour), seconds), POLICY,
-        asked=n, level=POLICY.confidence, most_tokens=MOST,
+        asked=n, level=POLICY.confidence,
     )  # fmt: skip
 
 

@@ -82,16 +82,14 @@ def test_an_open_saving_says_how_many_more_examples_would_close_it() -> None:
 LARGE, SMALL = Rate(input=2.5, output=10.0), Rate(input=0.1, output=0.4)
 
 
-def payer(arm: str, tokens: list[tuple[int, int]], rate: Rate | None, seconds: float = 0.0) -> Payer:
-    usages = [Usage(f"e{i}", f"e{i}", f"e{i}", into, out, seconds) for i, (into, out) in enumerate(tokens)]
-    return Payer(arm, usages, rate, "costs.candidate")
+def payer(arm: str, tokens: list[tuple[int, int]], rate: Rate | None, most: int = 64) -> Payer:
+    usages = [Usage(f"e{i}", f"e{i}", f"e{i}", into, out, 0.0) for i, (into, out) in enumerate(tokens)]
+    return Payer(arm, usages, most, rate, "costs.candidate")
 
 
-def saving_of(
-    bar: Payer, candidate: Payer, asked: int = 40, most_tokens: int = 64, least: float | str = "30%"
-) -> Saving:
+def saving_of(bar: Payer, candidate: Payer, asked: int = 40, least: float | str = "30%") -> Saving:
     policy = Policy(**GOAL, min_saving=least)
-    return saving.saving(bar, candidate, policy, asked=asked, level=0.95, most_tokens=most_tokens)
+    return saving.saving(bar, candidate, policy, asked=asked, level=0.95)
 
 
 def test_tokens_that_never_vary_leave_open_what_an_unseen_answer_may_take() -> None:
@@ -110,14 +108,14 @@ def test_tokens_that_never_vary_leave_open_what_an_unseen_answer_may_take() -> N
 
 @pytest.mark.parametrize(("most", "wide"), [(10, False), (1000, True)])
 def test_the_longer_an_answer_may_be_the_more_is_left_open(most: int, wide: bool) -> None:
-    found = saving_of(payer("a", [(100, 10)] * 40, SMALL), payer("b", [(10, 10)] * 40, SMALL), most_tokens=most)
+    found = saving_of(payer("a", [(100, 10)] * 40, SMALL, most), payer("b", [(10, 10)] * 40, SMALL, most))
     gate = saving.saving_gate(found, Policy(**GOAL), "USD", 0.98)
     assert gate.status == ("unknown" if wide else "pass")
 
 
 def test_answers_longer_than_they_may_be_were_given_under_another_limit() -> None:
-    bar = payer("a", [(100, 10)] * 40, SMALL)
-    within, beyond = (saving_of(bar, payer("b", [(10, out)] * 40, SMALL), most_tokens=10) for out in (10, 11))
+    bar = payer("a", [(100, 10)] * 40, SMALL, 10)
+    within, beyond = (saving_of(bar, payer("b", [(10, out)] * 40, SMALL, 10)) for out in (10, 11))
     assert within.saved is not None
     assert beyond.saved is not None
     assert beyond.saved.value - beyond.saved.low > 1.5 * (within.saved.value - within.saved.low)

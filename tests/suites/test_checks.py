@@ -260,9 +260,19 @@ def material(data):
 
 
 # What a tokenizer finds is planted in test_training_row_checks.py, the rest in test_check_command.py.
-BY_TOKENIZER = {"long_prompts", "chat_template", "double_bos", "truncation", "no_stop", "untrained", "prompt_prefix"}
+BY_TOKENIZER = {
+    "long_prompts",
+    "unheard_thinking",
+    "chat_template",
+    "double_bos",
+    "truncation",
+    "no_stop",
+    "untrained",
+    "prompt_prefix",
+}
 BY_WEIGHTS = {"inert_candidate", "unread_tensors", "other_kind", "adapter_base", "token_rows"}
 BY_COMMAND = {
+    "dequantised",
     "unmade_prompt",
     "told_apart",
     "added_prompt",
