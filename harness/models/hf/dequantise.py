@@ -10,6 +10,7 @@ import transformers
 
 from harness.models.files import first_line
 from harness.models.hf import loading
+from harness.models.hf.refusals import REFUSALS
 from suites.errors import UserError
 
 
@@ -27,7 +28,7 @@ def dequantise(file: Path, out: Path, dtype: str) -> None:
             model, info = transformers.AutoModelForCausalLM.from_pretrained(
                 alone, dtype=loading.DTYPES[dtype], output_loading_info=True, **where
             )
-        except loading.REFUSALS as error:
+        except REFUSALS as error:
             what = f"{file.name} cannot be read: {first_line(error)}"
             raise UserError(
                 what, str(file), "give the safetensors it was made from, or serve it as an endpoint"
