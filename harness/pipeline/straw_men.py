@@ -95,7 +95,8 @@ def _untried(session: Session) -> list[Gate]:
         return []
     shown = not session.splits.get("train") or any(arm.prompter.shots or arm.prompter.finder for arm in live)
     config = session.experiment.config
-    asked = {arm.prompter.digest for arm in [*live, *_beside(session)]}
+    of_base = [arm for arm in [*live, *_beside(session)] if bar_model(config, arm.name) is None]
+    asked = {arm.prompter.digest for arm in of_base}
     learnt = config.training is None or lesson_prompter(session.experiment).digest in asked
     return [*cautions.shots_caution([] if shown else [arm.name for arm in live]), *cautions.lesson_caution(learnt)]
 
