@@ -22,11 +22,11 @@ def dequantise(file: Path, out: Path, dtype: str) -> None:
     loading.quiet()
     with tempfile.TemporaryDirectory() as alone:  # what lies beside the file is not read with it
         (Path(alone) / file.name).symlink_to(file.resolve())
-        where = {"gguf_file": file.name, "local_files_only": True, "trust_remote_code": False}
+        where = {"gguf_file": file.name, "local_files_only": True}
         try:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(alone, **where)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(alone, trust_remote_code=False, **where)
             model, info = transformers.AutoModelForCausalLM.from_pretrained(
-                alone, dtype=loading.DTYPES[dtype], output_loading_info=True, **where
+                alone, trust_remote_code=False, dtype=loading.DTYPES[dtype], output_loading_info=True, **where
             )
         except REFUSALS as error:
             what = f"{file.name} cannot be read: {first_line(error)}"
