@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 
 from baselines.prompters.rag import Rag
 from baselines.retrieval.corpus import read_corpus
+from harness.config.bar import other_models
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location
 from harness.decision import prices
@@ -100,6 +101,10 @@ def _corpora(config: ExperimentConfig) -> Iterator[Reference]:
 def _models(config: ExperimentConfig) -> Iterator[Reference]:
     if config.model and not config.model.endpoint:
         yield ("model",), config.model.name, partial(_model, revision=config.model.revision)
+    for place, entry in enumerate(config.baselines):
+        if entry.model and not entry.model.endpoint and not entry.recorded:
+            look = partial(_model, revision=entry.model.revision)
+            yield ("baselines", place, "model"), entry.model.name, look
     if config.candidate and config.candidate.path:
         yield ("candidate", "path"), config.candidate.path, partial(_candidate, revision=config.candidate.revision)
     if config.judge:
@@ -129,6 +134,9 @@ def _prices(config: ExperimentConfig) -> Iterator[Reference]:
         price = getattr(config.costs, side)
         if price and price.name:
             yield ("costs", side), price.name, _price
+    for where, model in other_models(config):
+        if model.price and model.price.name:
+            yield (*where, "price"), model.price.name, _price
 
 
 def _file_only(prompt: str) -> str | None:

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from baselines.arm import Asking
-from harness.experiment.load import Experiment
-from harness.experiment.specs import base_spec
 from harness.models.files import base_folder, context_length
 from suites.data.examples import sha256_json
 from suites.errors import UserError
-from suites.model import Message, TemplateSettings
+from suites.model import Message, ModelSpec, TemplateSettings
 
 if TYPE_CHECKING:
     from harness.models.hf.chat import ChatTokenizer
@@ -39,9 +37,11 @@ class PromptRoom:
         return [len(ids) for ids in chat.encode_prompts([chat.render(messages) for messages in prompts])]
 
 
-def prompt_room(experiment: Experiment, asking: Asking) -> PromptRoom:
-    """The room of a prompt that is answered so. Raises UserError where nobody says how much the base reads."""
-    spec = base_spec(experiment)
+def prompt_room(spec: ModelSpec, asking: Asking, answer: int) -> PromptRoom:
+    """The room of a prompt to a model that is answered so, in `answer` tokens beside any thinking.
+
+    Raises UserError where nobody says how much the model reads.
+    """
     fix = "say how many: `shots: N`"
     if spec.endpoint:
         raise UserError("how many tokens a model behind an endpoint reads is not known, nor so how many shots fit",
@@ -51,9 +51,8 @@ def prompt_room(experiment: Experiment, asking: Asking) -> PromptRoom:
     if context is None:
         raise UserError("the base's config does not say how many tokens it reads, nor so how many shots fit",
                         str(folder), fix)  # fmt: skip
-    answer = experiment.config.task.max_new_tokens + asking.thinking_tokens
     settings = {**dict(spec.template_settings), **dict(asking.settings)}
-    return PromptRoom(folder, tuple(sorted(settings.items())), context - answer)
+    return PromptRoom(folder, tuple(sorted(settings.items())), context - answer - asking.thinking_tokens)
 
 
 @lru_cache(maxsize=2)
