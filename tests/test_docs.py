@@ -29,6 +29,7 @@ from harness.config.methods import METHODS
 from harness.config.schema import ExperimentConfig
 from harness.config.schema import json_schema as config_schema
 from harness.decision.decide import Verdict
+from harness.experiment.variants import spell_out
 from harness.importers import IMPORTERS
 from harness.importers.trainers import TRAINERS
 from reports.outputs.record import json_schema as record_schema
@@ -215,6 +216,7 @@ def test_every_experiment_and_section_validates(page: Path, block: Block) -> Non
     settings = yaml.safe_load(block.text)
     if Path(block.title).name in OTHER:
         return
+    settings, _, _ = spell_out(settings, {}, page.parent)  # patterns stand for what they match
     smallest = {"experiment": "smallest", "model": "some-org/some-model", "data": {"train": "a", "test": "b"}}
     config = ExperimentConfig.model_validate(settings if "experiment" in settings else {**smallest, **settings})
     if "experiment" in settings:

@@ -137,5 +137,5 @@ def _room(session: Session, best: Asked) -> str:
     sd = compare_corpus.planned_sd(best.run.metric, test, 2 * DISCORDANCE)
     least = power.minimum_detectable(len(test), sd, confidence=policy.confidence)
     told = f"a fine-tune has {room * 100:.1f} points of room above that and is asked to gain {limit_points(wanted)}"
-    shown = f"; {len(test):,} test rows tell a true gain of about {(wanted + least) * 100:.1f} from that"
+    shown = f"; {len(test):,} test rows can tell a true gain of about {(wanted + least) * 100:.1f} points"
     return told + (shown if wanted + least <= room else f"; {len(test):,} test rows are too few to show any such gain")
