@@ -122,7 +122,7 @@ class Ship:
     prompts: Mapping[str, Sequence[Message]]
 
 
-SENTENCES = ("ship", "own_prompt", "judge", "uncertainty", "leaks", "learning_curve")
+SENTENCES = ("ship", "own_prompt", "format", "judge", "uncertainty", "leaks", "learning_curve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,7 @@ class Facts:
     commit: str
     ship: Ship | None
     own_prompt: str  # what the candidate's own prompt saves; empty where it has none
+    format: str  # how much of the gain is format alone; empty where no prompt was asked both ways
 
     @classmethod
     def parse(cls, text: str) -> Facts:
@@ -152,6 +153,7 @@ class Facts:
             commit=kept.get("commit", ""),
             ship=Ship(**kept["ship"]) if "ship" in kept else None,
             own_prompt=kept.get("own_prompt", {}).get("told", ""),
+            format=kept.get("format", {}).get("told", ""),
         )
 
     @property

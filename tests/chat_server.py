@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeAlias
 
+from harness.models.dialects import QUESTION
 from harness.models.openai import PROBE
 
 Body: TypeAlias = "dict[str, Any]"
@@ -48,7 +49,7 @@ class ChatServer:
         return [(body["model"], body["messages"][-1]["content"]) for body in list(self.bodies)]
 
     def reply(self, path: str, headers: Mapping[str, str], body: Body) -> Reply:
-        if body["messages"][0]["content"] == PROBE:
+        if body["messages"][0]["content"] in (PROBE, QUESTION):
             return self.able(body)
         with self.lock:
             self.bodies.append(body)

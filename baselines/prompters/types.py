@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
+
+from pydantic import field_validator
 
 from baselines.arm import Prompter
 from suites.settings import Section
 from suites.types import Example
 
 
+class Pattern(Section):
+    """What an answer has to match."""
+
+    regex: str
+    """A regular expression that the whole answer matches."""
+
+    @field_validator("regex")
+    @classmethod
+    def _compiles(cls, regex: str) -> str:
+        try:
+            re.compile(regex)
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from None
+        return regex
+
+
 class PromptSettings(Section):
     """The settings that every way to prompt has."""
 
+    later: ClassVar[tuple[str, ...]] = ("constrain",)
+
     prompt: str | None = None
     """An instruction, or a file that holds it, in place of `task.prompt`. Left out: the task's own."""
+    constrain: bool | Pattern = False
+    """`true` holds answers while they are written to `task.schema`, or else to the labels that training shows;
+    `{regex: ...}` to a pattern. The candidate gets the prompt so, too."""
 
 
 @dataclass(frozen=True, slots=True)

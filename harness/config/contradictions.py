@@ -72,6 +72,24 @@ def no_secrets(config: ExperimentConfig) -> Iterator[Problem]:
             yield where, f"`{setting}` holds what looks like a key; put it into an environment variable (`api_key_env`)"
 
 
+def whole_answers_are_held(config: ExperimentConfig) -> Iterator[Problem]:
+    """What is held to a form is all of an answer; a rule that looks for the answer in it would find less."""
+    for position, entry in enumerate(config.baselines):
+        if entry.recorded or not entry.settings.constrain:
+            continue
+        where: Location = ("baselines", position, entry.prompter or "", "constrain")
+        if config.task.answer != "whole":
+            yield (
+                where,
+                "`constrain` holds the whole of an answer, and `task.answer` takes a part; leave one of them out",
+            )
+        if entry.settings.constrain is True and not (config.task.schema_file or config.data.train):
+            yield (
+                where,
+                "`constrain: true` takes labels from `data.train`, or `task.schema`; give one, or `{regex: ...}`",
+            )
+
+
 # --- the stages of a training ----------------------------------------------------------------------------------------
 
 
@@ -283,6 +301,7 @@ RULES: list[Rule] = [
     no_secrets,
     a_model_to_train,
     a_template_to_ask,
+    whole_answers_are_held,
     said_once,
     no_stages_of_stages,
     rows_for_each_stage,

@@ -16,7 +16,7 @@ RuleName = Literal[
     "gain", "every_prompt", "seeds", "task_missing", "loss", "shown_loss", "slices", "shown_slices", "together",
     "regression_missing", "latency", "cost",
     "frozen", "data", "weights", "adapter", "candidate", "answered", "failures", "room_to_answer", "comparable",
-    "own_prompt", "fresh_exam", "plausible", "unseen_exam", "constant_answers", "aligned",
+    "own_prompt", "held", "fresh_exam", "plausible", "unseen_exam", "constant_answers", "aligned",
     "prompts_tried", "prompts_left_out", "floor", "lenient", "form", "thinking",
 ]  # fmt: skip
 

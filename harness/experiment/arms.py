@@ -10,6 +10,7 @@ from baselines.prompters.types import Given
 from baselines.prompters.zero_shot import zero_shot
 from harness.config.exam import BaselineConfig
 from harness.experiment.bar import added_arms
+from harness.experiment.constraints import held
 from harness.experiment.load import Experiment
 from harness.experiment.names import OWN_PROMPT, TASK_PROMPT, arm_name, candidate_label, candidate_name
 from harness.experiment.prompts import instruction
@@ -34,7 +35,7 @@ def _base_arm(experiment: Experiment, entry: BaselineConfig, train: Sequence[Exa
     assert entry.prompter
     kind, settings = PROMPTERS[entry.prompter], entry.settings
     given = Given(name, instruction(experiment, settings.prompt), train, experiment.config.seed)
-    return Arm(name, spec, kind.build(settings, given))
+    return Arm(name, spec, held(experiment, kind.build(settings, given), settings, train))
 
 
 def lesson_prompter(experiment: Experiment) -> Prompter:

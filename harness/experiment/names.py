@@ -36,7 +36,8 @@ def arm_name(entry: BaselineConfig) -> str:
     assert entry.prompter
     settings = entry.settings
     kind = PROMPTERS[entry.prompter].label(settings)
-    return f"{kind} {Path(settings.prompt).stem}" if settings.prompt and is_prompt_file(settings.prompt) else kind
+    kind = f"{kind} {Path(settings.prompt).stem}" if settings.prompt and is_prompt_file(settings.prompt) else kind
+    return f"{kind} constrained" if settings.constrain else kind
 
 
 def candidate_label(config: ExperimentConfig) -> str:
@@ -91,4 +92,5 @@ def _is_task_prompt(config: ExperimentConfig, entry: BaselineConfig) -> bool:
     """Recorded answers count as given to it."""
     if entry.recorded:
         return True
-    return entry.prompter == "zero_shot" and entry.settings.prompt in (None, config.task.prompt)
+    own = entry.prompter == "zero_shot" and entry.settings.prompt in (None, config.task.prompt)
+    return own and not entry.settings.constrain

@@ -7,6 +7,7 @@ from harness.experiment.arms import base_arms, beside_the_bar
 from harness.experiment.session import Session
 from harness.models import NonFiniteWeights
 from harness.pipeline.examiner import choose, examiner, report_trouble
+from harness.pipeline.held import hold
 from harness.store import experiments
 from harness.store.arms import forget
 
@@ -19,6 +20,7 @@ def baseline(session: Session) -> None:
     arms = base_arms(experiment, session.splits)
     try:
         suite = exams.task_suite(experiment, session.splits, "test")
+        hold(session, arms)
         chosen = choose(session, "base", arms)
         giver = examiner(session)
         giver.examine("base", [*arms, *beside_the_bar(experiment, arms)], chosen, suite)

@@ -45,6 +45,7 @@ from harness.selftest.judges import few_labelled_pairs, judge_likes_length, judg
 from harness.selftest.seeds import seeds_without_gain
 from harness.selftest.straw_men import (
     constant_candidate,
+    constraint_ignored,
     long_prompt,
     no_suite_asked,
     prompt_as_good,
@@ -238,6 +239,7 @@ MUTANTS: dict[str, Mutant] = {
     "prompt as good": prompt_as_good,
     "suite at its floor": suite_at_floor,
     "constant candidate": constant_candidate,
+    "constraint ignored": constraint_ignored,
     "shifted prompt": shifted_prompt,
     "wrapped prompt": wrapped_prompt,
     "long prompt": long_prompt,

@@ -139,6 +139,7 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "suite at its floor",
         "seeds without gain",
         "long prompt",
+        "constraint ignored",
     }
     assert selftest.passed(outcomes)
 
@@ -160,6 +161,7 @@ def test_every_accident_of_a_trained_adapter_gets_its_named_verdict(trained: Ses
         "shifted prompt",
         "wrapped prompt",
         "long prompt",
+        "constraint ignored",
     }
     assert outcomes["seeds without gain"].got == "inconclusive"
     assert named(list(outcomes.values()), "fail") == set()
