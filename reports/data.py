@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import duckdb
@@ -114,12 +114,18 @@ class Leaks:
 class Ship:
     """What whoever ships needs: the candidate's folder, the command that serves it, and each side's chosen prompt.
 
-    Paths begin at the experiment's folder. Prompts are chat messages by side, `{{ input }}` where the question goes.
+    Paths begin at the experiment's folder. Prompts are chat messages by side, `{{ input }}` where the question goes;
+    `held_to` has by side what their answers are held to, by its kind, where they are.
     """
 
     folder: str
     command: str
     prompts: Mapping[str, Sequence[Message]]
+    held_to: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+    def on_record(self) -> dict[str, object]:
+        """As JSON; what came later only where it is used."""
+        return {name: value for name, value in asdict(self).items() if name != "held_to" or value}
 
 
 SENTENCES = ("ship", "own_prompt", "format", "judge", "uncertainty", "leaks", "learning_curve")

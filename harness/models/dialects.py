@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from jsonschema import Draft202012Validator
 
+from suites.metrics.json_values import NO_JSON, parse_json
 from suites.model import Completion, Constraint
 from suites.text import json_text
 from suites.types import Json
@@ -61,11 +62,9 @@ def fits(constraint: Constraint, text: str) -> bool:
     if constraint.kind == "choice":
         return text.strip() in json.loads(constraint.rule)
     if constraint.kind == "regex":
-        return re.fullmatch(constraint.rule, text.strip()) is not None
-    try:
-        return Draft202012Validator(json.loads(constraint.rule)).is_valid(json_text.parse(text))
-    except ValueError:
-        return False
+        return any(re.fullmatch(constraint.rule, said) for said in (text, text.strip()))
+    value = parse_json(text)
+    return value is not NO_JSON and Draft202012Validator(json.loads(constraint.rule)).is_valid(value)
 
 
 def _schema(constraint: Constraint) -> Json:

@@ -190,7 +190,7 @@ def _examined(session: Session, comparisons: Sequence[Comparison]) -> dict[str, 
     if not comparisons:
         return {}
     found = {"own_prompt": own_prompt_saves(session), "format": format_alone(session)}
-    return {"ship": asdict(ship(session)), **{name: facts for name, facts in found.items() if facts}}
+    return {"ship": ship(session).on_record(), **{name: facts for name, facts in found.items() if facts}}
 
 
 def _facts(session: Session, seeds: Seeds | None) -> dict[str, object]:

@@ -34,10 +34,13 @@ def _lines(data: ReportData, side: str) -> Iterator[tuple[str, str]]:
 
 
 def write(data: ReportData, folder: Path) -> None:
-    """Write the prompt that ships into `folder`, as the messages of a chat request; none stays where none ships."""
+    """Write the prompt that ships into `folder`, as the messages of a chat request and what its answers are held to;
+    none stays where none ships."""
     path, ship = folder / PROMPT_FILE, data.facts.ship
     messages = ship.prompts.get(data.ships or "") if ship else None
     if messages is None:
         path.unlink(missing_ok=True)
     else:
-        write_whole(path, json.dumps({"messages": messages}, ensure_ascii=False, indent=2) + "\n")
+        held = ship.held_to.get(data.ships or "") if ship else None
+        prompt = {"messages": messages, **({"constrain": held} if held else {})}
+        write_whole(path, json.dumps(prompt, ensure_ascii=False, indent=2) + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from harness.pipeline.check import check
 from harness.selftest import run as selftest
 from harness.store.database import Store
 from reports.outputs import markdown
+from reports.sections import shipping
 from suites.errors import UserError
 from suites.model import Completion, Constraint, Generation, ModelSpec, Prompt
 
@@ -94,6 +96,14 @@ def test_answers_that_a_server_no_longer_held_make_the_verdict_invalid(
     monkeypatch.setattr(selftest, "TESTS", {"constraint ignored": selftest.TESTS["constraint ignored"]})
     [outcome] = selftest.run(finished)
     assert (outcome.status, outcome.got) == ("pass", "invalid by held")
+
+
+def test_what_its_answers_are_held_to_ships_with_the_prompt(finished: Session, tmp_path: Path) -> None:
+    data = decided(finished)
+    shipping.write(replace(data, decision=replace(data.decision, verdict="deploy")), tmp_path)
+    prompt = json.loads((tmp_path / shipping.PROMPT_FILE).read_text())
+    assert prompt["messages"][0] == {"role": "system", "content": "Route it."}
+    assert prompt["constrain"] == {"choice": LABELS}
 
 
 def test_the_same_command_again_asks_nothing(finished: Session, monkeypatch: pytest.MonkeyPatch) -> None:

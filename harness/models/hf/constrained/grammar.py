@@ -49,12 +49,10 @@ def refusal(constraint: Constraint) -> str:
     return _shortened(told[0]) if bad else ""
 
 
-def tokens_of(
-    tokenizer: transformers.PreTrainedTokenizerFast, stop: Sequence[int], vocabulary: int
-) -> LLTokenizer | str:
-    """A tokenizer as llguidance reads it, or why it cannot."""
+def tokens_of(tokenizer: transformers.PreTrainedTokenizerFast, end: int, vocabulary: int) -> LLTokenizer | str:
+    """A tokenizer as llguidance reads it, whose answers end with the token `end`; or why it cannot."""
     try:
-        return llguidance.hf.from_tokenizer(tokenizer, n_vocab=vocabulary, eos_token=list(stop))
+        return llguidance.hf.from_tokenizer(tokenizer, n_vocab=vocabulary, eos_token=end)
     except ValueError as error:
         return _shortened(str(error))
 
@@ -62,30 +60,30 @@ def tokens_of(
 class Parse:
     """An answer under way in a grammar."""
 
-    def __init__(self, matcher: LLMatcher, stop: frozenset[int]) -> None:
-        self.matcher, self._stop = matcher, stop
-        self.ended = False
+    def __init__(self, matcher: LLMatcher, end: int) -> None:
+        self.matcher, self._end = matcher, end
+        self._ended = False
 
     def take(self, token: int) -> None:
-        self.ended = token in self._stop
+        self._ended = token == self._end
         self.matcher.consume_token(token)
 
     def rest(self) -> list[int]:
         """The end, where the grammar leaves nothing else."""
-        return [min(self._stop)] if not self.ended and self.matcher.is_stopped() else []
+        return [self._end] if not self._ended and self.matcher.is_stopped() else []
 
 
 @dataclass
 class Grammar:
-    """Holds answers to a grammar. `stop` are the tokens that end one."""
+    """Holds answers to a grammar; the token `end` ends one."""
 
     grammar: str
     tokens: LLTokenizer
-    stop: frozenset[int]
+    end: int
     longest: int | None = None
 
     def start(self) -> Parse:
-        return Parse(self._fresh.deep_copy(), self.stop)
+        return Parse(self._fresh.deep_copy(), self.end)
 
     def mask(self, courses: Sequence[Parse], logits: torch.Tensor) -> torch.Tensor:
         bits = llguidance.numpy.allocate_token_bitmask(len(courses), self.tokens.vocab_size)

@@ -28,7 +28,7 @@ def holder(
     where = "constrain"
     if not stop:
         raise UserError("the model has no token that ends an answer", where, "leave `constrain` out")
-    context, lead = _border(chat, prompt)
+    context, lead, end = _border(chat, prompt, stop)
     known = _known(constraint)
     if known is not None:
         return _trie(chat, known, (context, lead), stop, vocabulary)
@@ -37,13 +37,13 @@ def holder(
     if why := grammar.refusal(constraint):
         what = f"answers cannot be held to this {_called(constraint)}: {why}"
         raise UserError(what, where, "say it in other words, or leave `constrain` out and mark with `json_schema`")
-    tokens = grammar.tokens_of(chat.tokenizer, stop, vocabulary)
+    tokens = grammar.tokens_of(chat.tokenizer, end, vocabulary)
     if not isinstance(tokens, str):
         probe = Constraint("json_schema", '{"type": "object"}')
         ids = _ids(chat, context, lead + grammar.PROBE)
         for space in (lead, f"{lead} "):
-            if grammar.Grammar(grammar.grammar_of(probe, space), tokens, frozenset(stop)).reads(ids):
-                return grammar.Grammar(grammar.grammar_of(constraint, space), tokens, frozenset(stop))
+            if grammar.Grammar(grammar.grammar_of(probe, space), tokens, end).reads(ids):
+                return grammar.Grammar(grammar.grammar_of(constraint, space), tokens, end)
         tokens = "its tokenizer writes text in other letters than it reads, and would be made to spell"
     what = f"this model cannot be held to a {_called(constraint)}: {tokens}"
     fix = (
@@ -67,14 +67,16 @@ def _known(constraint: Constraint) -> list[str] | None:
     return answers_of(json.loads(constraint.rule)) if constraint.kind == "json_schema" else None
 
 
-def _border(chat: ChatTokenizer, prompt: Prompt | None) -> tuple[str, str]:
-    """A rendered prompt, and what the template writes between it and an answer."""
+def _border(chat: ChatTokenizer, prompt: Prompt | None, stop: Sequence[int]) -> tuple[str, str, int]:
+    """A rendered prompt, what the template writes between it and an answer, and the token that ends one."""
     if prompt is not None and isinstance(prompt.messages, str):
-        return prompt.messages, ""
+        return prompt.messages, "", stop[0]
     settings = prompt.settings if prompt else ()
     context = chat.render(SHORT, settings)
     after = chat.cut_answer(context, chat.render_whole(SHORT, ANSWER), ANSWER)
-    return context, after.partition(ANSWER)[0]
+    lead, _, rest = after.partition(ANSWER)
+    ends: list[int] = chat.tokenizer(rest, add_special_tokens=False)["input_ids"]
+    return context, lead, next((token for token in ends if token in stop), stop[0])
 
 
 def _ids(chat: ChatTokenizer, context: str, text: str) -> list[int]:
