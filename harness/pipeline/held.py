@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from baselines.arm import Arm
 from harness.pipeline.rehearsal import HERE, is_here
+from suites.errors import UserError
 from suites.model import Generation
 
 if TYPE_CHECKING:
@@ -24,5 +25,8 @@ def hold(session: Session, arms: Sequence[Arm], *, asked: bool = True) -> None:
         if generation.constraint is None or not (asked or (arm.model.kind in HERE and is_here(arm.model))):
             continue
         look = getattr(session.model(arm.model).model, "hold", None)
-        if look:
-            look(generation)
+        try:
+            if look:
+                look(generation)
+        except UserError as error:
+            raise type(error)(error.what, f"baselines: {arm.prompter.name}: {error.where}", error.fix) from None

@@ -640,6 +640,15 @@ def test_a_prompt_of_its_own_may_be_empty_a_text_or_a_file_and_each_is_another_e
     assert load_experiment(tmp_path / "experiment.yaml").id != own.id
 
 
+def test_answers_that_are_held_are_another_experiment_and_free_ones_none(load):
+    plain, free, held, pattern = (
+        load(SMALLEST + f"baselines: [{{zero_shot: {settings}, name: one}}]\n").id
+        for settings in ("{}", "{constrain: false}", "{constrain: true}", "{constrain: {regex: '[a-z]+'}}")
+    )
+    assert plain == free
+    assert len({plain, held, pattern}) == 3
+
+
 def test_a_prompt_of_its_own_that_is_left_out_changes_no_id(load):
     frozen = json.loads(load(SMALLEST).frozen())
     assert "prompt" not in frozen["config"]["training"]

@@ -16,6 +16,7 @@ import torch
 import transformers
 from llguidance import LLExecutor, LLMatcher, LLTokenizer
 
+from suites.errors import UserError
 from suites.model import Constraint
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ class Parse:
 
     def take(self, token: int) -> None:
         self._ended = token == self._end
-        self.matcher.consume_token(token)
+        if not self.matcher.consume_token(token):  # its limits on memory and time, as the token was allowed
+            what = f"answers cannot be held to this any further: {_shortened(self.matcher.get_error())}"
+            raise UserError(what, "constrain", "say it in simpler words, or leave `constrain` out")
 
     def rest(self) -> list[int]:
         """The end, where the grammar leaves nothing else."""
@@ -119,5 +122,6 @@ def _escaped(text: str) -> str:
 
 
 def _shortened(told: str) -> str:
-    """What a library says, in a line."""
-    return " ".join(told.split())[:300]
+    """What a library says, in a line; of a pattern the last of it, which is not about the grammar around it."""
+    said = " ".join(told.split())
+    return re.sub(r" 1 \| start: .*", "", said.rpartition(" error: ")[2])[:300]

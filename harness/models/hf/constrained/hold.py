@@ -36,7 +36,7 @@ def holder(
 
     if why := grammar.refusal(constraint):
         what = f"answers cannot be held to this {_called(constraint)}: {why}"
-        raise UserError(what, where, "say it in other words, or leave `constrain` out and mark with `json_schema`")
+        raise UserError(what, where, "say it in other words, or leave `constrain` out")
     tokens = grammar.tokens_of(chat.tokenizer, end, vocabulary)
     if not isinstance(tokens, str):
         probe = Constraint("json_schema", '{"type": "object"}')
