@@ -48,9 +48,10 @@ test-wheel:  ## the wheel, installed from the index into an environment of its o
 test-lowest: .venv-lowest/.ready  ## the lowest versions that pyproject.toml allows, in an environment of their own
 	.venv-lowest/bin/python -m pytest -m 'not slow' $(LOWEST_TESTS)
 
-# Where other people's packages are met; what only counts and decides is the same on all of them.
+# Where other people's packages are met; what only counts and decides is the same on all of them. The extra gguf wants
+# a newer transformers than the rest.
 LOWEST_TESTS := $(addprefix tests/,config models reports stats store suites view \
-	training/test_sft.py training/test_methods.py training/test_preference_methods.py)
+	training/test_sft.py training/test_methods.py training/test_preference_methods.py) --ignore tests/models/test_gguf.py
 
 # UV_TORCH_BACKEND=cpu spares Linux the gigabytes of CUDA that come with a plain torch.
 .venv-lowest/.ready: pyproject.toml

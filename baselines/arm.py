@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -54,9 +55,9 @@ class Prompter:
     """Turns an example into chat messages: the instruction, `shots` as earlier turns, then the example.
 
     `template` is the system message, with the example's columns as variables. A template that uses `{{ input }}` is
-    instead the whole user message, for models and tasks that want one block of text; a conversation is told in it.
-    A system message of the example's own follows the instruction. A `finder` gives each example shots of its own, after
-    the common ones.
+    instead the whole user message, for models and tasks that want one block of text; a conversation is told in it. One
+    that begins with a line `system:` or `user:` says itself which part is which. A system message of the example's own
+    follows the instruction. A `finder` gives each example shots of its own, after the common ones.
     """
 
     name: str
@@ -80,8 +81,7 @@ class Prompter:
         return list(prompt.messages)
 
     def _messages(self, example: Example, shots: Iterable[Example]) -> list[Message]:
-        template, whole = _compile(self.template, self.name)
-        rules = [self._fill(template, example)] if self.template.strip() and not whole else []
+        rules = [self._fill(self.instruction, example)] if self.instruction else []
         rules += [message["content"] for message in example.messages[:1] if message["role"] == "system"]
         messages: list[Message] = [{"role": "system", "content": "\n\n".join(rules)}] if rules else []
         for shot in shots:
@@ -92,29 +92,37 @@ class Prompter:
 
     def outline(self) -> list[Message]:
         """The same messages with the example left open: columns stay as the template names them."""
-        template, whole = _compile(self.template, self.name)
-        text = self.template if shown_columns(self.template, self.name) else template.render().strip()
-        rules: list[Message] = [{"role": "system", "content": text}] if text and not whole else []
+        told = self.instruction
+        text = told if shown_columns(told, self.name) else _compile(told, self.name).render().strip()
+        rules: list[Message] = [{"role": "system", "content": text}] if text else []
         shots = [
             message
             for shot in self.shots
             for message in [*self._turns(shot), Message(role="assistant", content=shot.target)]
         ]
-        return [*rules, *shots, {"role": "user", "content": self.template if whole else "{{ input }}"}]
+        return [*rules, *shots, {"role": "user", "content": self.question or "{{ input }}"}]
+
+    @property
+    def instruction(self) -> str:
+        """The template's part that is the system message; empty where there is none."""
+        return parts(self.template, self.name)[0]
+
+    @property
+    def question(self) -> str:
+        """The template's part that is the user's message; empty where the example's own turns are that."""
+        return parts(self.template, self.name)[1]
 
     def _same(self, shot: Example, example: Example) -> bool:
         """Whether the prompt shows the same of both; many rows may share an input and differ in what is beside it."""
-        template, _ = _compile(self.template, self.name)
-        return [self._fill(template, shot), *self._turns(shot)] == [
-            self._fill(template, example),
+        return [self._fill(self.instruction, shot), *self._turns(shot)] == [
+            self._fill(self.instruction, example),
             *self._turns(example),
         ]
 
     def _turns(self, example: Example) -> list[Message]:
         """The example's turns without its system message, or one block of text."""
-        template, whole = _compile(self.template, self.name)
-        if whole:
-            return [{"role": "user", "content": self._fill(template, example)}]
+        if self.question:
+            return [{"role": "user", "content": self._fill(self.question, example)}]
         first = 1 if example.messages[:1] and example.messages[0]["role"] == "system" else 0
         return list(example.messages[first:])
 
@@ -127,13 +135,54 @@ class Prompter:
             told += [asdict(self.asking), self.finder.digest if self.finder else ""]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
-    def _fill(self, template: Template, example: Example) -> str:
+    def _fill(self, text: str, example: Example) -> str:
+        template = _compile(text, self.name)
         try:
             with bounded():
                 return template.render(dict(example.columns)).strip()
         except FAILURES as error:
             fix = f"the columns are {', '.join(map(str, example.columns))}"
             raise UserError(f"the prompt cannot be filled in: {error}", f"prompt of {self.name}", fix) from None
+
+
+MARKER = re.compile(r"^(system|user):[ \t]*\r?$", re.MULTILINE)
+
+
+@lru_cache(maxsize=64)
+def parts(text: str, name: str) -> tuple[str, str]:
+    """A template's system part and user part, either of which may be empty.
+
+    Raises UserError for one that is no template, and for parts that are said twice or leave the example out.
+    """
+    if not MARKER.match(text.lstrip()):
+        return ("", text) if "input" in shown_columns(text, name) else (text.strip() and text, "")
+    _, *pieces = MARKER.split(text)
+    said = dict(zip(pieces[::2], pieces[1::2], strict=True))
+    where, fix = f"prompt of {name}", "write a part `system:` and a part `user:`, each once"
+    if len(pieces) > 2 * len(said):
+        raise UserError("the prompt has a part twice", where, fix)
+    system, user = said.get("system", "").strip(), said.get("user", "").strip()
+    if "user" in said and not shown_columns(user, name):
+        raise UserError("the part `user:` of the prompt does not show the example", where, "write `{{ input }}` in it")
+    shown_columns(system, name)
+    return system, user
+
+
+def with_instruction(template: str, name: str, *, before: str = "", after: str = "") -> str:
+    """A template with more text around its instruction; the text is data, never a template."""
+    if not MARKER.match(template.lstrip()):
+        return _around(template, before, after)
+    system, user = parts(template, name)
+    return f"system:\n{_around(system, before, after)}\nuser:\n{user}"
+
+
+def _around(text: str, before: str, after: str) -> str:
+    return "\n\n".join(part for part in (_literal(before), text, _literal(after)) if part.strip()).strip()
+
+
+def _literal(text: str) -> str:
+    """An expression that gives a text as it is."""
+    return f"{{{{ {json.dumps(text, ensure_ascii=False)} }}}}" if text else ""
 
 
 def shown_columns(text: str, name: str) -> set[str]:
@@ -145,11 +194,9 @@ def shown_columns(text: str, name: str) -> set[str]:
 
 
 @lru_cache(maxsize=64)
-def _compile(text: str, name: str) -> tuple[Template, bool]:
-    """A template, and whether it is a whole user message: whether it shows the input itself."""
-    shown = shown_columns(text, name)
+def _compile(text: str, name: str) -> Template:
     try:
-        return SANDBOX.from_string(text), "input" in shown
+        return SANDBOX.from_string(text)
     except FAILURES as error:  # what only compiling finds, such as a filter that does not exist
         raise UserError(f"the prompt is not a template: {error}", f"prompt of {name}") from None
 

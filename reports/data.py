@@ -97,6 +97,11 @@ class Frozen:
         return list(self.config["task"]["metrics"])
 
     @property
+    def currency(self) -> str:
+        """Of all prices."""
+        return str(self.config["costs"]["currency"])
+
+    @property
     def confidence(self) -> float:
         """Of the intervals, between 0 and 1."""
         return float(self.config["policy"]["confidence"])

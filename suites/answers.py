@@ -46,13 +46,19 @@ class AnswerRule:
                 return rest.partition(close_tag)[0].strip() if opened else None
 
     def read_all(self, completions: Sequence[Completion]) -> list[Completion]:
-        """Answers with nothing but what is marked as their text, which is empty where the rule finds none."""
+        """Answers with nothing but what is marked as their text, which is empty where the rule finds none.
+
+        One that was cut after its first line was on its way to the last one.
+        """
         return [
             completion
             if completion.error or completion.thinking in NO_ANSWER
-            else replace(completion, text=self.read(completion.text) or "")
+            else replace(completion, text="" if self._cut(completion) else self.read(completion.text) or "")
             for completion in completions
         ]
+
+    def _cut(self, completion: Completion) -> bool:
+        return self.kind == "last_line" and completion.finish == "length" and "\n" in completion.text.strip()
 
     def read_target(self, target: str) -> str:
         """The answer in a target; one without an answer by this rule is bare already."""

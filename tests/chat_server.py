@@ -7,16 +7,19 @@ Requests to `server.url` are answered as `server.behave` says, probes as `server
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from harness.models.dialects import QUESTION
 from harness.models.openai import PROBE
 
+CERTIFICATE = Path(__file__).parent / "cases" / "tls" / "known_to_everyone.pem"
 Body: TypeAlias = "dict[str, Any]"
 Reply: TypeAlias = "tuple[int, Mapping[str, str], bytes | Iterator[bytes]] | Iterator[bytes] | None"
 """Status, headers and body; a body in pieces has no announced length. Pieces alone are all that goes over the line,
@@ -26,7 +29,7 @@ from its first byte. None drops the connection."""
 class ChatServer:
     """`behave(request number from 1, body)` and `able(body)` may be replaced; what was asked is kept in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, scheme: str = "http") -> None:
         self.behave: Callable[[int, Body], Reply] = lambda number, body: answer("ok")
         self.able: Callable[[Body], Reply] = lambda body: answer("{}")
         self.bodies: list[Body] = []
@@ -35,7 +38,11 @@ class ChatServer:
         self.busy = self.most_busy = 0
         self.lock = threading.Lock()
         self.http = _Http(("127.0.0.1", 0), _handler(self))
-        self.host = f"http://127.0.0.1:{self.http.server_address[1]}"
+        if scheme == "https":
+            secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            secure.load_cert_chain(CERTIFICATE)
+            self.http.socket = secure.wrap_socket(self.http.socket, server_side=True)
+        self.host = f"{scheme}://127.0.0.1:{self.http.server_address[1]}"
         self.url = f"{self.host}/v1"
         threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -71,9 +78,9 @@ class ChatServer:
 
 
 @contextmanager
-def serving() -> Iterator[ChatServer]:
-    """A server while the block runs."""
-    server = ChatServer()
+def serving(scheme: str = "http") -> Iterator[ChatServer]:
+    """A server while the block runs; for `https`, who asks has to trust CERTIFICATE."""
+    server = ChatServer(scheme)
     try:
         yield server
     finally:

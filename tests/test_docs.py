@@ -184,7 +184,7 @@ def run(command: str, last: int) -> tuple[int, str]:
 
 MASKS = (
     (r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d:\d\d(\.\d+)?)?", "DATE"),
-    (r"\b\d+/\d+ in [\d.]+ (s|min) \([\d.,]+/s\)", "PROGRESS"),
+    (r"\b\d+/\d+ in [\d.]+ s \(([\d.]+/s|\d+ s each)\)", "PROGRESS"),
     (r"\b[0-9a-f]{12,64}\b", "HASH"),
     (r"\b[\d.]+ s\b|time=\"[\d.]+\"", "SECONDS"),
     (r"[ \t]+$", ""),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import ClassVar
 
-from baselines.arm import Prompter
+from baselines.arm import Prompter, with_instruction
 from baselines.prompters.types import Given, PromptSettings
 from suites.checks.labels import label_names
 from suites.errors import UserError
@@ -31,5 +30,4 @@ def with_labels(name: str, template: str, labels: Sequence[str]) -> Prompter:
     """A prompter that lists the labels, one a line, before the instruction; their text is data, never a template."""
     listed = "".join(f"\n- {label}" for label in labels)
     text = f"Answer with exactly one of these labels, and nothing else:{listed}"
-    literal = f"{{{{ {json.dumps(text, ensure_ascii=False)} }}}}"
-    return Prompter(name, f"{literal}\n\n{template}".strip())
+    return Prompter(name, with_instruction(template, name, before=text))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from baselines.prompters import few_shot, labels, zero_shot
+from baselines.prompters import chain_of_thought, few_shot, labels, zero_shot
 from baselines.prompters.types import PrompterKind
 
 PROMPTERS: dict[str, PrompterKind[Any]] = {
@@ -30,5 +30,12 @@ PROMPTERS: dict[str, PrompterKind[Any]] = {
         build=labels.build,
         label=lambda settings: "labels",
         shows_rows=True,
+    ),
+    "chain_of_thought": PrompterKind(
+        about="the instruction, and a request to reason before the answer",
+        settings=chain_of_thought.ChainOfThought,
+        build=chain_of_thought.build,
+        label=lambda settings: "chain of thought",
+        reasons=True,
     ),
 }

@@ -100,7 +100,7 @@ def _stage(opened: Session, options: argparse.Namespace) -> int:
 
 def _show(opened: Session, stage: str, *, as_json: bool) -> None:
     """What a single stage prints when it is done."""
-    from harness.store import arms, judging, training
+    from harness.store import arms, experiments, judging, training
 
     store, experiment_id = opened.store, opened.id
     if stage == "train":
@@ -110,6 +110,11 @@ def _show(opened: Session, stage: str, *, as_json: bool) -> None:
     else:
         side: Side = "base" if stage == "baseline" else "candidate"
         print_records(arms.Listed, arms.listed(store, experiment_id, side), as_json=as_json)
+    if stage == "baseline" and not as_json and not experiments.stopped(store, experiment_id):
+        from harness.pipeline.how_far import how_far
+
+        for sentence in how_far(opened):
+            print(sentence)
 
 
 def _conclude(opened: Session, options: argparse.Namespace) -> int:

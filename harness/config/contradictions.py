@@ -40,6 +40,17 @@ def a_model_to_ask(config: ExperimentConfig) -> Iterator[Problem]:
         yield (), sentence
 
 
+def a_place_for_the_answer(config: ExperimentConfig) -> Iterator[Problem]:
+    """Who reasons before the answer is told where to put that, and everybody's answer is looked for there."""
+    for position, baseline in enumerate(config.baselines):
+        if baseline.prompter and PROMPTERS[baseline.prompter].reasons and config.task.answer_rule is None:
+            sentence = (
+                f"`{baseline.prompter}` reasons before it answers, and all of that would be marked; say where the "
+                "answer stands, such as `task: {answer: last_line}`, for every prompt and the fine-tune alike"
+            )
+            yield ("baselines", position, baseline.prompter), sentence
+
+
 def a_template_to_ask(config: ExperimentConfig) -> Iterator[Problem]:
     """Recorded answers are replayed; no template is asked for anything."""
     if config.candidate and config.candidate.recorded and config.candidate.chat_template_kwargs is not None:
@@ -83,6 +94,8 @@ def whole_answers_are_held(config: ExperimentConfig) -> Iterator[Problem]:
                 where,
                 "`constrain` holds the whole of an answer, and `task.answer` takes a part; leave one of them out",
             )
+        if entry.settings.max_thinking_tokens:
+            yield where, "`constrain` holds an answer from its first token on, and this prompt is to think before it"
         if entry.settings.constrain is True and not (config.task.schema_file or config.data.train):
             yield (
                 where,
@@ -302,6 +315,7 @@ RULES: list[Rule] = [
     a_model_to_train,
     a_template_to_ask,
     whole_answers_are_held,
+    a_place_for_the_answer,
     said_once,
     no_stages_of_stages,
     rows_for_each_stage,

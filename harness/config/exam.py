@@ -234,6 +234,9 @@ class Baseline(Section):
     """What the report calls it, written as `experiment` is. Left out: after its settings or its file."""
     recorded: FilePath | None = None
     """File of answers given elsewhere, rows of `id` and `completion`."""
+    prompts: FilePath | None = None
+    """Files of instructions, such as `prompts/*.md` or a folder: a `zero_shot` entry for each of them, called after the
+    file."""
     made_with: MadeWith | None = None
     """How the `recorded` answers were made: temperature, shots, version of the exam, ... What is said of both sides and
     differs makes the verdict invalid. Left out: not known."""

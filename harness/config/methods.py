@@ -33,6 +33,8 @@ class Method:
     ewc: bool = False  # elastic weight consolidation knows what it changes
     beta: float = 0.0
     least_batch: int = 1
+    splits: bool = True  # a step in several passes is the same step
+    recomputes: bool = True  # activations may be computed again for the backward pass
 
 
 METHODS: dict[str, Method] = {
@@ -52,6 +54,7 @@ METHODS: dict[str, Method] = {
         1e-2,
         adapter="harness.training.methods.adapters:prefix_tuning",
         virtual_tokens=True,
+        recomputes=False,  # the layers would be without their prefix then
     ),
     "ia3": Method(
         "IA3",
@@ -76,6 +79,7 @@ METHODS: dict[str, Method] = {
         learns_from="preferences",
         beta=0.1,
         least_batch=2,
+        splits=False,
     ),
     "reward": Method(
         "reward model",
@@ -92,6 +96,7 @@ METHODS: dict[str, Method] = {
         build="harness.training.methods.online:rloo",
         learns_from="rewards",
         beta=0.05,
+        splits=False,
     ),
     "grpo": Method(
         "GRPO",
@@ -99,6 +104,7 @@ METHODS: dict[str, Method] = {
         1e-5,
         build="harness.training.methods.online:grpo",
         learns_from="rewards",
+        splits=False,
     ),
 }
 """The learning rates are usual ones. TRL's defaults are for all weights, and an adapter takes about ten times as much

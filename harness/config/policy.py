@@ -76,7 +76,13 @@ def _by_our_names(rules: object) -> object:
 class Policy(Section):
     """What must hold to deploy. Gains and margins are differences of scores in [0, 1], or relative, as in `5%`."""
 
-    later: ClassVar[tuple[str, ...]] = ("regression", "constant_answers", "control_variate", "chat_template_kwargs")
+    later: ClassVar[tuple[str, ...]] = (
+        "regression",
+        "constant_answers",
+        "fair_bar",
+        "control_variate",
+        "chat_template_kwargs",
+    )
     min_gain: Gain = 0.02
     """What the candidate must gain over the best prompt on the metric that decides: the lower end of the interval lies
     above."""
@@ -110,6 +116,10 @@ class Policy(Section):
     constant_answers: Literal["block", "warn"] = "block"
     """What it means where a deploy rests on a side that does no better than one answer given to everything: `block`
     makes the verdict `invalid`, `warn` tells it, as for a base that cannot do the task at all."""
+    fair_bar: Literal["told", "required"] = "told"
+    """What it means where a deploy rests on a bar that may be too low: one prompt alone, none with examples, none that
+    the fine-tune learnt with, answers wrong in form alone. `told`: said on the first screen; `required`: the verdict is
+    `inconclusive`."""
     chat_template_kwargs: Literal["same", "may_differ"] = "same"
     """Whether both sides are asked with the same `chat_template_kwargs`. `may_differ` allows a base that thinks against
     a candidate that does not, where that is the question."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
 from harness.config.base import OneOf
 from harness.config.methods import METHODS, Method
@@ -22,6 +22,24 @@ def _list_rewards(schema: dict[str, Any]) -> None:
     schema["enum"] = ["model", *plain(), "json_schema"]
 
 
+MOST_ROWS = 1_000_000
+ROWS = 16
+"""Rows of a pass where nothing is said, and of a step whose passes are planned."""
+
+
+def _batch_size(value: object) -> int | Literal["auto"]:
+    if value == "auto":
+        return "auto"
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_ROWS:
+        return value
+    given = ", and is empty" if value is None else f", not {value!r:.60}"
+    raise ValueError(f"is a whole number from 1 to {MOST_ROWS:,}, or `auto`{given}")
+
+
+_BATCH = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": MOST_ROWS}, {"const": "auto"}]}
+BatchSize = Annotated[int | Literal["auto"], PlainValidator(_batch_size), WithJsonSchema(_BATCH)]
+
+
 class Recipe(Section):
     """How one stage is trained: what the experiment file says of it, and what its training takes.
 
@@ -30,6 +48,7 @@ class Recipe(Section):
     al. 2024, arXiv:2405.09673, section 5).
     """
 
+    later: ClassVar[tuple[str, ...]] = ("gradient_checkpointing",)
     method: MethodName = "lora"
     """How new weights are made."""
     epochs: Annotated[float, Field(gt=0, le=1e6)] = 3.0
@@ -37,10 +56,14 @@ class Recipe(Section):
     learning_rate: Annotated[float, Field(gt=0, le=1e38)] | None = None
     """Peak of the learning rate, after the warm-up. Left out: the method's usual one, 2e-4 for `lora`, 2e-5 for
     `full`."""
-    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 16
-    """Rows of one pass; with `rloo` and `grpo` answers, a multiple of `completions`."""
+    batch_size: BatchSize = ROWS
+    """Rows of one pass; with `rloo` and `grpo` answers, a multiple of `completions`. `auto`: 16, in as many passes as
+    the free memory asks for, whose gradients are added up; not with `kto`, `rloo` and `grpo`."""
     gradient_accumulation: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """Passes that make one step."""
+    gradient_checkpointing: bool | None = None
+    """Compute activations again for the backward pass, which takes a third longer, in place of keeping them. Left out:
+    only where they would not fit into the free memory; with `rloo`, `grpo`, FSDP and DeepSpeed on every GPU."""
     rank: Annotated[int, Field(ge=1, le=100_000)] = 16
     """Rank of the low-rank change, where the method trains one."""
     alpha: Annotated[int, Field(ge=1, le=1_000_000)] = 32
@@ -84,6 +107,11 @@ class Recipe(Section):
         """What is known of its method."""
         return METHODS[self.method]
 
+    @property
+    def rows(self) -> int:
+        """Rows of one pass; where passes are planned, of all that add up to one."""
+        return ROWS if self.batch_size == "auto" else self.batch_size
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         kind = self.kind
@@ -97,16 +125,20 @@ class Recipe(Section):
             *others, last = (name for name, method in METHODS.items() if method.packing)
             goes = f"{', '.join(others)} or {last}"
             raise ValueError(f"`packing` goes with {goes}; rows of other methods cannot share one")
-        if kind.learns_from == "rewards" and self.batch_size % self.completions:
+        if self.batch_size == "auto" and not kind.splits:
+            raise ValueError(f"`batch_size: auto` splits what {kind.label} looks at together; give a number")
+        if self.gradient_checkpointing and not kind.recomputes:
+            raise ValueError(f"`gradient_checkpointing` does not go with {kind.label}")
+        if kind.learns_from == "rewards" and self.rows % self.completions:
             raise ValueError("`batch_size` counts answers here, a multiple of `completions`")
-        if self.batch_size < kind.least_batch:
+        if self.rows < kind.least_batch:
             least = f"`batch_size` is {kind.least_batch} or more for {kind.label}"
             raise ValueError(f"{least}, which compares the answers of a batch")
         return self
 
 
 WATCHED = {"evaluate_every", "patience"}  # how a stage is looked at, not what it learns
-SETTINGS = Recipe.model_fields.keys() - WATCHED
+SETTINGS = Recipe.model_fields.keys() - WATCHED - {"gradient_checkpointing"}
 
 
 class TrainingConfig(Recipe):
@@ -127,7 +159,7 @@ class TrainingConfig(Recipe):
 
     def check_enough(self, n: int) -> None:
         """Raises UserError when there are fewer training rows than an online method asks in one batch."""
-        at_once = self.batch_size * self.gradient_accumulation // self.completions
+        at_once = self.rows * self.gradient_accumulation // self.completions
         if self.kind.learns_from == "rewards" and n < at_once:
             what = f"{self.method} asks {at_once} prompts at once, and there are {n} training rows"
             raise UserError(what, "training: batch_size", "give a smaller `batch_size` or more `completions`")

@@ -152,6 +152,7 @@ class TrainingSection(RepeatConfig, Recipe):
     """
 
     shorthand = "method"
+    later: ClassVar[tuple[str, ...]] = (*PromptedConfig.later, *Recipe.later)
     after: list[TrainingSection] = []
     """Stages that come first, each going on from what the last one left: `{method: dpo, after: [lora]}`."""
 

@@ -12,6 +12,9 @@ from harness.decision.validity import CHANCE, exceeds
 from harness.stats import paired
 from suites.metrics.readings import Reading
 
+FAIR_BAR = ("prompts_tried", "shots_tried", "lesson_tried", "prompts_left_out", "floor", "lenient", "form")
+"""What is told of a bar that may be too low; `policy.fair_bar` may ask that nothing of it is."""
+
 # Of the answers of a side, those that differ from their target in form alone.
 FORM_SHARE = 0.02
 
@@ -29,6 +32,18 @@ def prompts_caution(arms: Sequence[str]) -> list[Gate]:
     """One prompt alone is a low bar."""
     words = f"{', '.join(arms)} was the only prompt tried; another could be better, list more under `baselines`"
     return [_caution(Rule("prompts_tried", 2, "count"), Measured(len(arms), words=words))] if len(arms) == 1 else []
+
+
+def shots_caution(arms: Sequence[str]) -> list[Gate]:
+    """Prompts `arms` that all go without examples, though there are rows to show."""
+    words = f"no prompt that was tried ({', '.join(arms)}) shows the base examples; `few_shot` below `baselines` does"
+    return [_caution(Rule("shots_tried"), Measured(len(arms), words=words))] if arms else []
+
+
+def lesson_caution(tried: bool) -> list[Gate]:
+    """The base was never asked with the prompt on which the fine-tune was trained."""
+    words = "the base was never asked with the prompt that the fine-tune was trained on; list `zero_shot`"
+    return [] if tried else [_caution(Rule("lesson_tried"), Measured(0, words=words))]
 
 
 def left_out_caution(arms: Sequence[str], most: float) -> list[Gate]:

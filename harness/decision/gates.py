@@ -17,7 +17,7 @@ RuleName = Literal[
     "regression_missing", "latency", "cost",
     "frozen", "data", "weights", "adapter", "candidate", "answered", "failures", "room_to_answer", "comparable",
     "own_prompt", "held", "fresh_exam", "plausible", "unseen_exam", "constant_answers", "aligned",
-    "prompts_tried", "prompts_left_out", "floor", "lenient", "form", "thinking",
+    "prompts_tried", "shots_tried", "lesson_tried", "prompts_left_out", "floor", "lenient", "form", "thinking",
 ]  # fmt: skip
 
 

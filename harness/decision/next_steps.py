@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.decision.cautions import FAIR_BAR
 from harness.decision.gates import Gate, Kind
 from harness.decision.room import at_floor
 from harness.decision.wording import hangs_on_missing
@@ -31,6 +32,10 @@ NAME_SUITES = (
 GET_MARKS = "Get the marks that are missing and run the same command again; more examples would not settle it."
 MEASURE = "Give what the budget needs and is not known, or take it out of `policy`; then run again."
 MORE_SEEDS = "Train with more seeds (`seeds.count`) and run the same command again: finished work is kept."
+RAISE_BAR = (
+    "Give the base what the bar lacks, as said above, and run the same command again: finished work is kept. "
+    "`policy: {fair_bar: told}` decides without."
+)
 CHEAPER = "Serve it on something faster or cheaper, or raise the budget in `policy`; then run again."
 LIKE_ROWS = "Read the answers that got worse (`harness flips --worse`), add training rows like them, and run again."
 
@@ -50,6 +55,8 @@ def of_open(gates: Sequence[Gate]) -> str:
         return GET_MARKS
     if all(gate.kind == "budget" and gate.measured.value is None for gate in still):
         return MEASURE
+    if all(gate.rule.name in FAIR_BAR for gate in still):
+        return RAISE_BAR
     return MORE_SEEDS if all(gate.rule.name == "seeds" for gate in still) else ""
 
 

@@ -33,7 +33,7 @@ class Rate:
         """Whether it charges for seconds, and not for tokens."""
         return self.per_hour is not None
 
-    def of(self, tokens_in: int, tokens_out: int, seconds: float) -> float | None:
+    def of(self, tokens_in: float, tokens_out: float, seconds: float) -> float | None:
         """What one request costs; None when what is charged for was not measured.
 
         No request has an empty prompt or takes no time: 0 tokens in, or 0 seconds, is a count that nobody took.

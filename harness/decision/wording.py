@@ -56,6 +56,8 @@ RULES: dict[RuleName, Wording] = {
     "constant_answers": Wording("constant answers", "both sides do better than one answer given to everything"),
     "aligned": Wording("aligned", "answers fit their own rows better than the rows beside them"),
     "prompts_tried": Wording("prompts tried", "more than one prompt is tried"),
+    "shots_tried": Wording("shots tried", "a prompt that shows examples is tried"),
+    "lesson_tried": Wording("training prompt tried", "the base is asked with the prompt that the fine-tune learnt"),
     "prompts_left_out": Wording("prompts left out", "at most {limit} of a prompt's answers without a score"),
     "floor": Wording("prompt at the floor", "the best prompt is shown better than one answer given to everything"),
     "lenient": Wording("lenient reading", "a lenient reading takes back at most {limit}"),

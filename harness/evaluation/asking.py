@@ -51,9 +51,9 @@ def _read(suite: Suite, came: Sequence[Completion], keys: Sequence[str]) -> list
 
 
 def _elected(votes: Sequence[Said]) -> Said:
-    """The answer that most of them give, which cost as much as all. One that failed has no vote, and nor has one
-    without an answer."""
-    valid = [vote for vote in votes if vote.read.error is None and vote.read.text] or votes
+    """The answer that most of them give, which cost as much as all. Where one failed it has failed, and can be asked
+    again; one without an answer has no vote."""
+    valid = [vote for vote in votes if vote.read.error] or [vote for vote in votes if vote.read.text] or votes
     chosen = valid[most_frequent([vote.read.text for vote in valid])]
     key = sha256_json([vote.key for vote in votes])
     return Said(key, _at_the_price_of(votes, chosen.came), _at_the_price_of(votes, chosen.read))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from baselines.arm import Arm, Prompter
 from baselines.selection import Trial, choose
 from harness.decision import compare_corpus
+from harness.decision.prices import Rate
 from harness.evaluation.evaluate import evaluate, evaluate_lm_eval
 from harness.models.abilities import Abilities
 from harness.models.cache import Cached
@@ -30,13 +31,15 @@ EFFECT_PROMPTS = 4
 
 @dataclass(frozen=True, slots=True)
 class Examiner:
-    """Gives the exams of an experiment. `load` makes a spec into the model that answers."""
+    """Gives the exams of an experiment. `load` makes a spec into the model that answers; `rates` are what a side's
+    answers are paid by."""
 
     store: Store
     experiment_id: str
     load: Callable[[ModelSpec], Cached]
     seed: int
     confidence: float
+    rates: Mapping[Side, Rate | None] = field(default_factory=dict)
 
     def model(self, side: Side, spec: ModelSpec) -> Cached:
         """The model that answers for a side."""
@@ -47,19 +50,46 @@ class Examiner:
         return evaluate(arm, suite, self.model(side, arm.model), self.store, self.seed)
 
     def choose(self, side: Side, arms: Sequence[Arm], rehearsal: Suite, max_unscored: float) -> Arm:
-        """The arm with the best primary score on the rehearsal; all are put on record."""
+        """The best arm on the rehearsal, of the candidate the cheapest within its noise; all are put on record.
+
+        A prompt of the base that may be worse would be a lower bar.
+        """
         taken = [self.take(side, arm, rehearsal) for arm in arms]
-        best = choose([self._trial(run) for run in taken], max_unscored)
+        trials = [self._trial(side, run) for run in taken]
+        best = choose(trials, max_unscored, *([partial(self._behind, taken)] if side == "candidate" else []))
         chosen = arms[[run.arm for run in taken].index(best.arm)]
         with self.store.connect():
             for arm, run in zip(arms, taken, strict=True):
                 self.put(side, arm.name, run, chosen=arm is chosen)
         return chosen
 
-    def _trial(self, run: Run) -> Trial:
-        summary = self.summary(run, run.metrics[0])
-        tokens = runs.mean_tokens_in(self.store, run.id)
-        return Trial(run.arm, summary.mean, summary.n + summary.n_unscored, summary.n_unscored, tokens)
+    def _trial(self, side: Side, run: Run) -> Trial:
+        summary, used = self.summary(run, run.metrics[0]), runs.used(self.store, run.id)
+        rate = self.rates.get(side)
+        # Seconds differ from one run to the next, and the choice may not.
+        price = None if rate is None or rate.by_time else rate.of(used.tokens_in, used.tokens_out, 0.0)
+        cost = used.tokens_in + used.tokens_out if price is None else price
+        return Trial(run.arm, summary.mean, summary.n + summary.n_unscored, summary.n_unscored, cost)
+
+    def _behind(self, taken: Sequence[Run], best: str, other: str) -> float | None:
+        """By how many standard errors an arm lies behind another, over the examples that both have a mark on."""
+        metric = taken[0].metrics[0]
+        if metric in CORPUS:
+            return None
+        worse, better = (self._marks(taken, arm, metric) for arm in (other, best))
+        both = [example for example in worse if example in better]
+        if not both:
+            return None
+        before, after = ([marks[example].value or 0.0 for example in both] for marks in (worse, better))
+        found = paired.paired_difference(before, after, [worse[example].cluster_id for example in both])
+        if found.standard_error:
+            return found.difference / found.standard_error
+        return None if found.standard_error is None or found.difference else 0.0
+
+    def _marks(self, taken: Sequence[Run], arm: str, metric: str) -> dict[str, Mark]:
+        """An arm's marks by example, where it has one."""
+        [run] = [run for run in taken if run.arm == arm]
+        return {mark.example_id: mark for mark in runs.marks(self.store, run.id)[metric] if mark.value is not None}
 
     def examine(self, side: Side, arms: Sequence[Arm], chosen: Arm, suite: Suite) -> None:
         """The task's exam for each arm."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from baselines.arm import Arm, Prompter
 from baselines.prompters.table import PROMPTERS
@@ -34,8 +35,10 @@ def _base_arm(experiment: Experiment, entry: BaselineConfig, train: Sequence[Exa
         return Arm(name, spec, zero_shot(name, instruction(experiment, None)))
     assert entry.prompter
     kind, settings = PROMPTERS[entry.prompter], entry.settings
-    given = Given(name, instruction(experiment, settings.prompt), train, experiment.config.seed)
-    return Arm(name, spec, held(experiment, kind.build(settings, given), settings, train))
+    config = experiment.config
+    given = Given(name, instruction(experiment, settings.prompt), train, config.seed, config.task.answer_rule)
+    prompter = replace(kind.build(settings, given), asking=settings.asking)
+    return Arm(name, spec, held(experiment, prompter, settings, train))
 
 
 def lesson_prompter(experiment: Experiment) -> Prompter:

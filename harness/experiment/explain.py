@@ -9,7 +9,8 @@ from pathlib import Path
 
 from harness.config.base import Tier, read_margin
 from harness.config.exam import JudgeConfig
-from harness.config.policy import MetricRule
+from harness.config.policy import MetricRule, Policy
+from harness.decision.cautions import FORM_SHARE
 from harness.decision.compare_corpus import in_clusters, planned_sd
 from harness.decision.gates import Rule, every_prompt_rule
 from harness.decision.straw_men import MUCH_BETTER
@@ -226,11 +227,20 @@ def _validity(experiment: Experiment) -> Iterator[Explained]:
         Rule("fresh_exam", policy.max_looks, "count"),
         Rule("plausible", policy.suspicious_gain, "score"),
         *([Rule("constant_answers")] if policy.constant_answers == "block" else []),
+        *(_fair_bar(policy) if policy.fair_bar == "required" else []),
         Rule("aligned", MUCH_BETTER, "score"),
         Rule("comparable"),
         Rule("frozen"),
     ):
         yield _explained(rule)
+
+
+def _fair_bar(policy: Policy) -> list[Rule]:
+    """What a fair bar asks, beyond what is asked of every bar."""
+    return [
+        Rule("prompts_tried"), Rule("shots_tried"), Rule("lesson_tried"), Rule("floor"),
+        Rule("prompts_left_out", policy.max_unscored, "share"), Rule("form", FORM_SHARE, "share"),
+    ]  # fmt: skip
 
 
 def _explained(rule: Rule) -> Explained:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from harness.models.files import (
     adapter_folder,
     adapter_hash,
     base_folder,
+    cached_folder,
     candidate_folder,
     content_hash,
     weights_hash,
@@ -28,11 +30,14 @@ from suites.catalog import load_suite, suite_folder
 from suites.data import hub
 from suites.errors import UserError
 from suites.judges.pairwise import load_rubric
-from suites.text.files import size_of
+from suites.text.files import opened, size_of
 
 # Hashes of one thing by the name the experiment file has for it, given that name and the file's folder.
 Look = Callable[[str, Path], dict[str, str]]
 Reference = tuple[Location, str, Look]
+
+SHIPPED = ("embedded", "embedded-judge", "echo")
+TRUE = ("1", "ON", "YES", "TRUE")  # as huggingface_hub reads a variable
 
 
 def look_up(config: ExperimentConfig, folder: Path) -> tuple[dict[str, str], list[tuple[Location, str]]]:
@@ -85,13 +90,14 @@ def _references(config: ExperimentConfig) -> Iterator[Reference]:
 
 def _models(config: ExperimentConfig) -> Iterator[Reference]:
     if config.model and not config.model.endpoint:
-        yield ("model",), config.model.name, _model
+        yield ("model",), config.model.name, partial(_model, revision=config.model.revision)
     if config.candidate and config.candidate.path:
         yield ("candidate", "path"), config.candidate.path, partial(_candidate, revision=config.candidate.revision)
     if config.judge:
         yield ("judge", "rubric"), config.judge.rubric, _rubric
         if not config.judge.model.endpoint:
-            yield ("judge", "model"), config.judge.model.name, _model
+            model = config.judge.model
+            yield ("judge", "model"), model.name, partial(_model, revision=model.revision)
 
 
 def _training(config: ExperimentConfig) -> Iterator[Reference]:
@@ -121,8 +127,7 @@ def _file_only(prompt: str) -> str | None:
 
 
 def _file(name: str, folder: Path) -> dict[str, str]:
-    size_of(folder / name)  # a device would be read for ever
-    with (folder / name).open("rb") as file:
+    with opened(folder / name) as file:  # a device would be read for ever
         return {name: hashlib.file_digest(file, "sha256").hexdigest()}
 
 
@@ -165,8 +170,9 @@ def _rubric(name: str, folder: Path) -> dict[str, str]:
     return {name: load_rubric(name, folder).digest}
 
 
-def _model(name: str, folder: Path) -> dict[str, str]:
-    """The weights of a model in a folder. A Hub id is looked for when the model is loaded, not here."""
+def _model(name: str, folder: Path, revision: str | None) -> dict[str, str]:
+    """The weights of a model in a folder. A Hub id is looked for when the model is loaded, here only whether it is one
+    by all appearances."""
     path = folder / Path(name).expanduser()
     if path.is_dir():
         return {name: weights_hash(base_folder(str(path), None))}
@@ -176,7 +182,25 @@ def _model(name: str, folder: Path) -> dict[str, str]:
         raise UserError(
             "no such folder", str(path), "give a folder that save_pretrained wrote, a GGUF file, or a Hub id"
         )
+    if name not in SHIPPED:
+        _refuse_what_is_nowhere(name, path, revision)
     return {}
+
+
+def _refuse_what_is_nowhere(name: str, path: Path, revision: str | None) -> None:
+    """Raises UserError for the name of a model that is hardly meant to be fetched: it is that of a folder or of a model
+    that ships, misspelt, or the Hub is not asked. Nothing is fetched here; a model fetched before is no mistake."""
+    beside = [each.name for each in path.parent.iterdir() if each.is_dir()] if path.parent.is_dir() else []
+    known = {each.lower(): each for each in [*beside, *({} if "/" in name else SHIPPED)]}
+    near = difflib.get_close_matches(path.name.lower(), known, n=1, cutoff=0.8)
+    offline = "/" not in name and os.environ.get("HF_HUB_OFFLINE", "").upper() in TRUE
+    if not (near or offline or ("/" in name and path.parent.is_dir())) or cached_folder(name, revision):
+        return
+    fetched = "with a network" if offline else "for the Hub's model of this name"
+    fix = f"{fetched} run `hf download {name}`, or give a folder"
+    meant = f"did you mean `{(PurePath(name).parent / known[near[0]]).as_posix()}`? " if near else ""
+    why = " and HF_HUB_OFFLINE says that the Hub is not asked" if offline else ""
+    raise UserError(f"no such folder, and no such model on this machine{why}", str(path), meant + fix)
 
 
 def _gguf(name: str, path: Path) -> dict[str, str]:

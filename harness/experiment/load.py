@@ -21,6 +21,7 @@ from harness.config.yaml_lines import Location, line_of, load
 from harness.experiment.columns import column_problems
 from harness.experiment.freeze import look_up
 from harness.experiment.names import same_names
+from harness.experiment.variants import spell_out
 from harness.observe.progress import say
 from suites.data.readers import READERS
 from suites.errors import UserError
@@ -78,8 +79,7 @@ def load_experiment(path: str | Path) -> Experiment:
     """Read and check an experiment file, or the one in a folder. Raises one UserError that lists every problem with its
     line: settings that are none, files and columns that are missing, metrics that cannot be loaded."""
     path = experiment_file(Path(path))
-    content, lines = load(path)
-    problems: list[Problem] = []
+    content, lines, problems = spell_out(*load(path), path.parent)
     config = _validated(content, problems)
     if config is None:
         raise _user_error(path, lines, problems)

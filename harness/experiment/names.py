@@ -35,9 +35,8 @@ def arm_name(entry: BaselineConfig) -> str:
         return Path(entry.recorded).stem
     assert entry.prompter
     settings = entry.settings
-    kind = PROMPTERS[entry.prompter].label(settings)
-    kind = f"{kind} {Path(settings.prompt).stem}" if settings.prompt and is_prompt_file(settings.prompt) else kind
-    return f"{kind} constrained" if settings.constrain else kind
+    file = Path(settings.prompt).stem if settings.prompt and is_prompt_file(settings.prompt) else ""
+    return " ".join(part for part in (PROMPTERS[entry.prompter].label(settings), file, settings.manner) if part)
 
 
 def candidate_label(config: ExperimentConfig) -> str:
@@ -92,5 +91,5 @@ def _is_task_prompt(config: ExperimentConfig, entry: BaselineConfig) -> bool:
     """Recorded answers count as given to it."""
     if entry.recorded:
         return True
-    own = entry.prompter == "zero_shot" and entry.settings.prompt in (None, config.task.prompt)
-    return own and not entry.settings.constrain
+    settings = entry.settings
+    return entry.prompter == "zero_shot" and settings.prompt in (None, config.task.prompt) and not settings.manner

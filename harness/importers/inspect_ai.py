@@ -17,7 +17,7 @@ from harness.importers.settings import digest, short, told
 from harness.importers.source import Row, Source, json_value
 from suites.data.examples import sha256_json
 from suites.errors import UserError
-from suites.text.files import check_fits
+from suites.text.files import check_fits, opened
 from suites.types import Json
 
 HEADER, START, SAMPLES = "header.json", "_journal/start.json", "samples/"
@@ -115,7 +115,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
 
 def _raw(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """A member as it lies in the file, behind a local header of 30 bytes, name and extra field (APPNOTE.TXT 4.3.7)."""
-    with open(str(archive.filename), "rb") as file:
+    with opened(Path(str(archive.filename))) as file:
         file.seek(info.header_offset)
         header = file.read(30)
         file.seek(int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little"), 1)

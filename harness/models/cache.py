@@ -137,7 +137,7 @@ class Recorder:
         self._store, self._let_go = store, let_go
         self._rows: dict[str, StoredCompletion] = {}
         self._lock = threading.Lock()
-        self._ending = threading.Event()
+        self._ending, self._ended = threading.Event(), threading.Event()
         self._trouble: Exception | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -152,14 +152,17 @@ class Recorder:
 
         Within the block: an interruption that comes meanwhile still finds the end of it, where the rest is waited for.
         """
-        self._ending.set()
-        self._thread.join()
+        self._end()
         if self._trouble:
             raise self._trouble
 
     def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        """Wait as `Thread.join` does, which up to Python 3.12 takes a thread for ended once a signal came meanwhile."""
         self._ending.set()
-        self._thread.join()
+        self._ended.wait()
 
     def put(self, rows: Sequence[StoredCompletion]) -> None:
         """Answers to put on record. Raises what went wrong when some were."""
@@ -169,15 +172,19 @@ class Recorder:
             self._rows |= {row.completion_id: row for row in rows}
 
     def _run(self) -> None:
-        ended = False
-        while not ended and not self._trouble:
-            ended = self._ending.wait(STORE_SECONDS)
-            with self._lock:
-                rows, self._rows = list(self._rows.values()), {}
-            if rows:
-                try:
-                    answers.put_completions(self._store, rows)
-                    if self._let_go:
-                        self._store.release()
-                except Exception as error:  # noqa: BLE001 - raised again where answers come in
-                    self._trouble = error
+        try:
+            while not self._ending.wait(STORE_SECONDS):
+                self._record()
+            self._record()
+        except Exception as error:  # noqa: BLE001 - raised again where answers come in
+            self._trouble = error
+        finally:
+            self._ended.set()
+
+    def _record(self) -> None:
+        with self._lock:
+            rows, self._rows = list(self._rows.values()), {}
+        if rows:
+            answers.put_completions(self._store, rows)
+            if self._let_go:
+                self._store.release()

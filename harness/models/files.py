@@ -11,7 +11,7 @@ from harness.models import gguf
 from harness.models.headers import tensors
 from suites.errors import UserError
 from suites.text import json_text
-from suites.text.files import read_bytes, reason, size_of
+from suites.text.files import opened, read_bytes, reason, size_of
 from suites.types import Json
 
 CONFIGS = ("config.json", "generation_config.json")
@@ -200,7 +200,7 @@ def content_hash(file: Path) -> str:
 @lru_cache(maxsize=256)
 def _sha256(file: Path, size: int, mtime_ns: int) -> str:
     """Several arms share one base, so a file that did not change is read once per process."""
-    with file.open("rb") as stream:
+    with opened(file) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from harness.observe.progress import phase, say
 from suites.errors import UserError
+from suites.text.files import opened
 from suites.writing import draft_of, drop_drafts, sync_folder
 
 SUFFIX, MAGIC, VERSIONS = ".gguf", b"GGUF", (2, 3)
@@ -122,7 +123,7 @@ def header(file: Path) -> Header:
 
 @lru_cache(maxsize=16)
 def _header(file: Path, size: int, mtime_ns: int) -> Header:
-    with file.open("rb") as stream:
+    with opened(file) as stream:
         if stream.read(4) != MAGIC:
             raise UserError(f"{file.name} is no GGUF file", str(file), "give one, or a folder with safetensors")
         need_package()

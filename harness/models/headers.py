@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from suites.errors import UserError
+from suites.text.files import opened
 
 LONGEST_HEADER = 100_000_000
 """Bytes; the library refuses longer ones."""
@@ -49,7 +50,7 @@ def same_weights(one: Iterable[Path], other: Iterable[Path]) -> bool:
 
 
 def _of_file(file: Path) -> dict[str, Tensor]:
-    with file.open("rb") as stream:
+    with opened(file) as stream:
         length = int.from_bytes(stream.read(8), "little")
         size = file.stat().st_size
         try:
@@ -76,7 +77,7 @@ def _tensor(file: Path, entry: dict[str, Any], begin: int) -> Tensor:
 
 
 def _unreadable(file: Path) -> UserError:
-    with file.open("rb") as stream:
+    with opened(file) as stream:
         pointer = stream.read(40).startswith(b"version https://git-lfs")
     if pointer:
         return UserError(f"{file.name} is a pointer of Git LFS, not the weights", str(file), "run `git lfs pull` there")
@@ -85,6 +86,6 @@ def _unreadable(file: Path) -> UserError:
 
 
 def _first_bytes(tensor: Tensor) -> bytes:
-    with tensor.file.open("rb") as stream:
+    with opened(tensor.file) as stream:
         stream.seek(tensor.begin)
         return stream.read(min(LOOKED_AT, tensor.end - tensor.begin))

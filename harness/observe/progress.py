@@ -14,6 +14,8 @@ from suites.errors import cut_lines
 LINE_SECONDS = 5.0
 STILL_SECONDS = 30.0
 """Between two lines where no step ends: one long step is not to look like a hang."""
+SLOW, LONG_SECONDS = 0.1, 600.0
+"""Slower than so many a second a rate is told as seconds each, and from so many seconds on what is left in minutes."""
 
 
 def say(text: str) -> None:
@@ -27,6 +29,7 @@ class Phase:
     def __init__(self, name: str, total: int, draw: Callable[[Phase], None]) -> None:
         self.name, self.total, self.done, self.note, self.errors, self.beside = name, total, 0, "", 0, ""
         self.started = time.monotonic()
+        self._counted = 0, self.started
         self._draw = draw
 
     def advance(self, count: int, errors: int = 0) -> None:
@@ -35,7 +38,10 @@ class Phase:
         self.at(self.done + count, self.total, f"{self.errors:,} failed" if self.errors else "")
 
     def at(self, done: int, total: int, note: str = "") -> None:
-        """`done` of `total` are done; `note` is anything worth seeing beside it."""
+        """`done` of `total` are done; `note` is anything worth seeing beside it. As long as nothing is done, and where
+        the total is another one, what took time was preparing, and does not say how long the rest takes."""
+        if total != self.total or not done:
+            self._counted = done, time.monotonic()
         self.done, self.total, self.note = done, total, note
         self._draw(self)
 
@@ -53,14 +59,31 @@ class Phase:
     @property
     def rate(self) -> float:
         """Done per second so far."""
-        return self.done / max(time.monotonic() - self.started, 1e-9)
+        before, since = self._counted
+        return (self.done - before) / max(time.monotonic() - since, 1e-9)
+
+    @property
+    def pace(self) -> str:
+        """The rate in words, that of slow work as what one takes; empty before anything is done."""
+        if self.rate <= 0:
+            return ""
+        return f"{self.rate:.1f}/s" if self.rate >= SLOW else f"{1 / self.rate:.0f} s each"
+
+    @property
+    def left(self) -> str:
+        """The time that the rest takes at this rate, in words; empty where nothing says so."""
+        if self.rate <= 0 or self.done >= self.total:
+            return ""
+        seconds = (self.total - self.done) / self.rate
+        return f"{seconds:.0f} s left" if seconds < LONG_SECONDS else f"{seconds / 60:.0f} min left"
 
     def __str__(self) -> str:
         took = f"{time.monotonic() - self.started:.1f} s"
         if self.total == 1:  # one piece, or nobody said how many
             return f"{self.name}: {took} {self.notes}".rstrip()
-        left = f", {(self.total - self.done) / self.rate:.0f} s left" if 0 < self.done < self.total else ""
-        return f"{self.name}: {self.done}/{self.total} in {took} ({self.rate:.1f}/s){left} {self.notes}".rstrip()
+        pace = f" ({self.pace})" if self.pace else ""
+        left = f", {self.left}{',' if self.notes else ''}" if self.left else ""
+        return f"{self.name}: {self.done}/{self.total} in {took}{pace}{left} {self.notes}".rstrip()
 
 
 @contextlib.contextmanager
@@ -100,8 +123,7 @@ def _bar() -> Iterator[Callable[[Phase], None]]:
         task = progress.add_task("", note="", rate="")
 
         def draw(at: Phase) -> None:
-            rate = f"{at.rate:.1f}/s" if at.done else ""
-            progress.update(task, description=at.name, completed=at.done, total=at.total, note=at.notes, rate=rate)
+            progress.update(task, description=at.name, completed=at.done, total=at.total, note=at.notes, rate=at.pace)
 
         yield draw
 

@@ -18,7 +18,7 @@ from harness.models.recorded import RecordedModel
 from harness.observe.progress import say
 from harness.pipeline import rehearsal
 from harness.pipeline.check_files import look, told_apart
-from harness.pipeline.check_prompts import long_prompts
+from harness.pipeline.check_prompts import long_prompts, unheard_thinking
 from harness.pipeline.examiner import report_trouble
 from harness.pipeline.held import hold
 from harness.store import experiments
@@ -98,6 +98,7 @@ def of_bar(session: Session) -> list[Finding]:
     hold(session, bar, asked=False)
     return [
         *long_prompts(session, bar),
+        *unheard_thinking(session, bar),
         *bar_findings(session.experiment, bar, session.splits),
         *_beside_the_bar(session, bar),
     ]

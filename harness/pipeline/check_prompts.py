@@ -30,17 +30,38 @@ def long_prompts(session: Session, bar: Sequence[Arm]) -> list[Finding]:
     context = context_length(folder) if folder else None
     if folder is None or context is None:
         return []
-    room = context - experiment.config.task.max_new_tokens
+    answer = experiment.config.task.max_new_tokens
     own = arms.lesson_prompter(experiment)
     prompters = {own.digest: own} | {arm.prompter.digest: arm.prompter for arm in bar if not arm.model.recorded}
     findings = []
     for prompter in prompters.values():
+        room = context - answer - prompter.asking.thinking_tokens
         for split in ("validation", "test"):
             lengths = _too_long(folder, prompter, session.splits.get(split, ()), room)
             if lengths:
                 text = _sentence(session, prompter, split, max(lengths.values()), (len(lengths), context))
                 own_prompt = prompter.digest == own.digest
                 findings.append(Finding("block" if own_prompt else "warn", "long_prompts", text, tuple(lengths)))
+    return findings
+
+
+def unheard_thinking(session: Session, bar: Sequence[Arm]) -> list[Finding]:
+    """Arms that ask the chat template of a base read here for thinking, where that makes no difference."""
+    folder = _folder(session.experiment)
+    asked = [arm for arm in bar if arm.prompter.asking.settings and not arm.model.recorded]
+    if folder is None or not folder.is_dir() or not asked:
+        return []
+    from harness.models.hf.chat import ChatTokenizer  # loads transformers
+
+    chat = ChatTokenizer(folder, settings=specs.base_spec(session.experiment).template_settings)
+    example = session.splits["test"][0]
+    findings = []
+    for arm in asked:
+        messages, settings = arm.prompter.messages(example), arm.prompter.asking.settings
+        if chat.render(messages, settings) == chat.render(messages):
+            names = ", ".join(f"`{name}`" for name, _ in settings)
+            text = f"the chat template of the base makes nothing of {names}: {arm.name} is asked as it is without"
+            findings.append(Finding("warn", "unheard_thinking", text))
     return findings
 
 
@@ -55,7 +76,7 @@ def _folder(experiment: Experiment) -> Path | None:
 
 def _sentence(session: Session, prompter: Prompter, split: str, longest: int, counts: tuple[int, int]) -> str:
     many, context = counts
-    answer = session.experiment.config.task.max_new_tokens
+    answer = session.experiment.config.task.max_new_tokens + prompter.asking.thinking_tokens
     helps = "ask for fewer `shots`" if prompter.shots else "shorten the prompt or these rows"
     return (
         f"{many:,} of the {len(session.splits[split]):,} {split} prompts of {prompter.name} do not fit into the base's "

@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 from harness.decision import validity
 from harness.decision.budgets import budget_gates
+from harness.decision.cautions import FAIR_BAR
 from harness.decision.compare import GAINS, Comparison
 from harness.decision.costs import cheaper
 from harness.decision.decide import Decision, Verdict, decide
@@ -80,7 +81,14 @@ def _straw_men(session: Session, gain: Comparison, verdict: Verdict) -> list[Gat
     if told and constant.status != "pass":
         constant = replace(constant, kind="caution", tier="advisory", status="fail")
     settled = verdict in (Verdict.KEEP_PROMPTING, Verdict.REJECT)
-    return [straw.aligned, constant, *straw.always, *([] if settled else straw.beside_a_gain)]
+    gates = [straw.aligned, constant, *straw.always, *([] if settled else straw.beside_a_gain)]
+    asked = session.experiment.config.policy.fair_bar == "required" and verdict is Verdict.DEPLOY
+    return [_required(gate) if asked and gate.id in FAIR_BAR else gate for gate in gates]
+
+
+def _required(gate: Gate) -> Gate:
+    """What is told of the bar as a rule that is open: over a better bar the gain may be none."""
+    return replace(gate, kind="gain", tier="critical", status="unknown")
 
 
 def leaked(session: Session) -> set[str]:

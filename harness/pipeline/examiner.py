@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from baselines.arm import Arm
+from harness.decision.prices import Rate, rate
 from harness.evaluation.exam import Examiner
 from harness.experiment import exams
 from harness.experiment.session import Session
@@ -17,7 +18,11 @@ from reports.rows import Side
 def examiner(session: Session) -> Examiner:
     """The examiner of an experiment."""
     config = session.experiment.config
-    return Examiner(session.store, session.id, session.model, config.seed, config.policy.confidence)
+    paid: dict[Side, Rate | None] = {
+        "base": rate(config.costs.baseline) if config.costs.baseline else None,
+        "candidate": rate(config.costs.candidate) if config.costs.candidate else None,
+    }
+    return Examiner(session.store, session.id, session.model, config.seed, config.policy.confidence, paid)
 
 
 def choose(session: Session, side: Side, arms: Sequence[Arm]) -> Arm:

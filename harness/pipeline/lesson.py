@@ -144,7 +144,10 @@ def _train(
         if config.accelerate:
             say("several processes: no questions are asked while they train, validation loss alone judges their steps")
             accelerate = experiment.resolve(config.accelerate)
-            return launch.run(spec, lesson.data, settings, folder, accelerate, reporter)
+            result = launch.run(spec, lesson.data, settings, folder, accelerate, reporter)
+            for sentence in result.planned.values():
+                say(f"each process: {sentence}")
+            return result
         return train(spec, lesson.data, settings, folder, reporter, lesson.probes)
 
 
@@ -188,7 +191,7 @@ def _row(
     return Training(
         training_id=training_id,
         method="command" if config.command else "openai_job" if config.openai_job else config.method,
-        config=_used(config, settings),
+        config=_used(config, settings, result),
         folder=str(folder),
         seconds=result.seconds,
         steps=result.steps,
@@ -202,10 +205,10 @@ def _row(
     )
 
 
-def _used(config: TrainingSection, settings: TrainingConfig) -> dict[str, object]:
-    """The settings that made the training: ours, or what another program or an API was asked for."""
+def _used(config: TrainingSection, settings: TrainingConfig, result: TrainingResult) -> dict[str, object]:
+    """The settings that made the training: ours with what was planned, or what others were asked for."""
     if not config.elsewhere:
-        return settings.model_dump()
+        return {**settings.model_dump(), **({"planned": result.planned} if result.planned else {})}
     options = config.model_dump(include=set(ElsewhereConfig.model_fields), exclude_none=True)
     return {**options, "seed": settings.seed}
 

@@ -15,7 +15,7 @@ from harness.decision.cautions import ReadSide, ThinkingSide
 from harness.decision.compare import Comparison, Question
 from harness.decision.gates import Gate
 from harness.decision.straw_men import BesideConstant, Shifted, aligned_gate, constant_gate, shifted
-from harness.experiment.arms import base_arms, beside_the_bar
+from harness.experiment.arms import base_arms, beside_the_bar, lesson_prompter
 from harness.experiment.session import Session
 from harness.pipeline.compare import Marks, chosen_runs, comparer, other_prompts
 from harness.store import arms, runs
@@ -75,11 +75,25 @@ def straw_men(session: Session, gain: Comparison) -> StrawMen:
         ],
         [
             *cautions.prompts_caution(sorted(tried - {arm.name for arm in _beside(session)})),
+            *_untried(session),
             *cautions.left_out_caution(sorted(tried - compared), session.experiment.config.policy.max_unscored),
             *cautions.floor_caution(beside[0], gain),
             *cautions.lenient_caution(*read, least),
         ],
     )
+
+
+def _untried(session: Session) -> list[Gate]:
+    """What the bar leaves out of what could be asked of a base that is asked now."""
+    bar = base_arms(session.experiment, session.splits)
+    live = [arm for arm in bar if not arm.model.recorded]
+    if not live:
+        return []
+    shown = not session.splits.get("train") or any(arm.prompter.shots or arm.prompter.finder for arm in live)
+    config = session.experiment.config
+    asked = {arm.prompter.digest for arm in [*live, *_beside(session)]}
+    learnt = config.training is None or lesson_prompter(session.experiment).digest in asked
+    return [*cautions.shots_caution([] if shown else [arm.name for arm in live]), *cautions.lesson_caution(learnt)]
 
 
 def _beside(session: Session) -> list[Arm]:

@@ -49,6 +49,7 @@ from harness.selftest.straw_men import (
     long_prompt,
     no_suite_asked,
     prompt_as_good,
+    right_on_the_way,
     shifted_prompt,
     suite_at_floor,
     thinking_prompt,
@@ -244,5 +245,6 @@ MUTANTS: dict[str, Mutant] = {
     "wrapped prompt": wrapped_prompt,
     "long prompt": long_prompt,
     "thinking prompt": thinking_prompt,
+    "right on the way": right_on_the_way,
     "no suite asked": no_suite_asked,
 }

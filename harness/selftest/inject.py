@@ -93,7 +93,8 @@ def task_question(chosen: RunRow, min_gain: float | str) -> Question:
 def asked_examples(session: Session, side: Side = "candidate") -> list[Example]:
     """The test examples that a side was asked; an exam that stopped early leaves some of them to the base alone."""
     scores = arms.chosen_scores(session.store, session.id, side)
-    return [example for example in session.splits["test"] if example.id in scores]
+    suite = exams.task_suite(session.experiment, session.splits, "test")
+    return [example for example in suite.examples if example.id in scores]
 
 
 def one_model(session: Session) -> Session:

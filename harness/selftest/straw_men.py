@@ -22,6 +22,7 @@ from harness.selftest.inject import (
     answers_of,
     asked_examples,
     marked_anew,
+    no_better,
     one_model,
     rewrite,
 )
@@ -151,6 +152,18 @@ def thinking_prompt(session: Session) -> Planted:
     rewrite(session, dict(zip(given, take_off(raw, [""] * len(raw)), strict=True)), side="base")
     verdicts = tuple(verdict for verdict in Verdict if verdict.text == said)
     return Planted("thinking put before every answer of the best prompt", verdicts, told=_title("thinking"))
+
+
+def right_on_the_way(session: Session) -> Planted:
+    """The candidate names the right answer while it reasons, and never gives it where the task looks for answers."""
+    rule, examples = session.experiment.config.task.answer_rule, _markable(session)
+    if rule is None:
+        raise NotApplicable("`task.answer` is the whole of what is said")
+    said = rule.read_all([Completion(f"It may be {e.target}, I thought at first.") for e in examples])
+    if any(e.target.strip() == answer.text for e, answer in zip(examples, said, strict=True)):
+        raise NotApplicable("`task.answer` reads the answer wherever it is named")
+    rewrite(session, {e.id: answer for e, answer in zip(examples, said, strict=True)})
+    return no_better(session, "the right answer named in the candidate's reasoning alone")
 
 
 def no_suite_asked(session: Session) -> Planted:

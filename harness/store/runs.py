@@ -154,7 +154,7 @@ def record(store: Store, run: Run, kind: str, prompter_id: str, marked: Sequence
         insert(con, "examples", [_example(run.suite_id, m.example) for m in marked])
         if kind == "task":
             con.execute(QUESTIONS, [run.suite_id, run.suite_id])
-        insert(con, "completions", _new_completions(con, marked))
+        insert(con, "completions", _new_completions(con, marked), replace=True)
         insert(con, "answers", [_answer(run.id, m) for m in marked])
         insert(con, "scores", [
             _Score(run.id, m.example.id, name, score.value, score.reason)
@@ -177,8 +177,11 @@ def _digest(con: duckdb.DuckDBPyConnection, run: Run) -> str:
 
 
 def _new_completions(con: duckdb.DuckDBPyConnection, marked: Sequence[Marked]) -> list[StoredCompletion]:
-    """The answers that no model's cache has put on record already, which is most of the time none."""
-    sql = "select completion_id from completions where completion_id in (select unnest(?))"
+    """The answers that no model's cache has put on record already, which is most of the time none.
+
+    Those that failed before may have come since.
+    """
+    sql = "select completion_id from completions where error is null and completion_id in (select unnest(?))"
     known = {key for (key,) in con.execute(sql, [[m.completion_id for m in marked]]).fetchall()}
     return [
         stored(m.completion_id, m.example.input, m.came or m.completion) for m in marked if m.completion_id not in known
@@ -283,14 +286,18 @@ def cut(store: Store, run_id: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Mean:
-    mean: float | None
+class Used:
+    """Mean tokens of a run's answers, read and written; 0 where nobody counted."""
+
+    tokens_in: float
+    tokens_out: float
 
 
-def mean_tokens_in(store: Store, run_id: str) -> float:
-    """How long the prompts of a run are; 0 where nothing was answered."""
-    rows = store.fetch(_Mean, "select mean_tokens_in as mean from v_costs where run_id = ?", [run_id])
-    return (rows[0].mean or 0.0) if rows else 0.0
+def used(store: Store, run_id: str) -> Used:
+    """What a request of a run takes; 0 where nothing was answered."""
+    sql = """select coalesce(mean_tokens_in, 0) as tokens_in, coalesce(mean_tokens_out, 0) as tokens_out
+             from v_costs where run_id = ?"""
+    return next(iter(store.fetch(Used, sql, [run_id])), Used(0.0, 0.0))
 
 
 # --- its scores

@@ -70,6 +70,7 @@ def train(
     curve: list[tuple[int, str, float]] = []
     preferred: list[tuple[str, float]] = []
     remarks: dict[str, str] = {}
+    planned: dict[str, str] = {}
     seconds, steps = 0.0, 0
     for stage, folder in _places(config, out)[:-1]:
         result = train_stage(spec, data, stage, folder, _under(stage.method, on_log))
@@ -79,6 +80,7 @@ def train(
         curve += [(steps + step, name, value) for step, name, value in result.loss_curve]
         preferred += result.preferred
         remarks |= {f"{stage.method}: {name}": f"{stage.method}: {text}" for name, text in result.remarks.items()}
+        planned |= result.planned
         seconds, steps = seconds + result.seconds, steps + result.steps
     result = train_stage(spec, data, config.changed(after=()), out, on_log, probes)
     return replace(
@@ -88,6 +90,7 @@ def train(
         best_step=None if result.best_step is None else steps + result.best_step,
         loss_curve=curve + [(steps + step, name, value) for step, name, value in result.loss_curve],
         remarks=remarks | result.remarks,
+        planned=planned | result.planned,
         preferred=preferred + result.preferred,
     )
 

@@ -92,7 +92,8 @@ class TrainingResult:
     """`spec` is the tuned model. `loss_curve` holds (step, name, value), e.g. (3, "loss", 0.8).
 
     `remarks` are sentences about the run by the name of the alarm they are from; `best_step` is the step whose weights
-    were kept, None where it is not known; `cost` is what an API charged.
+    were kept, None where it is not known; `cost` is what an API charged; `planned` says by method how its steps fit
+    into memory, where the settings do not.
     `preferred` has for each held-out pair its prompt's number and whether a reward model scores the chosen answer above
     the rejected one: 1.0, 0.5 for a tie, or 0.0.
     """
@@ -106,6 +107,7 @@ class TrainingResult:
     best_step: int | None = None
     loss_curve: list[tuple[int, str, float]] = field(default_factory=list)
     remarks: dict[str, str] = field(default_factory=dict)
+    planned: dict[str, str] = field(default_factory=dict)
     preferred: list[tuple[str, float]] = field(default_factory=list)
     cost: float | None = None
 

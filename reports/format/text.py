@@ -47,7 +47,7 @@ def phrase(text: str) -> str:
     if len(parts) % 2 == 0 or not all(part.strip() for part in parts[1::2]):
         return cell(text)
     plain = [_escape(re.sub(r"\s+", " ", clean(part))) for part in parts[::2]]
-    typed = [*(code(part) for part in parts[1::2]), ""]
+    typed = [*(cell(f"`{part}`") if "|" in part else code(part) for part in parts[1::2]), ""]
     return "".join(both for pair in zip(plain, typed, strict=True) for both in pair).strip()
 
 
@@ -96,9 +96,9 @@ def folded(text: str, info: str, longest: int = LONGEST_BLOCK) -> str:
 
 
 def code(text: str) -> str:
-    """Text as code within a line, to be typed; one that holds a backtick is a phrase."""
+    """Text as code within a line, to be typed; a phrase where a backtick would end it, or a `|` the cell of a table."""
     flat = re.sub(r"\s+", " ", clean(shorten(text, LONGEST_CELL))).strip()
-    return cell(text) if "`" in text or not flat else f"`{flat}`"
+    return cell(text) if {"`", "|"} & set(text) or not flat else f"`{flat}`"
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from reports.data import ReportData
 from reports.format.text import clean
 from reports.outputs.forest import forest
+from reports.outputs.frontier import frontier
 from reports.rows import BreakEvenRow
 from suites.writing import write_whole
 
@@ -30,7 +31,8 @@ MOST_SLICES = 30  # in the picture; the table has them all
 def draw(data: ReportData, folder: Path) -> dict[str, str]:
     """Write the plots there is data for into `folder`; their file names by plot name."""
     pictures: dict[str, str] = {}
-    for name, picture in (("forest", _changes(data)), ("slices", _slices(data))):
+    arms = frontier(data.arms_on("task"), data.frozen.currency)
+    for name, picture in (("forest", _changes(data)), ("slices", _slices(data)), ("arms", arms)):
         if picture is not None:
             pictures[name] = f"{name}.svg"
             write_whole(folder / pictures[name], picture)

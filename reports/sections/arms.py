@@ -30,4 +30,5 @@ def section(data: ReportData, pictures: Pictures) -> str:
         legend += " —: not on record."
     told = [data.facts.format, data.facts.own_prompt, data.break_even.told if data.break_even else ""]
     sentences = "".join(f"\n\n{cell(sentence)}" for sentence in told if sentence)
-    return f"{table([cell(name) for name in header], rows)}\n\n{legend}{sentences}"
+    shown = f"\n\n![Score against what a request takes]({pictures['arms']})" if "arms" in pictures else ""
+    return f"{table([cell(name) for name in header], rows)}\n\n{legend}{sentences}{shown}"

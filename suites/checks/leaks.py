@@ -196,7 +196,7 @@ def _limits(material: Material, alike: Alike) -> list[Finding]:
     text = f"a paraphrase or a translation of any {exam} input goes unnoticed"
     if short := alike.too_short.get(exam, 0):
         text += (
-            f", and a copy inside a longer training text of {short:,} of the {len(material.splits[exam]):,}, which "
+            f"; so does a copy within a longer training text of the {short:,} of {len(material.splits[exam]):,} that "
             f"have fewer than {WORDS} words"
         )
     return [*findings, Finding("info", "unseen_leaks", text)]

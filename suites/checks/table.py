@@ -90,6 +90,7 @@ CHECKS: dict[str, Check] = {
     "no_stop": Check("answers without a token that ends them"),
     "untrained": Check("rows in which nothing carries the loss"),
     "prompt_prefix": Check("prompts that read otherwise alone than with their answer"),
+    "unheard_thinking": Check("prompts that ask for thinking, of which the base's chat template knows nothing"),
     "dequantised": Check("a model read from a GGUF file: what of it the decision is about"),
     "adapter_base": Check("how it is known that the candidate's adapter was trained on the base that it is put on"),
     "inert_candidate": Check("a candidate that cannot answer otherwise than its base, as nothing was learnt"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
 
 from suites.errors import UserError
@@ -51,6 +52,12 @@ def read_rows(path: Path) -> bytes:
     """The bytes of a file of rows. Raises UserError for more than this machine can hold, and as `size_of` does."""
     check_fits(size_of(path), path)
     return path.read_bytes()
+
+
+def opened(path: Path) -> BufferedReader:
+    """A file to be read in pieces. Raises UserError as `size_of` does."""
+    size_of(path)
+    return path.open("rb")
 
 
 def check_fits(size: int, path: Path) -> None:

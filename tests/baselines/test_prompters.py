@@ -1,14 +1,22 @@
 """What the bar asks of a model: the shape of each prompt, which examples are shown, and which prompt is chosen."""
 
+import hashlib
+import math
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baselines.arm import Prompter
+from baselines.arm import Asking, Prompter
+from baselines.prompters.chain_of_thought import chain_of_thought
 from baselines.prompters.few_shot import choose_shots, few_shot
 from baselines.prompters.zero_shot import zero_shot
 from baselines.selection import Trial, choose
+from suites.answers import AnswerRule
 from suites.errors import UserError
+from suites.model import Constraint
 from suites.types import Example
 
 
@@ -75,12 +83,73 @@ def test_the_target_is_only_in_the_prompt_if_the_template_asks_for_it():
     assert "secret" not in str(turns(zero_shot("z", "Be brief."), example("e", target="secret")))
 
 
+TWO = "system:\nAnswer a {{ plan }} customer.\n\nuser:\nMessage: {{ input }}\n"
+
+
+def test_a_prompt_in_two_parts_says_itself_which_is_which():
+    shots = (example("a", "one?", "1", plan="blue"),)
+    asked = example("e", plan="gold")
+    assert turns(Prompter("two", TWO, shots), asked) == [
+        ("system", "Answer a gold customer."), ("user", "Message: one?"), ("assistant", "1"),
+        ("user", "Message: What is it?"),
+    ]  # fmt: skip
+    assert turns(Prompter("user alone", "user:\n{{ input }}!"), asked) == [("user", "What is it?!")]
+    assert turns(Prompter("system alone", "\nsystem:\nBe {{ plan }}."), asked) == [
+        ("system", "Be gold."), ("user", "What is it?"),
+    ]  # fmt: skip
+    assert Prompter("two", TWO).outline() == [
+        {"role": "system", "content": "Answer a {{ plan }} customer."},
+        {"role": "user", "content": "Message: {{ input }}"},
+    ]
+    assert turns(Prompter("spoken of", "Tell\nuser:\nwhat {{ plan }} is"), asked)[0][0] == "system"
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("system:\nA\nuser:\nB", "does not show the example"),
+        ("user:\n{{ input }}\nsystem:\nA\nuser:\n{{ input }}", "has a part twice"),
+        ("user:\n", "does not show the example"),
+        ("system:\n{{ input", "not a template"),
+    ],
+)
+def test_a_prompt_in_parts_that_make_no_prompt_is_refused(template, said):
+    with pytest.raises(UserError, match=said):
+        Prompter("p", template).messages(example("e"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "asked"),
+    [
+        (AnswerRule("last_line"), "Then write the answer, and nothing else, on the last line, after `Answer:`."),
+        (AnswerRule("tag", "out"), "Then write the answer as <out>...</out>."),
+        (AnswerRule("json", "label"), 'Then write the answer as JSON: {"label": "..."}'),
+        (AnswerRule("json"), "Then write the answer as JSON."),
+        (AnswerRule("regex", "#### (.*)"), ""),
+    ],
+)
+def test_who_reasons_is_told_where_the_answer_goes(answer, asked):
+    told = f"Think step by step. {asked}".strip()
+    plain, whole, two = (chain_of_thought("c", template, answer) for template in ("Add.", "Q: {{ input }}", TWO))
+    assert turns(plain, example("e"))[0] == ("system", f"Add.\n\n{told}")
+    assert turns(whole, example("e")) == [("user", f"Q: What is it?\n\n{told}")]
+    assert turns(two, example("e", plan="gold"))[0] == ("system", f"Answer a gold customer.\n\n{told}")
+
+
+def test_another_way_of_asking_is_another_prompt_and_the_usual_one_is_what_it_always_was():
+    plain = Prompter("p", "Add.")
+    assert plain.digest == hashlib.sha256(b'["Add.", []]').hexdigest()
+    others = [Asking(thinking_tokens=1), Asking(votes=2), Asking(settings=(("enable_thinking", True),)),
+              Asking(constraint=Constraint("regex", "a"))]  # fmt: skip
+    assert len({plain.digest, *(replace(plain, asking=asking).digest for asking in others)}) == 5
+
+
 # --- templates are templates, columns are data -----------------------------------------------------------------------
 
 
 def test_a_template_that_needs_a_column_the_example_lacks_is_refused_naming_those_it_has():
     with pytest.raises(UserError, match="'plan' is undefined") as caught:
-        zero_shot("z", "{{ plan }}").prompt(example("e", lang="en"))
+        zero_shot("z", "{{ plan }}").messages(example("e", lang="en"))
     assert caught.value.where == "prompt of z"
     assert caught.value.fix == "the columns are input, target, lang"
 
@@ -88,7 +157,7 @@ def test_a_template_that_needs_a_column_the_example_lacks_is_refused_naming_thos
 @pytest.mark.parametrize("template", ["{% if %}", "{{ input", "{{ input + 1 }}", "{{ 1 / 0 }}", "{{ plan[0] }}"])
 def test_a_template_that_cannot_work_is_refused(template):
     with pytest.raises(UserError, match="the prompt"):
-        zero_shot("z", template).prompt(example("e", plan=3))
+        zero_shot("z", template).messages(example("e", plan=3))
 
 
 def test_text_in_columns_is_never_run_as_a_template():
@@ -103,7 +172,7 @@ def test_text_in_columns_is_never_run_as_a_template():
 def test_a_template_cannot_reach_out_of_its_sandbox():
     for escape in ("{{ input.__class__.__mro__[1].__subclasses__() }}", "{{ cycler.__init__.__globals__.os }}"):
         with pytest.raises(UserError, match="the prompt cannot be filled in"):
-            zero_shot("z", escape).prompt(example("e"))
+            zero_shot("z", escape).messages(example("e"))
 
 
 def test_a_column_may_have_any_name():
@@ -153,6 +222,29 @@ def test_the_best_score_on_validation_wins():
 def test_of_equals_the_shorter_prompt_wins_then_the_first_listed():
     assert choose([trial("long", 0.7, tokens=900), trial("short", 0.7, tokens=90)], 0.02).arm == "short"
     assert choose([trial("first", 0.7), trial("second", 0.7)], 0.02).arm == "first"
+
+
+@pytest.mark.parametrize(("far", "chosen"), [(1.0, "cheap"), (1.01, "dear"), (None, "dear"), (-0.5, "cheap")])
+def test_within_one_standard_error_of_the_best_the_cheaper_wins(far, chosen):
+    trials = [trial("dear", 0.71, tokens=900), trial("cheap", 0.70, tokens=90), trial("poor", 0.2, tokens=1)]
+    behind = {("dear", "dear"): 0.0, ("dear", "cheap"): far, ("dear", "poor"): 9.0}
+    assert choose(trials, 0.02, lambda best, other: behind[best, other]).arm == chosen
+
+
+def test_what_is_chosen_on_validation_is_measured_without_bias_on_the_test_and_the_best_on_the_test_is_not():
+    """Twenty prompts that are equally good, 200 validation and 400 test rows, 1,000 times."""
+    rng, tries, truth = np.random.default_rng(5), 1_000, 0.6
+    noise = math.sqrt(2 * truth * (1 - truth) / 200)
+    fair, picked = [], []
+    for _ in range(tries):
+        validation, test = (rng.binomial(rows, truth, 20) / rows for rows in (200, 400))
+        trials = [trial(str(arm), score, tokens=float(arm)) for arm, score in enumerate(validation)]
+        chosen = choose(trials, 0.02, lambda best, other, v=validation: (v[int(best)] - v[int(other)]) / noise)
+        fair.append(test[int(chosen.arm)] - truth)
+        picked.append(test.max() - truth)
+    error = np.std(fair) / math.sqrt(tries)
+    assert abs(np.mean(fair)) <= 2 * error
+    assert np.mean(picked) > 20 * error
 
 
 def test_a_prompt_that_fails_too_often_is_not_chosen_however_well_it_does_otherwise():

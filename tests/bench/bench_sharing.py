@@ -1,6 +1,8 @@
 """Seconds and memory of a training step with and without reading shared prefixes once; writes sharing.md beside it.
 
-    python tests/bench/bench_sharing.py MODEL_FOLDER ... [--quick]
+    python tests/bench/bench_sharing.py MODEL_FOLDER ... [--tokens 0 100] [--rows 16]
+
+A plain step of 16 rows with 400 tokens on a model of 135M parameters takes 25 GB: ask for fewer rows there.
 
 Both ways are TRL's own trainer of the method on the same token ids; they take turns, each in a process of its own. The
 rows are an instruction of so many tokens that all have in common, a question and a short answer, of random words.
@@ -38,7 +40,7 @@ INSTRUCTIONS = (0, 100, 400, 1000)
 ROWS, STEPS = 16, 3
 METHODS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
     "lora": (INSTRUCTIONS, {}),
-    "dpo": ((0, 100, 400), {"batch_size": 8}),
+    "dpo": ((0, 100, 400), {}),
     "grpo": ((0, 100, 400), {"completions": 8, "max_new_tokens": 16}),
 }
 
@@ -58,19 +60,20 @@ def main() -> None:
     """Measure and write; with `--one` a single way of a single method."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", type=Path, nargs="+")
-    parser.add_argument("--quick", action="store_true", help="instructions of 0 and 100 tokens alone")
+    parser.add_argument("--tokens", type=int, nargs="+", default=INSTRUCTIONS, help="of the instruction")
+    parser.add_argument("--rows", type=int, default=ROWS, help="of a step")
     parser.add_argument("--one", nargs=3, metavar=("METHOD", "TOKENS", "SHARED"))
     options = parser.parse_args()
     if options.one:
         method, tokens, shared = options.one
-        print(json.dumps(vars(one(options.models[0], method, int(tokens), shared == "shared"))))
+        print(json.dumps(vars(one(options.models[0], method, int(tokens), options.rows, shared == "shared"))))
         return
     parts = []
     for model in options.models:
         lines = [HEAD]
         for method, (instructions, _) in METHODS.items():
-            for tokens in instructions[: 2 if options.quick else None]:
-                plain, shared = (_apart(model, method, tokens, way) for way in ("plain", "shared"))
+            for tokens in (tokens for tokens in instructions if tokens in options.tokens):
+                plain, shared = (_apart(model, method, tokens, options.rows, way) for way in ("plain", "shared"))
                 lines.append(_line(method, tokens, plain, shared))
                 print(lines[-1], file=sys.stderr)
         parts.append(f"## {_size(model)}\n\n" + "\n".join(lines))
@@ -78,8 +81,9 @@ def main() -> None:
     title = (
         "# A training step with shared beginnings read once\n\nWritten by `bench_sharing.py`; torch "
         f"{torch.__version__}, transformers {transformers.__version__}, trl {trl.__version__}, {device}, "
-        f"{platform.machine()}. LoRA of rank 16 on all linear layers, float32 on a CPU, batches of {ROWS} rows (DPO: 8 "
-        f"pairs; GRPO: 2 prompts with 8 answers of up to 16 tokens each, the whole step with its drawing of answers). "
+        f"{platform.machine()}. LoRA of rank 16 on all linear layers, float32 on a CPU, batches of {options.rows} "
+        f"rows (DPO: half as many pairs; GRPO: that many answers of up to 16 tokens, 8 to a prompt, the whole step "
+        f"with its drawing of answers). "
         f"Least of {STEPS} steps."
     )
     page = Path(__file__).with_name("sharing.md")
@@ -107,24 +111,26 @@ def _size(model: Path) -> str:
     return f"{config['model_type']}, {config['num_hidden_layers']} layers, width {config['hidden_size']}"
 
 
-def _apart(model: Path, method: str, tokens: int, way: str) -> Took:
-    command = [sys.executable, "-W", "ignore", __file__, str(model), "--one", method, str(tokens), way]
+def _apart(model: Path, method: str, tokens: int, rows: int, way: str) -> Took:
+    options = ["--rows", str(rows), "--one", method, str(tokens), way]
+    command = [sys.executable, "-W", "ignore", __file__, str(model), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
     return Took(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def one(model: Path, method: str, tokens: int, shared: bool) -> Took:
+def one(model: Path, method: str, tokens: int, rows: int, shared: bool) -> Took:
     """Some steps of a method, one way."""
     loading.quiet()
     chat = ChatTokenizer(model)
-    config = TrainingConfig(**{"method": method, "batch_size": ROWS, "rank": 16, "alpha": 32, **METHODS[method][1]})
+    size = rows // 2 if method == "dpo" else rows
+    config = TrainingConfig(**{"method": method, "batch_size": size, "rank": 16, "alpha": 32, **METHODS[method][1]})
     start = Start(ModelSpec(str(model)), model, chat, loading.stop_ids(model, chat.tokenizer.eos_token_id), 2048, 2048)
     build: Build = pkgutil.resolve_name(config.kind.build)
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as out:
-        trainer = build(start, _data(chat, tokens), config, Path(out)).trainer
+        trainer = build(start, _data(chat, tokens, rows), config, Path(out)).trainer
         trainer.remove_callback(transformers.PrinterCallback)
         trainer.args.max_steps, trainer.args.save_strategy = STEPS, "no"
         if shared and (why := share_if_equal(trainer.model)):
@@ -154,12 +160,12 @@ class _Clock(transformers.TrainerCallback):  # type: ignore[misc]  # transformer
         self.processor.append(time.process_time() - self._begun[1])
 
 
-def _data(chat: ChatTokenizer, tokens: int) -> TrainingData:
+def _data(chat: ChatTokenizer, tokens: int, rows_of_step: int) -> TrainingData:
     chance = random.Random(0)
     instruction = _words(chat, tokens, chance)
     system = [{"role": "system", "content": instruction}] if tokens else []
     rows, pairs = [], []
-    for _ in range(ROWS * (STEPS + 1)):
+    for _ in range(rows_of_step * (STEPS + 1)):
         messages: Any = [*system, {"role": "user", "content": _words(chat, chance.randint(14, 26), chance)}]
         good, bad = (_words(chat, chance.randint(3, 6), chance) for _ in range(2))
         rows.append(TrainRow(messages, good, str(len(rows))))

@@ -120,6 +120,7 @@ REST = """
     insert into training_log values ('t', 1, 'loss', 0.5);
     insert into repeats values ('e', 'seed', 0, 't', '{}', 'r', 'm', 4, 0.5, 0.4, 0.6, 'done');
     insert into stakes values ('e', 0.02, 0.9, 0.95, 'EUR', 1, 2, 3, 4, 5, 6, 7, 8, 'told');
+    insert into decision_digests values ('of nobody', 'gates', '1');
 """
 """A row for each table that the kept store has none in."""
 

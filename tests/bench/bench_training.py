@@ -111,7 +111,7 @@ def general_rows() -> list[TrainRow]:
 def pairs(start: ModelSpec, asked: Sequence[Example]) -> list[PairRow]:
     """The right answer before each wrong one that the start draws itself, as people would mark its answers."""
     model, mark = load(start), build("json_match")
-    prompts = [TASK.prompt(example) for example in asked]
+    prompts = TASK.prompts(asked)
     draws = [model.generate(prompts, Generation(16, temperature=1.0, seed=seed)) for seed in range(DRAWN)]
     found = []
     for example, answers in zip(asked, zip(*draws, strict=True), strict=True):

@@ -227,6 +227,19 @@ def test_prompts_that_the_base_cannot_read_whole_are_found_before_anything_runs(
     assert "ask for fewer `shots`" in few[0]["message"]
 
 
+def test_a_base_whose_template_knows_no_thinking_is_told_before_it_is_asked_for_it(capsys, tmp_path):
+    base = tiny_models.build("qwen2", tmp_path / "base")
+    path = tiny_training(tmp_path, base)
+    content = yaml.safe_load(path.read_text())
+    content["baselines"] = ["zero_shot", {"zero_shot": {"max_thinking_tokens": 9}}]
+    path.write_text(yaml.safe_dump(content))
+    [told] = [f for f in json.loads(checked(capsys, path, "--json")[1]) if f["check"] == "unheard_thinking"]
+    assert "makes nothing of `enable_thinking`: zero-shot thinking is asked as it is without" in told["message"]
+    template = base / "chat_template.jinja"
+    template.write_text(template.read_text() + "{% if enable_thinking %}<think>{% endif %}")
+    assert "unheard_thinking" not in checked(capsys, path, "--json")[1]
+
+
 def test_most_of_the_training_rows_are_never_left_out(capsys, tmp_path):
     path = training_here(tmp_path, train_test_overlap="fix")
     write_jsonl(tmp_path / "train.jsonl", [*map(json.loads, (tmp_path / "test.jsonl").read_text().splitlines())])

@@ -325,10 +325,28 @@ def test_a_metric_that_is_misspelt_where_it_is_listed_makes_no_rule_for_it_wrong
         ("embedded", "./models/base", "line 2: `model` no such folder"),
         ("embedded", "test.jsonl", "line 2: `model` no such folder"),
         ("embedded", "own-suite", "is not a model: it has no config.json"),
+        ("embedded", "embeded", "line 2: `model` no such folder, and no such model on this machine"),
+        ("embedded", "embeded", "did you mean `embedded`?"),
+        ("embedded", "Embedded", "did you mean `embedded`?"),
+        ("embedded", "own_suite", "did you mean `own-suite`?"),
+        ("embedded", "own-suite/tuned", "line 2: `model` no such folder, and no such model"),
     ],
 )  # fmt: skip
 def test_settings_that_make_no_experiment_together_are_refused(refusal, old, new, expected):
     assert expected in refusal(SMALLEST.replace(old, new))
+
+
+def test_a_model_that_is_nowhere_is_told_where_the_hub_is_not_asked(refusal, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    said = refusal(SMALLEST.replace("embedded", "gpt2"))
+    assert "no such model on this machine and HF_HUB_OFFLINE says that the Hub is not asked" in said
+    assert "with a network run `hf download gpt2`" in said
+
+
+def test_a_name_that_may_be_one_of_the_hub_is_left_to_it(load, monkeypatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    for name in ("gpt2", "owner/embedded", "Qwen/Qwen2.5-0.5B-Instruct"):
+        assert load(SMALLEST.replace("model: embedded", f"model: {name}\nregression: []")).config.model.name == name
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from math import sqrt
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness.cli.main import main
 from harness.demo.real import world
+from harness.experiment.exam_power import DISCORDANCE, ENOUGH_POWER
 from harness.experiment.load import load_experiment
+from harness.stats import power
 from suites.catalog import load_suite
 
 FILES = Path(world.__file__).parent / "files"
@@ -66,6 +70,12 @@ def test_no_question_is_both_asked_and_learnt_from() -> None:
     assert not {row["input"] for row in asked} & {row["input"] for row in kept}
     assert (len(asked), len(kept)) == (180, 120)
     assert len(load_suite("everyday", FILES).examples) == 180
+
+
+def test_the_margin_is_one_that_the_questions_can_decide() -> None:
+    [rule] = yaml.safe_load((FILES / "experiment.yaml").read_text())["regression"]
+    sd = sqrt(DISCORDANCE)
+    assert power.passes(180, sd, rule["margin"], 0.975) >= ENOUGH_POWER > power.passes(180, sd, 0.05, 0.975)
 
 
 def test_the_experiment_is_one_but_for_the_model_that_is_fetched(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chat_server import ChatServer, Reply, answer, serving
+from chat_server import CERTIFICATE, ChatServer, Reply, answer, serving
 
 from harness.models import asking, exchange, openai
 from harness.models.exchange import Elsewhere, TooLong, _Incoming, _same_host
@@ -66,13 +66,31 @@ def test_a_reply_without_an_answer_is_an_error_row_that_says_why(server: ChatSer
     assert why in (failed.error or "")
 
 
+@pytest.fixture(scope="module")
+def secure_server() -> Iterator[ChatServer]:
+    with serving("https") as server:
+        yield server
+
+
 @pytest.mark.parametrize("fault", ["slow_headers", "continue", "slow_body", "silent"])
-def test_the_whole_reply_has_a_deadline(server: ChatServer, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_whole_reply_has_a_deadline(
+    server: ChatServer, secure_server: ChatServer, scheme: str, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
+    server = secure_server if scheme == "https" else server
     monkeypatch.setattr(asking, "ATTEMPTS", 2)
     started = time.monotonic()
     (failed,) = ask(server, fault, timeout_seconds=0.2)
     assert "no whole reply came within 0.2 s" in (failed.error or "")
     assert 0.4 <= time.monotonic() - started < 2
+
+
+def test_a_server_without_a_certificate_that_is_known_gets_no_question(secure_server: ChatServer) -> None:
+    before = len(secure_server.bodies)
+    with pytest.raises(UserError, match="certificate verify failed"):
+        ask(secure_server)
+    assert len(secure_server.bodies) == before
 
 
 @pytest.mark.parametrize("fault", ["endless_body", "endless_chunk_size"])

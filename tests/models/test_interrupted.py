@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +58,24 @@ def test_what_came_before_a_signal_is_not_asked_for_again(step: int, tmp_path: P
             except KeyboardInterrupt:
                 ask(server, store, f"ended at {at}")
             assert len(server.bodies) - before == QUESTIONS, f"moment {at} of {moments}"
+
+
+class Slow(Store):
+    """A store on a slow disk. The signal comes while it writes, and nothing but that is waited for any more."""
+
+    written = False
+
+    def insert(self, *args: Any, **settings: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.3)
+        super().insert(*args, **settings)
+        self.written = True
+
+
+def test_a_signal_while_the_last_answers_are_put_on_record_waits_for_them(tmp_path: Path) -> None:
+    store = Slow(tmp_path / "harness.duckdb")
+    with serving() as server:
+        server.behave = lambda number, body: answer("ok")
+        with pytest.raises(KeyboardInterrupt):
+            ask(server, store, "ended")
+        assert store.written

@@ -75,7 +75,9 @@ def told(base: Path, folder: Path, **spec: Any) -> list[Finding]:
 
 KINDS: dict[str, peft.PeftConfig] = {
     "dora": peft.LoraConfig(task_type="CAUSAL_LM", target_modules=["q_proj"], use_dora=True, init_lora_weights=False),
-    "head": peft.LoraConfig(task_type="CAUSAL_LM", target_modules=["q_proj"], modules_to_save=["lm_head"]),
+    "head": peft.LoraConfig(
+        task_type="CAUSAL_LM", target_modules=["q_proj"], modules_to_save=["lm_head"], init_lora_weights=False
+    ),
     "tokens": peft.LoraConfig(task_type="CAUSAL_LM", target_modules=["q_proj"], trainable_token_indices=[5]),
     "layers twice": peft.LoraConfig(
         task_type="CAUSAL_LM", target_modules=["q_proj"], layer_replication=[[0, 2], [1, 2]]
@@ -334,6 +336,37 @@ def test_an_adapter_of_any_kind_that_learnt_nothing_is_told(kind: str, base: Pat
     name = max(name for name in tensors if not re.search(r"vera_[AB]$|lambda_d|lora_[AB]\b", name))  # what is learnt
     save_file({**tensors, name: tensors[name] + 0.1}, folder / ADAPTER_WEIGHTS, {"format": "pt"})
     assert told(base, folder) == []
+
+
+# Of these the tensors alone say nothing; a number of each kind that is learnt.
+OTHER_KINDS = {
+    "LN tuning": (peft.LNTuningConfig(target_modules=["input_layernorm"], task_type="CAUSAL_LM"), "ln_tuning"),
+    "FourierFT": (peft.FourierFTConfig(n_frequency=10, init_weights=True, **QV), "spectrum"),
+    "HRA": (peft.HRAConfig(r=4, **QV), "hra_u"),
+    "MiSS": (peft.MissConfig(r=4, **QV), "miss_block"),
+    "RandLoRA": (peft.RandLoraConfig(r=4, **{**QV, "target_modules": ["q_proj"]}), "lambda"),
+    "SHiRA": (peft.ShiraConfig(r=1, **QV), "shira_weight"),
+    "RoAd": (peft.RoadConfig(group_size=16, **QV), "road_theta"),
+    "the head, as it was": (peft.LoraConfig(r=4, modules_to_save=["lm_head"], **QV), "lm_head"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_an_adapter_whose_tensors_say_nothing_is_known_by_the_logits(kind: str, base: Path, tmp_path: Path) -> None:
+    config, learnt = OTHER_KINDS[kind]
+    folder = adapter(base, tmp_path / "adapter", config)
+    [finding] = told(base, folder)
+    assert finding.check == "inert_candidate"
+    assert "of 4 texts its adapter changes no logit by more than 0.0001" in finding.message
+    tensors = load_file(folder / ADAPTER_WEIGHTS)
+    drawn = {name: tensor + torch.rand_like(tensor) if learnt in name else tensor for name, tensor in tensors.items()}
+    save_file(drawn, folder / ADAPTER_WEIGHTS, {"format": "pt"})
+    assert told(base, folder) == []
+
+
+def test_an_adapter_of_tokens_may_change_none_that_was_tried(base: Path, tmp_path: Path) -> None:
+    config = peft.TrainableTokensConfig(token_indices=[390], task_type="CAUSAL_LM")
+    assert told(base, adapter(base, tmp_path / "adapter", config)) == []
 
 
 def test_no_row_for_a_token_of_the_tokenizer_is_told(base: Path, tmp_path: Path) -> None:

@@ -47,6 +47,39 @@ def test_a_long_phase_says_now_and_then_how_far_it_is(capsys, monkeypatch):
     assert any(line.startswith("asking: 1/4 in ") and line.endswith("loss 0.5") for line in lines[:-1])
 
 
+def test_preparing_does_not_count_when_the_rest_is_reckoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    training = progress.Phase("training", 1, lambda phase: None)
+    now = 700.0
+    training.at(0, 68, "score 0.5")
+    now = 712.0
+    training.at(1, 68, "loss 5.3")
+    assert str(training) == "training: 1/68 in 712.0 s (12 s each), 13 min left, loss 5.3"
+
+
+@pytest.mark.parametrize(
+    ("first", "done", "seconds", "told"),
+    [
+        (0, 0, 9.0, "training: 0/50 in 9.0 s"),
+        (40, 40, 9.0, "training: 40/50 in 9.0 s"),
+        (40, 45, 50.0, "training: 45/50 in 50.0 s (0.1/s), 50 s left"),
+        (0, 50, 25.0, "training: 50/50 in 25.0 s (2.0/s)"),
+    ],
+)
+def test_what_an_earlier_run_did_says_nothing_of_the_pace(
+    monkeypatch: pytest.MonkeyPatch, first: int, done: int, seconds: float, told: str
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    training = progress.Phase("training", 1, lambda phase: None)
+    training.at(first, 50)
+    if done:
+        training.at(done, 50)
+    now = seconds
+    assert str(training) == told
+
+
 def test_on_a_terminal_it_is_a_bar_and_brackets_in_names_are_no_markup():
     leader, follower = pty.openpty()
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "100"}

@@ -159,7 +159,7 @@ def test_plots(plain: ReportData, tmp_path: Path, recwarn: pytest.WarningsRecord
     names = {"baseline_arm": HOSTILE[9], "candidate_arm": HOSTILE[7], "currency": "$x^2$"}
     costs = dataclasses.replace(plain.break_even, **names)
     pictures = plots.draw(dataclasses.replace(plain, comparisons=slices, break_even=costs), tmp_path)
-    assert pictures == {"slices": "slices.svg", "break_even": "break_even.svg"}
+    assert pictures == {"slices": "slices.svg", "arms": "arms.svg", "break_even": "break_even.svg"}
     assert_harmless("".join(ET.parse(tmp_path / "break_even.svg").getroot().itertext()))
     drawn = ET.parse(tmp_path / "slices.svg").getroot()
     assert {element.tag.split("}")[1] for element in drawn.iter()} == {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from workspaces import HOSTILE, decided, recorded_experiment, run, write_jsonl
 from harness.store.database import Store
 from harness.store.versions import SCHEMA
 from reports import data
-from reports.format.text import block, cell, clean
+from reports.format.text import block, cell, clean, code, phrase, table
 from reports.outputs import html, junit, markdown, record
 
 
@@ -75,6 +76,23 @@ STARTS = [
 def test_a_cell_alone_on_a_line_is_a_paragraph(text: str) -> None:
     tokens = MarkdownIt("commonmark").enable("table").parse(f"before\n\n{cell(text)}\n\nafter")
     assert [t.type for t in tokens] == ["paragraph_open", "inline", "paragraph_close"] * 3
+
+
+MARKS = ["say `a|b` and", "x `<b>` |", "`a` $x$ `b\nc|d`", "$`x`$ [a](b) & <i>", "|", "`", "``|``", "a\\|b", "![`](`)"]
+
+
+@pytest.mark.parametrize("shown", [cell, phrase, code])
+@pytest.mark.parametrize("text", [*MARKS, *HOSTILE])
+def test_a_text_fills_one_cell_of_a_table_whatever_marks_are_in_it(text: str, shown: Callable[[str], str]) -> None:
+    page = MarkdownIt("commonmark").enable("table").parse(table(["text", "then"], [[shown(text), "end"]]))
+    cells = [page[i + 1] for i, token in enumerate(page) if token.type == "td_open"]
+    assert [token.content for token in cells[1:]] == ["end"]
+    children = cells[0].children or []
+    assert {child.type for child in children} <= {"text", "text_special", "code_inline"}
+    if shown is cell:
+        assert "code_inline" not in {child.type for child in children}, "what data holds is no code of ours"
+        flat = re.sub(r"\s+", " ", clean(text)).strip()
+        assert "".join(child.content for child in children) == flat or len(flat) > 900
 
 
 @pytest.mark.parametrize("text", HOSTILE)

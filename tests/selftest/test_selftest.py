@@ -140,6 +140,7 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "seeds without gain",
         "long prompt",
         "constraint ignored",
+        "right on the way",
     }
     assert selftest.passed(outcomes)
 
@@ -162,6 +163,7 @@ def test_every_accident_of_a_trained_adapter_gets_its_named_verdict(trained: Ses
         "wrapped prompt",
         "long prompt",
         "constraint ignored",
+        "right on the way",
     }
     assert outcomes["seeds without gain"].got == "inconclusive"
     assert named(list(outcomes.values()), "fail") == set()
@@ -449,3 +451,11 @@ def test_baseline_and_exam_are_enough(tmp_path: Path, monkeypatch: pytest.Monkey
     outcomes = selftest.run(session)
     assert outcomes[0].expected == "any verdict but invalid"
     assert [outcome.status for outcome in outcomes] == ["pass", "pass", "not_applicable"]
+
+
+def test_the_right_answer_named_on_the_way_alone_gains_nothing(tmp_path: Path) -> None:
+    targets = [f"label{i % 3}" for i in range(300)]
+    wrong = ["so\nlabel9" if i % 4 == 0 else f"so\n{t}" for i, t in enumerate(targets)]
+    path = recorded_experiment(tmp_path, wrong, targets, targets=targets, task={"answer": "last_line"})
+    outcome = by_name(selftest.run(run(path)))["right on the way"]
+    assert (outcome.status, outcome.got) == ("pass", "keep_prompting by gain over the best prompt")

@@ -592,6 +592,16 @@ def test_a_run_with_errors_is_recorded_and_the_next_try_replaces_only_its_failur
     Store(store.path)
 
 
+def test_seconds_add_up_to_the_same_in_whatever_order_they_are_met(store):
+    """Added one after another as floats the first order gives 100000000.49999997."""
+    take(store, Oracle())
+    for order in ("", "desc"):
+        sql = f"""create or replace table completions as select * replace (if(text like '%0', 1e8, 0.1) as seconds)
+                  from completions order by text {order}"""
+        store.execute(sql)
+        assert select(store, "select seconds from v_costs") == [{"seconds": 100000000.5}]
+
+
 @pytest.fixture(scope="module")
 def taken(tmp_path_factory):
     """A store with one finished run."""

@@ -260,9 +260,19 @@ def material(data):
 
 
 # What a tokenizer finds is planted in test_training_row_checks.py, the rest in test_check_command.py.
-BY_TOKENIZER = {"long_prompts", "chat_template", "double_bos", "truncation", "no_stop", "untrained", "prompt_prefix"}
+BY_TOKENIZER = {
+    "long_prompts",
+    "unheard_thinking",
+    "chat_template",
+    "double_bos",
+    "truncation",
+    "no_stop",
+    "untrained",
+    "prompt_prefix",
+}
 BY_WEIGHTS = {"inert_candidate", "unread_tensors", "other_kind", "adapter_base", "token_rows"}
 BY_COMMAND = {
+    "dequantised",
     "unmade_prompt",
     "told_apart",
     "added_prompt",
@@ -294,7 +304,7 @@ def test_clean_data_has_nothing_but_what_is_worth_knowing_anyway():
     assert [f.check for f in check(Material(CLEAN))] == ["unseen_leaks", "majority", "diversity"]
 
 
-@pytest.mark.parametrize(("words", "told"), [(12, "3 of the 3, which have fewer than 13 words"), (13, "")])
+@pytest.mark.parametrize(("words", "told"), [(12, "the 3 of 3 that have fewer than 13 words"), (13, "")])
 def test_what_the_search_cannot_see_is_said_whatever_the_length_of_the_inputs(words, told):
     exam = rows(*((sentence(f"exam {i}", words), "x") for i in range(3)), prefix="t")
     [found] = [f for f in check(material({"train": clean(1, "a"), "test": exam})) if f.check == "unseen_leaks"]

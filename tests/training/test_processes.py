@@ -215,6 +215,16 @@ def test_what_a_process_refuses_is_told_as_if_there_were_one(base: Path, tmp_pat
 
 
 @pytest.mark.slow
+def test_processes_plan_their_share_of_a_step(base: Path, tmp_path: Path) -> None:
+    for name in ("named", "planned"):
+        (tmp_path / name).mkdir()
+    named = launch(base, tmp_path / "named", DDP, CONFIG.changed(batch_size=16))
+    planned = launch(base, tmp_path / "planned", DDP, CONFIG.changed(batch_size="auto"))
+    assert (named.planned, planned.planned) == ({}, {"lora": "8 rows are learnt from in one pass, activations kept"})
+    assert losses(planned) == pytest.approx(losses(named), abs=1e-6)
+
+
+@pytest.mark.slow
 def test_an_experiment_is_trained_in_two_processes_and_examined_in_one(
     base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

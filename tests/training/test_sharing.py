@@ -105,6 +105,29 @@ def test_loss_and_gradients_are_those_of_the_plain_step(kind: str, lora: bool, l
     assert torch.equal(shared.label_mask, plain.label_mask)
 
 
+def test_of_a_row_alone_only_tokens_with_loss_reach_the_head() -> None:
+    model, given = model_of("llama", lora=True), {name: each[:1] for name, each in batch(left=False).items()}
+    shapes: list[tuple[int, ...]] = []
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        shapes.append(tuple(tensor.shape))
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        plain, gradient = step(model, given)
+        longest = given["input_ids"].shape[1]
+        assert (longest - 1, 32) in shapes
+        share(model)
+        shapes.clear()
+        alone, other = step(model, given)
+    assert (4, 32) in shapes
+    assert (longest - 1, 32) not in shapes
+    assert alone.loss.item() == pytest.approx(plain.loss.item(), abs=1e-6)
+    assert (gradient - other).norm() / gradient.norm() < 1e-5
+    torch.testing.assert_close(alone.log_probs, plain.log_probs, atol=1e-5, rtol=0)
+    assert torch.equal(alone.label_mask, plain.label_mask)
+
+
 def test_a_step_with_checkpointed_gradients_is_the_same_too() -> None:
     model, given = model_of("llama", lora=True), batch(left=False)
     _, gradient = step(model, given)

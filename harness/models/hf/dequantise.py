@@ -10,6 +10,7 @@ import transformers
 
 from harness.models.files import first_line
 from harness.models.hf import loading
+from harness.models.hf.refusals import REFUSALS
 from suites.errors import UserError
 
 
@@ -21,13 +22,13 @@ def dequantise(file: Path, out: Path, dtype: str) -> None:
     loading.quiet()
     with tempfile.TemporaryDirectory() as alone:  # what lies beside the file is not read with it
         (Path(alone) / file.name).symlink_to(file.resolve())
-        where = {"gguf_file": file.name, "local_files_only": True, "trust_remote_code": False}
+        where = {"gguf_file": file.name, "local_files_only": True}
         try:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(alone, **where)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(alone, trust_remote_code=False, **where)
             model, info = transformers.AutoModelForCausalLM.from_pretrained(
-                alone, dtype=loading.DTYPES[dtype], output_loading_info=True, **where
+                alone, trust_remote_code=False, dtype=loading.DTYPES[dtype], output_loading_info=True, **where
             )
-        except loading.REFUSALS as error:
+        except REFUSALS as error:
             what = f"{file.name} cannot be read: {first_line(error)}"
             raise UserError(
                 what, str(file), "give the safetensors it was made from, or serve it as an endpoint"

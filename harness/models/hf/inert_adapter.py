@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from harness.models import files
+from harness.models import files, headers
 from harness.models.hf import loading
 from suites.model import ModelSpec
 
@@ -43,6 +43,12 @@ def changes_nothing(adapter: Path, base: Path) -> bool:
         elif not SHARED.search(name):
             silent[name] = _is_neutral(name, tensor, base)
     return bool(silent) and all(silent.values())
+
+
+def is_known(adapter: Path) -> bool:
+    """Whether `changes_nothing` knows all of an adapter's tensors, so that its word is the last."""
+    kinds = (FACTOR, SHARED, LENGTHS, *NEUTRAL)
+    return all(any(kind.search(name) for kind in kinds) for name in headers.tensors([adapter / files.ADAPTER_WEIGHTS]))
 
 
 def _is_neutral(name: str, tensor: torch.Tensor, base: Path) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,17 +16,24 @@ from harness.models import bases, files, headers
 from harness.models.hf import loading
 from harness.models.hf.adapter import add_adapter, check_task
 from harness.models.hf.chat import ChatTokenizer, load_config
-from harness.models.hf.inert_adapter import changes_nothing
+from harness.models.hf.inert_adapter import changes_nothing, is_known
 from harness.models.hf.loading import many
+from harness.models.hf.model import HFModel
 from harness.models.hf.shared_base import Base
 from suites.errors import UserError
-from suites.model import ModelSpec
+from suites.model import ModelSpec, Prompt
 from suites.types import Finding
 
 META = {"device_map": {"": "meta"}}
 LAYER = re.compile(r"\.(?:layers|h|blocks)\.(\d+)\.")
 OF_AN_ADAPTER = re.compile(r"\.(lora_|lokr_|hada_|oft_|vera_|ia3_|modules_to_save|original_module|base_layer)")
 EMBEDDINGS = re.compile(r"(?<!prompt_)embed|\bwte\b")
+
+LINES = ("hello", "What is 17 times 3?", "The parcel is late; write JSON: {", "Übersetze: the house is red.")
+ROUNDING = 1e-4
+"""A difference of logits that a layer turned twice, there and back, may leave in float32 (HRA before it has learnt)."""
+READ_AT_ONCE = 2 * 10**9
+"""Bytes of a base that is read to see what an adapter does."""
 
 Vocabulary = Mapping[str, int]
 Look = Callable[[], object]
@@ -62,9 +70,23 @@ def of_adapter(spec: ModelSpec, setting: str) -> list[Finding]:
         Base(base, spec, loading.pick_device()).attach(adapter, spec, len(chat.tokenizer))
     ours, theirs = chat.tokenizer.get_vocab(), plain.tokenizer.get_vocab()
     told = [*_base_told(setting, spec, adapter, base), *_tokens_told(setting, adapter, ours, theirs, rows)]
-    return (
-        [*_inert(setting, "its adapter adds nothing to any layer"), *told] if changes_nothing(adapter, base) else told
-    )
+    if changes_nothing(adapter, base):
+        return [*_inert(setting, "its adapter adds nothing to any layer"), *told]
+    if _without_effect(spec, adapter, base):
+        why = f"of {len(LINES)} texts its adapter changes no logit by more than {ROUNDING:.4f}"
+        return [*_inert(setting, why), *told]
+    return told
+
+
+def _without_effect(spec: ModelSpec, adapter: Path, base: Path) -> bool:
+    """Whether an adapter of a kind whose tensors say nothing here (LN tuning, HRA, what comes later) leaves the logits
+    as they are, where its base is read at once. One that changes tokens may do so for none of these."""
+    names = headers.tensors([adapter / files.ADAPTER_WEIGHTS])
+    size = sum(file.stat().st_size for file in files.weight_files(base))
+    if is_known(adapter) or any(EMBEDDINGS.search(name) or "token" in name for name in names) or size > READ_AT_ONCE:
+        return False
+    effect = HFModel(replace(spec, dtype="float32")).effect([Prompt(str(i), line) for i, line in enumerate(LINES)])
+    return effect is not None and effect <= ROUNDING
 
 
 def of_kind(base: ModelSpec, candidate: ModelSpec, setting: str) -> list[Finding]:

@@ -41,6 +41,7 @@ def origin(spec: ModelSpec, base: Path, data: TrainingData, config: TrainingConf
 def write(out: Path, made_from: Mapping[str, Any], result: TrainingResult, versions: Mapping[str, str]) -> None:
     numbers = {name: getattr(result, name) for name in NUMBERS}
     measured = {"loss_curve": result.loss_curve, "preferred": result.preferred, "remarks": result.remarks}
+    measured |= {"planned": result.planned}
     record = {**made_from, "result": numbers, "versions": dict(versions), **measured}
     write_whole(out / TRAINING_RECORD, json.dumps(record, indent=1, allow_nan=False) + "\n")
 
@@ -61,6 +62,7 @@ def read(out: Path, made_from: Mapping[str, Any], spec: ModelSpec) -> TrainingRe
     tuned = left_by(spec, str(record["config"]["method"]), out)
     preferred = [(str(prompt), float(value)) for prompt, value in record["preferred"]]
     measured = {"loss_curve": curve, "preferred": preferred, "remarks": record["remarks"]}
+    measured |= {"planned": record.get("planned", {})}  # not there before steps were planned
     return TrainingResult(spec=tuned, **measured, **record["result"])
 
 

@@ -24,7 +24,7 @@ from suites.errors import UserError
 from suites.text.files import read_rows
 from suites.writing import write_whole
 
-ORIGIN = "harness_origin.json"
+ORIGIN, PLAN = "harness_origin.json", "harness_plan.json"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What torch and safetensors make of these errors, in their own words.
 FULL_WORDS = re.compile(
@@ -65,7 +65,7 @@ def sample(validation: list[T], learnt: int, config: TrainingConfig) -> list[T]:
     """The validation rows whose loss is looked at in a training on `learnt` rows, in the order they had."""
     between = learnt * max(1.0, config.epochs / EVALUATIONS)
     if config.evaluate_every:
-        between = config.evaluate_every * config.batch_size * config.gradient_accumulation
+        between = config.evaluate_every * config.rows * config.gradient_accumulation
     most = max(LEAST_ROWS, round(between * LOSS_SHARE))
     if len(validation) <= most:
         return validation
@@ -81,13 +81,17 @@ def on_main(trainer: Any) -> Iterator[bool]:
 
 def prepare(partial: Path, made_from: Mapping[str, Any]) -> None:
     """The folder a training works in, with what an interrupted one left there if it was made from the same."""
-    origin = json.loads(json.dumps(made_from))
-    note = partial / ORIGIN
-    if partial.exists() and not (note.is_file() and _read(note) == origin):
+    if partial.exists() and not is_begun(partial, made_from):
         shutil.rmtree(partial)
     partial.mkdir(parents=True, exist_ok=True)
     with told_when_full(partial):
-        write_whole(note, json.dumps(origin))
+        write_whole(partial / ORIGIN, json.dumps(made_from))
+
+
+def is_begun(partial: Path, made_from: Mapping[str, Any]) -> bool:
+    """Whether a training from the same was interrupted there."""
+    note = partial / ORIGIN
+    return note.is_file() and bool(_read(note) == json.loads(json.dumps(made_from)))
 
 
 def _read(note: Path) -> Any:
@@ -145,7 +149,7 @@ def clear(partial: Path) -> None:
     """Take away what is of no use once the training is finished."""
     for checkpoint in partial.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
-    for name in (ORIGIN, "README.md"):  # the trainer's form of a model card, with nothing filled in
+    for name in (ORIGIN, PLAN, "README.md"):  # the trainer's form of a model card, with nothing filled in
         (partial / name).unlink(missing_ok=True)
 
 

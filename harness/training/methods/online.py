@@ -59,9 +59,9 @@ def grpo(start: Start, data: TrainingData, config: TrainingConfig, out: Path) ->
 def _build(
     start: Start, data: TrainingData, config: TrainingConfig, out: Path, trainer_kind: Any, config_kind: Any
 ) -> Job:
-    if config.batch_size % config.completions:
+    if config.rows % config.completions:
         raise UserError(
-            f"a batch of {config.batch_size} answers does not divide into prompts with {config.completions} each",
+            f"a batch of {config.rows} answers does not divide into prompts with {config.completions} each",
             "training: batch_size",
             "give a multiple of `completions`, which is at least 2",
         )

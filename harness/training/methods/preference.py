@@ -24,7 +24,28 @@ from suites.errors import UserError
 Ids = dict[str, Any]
 
 
-class _DPO(trl.DPOTrainer):  # type: ignore[misc]  # trl publishes no types
+class RowsAlike:
+    """A trainer's step in which each row counts alike, however it is split into passes: the mean of the passes' means
+    would give more to the rows of a last one that is shorter."""
+
+    _rows = 0.0
+
+    def get_batch_samples(self, *args: Any) -> tuple[list[Any], Any]:
+        samples, items = super().get_batch_samples(*args)  # type: ignore[misc]  # of the trainer beside it
+        self._rows = sum(_rows_of(sample) for sample in samples) / max(1, len(samples))
+        return samples, items
+
+    def compute_loss(self, model: Any, inputs: Any, *args: Any, **rest: Any) -> Any:
+        share = _rows_of(inputs) / self._rows if model.training and self._rows else 1.0
+        loss = super().compute_loss(model, inputs, *args, **rest)  # type: ignore[misc]
+        return loss * share if model.training else loss
+
+
+def _rows_of(batch: Any) -> int:
+    return len(batch["input_ids"])
+
+
+class _DPO(RowsAlike, trl.DPOTrainer):  # type: ignore[misc]  # trl publishes no types
     """Takes rows that are token ids already, made as the model reads them at test time."""
 
     def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
@@ -74,7 +95,7 @@ def kto(start: Start, data: TrainingData, config: TrainingConfig, out: Path) -> 
             desirable_weight=max(1.0, bad / good),
             undesirable_weight=max(1.0, good / bad),
         ),
-        train_dataset=datasets.Dataset.from_list(_mismatched(rows, config.batch_size)),
+        train_dataset=datasets.Dataset.from_list(_mismatched(rows, config.rows)),
         processing_class=start.chat.tokenizer,
         peft_config=None if start.spec.adapter else adapters.peft_config(config),
     )

@@ -22,7 +22,7 @@ from harness.models.bases import check_base
 from harness.models.hf import loading
 from harness.models.hf.chat import ChatTokenizer
 from harness.training.methods import adapters
-from harness.training.methods.preference import Ids, pair_ids
+from harness.training.methods.preference import Ids, RowsAlike, pair_ids
 from harness.training.methods.sft import Job, Start, arguments
 from harness.training.types import PairRow, TrainingData
 from suites.model import ModelSpec
@@ -35,7 +35,7 @@ def build(start: Start, data: TrainingData, config: TrainingConfig, out: Path) -
     rows = _whole(pair_ids(start, data.pairs, "preference"))
     held_out = _whole(pair_ids(start, data.held_out, "held-out preference")) if data.held_out else []
     torch.manual_seed(config.seed)  # the new output layer is random
-    trainer = trl.RewardTrainer(
+    trainer = _Reward(
         _load_base(start.spec, start.base),
         args=trl.RewardConfig(**arguments(config, out, bool(held_out)), max_length=None),
         train_dataset=datasets.Dataset.from_list(rows),
@@ -44,6 +44,10 @@ def build(start: Start, data: TrainingData, config: TrainingConfig, out: Path) -
         peft_config=adapters.peft_config(config, task="SEQ_CLS"),
     )
     return Job(trainer, len(rows), 0, lambda: _preferred(trainer.model, data.held_out, held_out))
+
+
+class _Reward(RowsAlike, trl.RewardTrainer):  # type: ignore[misc]  # trl publishes no types
+    pass
 
 
 class RewardModel:

@@ -29,6 +29,8 @@ from harness.training.data.tokens import IGNORED, Tokens, check_rows, tokenize_a
 from harness.training.loop import record, run
 from harness.training.loop.probe import Asker
 from harness.training.loop.watch import Watch
+from harness.training.memory import fit
+from harness.training.memory.plans import Plan
 from harness.training.methods import adapters, forgetting
 from harness.training.sharing.proof import share_if_equal
 from harness.training.types import (
@@ -97,11 +99,16 @@ def train(
     watch = _watch(start, data, config, probes, on_log)
     job = _build(start, data, config, partial)
     trainer, trained = job.trainer, sum(p.numel() for p in job.trainer.model.parameters() if p.requires_grad)
+    with fit.told_when_short(config):
+        plan = fit.plan(trainer, config, fit.noted(partial) if run.is_begun(partial, made_from) else None)
     with run.on_main(trainer) as main:
         if main:
             run.prepare(partial, made_from)  # now that nothing was refused
+            if plan:
+                fit.note(partial, plan)
+    planned = _go_by(plan, trainer, config)
     try:
-        with run.told_when_full(partial):
+        with run.told_when_full(partial), fit.told_when_short(config):
             best = run.run(trainer, watch, partial)
             _save(trainer, start, partial)
     except (TrainingDiverged, TrainingPruned):
@@ -117,12 +124,23 @@ def train(
         best_step=best,
         loss_curve=watch.curve,
         remarks=watch.remarks,
+        planned={config.method: planned} if planned else {},
         preferred=job.preferred(),
     )
     with run.on_main(trainer) as main:
         if main:
             _finish(partial, out, made_from, result)
     return result
+
+
+def _go_by(plan: Plan | None, trainer: Any, config: TrainingConfig) -> str:
+    """Let the trainer work by a plan; what is said of it."""
+    if plan is None:
+        return ""
+    fit.apply(trainer, plan)
+    if sentence := fit.told(plan, config):
+        say(f"{config.kind.label}: {sentence}")
+    return sentence
 
 
 def _finish(partial: Path, out: Path, made_from: Mapping[str, Any], result: TrainingResult) -> None:
@@ -215,7 +233,7 @@ def beta(config: TrainingConfig) -> float:
 
 def arguments(config: TrainingConfig, out: Path, validate: bool) -> dict[str, Any]:
     """What every trainer is told alike."""
-    device, rows = loading.pick_device(), _rows_each(config.batch_size)
+    device, rows, again = loading.pick_device(), _rows_each(config.rows), config.gradient_checkpointing
     return {
         "output_dir": str(out),
         "num_train_epochs": config.epochs,
@@ -236,7 +254,8 @@ def arguments(config: TrainingConfig, out: Path, validate: bool) -> dict[str, An
         "disable_tqdm": True,
         "use_cpu": device == "cpu",
         "bf16": loading.pick_dtype("auto", device) == "bfloat16",
-        "gradient_checkpointing": device != "cpu",
+        # Where nothing is planned.
+        "gradient_checkpointing": device != "cpu" and config.kind.recomputes if again is None else again,
         "dataloader_pin_memory": device == "cuda",
     }
 

@@ -85,7 +85,7 @@ def _shared_head(plain: Any) -> Any:
         if not fused_lm_head:
             return plain(*args, **kwargs)
         scored = labels[:, 1:] != IGNORED if labels is not None else None
-        found = _wanted(plain, args, kwargs) if scored is not None and scored.any() else None
+        found = _wanted(plain, args, kwargs, 1) if scored is not None and scored.any() else None
         if found is None:
             return plain(*args, fused_lm_head=True, **kwargs)
         assert scored is not None
@@ -114,11 +114,11 @@ def _named(plain: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[st
     return dict(zip(names, args, strict=False)) | kwargs
 
 
-def _wanted(plain: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Wanted | None:
-    """The layout of what is given, where it is a batch of rows read from their beginning."""
+def _wanted(plain: Any, args: tuple[Any, ...], kwargs: dict[str, Any], least: int = 2) -> Wanted | None:
+    """The layout of what is given, where it is a batch of so many rows at `least`, read from their beginning."""
     given = _named(plain, args, kwargs)
     ids, mask = given.get("input_ids"), given.get("attention_mask")
     otherwise = any(given.get(name) is not None and given.get(name) is not False for name in OTHERWISE)
-    if otherwise or ids is None or ids.dim() != 2 or len(ids) == 1 or (mask is not None and mask.dim() != 2):
+    if otherwise or ids is None or ids.dim() != 2 or len(ids) < least or (mask is not None and mask.dim() != 2):
         return None
     return Wanted(lay_out(ids, mask))

@@ -1,0 +1,131 @@
+"""How far does prompting go? What the arms of the bar say of it, in sentences, once they have taken the exam."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from baselines.arm import Arm
+from harness.config.base import read_margin
+from harness.decision import compare_corpus
+from harness.decision.compare import Comparison
+from harness.decision.wording import measured
+from harness.experiment.arms import base_arms
+from harness.experiment.exam_power import DISCORDANCE
+from harness.experiment.session import Session
+from harness.pipeline.compare import Comparer, other_prompts
+from harness.stats import power
+from harness.store import arms, runs
+from reports.format.numbers import limit_points, points, span
+from reports.rows import RunRow
+
+PER = 1_000
+"""Tokens by which the price of a gain is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An arm on the task's exam, and the mean tokens of a request to it, read and written."""
+
+    run: RunRow
+    tokens: float
+
+    @property
+    def score(self) -> float:
+        return self.run.mean or 0.0
+
+    def __str__(self) -> str:
+        shown = f"{self.run.arm} scores {self.score:.1%}"
+        return f"{shown}{span(self.run.low, self.run.high, lambda end: f'{end:.1%}')}"
+
+
+def how_far(session: Session) -> list[str]:
+    """What the bar says about prompting, a sentence each; nothing for a cross-validation, whose folds differ."""
+    if session.folds:
+        return []
+    chosen = arms.chosen(session.store, session.id, "base")
+    taken = [chosen, *other_prompts(session, chosen)]
+    asked = [Asked(run, _tokens(session, run)) for run in taken if run.mean is not None]
+    if not asked:
+        return []
+    best = max(asked, key=lambda each: (each.score, -each.tokens))
+    return [
+        f"prompting goes this far: {best}, n = {best.run.n:,}, for {best.tokens:,.0f} tokens a request",
+        *_last_step(session, frontier(asked)),
+        *_beyond(session, asked, best),
+        *_shots(base_arms(session.experiment, session.splits), asked),
+        _room(session, best),
+    ]
+
+
+def frontier(asked: Sequence[Asked]) -> list[Asked]:
+    """The arms to which no cheaper one is equal, by what they cost."""
+    best: list[Asked] = []
+    for each in sorted(asked, key=lambda each: (each.tokens, -each.score)):
+        if not best or each.score > best[-1].score:
+            best.append(each)
+    return best
+
+
+def _tokens(session: Session, run: RunRow) -> float:
+    used = runs.used(session.store, run.run_id)
+    return used.tokens_in + used.tokens_out
+
+
+def _last_step(session: Session, steps: Sequence[Asked]) -> Iterator[str]:
+    """What the dearest step that paid took and gained; nothing where there is none, or nobody counted tokens."""
+    if len(steps) > 1 and steps[-2].tokens:
+        before, after = steps[-2:]
+        gain = measured(_compared(session, before.run, after.run))
+        more = after.tokens - before.tokens
+        yield f"the last {more:,.0f} of them gained {gain}, over {before.run.arm} ({before.score:.1%})"
+
+
+def _beyond(session: Session, asked: Sequence[Asked], best: Asked) -> Iterator[str]:
+    """What the next tokens buy, by the dearest arm that was tried: no other one says anything of it."""
+    dearest = max(asked, key=lambda each: each.tokens)
+    if not best.tokens:
+        return
+    if dearest.tokens <= best.tokens:
+        yield "nothing dearer was tried, so that nothing is known of what more tokens would buy"
+        return
+    step, more = _compared(session, best.run, dearest.run), dearest.tokens - best.tokens
+    ends = [max(-1.0, min(1.0, end * PER / more)) for end in (step.low, step.high) if end is not None]
+    rate = f"; at that rate the next {PER:,} tokens would bring {' to '.join(map(points, ends))}" if ends else ""
+    yield f"{more:,.0f} tokens more, for {dearest.run.arm}, gained {measured(step)}{rate}"
+
+
+def _compared(session: Session, before: RunRow, after: RunRow) -> Comparison:
+    """Two arms on what both have a mark on."""
+    config = session.experiment.config
+    ours = Comparer(session.store, config.policy.confidence, config.seed, 1, (), None)
+    [comparison] = ours.other_prompts([before], after, config.task.ordered_metrics[0])
+    return comparison
+
+
+def _shots(bar: Sequence[Arm], asked: Sequence[Asked]) -> Iterator[str]:
+    """The learning curve of shots, of each prompt that was tried with several numbers of them."""
+    scores = {each.run.arm: each.score for each in asked}
+    curves: dict[str, dict[int, float]] = {}
+    for arm in bar:
+        if arm.name in scores and not arm.model.recorded:
+            curve = curves.setdefault(arm.prompter.template, {})
+            shots = len(arm.prompter.shots)
+            curve[shots] = max(scores[arm.name], curve.get(shots, 0.0))
+    for curve in curves.values():
+        if len(curve) > 1:
+            yield f"by shots: {', '.join(f'{shots}: {curve[shots]:.1%}' for shots in sorted(curve))}"
+
+
+def _room(session: Session, best: Asked) -> str:
+    """Whether a fine-tune could gain what is asked, and whether this exam could show it."""
+    policy, test = session.experiment.config.policy, session.splits["test"]
+    asked, relative = read_margin(policy.min_gain)
+    wanted, room = asked * best.score if relative else asked, 1 - best.score
+    if room <= wanted:
+        return f"a fine-tune cannot gain {limit_points(wanted)} points over that: {room * 100:.1f} are left"
+    sd = compare_corpus.planned_sd(best.run.metric, test, 2 * DISCORDANCE)
+    least = power.minimum_detectable(len(test), sd, confidence=policy.confidence)
+    told = f"a fine-tune has {room * 100:.1f} points of room above that and is asked to gain {limit_points(wanted)}"
+    shown = f"; {len(test):,} test rows tell a true gain of about {(wanted + least) * 100:.1f} from that"
+    return told + (shown if wanted + least <= room else f"; {len(test):,} test rows are too few to show any such gain")
