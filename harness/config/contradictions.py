@@ -84,12 +84,13 @@ def no_secrets(config: ExperimentConfig) -> Iterator[Problem]:
 
 
 def whole_answers_are_held(config: ExperimentConfig) -> Iterator[Problem]:
-    """What is held to a form is all of an answer; a rule that looks for the answer in it would find less."""
+    """What is held to a form is all of an answer; a rule may find it there, on its last line or as its JSON, and no
+    place within it that the form does not have."""
     for position, entry in enumerate(config.baselines):
         if entry.recorded or not entry.settings.constrain:
             continue
         where: Location = ("baselines", position, entry.prompter or "", "constrain")
-        if config.task.answer != "whole":
+        if config.task.answer not in ("whole", "last_line", "json"):
             yield (
                 where,
                 "`constrain` holds the whole of an answer, and `task.answer` takes a part; leave one of them out",

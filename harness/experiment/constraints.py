@@ -10,6 +10,7 @@ from baselines.arm import Prompter
 from baselines.prompters.types import PromptSettings
 from harness.experiment.exams import task_schema
 from harness.experiment.load import Experiment
+from suites.answers import AnswerRule
 from suites.checks.labels import label_names
 from suites.errors import UserError
 from suites.model import Constraint
@@ -25,12 +26,24 @@ def held(experiment: Experiment, prompter: Prompter, settings: PromptSettings, t
         what = "an answer cannot be held to a form from its first token on and be thought about aloud before"
         raise UserError(what, f"baselines: {prompter.name}", "leave `constrain` or the thinking out")
     constraint = _constraint(experiment, prompter.name, settings, train)
+    if not _found(experiment.config.task.answer_rule, constraint):
+        what = "what answers are held to is not what `task.answer` would find in them"
+        raise UserError(what, f"baselines: {prompter.name}", "leave `constrain` out, or `task.answer`")
     return replace(prompter, asking=replace(prompter.asking, constraint=constraint))
 
 
 def without(prompter: Prompter) -> Prompter:
     """The same prompt, its answers free."""
     return replace(prompter, asking=replace(prompter.asking, constraint=None))
+
+
+def _found(rule: AnswerRule | None, constraint: Constraint) -> bool:
+    """Whether a rule finds the whole of every answer: a line that is all there is, or JSON that is."""
+    if rule is None:
+        return True
+    if constraint.kind == "choice":
+        return all(rule.read(label) == label for label in json.loads(constraint.rule))
+    return rule.kind == ("json" if constraint.kind == "json_schema" else "last_line")
 
 
 def _constraint(experiment: Experiment, name: str, settings: PromptSettings, train: Sequence[Example]) -> Constraint:

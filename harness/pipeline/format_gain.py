@@ -59,7 +59,7 @@ def held_gate(session: Session) -> Gate | None:
             constraint = constraints.get(runs.made(session.store, run.run_id).prompter_id)
             if constraint:
                 said = _ended(session, run.run_id)
-                broken[run.arm] = sum(not fits(constraint, text) for text in said)
+                broken[run.arm] = sum(not any(fits(constraint, text) for text in texts) for texts in said)
                 n += len(said)
     return format_gain.held_gate(broken, n) if broken else None
 
@@ -69,10 +69,13 @@ def _constraints(bar: Sequence[Arm]) -> Mapping[str, Constraint]:
     return {arm.prompter.digest: held for arm in bar if (held := arm.prompter.asking.constraint)}
 
 
-def _ended(session: Session, run_id: str) -> list[str]:
-    """The answers that ended by themselves; one that was cut may have been on its way."""
+def _ended(session: Session, run_id: str) -> list[tuple[str, str]]:
+    """The answers that ended by themselves, as they are marked and as they came; one that was cut may have been on its
+    way."""
     ended = {example for example, score in runs.endings(session.store, run_id).items() if score.value}
-    return [text for example, text in runs.texts(session.store, run_id).items() if example in ended]
+    came = runs.outputs(session.store, run_id)
+    read = runs.texts(session.store, run_id)
+    return [(text, came[example][0]) for example, text in read.items() if example in ended]
 
 
 def _constrained(session: Session) -> bool:

@@ -320,7 +320,7 @@ def test_a_metric_that_is_misspelt_where_it_is_listed_makes_no_rule_for_it_wrong
         ("validation: validation.jsonl", "split: {validation: 0.5, test: 0.5}", "leaves nothing to train with"),
         ("training: lora", "training: lora\nbaselines: [{zero_shot: {constrain: {regex: '('}}}]",
          "no regular expression"),
-        ("training: lora", "training: lora\nbaselines: [{zero_shot: {constrain: true}}]\ntask: {answer: last_line}",
+        ("training: lora", "training: lora\nbaselines: [{zero_shot: {constrain: true}}]\ntask: {answer: {tag: a}}",
          "line 5: `constrain` holds the whole of an answer, and `task.answer` takes a part"),
         ("embedded", "./models/base", "line 2: `model` no such folder"),
         ("embedded", "test.jsonl", "line 2: `model` no such folder"),

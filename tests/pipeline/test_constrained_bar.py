@@ -155,6 +155,16 @@ def test_what_answers_are_held_to_is_the_schema_else_the_labels_or_the_pattern(
     ]
 
 
+def test_a_rule_that_finds_the_whole_of_a_held_answer_may_stand_beside_it(
+    models: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """As a bar needs in which another prompt reasons first."""
+    path = experiment(tmp_path, models, task={"answer": "last_line"})
+    assert _arms(path)[1].prompter.asking.constraint == Constraint("choice", json.dumps(LABELS))
+    with pytest.raises(UserError, match="is not what `task"):
+        _arms(experiment(tmp_path, models, task={"answer": "json"}))
+
+
 def test_free_text_is_nothing_to_hold_answers_to(models: tuple[Path, Path], tmp_path: Path) -> None:
     path = experiment(tmp_path, models)
     write_jsonl(tmp_path / "train.jsonl", [{"input": f"i {i}", "target": f"free text {i}"} for i in range(20)])
