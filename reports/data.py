@@ -121,11 +121,13 @@ class Ship:
 
     Paths begin at the experiment's folder. Prompts are chat messages by side, `{{ input }}` where the question goes;
     `held_to` has by side what their answers are held to, by its kind, where they are.
+    `bar` is the model of the best prompt where that is another than the candidate's base, else empty.
     """
 
     folder: str
     command: str
     prompts: Mapping[str, Sequence[Message]]
+    bar: str = ""
     held_to: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     def on_record(self) -> dict[str, object]:
@@ -297,7 +299,7 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
         repeats=fetch(con, RepeatRow, "from v_repeats where experiment_id = ? order by kind, position", key),
         stages=fetch(con, StageRow, "from v_stages where experiment_id = ? order by finished_at", key),
         folds=fetch(con, FoldRow, "from v_folds where experiment_id = ? order by fold", key),
-        prices=fetch(con, PriceRow, "from v_prices where experiment_id = ? order by side", key),
+        prices=fetch(con, PriceRow, "from v_prices where experiment_id = ? order by side, model", key),
         break_even=next(iter(fetch(con, BreakEvenRow, "from v_break_even where experiment_id = ?", key)), None),
         stakes=next(iter(fetch(con, StakesRow, "from v_stakes where experiment_id = ?", key)), None),
         answered=fetch(con, Answered, ANSWERED, [*key, *key]),

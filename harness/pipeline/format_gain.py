@@ -42,11 +42,11 @@ def _pairs(session: Session) -> list[tuple[RunRow, RunRow, str]]:
         return []
     taken = {run.arm: run for run in arms.exams(session.store, session.id, "base", "task")}
     bar = [arm for arm in base_arms(session.experiment, session.splits) if arm.name in taken and not arm.model.recorded]
-    free = {arm.prompter.digest: arm.name for arm in bar if arm.prompter.asking.constraint is None}
+    free = {(arm.model, arm.prompter.digest): arm.name for arm in bar if arm.prompter.asking.constraint is None}
     return [
-        (taken[free[digest]], taken[arm.name], constraint.kind)
+        (taken[free[key]], taken[arm.name], constraint.kind)
         for arm in bar
-        if (constraint := arm.prompter.asking.constraint) and (digest := without(arm.prompter).digest) in free
+        if (constraint := arm.prompter.asking.constraint) and (key := (arm.model, without(arm.prompter).digest)) in free
     ]
 
 
