@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import duckdb
@@ -121,7 +121,8 @@ class Ship:
 
     Paths begin at the experiment's folder. Prompts are chat messages by side, `{{ input }}` where the question goes.
     `bar` is the model of the best prompt where that is another than the candidate's base, else empty; `found` says by
-    side what each question is shown beside, where that is found for it.
+    side what each question is shown beside, where that is found for it; `held_to` has by side what answers are held to,
+    by its kind, where they are.
     """
 
     folder: str
@@ -129,9 +130,14 @@ class Ship:
     prompts: Mapping[str, Sequence[Message]]
     bar: str = ""
     found: Mapping[str, str] = field(default_factory=dict)
+    held_to: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+    def on_record(self) -> dict[str, object]:
+        """As JSON; what came later only where it is used."""
+        return {name: value for name, value in asdict(self).items() if name not in ("found", "held_to") or value}
 
 
-SENTENCES = ("ship", "own_prompt", "judge", "uncertainty", "leaks", "learning_curve")
+SENTENCES = ("ship", "own_prompt", "format", "judge", "uncertainty", "leaks", "learning_curve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +152,7 @@ class Facts:
     commit: str
     ship: Ship | None
     own_prompt: str  # what the candidate's own prompt saves; empty where it has none
+    format: str  # how much of the gain is format alone; empty where no prompt was asked both ways
 
     @classmethod
     def parse(cls, text: str) -> Facts:
@@ -161,6 +168,7 @@ class Facts:
             commit=kept.get("commit", ""),
             ship=Ship(**kept["ship"]) if "ship" in kept else None,
             own_prompt=kept.get("own_prompt", {}).get("told", ""),
+            format=kept.get("format", {}).get("told", ""),
         )
 
     @property

@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from harness.models.dialects import QUESTION
 from harness.models.openai import PROBE
 
 CERTIFICATE = Path(__file__).parent / "cases" / "tls" / "known_to_everyone.pem"
@@ -55,7 +56,7 @@ class ChatServer:
         return [(body["model"], body["messages"][-1]["content"]) for body in list(self.bodies)]
 
     def reply(self, path: str, headers: Mapping[str, str], body: Body) -> Reply:
-        if body["messages"][0]["content"] == PROBE:
+        if body["messages"][0]["content"] in (PROBE, QUESTION):
             return self.able(body)
         with self.lock:
             self.bodies.append(body)

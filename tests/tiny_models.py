@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,10 @@ def _sentencepiece(special: list[str], *, dummy_prefix: bool) -> Tokenizer:
     # Without a pre-tokenizer whole sentences would become one piece, so train on words.
     trainer = trainers.BpeTrainer(vocab_size=640, special_tokens=pieces)
     tokenizer.train_from_iterator([" " + word for line in TEXT for word in line.split(" ")], trainer)
-    return tokenizer
+    # The trainer takes them all for control tokens, which no answer would show.
+    made = json.loads(tokenizer.to_str())
+    made["added_tokens"] = [token for token in made["added_tokens"] if token["content"] in special]
+    return Tokenizer.from_str(json.dumps(made))
 
 
 def _tokenizer(backend: Tokenizer, template: str | None, bos: str | None, special: list[str], **names: str) -> Any:

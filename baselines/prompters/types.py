@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Generic, TypeVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from baselines.arm import Asking, Prompter
 from baselines.retrieval.shots import Room
@@ -28,10 +29,26 @@ class SelfConsistency(Section):
     """Temperature at which they are drawn."""
 
 
+class Pattern(Section):
+    """What an answer has to match."""
+
+    regex: str
+    """A regular expression that the whole answer matches."""
+
+    @field_validator("regex")
+    @classmethod
+    def _compiles(cls, regex: str) -> str:
+        try:
+            re.compile(regex)
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from None
+        return regex
+
+
 class PromptSettings(Section):
     """The settings that every way to prompt has."""
 
-    later: ClassVar[tuple[str, ...]] = ("max_thinking_tokens", "self_consistency")
+    later: ClassVar[tuple[str, ...]] = ("max_thinking_tokens", "self_consistency", "constrain")
     prompt: str | None = None
     """An instruction, or a file that holds it, in place of `task.prompt`; `prompts/*.md` or a folder `prompts/` is an
     entry for each of its files. Left out: the task's own."""
@@ -41,6 +58,9 @@ class PromptSettings(Section):
     self_consistency: SelfConsistency | None = None
     """Several answers drawn to each question, of which the most frequent counts: how many, or `{votes: 5,
     temperature: 0.7}`. Left out: one answer, the likeliest."""
+    constrain: bool | Pattern = False
+    """`true` holds answers while they are written to `task.schema`, or else to the labels that training shows;
+    `{regex: ...}` to a pattern. The candidate gets the prompt so, too."""
 
     @property
     def thinks_itself(self) -> bool:
@@ -63,6 +83,7 @@ class PromptSettings(Section):
         """What the way of asking adds to a prompter's name; empty where it is the usual one."""
         words = ["thinking"] if self.thinks_itself else []
         words += [f"x{self.self_consistency.votes}"] if self.self_consistency else []
+        words += ["constrained"] if self.constrain else []
         return " ".join(words)
 
 

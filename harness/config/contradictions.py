@@ -84,6 +84,27 @@ def no_secrets(config: ExperimentConfig) -> Iterator[Problem]:
             yield where, f"`{setting}` holds what looks like a key; put it into an environment variable (`api_key_env`)"
 
 
+def whole_answers_are_held(config: ExperimentConfig) -> Iterator[Problem]:
+    """What is held to a form is all of an answer; a rule may find it there, on its last line or as its JSON, and no
+    place within it that the form does not have."""
+    for position, entry in enumerate(config.baselines):
+        if entry.recorded or not entry.settings.constrain:
+            continue
+        where: Location = ("baselines", position, entry.prompter or "", "constrain")
+        if config.task.answer not in ("whole", "last_line", "json"):
+            yield (
+                where,
+                "`constrain` holds the whole of an answer, and `task.answer` takes a part; leave one of them out",
+            )
+        if entry.settings.max_thinking_tokens:
+            yield where, "`constrain` holds an answer from its first token on, and this prompt is to think before it"
+        if entry.settings.constrain is True and not (config.task.schema_file or config.data.train):
+            yield (
+                where,
+                "`constrain: true` takes labels from `data.train`, or `task.schema`; give one, or `{regex: ...}`",
+            )
+
+
 # --- the stages of a training ----------------------------------------------------------------------------------------
 
 
@@ -308,6 +329,7 @@ RULES: list[Rule] = [
     no_secrets,
     a_model_to_train,
     a_template_to_ask,
+    whole_answers_are_held,
     a_place_for_the_answer,
     said_once,
     no_stages_of_stages,

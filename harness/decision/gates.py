@@ -16,7 +16,7 @@ RuleName = Literal[
     "gain", "as_good", "saving", "every_prompt", "each_prompt", "seeds", "seeds_as_good", "task_missing",
     "loss", "shown_loss", "slices", "shown_slices", "together", "regression_missing", "latency", "cost",
     "frozen", "data", "weights", "adapter", "candidate", "answered", "failures", "room_to_answer", "comparable",
-    "own_prompt", "fresh_exam", "plausible", "unseen_exam", "constant_answers", "aligned",
+    "own_prompt", "held", "fresh_exam", "plausible", "unseen_exam", "constant_answers", "aligned",
     "prompts_tried", "shots_tried", "lesson_tried", "prompts_left_out", "floor", "lenient", "form", "thinking",
 ]  # fmt: skip
 

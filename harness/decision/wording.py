@@ -56,6 +56,7 @@ RULES: dict[RuleName, Wording] = {
     ),
     "comparable": Wording("comparable", "same examples, marking, settings, template, engine and dtype"),
     "own_prompt": Wording("own prompt", "the candidate is asked with the prompt it was trained on"),
+    "held": Wording("held", "no answer is other than what it was held to"),
     "fresh_exam": Wording("fresh exam", "questions are looked at at most {limit} times, each at its own level"),
     "plausible": Wording("plausible", "a gain above {limit} asks for a leak audit first"),
     "constant_answers": Wording("constant answers", "both sides do better than one answer given to everything"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -72,9 +73,15 @@ def _unnamed(arms: Sequence[Arm], labels: Sequence[str]) -> list[str]:
     missing = []
     for arm in arms:
         told = arm.prompter.template.casefold()
-        answers = {shot.target.strip() for shot in arm.prompter.shots}
+        answers = {shot.target.strip() for shot in arm.prompter.shots} | _held_to(arm)
         missing.append([label for label in labels if label not in answers and not _says(told, label.casefold())])
     return min(missing, key=len, default=[])
+
+
+def _held_to(arm: Arm) -> set[str]:
+    """The labels that an arm's answers are held to, whether or not it is told them."""
+    held = arm.prompter.asking.constraint
+    return set(json.loads(held.rule)) if held and held.kind == "choice" else set()
 
 
 def _says(text: str, label: str) -> bool:

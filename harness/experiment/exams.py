@@ -26,22 +26,28 @@ from suites.types import MARGIN, Example, Json, Suite
 def task_suite(experiment: Experiment, splits: Splits, split: str) -> Suite:
     """The task's exam over `test`, or its rehearsal over `validation`."""
     task = experiment.config.task
-    schema: Json | None = None
-    if task.schema_file:
-        try:
-            schema = json_text.parse(read_bytes(experiment.resolve(task.schema_file)).removeprefix(BOM))
-        except ValueError as error:
-            raise UserError(f"{error}", str(experiment.resolve(task.schema_file))) from None
     rule = task.answer_rule
     return Suite(
         name=Path(getattr(experiment.config.data, split) or split).stem,
         kind="task" if split == "test" else "validation",
         examples=tuple(_read(example, rule) for example in splits[split]) if rule else splits[split],
         metrics=task.ordered_metrics,
-        schema=schema,
+        schema=task_schema(experiment),
         generation=Generation(max_new_tokens=task.max_new_tokens),
         answer=rule,
     )
+
+
+def task_schema(experiment: Experiment) -> Json | None:
+    """The JSON Schema of the task's answers; None where it has none."""
+    name = experiment.config.task.schema_file
+    if not name:
+        return None
+    try:
+        schema: Json = json_text.parse(read_bytes(experiment.resolve(name)).removeprefix(BOM))
+    except ValueError as error:
+        raise UserError(f"{error}", str(experiment.resolve(name))) from None
+    return schema
 
 
 def _read(example: Example, rule: AnswerRule) -> Example:

@@ -24,6 +24,8 @@ class EchoModel:
         *,
         on_progress: OnProgress | None = None,
     ) -> list[Completion]:
+        if generation.constraint:
+            raise UserError("the echo model says what it hears", "constrain", "leave it out, or use a model")
         completions = [self._answer(prompt) for prompt in prompts]
         if on_progress and completions:
             on_progress(list(enumerate(completions)))

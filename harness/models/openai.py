@@ -13,10 +13,21 @@ from typing import TypeVar
 
 from harness.models.abilities import Abilities
 from harness.models.asking import Answer, Asker, Refused, Trouble
+from harness.models.dialects import DIALECTS, PROBES, QUESTION, Dialect, fits
 from harness.models.parallel import Workers
 from harness.observe import progress
 from suites.errors import Resumable, UserError
-from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt, with_settings
+from suites.model import (
+    Completion,
+    Constraint,
+    Generation,
+    Identity,
+    LogLikelihood,
+    ModelSpec,
+    OnProgress,
+    Prompt,
+    with_settings,
+)
 from suites.types import Json
 
 T = TypeVar("T")
@@ -25,6 +36,7 @@ GRACE_S = 5.0  # for requests under way when the run is interrupted
 TICK_S = 0.5  # between two looks at what there is to tell while nothing comes
 
 PROBE = "Reply with an empty JSON object: {}"
+PROBE_TOKENS = 512  # of an answer that is held to a constraint; a model that thinks first needs them
 
 
 class OpenAIModel:
@@ -45,6 +57,8 @@ class OpenAIModel:
         self._asker = Asker(self.url, spec.api_key_env, spec.concurrency, spec.timeout_seconds)
         self._lock = threading.Lock()
         self._spent = 0
+        self._dialects: dict[str, Dialect] = {}
+        self._taken: set[Constraint] = set()
 
     def render(self, prompt: Prompt) -> str:
         asked = [_messages(prompt), dict(prompt.settings)] if prompt.settings else _messages(prompt)
@@ -55,10 +69,12 @@ class OpenAIModel:
     ) -> list[Completion]:
         """Answers in the order of `prompts`. Raises UserError when the server refuses the very first, a probe, and
         Resumable when it is given up."""
-        bodies = [self._body(prompt, generation) for prompt in prompts]
+        held = self.hold(generation)
+        bodies = [{**self._body(prompt, generation), **_held(generation, held)} for prompt in prompts]
         answers: dict[int, Completion] = {}
 
         def take(i: int, completion: Completion) -> None:
+            completion = held.read(completion) if held else completion
             answers[i] = completion
             if on_progress:
                 on_progress([(i, completion)])
@@ -109,6 +125,48 @@ class OpenAIModel:
             json_mode=isinstance(self._tried({**body, "response_format": {"type": "json_object"}}), Answer),
         )
 
+    def hold(self, generation: Generation, prompt: Prompt | None = None) -> Dialect | None:
+        """How the server is told the constraint of `generation`; None without one. Asked once for each.
+
+        Raises UserError where it refuses, or takes it and answers something else.
+        """
+        constraint = generation.constraint
+        if constraint is None:
+            return None
+        if constraint.kind not in self._dialects:
+            self._dialects[constraint.kind] = self._enforced(constraint.kind)
+        dialect = self._dialects[constraint.kind]
+        if constraint not in self._taken:
+            said = self._held_to(constraint, dialect)
+            if isinstance(said, Refused):
+                fix = "say it in other words that the server knows, or leave `constrain` out"
+                raise UserError(f"the server refuses what answers are held to: {said}", dialect.name, fix)
+            if isinstance(said, Trouble):
+                raise _unfit(said, self.url, self.spec.base, {})
+            self._taken.add(constraint)
+        return dialect
+
+    def _enforced(self, kind: str) -> Dialect:
+        """The first way of saying a kind of constraint that changes what the server answers."""
+        heard: list[str] = []
+        for dialect in DIALECTS[kind]:
+            said = self._held_to(PROBES[kind], dialect)
+            if isinstance(said, Refused):
+                heard.append(f"`{dialect.name}` is refused ({said})"[:200])
+            elif isinstance(said, Trouble):
+                raise _unfit(said, self.url, self.spec.base, {})
+            elif fits(PROBES[kind], dialect.read(said.completion).text):
+                return dialect
+            else:
+                heard.append(f"`{dialect.name}` is taken and ignored (it answered {said.completion.text!r:.40})")
+        what = f"the server holds no answer to a constraint: {', '.join(heard)}"
+        raise UserError(what, self.url, "leave `constrain` out, or serve the model with vLLM or llama.cpp")
+
+    def _held_to(self, constraint: Constraint, dialect: Dialect) -> Answer | Trouble:
+        """What the server says to a question that it would answer otherwise, held to a constraint."""
+        asked = self._body(Prompt("probe", QUESTION), Generation(max_new_tokens=PROBE_TOKENS))
+        return self._tried({**asked, dialect.name: dialect.says(constraint)})
+
     def _tried(self, body: Json) -> Answer | Trouble:
         """The server's answer, or what it said instead."""
         try:
@@ -142,6 +200,11 @@ class OpenAIModel:
         with self._lock:
             self._spent += completion.tokens_in + completion.tokens_out
         return completion
+
+
+def _held(generation: Generation, dialect: Dialect | None) -> Json:
+    """What a request says beside its question, to be held to a constraint."""
+    return {dialect.name: dialect.says(generation.constraint)} if dialect and generation.constraint else {}
 
 
 def _messages(prompt: Prompt) -> list[dict[str, str]]:

@@ -52,6 +52,9 @@ class RecordedModel:
         *,
         on_progress: OnProgress | None = None,
     ) -> list[Completion]:
+        if generation.constraint:
+            what = "recorded answers were given already and cannot be held to anything"
+            raise UserError(what, str(self.file), "leave `constrain` out")
         completions = [self._answer(prompt.example_id) for prompt in prompts]
         if on_progress and completions:
             on_progress(list(enumerate(completions)))

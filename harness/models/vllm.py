@@ -74,6 +74,7 @@ class VLLMModel:
         self, prompts: Sequence[Prompt], generation: Generation, *, on_progress: OnProgress | None = None
     ) -> list[Completion]:
         """Answers in the order of `prompts`; a prompt too long for the context is an error, never cut."""
+        self.hold(generation)
         encoded = self.files.chat.encode_prompts([self.render(prompt) for prompt in prompts])
         room = self.files.context_length - generation.max_new_tokens
         answers: dict[int, Completion] = {}
@@ -91,6 +92,12 @@ class VLLMModel:
         for part, outputs, seconds in self._ask(pending, encoded, settings):
             take([(i, self._completion(out, seconds)) for i, out in zip(part, outputs, strict=True)])
         return [answers[i] for i in range(len(prompts))]
+
+    def hold(self, generation: Generation, prompt: Prompt | None = None) -> None:
+        """Raises UserError for a constraint: vLLM holds answers by a tokenizer of its own, which stays unread here."""
+        if generation.constraint:
+            fix = "leave `engine: vllm` out, or serve the model by vLLM and give its `endpoint`"
+            raise UserError("`engine: vllm` holds no answers to a constraint", "constrain", fix)
 
     def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
         """As lm-evaluation-harness computes it. Raises UserError for a request longer than the context."""

@@ -8,6 +8,7 @@ from harness.experiment.names import OWN_BASE, bar_model
 from harness.experiment.session import Session
 from harness.models import NonFiniteWeights
 from harness.pipeline.examiner import choose, examiner, report_trouble
+from harness.pipeline.held import hold
 from harness.store import experiments
 from harness.store.arms import forget
 
@@ -20,6 +21,7 @@ def baseline(session: Session) -> None:
     arms = base_arms(experiment, session.splits)
     try:
         suite = exams.task_suite(experiment, session.splits, "test")
+        hold(session, arms)
         chosen = choose(session, "base", arms)
         giver = examiner(session)
         giver.examine("base", [*arms, *beside_the_bar(experiment, arms)], chosen, suite)

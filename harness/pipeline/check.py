@@ -22,6 +22,7 @@ from harness.pipeline.check_files import look, told_apart
 from harness.pipeline.check_prompts import long_prompts, unheard_thinking
 from harness.pipeline.check_shots import shot_findings
 from harness.pipeline.examiner import report_trouble
+from harness.pipeline.held import hold
 from harness.store import experiments
 from harness.training import types
 from suites.checks.labels import unseen_labels
@@ -96,6 +97,7 @@ def of_bar(session: Session) -> list[Finding]:
         bar = arms.base_arms(session.experiment, session.splits)
     except UserError as error:
         return [Finding("warn", "unmade_prompt", f"{error.what} ({error.where}); {error.fix}")]
+    hold(session, bar, asked=False)
     return [
         *long_prompts(session, bar),
         *unheard_thinking(session, bar),

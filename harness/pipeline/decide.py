@@ -23,6 +23,7 @@ from harness.judge import ask, audit
 from harness.pipeline import cross_validation
 from harness.pipeline.compare import compare_all, distrust, gains
 from harness.pipeline.costs import count_costs, keep_costs, keep_stakes, own_prompt_saves, savings
+from harness.pipeline.format_gain import format_alone
 from harness.pipeline.lesson import tracked
 from harness.pipeline.recipe import Seeds, recipe_gates, seeds_of, seeds_sentence
 from harness.pipeline.seeds import curve_sentence
@@ -199,12 +200,11 @@ def _uncertainty(session: Session, seeds: Seeds | None) -> str:
 
 
 def _examined(session: Session, comparisons: Sequence[Comparison]) -> dict[str, object]:
-    """What ships, and what the candidate's own prompt saves, once both sides took the exam."""
+    """What ships, what the candidate's own prompt saves and how much is format alone, once both sides took the exam."""
     if not comparisons:
         return {}
-    saves = own_prompt_saves(session)
-    shipped = {name: value for name, value in asdict(ship(session)).items() if name != "found" or value}
-    return {"ship": shipped, **({"own_prompt": saves} if saves else {})}
+    found = {"own_prompt": own_prompt_saves(session), "format": format_alone(session)}
+    return {"ship": ship(session).on_record(), **{name: facts for name, facts in found.items() if facts}}
 
 
 def _facts(session: Session, seeds: Seeds | None) -> dict[str, object]:

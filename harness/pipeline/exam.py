@@ -13,6 +13,7 @@ from harness.experiment.session import Session
 from harness.models import NonFiniteWeights
 from harness.pipeline import seeds
 from harness.pipeline.examiner import choose, examiner, report_trouble
+from harness.pipeline.held import hold
 from harness.pipeline.lesson import trained_spec
 from harness.stats.spending import level_of_look
 from harness.store import arms, experiments, runs, training
@@ -29,6 +30,7 @@ def exam(session: Session) -> None:
     candidates = candidate_arms(experiment, candidate_spec(session), base_arms(experiment, session.splits))
     giver = examiner(session)
     try:
+        hold(session, candidates)
         giver.measure_effect(candidates[0], session.splits["test"])
         chosen = choose(session, "candidate", candidates)
         suite = exams.task_suite(experiment, session.splits, "test")

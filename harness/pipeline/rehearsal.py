@@ -41,7 +41,7 @@ def _of_sides(experiment: Experiment) -> list[Look]:
     given = config.candidate is not None and config.candidate.path is not None
     if base.kind not in HERE or not (trained or given):
         return []
-    if not _is_here(base):
+    if not is_here(base):
         return [partial(_not_here, base)]
     from harness.models.hf import rehearsal
 
@@ -62,7 +62,7 @@ def _of_bar(experiment: Experiment) -> list[Look]:
         for place, entry in named
         if entry.model and not entry.recorded
     ]
-    local = {spec: place for place, spec in models if spec.kind in HERE and _is_here(spec)}
+    local = {spec: place for place, spec in models if spec.kind in HERE and is_here(spec)}
     if not local:
         return []
     from harness.models.hf import rehearsal
@@ -120,7 +120,7 @@ def _keep(found: list[Finding], look: Look) -> None:
     found += look()
 
 
-def _is_here(base: ModelSpec) -> bool:
+def is_here(base: ModelSpec) -> bool:
     """Whether the base's files are to be had; a Hub id without a network says so when it is first asked."""
     try:
         files.base_folder(base.base, base.revision)

@@ -16,6 +16,7 @@ from harness.experiment.names import arm_name, bar_model
 from harness.experiment.session import Session
 from harness.pipeline import cross_validation
 from harness.pipeline.compare import bar_pairs, chosen_runs, run_pairs
+from harness.pipeline.format_gain import held_gate
 from harness.store import arms, experiments, models, runs
 from reports.rows import RunRow, Side
 from suites.errors import UserError
@@ -46,6 +47,7 @@ def validity_gates(session: Session, gain: Comparison | None = None) -> list[Gat
         validity.cut_gate(health[0][0], policy.max_truncated),
         *cross_validation.everywhere(session, _comparable),
         *_asked_with_its_own(session),
+        *cross_validation.everywhere(session, held_gate),
         validity.looks_gate(
             arms.looks(session.store, session.id), policy.max_looks, policy.confidence, _other_stores(session)
         ),

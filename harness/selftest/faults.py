@@ -47,6 +47,7 @@ from harness.selftest.seeds import seeds_without_gain
 from harness.selftest.shots import answers_in_corpus
 from harness.selftest.straw_men import (
     constant_candidate,
+    constraint_ignored,
     long_prompt,
     no_suite_asked,
     prompt_as_good,
@@ -245,6 +246,7 @@ MUTANTS: dict[str, Mutant] = {
     "prompt as good": prompt_as_good,
     "suite at its floor": suite_at_floor,
     "constant candidate": constant_candidate,
+    "constraint ignored": constraint_ignored,
     "shifted prompt": shifted_prompt,
     "wrapped prompt": wrapped_prompt,
     "long prompt": long_prompt,

@@ -11,10 +11,11 @@ from harness.decision.decide import Verdict
 from harness.decision.headline import KEEPS_ALL
 from harness.decision.wording import RULES
 from harness.experiment import exams
-from harness.experiment.arms import own_prompter
+from harness.experiment.arms import base_arms, own_prompter
 from harness.experiment.session import Session
 from harness.pipeline.compare import chosen_runs, run_pairs
 from harness.pipeline.examiner import examiner
+from harness.pipeline.format_gain import held_gate
 from harness.selftest.goals import wins_on_price
 from harness.selftest.inject import (
     NotApplicable,
@@ -92,6 +93,19 @@ def long_prompt(session: Session) -> Planted:
     runs.record(session.store, run, "task", chosen.prompter_id, list(marked), candidate.seconds)
     done = "the candidate asked with the best prompt in place of its own"
     return Planted(done, (Verdict.INVALID,), (_title("own_prompt"),))
+
+
+def constraint_ignored(session: Session) -> Planted:
+    """The server enforced what answers are held to when it was first asked, and later does not."""
+    held = held_gate(session)
+    if held is None:
+        raise NotApplicable("no prompt of the bar has `constrain`")
+    prompters = {arm.name: arm.prompter for arm in base_arms(session.experiment, session.splits)}
+    base = chosen_runs(session)[0]
+    if base.arm not in prompters or prompters[base.arm].asking.constraint is None:
+        raise NotApplicable("the best prompt is asked without `constrain`")
+    rewrite(session, dict.fromkeys(answers_of(session, "base"), Completion("Of course! Here it is.")), side="base")
+    return Planted("the best prompt's answers given freely", (Verdict.INVALID,), (_title("held"),))
 
 
 def constant_candidate(session: Session) -> Planted:

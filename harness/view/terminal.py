@@ -42,8 +42,8 @@ def show(data: ReportData, report: Path, flips: str) -> None:
     decision = data.decision
     console.print(plain(decision.headline, "bold"))
     console.print(plain(decision.reason))
-    if data.facts.own_prompt:
-        console.print(plain(data.facts.own_prompt))
+    for sentence in filter(None, (data.facts.format, data.facts.own_prompt)):
+        console.print(plain(sentence))
     for sentence in minds(data):
         console.print(plain(f"Mind: {sentence}", "yellow"))
     console.print()

@@ -28,7 +28,7 @@ def section(data: ReportData, pictures: Pictures) -> str:
     )
     if any("—" in row for row in rows):
         legend += " —: not on record."
-    told = [data.facts.own_prompt, data.break_even.told if data.break_even else ""]
+    told = [data.facts.format, data.facts.own_prompt, data.break_even.told if data.break_even else ""]
     sentences = "".join(f"\n\n{cell(sentence)}" for sentence in told if sentence)
     shown = f"\n\n![Score against what a request takes]({pictures['arms']})" if "arms" in pictures else ""
     return f"{table([cell(name) for name in header], rows)}\n\n{legend}{sentences}{shown}"

@@ -38,11 +38,14 @@ def _lines(data: ReportData, side: str) -> Iterator[tuple[str, str]]:
 
 
 def write(data: ReportData, folder: Path) -> None:
-    """Write the prompt that ships into `folder`, as the messages of a chat request; none stays where none ships."""
+    """Write the prompt that ships into `folder`, as the messages of a chat request and what its answers are held to;
+    none stays where none ships."""
     path, ship = folder / PROMPT_FILE, data.facts.ship
     messages = ship.prompts.get(data.ships or "") if ship else None
     if messages is None:
         path.unlink(missing_ok=True)
     else:
-        found = {"found": told} if ship and (told := ship.found.get(data.ships or "")) else {}
-        write_whole(path, json.dumps({"messages": messages, **found}, ensure_ascii=False, indent=2) + "\n")
+        found = ship.found.get(data.ships or "") if ship else None
+        held = ship.held_to.get(data.ships or "") if ship else None
+        prompt = {"messages": messages, **({"found": found} if found else {}), **({"constrain": held} if held else {})}
+        write_whole(path, json.dumps(prompt, ensure_ascii=False, indent=2) + "\n")

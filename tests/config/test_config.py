@@ -318,6 +318,10 @@ def test_a_metric_that_is_misspelt_where_it_is_listed_makes_no_rule_for_it_wrong
         ("embedded", "{name: x, endpoint: 'http://x/v1'}", "line 4: a model behind an endpoint cannot"),
         ("test: test.jsonl", "test: test.jsonl, split: {test: 0.1}", "`data.test` names a file and `data.split.test`"),
         ("validation: validation.jsonl", "split: {validation: 0.5, test: 0.5}", "leaves nothing to train with"),
+        ("training: lora", "training: lora\nbaselines: [{zero_shot: {constrain: {regex: '('}}}]",
+         "no regular expression"),
+        ("training: lora", "training: lora\nbaselines: [{zero_shot: {constrain: true}}]\ntask: {answer: {tag: a}}",
+         "line 5: `constrain` holds the whole of an answer, and `task.answer` takes a part"),
         ("embedded", "./models/base", "line 2: `model` no such folder"),
         ("embedded", "test.jsonl", "line 2: `model` no such folder"),
         ("embedded", "own-suite", "is not a model: it has no config.json"),
@@ -652,6 +656,15 @@ def test_a_prompt_of_its_own_may_be_empty_a_text_or_a_file_and_each_is_another_e
     assert own.files["route.md"]
     (tmp_path / "route.md").write_text("Route.")
     assert load_experiment(tmp_path / "experiment.yaml").id != own.id
+
+
+def test_answers_that_are_held_are_another_experiment_and_free_ones_none(load):
+    plain, free, held, pattern = (
+        load(SMALLEST + f"baselines: [{{zero_shot: {settings}, name: one}}]\n").id
+        for settings in ("{}", "{constrain: false}", "{constrain: true}", "{constrain: {regex: '[a-z]+'}}")
+    )
+    assert plain == free
+    assert len({plain, held, pattern}) == 3
 
 
 def test_a_prompt_of_its_own_that_is_left_out_changes_no_id(load):

@@ -167,6 +167,7 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "suite at its floor",
         "seeds without gain",
         "long prompt",
+        "constraint ignored",
         *OF_COSTS,
         "right on the way",
     }
@@ -191,6 +192,7 @@ def test_every_accident_of_a_trained_adapter_gets_its_named_verdict(trained: Ses
         "shifted prompt",
         "wrapped prompt",
         "long prompt",
+        "constraint ignored",
         *OF_COSTS,
         "right on the way",
     }

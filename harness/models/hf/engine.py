@@ -10,12 +10,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch.nn import Module
 
 from harness.models.hf.attention import NAME, KeyValues, Layers, Pass, branching_rows, next_tokens, whole_rows
+from harness.models.hf.constrained.course import Course, Holder
 from harness.models.hf.prefix_groups import group
 from suites.model import Generation, LogLikelihood
 
@@ -45,13 +46,25 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Row:
-    """A request at work: its tokens after the shared prefix, the answer so far, and its share of the time."""
+    """A request at work: its tokens after the shared prefix, the answer so far, and its share of the time.
+
+    `chance` draws tokens, `course` says which may come.
+    """
 
     index: int
     own: list[int]
     new: list[int] = field(default_factory=list)
     seconds: float = 0.0
     chance: torch.Generator | None = None
+    course: Course | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """How rows are answered, and what holds their answers."""
+
+    generation: Generation
+    held: Holder[Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +130,12 @@ class Engine:
         self._pass_tokens, self._rows = PASS_TOKENS[device], ROWS[device]
         self.at_once = 0
 
-    def generate(self, prompts: Sequence[list[int]], generation: Generation) -> Iterator[list[tuple[int, Row]]]:
-        """Finished rows as they come, each with the index of its prompt."""
-        return in_memory(self, len(prompts), lambda left: self._generate(prompts, left, generation))
+    def generate(
+        self, prompts: Sequence[list[int]], generation: Generation, held: Holder[Any] | None = None
+    ) -> Iterator[list[tuple[int, Row]]]:
+        """Finished rows as they come, each with the index of its prompt; what they say is `held` to a constraint."""
+        work = _Work(generation, held)
+        return in_memory(self, len(prompts), lambda left: self._generate(prompts, left, work))
 
     def loglikelihood(self, pairs: Sequence[Pair]) -> Iterator[list[tuple[int, LogLikelihood]]]:
         """Of each (context, answer), with its index; contexts are not empty."""
@@ -132,8 +148,9 @@ class Engine:
     # --- answers
 
     def _generate(
-        self, prompts: Sequence[list[int]], left: Sequence[int], generation: Generation
+        self, prompts: Sequence[list[int]], left: Sequence[int], work: _Work
     ) -> Iterator[list[tuple[int, Row]]]:
+        generation = work.generation
         for each in group([prompts[i] for i in left], DECODE_TOKENS * generation.max_new_tokens):
             started = time.perf_counter()
             members = [left[i] for i in each.members]
@@ -144,21 +161,24 @@ class Engine:
             if generation.temperature > 0:
                 for row in rows:
                     row.chance = _chance(prompts[row.index], generation.seed)
-            yield from self._answer(rows, prefix, generation)
+            if work.held:
+                for row in rows:
+                    row.course = work.held.start()
+            yield from self._answer(rows, prefix, work)
 
-    def _answer(self, rows: list[Row], prefix: Layers, generation: Generation) -> Iterator[list[tuple[int, Row]]]:
+    def _answer(self, rows: list[Row], prefix: Layers, work: _Work) -> Iterator[list[tuple[int, Row]]]:
         """Rows with one prefix: the longest come first, and a row that is done leaves its place to the next."""
         waiting = deque(sorted(rows, key=lambda row: -len(row.own)))
-        width = len(waiting[0].own) + generation.max_new_tokens
+        width = len(waiting[0].own) + work.generation.max_new_tokens
         cache = KeyValues(min(self._rows, len(rows), self._affordable(width)), width, prefix)
         active: list[Row] = []
         while waiting or active:
             started = time.perf_counter()
             with self._ours():
-                worked = self._admit(waiting, active, cache, generation) or self._step(active, cache, generation)
+                worked = self._admit(waiting, active, cache, work) or self._step(active, cache, work)
                 for row in worked:
                     row.seconds += (time.perf_counter() - started) / len(worked)
-                done = self._leave(active, cache, generation.max_new_tokens)
+                done = self._leave(active, cache, work.generation.max_new_tokens)
             if done:
                 yield [(row.index, row) for row in done]
 
@@ -173,7 +193,7 @@ class Engine:
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         return int(2 * config.num_hidden_layers * heads * size * self._model.dtype.itemsize)
 
-    def _admit(self, waiting: deque[Row], active: list[Row], cache: KeyValues, generation: Generation) -> list[Row]:
+    def _admit(self, waiting: deque[Row], active: list[Row], cache: KeyValues, work: _Work) -> list[Row]:
         """Read the prompts of the next rows, as many as there is room for; none while too few would fit."""
         free = cache.rows - len(active)
         if not waiting or free < min(len(waiting), -(-cache.rows // REFILL)):
@@ -185,14 +205,14 @@ class Engine:
         plan = whole_rows(cache, len(active), lengths, self._device)
         last = (torch.tensor(lengths).cumsum(0) - 1).to(self._device)
         active += rows
-        _extend(rows, self._logits([token for row in rows for token in row.own], plan, last), generation)
+        _extend(rows, self._logits([token for row in rows for token in row.own], plan, last), work)
         return rows
 
-    def _step(self, active: list[Row], cache: KeyValues, generation: Generation) -> list[Row]:
+    def _step(self, active: list[Row], cache: KeyValues, work: _Work) -> list[Row]:
         """One more token for every row."""
         self.at_once = cache.rows
         plan = next_tokens(cache, [len(row.own) + len(row.new) - 1 for row in active], self._device)
-        _extend(active, self._logits([row.new[-1] for row in active], plan, None), generation)
+        _extend(active, self._logits([row.new[-1] for row in active], plan, None), work)
         return active
 
     def _leave(self, active: list[Row], cache: KeyValues, limit: int) -> list[Row]:
@@ -307,16 +327,24 @@ def _predicting(lengths: Sequence[Sequence[int]]) -> list[int]:
     return positions
 
 
-def _extend(rows: Sequence[Row], logits: torch.Tensor, generation: Generation) -> None:
+def _extend(rows: Sequence[Row], logits: torch.Tensor, work: _Work) -> None:
     """Add the next token to each row: the likeliest, or one drawn with the row's own luck."""
-    if generation.temperature == 0:
+    if work.held:
+        logits = work.held.mask([row.course for row in rows], logits)
+    if work.generation.temperature == 0:
         tokens = logits.argmax(-1)
     else:
         drawn = torch.cat([torch.rand(1, generator=row.chance) for row in rows]).to(logits.device)
-        sums = (logits.float() / generation.temperature).softmax(-1).cumsum(-1)
+        sums = (logits.float() / work.generation.temperature).softmax(-1).cumsum(-1)
         tokens = torch.searchsorted(sums, (drawn[:, None] * sums[:, -1:])).squeeze(-1).clamp(max=sums.shape[-1] - 1)
+        if work.held:  # a draw of exactly 0 or of the whole sum may fall beside what is allowed
+            beside = logits.gather(-1, tokens[:, None])[:, 0].isneginf()
+            tokens = torch.where(beside, logits.argmax(-1), tokens)
     for row, token in zip(rows, tokens.tolist(), strict=True):
         row.new.append(token)
+        if row.course:
+            row.course.take(token)
+            row.new += row.course.rest()
 
 
 def _chance(ids: Sequence[int], seed: int) -> torch.Generator:

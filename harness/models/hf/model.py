@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import transformers
@@ -17,7 +17,8 @@ from harness.models import files
 from harness.models.errors import NonFiniteWeights
 from harness.models.hf import compatibility, loading, shared_base
 from harness.models.hf.adapter import leaves_base
-from harness.models.hf.chat import ChatTokenizer
+from harness.models.hf.chat import ChatTokenizer, load_config
+from harness.models.hf.constrained.course import Holder
 from harness.models.hf.engine import Engine, Row
 from harness.models.hf.padded import Plain
 from harness.models.hf.refusals import told
@@ -41,6 +42,7 @@ class HFModel:
         self.dtype = loading.precision(spec, self.device)
         self.context_length = loading.context_length(self.base)
         self.stop = loading.stop_ids(self.base, self.chat.tokenizer.eos_token_id)
+        self._held: dict[object, Holder[Any]] = {}
 
     @cached_property
     def identity(self) -> Identity:
@@ -65,13 +67,35 @@ class HFModel:
             indices.setdefault(self.render(prompt), []).append(i)
         encoded = list(zip(self.chat.encode_prompts(list(indices)), indices.values(), strict=True))
         answers: dict[int, Completion] = {}
+        held = self.hold(generation, prompts[0]) if prompts else None
         with self._at_work():
-            for batch in self._answer_all([ids for ids, _ in encoded], generation):
+            for batch in self._answer_all([ids for ids, _ in encoded], generation, held):
                 pairs = [(i, done) for j, done in batch for i in encoded[j][1]]
                 answers.update(pairs)
                 if on_progress:
                     on_progress(pairs)
         return [answers[i] for i in range(len(prompts))]
+
+    def hold(self, generation: Generation, prompt: Prompt | None = None) -> Holder[Any] | None:
+        """What holds answers to a constraint, to prompts like `prompt`; None without one. No weights are read.
+
+        Raises UserError where the model cannot be held to it, or its answers are longer than they may be.
+        """
+        if generation.constraint is None:
+            return None
+        from harness.models.hf.constrained.hold import check_room, holder
+
+        key = (generation.constraint, (prompt.settings, isinstance(prompt.messages, str)) if prompt else ((), False))
+        if key not in self._held:
+            self._held[key] = holder(self.chat, generation.constraint, prompt, self.stop, self._vocabulary)
+        check_room(self._held[key], generation)
+        return self._held[key]
+
+    @property
+    def _vocabulary(self) -> int:
+        """How many tokens the model can write; an adapter may bring some."""
+        rows = int(load_config(self.base).get_text_config().vocab_size)
+        return max(rows, len(self.chat.tokenizer)) if self.adapter else rows
 
     def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
         """As lm-evaluation-harness computes it, except that nothing is ever cut to fit."""
@@ -161,7 +185,9 @@ class HFModel:
         if plain := [i for i, length in enumerate(lengths) if length > longest]:
             yield Plain(self._model, self.device, self.stop), plain
 
-    def _answer_all(self, encoded: list[list[int]], generation: Generation) -> Iterator[list[tuple[int, Completion]]]:
+    def _answer_all(
+        self, encoded: list[list[int]], generation: Generation, held: Holder[Any] | None
+    ) -> Iterator[list[tuple[int, Completion]]]:
         room = self.context_length - generation.max_new_tokens
         refused = [i for i, ids in enumerate(encoded) if not 0 < len(ids) <= room]
         if refused:
@@ -169,7 +195,7 @@ class HFModel:
         fitting = [i for i, ids in enumerate(encoded) if 0 < len(ids) <= room]
         for way, some in self._ways([len(encoded[i]) + generation.max_new_tokens for i in fitting]):
             mine = [fitting[i] for i in some]
-            for batch in self._in_memory(way.generate([encoded[i] for i in mine], generation)):
+            for batch in self._in_memory(way.generate([encoded[i] for i in mine], generation, held)):
                 yield [(mine[i], self._completion(len(encoded[mine[i]]), row)) for i, row in batch]
 
     def too_long(self, tokens: int, generation: Generation) -> Completion:

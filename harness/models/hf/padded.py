@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch.nn import Module
 
+from harness.models.hf.constrained.course import Holder
 from harness.models.hf.engine import Pair, Row, in_memory
 from suites.model import Generation, LogLikelihood
 from suites.types import Json
@@ -31,10 +32,12 @@ class Plain:
         # Padding would stand between virtual tokens and the prompt, and PEFT lets nobody set the positions.
         self._virtual = any(each.is_prompt_learning for each in getattr(model, "peft_config", {}).values())
 
-    def generate(self, prompts: Sequence[list[int]], generation: Generation) -> Iterator[list[tuple[int, Row]]]:
-        """Finished rows as they come, each with the index of its prompt."""
+    def generate(
+        self, prompts: Sequence[list[int]], generation: Generation, held: Holder[Any] | None = None
+    ) -> Iterator[list[tuple[int, Row]]]:
+        """Finished rows as they come, each with the index of its prompt; what they say is `held` to a constraint."""
         lengths = [len(ids) + generation.max_new_tokens for ids in prompts]
-        return self._all(lengths, lambda batch: self._answer([prompts[i] for i in batch], generation))
+        return self._all(lengths, lambda batch: self._answer([prompts[i] for i in batch], generation, held))
 
     def loglikelihood(self, pairs: Sequence[Pair]) -> Iterator[list[tuple[int, LogLikelihood]]]:
         """Of each (context, answer), with its index; contexts are not empty."""
@@ -64,13 +67,14 @@ class Plain:
             yield batch
             start += len(batch)
 
-    def _answer(self, prompts: list[list[int]], generation: Generation) -> list[Row]:
+    def _answer(self, prompts: list[list[int]], generation: Generation, held: Holder[Any] | None) -> list[Row]:
         started = time.perf_counter()
         width = max(len(ids) for ids in prompts)
         sampling: Json = {"do_sample": False}
         if generation.temperature > 0:
             torch.manual_seed(generation.seed)
             sampling = {"do_sample": True, "temperature": generation.temperature, "top_k": 0, "top_p": 1.0}
+        holding = [_Holding(held, len(prompts), width, self._stop)] if held else None
         # Left padding: an answer must follow its prompt, not the padding.
         ids = [[self._pad] * (width - len(row)) + row for row in prompts]
         mask = [[0] * (width - len(row)) + [1] * len(row) for row in prompts]
@@ -81,6 +85,7 @@ class Plain:
                 max_new_tokens=generation.max_new_tokens,
                 eos_token_id=list(self._stop) or None,
                 pad_token_id=self._pad,
+                logits_processor=holding,
                 **sampling,
             )
         seconds = (time.perf_counter() - started) / len(prompts)
@@ -102,6 +107,27 @@ class Plain:
             kept = self._model(input_ids=ids, attention_mask=mask, logits_to_keep=width - first).logits
             logprobs = kept[:, first - width :].float().log_softmax(-1).cpu()
         return [_read_off(logprobs[i, len(context) - 1 - first :], answer) for i, (context, answer) in enumerate(pairs)]
+
+
+class _Holding:
+    """Holds the rows of a batch to a constraint, each until it has ended (a `LogitsProcessor`)."""
+
+    def __init__(self, held: Holder[Any], rows: int, width: int, stop: Sequence[int]) -> None:
+        self._held, self._width, self._stop = held, width, frozenset(stop)
+        self._courses = {row: held.start() for row in range(rows)}
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """The scores of the next tokens, of rows that go on masked."""
+        if input_ids.shape[1] > self._width:
+            for row, token in enumerate(input_ids[:, -1].tolist()):
+                if row in self._courses and token in self._stop:
+                    del self._courses[row]
+                elif row in self._courses:
+                    self._courses[row].take(token)
+        if going := list(self._courses):
+            scores = scores.clone()
+            scores[going] = self._held.mask([self._courses[row] for row in going], scores[going])
+        return scores
 
 
 def _read_off(logprobs: torch.Tensor, answer: list[int]) -> LogLikelihood:
