@@ -19,7 +19,7 @@ def floor(store: Store, run_id: str, metric: str) -> float:
     answers = list(runs.answers(store, run_id, metric).values())
     if not can_mark(metric):
         return _guessing(answers)
-    constant = best_constant(metric, [target for target, _ in answers])
+    constant = best_constant(metric, [(target,) for target, _ in answers])
     return constant.score if constant else 0.0
 
 
