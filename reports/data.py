@@ -120,11 +120,13 @@ class Ship:
     """What whoever ships needs: the candidate's folder, the command that serves it, and each side's chosen prompt.
 
     Paths begin at the experiment's folder. Prompts are chat messages by side, `{{ input }}` where the question goes.
+    `bar` is the model of the best prompt where that is another than the candidate's base, else empty.
     """
 
     folder: str
     command: str
     prompts: Mapping[str, Sequence[Message]]
+    bar: str = ""
 
 
 SENTENCES = ("ship", "own_prompt", "judge", "uncertainty", "leaks", "learning_curve")
@@ -289,7 +291,7 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
         repeats=fetch(con, RepeatRow, "from v_repeats where experiment_id = ? order by kind, position", key),
         stages=fetch(con, StageRow, "from v_stages where experiment_id = ? order by finished_at", key),
         folds=fetch(con, FoldRow, "from v_folds where experiment_id = ? order by fold", key),
-        prices=fetch(con, PriceRow, "from v_prices where experiment_id = ? order by side", key),
+        prices=fetch(con, PriceRow, "from v_prices where experiment_id = ? order by side, model", key),
         break_even=next(iter(fetch(con, BreakEvenRow, "from v_break_even where experiment_id = ?", key)), None),
         stakes=next(iter(fetch(con, StakesRow, "from v_stakes where experiment_id = ?", key)), None),
         answered=fetch(con, Answered, ANSWERED, [*key, *key]),

@@ -366,7 +366,7 @@ class SameExamsRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceRow:
-    """A price as it was used."""
+    """A price as it was used; `model` is whose where that is another than the base, else empty."""
 
     experiment_id: str
     side: Side
@@ -376,6 +376,7 @@ class PriceRow:
     per_hour: float | None
     as_of: str
     source: str
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -561,7 +562,7 @@ class TroubleRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointRow:
-    """What the server of a model (base, candidate or judge) was found to accept."""
+    """What the server of a model (base, candidate, judge, or another one of the bar) was found to accept."""
 
     experiment_id: str
     model: str

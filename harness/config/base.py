@@ -59,6 +59,15 @@ def _margin(value: Any) -> float | str:
     return checked
 
 
+def _saving(value: Any) -> float | str:
+    """A saving as the user wrote it, checked."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MOST_MONEY:
+        return float(value)
+    if isinstance(value, str) and re.fullmatch(PERCENT, value) and read_margin(value)[0] > 0:
+        return value
+    raise ValueError("is more than 0: a share of what the prompt costs such as 30%, or an amount per 1,000 requests")
+
+
 def _confidence(value: float) -> float:
     if value < LEAST_CONFIDENCE:
         raise ValueError("is at least 0.8: below it, more than one in five candidates that gain nothing would do")
@@ -73,12 +82,15 @@ def _unscored(value: float) -> float:
 
 MOST_LOST, LEAST_CONFIDENCE, MOST_UNSCORED = 0.5, 0.8, 0.2
 """How lax a policy may be: beyond, its rules would still be called rules and hold nobody back."""
+MOST_MONEY = 1e12
 PERCENT = r"\d{1,2}(\.\d+)?%"
 _SHARE = {"type": "string", "pattern": f"^{PERCENT}$", "examples": ["5%"]}
 _GAIN = {"anyOf": [{"type": "number", "minimum": 0, "exclusiveMaximum": 1}, _SHARE]}
 _MARGIN = {"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": MOST_LOST}, _SHARE]}
+_SAVING = {"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": MOST_MONEY}, {**_SHARE, "examples": ["30%"]}]}
 Gain = Annotated[float | str, PlainValidator(_gain), WithJsonSchema(_GAIN)]
 Margin = Annotated[float | str, PlainValidator(_margin), WithJsonSchema(_MARGIN)]
+Saving = Annotated[float | str, PlainValidator(_saving), WithJsonSchema(_SAVING)]
 Confidence = Annotated[
     float, Field(le=0.999999, json_schema_extra={"minimum": LEAST_CONFIDENCE}), AfterValidator(_confidence)
 ]

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from baselines.prompters.table import PROMPTERS
-from harness.config import marking
-from harness.config.problems import Problem, Rule, asked_now, unknown
+from harness.config import bar, marking
+from harness.config.problems import Problem, Rule, asked_now, folds, unknown
 from harness.config.schema import ExperimentConfig
 from harness.config.training import RepeatConfig, SweepRange, TrainingSection
 from harness.config.yaml_lines import Location
@@ -33,7 +33,8 @@ def one_candidate(config: ExperimentConfig) -> Iterator[Problem]:
 def a_model_to_ask(config: ExperimentConfig) -> Iterator[Problem]:
     """Prompts, trainings and folders of weights need a base model."""
     candidate = config.candidate
-    if config.model is None and (asked_now(config) or config.training or (candidate and candidate.path)):
+    of_base = [entry for entry in asked_now(config) if not entry.model]
+    if config.model is None and (of_base or config.training or (candidate and candidate.path)):
         sentence = "`model` is required unless baselines and candidate are all recorded or endpoints"
         if candidate and candidate.recorded and "baselines" not in config.model_fields_set:
             sentence += "; the prompt's own answers are named by `baselines: [{recorded: FILE}]`"
@@ -241,8 +242,8 @@ def rows_to_leave_out(config: ExperimentConfig) -> Iterator[Problem]:
         where: Location = ("data", "findings", name)
         if level == "fix" and name not in FIXABLE:
             yield where, f"`data.findings.{name}` cannot be `fix`, which leaves out training rows: {', '.join(FIXABLE)}"
-        elif level == "fix" and (config.training is None or _folds(config)):
-            what = "folds train on every row" if _folds(config) else "this candidate has learnt from its rows already"
+        elif level == "fix" and (config.training is None or folds(config)):
+            what = "folds train on every row" if folds(config) else "this candidate has learnt from its rows already"
             yield (
                 where,
                 f"`data.findings.{name}: fix` leaves out training rows, and {what}; use block, warn, info or off",
@@ -254,7 +255,7 @@ def rows_to_leave_out(config: ExperimentConfig) -> Iterator[Problem]:
 
 def folds_and_splits(config: ExperimentConfig) -> Iterator[Problem]:
     """Folds are the only split."""
-    for name in ("validation", "test") if _folds(config) else ():
+    for name in ("validation", "test") if folds(config) else ():
         if getattr(config.data, name):
             sentence = f"`data.{name}` cannot stand beside `data.split.folds`, by which every fold is one once"
             yield ("data", name), sentence
@@ -265,7 +266,7 @@ def folds_and_splits(config: ExperimentConfig) -> Iterator[Problem]:
 
 def folds_and_repeats(config: ExperimentConfig) -> Iterator[Problem]:
     """A training for each fold is not repeated for anything else."""
-    for name in ("sweep", "seeds", "learning_curve") if _folds(config) else ():
+    for name in ("sweep", "seeds", "learning_curve") if folds(config) else ():
         if config.training and name in config.training.model_fields_set:
             sentence = f"`training.{name}` cannot stand beside `data.split.folds`, which trains once for each fold"
             yield ("training", name), sentence
@@ -273,7 +274,7 @@ def folds_and_repeats(config: ExperimentConfig) -> Iterator[Problem]:
 
 def folds_train(config: ExperimentConfig) -> Iterator[Problem]:
     """Folds are examined by fine-tunes that have not seen them, and so are trained here."""
-    if _folds(config) and config.candidate:
+    if folds(config) and config.candidate:
         sentence = (
             "`data.split.folds` trains a candidate for each fold; examine one that is there on a `data.test` file"
         )
@@ -282,7 +283,7 @@ def folds_train(config: ExperimentConfig) -> Iterator[Problem]:
 
 def folds_and_early_looks(config: ExperimentConfig) -> Iterator[Problem]:
     """An exam of all folds is taken whole."""
-    if _folds(config) and config.policy.stop_early:
+    if folds(config) and config.policy.stop_early:
         sentence = "`policy.stop_early` cannot stand beside `data.split.folds`: an exam of all folds has no early look"
         yield ("policy", "stop_early"), sentence
 
@@ -314,6 +315,7 @@ RULES: list[Rule] = [
     folds_train,
     folds_and_early_looks,
     *marking.RULES,
+    *bar.RULES,
 ]
 
 

@@ -21,6 +21,7 @@ from pydantic_core import CoreSchema
 from baselines.prompters.table import PROMPTERS
 from baselines.prompters.types import PromptSettings
 from harness.config.base import FilePath, Margin, Name, OneOf, OwnPrompt, Share, Tier
+from harness.config.policy import PriceConfig
 from suites.answers import AnswerRule
 from suites.checks.table import CHECKS, Level
 from suites.metric_names import OURS, ours
@@ -82,6 +83,19 @@ class ModelConfig(Endpoint):
     def embedded(self) -> bool:
         """Whether it is the model that ships with the harness."""
         return self.name == "embedded" and not self.endpoint
+
+
+class BarModel(ModelConfig):
+    """The model of one baseline, where that is another than the candidate's base; of `recorded` answers its name."""
+
+    later: ClassVar[tuple[str, ...]] = (*Endpoint.later, "price")
+    price: PriceConfig | None = None
+    """What its answers are paid by, as in `costs`. Left out: not known."""
+
+    @property
+    def label(self) -> str:
+        """What it is called in tables: its name, without the owner or the folders it lies in."""
+        return self.name.rstrip("/").rsplit("/", 1)[-1]
 
 
 class SplitConfig(Section):
@@ -228,7 +242,7 @@ MadeWith = dict[str, str | int | float | bool]
 
 
 class Baseline(Section):
-    """One way to prompt the base model, or `recorded` answers of one. A bare name is a way with its defaults."""
+    """One way to prompt the base, or another model, or `recorded` answers. A bare name is a way with its defaults."""
 
     name: Name | None = None
     """What the report calls it, written as `experiment` is. Left out: after its settings or its file."""
@@ -240,6 +254,9 @@ class Baseline(Section):
     made_with: MadeWith | None = None
     """How the `recorded` answers were made: temperature, shots, version of the exam, ... What is said of both sides and
     differs makes the verdict invalid. Left out: not known."""
+    model: BarModel | None = None
+    """Another model to ask, or whose the `recorded` answers are, such as a large one that a small fine-tune may
+    replace. Left out: the candidate's base, which is `model` of the experiment."""
 
     @property
     def prompter(self) -> str | None:
@@ -270,6 +287,8 @@ class Baseline(Section):
             raise ValueError(f"a baseline is exactly one of {', '.join(kinds)}")
         if self.made_with is not None and not self.recorded:
             raise ValueError("`made_with` is for recorded answers; what is asked here is known")
+        if self.recorded and self.model and self.model.model_fields_set - {"name", "price"}:
+            raise ValueError("recorded answers are replayed as they are: of their `model` give `name` and `price`")
         return self
 
     @model_serializer(mode="wrap")
@@ -345,6 +364,7 @@ class RegressionConfig(Section):
     """Something the base could do before: a built-in or own suite (folder), or an lm-eval task (name or YAML file)."""
 
     shorthand = "suite"
+    later: ClassVar[tuple[str, ...]] = ("against",)
     suite: str | None = None
     """A built-in suite such as `general`, or a folder with `suite.yaml` and `examples.jsonl`."""
     lm_eval: str | None = None
@@ -356,6 +376,8 @@ class RegressionConfig(Section):
     suite's own, or 0.03."""
     tier: Tier = "critical"
     """`critical`: must be shown to hold. `supporting`: must not be shown to be broken. `advisory`: is only told."""
+    against: Literal["base", "bar"] = "base"
+    """Whom the candidate may not fall behind there: its own `base`, or the model of the `bar`'s best prompt as well."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:

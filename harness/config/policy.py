@@ -10,7 +10,7 @@ from pydantic import (
     model_validator,
 )
 
-from harness.config.base import Confidence, Gain, Margin, Share, Tier, Unscored
+from harness.config.base import MOST_MONEY, Confidence, Gain, Margin, Saving, Share, Tier, Unscored
 from suites.metric_names import ours
 from suites.settings import Section
 
@@ -77,15 +77,21 @@ class Policy(Section):
     """What must hold to deploy. Gains and margins are differences of scores in [0, 1], or relative, as in `5%`."""
 
     later: ClassVar[tuple[str, ...]] = (
-        "regression",
-        "constant_answers",
-        "fair_bar",
-        "control_variate",
-        "chat_template_kwargs",
-    )
+        "regression", "constant_answers", "fair_bar", "control_variate", "chat_template_kwargs",
+        "goal", "margin", "min_saving",
+    )  # fmt: skip
+    goal: Literal["better", "as_good_and_cheaper"] = "better"
+    """What the candidate must be: `better` than the best prompt by more than `min_gain`, or `as_good_and_cheaper`: no
+    worse than it by more than `margin`, and cheaper by `min_saving`."""
     min_gain: Gain = 0.02
     """What the candidate must gain over the best prompt on the metric that decides: the lower end of the interval lies
-    above."""
+    above. Of the goal `better`."""
+    margin: Margin = 0.02
+    """What the candidate may lose beside the best prompt on the metric that decides: the lower end of the interval lies
+    no further below. Of the goal `as_good_and_cheaper`."""
+    min_saving: Saving = "30%"
+    """What the candidate must save beside the best prompt, a share of what that costs or an amount per 1,000 requests
+    in the currency of `costs`: the lower end of the interval is no less. Of the goal `as_good_and_cheaper`."""
     confidence: Confidence = 0.95
     """What may go wrong is 1 minus this, over all looks at the same questions together: intervals have this level at
     the first look, and a stricter one at each further look. At least 0.8."""
@@ -130,8 +136,20 @@ class Policy(Section):
     """With `stop_early`: sharpen each look by the best prompt's marks on the examples that the candidate is not asked;
     it then stops a little earlier."""
 
+    @property
+    def as_good(self) -> bool:
+        """Whether the goal is to be as good and cheaper."""
+        return self.goal == "as_good_and_cheaper"
 
-Amount = Annotated[float, Field(ge=0, le=1e12)]
+    @property
+    def asked(self) -> float | str:
+        """What the difference from the best prompt is held against: the gain asked for, or below 0 the loss allowed."""
+        if not self.as_good:
+            return self.min_gain
+        return f"-{self.margin}" if isinstance(self.margin, str) else -self.margin
+
+
+Amount = Annotated[float, Field(ge=0, le=MOST_MONEY)]
 """Money, in a currency of which a bread may cost a million."""
 
 

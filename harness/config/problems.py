@@ -23,3 +23,8 @@ def unknown(what: str, name: object, known: Sequence[str]) -> str:
 def asked_now(config: ExperimentConfig) -> list[Baseline]:
     """The baselines that are asked now."""
     return [baseline for baseline in config.baselines if not baseline.recorded]
+
+
+def folds(config: ExperimentConfig) -> bool:
+    """Whether the data are cross-validated."""
+    return bool(config.data.split and config.data.split.folds)

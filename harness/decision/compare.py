@@ -32,8 +32,9 @@ class Question:
     """What is compared: which suite and metric, on which slice, between which arms, and what would be too little.
 
     `margin` is the gain asked for when `kind` is "task" or "prompt" (another prompt of the bar), and the loss tolerated
-    otherwise; neither is negative, both are differences of scores in [0, 1], or shares of the baseline's score where
-    `relative`. `tier` says what hangs on it.
+    otherwise: differences of scores, or shares of the baseline's score where `relative`. A gain below 0 is a loss that
+    is allowed, where the goal is to be as good and cheaper; nothing else is negative. `tier` says what hangs on it.
+    `of_bar` says that a regression suite is held against the bar's model in place of the candidate's own base.
     """
 
     suite: str
@@ -45,6 +46,12 @@ class Question:
     relative: bool = False
     tier: Tier = "critical"
     slice: str = ""
+    of_bar: bool = False
+
+    @property
+    def may_lose(self) -> bool:
+        """Whether it asks to be as good, but for the loss that is allowed, in place of a gain."""
+        return self.kind in GAINS and self.margin < 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +139,7 @@ def compare(
     before, after = (np.array(list(compress(arm, both)), dtype=np.float64) for arm in arms)
     result = paired.paired_difference(before, after, clusters, confidence=level, seed=seed)
     harm = _p_harm(question, before, after, clusters)
-    if question.kind in GAINS and question.margin and not question.relative:
+    if question.kind in GAINS and question.margin > 0 and not question.relative:
         comparison = replace(comparison, p_equal=paired.equivalence_p(before, after, clusters, margin=question.margin))
     if not question.relative:
         return answered(comparison, result, harm)

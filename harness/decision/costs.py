@@ -33,6 +33,7 @@ from reports.format.numbers import amount, span, volume
 
 PER = 1000  # costs are told per 1,000 requests
 MOST_REQUESTS = 1e15  # a month: more than anything answers
+CANDIDATE_PRICE = "costs.candidate"  # where the candidate's price is said
 TAIL = 0.95  # the share of requests that are faster than the latency told
 
 
@@ -115,18 +116,18 @@ def arm_cost(
     usages: Sequence[Usage], rate: Rate | None, confidence: float, *, run_id: str, side: str, arm: str, chosen: bool
 ) -> ArmCost:
     """Cost per 1,000 requests (t interval) and latency (order statistics) of one arm's answered requests."""
-    priced = _priced(usages, rate)
-    unpriced = f"no answer came with its {'seconds' if rate.by_time else 'tokens'}" if rate and not priced else ""
+    known_costs = priced(usages, rate)
+    unpriced = f"no answer came with its {'seconds' if rate.by_time else 'tokens'}" if rate and not known_costs else ""
     cost = None
-    if rate and priced:
-        known = [usage for usage in usages if usage.example_id in priced]
-        cost = mean_of_requests(list(priced.values()), _evidence(known, rate.by_time), confidence)
+    if rate and known_costs:
+        known = [usage for usage in usages if usage.example_id in known_costs]
+        cost = mean_of_requests(list(known_costs.values()), evidence(known, rate.by_time), confidence)
         cost = replace(cost, low=None if cost.low is None else max(0.0, cost.low))
     latency = _latency([usage for usage in usages if usage.seconds > 0], confidence)
     return ArmCost(run_id=run_id, side=side, arm=arm, chosen=chosen, cost=cost, latency=latency, unpriced=unpriced)
 
 
-def _priced(usages: Sequence[Usage], rate: Rate | None) -> dict[str, float]:
+def priced(usages: Sequence[Usage], rate: Rate | None) -> dict[str, float]:
     """What 1,000 such requests cost, by example id, where what is charged for was measured."""
     if rate is None:
         return {}
@@ -134,7 +135,7 @@ def _priced(usages: Sequence[Usage], rate: Rate | None) -> dict[str, float]:
     return {key: PER * cost for key, cost in costs.items() if cost is not None}
 
 
-def _evidence(usages: Sequence[Usage], by_time: bool) -> Sequence[Hashable]:
+def evidence(usages: Sequence[Usage], by_time: bool) -> Sequence[Hashable]:
     """Clusters of requests; for what is measured in seconds, clusters that share a batch are one."""
     clusters = [usage.cluster for usage in usages]
     return unbounded.joined(clusters, [usage.batch for usage in usages]) if by_time else clusters
@@ -151,7 +152,7 @@ def _latency(usages: Sequence[Usage], confidence: float) -> Estimate | None:
     if not usages:
         return None
     values = [usage.seconds for usage in usages]
-    low, high = unbounded.quantile_interval(values, TAIL, _evidence(usages, True), confidence) or (None, None)
+    low, high = unbounded.quantile_interval(values, TAIL, evidence(usages, True), confidence) or (None, None)
     return Estimate(float(np.quantile(values, TAIL)), low, high, len(values))
 
 
@@ -195,8 +196,10 @@ def break_even(
     costs: CostsConfig,
     training: float | None,
     confidence: float,
+    price_at: str = "costs.baseline",
 ) -> BreakEven:
-    """The volume from which the candidate (second of each pair) is cheaper than the best prompt (first)."""
+    """The volume from which the candidate (second of each pair) is cheaper than the best prompt (first), whose price is
+    said at `price_at`."""
     saving = _saving(arms, usages, rates, confidence)
     upkeep = None if training is None else training / costs.retrain_months
     fixed = None if upkeep is None else upkeep + costs.hosting_per_month
@@ -209,7 +212,7 @@ def break_even(
         fixed=fixed,
         saving=saving,
         requests=volume_needed(fixed, saving) if saving and fixed is not None else None,
-        unknown=_unknown(arms, rates, saving, training),
+        unknown=_unknown(arms, rates, saving, training, (price_at, CANDIDATE_PRICE)),
     )
 
 
@@ -224,14 +227,14 @@ def _saving(
     if one is None or other is None:
         return None
     if any(rate.by_time for rate in rates if rate):
-        return _difference(one, other)
-    before, after = (_priced(part, rate) for part, rate in zip(usages, rates, strict=True))
+        return difference(one, other)
+    before, after = (priced(part, rate) for part, rate in zip(usages, rates, strict=True))
     shared = [usage for usage in usages[0] if usage.example_id in before.keys() & after.keys()]
     differences = [before[usage.example_id] - after[usage.example_id] for usage in shared]
     return mean_of_requests(differences, [usage.cluster for usage in shared], confidence) if shared else None
 
 
-def _difference(one: Estimate, other: Estimate) -> Estimate:
+def difference(one: Estimate, other: Estimate) -> Estimate:
     """Zou and Donner's interval for the difference of two means from the interval of each."""
     value, n = one.value - other.value, min(one.n, other.n)
     if one.low is None or one.high is None or other.low is None or other.high is None:
@@ -260,18 +263,22 @@ def _requests(fixed: float, per_thousand: float | None) -> float | None:
 
 
 def _unknown(
-    arms: Sequence[ArmCost], rates: Sequence[Rate | None], saving: Estimate | None, training: float | None
+    arms: Sequence[ArmCost],
+    rates: Sequence[Rate | None],
+    saving: Estimate | None,
+    training: float | None,
+    settings: Sequence[str],
 ) -> str:
     """Why the break-even is not known; empty when it is."""
-    for arm, rate, setting in zip(arms, rates, ("baseline", "candidate"), strict=True):
+    for arm, rate, setting in zip(arms, rates, settings, strict=True):
         if rate is None:
-            return f"{arm.arm} has no price (`costs.{setting}`)"
+            return f"{arm.arm} has no price (`{setting}`)"
         if arm.unpriced:
             return f"{arm.arm}: {arm.unpriced}"
     if saving is None:
         return "no example has a cost on both sides"
-    priced = training is not None or saving.value <= 0  # who saves nothing never pays, whatever the training cost
-    return "" if priced else "the training has no price (`costs.training`)"
+    is_known = training is not None or saving.value <= 0  # who saves nothing never pays, whatever the training cost
+    return "" if is_known else "the training has no price (`costs.training`)"
 
 
 # --- in words --------------------------------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 """Comparisons + Policy -> Gates -> Decision. Pure: no files, no clock, no model.
 
-Superior to the best prompt on the task, better than every other prompt of the bar, and not worse than the base on every
-regression suite, and the numbers are comparable. Every gate must pass to deploy, so the false-deploy rate stays at or
-below alpha without correction (intersection-union test, Berger 1982); claims of harm over several suites or slices are
-Holm-adjusted.
+The candidate reaches the goal (`goals`: better than the best prompt, or as good and cheaper), is not worse than its
+base on every regression suite, and the numbers are comparable. Every gate must pass to deploy, so the false-deploy rate
+stays at or below alpha without correction (intersection-union test, Berger 1982); claims of harm over several suites or
+slices are Holm-adjusted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from harness.config.policy import Policy
+from harness.config.policy import LIST_CURRENCY, Policy
 from harness.decision import next_steps
 from harness.decision.compare import Comparison
 from harness.decision.gates import (
@@ -22,15 +22,15 @@ from harness.decision.gates import (
     Measured,
     Rule,
     Status,
-    every_prompt_rule,
-    gain_rule,
     gate_id,
     loss_rule,
     numbers,
     slices_rule,
 )
-from harness.decision.headline import KEEPS_ALL, deploy_headline
+from harness.decision.goals import goal_gates
+from harness.decision.headline import BEATS, KEEPS_ALL, deploy_headline, is_suite_of_base
 from harness.decision.room import at_floor
+from harness.decision.saving import Saving
 from harness.decision.slices import standing_out
 from harness.decision.slices import worst as lowest
 from harness.decision.together import together, together_gate
@@ -43,15 +43,13 @@ from harness.decision.wording import (
     over_seeds,
     points,
     result,
+    room_sentence,
     rule_sentence,
+    saved_sentence,
     settle,
     title,
 )
 from harness.stats import paired
-
-LEAST_PAIRS = 20
-"""Scored pairs below which no gain is decided: with fewer the exact worst-case size of the test of the gain is .04 to
-.11 instead of .025 (n = 3 to 8, all 0/1 alternatives at the limit)."""
 
 
 class Verdict(Enum):
@@ -87,16 +85,19 @@ def decide(
     budgets: Sequence[Gate] = (),
     regression_declared: bool = True,
     overridden: Sequence[str] = (),
+    savings: Sequence[Saving] = (),
+    currency: str = LIST_CURRENCY,
 ) -> Decision:
     """The first of invalid, reject, keep_prompting, inconclusive, deploy that applies.
+
+    `savings` are what the candidate saves beside each prompt of the bar, in a `currency`, for the goal that asks.
 
     `budgets` are gates on what the candidate may cost. `regression_declared` says whether the experiment named its
     regression suites, or named that it has none; `overridden` are careful defaults it set aside, for the headline.
     Raises ValueError when two gates have one id: a rule could hide behind another.
     """
     tasks = [c for c in comparisons if c.kind == "task"]
-    gates = [*validity, *(gain_gate(c) for c in tasks), *every_prompt_gates(comparisons)]
-    gates += [*harm_gates(comparisons, policy), *budgets]
+    gates = [*validity, *goal_gates(comparisons, policy, savings, currency), *harm_gates(comparisons, policy), *budgets]
     if not tasks:
         gates.append(Gate("gain", "gain", "unknown", Rule("task_missing"), Measured(words="no task suite")))
     if not regression_declared:
@@ -105,37 +106,6 @@ def decide(
     if twice := [name for name, count in Counter(gate.id for gate in gates).items() if count > 1]:
         raise ValueError(f"several rules are called {', '.join(twice)}")
     return _decision(tuple(gates), overridden)
-
-
-def gain_gate(comparison: Comparison) -> Gate:
-    """The candidate's gain over the best prompt against the gain asked for, whatever the missing marks are."""
-    c = comparison
-    if 0 < c.n < LEAST_PAIRS:
-        words = f"{measured(c)}; fewer than {LEAST_PAIRS} scored pairs decide no gain"
-        return Gate("gain", "gain", "unknown", gain_rule(c), replace(numbers(c), words=words), comparison=c)
-    shown, excluded = c.at_least is not None and c.at_least > c.margin, c.at_most is not None and c.at_most <= c.margin
-    status: Status = "pass" if shown else "fail" if excluded else "unknown"
-    return Gate("gain", "gain", status, gain_rule(c), numbers(c), comparison=c)
-
-
-def every_prompt_gates(comparisons: Sequence[Comparison]) -> list[Gate]:
-    """The candidate against each prompt of the bar that was not chosen, with the numbers of the one hardest to beat.
-
-    Which prompt is best is known only as far as validation tells; all take the test, so the candidate is asked to be
-    better than each, without correction (intersection-union test, docs/explanation/statistics.md, b3). No gate where
-    there is no other prompt.
-    """
-    others = [c for c in comparisons if c.kind == "prompt"]
-    if not others:
-        return []
-    ahead = [c for c in others if c.at_most is not None and c.at_most <= 0]
-    hardest = min(ahead or others, key=lambda c: -1.0 if c.at_least is None else c.at_least)
-    shown = hardest.at_least is not None and hardest.at_least > 0
-    status: Status = "fail" if ahead else "pass" if shown else "unknown"
-    words = f"hardest to beat is {hardest.baseline_arm}: {measured(hardest)}"
-    words += f"; {settle(hardest)}" if status == "unknown" else ""
-    result = replace(numbers(hardest), words=words)
-    return [Gate("every_prompt", "gain", status, every_prompt_rule(len(others)), result, comparison=hardest)]
 
 
 def harm_gates(comparisons: Sequence[Comparison], policy: Policy) -> list[Gate]:
@@ -227,12 +197,15 @@ def _verdict(gates: Sequence[Gate]) -> Verdict:
 
 
 HEADLINES = {
-    Verdict.DEPLOY: KEEPS_ALL,
+    Verdict.DEPLOY: f"{BEATS} and {KEEPS_ALL}.",
     Verdict.KEEP_PROMPTING: "Keep prompting: the fine-tune is not worth replacing the prompt.",
     Verdict.REJECT: "Do not deploy: the fine-tune does harm.",
     Verdict.INCONCLUSIVE: "Do not deploy yet: inconclusive.",
     Verdict.INVALID: "No verdict: these numbers cannot be compared.",
 }
+NOT_AS_GOOD = "Keep prompting: the candidate does not replace the best prompt, it is not as good."
+NOT_CHEAPER = "Keep prompting: the candidate does not replace the best prompt, it does not save what you asked for."
+HARMS = "Do not deploy: the candidate does harm."
 OVER_BUDGET = "Do not deploy: the fine-tune is over budget."
 
 NEXT_STEPS = {
@@ -252,13 +225,21 @@ REFINED = {
 
 def _decision(gates: tuple[Gate, ...], overridden: Sequence[str]) -> Decision:
     verdict = _verdict(gates)
-    headline = HEADLINES[verdict]
-    if verdict is Verdict.REJECT and not _failed(gates, "harm"):
-        headline = OVER_BUDGET
-    if verdict is Verdict.DEPLOY:
-        headline = deploy_headline(gates, overridden)
+    headline = deploy_headline(gates, overridden) if verdict is Verdict.DEPLOY else _headline(verdict, gates)
     next_step = REFINED[verdict](gates) if verdict in REFINED else ""
     return Decision(verdict, gates, headline, _reason(verdict, gates), next_step or NEXT_STEPS[verdict])
+
+
+def _headline(verdict: Verdict, gates: Sequence[Gate]) -> str:
+    """The first sentence of any other verdict than a deploy."""
+    as_good = next((gate for gate in gates if gate.rule.name == "as_good"), None)
+    if verdict is Verdict.REJECT and not _failed(gates, "harm"):
+        return OVER_BUDGET
+    if as_good and verdict is Verdict.REJECT:
+        return HARMS
+    if as_good and verdict is Verdict.KEEP_PROMPTING:
+        return NOT_CHEAPER if [gate.id for gate in _failed(gates, "gain")] == ["saving"] else NOT_AS_GOOD
+    return HEADLINES[verdict]
 
 
 def _failed(gates: Sequence[Gate], kind: Kind) -> list[Gate]:
@@ -274,7 +255,7 @@ def _reason(verdict: Verdict, gates: Sequence[Gate]) -> str:
         return " ".join([*_harm(gates), *([result(task)] if task else [])])
     if task is None:
         return "There is no task suite, so nothing can be better than the prompt."
-    sentences = [result(task)]
+    sentences = [result(task), *(saved_sentence(gate) for gate in gates if gate.id == "saving")]
     if verdict is Verdict.KEEP_PROMPTING and any(gate.id == "gain" for gate in _failed(gates, "gain")):
         sentences.append(_at_best(task))
     sentences += [beside_every_prompt(gate) for gate in gates if gate.id == "every_prompt"]
@@ -283,10 +264,12 @@ def _reason(verdict: Verdict, gates: Sequence[Gate]) -> str:
 
 
 def _at_best(task: Comparison) -> str:
-    """Why a gain that was excluded is too little."""
+    """Why a gain that was excluded is too little, or a loss too much."""
+    if task.may_lose:
+        return f"At best the difference is {points(task, task.at_most or 0.0)}; {_asked(task)}."
     shown = task.p_equal is not None and task.p_equal <= 1 - task.confidence and not task.n_unscored
     same = " The two are equivalent within that." if shown else ""
-    return f"At best that is {points(task, task.at_most or 0.0)}; you asked for more than {_margin(task)}.{same}"
+    return f"At best that is {points(task, task.at_most or 0.0)}; {_asked(task)}.{same}"
 
 
 def _of_recipe(gate: Gate) -> str:
@@ -324,12 +307,16 @@ def _open(task: Comparison, gates: Sequence[Gate]) -> str:
     text = f"Still open: {', '.join(title(gate) for gate in still)}."
     nothing_right = task.baseline == task.candidate == 0
     if any(gate.id == "gain" for gate in still) and not nothing_right:
-        text += f" You asked for more than {_margin(task)}; {settle(task)}."
-    suites = any(gate.id.startswith("regression/") and gate.tier != "advisory" for gate in gates)
+        how = room_sentence(next(gate for gate in still if gate.id == "gain")) or settle(task)
+        text += f" {_asked(task)[:1].upper()}{_asked(task)[1:]}; {how}."
+    suites = any(is_suite_of_base(gate) and gate.tier != "advisory" for gate in gates)
     if suites and all(gate.status == "pass" for gate in gates if gate.kind == "harm"):
         text += " Nothing it could do before got worse beyond what you allow."
     return text
 
 
-def _margin(task: Comparison) -> str:
-    return points(task, task.margin)
+def _asked(task: Comparison) -> str:
+    """What was asked of the difference from the best prompt."""
+    if task.may_lose:
+        return f"you allow a loss of {points(task, -task.margin).lstrip('+')}{'' if task.relative else ' points'}"
+    return f"you asked for more than {points(task, task.margin)}"

@@ -13,8 +13,8 @@ Kind = Literal["validity", "gain", "harm", "budget", "caution"]
 Status = Literal["pass", "fail", "unknown"]
 
 RuleName = Literal[
-    "gain", "every_prompt", "seeds", "task_missing", "loss", "shown_loss", "slices", "shown_slices", "together",
-    "regression_missing", "latency", "cost",
+    "gain", "as_good", "saving", "every_prompt", "each_prompt", "seeds", "seeds_as_good", "task_missing",
+    "loss", "shown_loss", "slices", "shown_slices", "together", "regression_missing", "latency", "cost",
     "frozen", "data", "weights", "adapter", "candidate", "answered", "failures", "room_to_answer", "comparable",
     "own_prompt", "fresh_exam", "plausible", "unseen_exam", "constant_answers", "aligned",
     "prompts_tried", "shots_tried", "lesson_tried", "prompts_left_out", "floor", "lenient", "form", "thinking",
@@ -26,8 +26,8 @@ class Rule:
     """What is asked: a key of `wording.RULES`, and the number a measured value is held against, if there is one.
 
     `unit` is that of `limit` and of what is measured: "score" (a difference of scores in [0, 1]), "relative" (a share
-    of the baseline's score), "share" (of examples, in [0, 1]), "p", "count", "logit", "s", or a currency's code, per
-    1,000 requests. `parts` is how many parts of the exam, suites or prompts a rule speaks of.
+    of the baseline's score), "share" (of examples, or of what the best prompt costs), "p", "count", "logit", "s", or a
+    currency's code, per 1,000 requests. `parts` is how many parts of the exam, suites or prompts a rule speaks of.
     """
 
     name: RuleName
@@ -51,9 +51,10 @@ class Measured:
 class Gate:
     """One rule of an experiment, held or not.
 
-    `id` is unique among the gates of a decision, whatever suites and metrics are called: "gain", "metric/NAME",
-    "regression/SUITE", "judge", "slices", or the rule's own name. `comparison` is what a rule about a difference rests
-    on. A critical rule must be shown to hold, a supporting one not be shown to be broken, an advisory one is only told.
+    `id` is unique among the gates of a decision, whatever suites and metrics are called: "gain" (of either goal),
+    "metric/NAME", "regression/SUITE" ("regression/SUITE/MODEL" beside the bar's), "judge", "slices", or the rule's own
+    name. `comparison` is what a rule about a difference rests on. A critical rule must be shown to hold, a supporting
+    one not be shown to be broken, an advisory one is only told.
     """
 
     id: str
@@ -75,7 +76,7 @@ def gate_id(question: Question) -> str:
         case "metric":
             return f"metric/{question.metric}"
         case "regression":
-            return f"regression/{question.suite}"
+            return f"regression/{question.suite}{f'/{question.baseline_arm}' if question.of_bar else ''}"
         case "slice":
             return "slices"
         case "judge":
@@ -83,13 +84,23 @@ def gate_id(question: Question) -> str:
 
 
 def gain_rule(question: Question) -> Rule:
-    """The candidate gains more than was asked for."""
-    return Rule("gain", question.margin, unit(question))
+    """The candidate gains more than was asked for, or loses no more than is allowed."""
+    return Rule("as_good" if question.may_lose else "gain", question.margin, unit(question))
 
 
 def every_prompt_rule(others: int) -> Rule:
     """The candidate is better than each prompt that was not chosen, by however little."""
     return Rule("every_prompt", 0.0, "score", others)
+
+
+def each_prompt_rule(others: int, margin: float, unit: str) -> Rule:
+    """The candidate is better than each prompt that was not chosen, or loses no more than `-margin` and is cheaper."""
+    return Rule("each_prompt", margin, unit, others)
+
+
+def saving_rule(limit: float, currency: str) -> Rule:
+    """The candidate saves so much of what the best prompt costs, or so much per 1,000 requests in a `currency`."""
+    return Rule("saving", limit, currency or "share")
 
 
 def loss_rule(question: Question) -> Rule:

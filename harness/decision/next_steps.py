@@ -20,6 +20,26 @@ FULL_MARKS = (
 ANOTHER_PROMPT = (
     "Ship a prompt, chosen anew with more validation rows: one that was not chosen holds its own against the fine-tune."
 )
+BEHIND = (
+    "Keep the best prompt and its model: the candidate is shown to fall behind by more than you allow. More or better "
+    "data, or a larger base, could close that; another run would not."
+)
+NOT_CHEAPER = (
+    "Keep the best prompt and its model. A shorter prompt of the candidate's own, a smaller base or a cheaper machine "
+    "could save what you asked for; better answers would not."
+)
+ANOTHER_IS_ENOUGH = (
+    "Ship the prompt named above that was not chosen, chosen anew with more validation rows: it is about as good as "
+    "the candidate and not dearer by what you asked for."
+)
+PRICE = (
+    "Give the price that is missing, or answers with their tokens, and run the same command again: what was answered "
+    "is kept, and what has no price cannot win on price."
+)
+BAR_AT_FLOOR = (
+    "Mend the prompt: it does hardly better than knowing nothing, and to be as good as that says nothing. Read what "
+    "was asked and answered (`harness flips`, `harness show`)."
+)
 HARDER_SUITE = (
     "Ask what the base can do in place of the suites named above, or go without them; more of the same examples would "
     "not settle it."
@@ -51,22 +71,31 @@ def of_open(gates: Sequence[Gate]) -> str:
         return NAME_SUITES
     if all(gate.kind == "harm" and gate.comparison is not None and at_floor(gate.comparison) for gate in still):
         return HARDER_SUITE
+    if all(gate.rule.name == "as_good" and gate.comparison and at_floor(gate.comparison) for gate in still):
+        return BAR_AT_FLOOR
     if all(gate.comparison is not None and hangs_on_missing(gate.comparison) for gate in still):
         return GET_MARKS
+    if all(gate.rule.name == "saving" and gate.measured.value is None for gate in still):
+        return PRICE
     if all(gate.kind == "budget" and gate.measured.value is None for gate in still):
         return MEASURE
     if all(gate.rule.name in FAIR_BAR for gate in still):
         return RAISE_BAR
-    return MORE_SEEDS if all(gate.rule.name == "seeds" for gate in still) else ""
+    return MORE_SEEDS if all(gate.id == "seeds" for gate in still) else ""
 
 
 def of_no_gain(gates: Sequence[Gate]) -> str:
     """What follows from a gain that was excluded; empty where the chosen prompt is to be shipped."""
     if _right(gates) == (0, 0):
         return READ_ANSWERS
-    if _right(gates)[0] == 1:
+    as_good, failed = _as_good(gates), {gate.id for gate in _failed(gates, "gain")}
+    if _right(gates)[0] == 1 and not as_good:
         return FULL_MARKS
-    return ANOTHER_PROMPT if {gate.id for gate in _failed(gates, "gain")} == {"every_prompt"} else ""
+    if failed == {"every_prompt"}:
+        return ANOTHER_IS_ENOUGH if as_good else ANOTHER_PROMPT
+    if as_good:
+        return NOT_CHEAPER if failed == {"saving"} else BEHIND
+    return ""
 
 
 def of_harm(gates: Sequence[Gate]) -> str:
@@ -76,6 +105,11 @@ def of_harm(gates: Sequence[Gate]) -> str:
         return CHEAPER
     on_the_task = all(gate.id == "slices" or gate.id.startswith("metric/") for gate in losses)
     return LIKE_ROWS if on_the_task else ""
+
+
+def _as_good(gates: Sequence[Gate]) -> bool:
+    """Whether the goal was to be as good and cheaper."""
+    return any(gate.rule.name == "as_good" for gate in gates)
 
 
 def _right(gates: Sequence[Gate]) -> tuple[float | None, float | None]:

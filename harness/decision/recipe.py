@@ -57,13 +57,11 @@ def recipe_gate(task: Comparison, gain: RecipeGain | None, tier: Tier, open_beca
     `tier` is critical where the recipe is decided about, else advisory. `open_because` says why it cannot be shown to
     hold; empty where it can.
     """
-    rule = Rule("seeds", task.margin, unit(task))
+    rule = Rule("seeds_as_good" if task.may_lose else "seeds", task.margin, unit(task))
     if gain is None:
         return Gate("seeds", "gain", "unknown", rule, Measured(words=open_because), tier)
-    shown, excluded = (
-        gain.low is not None and gain.low > task.margin,
-        gain.high is not None and gain.high <= task.margin,
-    )
+    shown = gain.low >= task.margin if task.may_lose else gain.low > task.margin
+    excluded = gain.high is not None and (gain.high < task.margin if task.may_lose else gain.high <= task.margin)
     status: Status = "fail" if excluded else "unknown" if open_because or not shown else "pass"
     words = open_because or (f"more {gain.noise} would narrow it most" if status == "unknown" else "")
     return Gate("seeds", "gain", status, rule, Measured(gain.mean, gain.low, gain.high, len(gain.gains), words), tier)

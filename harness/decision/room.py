@@ -14,8 +14,8 @@ def could_lose(c: Comparison) -> float | None:
 def allowed(c: Comparison) -> float | None:
     """The tolerated loss as a difference of scores; None for a share of a score that is not known."""
     if not c.relative:
-        return c.margin
-    return None if c.baseline is None else c.margin * c.baseline
+        return abs(c.margin)
+    return None if c.baseline is None else abs(c.margin) * c.baseline
 
 
 def at_floor(c: Comparison) -> bool:

@@ -103,10 +103,14 @@ def _running(costs: Costs, settings: CostsConfig) -> tuple[float, str]:
 
 def told(stake: Stakes, task: Comparison, currency: str) -> str:
     """The stakes in sentences."""
-    limit = f"{stake.min_gain:.1%} of the prompt's score" if task.relative else f"{stake.min_gain * 100:.1f} points"
+    least = abs(stake.min_gain)
+    limit = f"{least:.1%} of the prompt's score" if task.relative else f"{least * 100:.1f} points"
+    above = f"the gain over the best prompt exceeds {limit}"
+    if task.may_lose:
+        above = f"the loss beside the best prompt stays within {limit}"
     chances = (
-        f"Read with a flat prior, the gain over the best prompt exceeds {limit} with a chance of "
-        f"{_chance(stake.above_min_gain)}, and 0 with {_chance(stake.above_zero)}."
+        f"Read with a flat prior, {above} with a chance of {_chance(stake.above_min_gain)}, and "
+        f"{'there is a gain' if task.may_lose else '0'} with {_chance(stake.above_zero)}."
     )
     if stake.money is None:
         return chances

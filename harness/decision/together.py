@@ -43,9 +43,10 @@ class Together:
 def together(comparisons: Sequence[Comparison], margin: float | None) -> Together | None:
     """The mean over the regression suites that have a say; None where it is not asked for, or there are none.
 
-    A suite at the base's floor is left out: what was learnt there would pay for what was lost elsewhere.
+    A suite at the base's floor is left out: what was learnt there would pay for what was lost elsewhere. So is what the
+    bar's model was asked: the mean is of what the candidate's own base could do.
     """
-    suites = [c for c in comparisons if c.kind == "regression" and c.tier != "advisory" and not at_floor(c)]
+    suites = [c for c in comparisons if _is_asked(c) and not at_floor(c)]
     if margin is None or not suites:
         return None
     n, level = sum(c.n for c in suites), suites[0].level
@@ -59,6 +60,10 @@ def together(comparisons: Sequence[Comparison], margin: float | None) -> Togethe
     mean = suite_mean.mean_of(parts)
     beyond = tuple(c for c in suites if c.difference is not None and c.difference < -c.margin)
     return Together(len(suites), n, margin, level, mean, suite_mean.below_p(mean, -margin, level), beyond)
+
+
+def _is_asked(c: Comparison) -> bool:
+    return c.kind == "regression" and c.tier != "advisory" and not c.of_bar
 
 
 def together_gate(mean: Together, harmed: bool) -> Gate:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from harness.decision.compare import Comparison
 from harness.decision.gates import Gate, Measured, Rule, Status
@@ -75,11 +76,14 @@ Outputs = Mapping[str, object]
 """Answers by example id."""
 
 
-def difference_gate(pairs: Sequence[tuple[Outputs, Outputs]], same: Sequence[str] = ()) -> Gate:
+def difference_gate(
+    pairs: Sequence[tuple[Outputs, Outputs]], same: Sequence[str] = (), *, another: bool = False
+) -> Gate:
     """The candidate answers something differently from the base, asked the same things, and from every prompt.
 
     `pairs` are (base outputs, candidate outputs), one per exam both took with the same prompts; `same` are prompts that
-    answered all of the task as the candidate did.
+    answered all of the task as the candidate did. `another` says that the pairs are of another model than the
+    candidate's base, which may be answered alike.
     """
     shared = [(base[i], candidate[i]) for base, candidate in pairs for i in base.keys() & candidate.keys()]
     changed = sum(base != candidate for base, candidate in shared)
@@ -87,11 +91,12 @@ def difference_gate(pairs: Sequence[tuple[Outputs, Outputs]], same: Sequence[str
         words = "no answers to compare"
         return Gate("candidate", "validity", "unknown", Rule("candidate", 0, "count"), Measured(words=words))
     words = f"{changed:,} of {len(shared):,} answers differ"
-    if not changed:
+    if not changed and not another:
         words += "; the candidate is identical to the base, was the fine-tuned model loaded?"
     elif same:
         changed, words = 0, f"every answer is that of {', '.join(same)}; was the fine-tuned model asked?"
-    return _gate(Rule("candidate", 0, "count"), changed > 0, Measured(changed, n=len(shared), words=words))
+    holds = changed > 0 or (another and not same)
+    return _gate(Rule("candidate", 0, "count"), holds, Measured(changed, n=len(shared), words=words))
 
 
 def answered_gate(health: Sequence[ArmHealth], max_unscored: float) -> Gate:
@@ -134,14 +139,40 @@ def cut_gate(base: ArmHealth, max_truncated: float) -> Gate:
 
 
 def comparable_gate(
-    pairs: Sequence[tuple[Run, Run]], made_with: tuple[MadeWith, MadeWith] = ({}, {}), *, same_settings: bool = True
+    pairs: Sequence[tuple[Run, Run]],
+    made_with: tuple[MadeWith, MadeWith] = ({}, {}),
+    *,
+    same_settings: bool = True,
+    others: Sequence[tuple[Run, Run]] = (),
 ) -> Gate:
     """Same examples, marking and generation settings; and, for live models, the same template, engine and dtype.
 
     `pairs` are (base, candidate) on one suite each; `made_with` is what is known of how either side's recorded answers
     were made: where both sides say a setting, it must be the same. With `same_settings` the template must be asked for
-    the same, too.
+    the same, too. `others` are pairs of which the first is another model than the candidate's base: what belongs to a
+    model may differ there, and is told.
     """
+    whole = _comparable(pairs, made_with, same_settings)
+    if not others:
+        return whole
+    apart = [f"{one.suite}: {', '.join(reasons)}" for one, other in others if (reasons := _differs_at_all(one, other))]
+    named = ", ".join(dict.fromkeys(Path(one.identity.name).name for one, _ in others))
+    told = f"{named} is another model than the candidate's base{_of_models(others)}"
+    known = [whole.measured.words] if pairs or whole.status == "fail" else []
+    words = "; ".join([*([f"different {'; '.join(apart)}"] if apart else []), *known, told])
+    status: Status = "fail" if apart else whole.status
+    measured = Measured((whole.measured.value or 0) + len(apart), n=len(pairs) + len(others), words=words)
+    return replace(whole, status=status, measured=measured)
+
+
+def _of_models(others: Sequence[tuple[Run, Run]]) -> str:
+    """What of the models differs beside their weights, as it may."""
+    parts = [part for pair in others for part in [*_of_model(*pair), _asked_differently(*pair)] if part]
+    return f", with a different {', '.join(dict.fromkeys(parts))}" if parts else ""
+
+
+def _comparable(pairs: Sequence[tuple[Run, Run]], made_with: tuple[MadeWith, MadeWith], same_settings: bool) -> Gate:
+    """The gate over pairs of one base."""
     asked = [_asked_differently(*pair) for pair in pairs]
     must = asked if same_settings else [""] * len(asked)
     different = [
@@ -190,11 +221,22 @@ def _same(pairs: Sequence[tuple[Run, Run]], shared: Sequence[str]) -> str:
 
 def _differs(base: Run, candidate: Run) -> list[str]:
     """What is not the same on both sides; of recorded answers only the exam is known."""
+    return [*_differs_at_all(base, candidate), *_of_model(base, candidate)]
+
+
+def _differs_at_all(base: Run, candidate: Run) -> list[str]:
+    """What has to be the same whatever models are compared."""
     different = []
     if base.suite_id != candidate.suite_id:
         different.append("examples or metrics")
     if base.generation != candidate.generation:
         different.append("generation settings")
+    return different
+
+
+def _of_model(base: Run, candidate: Run) -> list[str]:
+    """What belongs to a model and is not the same."""
+    different = []
     for part in () if _is_recorded(base) or _is_recorded(candidate) else ("template", "engine", "dtype"):
         # What a template was asked for stands behind its hash.
         one, other = (getattr(run.identity, part).partition(" {")[0] for run in (base, candidate))

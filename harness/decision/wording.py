@@ -25,8 +25,14 @@ class Wording(NamedTuple):
 
 RULES: dict[RuleName, Wording] = {
     "gain": Wording("gain over the best prompt", "more than {limit}"),
+    "as_good": Wording("as good as the best prompt", "no worse than {limit}"),
+    "saving": Wording("saving beside the best prompt", "at least {limit} less per 1,000 requests"),
     "every_prompt": Wording("every prompt", "above 0 over each other ({parts})"),
+    "each_prompt": Wording(
+        "every prompt", "above 0 over each other ({parts}), or no worse than {limit} and cheaper by what was asked"
+    ),
     "seeds": Wording("gain over training seeds", "more than {limit}"),
+    "seeds_as_good": Wording("as good over training seeds", "no worse than {limit}"),
     "task_missing": Wording("gain over the best prompt", "a task suite decides"),
     "loss": Wording("", "no worse than {limit}"),
     "shown_loss": Wording("", "not shown worse than {limit}"),
@@ -113,6 +119,8 @@ def title(gate: Gate) -> str:
 
 def subject(question: Question) -> str:
     """What a comparison is about, in a word."""
+    if question.of_bar:
+        return f"{question.suite} against {question.baseline_arm}"
     return {"metric": question.metric, "judge": "judge", "slice": question.slice}.get(question.kind, question.suite)
 
 
@@ -144,12 +152,14 @@ def measured_sentence(gate: Gate) -> str:
     """What was measured: value, interval and n, then what numbers do not say, or what would settle an open rule."""
     if gate.kind == "budget" and gate.measured.value is not None:
         return _budget(gate)
-    if gate.rule.name == "seeds" and gate.measured.value is not None:
+    if gate.rule.name == "saving" and gate.measured.value is not None:
+        return _saving(gate)
+    if gate.id == "seeds" and gate.measured.value is not None:
         return _seeds(gate)
     if gate.comparison is None or gate.measured.words:
         return gate.measured.words
     sentence = measured(gate.comparison)
-    if gate.kind == "harm" and (room := room_sentence(gate)):
+    if (gate.kind == "harm" or gate.rule.name == "as_good") and (room := room_sentence(gate)):
         return f"{sentence}; {room}"
     return f"{sentence}; {settle(gate.comparison)}" if gate.status == "unknown" else sentence
 
@@ -180,15 +190,49 @@ def room_sentence(gate: Gate) -> str:
     c = gate.comparison
     if c is None or c.floor is None or c.baseline is None or gate.status == "fail":
         return ""
-    whose = "the base" if c.kind == "regression" else "the best prompt"
+    whose = c.baseline_arm if c.of_bar else "the base" if c.kind == "regression" else "the best prompt"
     had = f"{whose} scores {c.baseline:.1%} and knowing nothing {c.floor:.1%}"
     if gate.status == "unknown" and at_floor(c):
-        unseen = f"{had}, so that a loss of {points(c, c.margin).lstrip('+')}{_unit(c.relative)} could not be seen"
+        unseen = f"{had}, so that a loss of {points(c, abs(c.margin)).lstrip('+')}{_unit(c.relative)} could not be seen"
+        if c.may_lose:
+            return f"{unseen}; mend the prompt, or set a smaller margin: to be as good as nothing says nothing"
         unseen += " and nothing is known of forgetting" if c.kind == "regression" else ""
         return f"{unseen}; ask what the base can do, set a smaller margin, or leave it out"
     if not is_generous(c):
         return ""
     return f"{had}: the margin is more than half of what could be lost"
+
+
+def in_money(value: float, currency: str) -> str:
+    """An amount of a currency."""
+    return f"{numbers.amount(value)} {currency}"
+
+
+def _saving(gate: Gate) -> str:
+    return f"{_saved(gate)}, n={gate.measured.n:,}{f'; {gate.measured.words}' if gate.measured.words else ''}"
+
+
+def _saved(gate: Gate) -> str:
+    """What is saved, with its interval: a share of what the prompt costs, or an amount."""
+    measured = gate.measured
+
+    def shown(value: float) -> str:
+        return f"{value:.1%}" if gate.rule.unit == "share" else numbers.amount(value)
+
+    unit = "" if gate.rule.unit == "share" else f" {gate.rule.unit}"
+    return f"{shown(measured.value or 0.0)}{unit}{span(measured.low, measured.high, shown)}"
+
+
+def saved_sentence(gate: Gate) -> str:
+    """What a candidate saves beside the best prompt, as a sentence; what is missing, where that is not known."""
+    asked = rule_sentence(gate.rule)
+    if gate.measured.value is None:
+        return f"Whether it is cheaper is not known: {gate.measured.words}; asked for: {asked}."
+    costs = f" ({amounts})" if (amounts := gate.measured.words.partition(";")[0]) else ""
+    return f"Per 1,000 requests it saves {_saved(gate)}{costs}; asked for: {asked.removesuffix(PER_REQUESTS)}."
+
+
+PER_REQUESTS = " per 1,000 requests"
 
 
 def _budget(gate: Gate) -> str:
@@ -328,6 +372,9 @@ def result(task: Comparison) -> str:
 def beside_every_prompt(gate: Gate) -> str:
     """How the candidate stands to the prompts that were not chosen, as a sentence; empty where nothing is measured."""
     c, others = gate.comparison, gate.rule.parts or 0
+    if gate.status == "pass" and gate.rule.name == "each_prompt":
+        each = "The other prompt" if others == 1 else f"Each of the {others} other prompts"
+        return f"{each} is shown to be worse on the test, or no better beyond your margin and dearer by what you asked."
     if gate.status == "pass":
         return f"It is shown better than each of the {others + 1} prompts on the test."
     if c is None or c.baseline is None or c.candidate is None:

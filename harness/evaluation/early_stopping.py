@@ -34,7 +34,8 @@ def shortened(
 ) -> Suite:
     """The part of the task's exam on which the gain is settled; all of it when it is not settled before the end.
 
-    `base` has the chosen prompt's scores on the primary metric, by example id; `limit` is the gain asked for. `sharpen`
+    `base` has the chosen prompt's scores on the primary metric, by example id; `limit` is the gain asked for, below 0
+    the loss allowed. `sharpen`
     says whether its scores on the rest of the exam are made use of.
     """
     mark = table.build(suite.primary, suite.schema)

@@ -31,31 +31,35 @@ EFFECT_PROMPTS = 4
 
 @dataclass(frozen=True, slots=True)
 class Examiner:
-    """Gives the exams of an experiment. `load` makes a spec into the model that answers; `rates` are what a side's
-    answers are paid by."""
+    """Gives the exams of an experiment. `load` makes a spec into the model that answers. `rates` are what a side's
+    answers are paid by, or an arm's whose model is another than the candidate's base; `others` what that is called."""
 
     store: Store
     experiment_id: str
     load: Callable[[ModelSpec], Cached]
     seed: int
     confidence: float
-    rates: Mapping[Side, Rate | None] = field(default_factory=dict)
+    rates: Mapping[str, Rate | None] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
 
-    def model(self, side: Side, spec: ModelSpec) -> Cached:
-        """The model that answers for a side."""
-        return self.load(spec).noting(partial(put_abilities, self.store, self.experiment_id, side))
+    def model(self, side: Side, spec: ModelSpec, arm: str = "") -> Cached:
+        """The model that answers for a side, or for an arm of it whose model is another."""
+        name = self.others.get(arm, side) if side == "base" else side
+        return self.load(spec).noting(partial(put_abilities, self.store, self.experiment_id, name))
 
     def take(self, side: Side, arm: Arm, suite: Suite) -> Run:
         """An arm's answers to a suite, marked; what is on record is not asked again."""
-        return evaluate(arm, suite, self.model(side, arm.model), self.store, self.seed)
+        return evaluate(arm, suite, self.model(side, arm.model, arm.name), self.store, self.seed)
 
     def choose(self, side: Side, arms: Sequence[Arm], rehearsal: Suite, max_unscored: float) -> Arm:
         """The best arm on the rehearsal, of the candidate the cheapest within its noise; all are put on record.
 
         A prompt of the base that may be worse would be a lower bar.
         """
-        taken = [self.take(side, arm, rehearsal) for arm in arms]
-        trials = [self._trial(side, run) for run in taken]
+        given = {arm.name: self.take(side, arm, rehearsal) for arm in by_model(arms)}
+        taken = [given[arm.name] for arm in arms]
+        in_money = all(self._price(side, run) is not None for run in taken)
+        trials = [self._trial(side, run, in_money) for run in taken]
         best = choose(trials, max_unscored, *([partial(self._behind, taken)] if side == "candidate" else []))
         chosen = arms[[run.arm for run in taken].index(best.arm)]
         with self.store.connect():
@@ -63,13 +67,18 @@ class Examiner:
                 self.put(side, arm.name, run, chosen=arm is chosen)
         return chosen
 
-    def _trial(self, side: Side, run: Run) -> Trial:
+    def _trial(self, side: Side, run: Run, in_money: bool) -> Trial:
+        """How an arm did, and what it costs: in tokens, unless all have a price for them."""
         summary, used = self.summary(run, run.metrics[0]), runs.used(self.store, run.id)
-        rate = self.rates.get(side)
-        # Seconds differ from one run to the next, and the choice may not.
-        price = None if rate is None or rate.by_time else rate.of(used.tokens_in, used.tokens_out, 0.0)
+        price = self._price(side, run) if in_money else None
         cost = used.tokens_in + used.tokens_out if price is None else price
         return Trial(run.arm, summary.mean, summary.n + summary.n_unscored, summary.n_unscored, cost)
+
+    def _price(self, side: Side, run: Run) -> float | None:
+        """What a request of an arm costs at a price for tokens; None without one."""
+        rate, used = self.rates.get(run.arm if run.arm in self.others else side), runs.used(self.store, run.id)
+        # Seconds differ from one run to the next, and the choice may not.
+        return None if rate is None or rate.by_time else rate.of(used.tokens_in, used.tokens_out, 0.0)
 
     def _behind(self, taken: Sequence[Run], best: str, other: str) -> float | None:
         """By how many standard errors an arm lies behind another, over the examples that both have a mark on."""
@@ -93,17 +102,19 @@ class Examiner:
 
     def examine(self, side: Side, arms: Sequence[Arm], chosen: Arm, suite: Suite) -> None:
         """The task's exam for each arm."""
-        for arm in arms:
+        for arm in by_model(arms):
             self.put(side, arm.name, self.take(side, arm, suite), chosen=arm is chosen)
 
-    def examine_regression(self, side: Side, name: str, spec: ModelSpec, exams: Sequence[Suite | LmEvalTask]) -> None:
-        """The regression exams for the model behind the chosen arm, under `name`."""
+    def examine_regression(
+        self, side: Side, name: str, spec: ModelSpec, exams: Sequence[Suite | LmEvalTask], *, chosen: bool = True
+    ) -> None:
+        """The regression exams for a model under `name`; `chosen` says that it is what its side is there."""
         for exam in exams:
             if isinstance(exam, LmEvalTask):
-                run = evaluate_lm_eval(name, exam, self.model(side, spec), self.store, self.seed)
+                run = evaluate_lm_eval(name, exam, self.model(side, spec, name), self.store, self.seed)
             else:
                 run = self.take(side, Arm(name, spec, Prompter(name, exam.prompt)), exam)
-            self.put(side, name, run, chosen=True)
+            self.put(side, name, run, chosen=chosen)
 
     def put(self, side: Side, arm: str, run: Run, *, chosen: bool) -> None:
         """A run in its place in the experiment, summarised with an interval for every metric."""
@@ -146,8 +157,14 @@ class Examiner:
             models.put_effect(self.store, row)
 
 
+def by_model(arms: Sequence[Arm]) -> list[Arm]:
+    """The arms, those of one model together, so that each is loaded once."""
+    first: dict[ModelSpec, int] = {}
+    return sorted(arms, key=lambda arm: first.setdefault(arm.model, len(first)))
+
+
 def put_abilities(store: Store, experiment_id: str, name: str, model: Model) -> None:
-    """What the server of a model (base, candidate or judge) is found to accept."""
+    """What the server of a model (base, candidate, judge, or another one of the bar) is found to accept."""
     abilities = getattr(model, "abilities", None)
     if isinstance(abilities, Abilities):
         row = EndpointRow(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from baselines.arm import Arm, Prompter
@@ -12,23 +13,34 @@ from baselines.prompters.zero_shot import zero_shot
 from harness.config.exam import BaselineConfig
 from harness.experiment.bar import added_arms
 from harness.experiment.load import Experiment
-from harness.experiment.names import OWN_PROMPT, TASK_PROMPT, arm_name, candidate_label, candidate_name
+from harness.experiment.names import (
+    OWN_PROMPT,
+    TASK_PROMPT,
+    arm_name,
+    bar_model,
+    candidate_label,
+    candidate_name,
+    prompt_name,
+)
 from harness.experiment.prompts import instruction
-from harness.experiment.specs import base_spec
+from harness.experiment.specs import base_spec, model_spec
 from harness.experiment.splits import Splits
 from suites.model import ModelSpec
 from suites.types import Example
 
 
 def base_arms(experiment: Experiment, splits: Splits) -> list[Arm]:
-    """One arm per entry of `baselines`, and what a bar by default has beside them. The test set is not looked at."""
+    """One arm per entry of `baselines`, and what a bar by default has beside them. The test set is not looked at.
+
+    An entry with a `model` of its own is an arm of that model, any other one of the candidate's base.
+    """
     train = splits.get("train", ())
     named = [_base_arm(experiment, entry, train) for entry in experiment.config.baselines]
     return added_arms(experiment, named, splits)
 
 
 def _base_arm(experiment: Experiment, entry: BaselineConfig, train: Sequence[Example]) -> Arm:
-    spec, name = base_spec(experiment), arm_name(entry)
+    spec, name = model_spec(experiment, entry.model) if entry.model else base_spec(experiment), arm_name(entry)
     if entry.recorded:
         spec = ModelSpec(recorded=str(experiment.resolve(entry.recorded)))
         return Arm(name, spec, zero_shot(name, instruction(experiment, None)))
@@ -55,11 +67,20 @@ def beside_the_bar(experiment: Experiment, arms: Sequence[Arm]) -> list[Arm]:
 
     It takes the exam, so that both sides are asked alike once, and is never the chosen prompt: it was not rehearsed.
     """
-    own = own_prompter(experiment)
-    base = next((arm.model for arm in arms if not arm.model.recorded), None)
-    if own is None or base is None or own.digest in {arm.prompter.digest for arm in arms if not arm.model.recorded}:
+    own, base = own_prompter(experiment), base_spec(experiment)
+    asked = any(not arm.model.recorded for arm in arms) and experiment.config.model is not None
+    if own is None or not asked or own.digest in {arm.prompter.digest for arm in arms if arm.model == base}:
         return []
     return [Arm(own.name, base, own)]
+
+
+def own_base(experiment: Experiment, arms: Sequence[Arm], chosen: Arm) -> ModelSpec | None:
+    """The candidate's own base: what is behind the chosen arm, or where that is another model `model`, or whose
+    recorded answers the bar has; None where the file names none."""
+    of_base = [arm.model for arm in arms if bar_model(experiment.config, arm.name) is None]
+    if chosen.model in of_base:
+        return chosen.model
+    return base_spec(experiment) if experiment.config.model else next(iter(of_base), None)
 
 
 def candidate_arms(experiment: Experiment, spec: ModelSpec, arms: Sequence[Arm]) -> list[Arm]:
@@ -71,5 +92,16 @@ def candidate_arms(experiment: Experiment, spec: ModelSpec, arms: Sequence[Arm])
         return [Arm(label, spec, lesson)]
     others = [] if own_prompter(experiment) else [arm.prompter for arm in arms]
     prompters = {prompter.digest: prompter for prompter in (lesson, *others)}
-    named = {arm.prompter.digest: arm.name for arm in arms}
-    return [Arm(candidate_name(label, named.get(key, p.name)), spec, p) for key, p in prompters.items()]
+    named = _prompt_names(experiment, prompters, arms)
+    return [Arm(candidate_name(label, named[key]), spec, p) for key, p in prompters.items()]
+
+
+def _prompt_names(experiment: Experiment, prompters: Mapping[str, Prompter], arms: Sequence[Arm]) -> dict[str, str]:
+    """What each prompt is called, by its digest: as the arm that has it, without the model where that is another."""
+    config = experiment.config
+    short = {arm_name(entry): prompt_name(entry) for entry in config.baselines if entry.model}
+    own_last = sorted(arms, key=lambda arm: bar_model(config, arm.name) is None)
+    whole = {arm.prompter.digest: arm.name for arm in own_last}
+    named = {key: short.get(name := whole.get(key, p.name), name) for key, p in prompters.items()}
+    often = Counter(named.values())
+    return {key: name if often[name] == 1 else whole.get(key, name) for key, name in named.items()}

@@ -7,6 +7,7 @@ from harness.decision import compare_corpus
 from harness.decision.compare import CLUSTERED
 from harness.experiment import exams
 from harness.experiment.load import Experiment
+from harness.experiment.names import unpriced
 from harness.experiment.prompts import asked_columns
 from harness.experiment.splits import Splits
 from harness.stats import power
@@ -26,6 +27,7 @@ def exam_power(experiment: Experiment, splits: Splits) -> list[Finding]:
     if n := len(test):
         metric = experiment.config.task.ordered_metrics[0]
         sd = compare_corpus.planned_sd(metric, test, 2 * DISCORDANCE)
+        findings += _of_goal(experiment, n, sd) if policy.as_good else []
         least = power.minimum_detectable(n, sd, confidence=policy.confidence)
         gain = f"a gain of about {least * 100:.1f} points" if least < 1 else "not even the largest gain"
         rows = f"{n:,} test row{'s' * (n != 1)}{compare_corpus.in_clusters(test)}"
@@ -46,6 +48,26 @@ def exam_power(experiment: Experiment, splits: Splits) -> list[Finding]:
                 f"{DISCORDANCE:.0%} differently"
             )
             findings.append(Finding("warn", "regression_power", text))
+    return findings
+
+
+def _of_goal(experiment: Experiment, n: int, sd: float) -> list[Finding]:
+    """What the goal to be as good and cheaper cannot show: with too few rows, or without a price."""
+    config, findings = experiment.config, []
+    margin, relative = read_margin(config.policy.margin)
+    chance = 1.0 if relative else power.passes(n, sd, margin, (1 + config.policy.confidence) / 2)
+    if chance < ENOUGH_POWER:
+        needs = power.passing_n(sd, margin, confidence=(1 + config.policy.confidence) / 2)
+        text = (
+            f"with {n:,} test rows an equal candidate is shown to lose no more than {margin * 100:g} points in only "
+            f"{chance:.0%} of experiments, if it answers {2 * DISCORDANCE:.0%} differently; {needs:,} rows would show "
+            "it in four of five"
+        )
+        findings.append(Finding("warn", "margin_power", text))
+    if missing := unpriced(config):
+        settings = ", ".join(f"`{name}`" for name in missing)
+        text = f"what has no price cannot be cheaper: without {settings} the goal cannot be shown beside every prompt"
+        findings.append(Finding("warn", "unpriced", text))
     return findings
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from baselines.arm import shown_columns
 from harness.config.base import Tier
@@ -63,6 +64,15 @@ def regression_exams(experiment: Experiment) -> list[Suite | LmEvalTask]:
             task = str(experiment.resolve(entry.lm_eval)) if is_file else entry.lm_eval
             exams.append(LmEvalTask(exam_name(entry, experiment.folder), task, entry.limit))
     return exams
+
+
+def asked_of(experiment: Experiment, whom: Literal["base", "bar"]) -> list[Suite | LmEvalTask]:
+    """The regression exams of the base, which are all, or those that the bar's model takes as well."""
+    asked = regression_exams(experiment)
+    entries = experiment.config.regression
+    if whom == "base" or not entries:
+        return asked if whom == "base" else []
+    return [exam for exam, entry in zip(asked, entries, strict=True) if entry.against == "bar"]
 
 
 def _tied(suite: Suite) -> Suite:

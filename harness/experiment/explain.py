@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.config.base import Tier, read_margin
@@ -12,13 +12,14 @@ from harness.config.exam import JudgeConfig
 from harness.config.policy import MetricRule, Policy
 from harness.decision.cautions import FORM_SHARE
 from harness.decision.compare_corpus import in_clusters, planned_sd
-from harness.decision.gates import Rule, every_prompt_rule
+from harness.decision.gates import Rule, each_prompt_rule, every_prompt_rule, saving_rule
 from harness.decision.straw_men import MUCH_BETTER
 from harness.decision.wording import RULES, rule_sentence
 from harness.experiment import splits
 from harness.experiment.arms import base_arms, beside_the_bar
 from harness.experiment.exams import regression_exams, regression_rules
 from harness.experiment.load import Experiment
+from harness.experiment.names import unpriced
 from harness.judge.calibration import read_calibration
 from harness.stats import power, suite_mean
 from harness.store import STORE_FILE, decisions
@@ -110,15 +111,52 @@ def _planned(metric: str, examples: Sequence[Example], discordance: float) -> fl
 
 def explain(experiment: Experiment, known: Known) -> list[Explained]:
     """Every rule, the gain first; where a spread is not known it is assumed."""
-    rules = [_gain(experiment, known), *_losses(experiment, known), *_budgets(experiment), *_validity(experiment)]
-    if others := (known.prompts or len(experiment.config.baselines)) - 1:
-        rules.insert(1, _explained(every_prompt_rule(others)))
-    return rules
+    goal = _as_good_and_cheaper if experiment.config.policy.as_good else _better
+    return [*goal(experiment, known), *_losses(experiment, known), *_budgets(experiment), *_validity(experiment)]
 
 
 def all_pass(rules: Sequence[Explained]) -> float:
     """How often a candidate that lost nothing at all passes every rule about losses, as if they were independent."""
     return math.prod(rule.power for rule in rules if rule.power is not None)
+
+
+def _others(experiment: Experiment, known: Known) -> int:
+    """The prompts of the bar beside the best."""
+    return (known.prompts or len(experiment.config.baselines)) - 1
+
+
+def _better(experiment: Experiment, known: Known) -> list[Explained]:
+    """The goal `better`: over the best prompt, and over each other one."""
+    others = _others(experiment, known)
+    return [_gain(experiment, known), *([_explained(every_prompt_rule(others))] if others else [])]
+
+
+def _as_good_and_cheaper(experiment: Experiment, known: Known) -> list[Explained]:
+    """The goal `as_good_and_cheaper`: no worse than the best prompt, cheaper, and so beside each other one."""
+    config, others = experiment.config, _others(experiment, known)
+    margin, relative = read_margin(config.policy.asked)
+    least, is_share = read_margin(config.policy.min_saving)
+    cheaper = _explained(saving_rule(least, "" if is_share else config.costs.currency))
+    if missing := unpriced(config):
+        cheaper = replace(cheaper, says=f"{cheaper.says}; not yet known: {', '.join(missing)}")
+    each = each_prompt_rule(others, margin, "relative" if relative else "score")
+    return [_as_good(experiment, known), cheaper, *([_explained(each)] if others else [])]
+
+
+def _as_good(experiment: Experiment, known: Known) -> Explained:
+    """What the candidate may lose beside the best prompt, and how often an equal one passes."""
+    policy, metric = experiment.config.policy, experiment.config.task.ordered_metrics[0]
+    (margin, relative), has = read_margin(policy.margin), known.sizes.get("gain")
+    says = (
+        f"{metric} must be shown no more than {_amount(policy.margin)} below the best prompt: the lower end of the "
+        f"interval, at {(1 + policy.confidence) / 2:.1%}"
+    )
+    if relative:
+        return Explained("gain", "as good", "critical", says, has)
+    spread, side = known.spreads.get("gain", math.sqrt(TASK_DISCORDANCE)), (1 + policy.confidence) / 2
+    says += f"; the examples{known.clusters.get('gain', '')} needed and the chance are those of an equal candidate"
+    chance = power.passes(has, spread, margin, side) if has else None
+    return Explained("gain", "as good", "critical", says, has, power.passing_n(spread, margin, confidence=side), chance)
 
 
 def _gain(experiment: Experiment, known: Known) -> Explained:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path, PurePath
 
+from harness.config.bar import other_models
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location
 from harness.decision import prices
@@ -91,6 +92,9 @@ def _references(config: ExperimentConfig) -> Iterator[Reference]:
 def _models(config: ExperimentConfig) -> Iterator[Reference]:
     if config.model and not config.model.endpoint:
         yield ("model",), config.model.name, partial(_model, revision=config.model.revision)
+    yield from ((("baselines", place, "model"), entry.model.name, partial(_model, revision=entry.model.revision))
+                for place, entry in enumerate(config.baselines)
+                if entry.model and not entry.model.endpoint and not entry.recorded)  # fmt: skip
     if config.candidate and config.candidate.path:
         yield ("candidate", "path"), config.candidate.path, partial(_candidate, revision=config.candidate.revision)
     if config.judge:
@@ -120,6 +124,9 @@ def _prices(config: ExperimentConfig) -> Iterator[Reference]:
         price = getattr(config.costs, side)
         if price and price.name:
             yield ("costs", side), price.name, _price
+    for where, model in other_models(config):
+        if model.price and model.price.name:
+            yield (*where, "price"), model.price.name, _price
 
 
 def _file_only(prompt: str) -> str | None:

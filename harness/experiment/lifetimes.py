@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
+from harness.config.bar import other_models
 from harness.config.schema import ExperimentConfig
 from harness.decision.retirements import Retirement, first, of_model, of_training
 from suites.types import Finding
@@ -52,3 +53,9 @@ def _named(config: ExperimentConfig) -> Iterator[tuple[str, Retirement | None, s
     for setting, price in (("costs.baseline", config.costs.baseline), ("costs.candidate", config.costs.candidate)):
         if price and price.name:
             yield setting, of_model(price.name), PRICED
+    for where, model in other_models(config):
+        setting = ".".join(map(str, where))
+        if model.endpoint:
+            yield setting, of_model(model.name, model.endpoint), SERVED
+        if model.price and model.price.name:
+            yield f"{setting}.price", of_model(model.price.name), PRICED

@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from baselines.prompters.table import PROMPTERS
-from harness.config.exam import BaselineConfig, RegressionConfig
+from harness.config.bar import asks_base
+from harness.config.exam import BarModel, BaselineConfig, RegressionConfig
 from harness.config.methods import METHODS
-from harness.config.problems import Problem
+from harness.config.problems import Problem, folds
 from harness.config.schema import ExperimentConfig
 from harness.experiment.freeze import is_prompt_file
 from suites.catalog import suite_name
 
 TASK_PROMPT = "zero-shot"
 """What the task's own instruction is called, which a fine-tune is trained on where it has none of its own."""
+OWN_BASE = "base"
+"""What the candidate's own base is called on regression suites; another model of the bar goes by its name there."""
 OWN_PROMPT = "own prompt"
 """What a candidate's own prompt is called."""
 
@@ -28,7 +31,14 @@ def exam_name(entry: RegressionConfig, folder: Path) -> str:
 
 
 def arm_name(entry: BaselineConfig) -> str:
-    """What a baseline is called: as the file says, else by its way to prompt and its prompt, or by its answers."""
+    """What a baseline is called: as the file says, else by its model where that is another than the base, its way to
+    prompt and its prompt; or by its answers."""
+    name = prompt_name(entry)
+    return name if entry.model is None or entry.name or entry.recorded else f"{entry.model.label}, {name}"
+
+
+def prompt_name(entry: BaselineConfig) -> str:
+    """The same without the model."""
     if entry.name:
         return entry.name
     if entry.recorded:
@@ -37,6 +47,23 @@ def arm_name(entry: BaselineConfig) -> str:
     settings = entry.settings
     file = Path(settings.prompt).stem if settings.prompt and is_prompt_file(settings.prompt) else ""
     return " ".join(part for part in (PROMPTERS[entry.prompter].label(settings), file, settings.manner) if part)
+
+
+def bar_model(config: ExperimentConfig, arm: str) -> BarModel | None:
+    """The model of an arm of the bar where it is another than the candidate's base, else None.
+
+    What the folds of a cross-validation answered may be of several prompts, but is of one model.
+    """
+    models = {arm_name(entry): entry.model for entry in config.baselines}
+    return models.get(arm, config.baselines[0].model if folds(config) else None)
+
+
+def unpriced(config: ExperimentConfig) -> list[str]:
+    """The settings of prices that a goal about costs needs and the file does not have."""
+    models = [(f"baselines.{place}.model.price", entry.model) for place, entry in enumerate(config.baselines)]
+    missing = [setting for setting, model in models if model and model.price is None]
+    missing += ["costs.baseline"] if config.costs.baseline is None and asks_base(config) else []
+    return missing + (["costs.candidate"] if config.costs.candidate is None else [])
 
 
 def candidate_label(config: ExperimentConfig) -> str:

@@ -19,12 +19,15 @@ from suites.checks.fix import Removal
 from suites.data.examples import DataFile
 from suites.model import ModelSpec
 
+HEAVY = ("hf", "vllm")
+"""Kinds of models whose weights are in memory here."""
+
 
 @dataclass
 class Session:
     """An experiment, its store, and the models in memory: those of one base, since one base fits any machine.
 
-    Recorded answers take little room and stay.
+    Recorded answers and servers take little room and stay.
     """
 
     experiment: Experiment
@@ -97,7 +100,7 @@ class Session:
     def model(self, spec: ModelSpec) -> Cached:
         """The model behind the store's completions; loading one on another base lets go of the others."""
         if spec not in self._loaded:
-            heavy = [other for other in (*self._loaded, spec) if not other.recorded]
+            heavy = [other for other in (*self._loaded, spec) if other.kind in HEAVY]
             if len({_without_adapter(other) for other in heavy}) > 1:
                 self.release()
             self._loaded[spec] = Cached(load(spec), self.store, takes_long=not spec.recorded)
@@ -105,7 +108,7 @@ class Session:
 
     def release(self) -> None:
         """Let go of the loaded model, so that training has the memory."""
-        for spec in [spec for spec in self._loaded if not spec.recorded]:
+        for spec in [spec for spec in self._loaded if spec.kind in HEAVY]:
             del self._loaded[spec]
 
     def fix(self, stage: str) -> str:

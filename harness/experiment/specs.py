@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from harness.config.bar import other_models
 from harness.config.exam import Endpoint, ModelConfig
 from harness.experiment.load import Experiment
 from harness.models.files import ADAPTER_CONFIG, candidate_folder
@@ -75,6 +76,7 @@ def gguf_files(experiment: Experiment) -> Iterator[tuple[str, Path]]:
     judge = config.judge.model if config.judge else None
     named = [(setting, model.name) for setting, model in (("model", config.model), ("judge.model", judge))
              if model and not model.endpoint]  # fmt: skip
+    named += [(".".join(map(str, at)), model.name) for at, model in other_models(config) if not model.endpoint]
     if config.candidate and config.candidate.path:
         named.append(("candidate.path", config.candidate.path))
     for setting, name in named:

@@ -1,9 +1,10 @@
-"""The base model with every prompt: the best is chosen on validation, all meet the exam."""
+"""The bar, every prompt with its model: the best is chosen on validation, all meet the exam."""
 
 from __future__ import annotations
 
 from harness.experiment import exams
-from harness.experiment.arms import base_arms, beside_the_bar
+from harness.experiment.arms import base_arms, beside_the_bar, own_base
+from harness.experiment.names import OWN_BASE, bar_model
 from harness.experiment.session import Session
 from harness.models import NonFiniteWeights
 from harness.pipeline.examiner import choose, examiner, report_trouble
@@ -22,6 +23,10 @@ def baseline(session: Session) -> None:
         chosen = choose(session, "base", arms)
         giver = examiner(session)
         giver.examine("base", [*arms, *beside_the_bar(experiment, arms)], chosen, suite)
-        giver.examine_regression("base", "base", chosen.model, exams.regression_exams(experiment))
+        if own := own_base(experiment, arms, chosen):
+            giver.examine_regression("base", OWN_BASE, own, exams.asked_of(experiment, "base"))
+        if another := bar_model(experiment.config, chosen.name):
+            asked = exams.asked_of(experiment, "bar")
+            giver.examine_regression("base", another.label, chosen.model, asked, chosen=False)
     except NonFiniteWeights as trouble:
         report_trouble(session, "baseline", "base", trouble)

@@ -62,15 +62,18 @@ class Comparer:
         tier: Tier = "critical",
         part: str = "",
         ids: set[str] | None = None,
+        *,
+        of_bar: bool = False,
     ) -> Comparison:
         """Two runs on one suite and metric, on all examples or on the `ids` of a slice called `part`."""
-        question = _question(kind, base, candidate, metric, margin, tier, part)
+        question = replace(_question(kind, base, candidate, metric, margin, tier, part), of_bar=of_bar)
         examples = [pair for pair in runs.clusters(self.store, base.suite_id) if ids is None or pair[0] in ids]
         before, after = (marks(self.store, row.run_id, metric) for row in (base, candidate))
         answer = self.answer(question, examples, before, after)
         if kind == "task" and self.whole:
             answer = self._sharpened(answer, self.whole, examples, after, ids)
-        return replace(answer, floor=floor(self.store, base.run_id, metric)) if kind in WITH_FLOOR else answer
+        known = kind in WITH_FLOOR or question.may_lose
+        return replace(answer, floor=floor(self.store, base.run_id, metric)) if known else answer
 
     def _sharpened(
         self, answer: Comparison, run: RunRow, examples: Asked, candidate: Marks, ids: set[str] | None
@@ -82,15 +85,20 @@ class Comparer:
         return sharpened(answer, known, fmean(scores.get(i, UNSCORED).value or 0.0 for i, _ in whole))
 
     def other_prompts(
-        self, prompts: Sequence[RunRow], candidate: RunRow, metric: str, but: Collection[str] = ()
+        self,
+        prompts: Sequence[RunRow],
+        candidate: RunRow,
+        metric: str,
+        but: Collection[str] = (),
+        margin: float | str = 0.0,
     ) -> list[Comparison]:
         """The candidate against each of `prompts`, on what it was asked itself (an exam may have stopped early) `but`
-        for some examples."""
+        for some examples. `margin` is 0, or 0% where shares of the prompt's score are asked for."""
         if not prompts:
             return []
         examples = [pair for pair in runs.clusters(self.store, candidate.suite_id) if pair[0] not in but]
         after = marks(self.store, candidate.run_id, metric)
-        asked = [(run, _question("prompt", run, candidate, metric, 0.0)) for run in prompts]
+        asked = [(run, _question("prompt", run, candidate, metric, margin)) for run in prompts]
         return [
             self.answer(question, examples, marks(self.store, run.run_id, metric), after) for run, question in asked
         ]
@@ -162,7 +170,10 @@ def whole_run(session: Session) -> RunRow | None:
 
 
 def compare_all(session: Session) -> list[Comparison]:
-    """Task, the other prompts, its other metrics, its slices, every regression suite, and the judge."""
+    """Task, the other prompts, its other metrics, its slices, every regression suite, and the judge.
+
+    On regression suites the candidate is held against its own base, and where the file says so against the bar's model.
+    """
     experiment, ours = session.experiment, comparer(session)
     config, policy = experiment.config, experiment.config.policy
     base, candidate = chosen_runs(session)
@@ -179,6 +190,9 @@ def compare_all(session: Session) -> list[Comparison]:
     for before, after in run_pairs(session)[1:]:
         margin, tier = rules[before.suite]
         comparisons.append(ours.compare("regression", before, after, before.metric, margin, tier))
+    for before, after in bar_pairs(session):
+        margin, tier = rules[before.suite]
+        comparisons.append(ours.compare("regression", before, after, before.metric, margin, tier, of_bar=True))
     if config.judge:
         trusted = not distrust(session, policy)
         # one not to be trusted has no say, and is shown as it spoke
@@ -195,8 +209,9 @@ def gains(session: Session, but: Collection[str] = ()) -> list[Comparison]:
     metric = config.task.ordered_metrics[0]
     base, candidate = chosen_runs(session)
     kept = {example.id for example in session.splits["test"]} - set(but) if but else None
-    chosen = ours.compare("task", base, candidate, metric, config.policy.min_gain, ids=kept)
-    return [chosen, *ours.other_prompts(other_prompts(session, base), candidate, metric, but)]
+    chosen = ours.compare("task", base, candidate, metric, config.policy.asked, ids=kept)
+    nothing: float | str = "0%" if config.policy.as_good and chosen.relative else 0.0
+    return [chosen, *ours.other_prompts(other_prompts(session, base), candidate, metric, but, nothing)]
 
 
 def other_prompts(session: Session, chosen: RunRow) -> list[RunRow]:
@@ -253,3 +268,10 @@ def run_pairs(session: Session) -> list[tuple[RunRow, RunRow]]:
         what = f"the candidate has not been examined on {', '.join(missing)}"
         raise UserError(what, session.experiment.path.name, session.fix("exam"))
     return [chosen_runs(session), *((before, run) for before, run in pairs if run)]
+
+
+def bar_pairs(session: Session) -> list[tuple[RunRow, RunRow]]:
+    """(bar's model, candidate) runs on the regression suites that are held against the bar, too."""
+    after = {row.suite: row for row in arms.chosen_runs(session.store, session.id, "candidate", "regression")}
+    taken = arms.exams(session.store, session.id, "base", "regression")
+    return [(row, after[row.suite]) for row in taken if not row.chosen and row.suite in after]

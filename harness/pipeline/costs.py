@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
 
+from harness.config.bar import other_models
 from harness.config.policy import CostsConfig
 from harness.config.schema import ExperimentConfig
 from harness.decision import own_prompt
-from harness.decision.compare import Comparison
+from harness.decision.compare import GAINS, Comparison
 from harness.decision.costs import (
+    CANDIDATE_PRICE,
     ArmCost,
     BreakEven,
     Costs,
@@ -22,12 +25,14 @@ from harness.decision.costs import (
     within,
 )
 from harness.decision.prices import Rate, rate
+from harness.decision.saving import Payer, Saving, saving
 from harness.decision.stakes import MORE, Stakes, at_stake, told
 from harness.experiment.lifetimes import end_of_candidate
+from harness.experiment.names import arm_name, bar_model
 from harness.experiment.session import Session
 from harness.pipeline import cross_validation
 from harness.store import arms, costs, experiments, training
-from harness.store.costs import PricedArm
+from harness.store.costs import PricedArm, TaskArm
 from harness.store.training import Took
 from reports.rows import PriceRow, Side, StoredBreakEven, StoredStakes
 
@@ -50,6 +55,10 @@ def keep_costs(session: Session, counted: Costs) -> None:
         PriceRow(experiment_id=session.id, side=side, **asdict(price))
         for side, price in _rates(settings).items() if price
     ]  # fmt: skip
+    others = {model.label: rate(model.price) for _, model in other_models(config) if model.price}
+    prices += [
+        PriceRow(experiment_id=session.id, side="base", model=label, **asdict(price)) for label, price in others.items()
+    ]
     arms = [_arm_row(session.id, arm) for arm in counted.arms]
     seconds = _training_took(session).seconds
     row = _break_even_row(session.id, even, settings, config.policy.confidence, seconds) if even else None
@@ -63,11 +72,27 @@ def _rates(settings: CostsConfig) -> Rates:
     }
 
 
+def _rate(config: ExperimentConfig, arm: TaskArm) -> Rate | None:
+    """What an arm's answers are paid by: its side's price, or that of its model where that is another."""
+    model = bar_model(config, arm.arm) if arm.side == "base" else None
+    if model is None:
+        return _rates(config.costs)[arm.side]
+    return rate(model.price) if model.price else None
+
+
+def _price_at(config: ExperimentConfig, arm: str) -> str:
+    """The setting that says the price of an arm of the bar."""
+    if bar_model(config, arm) is None:
+        return "costs.baseline"
+    place = next((place for place, entry in enumerate(config.baselines) if arm_name(entry) == arm), 0)
+    return f"baselines.{place}.model.price"
+
+
 def _count(session: Session, settings: CostsConfig, confidence: float, took: Took) -> Costs:
-    rates = _rates(settings)
-    rows = costs.task_arms(session.store, session.id)
+    config, rows = session.experiment.config, costs.task_arms(session.store, session.id)
+    rates = {(row.side, row.run_id): _rate(config, row) for row in rows}
     usages = {row.run_id: costs.usages(session.store, row.run_id) for row in rows}
-    arms = [arm_cost(usages[row.run_id], rates[row.side], confidence, **asdict(row)) for row in rows]
+    arms = [arm_cost(usages[row.run_id], rates[row.side, row.run_id], confidence, **asdict(row)) for row in rows]
     even = None
     if settings.training or took.cost is not None or any(rates.values()):
         [best] = [arm for arm in arms if arm.side == "base" and arm.chosen]
@@ -75,13 +100,47 @@ def _count(session: Session, settings: CostsConfig, confidence: float, took: Too
         counted = break_even(
             (best, candidate),
             (usages[best.run_id], usages[candidate.run_id]),
-            (rates["base"], rates["candidate"]),
+            (rates["base", best.run_id], rates["candidate", candidate.run_id]),
             settings,
             training_cost(settings, took.seconds, took.cost),
             confidence,
+            _price_at(config, best.arm),
         )
-        even = ending(counted, end_of_candidate(session.experiment.config), date.today())
+        even = ending(counted, end_of_candidate(config), date.today())
     return Costs(currency=settings.currency, arms=arms, break_even=even, requests_per_month=settings.requests_per_month)
+
+
+def savings(session: Session, comparisons: Sequence[Comparison]) -> list[Saving]:
+    """What the candidate saves beside each prompt of the bar it is compared with, at the level of that comparison;
+    nothing for a goal that does not ask."""
+    config = session.experiment.config
+    if not config.policy.as_good:
+        return []
+    rows = costs.task_arms(session.store, session.id)
+    payers = {row.arm: _payer(session, row) for row in rows if row.side == "base"}
+    candidate = next((_payer(session, row) for row in rows if row.side == "candidate" and row.chosen), None)
+    return [
+        saving(payers[c.baseline_arm], candidate, config.policy, asked=c.n + c.n_unscored, level=c.level)
+        for c in comparisons
+        if c.kind in GAINS and candidate
+    ]
+
+
+def _payer(session: Session, arm: TaskArm) -> Payer:
+    config = session.experiment.config
+    setting = CANDIDATE_PRICE if arm.side == "candidate" else _price_at(config, arm.arm)
+    usages = costs.usages(session.store, arm.run_id)
+    return Payer(arm.arm, usages, _most_tokens(config, arm), _rate(config, arm), setting)
+
+
+def _most_tokens(config: ExperimentConfig, arm: TaskArm) -> int:
+    """Tokens an answer of an arm may have in all, thinking and votes among them; of the candidate with any prompt it is
+    asked with."""
+    its_own = arm.side == "candidate" and config.own_prompt is None
+    asked = [entry.settings.asking for entry in config.baselines
+             if entry.prompter and (its_own or (arm.side == "base" and arm_name(entry) == arm.arm))]  # fmt: skip
+    task = config.task.max_new_tokens
+    return max([task, *((task + asking.thinking_tokens) * asking.votes for asking in asked)])
 
 
 def own_prompt_saves(session: Session) -> dict[str, object]:

@@ -69,7 +69,7 @@ def pooled(session: Session, side: Side) -> list[tuple[Run, bool]]:
         rows = [row for exams in taken for row in exams if row.chosen]
         pools.append((_pool(session, _mixed([row.arm for row in rows]), rows, "task"), True))
     kept = [arms.exams(session.store, fold.id, side, "regression") for fold in session.folds]
-    suites = [(_pool(session, rows[0].arm, rows, "regression"), True) for rows in zip(*kept, strict=True)]
+    suites = [(_pool(session, rows[0].arm, rows, "regression"), rows[0].chosen) for rows in zip(*kept, strict=True)]
     return [*pools, *suites]
 
 

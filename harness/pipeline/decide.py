@@ -22,7 +22,7 @@ from harness.experiment.session import Session
 from harness.judge import ask, audit
 from harness.pipeline import cross_validation
 from harness.pipeline.compare import compare_all, distrust, gains
-from harness.pipeline.costs import count_costs, keep_costs, keep_stakes, own_prompt_saves
+from harness.pipeline.costs import count_costs, keep_costs, keep_stakes, own_prompt_saves, savings
 from harness.pipeline.lesson import tracked
 from harness.pipeline.recipe import Seeds, recipe_gates, seeds_of, seeds_sentence
 from harness.pipeline.seeds import curve_sentence
@@ -47,7 +47,13 @@ def conclude(session: Session) -> None:
     seeds = seeds_of(session, comparisons[0] if comparisons else None)
     others = budget_gates(costs, config.policy) + recipe_gates(seeds, config.policy.max_unscored)
     rules = partial(
-        decide, policy=config.policy, budgets=others, regression_declared=declared, overridden=overrides(config)
+        decide,
+        policy=config.policy,
+        budgets=others,
+        regression_declared=declared,
+        overridden=overrides(config),
+        savings=savings(session, comparisons),
+        currency=config.costs.currency,
     )
     decision = rules(gates, comparisons)
     if comparisons:

@@ -60,7 +60,7 @@ def shorten(session: Session, arm: Arm, suite: Suite, policy: Policy) -> Suite:
     bar = base_arms(session.experiment, session.splits)
     [prompted] = [arm for arm in bar if arm.name == name]
     whole = giver.take("base", prompted, suite)
-    limit, _ = read_margin(policy.min_gain)
+    limit, _ = read_margin(policy.asked)
     level = level_of_look(arms.looked_at(session.store, whole.suite_id) + 1, policy.confidence)
     part = shortened(
         arm, suite, runs.scores(session.store, whole.id, suite.primary), giver.model("candidate", arm.model),

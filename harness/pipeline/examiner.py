@@ -8,6 +8,7 @@ from baselines.arm import Arm
 from harness.decision.prices import Rate, rate
 from harness.evaluation.exam import Examiner
 from harness.experiment import exams
+from harness.experiment.names import arm_name
 from harness.experiment.session import Session
 from harness.observe.progress import say
 from harness.store import experiments
@@ -18,11 +19,15 @@ from reports.rows import Side
 def examiner(session: Session) -> Examiner:
     """The examiner of an experiment."""
     config = session.experiment.config
-    paid: dict[Side, Rate | None] = {
+    models = {arm_name(entry): entry.model for entry in config.baselines if entry.model}
+    others = {arm: model.label for arm, model in models.items()}
+    others |= {label: label for label in others.values()}  # on regression suites it goes by its name
+    paid: dict[str, Rate | None] = {
         "base": rate(config.costs.baseline) if config.costs.baseline else None,
         "candidate": rate(config.costs.candidate) if config.costs.candidate else None,
+        **{arm: rate(model.price) if model.price else None for arm, model in models.items()},
     }
-    return Examiner(session.store, session.id, session.model, config.seed, config.policy.confidence, paid)
+    return Examiner(session.store, session.id, session.model, config.seed, config.policy.confidence, paid, others)
 
 
 def choose(session: Session, side: Side, arms: Sequence[Arm]) -> Arm:

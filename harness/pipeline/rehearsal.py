@@ -19,12 +19,13 @@ Look = Callable[[], list[Finding]]
 
 
 def findings(experiment: Experiment) -> list[Finding]:
-    """What is to be told of the candidate's files, the base below it and a local judge, with no model's weight read.
+    """What is to be told of the candidate's files, the base below it, other models of the bar and a local judge, with
+    no model's weight read.
 
     Of the base alone where a candidate is trained on it here; nothing where no folder is named as the candidate. Raises
     one UserError for all that would not load, and NonFiniteWeights for an adapter of NaN.
     """
-    looks = [*_of_sides(experiment), *_of_judge(experiment)]
+    looks = [*_of_sides(experiment), *_of_bar(experiment), *_of_judge(experiment)]
     if not looks:
         return []
     from harness.models.hf import rehearsal  # loads torch
@@ -51,6 +52,22 @@ def _of_sides(experiment: Experiment) -> list[Look]:
 def _not_here(base: ModelSpec) -> list[Finding]:
     told = f"`model`: {base.base} is not on this machine; whether the candidate fits it is not known"
     return [Finding("info", "adapter_base", told)]
+
+
+def _of_bar(experiment: Experiment) -> list[Look]:
+    """Models of the bar that run here and are others than the base: they answer before anything is trained."""
+    named = enumerate(experiment.config.baselines)
+    models = [
+        (place, specs.model_spec(experiment, entry.model))
+        for place, entry in named
+        if entry.model and not entry.recorded
+    ]
+    local = {spec: place for place, spec in models if spec.kind in HERE and _is_here(spec)}
+    if not local:
+        return []
+    from harness.models.hf import rehearsal
+
+    return [partial(rehearsal.of_model, spec, f"baselines.{place}.model") for spec, place in local.items()]
 
 
 def _of_judge(experiment: Experiment) -> list[Look]:

@@ -146,7 +146,7 @@ def curve_sentence(session: Session, policy: Policy) -> str:
         return f"{head} The last step brought {_signed(now - was)}."
     if interval.low > 0:
         conclusion = "so more rows like these would probably help"
-    elif interval.high <= read_margin(policy.min_gain)[0]:
+    elif interval.high <= abs(read_margin(policy.asked)[0]):
         conclusion = "so more rows like these are not worth much"
     else:
         conclusion = "which does not tell whether more rows would help"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from baselines.arm import Arm
 from harness.experiment.arms import base_arms, candidate_arms
+from harness.experiment.names import bar_model
 from harness.experiment.session import Session
 from harness.models.files import ADAPTER_CONFIG, adapter_place, read_json
 from harness.pipeline.exam import candidate_spec
@@ -32,7 +33,9 @@ def ship(session: Session) -> Ship:
     folder = _from(experiment.folder, spec.adapter or (spec.base if _has_weights(spec) else ""))
     is_demo = experiment.config.model is not None and experiment.config.model.name == "embedded"
     base = _from(experiment.folder, spec.base)
-    return Ship(folder, "" if is_demo else serving(experiment.name, spec, base, folder), prompts)
+    another = bar_model(experiment.config, arms.chosen(session.store, session.id, "base").arm)
+    served = "" if is_demo else serving(experiment.name, spec, base, folder)
+    return Ship(folder, served, prompts, another.name if another else "")
 
 
 def _messages(session: Session, side: str, tried: Sequence[Arm]) -> list[Message]:

@@ -17,6 +17,7 @@ from harness.decision.gates import Gate
 from harness.decision.straw_men import BesideConstant, Shifted, aligned_gate, constant_gate, shifted
 from harness.experiment import exams
 from harness.experiment.arms import base_arms, beside_the_bar, lesson_prompter
+from harness.experiment.names import bar_model
 from harness.experiment.session import Session
 from harness.pipeline.compare import Marks, chosen_runs, comparer, other_prompts
 from harness.store import arms, runs
@@ -62,7 +63,10 @@ def straw_men(session: Session, gain: Comparison) -> StrawMen:
     read = (_read(session, base), _read(session, candidate))
     tried = {run.arm for run in arms.exams(session.store, session.id, "base", "task")}
     compared = {base.run.arm, *(run.arm for run in other_prompts(session, base.run))}
-    wanted, relative = read_margin(session.experiment.config.policy.min_gain)
+    config = session.experiment.config
+    of_model = {arm for arm in tried if bar_model(config, arm) == bar_model(config, base.run.arm)}
+    wanted, relative = read_margin(session.experiment.config.policy.asked)
+    wanted = abs(wanted)
     least = wanted * (gain.baseline or 0.0) if relative else wanted
     return StrawMen(
         constant_gate(*beside),
@@ -76,7 +80,7 @@ def straw_men(session: Session, gain: Comparison) -> StrawMen:
             ),
         ],
         [
-            *cautions.prompts_caution(sorted(tried - {arm.name for arm in _beside(session)})),
+            *cautions.prompts_caution(sorted(of_model - {arm.name for arm in _beside(session)})),
             *_untried(session),
             *cautions.left_out_caution(sorted(tried - compared), session.experiment.config.policy.max_unscored),
             *cautions.floor_caution(beside[0], gain),
@@ -93,7 +97,8 @@ def _untried(session: Session) -> list[Gate]:
         return []
     shown = not session.splits.get("train") or any(arm.prompter.shots or arm.prompter.finder for arm in live)
     config = session.experiment.config
-    asked = {arm.prompter.digest for arm in [*live, *_beside(session)]}
+    of_base = [arm for arm in [*live, *_beside(session)] if bar_model(config, arm.name) is None]
+    asked = {arm.prompter.digest for arm in of_base}
     learnt = config.training is None or lesson_prompter(session.experiment).digest in asked
     return [*cautions.shots_caution([] if shown else [arm.name for arm in live]), *cautions.lesson_caution(learnt)]
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from harness.config.bar import other_models
 from harness.config.policy import MetricRule
 from harness.decision import own_prompt, validity
 from harness.decision.compare import Comparison
 from harness.decision.gates import Gate
 from harness.experiment.arms import own_prompter
 from harness.experiment.load import load_experiment
-from harness.experiment.names import arm_name
+from harness.experiment.names import arm_name, bar_model
 from harness.experiment.session import Session
 from harness.pipeline import cross_validation
-from harness.pipeline.compare import chosen_runs, run_pairs
+from harness.pipeline.compare import bar_pairs, chosen_runs, run_pairs
 from harness.store import arms, experiments, models, runs
 from reports.rows import RunRow, Side
 from suites.errors import UserError
+from suites.types import Run
 
 
 def validity_gates(session: Session, gain: Comparison | None = None) -> list[Gate]:
@@ -34,7 +36,7 @@ def validity_gates(session: Session, gain: Comparison | None = None) -> list[Gat
     policy = session.experiment.config.policy
     health = [
         (_health(session, base, "base"), _health(session, candidate, "candidate"))
-        for base, candidate in run_pairs(session)
+        for base, candidate in [*run_pairs(session), *bar_pairs(session)]
     ]
     others = _other_marks(session)
     gates += [
@@ -75,7 +77,7 @@ def _failures(session: Session) -> list[tuple[validity.ArmHealth, validity.ArmHe
     question that failed once would count as often as there are folds."""
     pairs = run_pairs(session)[:1]
     for fold in session.folds or (session,):
-        pairs += run_pairs(fold)[1:]
+        pairs += [*run_pairs(fold)[1:], *bar_pairs(fold)]
     return [(_health(session, base, "base"), _health(session, candidate, "candidate")) for base, candidate in pairs]
 
 
@@ -85,21 +87,36 @@ def _effect(session: Session) -> Gate | None:
 
 
 def _different(session: Session) -> Gate:
+    """Another model of the bar may well be answered alike: that is what one hopes for. Not to the token and second."""
+    config = session.experiment.config
     # Of a fold the answers to the task are too few: two models may well agree on them.
-    same = [] if session.experiment.fold else arms.same_answers(session.store, session.id)
-    return validity.difference_gate(_same_questions(session), same)
+    alike = [] if session.experiment.fold else arms.same_answers(session.store, session.id)
+    same = [row.arm for row in alike if row.measured or bar_model(config, row.arm) is None]
+    pairs = _asked_alike(session)
+    if pairs:
+        return validity.difference_gate(_answers(session, pairs), same)
+    base, candidate = chosen_runs(session)
+    another = bar_model(config, base.arm) is not None
+    return validity.difference_gate(_answers(session, [(base.run_id, candidate.run_id)]), same, another=another)
 
 
 def _comparable(session: Session) -> Gate:
     config, pairs = session.experiment.config, run_pairs(session)
     baseline = next((entry for entry in config.baselines if arm_name(entry) == pairs[0][0].arm), None)
     base_made, candidate_made = ((entry.made_with if entry else None) or {} for entry in (baseline, config.candidate))
-    on_record = [
-        (runs.on_record(session.store, base.run_id), runs.on_record(session.store, candidate.run_id))
-        for base, candidate in pairs
-    ]
-    same_settings = config.policy.chat_template_kwargs == "same"
-    return validity.comparable_gate(on_record, (base_made, candidate_made), same_settings=same_settings)
+    another = bar_model(config, pairs[0][0].arm) is not None
+    of_base, others = pairs[1:] if another else pairs, [*(pairs[:1] if another else []), *bar_pairs(session)]
+    return validity.comparable_gate(
+        [_on_record(session, *pair) for pair in of_base],
+        (base_made, candidate_made),
+        same_settings=config.policy.chat_template_kwargs == "same",
+        others=[_on_record(session, *pair) for pair in others],
+    )
+
+
+def _on_record(session: Session, base: RunRow, candidate: RunRow) -> tuple[Run, Run]:
+    """Both runs as they were made."""
+    return runs.on_record(session.store, base.run_id), runs.on_record(session.store, candidate.run_id)
 
 
 def _asked_with_its_own(session: Session) -> list[Gate]:
@@ -131,13 +148,17 @@ def _health(session: Session, row: RunRow, side: Side) -> validity.ArmHealth:
     )
 
 
-def _same_questions(session: Session) -> list[tuple[Mapping[str, object], Mapping[str, object]]]:
-    """(base answers, candidate answers) wherever both were asked with the same prompts on the same examples.
+def _asked_alike(session: Session) -> list[tuple[str, str]]:
+    """(base, candidate) runs wherever both were asked with the same prompts on the same examples, of the candidate's
+    own base: another model of the bar answers differently whatever was loaded. Recorded answers carry no prompts."""
+    config, alike = session.experiment.config, arms.asked_alike(session.store, session.id)
+    others = {model.label for _, model in other_models(config)}
+    of_base = [pair for pair in alike if pair.arm not in others and bar_model(config, pair.arm) is None]
+    return list(dict.fromkeys((pair.base, pair.candidate) for pair in of_base))
 
-    Recorded answers carry no prompts; where nothing was asked alike, the chosen arms are set side by side.
-    """
-    pairs = arms.asked_alike(session.store, session.id)
-    if not pairs:
-        base, candidate = chosen_runs(session)
-        pairs = [(base.run_id, candidate.run_id)]
+
+def _answers(
+    session: Session, pairs: Sequence[tuple[str, str]]
+) -> list[tuple[Mapping[str, object], Mapping[str, object]]]:
+    """(base answers, candidate answers) of pairs of runs."""
     return [(runs.outputs(session.store, one), runs.outputs(session.store, other)) for one, other in pairs]

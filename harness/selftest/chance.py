@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from harness.config.policy import MetricRule
-from harness.decision.decide import Verdict, gain_gate
+from harness.decision.decide import Verdict
+from harness.decision.goals import gain_gate
 from harness.experiment.session import Session
 from harness.pipeline.compare import Comparer, chosen_runs
 from harness.pipeline.decide import LEAKS
+from harness.selftest.goals import WRONG
 from harness.selftest.inject import (
     NotApplicable,
     Planted,
@@ -28,7 +30,7 @@ from harness.store import decisions, experiments, runs
 from suites.metrics.table import CORPUS
 from suites.model import Completion
 from suites.similarity.copies import tied
-from suites.types import Finding, Mark, Score
+from suites.types import Example, Finding, Mark, Score
 
 TRIES, VERSIONS = 10, 3
 """Candidates on the same questions, and versions of an exam that grows, the last of each being the one decided on."""
@@ -68,6 +70,8 @@ def hard_ones_unanswered(session: Session) -> Planted:
     count = min(math.floor(session.experiment.config.policy.max_unscored * len(examples)), len(wrong), len(right))
     if not count:
         raise NotApplicable("not one answer may be missing, or none is there that would suit")
+    if session.experiment.config.policy.as_good:
+        raise NotApplicable("who answers as the best prompt does is as good, and that is the goal")
     lost = Completion("", "error", error="no answer came")
     answers = answers_of(session, "base")
     other = {e.id: replace(answers[e.id], text=f"{answers[e.id].text} (again)") for e in wrong[count:]}
@@ -83,35 +87,34 @@ def gain_on_leaked_rows(session: Session) -> Planted:
         raise NotApplicable("it is no deploy as it is")
     base, candidate = chosen_runs(session)
     before, after = (runs.scores(session.store, run.run_id, run.metric) for run in (base, candidate))
-    gained = tuple(i for i, score in after.items() if (score.value or 0.0) > (before.get(i, score).value or 0.0))
+    gains = {i: (score.value or 0.0) - (before.get(i, score).value or 0.0) for i, score in after.items()}
+    kept = session.experiment.config.policy.as_good  # what is not lost is what a candidate as good lives on
+    gained = tuple(i for i, gain in gains.items() if gain > 0 or (kept and gain == 0))
     text = f"{len(gained)} test rows stand nearly alike in the training set"
     findings = experiments.findings(session.store, session.id)
     experiments.put_findings(session.store, session.id, [*findings, Finding("warn", LEAKS[1], text, gained)])
-    return Planted(
-        f"{len(gained)} rows that the candidate gained said to be leaked", (Verdict.INVALID,), ("unseen exam",)
-    )
+    done = f"{len(gained)} rows that the candidate {'did not lose' if kept else 'gained'} said to be leaked"
+    return Planted(done, (Verdict.INVALID,), ("unseen exam",))
 
 
 def lucky_candidate(session: Session) -> Planted:
     """The tenth candidate on these questions gains what would have been enough for the first."""
     if session.experiment.config.policy.max_looks < TRIES:
         raise NotApplicable(f"`policy.max_looks` does not let {TRIES} candidates try")
-    gained = _just_enough(session, TRIES)
+    changes = _just_enough(session, TRIES)
     plant_looks(session, TRIES - 1)
-    done = f"{TRIES - 1} candidates tried before one that gains {gained} answers, just enough for the first"
-    return Planted(done, (Verdict.INCONCLUSIVE, Verdict.REJECT))
+    done = f"{TRIES - 1} candidates tried before one that {changes}, just enough for the first"
+    return Planted(done, _open(session))
 
 
 def grown_exam(session: Session) -> Planted:
     """Rows were added and the same candidate decided again until its gain was enough for an exam met once."""
     if session.experiment.config.policy.max_looks < VERSIONS:
         raise NotApplicable(f"`policy.max_looks` does not let one exam grow to {VERSIONS} versions")
-    gained = _just_enough(session, VERSIONS)
+    changes = _just_enough(session, VERSIONS)
     plant_grown(session, VERSIONS - 1)
-    done = (
-        f"{VERSIONS - 1} smaller versions of this exam taken before, and {gained} answers gained, just enough for one"
-    )
-    return Planted(done, (Verdict.INCONCLUSIVE, Verdict.REJECT))
+    done = f"{VERSIONS - 1} smaller versions of this exam taken by one that {changes}, just enough for an exam met once"
+    return Planted(done, _open(session))
 
 
 def copied_questions(session: Session) -> Planted:
@@ -122,34 +125,52 @@ def copied_questions(session: Session) -> Planted:
         for at, example in enumerate(examples)
     ]
     clusters = {example.id: example.cluster for example in tied(asked)}
-    gained = _just_enough(session, 1, clusters)
+    changes = _just_enough(session, 1, clusters)
     plant_clusters(session, clusters)
-    done = f"every question asked {COPIES} times, and {gained} answers gained, just enough for different ones"
-    return Planted(done, (Verdict.INCONCLUSIVE, Verdict.REJECT))
+    done = f"every question asked {COPIES} times of one that {changes}, just enough for different ones"
+    return Planted(done, _open(session))
 
 
-def _just_enough(session: Session, look: int, clusters: Mapping[str, str] | None = None) -> int:
-    """Let the candidate answer as the base, and right where that just shows the gain at a first look; how often.
+def _open(session: Session) -> tuple[Verdict, ...]:
+    """What must be said where the goal is just not shown; of one about costs those may be too high as well."""
+    dear = (Verdict.KEEP_PROMPTING,) if session.experiment.config.policy.as_good else ()
+    return (Verdict.INCONCLUSIVE, Verdict.REJECT, *dear)
+
+
+def _just_enough(session: Session, look: int, clusters: Mapping[str, str] | None = None) -> str:
+    """Let the candidate answer as the base, but as often right that it just reaches the goal at a first look; in words.
 
     It is not enough at `look`, or in other `clusters` by example id.
     """
     base, _ = chosen_runs(session)
     marks, examples = runs.scores(session.store, base.run_id, base.metric), asked_examples(session)
-    wrong = [e for e in examples if marks[e.id].value == 0]
-    config, question = session.experiment.config, task_question(base, session.experiment.config.policy.min_gain)
+    config, question = session.experiment.config, task_question(base, session.experiment.config.policy.asked)
     if base.metric in CORPUS:
         raise NotApplicable("no single answer is right by a metric of the whole exam")
-
+    mark = 0.0 if config.policy.as_good else 1.0
+    others = [e for e in examples if marks[e.id].value == 1 - mark]
     own = {example.id: example.cluster for example in examples}
 
+    def turned(count: int) -> list[Example]:
+        """The answers that are other than the base's, at a state that is the better the larger its count."""
+        return others[count:] if config.policy.as_good else others[:count]
+
     def shown(count: int, at: int, grouped: Mapping[str, str]) -> bool:
-        after = {**marks, **{e.id: Score(1.0) for e in wrong[:count]}}
+        after = {**marks, **{e.id: Score(mark) for e in turned(count)}}
         comparer = Comparer(session.store, config.policy.confidence, config.seed, look=at)
         return gain_gate(comparer.answer(question, list(grouped.items()), marks, after)).status == "pass"
 
-    enough = bisect_left(range(len(wrong) + 1), True, key=lambda count: shown(count, 1, own))
-    if enough > len(wrong) or shown(enough, look, clusters or own):
+    enough = bisect_left(range(len(others) + 1), True, key=lambda count: shown(count, 1, own))
+    if enough > len(others) or not turned(enough) or shown(enough, look, clusters or own):
         raise NotApplicable("no number of right answers is enough for a first look at different questions alone")
+    texts = {e.id: WRONG if config.policy.as_good else e.target for e in turned(enough)}
+    _answer_as_base(session, texts)
+    return f"{'loses' if config.policy.as_good else 'gains'} {len(texts)} answers"
+
+
+def _answer_as_base(session: Session, texts: Mapping[str, str]) -> None:
+    """Give the base's answers as the candidate's but for some, each at what it took the candidate where that counts."""
     answers = answers_of(session, "base")
-    rewrite(session, {**answers, **{e.id: Completion(e.target, tokens_out=1) for e in wrong[:enough]}})
-    return enough
+    if session.experiment.config.policy.as_good:
+        answers = {i: replace(own, text=answers[i].text) for i, own in answers_of(session).items()}
+    rewrite(session, {**answers, **{i: replace(answers[i], text=text, tokens_out=1) for i, text in texts.items()}})

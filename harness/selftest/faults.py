@@ -15,12 +15,13 @@ from harness.config.base import read_margin
 from harness.decision.decide import Verdict
 from harness.experiment import exams, specs
 from harness.experiment.arms import base_arms, candidate_arms
+from harness.experiment.names import bar_model
 from harness.experiment.session import Session
 from harness.pipeline.check import check
-from harness.pipeline.compare import chosen_runs
+from harness.pipeline.compare import chosen_runs, run_pairs
 from harness.pipeline.exam import candidate_spec
 from harness.pipeline.examiner import examiner
-from harness.selftest import chance
+from harness.selftest import chance, goals
 from harness.selftest.inject import (
     SHARE,
     NotApplicable,
@@ -100,6 +101,9 @@ def other_template(session: Session) -> Planted:
     sides = [runs.on_record(session.store, run.run_id).identity for run in chosen_runs(session)]
     if not all(identity.template for identity in sides):
         raise NotApplicable("recorded answers and endpoints do not tell their chat template")
+    another = bar_model(session.experiment.config, chosen_runs(session)[0].arm)
+    if another and len(run_pairs(session)) == 1:
+        raise NotApplicable(f"{another.label} is another model than the base, and may have another template")
     plant_template(session, sha256_json("another template"))
     return Planted("the candidate's chat template is another one", (Verdict.INVALID,), ("comparable",))
 
@@ -243,6 +247,9 @@ MUTANTS: dict[str, Mutant] = {
     "wrapped prompt": wrapped_prompt,
     "long prompt": long_prompt,
     "thinking prompt": thinking_prompt,
+    "cheap and worse": goals.cheap_and_worse,
+    "as good and dear": goals.as_good_and_dear,
+    "costs unknown": goals.costs_unknown,
     "right on the way": right_on_the_way,
     "no suite asked": no_suite_asked,
 }

@@ -76,9 +76,9 @@ class Planted:
         )
 
 
-def task_question(chosen: RunRow, min_gain: float | str) -> Question:
+def task_question(chosen: RunRow, asked: float | str) -> Question:
     """The task's, as the decision asks it."""
-    wanted, relative = read_margin(min_gain)
+    wanted, relative = read_margin(asked)
     return Question(
         suite=chosen.suite,
         kind="task",
@@ -111,12 +111,12 @@ def no_better(session: Session, done: str) -> Planted:
     """
     policy, (base, candidate) = session.experiment.config.policy, chosen_runs(session)
     before, after = base.mean or 0.0, candidate.mean or 0.0
-    wanted, relative = read_margin(policy.min_gain)
+    wanted, relative = read_margin(policy.asked)
     short = (wanted * before if relative else wanted) - (after - before)
     if short < 0:
         raise NotApplicable(f"{done}, the candidate still gains {after - before:+.3f}: its marks do not depend on it")
     verdicts = [Verdict.KEEP_PROMPTING, Verdict.REJECT]
-    chance = _chance(asked_examples(session), 2 + wanted if relative else 2.0, 1 - policy.confidence)
+    chance = _chance(asked_examples(session), 2 + abs(wanted) if relative else 2.0, 1 - policy.confidence)
     if short <= chance or candidate.metric in CORPUS:  # the bound is one for means
         verdicts.append(Verdict.INCONCLUSIVE)
     if candidate.n_unscored:

@@ -18,7 +18,7 @@ from typing import Literal, cast
 from pydantic import ValidationError
 
 from harness.config.policy import Policy
-from harness.decision import decide
+from harness.decision import goals
 from harness.decision.compare import Question
 from harness.experiment.arms import base_arms
 from harness.experiment.session import Session
@@ -178,7 +178,7 @@ def arms_swapped(session: Session) -> Outcome:
 
     config = session.experiment.config
     chosen, examples, ours = chosen_runs(session), asked_examples(session), comparer(session)
-    question = task_question(chosen[0], config.policy.min_gain)
+    question = task_question(chosen[0], 0.0 if config.policy.as_good else config.policy.min_gain)
     sides = [marks(session.store, run.run_id, question.metric) for run in chosen]
     scores = [score.value for run in chosen for score in runs.scores(session.store, run.run_id, run.metric).values()]
     swaps = SWAPS if question.metric not in CORPUS and {*scores} <= {0, 1, None} else FEW_SWAPS
@@ -210,7 +210,7 @@ def _swapped(examples: Sequence[Example], sides: Sides, rng: random.Random) -> S
 
 def _gain_shown(ours: Comparer, question: Question, examples: Sequence[Example], sides: Sides) -> bool:
     clusters = [(example.id, example.cluster) for example in examples]
-    return decide.gain_gate(ours.answer(question, clusters, *sides)).status == "pass"
+    return goals.gain_gate(ours.answer(question, clusters, *sides)).status == "pass"
 
 
 def lax_policy(session: Session) -> Outcome:

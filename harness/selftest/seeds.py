@@ -22,6 +22,8 @@ def seeds_without_gain(session: Session) -> Planted:
     settings = session.experiment.config.training
     if settings is None or session.folds:
         raise NotApplicable("no training of one seed is decided about")
+    if session.experiment.config.policy.as_good:
+        raise NotApplicable("who answers as the best prompt does is as good, and that is the goal")
     plant_recipe(session)
     base, _ = chosen_runs(session)
     summary = Summary(base.n, base.n_unscored, base.mean, base.low, base.high)

@@ -15,6 +15,7 @@ from harness.experiment.arms import own_prompter
 from harness.experiment.session import Session
 from harness.pipeline.compare import chosen_runs, run_pairs
 from harness.pipeline.examiner import examiner
+from harness.selftest.goals import wins_on_price
 from harness.selftest.inject import (
     NotApplicable,
     Planted,
@@ -54,6 +55,8 @@ def prompt_as_good(session: Session) -> Planted:
     marked = marked_anew(session, run.id, asked_examples(session), answers)
     runs.record(session.store, run, "task", "as good", marked, 0.0)
     examiner(session).put("base", run.arm, run, chosen=False)
+    if wins_on_price(session, run.arm):
+        raise NotApplicable("a prompt as good is dearer by what was asked for, so that the candidate may replace it")
     return Planted("the candidate's answers given to a prompt that was not chosen", NOT_SHOWN)
 
 
@@ -121,7 +124,8 @@ def wrapped_prompt(session: Session) -> Planted:
     chosen, _ = chosen_runs(session)
     if chosen.metric not in LITERAL:
         raise NotApplicable(f"{chosen.metric} does not ask for the target to the letter")
-    least, relative = read_margin(session.experiment.config.policy.min_gain)
+    least, relative = read_margin(session.experiment.config.policy.asked)
+    least = abs(least)
     least = least * (chosen.mean or 0.0) if relative else least
     if not chosen.mean or chosen.mean <= least:
         raise NotApplicable("the best prompt is seldom right as it is")

@@ -65,6 +65,31 @@ def quantile_interval(
     )
 
 
+Ends = tuple[float | None, float | None]
+
+
+def ratio_of_independent(one: tuple[float, float, float], other: tuple[float, float, float]) -> Ends:
+    """Interval for the ratio of two independent means, each (value, low, high), none below 0 and `other` above it.
+
+    The ratios r for which Zou and Donner's interval of one - r * other holds 0 (Donner and Zou 2012, Stat Methods Med
+    Res 21:347). An end that nothing bounds is None.
+    """
+    (a, a_low, a_high), (b, b_low, b_high) = one, other
+    low = _roots(b**2 - (b_high - b) ** 2, a * b, a**2 - (a - a_low) ** 2)[0]
+    if low is None:  # the denominator may be twice as large, or more
+        flat, rest = b**2 - (b_high - b) ** 2, max(0.0, a**2 - (a - a_low) ** 2)
+        low = (a * b - math.sqrt((a * b) ** 2 - flat * rest)) / flat if flat < 0 else rest / (2 * a * b) if a else 0.0
+    return low, _roots(b**2 - (b - b_low) ** 2, a * b, a**2 - (a_high - a) ** 2)[1]
+
+
+def _roots(square: float, half: float, constant: float) -> Ends:
+    """Both roots of square * r^2 - 2 * half * r + constant, the lower first; None where `square` is not above 0."""
+    if square <= 0:
+        return None, None
+    reach = math.sqrt(max(0.0, half**2 - square * constant))
+    return (half - reach) / square, (half + reach) / square
+
+
 def joined(one: Sequence[Hashable], other: Sequence[Hashable]) -> list[int]:
     """Cluster numbers by row, where rows alike in either labelling, and whatever hangs on them, are one cluster."""
     sides = [_groups(labels, len(one)) for labels in (one, other)]

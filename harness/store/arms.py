@@ -124,31 +124,40 @@ def what_to_run(stage: str, file: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pair:
+class Pair:
+    """A run of the base side, by the `arm` it is of, and one of the candidate."""
+
     base: str
     candidate: str
+    arm: str
 
 
-def asked_alike(store: Store, experiment_id: str) -> list[tuple[str, str]]:
-    """(base, candidate) runs in which both were asked with the same prompts on the same examples."""
-    sql = """select distinct b.run_id as base, c.run_id as candidate
+def asked_alike(store: Store, experiment_id: str) -> list[Pair]:
+    """Runs in which both sides were asked with the same prompts on the same examples."""
+    sql = """select distinct b.run_id as base, c.run_id as candidate, pb.arm
              from arms pb join runs b using (run_id), arms pc join runs c using (run_id)
              where pb.experiment_id = ? and pc.experiment_id = pb.experiment_id
                 and pb.side = 'base' and pc.side = 'candidate'
                 and b.suite_id = c.suite_id and b.prompter_id = c.prompter_id"""
-    return [(row.base, row.candidate) for row in store.fetch(_Pair, sql, [experiment_id])]
+    return store.fetch(Pair, sql, [experiment_id])
 
 
 @dataclass(frozen=True, slots=True)
-class _Name:
+class SameAnswers:
+    """An arm of the bar that answered all of the task as the candidate did; `measured` says that every answer took as
+    many tokens and seconds, too."""
+
     arm: str
+    measured: bool
 
 
-def same_answers(store: Store, experiment_id: str) -> list[str]:
+def same_answers(store: Store, experiment_id: str) -> list[SameAnswers]:
     """The prompts of the bar that answered all of the task as the candidate did, marks that came along among it."""
     sql = """with pairs as (
                 select b.arm, b.run_id, was.text = became.text and was.reasoning = became.reasoning
-                    and was.scores::varchar is not distinct from became.scores::varchar as same
+                    and was.scores::varchar is not distinct from became.scores::varchar as same,
+                    was.tokens_in = became.tokens_in and was.tokens_out = became.tokens_out
+                    and was.seconds = became.seconds as measured
                 from v_runs b join v_runs c using (experiment_id)
                     join answers ab on ab.run_id = b.run_id
                     join answers ac on ac.run_id = c.run_id and ac.example_id = ab.example_id
@@ -157,8 +166,10 @@ def same_answers(store: Store, experiment_id: str) -> list[str]:
                 where experiment_id = ? and b.side = 'base' and b.kind = 'task' and b.is_primary
                     and c.side = 'candidate'
                     and c.kind = 'task' and c.is_primary and c.chosen and was.error is null and became.error is null)
-             select distinct arm from (select arm from pairs group by arm, run_id having bool_and(same)) order by arm"""
-    return [row.arm for row in store.fetch(_Name, sql, [experiment_id])]
+             select distinct arm, measured from (
+                select arm, bool_and(measured) as measured from pairs group by arm, run_id having bool_and(same))
+             order by arm"""
+    return store.fetch(SameAnswers, sql, [experiment_id])
 
 
 def looks(store: Store, experiment_id: str) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import TypeVar
 
 from harness.decision.costs import Usage
 from harness.store.database import Store
@@ -63,9 +64,40 @@ def put(
     break_even: StoredBreakEven | None,
 ) -> None:
     """The costs of an experiment, in place of earlier ones."""
-    store.replace_all("prices", experiment_id, prices)
+    by_side = [_stored(_SidePrice, price) for price in prices if not price.model]
+    by_model = [_stored(_BarPrice, price) for price in prices if price.model]
+    store.replace_all("prices", experiment_id, by_side)
+    store.replace_all("bar_prices", experiment_id, by_model)
     store.replace_all("arm_costs", experiment_id, arms)
     store.replace_all("break_even", experiment_id, [break_even] if break_even else [])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Price:
+    experiment_id: str
+    name: str
+    input: float | None
+    output: float | None
+    per_hour: float | None
+    as_of: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SidePrice(_Price):
+    side: Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _BarPrice(_Price):
+    model: str
+
+
+Stored = TypeVar("Stored", _SidePrice, _BarPrice)
+
+
+def _stored(table: type[Stored], price: PriceRow) -> Stored:
+    return table(**{column.name: getattr(price, column.name) for column in fields(table)})
 
 
 def put_stakes(store: Store, experiment_id: str, stakes: StoredStakes | None) -> None:

@@ -103,7 +103,8 @@ def spreads(store: Store, name: str) -> list[Spread]:
     sql = """select case kind when 'task' then 'gain' when 'judge' then kind
                 when 'metric' then concat('metric/', metric) else concat('regression/', suite) end as gate_id, n, sd
              from v_comparisons join v_experiments using (experiment_id)
-             where kind not in ('slice', 'prompt') and sd is not null and name = ? order by created_at"""
+             where kind not in ('slice', 'prompt') and (kind <> 'regression' or baseline_arm = 'base')
+                and sd is not null and name = ? order by created_at"""
     return store.fetch(Spread, sql, [name])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +49,7 @@ RESTS_ON = {
         (
             "experiments", "findings", "experiment_splits", "arms", "experiment_training", "repeats", "verdicts",
             "judge_measures", "adapter_effects", "endpoints", "trouble", "folds", "comparisons", "gates", "prices",
-            "arm_costs", "break_even", "stakes", "decisions",
+            "arm_costs", "break_even", "stakes", "decisions", "bar_prices", "bar_endpoints",
         ),
         "list_contains($parts, t.experiment_id)",
     ),
@@ -64,10 +64,16 @@ RESTS_ON = {
     "training": "list_contains($trainings, t.training_id)",
     "training_log": "list_contains($trainings, t.training_id)",
 }  # fmt: skip
-DECISION_DIGEST = " union all ".join(
-    f"select '{table}', sum(md5_number_lower(to_json(t)::varchar))::varchar from {table} t where {condition}"
-    for table, condition in RESTS_ON.items()
-)
+
+
+def _decision_digest(tables: Collection[str]) -> str:
+    return " union all ".join(
+        f"select '{table}', sum(md5_number_lower(to_json(t)::varchar))::varchar from {table} t where {condition}"
+        for table, condition in RESTS_ON.items()
+        if table in tables
+    )
+
+
 PARTS = "select $1 union select fold_id from folds where experiment_id = $1"
 RUNS = """
     select run_id, suite_id, n_errors = 0 as whole from runs where run_id in (
@@ -89,7 +95,9 @@ class Changed:
     tables: Sequence[str]
 
 
-def _rests_on(con: duckdb.DuckDBPyConnection, experiment_id: str) -> dict[str, str]:
+def _rests_on(
+    con: duckdb.DuckDBPyConnection, experiment_id: str, tables: Collection[str] = tuple(RESTS_ON)
+) -> dict[str, str]:
     """The digest of what a decision rests on as it stands now, by table; tables without such rows are left out."""
     parts = [part for (part,) in con.execute(PARTS, [experiment_id]).fetchall()]
     runs = con.execute(RUNS, [parts]).fetchall()
@@ -100,7 +108,7 @@ def _rests_on(con: duckdb.DuckDBPyConnection, experiment_id: str) -> dict[str, s
         "suites": list({suite for _, suite, _ in runs}),
         "trainings": [training for (training,) in con.execute(TRAININGS, [parts]).fetchall()],
     }
-    return {table: digest for table, digest in con.execute(DECISION_DIGEST, ids).fetchall() if digest}
+    return {table: digest for table, digest in con.execute(_decision_digest(tables), ids).fetchall() if digest}
 
 
 def stamp(con: duckdb.DuckDBPyConnection, experiment_id: str) -> None:
@@ -129,16 +137,18 @@ def decided(con: duckdb.DuckDBPyConnection) -> list[str]:
     return [key for (key,) in con.execute("select experiment_id from decisions order by experiment_id").fetchall()]
 
 
-def intact(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """The decided experiments whose decision rests on what it did when it was made."""
-    return [key for key in decided(con) if is_stamped(con, key) and not changed(con, key)]
+def intact(con: duckdb.DuckDBPyConnection, tables: Collection[str] = tuple(RESTS_ON)) -> list[str]:
+    """The decided experiments whose decision rests on what it did when it was made, in a store with these tables."""
+    return [key for key in decided(con) if is_stamped(con, key) and not changed(con, key, tables)]
 
 
-def changed(con: duckdb.DuckDBPyConnection, experiment_id: str) -> Changed | None:
+def changed(
+    con: duckdb.DuckDBPyConnection, experiment_id: str, tables: Collection[str] = tuple(RESTS_ON)
+) -> Changed | None:
     """How far a decision rests on rows that are not as they were; None where on none, or where that was not kept."""
     sql = "select about, digest from decision_digests where experiment_id = ?"
     then = dict(con.execute(sql, [experiment_id]).fetchall())
-    if not then or then == (now := _rests_on(con, experiment_id)):
+    if not then or then == (now := _rests_on(con, experiment_id, tables)):
         return None
     name = con.execute("select name from experiments where experiment_id = ?", [experiment_id]).fetchone()
     differing = [table for table in RESTS_ON if then.get(table) != now.get(table)]

@@ -5,10 +5,14 @@ from __future__ import annotations
 from harness.store.database import Store
 from reports.rows import AdapterEffectRow, EndpointRow
 
+SIDES = ("base", "candidate", "judge")
+"""Whose server is on record by its side; any other is one of the bar, by its name."""
+
 
 def put_endpoint(store: Store, endpoint: EndpointRow) -> None:
     """Put on record what a server was found to accept."""
-    store.insert("endpoints", [endpoint], replace=True)
+    table = "endpoints" if endpoint.model in SIDES else "bar_endpoints"
+    store.insert(table, [endpoint], replace=True)
 
 
 def put_effect(store: Store, effect: AdapterEffectRow) -> None:

@@ -29,7 +29,7 @@ def begin(con: duckdb.DuckDBPyConnection) -> None:
 
 def migrate(con: duckdb.DuckDBPyConnection, version: int) -> None:
     """Bring the tables from `version` to ours, in the caller's transaction, and make the views anew."""
-    intact = digests.intact(con) if version >= STAMPED else []
+    intact = digests.intact(con, tables_of(version)) if version >= STAMPED else []
     for step in [*STEPS[version:], VIEWS]:
         con.execute(step.read_text(encoding="utf-8"))
     for experiment_id in intact:  # a step may change the rows of a table

@@ -119,5 +119,7 @@ def _name(c: ComparisonRow) -> str:
         "judge": "judge",
         "slice": c.slice,
     }
+    if c.kind == "regression" and c.baseline_arm != "base":
+        names["regression"] = f"{c.suite} against {c.baseline_arm}"
     name = textwrap.shorten(clean(names.get(c.kind, c.suite)), LABEL, placeholder=" …")
     return name + (" (% of the baseline)" if c.relative else "")

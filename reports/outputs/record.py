@@ -294,6 +294,8 @@ class PriceRecord(Part):
     """The day a listed price was read; empty for numbers of the experiment file."""
     source: str
     """Where the price is from."""
+    model: str
+    """Whose price it is, where that is another model of the bar than the candidate's base; else empty."""
 
 
 class CostsRecord(Part):

@@ -16,11 +16,12 @@ def section(data: ReportData, pictures: Pictures) -> str:
     compared = data.compared("task", "prompt", "metric", "regression", "judge")
     if not compared:
         return ""
+    loss = "below 0 the loss allowed there, " if compared[0].margin < 0 else ""
     note = (
         f"Differences are in points, of a hundred. Candidate: {cell(compared[0].candidate_arm)}; best prompt: "
         f"{cell(compared[0].baseline_arm)}. Intervals are two-sided at {_levels(compared)}; each look at the same "
         "questions has its own level. p is two-sided, against no difference. Limit: the gain asked for on the task, "
-        "the loss tolerated elsewhere. n: the examples "
+        f"{loss}the loss tolerated elsewhere. n: the examples "
         "that both sides have a score for; only they are compared, and where marks are missing the gates say what the "
         "interval is whatever those are. Detects: the smallest true difference that such an exam tells from none in "
         f"four of five tries. {cell(data.facts.uncertainty)}"
@@ -37,4 +38,6 @@ def _levels(compared: Sequence[ComparisonRow]) -> str:
 
 def _about(c: ComparisonRow) -> str:
     """What a comparison is about: the suite, or the prompt that was not chosen, or its kind."""
+    if c.kind == "regression" and c.baseline_arm != "base":
+        return f"{c.suite} against {c.baseline_arm}"
     return {"regression": c.suite, "prompt": f"prompt {c.baseline_arm}"}.get(c.kind, c.kind)

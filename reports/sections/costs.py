@@ -64,7 +64,7 @@ def _prices(data: ReportData) -> str:
     header = ["price of", "name", "per million tokens in / out", "per hour", "as of", "source"]
     rows = [
         [
-            {"base": "prompt", "candidate": "candidate"}[price.side],
+            cell(price.model) or {"base": "prompt", "candidate": "candidate"}[price.side],
             cell(price.name or "as given"),
             "" if price.input is None else f"{price.input:g} / {price.output:g}",
             "" if price.per_hour is None else f"{price.per_hour:g}",

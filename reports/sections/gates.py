@@ -15,8 +15,10 @@ MARKS = {"pass": "pass", "fail": "**fail**", "unknown": "open"}
 def section(data: ReportData, pictures: Pictures) -> str:
     """Every rule about gain and harm, and validity rules that do not hold; the rest of those in one line."""
     level = next((c.level for c in data.compared("task")), data.frozen.confidence)
+    against = any(c.baseline_arm != "base" for c in data.compared("regression"))
+    whose = "of the base model, or of the one they are against" if against else "of the base model"
     legend = (
-        "Measured: the candidate's score minus that of the best prompt (on regression suites: of the base model), in "
+        f"Measured: the candidate's score minus that of the best prompt (on regression suites: {whose}), in "
         f"brackets the range in which the true difference lies with {percent(level)} confidence, and the "
         "number of examples; a point is one of a hundred. Pass: the rule holds; fail: it is broken; open: these "
         "examples cannot tell."

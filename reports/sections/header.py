@@ -18,7 +18,11 @@ def line(data: ReportData) -> str:
 def _facts(data: ReportData) -> Iterator[tuple[str, str]]:
     config = data.frozen.config
     yield "", f"{data.decision.created_at:%Y-%m-%d %H:%M}"
-    yield "base", _base(config)
+    others = [entry for entry in config["baselines"] if entry.get("model")]
+    if len(others) < len(config["baselines"]) or config.get("model"):
+        yield "base", _base(config)
+    if bar := dict.fromkeys(_model(entry["model"]) for entry in others):
+        yield "bar", ", ".join(bar)
     yield "candidate", _candidate(data, config)
     yield "test", _test(data, config)
     if data.facts.commit:
@@ -29,7 +33,7 @@ def _base(config: Mapping[str, Any]) -> str:
     model = config.get("model")
     if model:
         return _model(model)
-    files = [entry["recorded"] for entry in config["baselines"] if entry.get("recorded")]
+    files = [entry["recorded"] for entry in config["baselines"] if entry.get("recorded") and not entry.get("model")]
     return f"recorded answers ({', '.join(files)})"
 
 

@@ -27,6 +27,8 @@ def _lines(data: ReportData, side: str) -> Iterator[tuple[str, str]]:
             yield "model", f"{given['name']} at {given['endpoint']}"
         elif given.get("recorded"):
             yield "model", f"the one that gave the answers in {given['recorded']}"
+    elif ship.bar:
+        yield "model", ship.bar
     if side in ship.prompts:
         yield "prompt", PROMPT_FILE
     if side == "candidate" and ship.command:

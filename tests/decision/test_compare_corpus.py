@@ -14,7 +14,8 @@ from workspaces import decided, recorded_experiment, run, select, verdict, write
 from harness.config.policy import Policy
 from harness.decision.compare import Comparison, Question
 from harness.decision.compare_corpus import compare_corpus, planned_sd
-from harness.decision.decide import gain_gate, harm_gates
+from harness.decision.decide import harm_gates
+from harness.decision.goals import gain_gate
 from harness.experiment.session import Session
 from harness.stats import power
 from harness.store import experiments

@@ -81,7 +81,7 @@ def test_the_break_even_is_the_one_worked_out_by_hand(case: dict[str, Any]) -> N
 
 @cases("difference")
 def test_two_intervals_are_combined_as_zou_and_donner_do(case: dict[str, Any]) -> None:
-    found = costs._difference(Estimate(*case["one"], 10), Estimate(*case["other"], 10))
+    found = costs.difference(Estimate(*case["one"], 10), Estimate(*case["other"], 10))
     assert numbers(found) == pytest.approx(case["difference"], abs=1e-6)
 
 
@@ -90,12 +90,12 @@ def test_an_end_that_could_not_be_shown_leaves_the_difference_without_an_interva
     sides = {"one": Estimate(0.5, 0.4, 0.6, 10), "other": Estimate(0.2, 0.1, 0.3, 7)}
     side, end = missing.split(".")
     sides[side] = replace(sides[side], **{end: None})
-    assert costs._difference(**sides) == Estimate(0.3, None, None, 7)
+    assert costs.difference(**sides) == Estimate(0.3, None, None, 7)
 
 
 def test_n_is_carried_along() -> None:
     """Of a difference the smaller of both, of the break-even that of the saving."""
-    assert costs._difference(Estimate(0.5, 0.4, 0.6, 10), Estimate(0.2, 0.1, 0.3, 7)).n == 7
+    assert costs.difference(Estimate(0.5, 0.4, 0.6, 10), Estimate(0.2, 0.1, 0.3, 7)).n == 7
     assert costs.volume_needed(10, Estimate(0.2, 0.1, 0.4, 7)) == Estimate(50_000, 25_000, 100_000, 7)
 
 

@@ -12,7 +12,8 @@ from workspaces import recorded_experiment, run, select, verdict, write_jsonl
 
 from harness.config.policy import Policy
 from harness.decision.compare import Comparison, Kind, Question, compare
-from harness.decision.decide import decide, gain_gate, harm_gates
+from harness.decision.decide import decide, harm_gates
+from harness.decision.goals import gain_gate
 from harness.decision.wording import measured_sentence
 from harness.experiment.session import Session
 from harness.stats import paired

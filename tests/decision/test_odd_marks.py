@@ -15,7 +15,8 @@ from harness.config.policy import CostsConfig, Policy
 from harness.decision.budgets import budget_gates
 from harness.decision.compare import Comparison, Question, compare
 from harness.decision.costs import ArmCost, Costs, Usage, arm_cost
-from harness.decision.decide import LEAST_PAIRS, Decision, decide
+from harness.decision.decide import Decision, decide
+from harness.decision.goals import LEAST_PAIRS
 from harness.decision.prices import Rate
 from harness.decision.recipe import recipe_gain, recipe_gate
 from harness.decision.sharpen import known_of_part, sharpened

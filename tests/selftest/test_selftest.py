@@ -28,7 +28,7 @@ from workspaces import (
 )
 
 from harness.cli.main import main
-from harness.decision import decide, validity
+from harness.decision import goals, validity
 from harness.decision.gates import Gate, Kind, Measured, Rule, RuleName
 from harness.experiment.session import Session
 from harness.judge import trust
@@ -89,6 +89,32 @@ def trained(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Session:
     return session
 
 
+OF_COSTS = {"cheap and worse", "as good and dear", "costs unknown"}
+"""What may befall a candidate that is to be as good and cheaper."""
+
+
+@pytest.fixture(scope="module")
+def cheaper(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    """A small model as good as a large one, at a tenth of its price, run to `deploy`."""
+    folder, colours = tmp_path_factory.mktemp("cheaper"), [f"colour {i % 7}" for i in range(400)]
+    sides = [["dunno" if i % 50 == wrong else colour for i, colour in enumerate(colours)] for wrong in (1, 2)]
+    model = {"name": "large", "price": {"input": 1.0, "output": 2.0}}
+    path = recorded_experiment(
+        folder, *sides, targets=colours,
+        baselines=[{"recorded": "prompted.jsonl", "model": model}],
+        policy={"goal": "as_good_and_cheaper", "margin": 0.04},
+        costs={"candidate": {"input": 0.1, "output": 0.2}},
+    )  # fmt: skip
+    for arm in ("prompted", "tuned"):
+        rows = [json.loads(line) for line in (folder / f"{arm}.jsonl").read_text(encoding="utf-8").splitlines()]
+        write_jsonl(
+            folder / f"{arm}.jsonl", [row | {"tokens_in": 100 + i % 9, "tokens_out": 3} for i, row in enumerate(rows)]
+        )
+    session = run(path)
+    assert verdict(session) == "deploy"
+    return session
+
+
 def by_name(outcomes: list[Outcome]) -> dict[str, Outcome]:
     return {outcome.name: outcome for outcome in outcomes}
 
@@ -139,6 +165,7 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "suite at its floor",
         "seeds without gain",
         "long prompt",
+        *OF_COSTS,
         "right on the way",
     }
     assert selftest.passed(outcomes)
@@ -161,6 +188,7 @@ def test_every_accident_of_a_trained_adapter_gets_its_named_verdict(trained: Ses
         "shifted prompt",
         "wrapped prompt",
         "long prompt",
+        *OF_COSTS,
         "right on the way",
     }
     assert outcomes["seeds without gain"].got == "inconclusive"
@@ -192,6 +220,30 @@ def only(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     monkeypatch.setattr(selftest, "TESTS", {name: selftest.TESTS[name] for name in names})
 
 
+def test_accidents_of_a_cheaper_candidate_get_their_named_verdicts(
+    cheaper: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(monkeypatch, "nothing changed", *OF_COSTS, "lucky candidate", "prompt as good")
+    outcomes = by_name(selftest.run(cheaper))
+    assert {name: (outcome.status, outcome.got) for name, outcome in outcomes.items()} == {
+        "nothing changed": ("pass", "deploy"),
+        "cheap and worse": ("pass", "inconclusive"),
+        "as good and dear": ("pass", "inconclusive"),
+        "costs unknown": ("pass", "inconclusive"),
+        "lucky candidate": ("pass", "inconclusive"),
+        "prompt as good": ("pass", "inconclusive"),
+    }
+    assert outcomes["lucky candidate"].done.startswith("9 candidates tried before one that loses ")
+
+
+def test_a_saving_that_always_passes_makes_the_self_test_fail(
+    cheaper: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(goals, "saving_gate", passing("gain", "saving"))
+    only(monkeypatch, "as good and dear", "costs unknown")
+    assert named(selftest.run(cheaper), "fail") == {"as good and dear", "costs unknown"}
+
+
 # --- gates that block nothing ----------------------------------------------------------------------------------------
 
 
@@ -211,7 +263,7 @@ def passing(kind: Kind, name: RuleName) -> Callable[..., Gate]:
             {"metric says NaN", "missing answers"},
         ),
         (
-            decide,
+            goals,
             {"gain_gate": passing("gain", "gain")},
             {"arms swapped", "lucky candidate", "grown exam"},
         ),

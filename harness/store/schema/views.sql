@@ -33,8 +33,10 @@ create or replace view v_costs as               -- tokens and seconds of each ru
         quantile_cont(seconds, 0.95) as p95_seconds, avg((finish = 'length')::int) as length_share
     from v_completions where error is null group by run_id;
 
-create or replace view v_prices as              -- what each side's answers are paid by
-    select * from prices;
+create or replace view v_prices as              -- what each side's answers are paid by; `model`: another one than the base
+    select *, '' as model from prices
+    union all by name
+    select *, 'base' as side from bar_prices;
 
 create or replace view v_arm_costs as                       -- what 1,000 requests cost, and how long the slowest 5 % take
     select a.experiment_id, e.name as experiment, c.side, a.arm, a.chosen, c.cost, c.cost_low, c.cost_high, c.cost_n,
@@ -76,7 +78,7 @@ create or replace view v_verdicts as            -- the judge's word on one pair 
 create or replace view v_judge_measures as      -- how far the judge can be trusted: shares with their intervals
     select * from judge_measures;
 create or replace view v_endpoints as           -- what the servers that were asked accept
-    select * from endpoints;
+    from endpoints union all by name from bar_endpoints;
 create or replace view v_adapter_effects as     -- the largest change of a logit by a candidate's adapter
     select * from adapter_effects;
 
