@@ -6,14 +6,16 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import Protocol
 
 from jinja2 import Template, meta
 
+from baselines.retrieval.written import PASSAGES, Passage, Written
 from suites.errors import UserError
 from suites.model import Constraint, Generation, Message, ModelSpec, Prompt, TemplateSettings
+from suites.similarity.kin import How, Kin
 from suites.templates import FAILURES, SANDBOX, bounded
 from suites.types import Example
 
@@ -39,15 +41,46 @@ class Asking:
         return replace(task, max_new_tokens=limit, constraint=self.constraint, temperature=self.temperature)
 
 
+@dataclass(frozen=True, slots=True)
+class KeptBack:
+    """A row that would have been shown to an example, and is not, as it gives the answer away."""
+
+    example: Example
+    row: Example
+    how: How
+
+
 class ShotFinder(Protocol):
-    """Finds the examples to show before an example, the last one next to it."""
+    """Finds the examples to show before an example, the last one next to it; never one that gives its answer away."""
 
     def find(self, asked: Sequence[Example]) -> Sequence[Sequence[Example]]:
         """Shots for each of `asked`, at once, because that is faster."""
 
+    def kept_back(self, asked: Sequence[Example]) -> Sequence[KeptBack]:
+        """The rows that are not shown to `asked`, as they would give an answer away."""
+
     @property
     def digest(self) -> str:
         """sha256 of the pool and the rule by which it is searched."""
+
+    @property
+    def about(self) -> str:
+        """What is found, for whoever has to find it again elsewhere: what of the training rows, by which rule."""
+
+
+class PassageFinder(Protocol):
+    """Finds the passages to show before an example."""
+
+    def find(self, examples: Sequence[Example]) -> Sequence[Sequence[Passage]]:
+        """Passages for each of `examples`, the best first."""
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the corpus and the rule by which it is searched."""
+
+    @property
+    def about(self) -> str:
+        """What is found, for whoever has to find it again elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +90,9 @@ class Prompter:
     `template` is the system message, with the example's columns as variables. A template that uses `{{ input }}` is
     instead the whole user message, for models and tasks that want one block of text; a conversation is told in it. One
     that begins with a line `system:` or `user:` says itself which part is which. A system message of the example's own
-    follows the instruction. A `finder` gives each example shots of its own, after the common ones.
+    follows the instruction. A `finder` gives each example shots of its own, after the common ones. `kin` is the pool
+    that the common shots are of: none of them is shown to an example that it gives away. `passages` are shown where the
+    template says `{{ passages }}`, else before the question.
     """
 
     name: str
@@ -65,14 +100,48 @@ class Prompter:
     shots: tuple[Example, ...] = ()
     asking: Asking = Asking()
     finder: ShotFinder | None = None
+    kin: Kin | None = field(default=None, compare=False, repr=False)
+    passages: PassageFinder | None = None
 
     def prompts(self, examples: Sequence[Example]) -> list[Prompt]:
         """What a model is asked about each of `examples`."""
         found = self.finder.find(examples) if self.finder else [()] * len(examples)
+        shots = [(*common, *own) for common, own in zip(self._common(examples), found, strict=True)]
+        beside = [*map(Written, self.passages.find(examples))] if self.passages else [Written()] * len(examples)
         return [
-            Prompt(example.id, self._messages(example, (*self.shots, *shots)), self.asking.settings)
-            for example, shots in zip(examples, found, strict=True)
+            Prompt(example.id, self._beside(passages, example, each), self.asking.settings)
+            for passages, example, each in zip(beside, examples, shots, strict=True)
         ]
+
+    def _beside(self, passages: Written, example: Example, shots: Iterable[Example]) -> list[Message]:
+        """The messages for `example`, with passages that were found for it."""
+        if self.passages is None:
+            return self.with_shots(example, shots)
+        messages = self.with_shots(replace(example, columns={**example.columns, PASSAGES: passages}), shots)
+        if passages and PASSAGES not in shown_columns(self.template, self.name):
+            messages[-1] = {**messages[-1], "content": f"{passages}\n\n{messages[-1]['content']}"}
+        return messages
+
+    def kept_back(self, examples: Sequence[Example]) -> list[KeptBack]:
+        """The rows that are not shown to an example, as they would give its answer away."""
+        hidden = [
+            KeptBack(example, self.kin.pool[row], how)
+            for example, kin in zip(examples, self._hidden(examples), strict=True)
+            for row, how in kin.items()
+            if self.kin
+        ]
+        return [*hidden, *(self.finder.kept_back(examples) if self.finder else ())]
+
+    def _common(self, examples: Sequence[Example]) -> Iterable[Sequence[Example]]:
+        """The common shots that each example may see."""
+        for hidden in self._hidden(examples):
+            ids = {self.kin.pool[row].id for row in hidden} if self.kin else ()
+            yield [shot for shot in self.shots if shot.id not in ids]
+
+    def _hidden(self, examples: Sequence[Example]) -> list[dict[int, How]]:
+        if self.kin is None or not self.shots:
+            return [{} for _ in examples]
+        return self.kin.among(examples, [self.kin.positions(self.shots)] * len(examples))
 
     def messages(self, example: Example) -> list[Message]:
         """The chat messages for `example`. Raises UserError when the template needs a column it lacks."""
@@ -80,27 +149,36 @@ class Prompter:
         assert not isinstance(prompt.messages, str)
         return list(prompt.messages)
 
-    def _messages(self, example: Example, shots: Iterable[Example]) -> list[Message]:
+    def with_shots(self, example: Example, shots: Iterable[Example]) -> list[Message]:
+        """The messages for `example` with these shots."""
         rules = [self._fill(self.instruction, example)] if self.instruction else []
         rules += [message["content"] for message in example.messages[:1] if message["role"] == "system"]
         messages: list[Message] = [{"role": "system", "content": "\n\n".join(rules)}] if rules else []
         for shot in shots:
             if shot.input == example.input and self._same(shot, example):
                 continue  # never its own answer
-            messages += [*self._turns(shot), {"role": "assistant", "content": shot.target}]
+            messages += self.shown(shot)
         return messages + self._turns(example)
+
+    def shown(self, shot: Example) -> list[Message]:
+        """An example as an earlier turn, with its answer."""
+        return [*self._turns(shot), {"role": "assistant", "content": shot.target}]
 
     def outline(self) -> list[Message]:
         """The same messages with the example left open: columns stay as the template names them."""
         told = self.instruction
         text = told if shown_columns(told, self.name) else _compile(told, self.name).render().strip()
         rules: list[Message] = [{"role": "system", "content": text}] if text else []
-        shots = [
-            message
-            for shot in self.shots
-            for message in [*self._turns(shot), Message(role="assistant", content=shot.target)]
-        ]
-        return [*rules, *shots, {"role": "user", "content": self.question or "{{ input }}"}]
+        shots = [message for shot in self.shots for message in self.shown(shot)]
+        asked = self.question or "{{ input }}"
+        if self.passages and PASSAGES not in shown_columns(self.template, self.name):
+            asked = f"{{{{ {PASSAGES} }}}}\n\n{asked}"
+        return [*rules, *shots, {"role": "user", "content": asked}]
+
+    @property
+    def found(self) -> str:
+        """What each question is shown beside, where that is found for it; else empty."""
+        return "; ".join(finder.about for finder in (self.finder, self.passages) if finder)
 
     @property
     def instruction(self) -> str:
@@ -133,6 +211,8 @@ class Prompter:
         told: list[object] = [self.template, shots]
         if self.asking != Asking() or self.finder:  # which came later, and gave no earlier prompt another digest
             told += [asdict(self.asking), self.finder.digest if self.finder else ""]
+        if self.passages:
+            told.append(self.passages.digest)
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
     def _fill(self, text: str, example: Example) -> str:

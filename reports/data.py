@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
@@ -124,13 +124,15 @@ class Ship:
     """What whoever ships needs: the candidate's folder, the command that serves it, and each side's chosen prompt.
 
     Paths begin at the experiment's folder. Prompts are chat messages by side, `{{ input }}` where the question goes.
-    `bar` is the model of the best prompt where that is another than the candidate's base, else empty.
+    `bar` is the model of the best prompt where that is another than the candidate's base, else empty; `found` says by
+    side what each question is shown beside, where that is found for it.
     """
 
     folder: str
     command: str
     prompts: Mapping[str, Sequence[Message]]
     bar: str = ""
+    found: Mapping[str, str] = field(default_factory=dict)
 
 
 SENTENCES = ("ship", "own_prompt", "judge", "uncertainty", "leaks", "learning_curve")

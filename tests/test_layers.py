@@ -44,6 +44,8 @@ HOMES = {
     "trackio": ("harness/observe/",),
     "optuna": ("harness/pipeline/",),
     "shtab": ("harness/cli/",),
+    "bm25s": ("baselines/retrieval/",),
+    "semchunk": ("baselines/retrieval/",),
     "matplotlib": ("reports/outputs/",),
     "duckdb": ("harness/store/", "reports/data.py", "reports/rows.py"),
 }

@@ -1,51 +1,81 @@
-"""The instruction and a few training examples as earlier turns."""
+"""The instruction and a few training examples as earlier turns: the same to every question, or those most like it."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from baselines.arm import Prompter
+from baselines.arm import Prompter, shown_columns
 from baselines.prompters.types import Given, PromptSettings
+from baselines.retrieval.shots import MOST, Choice, Order, Shots, choose_shots, common
 from suites.errors import UserError
+from suites.similarity.kin import Kin
 from suites.types import Example
 
 
 class FewShot(PromptSettings):
-    """The instruction and a few training examples as earlier turns."""
+    """The instruction and a few training examples as earlier turns. No question is shown itself, a row nearly the same,
+    or a row of its cluster."""
 
-    shots: Annotated[int, Field(ge=1, le=256)] = 8
-    """Training examples shown, drawn with the `seed`, with as many different targets as possible."""
+    later: ClassVar[tuple[str, ...]] = (*PromptSettings.later, "choose", "order")
+    shots: Annotated[int, Field(ge=1, le=MOST)] | Literal["max"] = 8
+    """Training examples shown. `max`: as many as fit into what the base reads, with room for the answer, at most 256;
+    those that say least are left out first."""
+    choose: Choice = "balanced"
+    """Which: `balanced`, drawn with the `seed` with as many different targets as possible; `random`, just drawn;
+    `diverse`, which together are like most of the training rows; `nearest`, for each question those most like it
+    (BM25)."""
+    order: Order | None = None
+    """`seeded`: the order in which they are drawn. `nearest_last`: the one most like the question next to it. Left
+    out: `nearest_last` where the nearest are chosen, else `seeded`."""
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether questions are shown shots of their own."""
+        return self.shots == "max" or self.choose == "nearest" or self.order == "nearest_last"
+
+
+def label(settings: FewShot) -> str:
+    """What such a prompt is called."""
+    named = [settings.choose] if settings.choose != "balanced" else []
+    return " ".join(["few-shot", str(settings.shots), *named, *([settings.order] if settings.order else [])])
 
 
 def build(settings: FewShot, given: Given) -> Prompter:
     """The prompter that an experiment file asks for. Raises UserError as `few_shot` does."""
-    return few_shot(given.name, given.template, given.train, settings.shots, given.seed)
+    most = min(MOST, len(given.train)) if settings.shots == "max" else settings.shots
+    refuse(given.name, given.train, most)
+    prompter = Prompter(given.name, given.template)
+    kin = kin_of(given.template, given.name, given.train)
+    if settings.dynamic:
+        order = settings.order or ("nearest_last" if settings.choose == "nearest" else "seeded")
+        room = given.room() if settings.shots == "max" and given.room else None
+        finder = Shots(prompter, kin, settings.choose, order, most, given.seed, room)
+        return Prompter(given.name, given.template, finder=finder)
+    if settings.choose == "balanced":
+        return few_shot(given.name, given.template, given.train, most, given.seed)
+    texts = kin.pool_texts if settings.choose == "diverse" else ()
+    shots = common(settings.choose, given.train, most, given.seed, texts)
+    return Prompter(given.name, given.template, tuple(shots), kin=kin)
 
 
 def few_shot(name: str, template: str, train: Sequence[Example], shots: int, seed: int = 0) -> Prompter:
     """A prompter with `shots` examples of `train`, chosen with `seed`. Raises UserError when there are too few."""
-    if len(train) < shots:
+    refuse(name, train, shots)
+    return Prompter(name, template, choose_shots(train, shots, seed), kin=kin_of(template, name, train))
+
+
+def refuse(name: str, train: Sequence[Example], shots: int) -> None:
+    """Raises UserError when there are fewer rows than shots, or rows that ask nothing."""
+    if len(train) < max(shots, 1):
         raise UserError(f"{shots} shots from {len(train)} training rows", f"baselines: {name}", "ask for fewer shots")
     if any(not example.messages for example in train):
         fix = "give training rows with an input and a target"
         raise UserError("plain text has no question to show", f"baselines: {name}", fix)
-    return Prompter(name, template, choose_shots(train, shots, seed))
 
 
-def choose_shots(train: Sequence[Example], shots: int, seed: int = 0) -> tuple[Example, ...]:
-    """Random examples with as many different targets as possible, so that rare answers are shown too."""
-    rng = random.Random(seed)
-    groups: dict[str, list[Example]] = {}
-    for example in rng.sample(list(train), len(train)):
-        groups.setdefault(example.target.strip(), []).append(example)
-    chosen: list[Example] = []
-    while len(chosen) < shots:
-        for group in groups.values():
-            if group and len(chosen) < shots:
-                chosen.append(group.pop())
-    rng.shuffle(chosen)
-    return tuple(chosen)
+def kin_of(template: str, name: str, train: Sequence[Example]) -> Kin:
+    """The training rows as the pool of a prompt's shots."""
+    return Kin(train, sorted(shown_columns(template, name) - {"input"}))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from baselines.prompters import chain_of_thought, few_shot, labels, zero_shot
+from baselines.prompters import chain_of_thought, few_shot, labels, rag, zero_shot
 from baselines.prompters.types import PrompterKind
 
 PROMPTERS: dict[str, PrompterKind[Any]] = {
@@ -21,7 +21,7 @@ PROMPTERS: dict[str, PrompterKind[Any]] = {
         about="the instruction and a few training examples as earlier turns",
         settings=few_shot.FewShot,
         build=few_shot.build,
-        label=lambda settings: f"few-shot {settings.shots}",
+        label=few_shot.label,
         shows_rows=True,
     ),
     "labels": PrompterKind(
@@ -30,6 +30,12 @@ PROMPTERS: dict[str, PrompterKind[Any]] = {
         build=labels.build,
         label=lambda settings: "labels",
         shows_rows=True,
+    ),
+    "rag": PrompterKind(
+        about="the instruction, and before each question the passages of a corpus that fit it best",
+        settings=rag.Rag,
+        build=rag.build,
+        label=rag.label,
     ),
     "chain_of_thought": PrompterKind(
         about="the instruction, and a request to reason before the answer",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, ClassVar, Generic, TypeVar
 
 from pydantic import Field
 
 from baselines.arm import Asking, Prompter
+from baselines.retrieval.shots import Room
 from suites.answers import AnswerRule
 from suites.settings import Section
 from suites.types import Example
@@ -67,13 +69,18 @@ class PromptSettings(Section):
 @dataclass(frozen=True, slots=True)
 class Given:
     """What a prompter is made from beside its settings: the name it goes by, the instruction, the training rows, and
-    where the task looks for the answer."""
+    where the task looks for the answer.
+
+    `room` says how long a prompt may be. It raises UserError where that is not known. Files are named from `folder` on.
+    """
 
     name: str
     template: str
     train: Sequence[Example] = ()
     seed: int = 0
     answer: AnswerRule | None = None
+    room: Callable[[], Room] | None = None
+    folder: Path = Path()
 
 
 S = TypeVar("S", bound=PromptSettings)

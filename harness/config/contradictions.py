@@ -250,6 +250,19 @@ def rows_to_leave_out(config: ExperimentConfig) -> Iterator[Problem]:
             )
 
 
+def shots_that_fit(config: ExperimentConfig) -> Iterator[Problem]:
+    """How many shots fit is known of a model that is read here."""
+    for position, baseline in enumerate(config.baselines):
+        as_fit = baseline.prompter == "few_shot" and getattr(baseline.settings, "shots", None) == "max"
+        model = baseline.model or config.model
+        if as_fit and model and model.endpoint:
+            sentence = (
+                "`shots: max` takes a model that is read here: how many tokens one behind an endpoint reads is not "
+                "known; say how many shots, as in `shots: 8`"
+            )
+            yield ("baselines", position, "few_shot", "shots"), sentence
+
+
 # --- folds, which make every row an exam of a fine-tune trained here -------------------------------------------------
 
 
@@ -310,6 +323,7 @@ RULES: list[Rule] = [
     rows_left_to_train_on,
     prompts_chosen_on_validation,
     rows_to_leave_out,
+    shots_that_fit,
     folds_and_splits,
     folds_and_repeats,
     folds_train,

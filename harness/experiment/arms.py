@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from baselines.arm import Arm, Prompter
 from baselines.prompters.table import PROMPTERS
@@ -23,6 +24,7 @@ from harness.experiment.names import (
     prompt_name,
 )
 from harness.experiment.prompts import instruction
+from harness.experiment.room import prompt_room
 from harness.experiment.specs import base_spec, model_spec
 from harness.experiment.splits import Splits
 from suites.model import ModelSpec
@@ -47,7 +49,10 @@ def _base_arm(experiment: Experiment, entry: BaselineConfig, train: Sequence[Exa
     assert entry.prompter
     kind, settings = PROMPTERS[entry.prompter], entry.settings
     config = experiment.config
-    given = Given(name, instruction(experiment, settings.prompt), train, config.seed, config.task.answer_rule)
+    given = Given(
+        name, instruction(experiment, settings.prompt), train, config.seed, config.task.answer_rule,
+        partial(prompt_room, spec, settings.asking, config.task.max_new_tokens), experiment.folder,
+    )  # fmt: skip
     return Arm(name, spec, replace(kind.build(settings, given), asking=settings.asking))
 
 

@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from baselines.arm import shown_columns
+from baselines.prompters.rag import Rag
+from baselines.retrieval.written import PASSAGES
 from harness.config.problems import Problem
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location
@@ -40,7 +42,7 @@ def column_problems(config: ExperimentConfig, folder: Path, known: Collection[Lo
         except UserError as error:
             fix = f"; {error.fix}" if error.fix else ""
             problems.append((("data", name), f"`data.{name}` {error.what}{fix}"))
-    return [*problems, *_split_by(config, rows), *_prompts(config, folder, rows, known)]
+    return [*problems, *_split_by(config, rows), *_prompts(config, folder, rows, known), *_gold(config, rows)]
 
 
 def _split_by(config: ExperimentConfig, rows: dict[str, Json]) -> Iterator[Problem]:
@@ -72,8 +74,19 @@ def _prompts(
         except UnicodeDecodeError:
             yield location, f"`{'.'.join(map(str, location))}` is not UTF-8 text: {setting}; save it as UTF-8"
             continue
-        for name in sorted(shown - {*(asked or ()), "input", "target"}):
+        found = {PASSAGES} if location[2:3] == ("rag",) else set()
+        for name in sorted(shown - {*(asked or ()), "input", "target", *found}):
             yield location, f"the prompt shows `{{{{ {name} }}}}`: {_no_column(name, asked or {})}"
+
+
+def _gold(config: ExperimentConfig, rows: dict[str, Json]) -> Iterator[Problem]:
+    """A column of gold passages that the rows which are asked lack."""
+    asked = rows.get("test") or rows.get("train")
+    for position, baseline in enumerate(config.baselines if asked else ()):
+        settings = baseline.settings if baseline.prompter else None
+        if isinstance(settings, Rag) and settings.gold and settings.gold not in (asked or {}):
+            sentence = f"`baselines.{position}.rag.gold: {settings.gold}`: {_no_column(settings.gold, asked or {})}"
+            yield ("baselines", position, "rag", "gold"), sentence
 
 
 def _no_column(name: str, row: Collection[str]) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path, PurePath
 
+from baselines.prompters.rag import Rag
+from baselines.retrieval.corpus import read_corpus
 from harness.config.bar import other_models
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location
@@ -83,18 +85,26 @@ def _references(config: ExperimentConfig) -> Iterator[Reference]:
     for part in ("train", "validation", "test", "preferences", "general"):
         if name := getattr(config.data, part):
             yield ("data", part), name, _data
+    yield from _corpora(config)
     yield from _models(config)
     yield from _training(config)
     yield from _exams(config)
     yield from _prices(config)
 
 
+def _corpora(config: ExperimentConfig) -> Iterator[Reference]:
+    for position, baseline in enumerate(config.baselines):
+        if isinstance(settings := baseline.settings if baseline.prompter else None, Rag):
+            yield ("baselines", position, "rag", "corpus"), settings.corpus, partial(_corpus, words=settings.chunk)
+
+
 def _models(config: ExperimentConfig) -> Iterator[Reference]:
     if config.model and not config.model.endpoint:
         yield ("model",), config.model.name, partial(_model, revision=config.model.revision)
-    yield from ((("baselines", place, "model"), entry.model.name, partial(_model, revision=entry.model.revision))
-                for place, entry in enumerate(config.baselines)
-                if entry.model and not entry.model.endpoint and not entry.recorded)  # fmt: skip
+    for place, entry in enumerate(config.baselines):
+        if entry.model and not entry.model.endpoint and not entry.recorded:
+            look = partial(_model, revision=entry.model.revision)
+            yield ("baselines", place, "model"), entry.model.name, look
     if config.candidate and config.candidate.path:
         yield ("candidate", "path"), config.candidate.path, partial(_candidate, revision=config.candidate.revision)
     if config.judge:
@@ -145,6 +155,11 @@ def _data(name: str, folder: Path) -> dict[str, str]:
         return _file(name, folder)
     digests = [_file(file.name, file.parent)[file.name] for file in hub.files(source)]
     return {name: hashlib.sha256("\n".join(digests).encode()).hexdigest()}
+
+
+def _corpus(name: str, folder: Path, words: int) -> dict[str, str]:
+    """The passages of a corpus. It is read whole: a file that is no text is better known now than at the baseline."""
+    return {f"{name} ({words} words)": read_corpus(name, folder, words).digest}
 
 
 def command_files(command: str, folder: Path) -> dict[str, str]:

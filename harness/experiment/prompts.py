@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from baselines.arm import shown_columns
+from baselines.retrieval.written import PASSAGES
 from harness.experiment.freeze import is_prompt_file
 from harness.experiment.load import Experiment
 from suites.similarity.identity import telling_where_most_repeat
@@ -31,7 +32,7 @@ def asked_columns(experiment: Experiment, splits: Mapping[str, Sequence[Example]
     columns: set[str] = set()
     for setting in [None, *settings, experiment.config.own_prompt]:
         columns |= shown_columns(instruction(experiment, setting), "the task")
-    return tuple(sorted(columns - {"input"}))
+    return tuple(sorted(columns - {"input", PASSAGES}))
 
 
 def prompt_is_unknown(experiment: Experiment) -> bool:

@@ -17,8 +17,10 @@ from harness.models import NonFiniteWeights, gguf
 from harness.models.recorded import RecordedModel
 from harness.observe.progress import say
 from harness.pipeline import rehearsal
+from harness.pipeline.check_corpus import corpus_findings
 from harness.pipeline.check_files import look, told_apart
 from harness.pipeline.check_prompts import long_prompts, unheard_thinking
+from harness.pipeline.check_shots import shot_findings
 from harness.pipeline.examiner import report_trouble
 from harness.store import experiments
 from harness.training import types
@@ -97,6 +99,8 @@ def of_bar(session: Session) -> list[Finding]:
     return [
         *long_prompts(session, bar),
         *unheard_thinking(session, bar),
+        *(() if session.folds else shot_findings(bar, session.splits)),  # whose rows all train, and never their own
+        *corpus_findings(bar, session.splits),
         *bar_findings(session.experiment, bar, session.splits),
         *_beside_the_bar(session, bar),
     ]

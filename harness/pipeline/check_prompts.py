@@ -77,7 +77,7 @@ def _folder(experiment: Experiment) -> Path | None:
 def _sentence(session: Session, prompter: Prompter, split: str, longest: int, counts: tuple[int, int]) -> str:
     many, context = counts
     answer = session.experiment.config.task.max_new_tokens + prompter.asking.thinking_tokens
-    helps = "ask for fewer `shots`" if prompter.shots else "shorten the prompt or these rows"
+    helps = "ask for fewer `shots`" if prompter.shots or prompter.finder else "shorten the prompt or these rows"
     return (
         f"{many:,} of the {len(session.splits[split]):,} {split} prompts of {prompter.name} do not fit into the base's "
         f"{context:,} tokens with {answer:,} for the answer, the longest has {longest:,}; {helps}, lower "
@@ -88,11 +88,11 @@ def _sentence(session: Session, prompter: Prompter, split: str, longest: int, co
 def _too_long(folder: Path, prompter: Prompter, examples: Sequence[Example], room: int) -> dict[str, int]:
     """The tokens of each prompt that has more than `room`, by example. No token is shorter than a byte."""
     suspects = {}
-    for example in examples:
-        messages = prompter.messages(example)
-        size = sum(len(os.fsencode(message["content"])) + TURN_BYTES for message in messages)
+    for prompt in prompter.prompts(examples):
+        assert not isinstance(prompt.messages, str)
+        size = sum(len(os.fsencode(message["content"])) + TURN_BYTES for message in prompt.messages)
         if size + TEMPLATE_BYTES > room:
-            suspects[example.id] = messages
+            suspects[prompt.example_id] = prompt.messages
     if not suspects:
         return {}
     from harness.models.hf.chat import ChatTokenizer  # loads transformers

@@ -203,7 +203,8 @@ def _examined(session: Session, comparisons: Sequence[Comparison]) -> dict[str, 
     if not comparisons:
         return {}
     saves = own_prompt_saves(session)
-    return {"ship": asdict(ship(session)), **({"own_prompt": saves} if saves else {})}
+    shipped = {name: value for name, value in asdict(ship(session)).items() if name != "found" or value}
+    return {"ship": shipped, **({"own_prompt": saves} if saves else {})}
 
 
 def _facts(session: Session, seeds: Seeds | None) -> dict[str, object]:

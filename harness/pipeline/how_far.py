@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from baselines.arm import Arm
+from baselines.arm import Arm, Prompter
+from baselines.retrieval.shots import Shots
 from harness.config.base import read_margin
 from harness.decision import compare_corpus
 from harness.decision.compare import Comparison
@@ -104,17 +105,26 @@ def _compared(session: Session, before: RunRow, after: RunRow) -> Comparison:
 
 
 def _shots(bar: Sequence[Arm], asked: Sequence[Asked]) -> Iterator[str]:
-    """The learning curve of shots, of each prompt that was tried with several numbers of them."""
+    """The learning curve of shots, of each prompt that was tried with several numbers of them chosen in one way."""
     scores = {each.run.arm: each.score for each in asked}
-    curves: dict[str, dict[int, float]] = {}
+    curves: dict[tuple[str, str], dict[int, float]] = {}
     for arm in bar:
-        if arm.name in scores and not arm.model.recorded:
-            curve = curves.setdefault(arm.prompter.template, {})
-            shots = len(arm.prompter.shots)
+        counted = _counted(arm.prompter)
+        if arm.name in scores and not arm.model.recorded and counted:
+            shots, way = counted
+            curve = curves.setdefault((arm.prompter.template, way), {})
             curve[shots] = max(scores[arm.name], curve.get(shots, 0.0))
-    for curve in curves.values():
+    for (_, way), curve in curves.items():
         if len(curve) > 1:
-            yield f"by shots: {', '.join(f'{shots}: {curve[shots]:.1%}' for shots in sorted(curve))}"
+            yield f"{way}: {', '.join(f'{shots}: {curve[shots]:.1%}' for shots in sorted(curve))}"
+
+
+def _counted(prompter: Prompter) -> tuple[int, str] | None:
+    """How many shots each question is shown, and how they are chosen for it; None where they differ or are passages."""
+    finder = prompter.finder
+    if isinstance(finder, Shots):
+        return None if finder.room else (finder.most, f"by {finder.choice} shots")
+    return None if finder or prompter.passages else (len(prompter.shots), "by shots")
 
 
 def _room(session: Session, best: Asked) -> str:

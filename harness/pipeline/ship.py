@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from baselines.arm import Arm
+from baselines.arm import Arm, Prompter
 from harness.experiment.arms import base_arms, candidate_arms
 from harness.experiment.names import bar_model
 from harness.experiment.session import Session
@@ -15,7 +15,7 @@ from harness.models.files import ADAPTER_CONFIG, adapter_place, read_json
 from harness.pipeline.exam import candidate_spec
 from harness.store import arms
 from reports.data import Ship
-from suites.model import Message, ModelSpec
+from suites.model import ModelSpec
 
 SERVED_RANKS = (16, 32, 64, 128, 256, 320, 512)
 """What `--max-lora-rank` of vLLM may be; 16 is its default (vllm.config.lora.MaxLoRARanks)."""
@@ -29,19 +29,21 @@ def ship(session: Session) -> Ship:
     spec = candidate_spec(session)
     prompted = base_arms(experiment, session.splits)
     sides = {"base": prompted, "candidate": candidate_arms(experiment, spec, prompted)}
-    prompts = {side: messages for side, tried in sides.items() if (messages := _messages(session, side, tried))}
+    chosen = {side: prompter for side, tried in sides.items() if (prompter := _prompter(session, side, tried))}
+    prompts = {side: prompter.outline() for side, prompter in chosen.items()}
+    found = {side: prompter.found for side, prompter in chosen.items() if prompter.found}
     folder = _from(experiment.folder, spec.adapter or (spec.base if _has_weights(spec) else ""))
     is_demo = experiment.config.model is not None and experiment.config.model.name == "embedded"
     base = _from(experiment.folder, spec.base)
     another = bar_model(experiment.config, arms.chosen(session.store, session.id, "base").arm)
     served = "" if is_demo else serving(experiment.name, spec, base, folder)
-    return Ship(folder, served, prompts, another.name if another else "")
+    return Ship(folder, served, prompts, another.name if another else "", found)
 
 
-def _messages(session: Session, side: str, tried: Sequence[Arm]) -> list[Message]:
-    """The chosen arm's messages; none where its answers are recorded, as how they were asked for is not known."""
+def _prompter(session: Session, side: str, tried: Sequence[Arm]) -> Prompter | None:
+    """The chosen arm's prompt; none where its answers are recorded, as how they were asked for is not known."""
     name = arms.chosen(session.store, session.id, "candidate" if side == "candidate" else "base").arm
-    return next((arm.prompter.outline() for arm in tried if arm.name == name and not arm.model.recorded), [])
+    return next((arm.prompter for arm in tried if arm.name == name and not arm.model.recorded), None)
 
 
 def _has_weights(spec: ModelSpec) -> bool:

@@ -44,6 +44,7 @@ from harness.selftest.inject import (
 )
 from harness.selftest.judges import few_labelled_pairs, judge_likes_length, judge_says_a
 from harness.selftest.seeds import seeds_without_gain
+from harness.selftest.shots import answers_in_corpus
 from harness.selftest.straw_men import (
     constant_candidate,
     long_prompt,
@@ -222,6 +223,7 @@ MUTANTS: dict[str, Mutant] = {
     "answers cut short": answers_cut_short,
     "other chat template": other_template,
     "leaked test rows": leaked_test_rows,
+    "answers in the corpus": answers_in_corpus,
     "metric says NaN": metric_says_nan,
     "missing answers": missing_answers,
     "adapter without effect": adapter_without_effect,

@@ -27,6 +27,7 @@ from harness.pipeline.compare import Comparer, Marks, chosen_runs, comparer, mar
 from harness.pipeline.decide import conclude
 from harness.selftest.faults import MUTANTS, Mutant
 from harness.selftest.inject import NotApplicable, asked_examples, one_model, task_question
+from harness.selftest.shots import shown_their_copy
 from harness.store import decisions, runs
 from harness.store.database import Store
 from reports.rows import GateRow, SelfTested
@@ -226,6 +227,12 @@ def lax_policy(session: Session) -> Outcome:
     return Outcome(f"a policy of {written}", "all refused", f"refused: {', '.join(sorted(refused)) or 'none'}", status)
 
 
+def copies_among_shots(session: Session) -> Outcome:
+    """A question whose copy stands among the rows that prompts show is not shown it."""
+    done, seen, total = shown_their_copy(session)
+    return Outcome(done, "no question is shown its copy", f"{seen} of {total} are", "fail" if seen else "pass")
+
+
 def _planted(mutant: Mutant) -> Test:
     """The test that plants a mutant and lets the real rules decide."""
 
@@ -268,5 +275,6 @@ TESTS: dict[str, Test] = {
     "base asked again": base_asked_again,
     "arms swapped": arms_swapped,
     "lax policy": lax_policy,
+    "copies among shots": copies_among_shots,
     **{name: _planted(mutant) for name, mutant in MUTANTS.items()},
 }

@@ -31,6 +31,8 @@ def _lines(data: ReportData, side: str) -> Iterator[tuple[str, str]]:
         yield "model", ship.bar
     if side in ship.prompts:
         yield "prompt", PROMPT_FILE
+    if side in ship.found:
+        yield "shown to each question", ship.found[side]
     if side == "candidate" and ship.command:
         yield "serve", ship.command
 
@@ -42,4 +44,5 @@ def write(data: ReportData, folder: Path) -> None:
     if messages is None:
         path.unlink(missing_ok=True)
     else:
-        write_whole(path, json.dumps({"messages": messages}, ensure_ascii=False, indent=2) + "\n")
+        found = {"found": told} if ship and (told := ship.found.get(data.ships or "")) else {}
+        write_whole(path, json.dumps({"messages": messages, **found}, ensure_ascii=False, indent=2) + "\n")

@@ -61,6 +61,12 @@ CHECKS: dict[str, Check] = {
         "what the search for leaks cannot see: paraphrases, and short inputs inside a longer text", leaks.overlaps
     ),
     "unmade_prompt": Check("a prompt of the bar that cannot be made of these rows"),
+    "shots_kept_back": Check("training rows that give an exam's answer away, and so are not shown to its question"),
+    "shots_fit": Check("how many shots a prompt has room for, where as many are shown as fit"),
+    "corpus_overlap": Check("questions of an exam that stand in the corpus of a prompt with their answers"),
+    "corpus_questions": Check("questions of an exam that stand in the corpus of a prompt, without their answers"),
+    "gold_passages": Check("how often, and at which rank, the passages that hold the answer are found in a corpus"),
+    "no_passage": Check("questions for which no passage of a corpus is found"),
     "no_instruction": Check("prompts of the bar that do not say what to do"),
     "unnamed_labels": Check("labels that no prompt of the bar names"),
     "own_prompt": Check("a candidate's own prompt, which the base is asked with, too"),

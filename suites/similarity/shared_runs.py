@@ -98,3 +98,20 @@ def without_templates(sources: Texts) -> tuple[Texts, Runs]:
         runs.texts[row] = [word for at, word in enumerate(runs.texts[row]) if at not in positions]
     bare = {name: list(map(" ".join, runs.texts[rows])) for name, rows in runs.places.items()}
     return bare, Runs(bare)
+
+
+class Templates:
+    """The runs of words that more than 1% of some texts have, normalised already, to be left out of any text."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        runs = Runs({"": texts})
+        common = runs.common(max(TEMPLATE_ROWS, TEMPLATE_SHARE * len(texts)))
+        places = zip(runs.rows[common].tolist(), runs.at[common].tolist(), strict=True)
+        self.runs = {tuple(runs.texts[row][at : at + WORDS]) for row, at in places}
+
+    def without(self, text: str) -> str:
+        """A text without the words of these runs."""
+        words = text.split(" ")
+        starts = [at for at in range(len(words) - WORDS + 1) if tuple(words[at : at + WORDS]) in self.runs]
+        covered = {at for start in starts for at in range(start, start + WORDS)}
+        return " ".join(word for at, word in enumerate(words) if at not in covered)

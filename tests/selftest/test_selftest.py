@@ -156,6 +156,8 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
     assert "lenient reading" in by_name(outcomes)["wrapped prompt"].got
     assert "no regression suite was asked" in by_name(outcomes)["no suite asked"].got
     assert named(outcomes, "not_applicable") == {
+        "answers in the corpus",
+        "copies among shots",
         "base asked again",
         "other chat template",
         "adapter without effect",
@@ -174,6 +176,7 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
 def test_every_accident_of_a_trained_adapter_gets_its_named_verdict(trained: Session) -> None:
     outcomes = by_name(selftest.run(trained))
     assert named(list(outcomes.values()), "not_applicable") == {
+        "answers in the corpus",
         "shuffled answers",
         "judge says A",
         "judge likes length",
@@ -194,6 +197,7 @@ def test_every_accident_of_a_trained_adapter_gets_its_named_verdict(trained: Ses
     assert outcomes["seeds without gain"].got == "inconclusive"
     assert named(list(outcomes.values()), "fail") == set()
     assert outcomes["base asked again"].got == "0 of 30 answers differ"
+    assert outcomes["copies among shots"].got == "0 of 120 are"
     assert outcomes["other chat template"].got == "invalid by comparable"
     assert outcomes["identical answers"].got == "invalid by candidate"
     assert outcomes["adapter without effect"].got == "invalid by adapter"

@@ -1,0 +1,1 @@
+"""Which rows or passages say most about a question, and what of them a prompt shows."""
