@@ -70,12 +70,16 @@ class FlipCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """How often one side's chosen arm gave an answer where a label was wanted."""
+    """How often one side's chosen arm gave an answer where a label was wanted.
+
+    Of `several` right labels the one that was given, else the first.
+    """
 
     side: Side
     target: str
     answer: str
     n: int
+    several: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,10 +329,12 @@ CHANGED = """
 """
 ANSWERED = f"""
     with exam as (
-        select r.side, c.target, trim(c.text) as answer
+        select r.side, trim(c.text) as answer,
+            if(trim(c.text) in (select trim(unnest(c.others::varchar[]))), trim(c.text), c.target) as target,
+            coalesce(c.others::varchar <> '[]', false) as several
         from v_runs r join v_completions c using (run_id)
         where r.experiment_id = ? and r.kind = 'task' and r.chosen and r.is_primary and c.error is null)
-    select side, target, answer, count(*) as n from exam
+    select side, target, answer, count(*) as n, bool_or(several) as several from exam
     where (select count(distinct target) between 2 and {MOST_LABELS} and max(length(target)) <= {LONGEST_LABEL}
             and count(*) >= 4 * count(distinct target)
             and not bool_or(starts_with(target, '{{') or contains(target, chr(10))) from exam)

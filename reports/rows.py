@@ -178,6 +178,7 @@ class CompletionRow:
     example_id: str
     input: str
     target: str
+    others: str | None
     prompt: str
     text: str
     finish: str
@@ -274,6 +275,7 @@ class FlipRow:
     example_id: str
     input: str
     target: str
+    others: str | None
     slices: str
     baseline_arm: str
     baseline_value: float

@@ -12,6 +12,9 @@ from suites.model import Completion, Generation, Identity, Message
 Json = Mapping[str, Any]
 """A JSON object, as a file, a server or another program gives it: its values are unknown until somebody looks."""
 
+Answers = tuple[str, ...]
+"""All right answers to one question, that which is learnt first; never none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -34,6 +37,11 @@ class Example:
     @property
     def input(self) -> str:
         return str(self.columns["input"])
+
+    @property
+    def answers(self) -> Answers:
+        """Every right answer, the target first."""
+        return (self.target, *self.others)
 
     @property
     def messages(self) -> tuple[Message, ...]:

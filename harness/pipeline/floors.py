@@ -16,10 +16,9 @@ def floor(store: Store, run_id: str, metric: str) -> float:
 
     0 where neither can be worked out, as for recorded marks: nothing scores less.
     """
-    answers = list(runs.answers(store, run_id, metric).values())
     if not can_mark(metric):
-        return _guessing(answers)
-    constant = best_constant(metric, [target for target, _ in answers])
+        return _guessing(list(runs.answers(store, run_id, metric).values()))
+    constant = best_constant(metric, runs.wanted(store, run_id, metric))
     return constant.score if constant else 0.0
 
 

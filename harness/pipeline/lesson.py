@@ -86,7 +86,7 @@ def train_once(session: Session, lesson: Lesson, report: OnLog | None = None) ->
     spec = specs.base_spec(experiment)
     weights = session.model(spec).identity.weights
     training_id = sha256_json(
-        [weights, lesson.settings.model_dump(), asdict(lesson.data), *_means(experiment, config, spec)]
+        [weights, lesson.settings.model_dump(), lesson.data.plain(), *_means(experiment, config, spec)]
     )
     known = training.left(session.store, training_id, experiment.folder)
     if known is None or not known.folder.is_dir():

@@ -15,17 +15,19 @@ from harness.decision.cautions import ReadSide, ThinkingSide
 from harness.decision.compare import Comparison, Question
 from harness.decision.gates import Gate
 from harness.decision.straw_men import BesideConstant, Shifted, aligned_gate, constant_gate, shifted
+from harness.experiment import exams
 from harness.experiment.arms import base_arms, beside_the_bar, lesson_prompter
 from harness.experiment.names import bar_model
 from harness.experiment.session import Session
 from harness.pipeline.compare import Marks, chosen_runs, comparer, other_prompts
 from harness.store import arms, runs
 from reports.rows import RunRow, Side
-from suites.metrics.constants import best_constant, can_mark, marks_of
+from suites.metrics.constants import asking_for, best_constant, can_mark, how_often, marks_of
 from suites.metrics.readings import LITERAL, Reading, read_wrong
 from suites.metrics.table import CORPUS, build
 from suites.model import Completion
-from suites.types import Example, Score
+from suites.reasoning import answer_of
+from suites.types import Answers, Score
 
 SHIFTS = (-2, -1, 1, 2)
 LOOKED_AT = 1_000  # rows, evenly over the exam: plenty to see a shift, which moves every row
@@ -33,15 +35,15 @@ LOOKED_AT = 1_000  # rows, evenly over the exam: plenty to see a shift, which mo
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One side's run on the task, and the (id, target, answer) of what it answered, in the exam's order."""
+    """One side's run on the task, and the (id, right answers, answer) of what it answered, in the exam's order."""
 
     side: Side
     run: RunRow
-    rows: Sequence[tuple[str, str, str]]
+    rows: Sequence[tuple[str, Answers, str]]
 
     @property
-    def targets(self) -> list[str]:
-        return [target for _, target, _ in self.rows]
+    def wanted(self) -> list[Answers]:
+        return [right for _, right, _ in self.rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +113,17 @@ SIDES: tuple[Side, Side] = ("base", "candidate")
 
 def _answered(session: Session, run: RunRow, side: Side) -> Answered:
     answers = runs.answers(session.store, run.run_id, run.metric)
-    order = [example.id for example in session.splits["test"] if example.id in answers]
-    return Answered(side, run, [(i, *answers[i]) for i in order])
+    asked = [e for e in exams.task_suite(session.experiment, session.splits, "test").examples if e.id in answers]
+    rows = [(e.id, tuple(map(answer_of, e.answers)), answers[e.id][1]) for e in asked]
+    return Answered(side, run, rows)
 
 
 def _beside_constant(session: Session, answered: Answered) -> BesideConstant:
     texts = Counter(text.strip() for _, _, text in answered.rows)
     [(most_common, repeated)] = texts.most_common(1) or [("", 0)]
-    [(_, wanted)] = Counter(target.strip() for target in answered.targets).most_common(1) or [("", 0)]
+    [(_, wanted)] = how_often(answered.wanted).most_common(1) or [("", 0)]
     metric = answered.run.metric
-    constant = best_constant(metric, answered.targets, most_common)
+    constant = best_constant(metric, answered.wanted, most_common)
     against = _against(session, answered, constant.answer, _marked(answered, constant.answer)) if constant else None
     given = None if constant or metric in CORPUS else _worth(session, answered, most_common)
     return BesideConstant(
@@ -133,9 +136,9 @@ def _beside_constant(session: Session, answered: Answered) -> BesideConstant:
 def _marked(answered: Answered, constant: str) -> Marks:
     """What one answer to everything is worth."""
     if answered.run.metric in CORPUS:
-        return {i: (target, constant) for i, target, _ in answered.rows}
-    marks = marks_of(answered.run.metric, constant, answered.targets)
-    return {i: Score(marks.get(target)) for i, target, _ in answered.rows}
+        return {i: (right[0], constant) for i, right, _ in answered.rows}
+    marks = marks_of(answered.run.metric, constant, answered.wanted)
+    return {i: Score(marks.get(right)) for i, right, _ in answered.rows}
 
 
 def _worth(session: Session, answered: Answered, text: str) -> Marks:
@@ -154,7 +157,7 @@ def _against(session: Session, answered: Answered, constant: str, before: Marks)
     )  # fmt: skip
     ids = {i for i, _, _ in answered.rows}
     examples = [pair for pair in runs.clusters(session.store, run.suite_id) if pair[0] in ids]
-    after: Marks = {i: (target, text) for i, target, text in answered.rows}
+    after: Marks = {i: (right[0], text) for i, right, text in answered.rows}
     if metric not in CORPUS:
         after = runs.scores(session.store, run.run_id, metric)
     return comparer(session).answer(question, examples, before, after)
@@ -167,8 +170,8 @@ def _shifts(session: Session, answered: Answered) -> list[Shifted]:
     clusters = dict(runs.clusters(session.store, answered.run.suite_id))
 
     @cache  # labels are few, and each stands beside many
-    def score(target: str, text: str) -> float:
-        return mark(Example("", {}, target, ""), Completion(text)).value or 0.0
+    def score(right: Answers, text: str) -> float:
+        return mark(asking_for(right), Completion(text)).value or 0.0
 
     looked = range(len(rows))[2:-2]
     looked = looked[:: max(1, -(-len(looked) // LOOKED_AT))]
@@ -193,6 +196,6 @@ def _read(session: Session, answered: Answered) -> ReadSide:
     if metric not in LITERAL:
         return ReadSide(answered.run.arm, n, Reading(0, "", 0))
     scores = runs.scores(session.store, answered.run.run_id, metric)
-    wrong = [(target, text) for i, target, text in answered.rows if scores[i].value == 0]
-    reading = read_wrong(wrong, answered.targets)
+    wrong = [(right, text) for i, right, text in answered.rows if scores[i].value == 0]
+    reading = read_wrong(wrong, answered.wanted)
     return ReadSide(answered.run.arm, n, reading)

@@ -16,7 +16,7 @@ from suites.errors import UserError
 RUN_DIGEST = """
     select sha256(concat(
         (select string_agg(concat_ws(chr(31), a.example_id, x.cluster_id, x.input, x.target,
-                    coalesce(a.answer, c.text)), chr(30)
+                    nullif(x.others::varchar, '[]'), coalesce(a.answer, c.text)), chr(30)
                 order by a.example_id)
             from answers a join completions c using (completion_id)
                 join examples x on x.suite_id = runs.suite_id and x.example_id = a.example_id

@@ -21,6 +21,7 @@ class Changed:
     example_id: str
     input: str
     target: str
+    others: str | None
     baseline_arm: str
     baseline_value: float
     baseline_text: str
@@ -53,8 +54,8 @@ class _Id:
 
 TOOK_THE_EXAM = "select run_id as id from v_runs where experiment_id = ? and side = ? and kind = 'task' limit 1"
 CHANGED = """
-    select suite, kind, metric, example_id, input, target, baseline_arm, baseline_value, baseline_text, candidate_arm,
-        candidate_value, candidate_text
+    select suite, kind, metric, example_id, input, target, others, baseline_arm, baseline_value, baseline_text,
+        candidate_arm, candidate_value, candidate_text
     from v_flips where experiment_id = ?
     order by kind desc, suite, candidate_value > baseline_value, abs(candidate_value - baseline_value) desc, example_id
 """
@@ -85,6 +86,7 @@ class Answer:
     chosen: bool
     input: str
     target: str
+    others: str | None
     prompt: str | None
     text: str
     raw: str | None
@@ -108,7 +110,7 @@ ANSWERS = """
     with places as (
         select distinct run_id, side, chosen, identity->>'engine' like 'recorded%' as recorded
         from v_runs where experiment_id = ?)
-    select a.run_id, suite, kind, p.side, arm, p.chosen, input, target, if(p.recorded, null, prompt) as prompt,
+    select a.run_id, suite, kind, p.side, arm, p.chosen, input, target, others, if(p.recorded, null, prompt) as prompt,
         text, raw, finish, error
     from v_completions a join places p using (run_id) where example_id = ?
     order by kind = 'validation', kind desc, suite, p.side, not p.chosen, arm

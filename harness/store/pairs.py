@@ -104,6 +104,7 @@ DIFFERENT_EXAMPLES = """
     select count(*) as n, min(coalesce(a.example_id, b.example_id)) as first
     from (from examples where suite_id = ?) a full join (from examples where suite_id = ?) b using (example_id)
     where a.suite_id is null or b.suite_id is null or a.input <> b.input or a.target <> b.target
+        or a.others::varchar <> b.others::varchar
 """
 
 
@@ -134,6 +135,7 @@ class Flip:
 
     example_id: str
     target: str
+    others: str | None
     baseline_value: float
     candidate_value: float
     baseline_text: str
@@ -148,7 +150,7 @@ def flips(store: Store, one: str, other: str, metric: str) -> list[Flip]:
 
 
 FLIPS = """
-    select before.example_id, was.target, before.value as baseline_value, after.value as candidate_value,
+    select before.example_id, was.target, was.others, before.value as baseline_value, after.value as candidate_value,
         was.text as baseline_text, became.text as candidate_text,
         was.thinking as baseline_thinking, became.thinking as candidate_thinking
     from v_scores before join v_scores after using (example_id, metric)

@@ -15,7 +15,7 @@ from harness.store.digests import RUN_DIGEST
 from suites.data.examples import items_digest
 from suites.model import Completion, Generation, Identity, Thinking
 from suites.reasoning import answer_of
-from suites.types import Example, Run, Score
+from suites.types import Answers, Example, Run, Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,7 @@ class _Example:
     input: str
     target: str
     slices: Mapping[str, str]
+    others: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +208,8 @@ def _answer(run_id: str, marked: Marked) -> _Answer:
 
 
 def _example(suite_id: str, example: Example) -> _Example:
-    return _Example(suite_id, example.id, example.cluster, example.input, example.target, example.slices)
+    others = json.dumps(example.others, ensure_ascii=False)
+    return _Example(suite_id, example.id, example.cluster, example.input, example.target, example.slices, others)
 
 
 # --- its answers
@@ -247,6 +249,20 @@ def answers(store: Store, run_id: str, metric: str) -> dict[str, tuple[str, str]
              where c.run_id = ? and s.metric = ? and s.value is not null order by c.example_id"""
     rows = store.fetch(_TargetAndText, sql, [run_id, metric])
     return {row.example_id: (answer_of(row.target), row.text) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class _Right:
+    target: str
+    others: str | None
+
+
+def wanted(store: Store, run_id: str, metric: str) -> list[Answers]:
+    """What is right to each example of a run that has a score on `metric`, without thinking."""
+    sql = """select c.target, c.others from v_completions c join scores s using (run_id, example_id)
+             where c.run_id = ? and s.metric = ? and s.value is not null order by c.example_id"""
+    rows = store.fetch(_Right, sql, [run_id, metric])
+    return [tuple(map(answer_of, (row.target, *json.loads(row.others or "[]")))) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +378,7 @@ class _Asked:
     cluster_id: str
     input: str
     target: str
+    others: str | None
     slices: str
     completion_id: str
     text: str
@@ -375,7 +392,7 @@ class _Asked:
 
 
 ASKED = """
-    select example_id, cluster_id, input, target, slices, completion_id, coalesce(a.answer, text) as text,
+    select example_id, cluster_id, input, target, others, slices, completion_id, coalesce(a.answer, text) as text,
         if(thinking = 'cut', 'length', finish) as finish, tokens_in, tokens_out, c.seconds, error, c.scores, thinking
     from answers a join runs r using (run_id) join completions c using (completion_id)
         join examples x using (suite_id, example_id)
@@ -392,8 +409,8 @@ def marked(store: Store, run: Run, prefix: str) -> Iterator[Marked]:
     primary = run.metrics[0]
     for row in store.fetch(_Asked, ASKED, [run.id]):
         own = by_example[row.example_id]
-        columns, slices = {"input": row.input}, json.loads(row.slices)
-        example = Example(prefix + row.example_id, columns, row.target, row.cluster_id, slices)
+        columns, slices, others = {"input": row.input}, json.loads(row.slices), tuple(json.loads(row.others or "[]"))
+        example = Example(prefix + row.example_id, columns, row.target, row.cluster_id, slices, others=others)
         answer = Completion(
             row.text, row.finish, row.tokens_in, row.tokens_out, row.seconds, row.error,
             json.loads(row.scores or "null"), thinking=row.thinking,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,15 @@ class TrainingDiverged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TrainRow:
-    """One lesson: the messages the model will read, and the answer it should give."""
+    """One lesson: the messages the model will read, and the answer it should give.
+
+    `others` are as right: they are not taught, and an answer of the model's own that is one of them is rewarded.
+    """
 
     messages: Sequence[Message]
     target: str
     id: str = ""
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,14 @@ class TrainingData:
     rated: Sequence[RatedRow] = ()
     schema: Mapping[str, Any] | None = None
     reward_model: Path | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """By what a training is known; further right answers only where a row has some, as before there were any."""
+        plain = asdict(self)
+        for row in (*plain["train"], *plain["validation"], *plain["general"]):
+            if not row["others"]:
+                del row["others"]
+        return plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,4 +136,4 @@ def left_by(spec: ModelSpec, method: str, out: Path) -> ModelSpec:
 
 def training_row(prompter: Prompter, example: Example) -> TrainRow:
     """What is taught by an example: the answer to its prompt, or plain text as it is."""
-    return TrainRow(prompter.messages(example) if example.messages else (), example.target)
+    return TrainRow(prompter.messages(example) if example.messages else (), example.target, others=example.others)

@@ -13,7 +13,7 @@ from harness.observe import tables
 from harness.observe.tables import plain
 from harness.store.examples import Answer, Changed
 from harness.view.rows import fits, laid_out
-from reports.format.text import clean, one_line, shorten
+from reports.format.text import MOST_OTHERS, clean, one_line, right, shorten
 from suites.metrics.table import find
 
 ON_A_SCREEN = 20  # rows of a table
@@ -55,7 +55,7 @@ def _changes(rows: Sequence[Changed], width: int) -> str:
 
 
 def _cells(row: Changed, context: int) -> list[str]:
-    answers = [one_line(text) for text in (row.target, row.baseline_text, row.candidate_text)]
+    answers = [one_line(text) for text in (right(row.target, row.others), row.baseline_text, row.candidate_text)]
     mark = f"{row.baseline_value:.2f} to {row.candidate_value:.2f}"
     return [
         "worse" if row.is_worse else "better",
@@ -82,7 +82,8 @@ def show_example(experiment: str, example_id: str, answers: Sequence[Answer], *,
         arms = list(group)
         console.print(plain(f"{experiment}: {suite}, example {example_id}", "bold"))
         _show_text(console, "asked", arms[0].input, None if full else LONGEST_PROMPT)
-        _show_text(console, "wanted", arms[0].target, None if full else LONGEST_ANSWER)
+        wanted = right(arms[0].target, arms[0].others, None if full else MOST_OTHERS)
+        _show_text(console, "wanted", wanted, None if full else LONGEST_ANSWER)
         for arm in arms:
             console.print()
             _show_arm(console, arm, full=full)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -48,7 +49,7 @@ class TwoRuns:
 
     def as_json(self) -> dict[str, object]:
         """Everything in plain values."""
-        first = {word: [asdict(flip) for flip in flips] for word, flips in self.first().items()}
+        first = {word: [_plain(flip) for flip in flips] for word, flips in self.first().items()}
         return {
             "baseline": asdict(self.baseline),
             "candidate": asdict(self.candidate),
@@ -57,6 +58,10 @@ class TwoRuns:
             "gates": [asdict(in_words(gate)) for gate in self.gates],
             "exit_code": self.exit_code,
         }
+
+
+def _plain(flip: Flip) -> dict[str, object]:
+    return {**asdict(flip), "others": json.loads(flip.others or "[]")}
 
 
 def compare_runs(store: Store, baseline: str, candidate: str, *, margin: float | None = None) -> TwoRuns:

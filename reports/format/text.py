@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from difflib import SequenceMatcher
 
 LONGEST_BLOCK, LONGEST_CELL = 2000, 1000  # characters
+MOST_OTHERS = 5  # further right answers that are shown beside the first
 ALIKE = 0.5  # two texts with less in common have nothing worth marking
 
 # C0 and C1 but newline and tab, invisible and direction-changing characters, and what XML 1.0 has no place for. The
@@ -39,6 +41,14 @@ def shorten(text: str, longest: int) -> str:
 def cell(text: str) -> str:
     """Text as one Markdown table cell, phrase or paragraph: no markup, no HTML, no line break."""
     return _escape(re.sub(r"\s+", " ", clean(shorten(text, LONGEST_CELL))).strip())
+
+
+def right(target: str, others: str | None, most: int | None = MOST_OTHERS) -> str:
+    """All right answers as one text: the target, and at most `most` of the `others`, a JSON list, with their number."""
+    further = json.loads(others or "[]")
+    shown = ", ".join(further[:most])
+    more = len(further) - len(further[:most])
+    return f"{target} (or: {shown}{f', and {more} more' if more else ''})" if further else target
 
 
 def phrase(text: str) -> str:

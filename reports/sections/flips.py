@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from reports.changes import Tally, by_mistake, by_part
 from reports.data import Pictures, ReportData
-from reports.format.text import block, cell, code, contrast, folded, table
+from reports.format.text import block, cell, code, contrast, folded, right, table
 from reports.rows import FlipRow
 
 LONGEST_PROMPT, LONGEST_THINKING, SHORT_PROMPT, OVERLAP = 1200, 1200, 200, 60  # characters
@@ -55,7 +55,7 @@ def _flip(row: FlipRow, above: dict[str, str]) -> str:
     sides = ((row.baseline_arm, row.baseline_value), (row.candidate_arm, row.candidate_value))
     header = ["wanted", *(f"{cell(arm)}: {value:.2f}" for arm, value in sides)]
     answers = contrast(row.baseline_text, row.candidate_text)
-    answered = table(header, [[text or EMPTY for text in (cell(row.target), *answers)]])
+    answered = table(header, [[text or EMPTY for text in (cell(right(row.target, row.others)), *answers)]])
     return f"#### {cell(row.example_id)}\n\n{block(row.input)}\n\n{answered}{_thinking(row)}{_prompts(row, above)}"
 
 

@@ -19,6 +19,8 @@ def section(data: ReportData, pictures: Pictures) -> str:
         "Answers by the label wanted (rows) and given (columns): the best prompt's → the candidate's; one number where "
         f"both agree. Bold: right. {OTHER.capitalize()}: what is none of the labels to the letter."
     )
+    if any(row.several for row in data.answered):
+        note += " Where several labels are right, the row is that which was given, else the first."
     return f"## Which labels are taken for which\n\n{table(['wanted', *map(cell, columns)], rows)}\n\n{note}"
 
 

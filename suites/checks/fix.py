@@ -17,6 +17,7 @@ from suites.checks.table import FIXABLE
 from suites.data.examples import grouped
 from suites.data.readers import delimiter, parquet_table
 from suites.errors import UserError
+from suites.similarity.identity import contradict
 from suites.text.files import BOM, read_rows
 from suites.types import Example
 from suites.writing import write_new
@@ -85,7 +86,7 @@ def _repeated(material: Material) -> Iterator[tuple[int, Reason]]:
     train = material.splits.get("train", ())
     rows = [(text, str(at)) for at, text in enumerate(material.plain.get("train", ())) if text]
     for group in ([int(at) for at in members] for _, members in grouped(rows) if len(members) > 1):
-        clash = len({train[at].target.strip() for at in group}) > 1
+        clash = contradict([train[at] for at in group])
         for at in group if clash else group[1:]:
             like = next(other for other in group if other != at) if clash else group[0]
             says = ("conflicts", "same input, another target") if clash else ("duplicates", "same input and target")

@@ -62,7 +62,7 @@ def majority(material: Material) -> list[Finding]:
         return []
     counts = Counter(example.target.strip() for example in train)
     common = min(counts, key=lambda target: (-counts[target], target))
-    share = sum(example.target.strip() == common for example in test) / len(test)
+    share = sum(common in map(str.strip, example.answers) for example in test) / len(test)
     text = f"always answering {shown(common)}, the most common training target, would be right on {share:.1%} of the "
     return [Finding("info", "majority", f"{text}test set")]
 
@@ -91,7 +91,7 @@ def unseen_labels(material: Material) -> list[Finding]:
     findings = []
     for name in ("validation", "test") if counts else ():
         examples = material.splits.get(name, ())
-        unseen = {e.id: e.target.strip() for e in examples if e.target.strip() not in (counts or ())}
+        unseen = {e.id: e.target.strip() for e in examples if not any(a.strip() in (counts or ()) for a in e.answers)}
         if unseen:
             first = next(iter(unseen.values()))
             which = len(set(unseen.values()))

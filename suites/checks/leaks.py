@@ -12,7 +12,7 @@ import numpy as np
 from suites.checks.labels import shown
 from suites.checks.material import CALIBRATION, Material, ids
 from suites.data.examples import grouped
-from suites.similarity.identity import telling_columns
+from suites.similarity.identity import contradict, telling_columns
 from suites.similarity.near_duplicates import near_pairs
 from suites.similarity.shared_runs import WORDS, Texts, without_templates
 from suites.types import Example, Finding
@@ -169,8 +169,8 @@ def _conflicts(material: Material) -> list[Finding]:
     findings = []
     for name, examples in material.splits.items():
         plain = material.plain[name]
-        targets = grouped((text, e.target.strip()) for text, e in zip(plain, examples, strict=True))
-        clashing = {text for text, answers in targets if text and len(set(answers)) > 1}
+        groups = grouped((text, e) for text, e in zip(plain, examples, strict=True))
+        clashing = {text for text, rows in groups if text and contradict(rows)}
         rows = tuple(e.id for text, e in zip(plain, examples, strict=True) if text in clashing)
         if rows:
             inputs = "1 input" if len(clashing) == 1 else f"{len(clashing):,} inputs"

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from suites.data.accepted import accepted
 from suites.data.formats import FORMATS, PLAIN, RATED, Fields, Format, rating, recognise
@@ -14,6 +15,8 @@ from suites.data.readers import refuse_rows, scan
 from suites.errors import UserError
 from suites.metrics import table
 from suites.types import Example, Json, Suite
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +231,9 @@ def sha256_json(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def grouped(items: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
+def grouped(items: Iterable[tuple[str, T]]) -> Iterator[tuple[str, list[T]]]:
     """(key, value) pairs collected by key, in the order keys first appear."""
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, list[T]] = {}
     for key, value in items:
         groups.setdefault(key, []).append(value)
     yield from groups.items()

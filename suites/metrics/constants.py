@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from suites.metrics.table import CORPUS, build, find
 from suites.model import Completion
-from suites.types import Example
+from suites.types import Answers, Example
 
 TRIED = 10  # of the targets, the most common ones as answers
 MARKED = 1_000  # different targets, the most common ones; what is rarer is right under one answer in next to no example
@@ -27,18 +27,24 @@ class Constant:
     score: float
 
 
-def best_constant(metric: str, targets: Sequence[str], also: str = "") -> Constant | None:
-    """The target, or the answer `also`, that scores best as the answer to everything.
+def best_constant(metric: str, wanted: Sequence[Answers], also: str = "") -> Constant | None:
+    """The right answer to some example, or the answer `also`, that scores best as the answer to everything.
 
-    None where that says nothing: for one target throughout, which repeating is the task itself; for a metric of form;
-    for marks that cannot be given here (recorded ones, those of other libraries).
+    None where that says nothing: where one is right throughout, which repeating is the task itself; for a metric of
+    form; for marks that cannot be given here (recorded ones, those of other libraries).
     """
-    counts = Counter(target.strip() for target in targets)
-    if len(counts) < 2 or not can_mark(metric):
+    counts = Counter(tuple(answer.strip() for answer in answers) for answers in wanted)
+    often = how_often(counts.elements())
+    if max(often.values(), default=0) == counts.total() or not can_mark(metric):
         return None
-    tried = [answer for answer in dict.fromkeys([*dict(counts.most_common(TRIED)), also.strip()]) if answer]
+    tried = [answer for answer in dict.fromkeys([*dict(often.most_common(TRIED)), also.strip()]) if answer]
     scored = [Constant(answer, _score(metric, counts, answer)) for answer in tried]
     return max(scored, key=lambda constant: constant.score, default=None)
+
+
+def how_often(wanted: Iterable[Answers]) -> Counter[str]:
+    """To how many examples an answer is right, space around it aside."""
+    return Counter(answer for answers in wanted for answer in dict.fromkeys(answer.strip() for answer in answers))
 
 
 def can_mark(metric: str) -> bool:
@@ -47,19 +53,24 @@ def can_mark(metric: str) -> bool:
     return known is not None and known.mark is not None and metric not in FORM
 
 
-def _score(metric: str, counts: Counter[str], answer: str) -> float:
+def _score(metric: str, counts: Counter[Answers], answer: str) -> float:
     common = counts.most_common(MARKED)
     sizes = np.array([size for _, size in common], dtype=np.float64)
     if metric in CORPUS:
         chosen = CORPUS[metric]
-        texts = [target for target, _ in common]
+        texts = [answers[0] for answers, _ in common]  # `refuse_several`: there are no others
         return float(chosen.value(sizes @ chosen.statistics(texts, [answer] * len(texts))))
-    marks = marks_of(metric, answer, [target for target, _ in common])
-    return float(sum(size * marks.get(target, 0.0) for target, size in common) / counts.total())
+    marks = marks_of(metric, answer, [answers for answers, _ in common])
+    return float(sum(size * marks.get(answers, 0.0) for answers, size in common) / counts.total())
 
 
-def marks_of(metric: str, answer: str, targets: Sequence[str]) -> Mapping[str, float]:
-    """The marks of one answer, by target; a target that allows none is left out."""
+def marks_of(metric: str, answer: str, wanted: Sequence[Answers]) -> Mapping[Answers, float]:
+    """The marks of one answer, by what is right; what allows none is left out."""
     mark = build(metric)
-    marks = {t: mark(Example("", {}, t, ""), Completion(answer)).value for t in dict.fromkeys(targets)}
-    return {target: value for target, value in marks.items() if value is not None}
+    marks = {answers: mark(asking_for(answers), Completion(answer)).value for answers in dict.fromkeys(wanted)}
+    return {answers: value for answers, value in marks.items() if value is not None}
+
+
+def asking_for(answers: Answers) -> Example:
+    """An example of which nothing is known but what is right."""
+    return Example("", {}, answers[0], "", others=answers[1:])

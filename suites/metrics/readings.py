@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from suites.normalise import normalise, without_unseen
+from suites.types import Answers
 
 # Metrics that ask for the target to the letter, and the one that forgives form but no word beside it.
 EXACT = ("exact_match", "macro_f1", "balanced_accuracy")
@@ -26,25 +27,26 @@ FORMS: dict[str, Callable[[str], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Of answers that were marked wrong: how many differ `in_form` alone, most of them by `how`, and how many name the
-    target among other words or differ in form (`inside`)."""
+    """Of answers that were marked wrong: how many differ `in_form` alone, most of them by `how`, and how many name a
+    right answer among other words or differ in form (`inside`)."""
 
     in_form: int
     how: str
     inside: int
 
 
-def read_wrong(wrong: Iterable[tuple[str, str]], targets: Sequence[str]) -> Reading:
-    """How (target, answer) pairs that were marked wrong could be read; `targets` are those of the whole exam."""
-    labels = {label for label in map(normalise, dict.fromkeys(targets)) if label}
+def read_wrong(wrong: Iterable[tuple[Answers, str]], wanted: Sequence[Answers]) -> Reading:
+    """How (right answers, answer) pairs that were marked wrong could be read; `wanted` is right in the whole exam."""
+    labels = {label for answers in dict.fromkeys(wanted) for label in map(normalise, answers) if label}
     rivals = labels if len(labels) <= MOST_LABELS else set()
     hows: Counter[str] = Counter()
     inside = 0
-    for target, answer in wrong:
-        wanted, given = normalise(target), normalise(answer)
-        if wanted and wanted == given:
-            hows[_how(target, answer)] += 1
-        inside += bool(wanted) and _names(given, wanted, rivals)
+    for answers, answer in wrong:
+        given, right = normalise(answer), {normalise(each): each for each in reversed(answers)}
+        right.pop("", None)
+        if given in right:
+            hows[_how(right[given], answer)] += 1
+        inside += any(_names(given, each, rivals - right.keys()) for each in right)
     [(how, _)] = hows.most_common(1) or [("", 0)]
     return Reading(hows.total(), how, inside)
 
@@ -54,8 +56,8 @@ def _how(target: str, answer: str) -> str:
 
 
 def _names(given: str, wanted: str, rivals: set[str]) -> bool:
-    """Whether an answer names the target, in whole words, and no other label that is not a part of it."""
+    """Whether an answer names what is wanted, in whole words, and no rival that is not a part of it."""
     words = f" {given} "
     if f" {wanted} " not in words:
         return False
-    return not any(f" {rival} " in words and f" {rival} " not in f" {wanted} " for rival in rivals - {wanted})
+    return not any(f" {rival} " in words and f" {rival} " not in f" {wanted} " for rival in rivals)

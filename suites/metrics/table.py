@@ -141,7 +141,7 @@ def checked(name: str, mark: Mark) -> Mark:
             completion = reasoning.bare(completion)
         if completion.thinking in reasoning.NO_ANSWER and not came_along:
             return Score(None, reasoning.NO_ANSWER[completion.thinking])
-        scores = [one(example, target, completion) for target in (example.target, *example.others)]
+        scores = [one(example, target, completion) for target in example.answers]
         return max(scores, key=lambda score: -1.0 if score.value is None else score.value)
 
     def one(example: Example, target: str, completion: Completion) -> Score:

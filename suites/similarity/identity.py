@@ -68,6 +68,12 @@ def _asked(example: Example, columns: Sequence[str], systems: bool) -> str:
     return text
 
 
+def contradict(examples: Sequence[Example]) -> bool:
+    """Whether no answer is right to all of some rows that ask the same; space around answers aside."""
+    first, *rest = ({answer.strip() for answer in example.answers} for example in examples)
+    return not first.intersection(*rest)
+
+
 def telling_columns(examples: Sequence[Example], columns: Sequence[str] = ()) -> list[str]:
     """Columns of prose that rows with the same text differ in, which a prompt that shows them would tell apart."""
     groups: dict[str, list[Example]] = {}
@@ -93,11 +99,10 @@ def telling_where_most_repeat(splits: Mapping[str, Sequence[Example]]) -> list[s
 
 def _mostly_undecided(examples: Sequence[Example]) -> bool:
     """Whether more than half of the rows share their input with a row that has another target."""
-    targets: dict[str, set[str]] = {}
-    texts = asked(examples)
-    for text, example in zip(texts, examples, strict=True):
-        targets.setdefault(text, set()).add(example.target.strip())
-    return sum(len(targets[text]) > 1 for text in texts) > len(examples) / 2
+    groups: dict[str, list[Example]] = {}
+    for text, example in zip(asked(examples), examples, strict=True):
+        groups.setdefault(text, []).append(example)
+    return sum(len(group) for group in groups.values() if contradict(group)) > len(examples) / 2
 
 
 def _tells(name: str, groups: Sequence[Sequence[Example]]) -> bool:

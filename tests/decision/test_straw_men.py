@@ -146,7 +146,7 @@ def test_form_alone_is_told_above_its_share() -> None:
     ],
 )
 def test_how_an_answer_differs_in_form_is_named(answer: str, how: str) -> None:
-    assert read_wrong([("Zürich", answer)], ["Zürich", "Basel"]) == Reading(1, how, 1)
+    assert read_wrong([(("Zürich",), answer)], [("Zürich",), ("Basel",)]) == Reading(1, how, 1)
 
 
 @pytest.mark.parametrize(
@@ -154,20 +154,43 @@ def test_how_an_answer_differs_in_form_is_named(answer: str, how: str) -> None:
     [("The answer is: yes", 1), ("yes, or no", 0), ("yesterday", 0), ("I cannot say", 0), ("Yes!", 1)],
 )
 def test_an_answer_names_the_target_alone_and_in_whole_words(answer: str, named: int) -> None:
-    assert read_wrong([("yes", answer)], ["yes", "no"]).inside == named
+    assert read_wrong([(("yes",), answer)], [("yes",), ("no",)]).inside == named
+
+
+@pytest.mark.parametrize(
+    ("answer", "reading"),
+    [
+        ("LOVELACE", Reading(1, "case", 1)),  # the form of a further answer
+        ("It was Lovelace.", Reading(0, "", 1)),
+        ("Ada, or Lovelace", Reading(0, "", 1)),  # both are right
+        ("Lovelace, or Babbage", Reading(0, "", 0)),  # Babbage is right elsewhere
+    ],
+)
+def test_a_wrong_answer_is_read_by_every_right_one(answer: str, reading: Reading) -> None:
+    wanted = [("Ada", "Lovelace"), ("Charles", "Babbage")]
+    assert read_wrong([(wanted[0], answer)], wanted) == reading
 
 
 def test_the_best_constant_answer_of_a_metric() -> None:
-    targets = ["no"] * 6 + ["yes"] * 4
+    targets = [("no",)] * 6 + [("yes",)] * 4
     for metric, score in (("exact_match", 0.6), ("contains", 0.6), ("balanced_accuracy", 0.5), ("token_f1", 0.6)):
         found = best_constant(metric, targets)
         assert found
         assert found.score == pytest.approx(score)
-    assert best_constant("exact_match", ["no"] * 10) is None  # repeating it is the task
-    assert best_constant("json_valid", ['{"a": 1}', '{"a": 2}']) is None  # form, which a constant has for nothing
+    assert best_constant("exact_match", [("no",)] * 10) is None  # repeating it is the task
+    assert best_constant("json_valid", [('{"a": 1}',), ('{"a": 2}',)]) is None  # form, which a constant has for nothing
     both = best_constant("contains", targets, "yes and no")
     assert both
     assert (both.answer, both.score) == ("yes and no", 1.0)
+
+
+def test_the_best_constant_answer_is_right_as_often_as_any_right_answer_is_given() -> None:
+    """Known by its first answers alone, the exam would seem to have no answer for more than 3 of 10 rows."""
+    wanted = [("4", "four")] * 3 + [("IV", " four ")] * 3 + [("five",)] * 3 + [("six", "four")]
+    found = best_constant("exact_match", wanted)
+    assert found
+    assert (found.answer, found.score) == ("four", pytest.approx(0.7))
+    assert best_constant("exact_match", [("4", "four"), ("IV", "four")]) is None  # repeating it is the task
 
 
 def test_a_setting_laxer_than_its_careful_default_is_an_override() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from suites.checks.fix import removals
 from suites.checks.labels import SMALL_EXAM
 from suites.checks.material import CALIBRATION, Material
 from suites.checks.table import CHECKS, check
@@ -392,3 +393,29 @@ def test_numbers_that_differ_rate_and_one_for_all_does_not():
 def test_a_mask_of_those_who_ask_says_nothing_new():
     assert judged(with_columns(YES_NO, mask="User")) == {}
     assert judged(with_columns(YES_NO, mask="Assistant")).keys() == {"masked_rows"}
+
+
+def several(*rows):
+    """Examples from (input, right answers), called r0, r1, ..."""
+    return [
+        Example(f"r{i}", {"input": asked, "target": right[0]}, right[0], f"r{i}", others=tuple(right[1:]))
+        for i, (asked, right) in enumerate(rows)
+    ]
+
+
+def test_rows_with_a_right_answer_in_common_do_not_contradict_each_other():
+    told = [
+        several(("Who?", ["Ada", "Lovelace"]), ("who", ["Lovelace "])),
+        several(("Who?", ["Ada"]), ("who", ["Bob"])),
+    ]
+    for train, found in zip(told, (False, True), strict=True):
+        assert ("conflicts" in {f.check for f in check(Material({"train": train}))}) == found
+        assert len(removals(Material({"train": train}))) == 1 + found  # of a contradiction both
+
+
+def test_labels_are_counted_by_every_right_answer():
+    train = rows(*[(f"said {i}", "joy" if i % 3 else "love") for i in range(30)], prefix="t")
+    test = several(*[(f"asked {i}", ["grace", "joy"]) for i in range(6)], ("asked so", ["grace"]))
+    found = {f.check: f for f in check(Material({"train": train, "test": test}))}
+    assert "would be right on 85.7% of the test set" in found["majority"].message
+    assert found["unseen_labels"].rows == ("r6",)

@@ -263,6 +263,14 @@ def test_the_reward_is_the_mark_the_exam_would_give(start: Start) -> None:
         assert reward([(ROWS[0], ids)]) == [mark(Example("", {}, "damaged", ""), Completion(text)).value]
 
 
+def test_every_right_answer_is_rewarded(start: Start) -> None:
+    row = replace(ROWS[0], others=("broken", "damaged goods"))
+    reward = _by_metric(start, DATA, "exact_match")
+    texts = ("damaged<|eot_id|>", "damaged goods<|eot_id|>", "goods<|eot_id|>")
+    answers = [(row, start.chat.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
+    assert reward(answers) == [1.0, 1.0, 0.0]
+
+
 def test_an_answer_is_rewarded_without_its_thinking_and_earns_nothing_by_thinking_alone(start: Start) -> None:
     reward = _by_metric(start, DATA, "exact_match")
     texts = ("<think>so</think>damaged<|eot_id|>", "<think>damaged")

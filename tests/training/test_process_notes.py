@@ -22,7 +22,7 @@ RESULT = TrainingResult(
 
 def test_a_job_comes_back_with_every_kind_of_row(tmp_path: Path) -> None:
     data = TrainingData(
-        [TrainRow(ASK, "a", "1")],
+        [TrainRow(ASK, "a", "1", ("b",))],
         [],
         [],
         pairs=[PairRow(ASK, "a", "b")],
@@ -34,6 +34,12 @@ def test_a_job_comes_back_with_every_kind_of_row(tmp_path: Path) -> None:
     config = TrainingConfig(method="dpo", after=(TrainingConfig(method="full", learning_rate=1e-3),))
     notes.write_job(tmp_path, (SPEC, data, config, Path("out")))
     assert notes.read_job(tmp_path) == (SPEC, data, config, Path("out"))
+
+
+def test_a_training_is_known_by_further_answers_only_where_there_are_some() -> None:
+    one, several = (TrainingData([TrainRow(ASK, "a", "1", others)]).plain()["train"] for others in ((), ("b",)))
+    assert one == [{"messages": ASK, "target": "a", "id": "1"}]
+    assert several == [{**one[0], "others": ("b",)}]
 
 
 def test_a_result_comes_back_with_losses_that_are_no_numbers(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ create or replace view v_scores as              -- one row an answer and metric:
         join examples x on x.suite_id = r.suite_id and x.example_id = sc.example_id;
 
 create or replace view v_completions as         -- one row an answer: what was asked, to the letter, and what was marked
-    select n.run_id, r.arm, s.name as suite, s.kind, n.example_id, x.input, x.target, c.prompt,
+    select n.run_id, r.arm, s.name as suite, s.kind, n.example_id, x.input, x.target, x.others, c.prompt,
         coalesce(n.answer, c.text) as text, if(n.thinking = 'cut', 'length', c.finish) as finish,
         c.tokens_in, c.tokens_out, c.seconds, c.error, c.scores as recorded_scores, n.thinking,
         -- all that came, where thinking was taken off it
@@ -161,7 +161,7 @@ create or replace view v_earlier as            -- by decided experiment: the dec
     where before.decided_at < now.decided_at;
 
 create or replace view v_flips as                           -- test and regression examples answered better or worse
-    select b.experiment_id, b.kind, b.suite, b.metric, x.example_id, x.input, x.target, x.slices,
+    select b.experiment_id, b.kind, b.suite, b.metric, x.example_id, x.input, x.target, x.others, x.slices,
         b.arm as baseline_arm, before.value as baseline_value, coalesce(ab.answer, was.text) as baseline_text,
         c.arm as candidate_arm, after.value as candidate_value, coalesce(ac.answer, became.text) as candidate_text,
         -- what each model read, to the letter; how recorded answers were asked for is not known

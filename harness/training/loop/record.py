@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ NUMBERS = ("seconds", "steps", "trained_parameters", "train_rows", "loss_tokens"
 
 def origin(spec: ModelSpec, base: Path, data: TrainingData, config: TrainingConfig) -> dict[str, Any]:
     """What the trained weights depend on. Equal origins, equal weights (on the same machine and versions)."""
-    lessons = asdict(replace(data, reward_model=None))
+    lessons = replace(data, reward_model=None).plain()
     if data.reward_model:
         lessons["reward_model"] = adapter_hash(data.reward_model)
     if spec.adapter:

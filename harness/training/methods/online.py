@@ -120,7 +120,8 @@ def _by_metric(start: Start, data: TrainingData, name: str) -> Reward:
     def marked(row: TrainRow, ids: list[int]) -> float:
         stopped = ids[-1:] != [] and ids[-1] in start.stops
         text = start.chat.decode(ids[:-1] if stopped else ids)
-        example = Example(row.id, {"input": row.messages[-1]["content"], "target": row.target}, row.target, row.id)
+        columns = {"input": row.messages[-1]["content"], "target": row.target}
+        example = Example(row.id, columns, row.target, row.id, others=row.others)
         prompt = start.chat.render(row.messages)
         [answer] = take_off([Completion(text, "stop" if stopped else "length")], [prompt])
         if answer.thinking in NO_ANSWER:  # what comes to no answer earns nothing
