@@ -110,7 +110,7 @@ PLANTED = {
         "info",
         {"train": clean(1, "a"), "test": clean(3, "c")},
         (),
-        "of 3 of the 3, which have fewer than 13 words",
+        "the 3 of 3 that have fewer than 13 words",
     ),
     "imbalance": (
         "warn",
@@ -260,7 +260,8 @@ def material(data):
     return data if isinstance(data, Material) else Material(data)
 
 
-# What a tokenizer finds is planted in test_training_row_checks.py, the rest in test_check_command.py.
+# What a tokenizer finds is planted in test_training_row_checks.py, what prompts may show in test_shots.py and
+# test_rag.py, the rest in test_check_command.py.
 BY_TOKENIZER = {
     "long_prompts",
     "unheard_thinking",
@@ -272,6 +273,7 @@ BY_TOKENIZER = {
     "prompt_prefix",
 }
 BY_WEIGHTS = {"inert_candidate", "unread_tensors", "other_kind", "adapter_base", "token_rows"}
+BY_SHOTS = {"gold_passages", "shots_fit", "shots_kept_back", "corpus_overlap", "no_passage", "corpus_questions"}
 BY_COMMAND = {
     "dequantised",
     "unmade_prompt",
@@ -290,7 +292,7 @@ BY_COMMAND = {
 
 
 def test_every_check_has_a_planted_case():
-    assert set(PLANTED) | BY_TOKENIZER | BY_WEIGHTS | BY_COMMAND == CHECKS.keys()
+    assert set(PLANTED) | BY_TOKENIZER | BY_WEIGHTS | BY_SHOTS | BY_COMMAND == CHECKS.keys()
 
 
 @pytest.mark.parametrize("name", PLANTED)
