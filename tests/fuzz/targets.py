@@ -27,7 +27,7 @@ from typing import Any
 
 import eval_logs
 import yaml
-from chat_server import serving
+from chat_server import ChatServer, answer
 from importers import trainer_files
 from workspaces import recorded_experiment, write_jsonl
 
@@ -358,6 +358,14 @@ def _replies(folder: Path) -> None:
     (folder / "job.json").write_text(
         json.dumps({"id": "job-1", "status": "succeeded", "fine_tuned_model": "ft:1", "trained_tokens": 2000})
     )
+    (folder / "verdict.txt").write_text("Both name the colour.\nverdict: A")
+    judge = {"model": {"endpoint": _server().url, "name": "j"}, "calibration": "labelled.jsonl"}
+    recorded_experiment(folder / "judged", ["red"] * 4, ["blue"] * 4, judge=judge)
+    pairs = [
+        {"id": f"p{i}", "input": "?", "first": "red", "second": "blue", "label": ("first", "second")[i % 2]}
+        for i in range(4)
+    ]
+    write_jsonl(folder / "judged" / "labelled.jsonl", pairs)
 
 
 def _other_replies() -> list[bytes]:
@@ -371,8 +379,8 @@ def _responses() -> list[dict[str, Any]]:
 
 
 @cache
-def _server() -> Any:
-    return serving().__enter__()  # until the process ends
+def _server() -> ChatServer:
+    return ChatServer()  # until the process ends
 
 
 def _use_replies(folder: Path, place: str) -> None:
@@ -381,17 +389,20 @@ def _use_replies(folder: Path, place: str) -> None:
 
     content = (folder / place).read_bytes()
     server = _server()
+    if place == "verdict.txt":
+        server.behave = lambda number, body: answer(content.decode("utf-8", "replace"))
+        return _use_judge(folder / "judged")
     server.behave = lambda number, body: iter([content]) if place == "reply.http" else (200, {}, content)
     if place == "job.json":
         return _use_job(folder, content)
     asker = Asker(f"{server.url}/chat/completions", None, 1, 2.0)
     try:
-        answer = asker._ask({"model": "m", "messages": [{"role": "user", "content": "?"}]}, last=True)
+        said = asker._ask({"model": "m", "messages": [{"role": "user", "content": "?"}]}, last=True)
     except (Trouble, UserError) as told:
         if not str(told):
             raise Unkind("an error without a word") from told
         return None
-    _check_kept(answer.completion)
+    _check_kept(said.completion)
     return None
 
 
@@ -400,6 +411,14 @@ def _check_kept(completion: Any) -> None:
     (completion.text + completion.reasoning + (completion.error or "")).encode()
     if not 0 <= completion.tokens_in < 2**31 or not 0 <= completion.tokens_out < 2**31:
         raise Unkind(f"tokens that cannot be stored: {completion.tokens_in} {completion.tokens_out}")
+
+
+def _use_judge(folder: Path) -> None:
+    """An experiment whose judge says one thing to everything, from its first question to the report."""
+    for left in (*folder.glob("harness.duckdb*"), folder / "out"):
+        shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    if command("run", folder / "experiment.yaml") not in ENDS - {2}:
+        raise Unkind("a judge's words ended a run")
 
 
 def _use_job(folder: Path, content: bytes) -> None:
@@ -498,7 +517,7 @@ TARGETS: dict[str, Target] = {
     "recorded": Target(_recorded, _use_recorded, _other_recorded),
     "logs": Target(_logs, _use_logs, _other_logs),
     "trainers": Target(_trainers, _use_trainers),
-    "replies": Target(_replies, _use_replies, _other_replies),
+    "replies": Target(_replies, _use_replies, _other_replies, keep=r"judged/"),
     "models": Target(_models, _use_models, keep=r"jsonl$|yaml$|README|merges"),
     "stores": Target(_stores, _use_stores, keep=r"jsonl$|yaml$"),
 }
