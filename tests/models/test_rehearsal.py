@@ -11,6 +11,7 @@ from typing import Any
 
 import peft
 import pytest
+import setuptools  # noqa: F401 (BOFT of PEFT does it too, which fails once something else has loaded distutils)
 import tiny_models
 import torch
 import transformers

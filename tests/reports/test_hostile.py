@@ -62,7 +62,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
 def hostile(request: pytest.FixtureRequest, plain: ReportData) -> ReportData:
     """The same decision with a hostile string in every place where a string can be: answers, names, slices, rules."""
     text = request.param.encode("utf-8", "replace").decode()
-    prompts = {"baseline_prompt": f"{text} asked", "candidate_prompt": text}
+    prompts = {"baseline_prompt": f"{text} asked", "candidate_prompt": text, "others": json.dumps([text])}
     better, worse = (  # the whole of it where models and data files write
         [dataclasses.replace(poisoned(row, text), **prompts) for row in rows] for rows in (plain.better, plain.worse)
     )

@@ -57,7 +57,7 @@ def test_a_value_is_one_harmless_line(value: object, shown: str) -> None:
 def test_what_changed_in_a_long_answer_is_on_the_screen(width: int) -> None:
     answers = [f'{{"team": "billing", "priority": "{level}"}}' for level in ("low", "low", "high")]
     what = ("test", "task", "json_match", "t1", "Where is my parcel?" * 9)
-    row = Changed(*what, answers[0], "few-shot", 1, answers[1], "LoRA", 0, answers[2])
+    row = Changed(*what, answers[0], None, "few-shot", 1, answers[1], "LoRA", 0, answers[2])
     shown = _changes([row], width)
     assert "low" in shown
     assert "high" in shown
