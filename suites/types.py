@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from suites.answers import AnswerRule
@@ -37,6 +37,13 @@ class Example:
     @property
     def input(self) -> str:
         return str(self.columns["input"])
+
+    def read(self, rule: AnswerRule | None) -> Example:
+        """The example with nothing but what is marked as its right answers, found as in a model's."""
+        if rule is None:
+            return self
+        others = tuple(map(rule.read_target, self.others))
+        return replace(self, target=rule.read_target(self.target), others=others)
 
     @property
     def answers(self) -> Answers:
@@ -112,6 +119,10 @@ class Suite:
     @property
     def primary(self) -> str:
         return self.metrics[0]
+
+    def read(self, completions: Sequence[Completion]) -> Sequence[Completion]:
+        """Answers with nothing but what of them is marked."""
+        return self.answer.read_all(completions) if self.answer else completions
 
 
 @dataclass(frozen=True, slots=True)

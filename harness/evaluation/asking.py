@@ -46,8 +46,7 @@ def _keys(model: Model, prompts: Sequence[Prompt], generation: Generation) -> li
 
 
 def _read(suite: Suite, came: Sequence[Completion], keys: Sequence[str]) -> list[Said]:
-    read = suite.answer.read_all(came) if suite.answer else came
-    return [Said(*each) for each in zip(keys, came, read, strict=True)]
+    return [Said(*each) for each in zip(keys, came, suite.read(came), strict=True)]
 
 
 def _elected(votes: Sequence[Said]) -> Said:

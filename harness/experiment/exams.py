@@ -12,7 +12,6 @@ from harness.config.exam import RegressionConfig
 from harness.experiment.load import Experiment
 from harness.experiment.names import exam_name
 from harness.experiment.splits import Splits
-from suites.answers import AnswerRule
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.catalog import load_suite
 from suites.errors import UserError
@@ -20,7 +19,7 @@ from suites.model import Generation
 from suites.similarity.copies import tied
 from suites.text import json_text
 from suites.text.files import BOM, read_bytes
-from suites.types import MARGIN, Example, Json, Suite
+from suites.types import MARGIN, Json, Suite
 
 
 def task_suite(experiment: Experiment, splits: Splits, split: str) -> Suite:
@@ -30,7 +29,7 @@ def task_suite(experiment: Experiment, splits: Splits, split: str) -> Suite:
     return Suite(
         name=Path(getattr(experiment.config.data, split) or split).stem,
         kind="task" if split == "test" else "validation",
-        examples=tuple(_read(example, rule) for example in splits[split]) if rule else splits[split],
+        examples=tuple(example.read(rule) for example in splits[split]),
         metrics=task.ordered_metrics,
         schema=task_schema(experiment),
         generation=Generation(max_new_tokens=task.max_new_tokens),
@@ -48,12 +47,6 @@ def task_schema(experiment: Experiment) -> Json | None:
     except ValueError as error:
         raise UserError(f"{error}", str(experiment.resolve(name))) from None
     return schema
-
-
-def _read(example: Example, rule: AnswerRule) -> Example:
-    """An example whose right answers are what the rule finds in them, as it does in a model's."""
-    others = tuple(rule.read_target(other) for other in example.others)
-    return replace(example, target=rule.read_target(example.target), others=others)
 
 
 def regression_exams(experiment: Experiment) -> list[Suite | LmEvalTask]:

@@ -40,7 +40,7 @@ def rows(experiment: Experiment, splits: Splits) -> TrainingData:
     """What there is to learn from, each question asked as the task asks it."""
     prompter = arms.lesson_prompter(experiment)
     preferred, rated = _preferences(experiment)
-    schema = exams.task_suite(experiment, splits, "test").schema
+    exam = exams.task_suite(experiment, splits, "test")
     return TrainingData(
         train=as_rows(prompter, splits.get("train", ())),
         validation=as_rows(prompter, splits.get("validation", ())),
@@ -48,7 +48,8 @@ def rows(experiment: Experiment, splits: Splits) -> TrainingData:
         pairs=[_pair(prompter, pair) for pair in preferred if not _is_held_out(pair)],
         held_out=[_pair(prompter, pair) for pair in preferred if _is_held_out(pair)],
         rated=[RatedRow(prompter.messages(_as_example(row)), row.completion, row.label) for row in rated],
-        schema=schema,
+        schema=exam.schema,
+        answer=exam.answer,
     )
 
 

@@ -72,8 +72,9 @@ def _mark(suite: Suite, examples: Sequence[Example]) -> Callable[[Sequence[Compl
         targets = [answer_of(example.target) for example in examples]
 
         def together(answers: Sequence[Completion]) -> list[float | None]:
-            return [corpus_value(whole.statistics(targets, [answer.text for answer in answers]), whole.value)]
+            texts = [answer.text for answer in suite.read(answers)]
+            return [corpus_value(whole.statistics(targets, texts), whole.value)]
 
         return together
     mark = table.build(suite.primary, suite.schema)
-    return lambda answers: [mark(e, answer).value for e, answer in zip(examples, answers, strict=True)]
+    return lambda answers: [mark(e, answer).value for e, answer in zip(examples, suite.read(answers), strict=True)]

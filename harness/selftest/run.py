@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from harness.config.policy import Policy
 from harness.decision import goals
 from harness.decision.compare import Question
+from harness.experiment import exams
 from harness.experiment.arms import base_arms
 from harness.experiment.session import Session
 from harness.observe.progress import phase, say
@@ -158,9 +159,8 @@ def base_asked_again(session: Session) -> Outcome:
     given = runs.texts(session.store, run.id)
     answered = [example for example in session.splits["test"] if example.id in given]
     again = answered[:: -(-len(answered) // ASKED_AGAIN)]
-    answers = model.asked_anew(arm.prompter.prompts(again), arm.prompter.asking.generation(run.generation))
-    rule = session.experiment.config.task.answer_rule
-    answers = rule.read_all(answers) if rule else answers
+    said = model.asked_anew(arm.prompter.prompts(again), arm.prompter.asking.generation(run.generation))
+    answers = exams.task_suite(session.experiment, session.splits, "test").read(said)
     pairs = [(answer.text, given[e.id]) for e, answer in zip(again, answers, strict=True) if not answer.error]
     changed = sum(text != before for text, before in pairs)
     exact = arm.model.kind == "hf" and run.identity.dtype == "float32" and run.generation.temperature == 0

@@ -9,6 +9,7 @@ from typing import Any
 
 from baselines.arm import Prompter
 from harness.config.methods import METHODS
+from suites.answers import AnswerRule
 from suites.model import Completion, Message, ModelSpec, Prompt
 from suites.types import Example
 
@@ -61,7 +62,7 @@ class TrainingData:
 
     `general` shows what the base can do and must keep (replay, elastic weight consolidation). `held_out` are pairs no
     method learns from. `schema` is the JSON Schema of the metric `json_schema`; `reward_model` is the folder an earlier
-    stage of method `reward` left.
+    stage of method `reward` left. `answer` is where the task looks for an answer, in those that are rewarded.
     """
 
     train: Sequence[TrainRow]
@@ -72,10 +73,13 @@ class TrainingData:
     rated: Sequence[RatedRow] = ()
     schema: Mapping[str, Any] | None = None
     reward_model: Path | None = None
+    answer: AnswerRule | None = None
 
     def plain(self) -> dict[str, Any]:
-        """By what a training is known; further right answers only where a row has some, as before there were any."""
+        """By what a training is known; what came later only where it is used."""
         plain = asdict(self)
+        if self.answer is None:
+            del plain["answer"]
         for row in (*plain["train"], *plain["validation"], *plain["general"]):
             if not row["others"]:
                 del row["others"]

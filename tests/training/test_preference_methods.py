@@ -30,6 +30,7 @@ from harness.training.methods.preference import _mismatched, pair_ids
 from harness.training.methods.reward_model import RewardModel
 from harness.training.methods.sft import Start
 from harness.training.types import OnLog
+from suites.answers import AnswerRule
 from suites.errors import UserError
 from suites.metrics import table
 from suites.model import Completion, Generation, Message, ModelSpec, Prompt
@@ -269,6 +270,14 @@ def test_every_right_answer_is_rewarded(start: Start) -> None:
     texts = ("damaged<|eot_id|>", "damaged goods<|eot_id|>", "goods<|eot_id|>")
     answers = [(row, start.chat.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
     assert reward(answers) == [1.0, 1.0, 0.0]
+
+
+def test_an_answer_is_rewarded_where_the_task_looks_for_it(start: Start) -> None:
+    rows = replace(ROWS[0], target="so it is\ndamaged", others=("or\nbroken",))
+    reward = _by_metric(start, replace(DATA, answer=AnswerRule("last_line")), "exact_match")
+    texts = ("well\ndamaged<|eot_id|>", "well\nbroken<|eot_id|>", "damaged\nwell<|eot_id|>", "well\ndamaged")
+    answers = [(rows, start.chat.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
+    assert reward(answers) == [1.0, 1.0, 0.0, 0.0], "and what was cut never came to its last line"
 
 
 def test_an_answer_is_rewarded_without_its_thinking_and_earns_nothing_by_thinking_alone(start: Start) -> None:

@@ -121,11 +121,12 @@ def _by_metric(start: Start, data: TrainingData, name: str) -> Reward:
         stopped = ids[-1:] != [] and ids[-1] in start.stops
         text = start.chat.decode(ids[:-1] if stopped else ids)
         columns = {"input": row.messages[-1]["content"], "target": row.target}
-        example = Example(row.id, columns, row.target, row.id, others=row.others)
+        example = Example(row.id, columns, row.target, row.id, others=row.others).read(data.answer)
         prompt = start.chat.render(row.messages)
         [answer] = take_off([Completion(text, "stop" if stopped else "length")], [prompt])
         if answer.thinking in NO_ANSWER:  # what comes to no answer earns nothing
             return 0.0
+        [answer] = data.answer.read_all([answer]) if data.answer else [answer]
         score = mark(example, answer)
         if score.value is None:
             raise UserError(f"{name} cannot mark an answer to {row.target!r}: {score.reason}", "training: reward")
