@@ -31,15 +31,15 @@ EFFECT_PROMPTS = 4
 
 @dataclass(frozen=True, slots=True)
 class Examiner:
-    """Gives the exams of an experiment. `load` makes a spec into the model that answers. `rates` are what a side's
-    answers are paid by, or an arm's whose model is another than the candidate's base; `others` what that is called."""
+    """Gives the exams of an experiment. `load` makes a spec into the model that answers, `rate` says what an arm of a
+    side is paid by; `others` is by arm what its model is called, where that is another than the candidate's base."""
 
     store: Store
     experiment_id: str
     load: Callable[[ModelSpec], Cached]
     seed: int
     confidence: float
-    rates: Mapping[str, Rate | None] = field(default_factory=dict)
+    rate: Callable[[Side, str], Rate | None]
     others: Mapping[str, str] = field(default_factory=dict)
 
     def model(self, side: Side, spec: ModelSpec, arm: str = "") -> Cached:
@@ -76,7 +76,7 @@ class Examiner:
 
     def _price(self, side: Side, run: Run) -> float | None:
         """What a request of an arm costs at a price for tokens; None without one."""
-        rate, used = self.rates.get(run.arm if run.arm in self.others else side), runs.used(self.store, run.id)
+        rate, used = self.rate(side, run.arm), runs.used(self.store, run.id)
         # Seconds differ from one run to the next, and the choice may not.
         return None if rate is None or rate.by_time else rate.of(used.tokens_in, used.tokens_out, 0.0)
 

@@ -24,19 +24,18 @@ from harness.decision.costs import (
     training_cost,
     within,
 )
-from harness.decision.prices import Rate, rate
+from harness.decision.prices import rate
 from harness.decision.saving import Payer, Saving, saving
 from harness.decision.stakes import MORE, Stakes, at_stake, told
 from harness.experiment.lifetimes import end_of_candidate
 from harness.experiment.names import arm_name, bar_model
 from harness.experiment.session import Session
 from harness.pipeline import cross_validation
+from harness.pipeline.rates import arm_rate, rates
 from harness.store import arms, costs, experiments, training
 from harness.store.costs import PricedArm, TaskArm
 from harness.store.training import Took
-from reports.rows import PriceRow, Side, StoredBreakEven, StoredStakes
-
-Rates = dict[Side, Rate | None]
+from reports.rows import PriceRow, StoredBreakEven, StoredStakes
 
 
 def count_costs(session: Session) -> Costs:
@@ -53,7 +52,7 @@ def keep_costs(session: Session, counted: Costs) -> None:
     settings, even = _settings(config), counted.break_even
     prices = [
         PriceRow(experiment_id=session.id, side=side, **asdict(price))
-        for side, price in _rates(settings).items() if price
+        for side, price in rates(settings).items() if price
     ]  # fmt: skip
     others = {model.label: rate(model.price) for _, model in other_models(config) if model.price}
     prices += [
@@ -63,21 +62,6 @@ def keep_costs(session: Session, counted: Costs) -> None:
     seconds = _training_took(session).seconds
     row = _break_even_row(session.id, even, settings, config.policy.confidence, seconds) if even else None
     costs.put(session.store, session.id, prices, arms, row)
-
-
-def _rates(settings: CostsConfig) -> Rates:
-    return {
-        "base": rate(settings.baseline) if settings.baseline else None,
-        "candidate": rate(settings.candidate) if settings.candidate else None,
-    }
-
-
-def _rate(config: ExperimentConfig, arm: TaskArm) -> Rate | None:
-    """What an arm's answers are paid by: its side's price, or that of its model where that is another."""
-    model = bar_model(config, arm.arm) if arm.side == "base" else None
-    if model is None:
-        return _rates(config.costs)[arm.side]
-    return rate(model.price) if model.price else None
 
 
 def _price_at(config: ExperimentConfig, arm: str) -> str:
@@ -90,17 +74,17 @@ def _price_at(config: ExperimentConfig, arm: str) -> str:
 
 def _count(session: Session, settings: CostsConfig, confidence: float, took: Took) -> Costs:
     config, rows = session.experiment.config, costs.task_arms(session.store, session.id)
-    rates = {(row.side, row.run_id): _rate(config, row) for row in rows}
+    paid = {(row.side, row.run_id): arm_rate(config, row.side, row.arm) for row in rows}
     usages = {row.run_id: costs.usages(session.store, row.run_id) for row in rows}
-    arms = [arm_cost(usages[row.run_id], rates[row.side, row.run_id], confidence, **asdict(row)) for row in rows]
+    arms = [arm_cost(usages[row.run_id], paid[row.side, row.run_id], confidence, **asdict(row)) for row in rows]
     even = None
-    if settings.training or took.cost is not None or any(rates.values()):
+    if settings.training or took.cost is not None or any(paid.values()):
         [best] = [arm for arm in arms if arm.side == "base" and arm.chosen]
         [candidate] = [arm for arm in arms if arm.side == "candidate" and arm.chosen]
         counted = break_even(
             (best, candidate),
             (usages[best.run_id], usages[candidate.run_id]),
-            (rates["base", best.run_id], rates["candidate", candidate.run_id]),
+            (paid["base", best.run_id], paid["candidate", candidate.run_id]),
             settings,
             training_cost(settings, took.seconds, took.cost),
             confidence,
@@ -130,7 +114,7 @@ def _payer(session: Session, arm: TaskArm) -> Payer:
     config = session.experiment.config
     setting = CANDIDATE_PRICE if arm.side == "candidate" else _price_at(config, arm.arm)
     usages = costs.usages(session.store, arm.run_id)
-    return Payer(arm.arm, usages, _most_tokens(config, arm), _rate(config, arm), setting)
+    return Payer(arm.arm, usages, _most_tokens(config, arm), arm_rate(config, arm.side, arm.arm), setting)
 
 
 def _most_tokens(config: ExperimentConfig, arm: TaskArm) -> int:
@@ -151,7 +135,7 @@ def own_prompt_saves(session: Session) -> dict[str, object]:
         return {}
     best, candidate = (arms.chosen(session.store, session.id, side) for side in ("base", "candidate"))
     usages = (costs.usages(session.store, best.run_id), costs.usages(session.store, candidate.run_id))
-    rate = _rates(config.costs)["candidate"]
+    rate = rates(config.costs)["candidate"]
     short = own_prompt.shortened((best.arm, candidate.arm), usages, rate, config.policy.confidence)
     return {**asdict(short), "told": own_prompt.told(short, config.costs.currency)} if short else {}
 

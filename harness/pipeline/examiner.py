@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from baselines.arm import Arm
-from harness.decision.prices import Rate, rate
 from harness.evaluation.exam import Examiner
 from harness.experiment import exams
 from harness.experiment.names import arm_name
 from harness.experiment.session import Session
 from harness.observe.progress import say
+from harness.pipeline.rates import arm_rate
 from harness.store import experiments
 from harness.store.experiments import StageName
 from reports.rows import Side
@@ -22,11 +23,7 @@ def examiner(session: Session) -> Examiner:
     models = {arm_name(entry): entry.model for entry in config.baselines if entry.model}
     others = {arm: model.label for arm, model in models.items()}
     others |= {label: label for label in others.values()}  # on regression suites it goes by its name
-    paid: dict[str, Rate | None] = {
-        "base": rate(config.costs.baseline) if config.costs.baseline else None,
-        "candidate": rate(config.costs.candidate) if config.costs.candidate else None,
-        **{arm: rate(model.price) if model.price else None for arm, model in models.items()},
-    }
+    paid = partial(arm_rate, config)
     return Examiner(session.store, session.id, session.model, config.seed, config.policy.confidence, paid, others)
 
 
