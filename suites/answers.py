@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from suites.errors import UserError
 from suites.model import Completion
 from suites.reasoning import NO_ANSWER, answer_of
+from suites.templates import TemplateTooLong, bounded
 
 Kind = Literal["last_line", "json", "regex", "tag"]
 
@@ -38,8 +40,7 @@ class AnswerRule:
             case "json":
                 return _from_json(text, self.detail)
             case "regex":
-                found = list(re.finditer(self.detail, text, re.MULTILINE))
-                return (found[-1][1 if found[-1].re.groups else 0] or "").strip() if found else None
+                return _last_match(self.detail, text)
             case "tag":
                 open_tag, close_tag = f"<{self.detail}>", f"</{self.detail}>"
                 _, opened, rest = text.rpartition(open_tag)
@@ -74,6 +75,17 @@ def most_frequent(answers: Sequence[str]) -> int:
     said = [" ".join(answer.casefold().split()) for answer in answers]
     counts = Counter(said)
     return max(range(len(said)), key=lambda at: (counts[said[at]], -at))
+
+
+def _last_match(pattern: str, text: str) -> str | None:
+    """The first group of the last match, or all of it. Raises UserError for a pattern that finds no end."""
+    try:
+        with bounded():
+            found = list(re.finditer(pattern, text, re.MULTILINE))
+    except TemplateTooLong as error:
+        what = f"the pattern of `task.answer` is not done with an answer of {len(text):,} characters: {error}"
+        raise UserError(what, f"task: answer: {pattern}", "write it without repeats within repeats") from None
+    return (found[-1][1 if found[-1].re.groups else 0] or "").strip() if found else None
 
 
 def _from_json(text: str, field: str) -> str | None:

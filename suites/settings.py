@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import re
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
+    AfterValidator,
     ConfigDict,
     GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
@@ -15,6 +17,18 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from suites.described import Described
+
+
+def _compiled(regex: str) -> str:
+    """A regular expression as it was written. Raises ValueError for what is none."""
+    try:
+        re.compile(regex)
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from None
+    return regex
+
+
+Regex = Annotated[str, AfterValidator(_compiled)]
 
 
 class Section(Described):

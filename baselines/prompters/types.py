@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Generic, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from baselines.arm import Asking, Prompter
 from baselines.retrieval.shots import Room
 from suites.answers import AnswerRule
-from suites.settings import Section
+from suites.settings import Regex, Section
 from suites.types import Example
 
 MaxThinking = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -32,17 +31,8 @@ class SelfConsistency(Section):
 class Pattern(Section):
     """What an answer has to match."""
 
-    regex: str
+    regex: Regex
     """A regular expression that the whole answer matches."""
-
-    @field_validator("regex")
-    @classmethod
-    def _compiles(cls, regex: str) -> str:
-        try:
-            re.compile(regex)
-        except re.error as error:
-            raise ValueError(f"is no regular expression: {error}") from None
-        return regex
 
 
 class PromptSettings(Section):

@@ -26,7 +26,7 @@ from suites.answers import AnswerRule
 from suites.checks.table import CHECKS, Level
 from suites.metric_names import OURS, ours
 from suites.metrics.table import METRICS
-from suites.settings import Section
+from suites.settings import Regex, Section
 
 PARTS = r"\d{1,2}/\d{1,2}/\d{1,2}"
 
@@ -171,21 +171,12 @@ MetricName = Annotated[str, BeforeValidator(ours), Field(json_schema_extra=_list
 class AnswerPlace(Section):
     """Where in what a model says the answer stands: exactly one of these."""
 
-    regex: str | None = None
+    regex: Regex | None = None
     """The last match of a regular expression: its first group, or all of it."""
     tag: Annotated[str, Field(pattern=r"^[A-Za-z][\w-]*$")] | None = None
     """What stands between `<tag>` and `</tag>`, the last of them."""
     json_field: str | None = Field(default=None, alias="json")
     """A field of the last JSON object."""
-
-    @field_validator("regex")
-    @classmethod
-    def _compiles(cls, regex: str | None) -> str | None:
-        try:
-            re.compile(regex or "")
-        except re.error as error:
-            raise ValueError(f"is no regular expression: {error}") from None
-        return regex
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from suites import templates
 from suites.answers import AnswerRule, most_frequent
+from suites.errors import UserError
 from suites.model import Completion
 
 LAST, JSON = AnswerRule("last_line"), AnswerRule("json")
@@ -76,6 +78,13 @@ def test_a_target_may_be_written_with_its_reasoning_or_without(rule, target, rea
 def test_no_text_breaks_a_rule(text, rule):
     read = rule.read(text)
     assert read is None or read == read.strip() or rule is JSON
+
+
+def test_a_pattern_that_finds_no_end_is_told_and_not_waited_for(monkeypatch):
+    monkeypatch.setattr(templates, "SECONDS", 0.05)
+    with pytest.raises(UserError, match=r"is not done with an answer of 41 characters") as told:
+        AnswerRule("regex", r"(a+)+b").read("a" * 40 + "c")
+    assert told.value.where == "task: answer: (a+)+b"
 
 
 @pytest.mark.parametrize(
