@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
 from typing import Protocol
 
-from jinja2 import Template, meta
-
 from baselines.retrieval.written import PASSAGES, Passage, Written
-from suites.errors import UserError
+from baselines.template import compiled, fill, parts, shown_columns
 from suites.model import Constraint, Generation, Message, ModelSpec, Prompt, TemplateSettings
 from suites.similarity.kin import How, Kin
-from suites.templates import FAILURES, SANDBOX, bounded
 from suites.types import Example
 
 
@@ -151,7 +146,7 @@ class Prompter:
 
     def with_shots(self, example: Example, shots: Iterable[Example]) -> list[Message]:
         """The messages for `example` with these shots."""
-        rules = [self._fill(self.instruction, example)] if self.instruction else []
+        rules = [fill(self.instruction, self.name, example.columns)] if self.instruction else []
         rules += [message["content"] for message in example.messages[:1] if message["role"] == "system"]
         messages: list[Message] = [{"role": "system", "content": "\n\n".join(rules)}] if rules else []
         for shot in shots:
@@ -167,7 +162,7 @@ class Prompter:
     def outline(self) -> list[Message]:
         """The same messages with the example left open: columns stay as the template names them."""
         told = self.instruction
-        text = told if shown_columns(told, self.name) else _compile(told, self.name).render().strip()
+        text = told if shown_columns(told, self.name) else compiled(told, self.name).render().strip()
         rules: list[Message] = [{"role": "system", "content": text}] if text else []
         shots = [message for shot in self.shots for message in self.shown(shot)]
         asked = self.question or "{{ input }}"
@@ -192,15 +187,15 @@ class Prompter:
 
     def _same(self, shot: Example, example: Example) -> bool:
         """Whether the prompt shows the same of both; many rows may share an input and differ in what is beside it."""
-        return [self._fill(self.instruction, shot), *self._turns(shot)] == [
-            self._fill(self.instruction, example),
+        return [fill(self.instruction, self.name, shot.columns), *self._turns(shot)] == [
+            fill(self.instruction, self.name, example.columns),
             *self._turns(example),
         ]
 
     def _turns(self, example: Example) -> list[Message]:
         """The example's turns without its system message, or one block of text."""
         if self.question:
-            return [{"role": "user", "content": self._fill(self.question, example)}]
+            return [{"role": "user", "content": fill(self.question, self.name, example.columns)}]
         first = 1 if example.messages[:1] and example.messages[0]["role"] == "system" else 0
         return list(example.messages[first:])
 
@@ -214,71 +209,6 @@ class Prompter:
         if self.passages:
             told.append(self.passages.digest)
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
-
-    def _fill(self, text: str, example: Example) -> str:
-        template = _compile(text, self.name)
-        try:
-            with bounded():
-                return template.render(dict(example.columns)).strip()
-        except FAILURES as error:
-            fix = f"the columns are {', '.join(map(str, example.columns))}"
-            raise UserError(f"the prompt cannot be filled in: {error}", f"prompt of {self.name}", fix) from None
-
-
-MARKER = re.compile(r"^(system|user):[ \t]*\r?$", re.MULTILINE)
-
-
-@lru_cache(maxsize=64)
-def parts(text: str, name: str) -> tuple[str, str]:
-    """A template's system part and user part, either of which may be empty.
-
-    Raises UserError for one that is no template, and for parts that are said twice or leave the example out.
-    """
-    if not MARKER.match(text.lstrip()):
-        return ("", text) if "input" in shown_columns(text, name) else (text.strip() and text, "")
-    _, *pieces = MARKER.split(text)
-    said = dict(zip(pieces[::2], pieces[1::2], strict=True))
-    where, fix = f"prompt of {name}", "write a part `system:` and a part `user:`, each once"
-    if len(pieces) > 2 * len(said):
-        raise UserError("the prompt has a part twice", where, fix)
-    system, user = said.get("system", "").strip(), said.get("user", "").strip()
-    if "user" in said and not shown_columns(user, name):
-        raise UserError("the part `user:` of the prompt does not show the example", where, "write `{{ input }}` in it")
-    shown_columns(system, name)
-    return system, user
-
-
-def with_instruction(template: str, name: str, *, before: str = "", after: str = "") -> str:
-    """A template with more text around its instruction; the text is data, never a template."""
-    if not MARKER.match(template.lstrip()):
-        return _around(template, before, after)
-    system, user = parts(template, name)
-    return f"system:\n{_around(system, before, after)}\nuser:\n{user}"
-
-
-def _around(text: str, before: str, after: str) -> str:
-    return "\n\n".join(part for part in (_literal(before), text, _literal(after)) if part.strip()).strip()
-
-
-def _literal(text: str) -> str:
-    """An expression that gives a text as it is."""
-    return f"{{{{ {json.dumps(text, ensure_ascii=False)} }}}}" if text else ""
-
-
-def shown_columns(text: str, name: str) -> set[str]:
-    """The columns of an example that a template shows. Raises UserError when it is none."""
-    try:
-        return meta.find_undeclared_variables(SANDBOX.parse(text))
-    except FAILURES as error:
-        raise UserError(f"the prompt is not a template: {error}", f"prompt of {name}") from None
-
-
-@lru_cache(maxsize=64)
-def _compile(text: str, name: str) -> Template:
-    try:
-        return SANDBOX.from_string(text)
-    except FAILURES as error:  # what only compiling finds, such as a filter that does not exist
-        raise UserError(f"the prompt is not a template: {error}", f"prompt of {name}") from None
 
 
 @dataclass(frozen=True, slots=True)

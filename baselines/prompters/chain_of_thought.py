@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import ClassVar
 
-from baselines.arm import Prompter, with_instruction
+from baselines.arm import Prompter
 from baselines.prompters.types import Given, MaxThinking, PromptSettings
+from baselines.template import with_instruction
 from suites.answers import AnswerRule
 from suites.errors import UserError
 

@@ -7,9 +7,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from baselines.arm import Prompter, shown_columns
+from baselines.arm import Prompter
 from baselines.prompters.types import Given, PromptSettings
 from baselines.retrieval.shots import MOST, Choice, Order, Shots, choose_shots, common
+from baselines.template import shown_columns
 from suites.errors import UserError
 from suites.similarity.kin import Kin
 from suites.types import Example

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from baselines.arm import Prompter, with_instruction
+from baselines.arm import Prompter
 from baselines.prompters.types import Given, PromptSettings
+from baselines.template import with_instruction
 from suites.checks.labels import label_names
 from suites.errors import UserError
 

@@ -7,11 +7,12 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from baselines.arm import Prompter, shown_columns
+from baselines.arm import Prompter
 from baselines.prompters.types import Given, PromptSettings
 from baselines.retrieval.corpus import read_corpus
 from baselines.retrieval.passages import Passages
 from baselines.retrieval.written import PASSAGES
+from baselines.template import shown_columns
 
 
 class Rag(PromptSettings):

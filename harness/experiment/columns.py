@@ -7,9 +7,9 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from baselines.arm import shown_columns
 from baselines.prompters.rag import Rag
 from baselines.retrieval.written import PASSAGES
+from baselines.template import shown_columns
 from harness.config.problems import Problem
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location

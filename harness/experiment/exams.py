@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from baselines.arm import shown_columns
+from baselines.template import shown_columns
 from harness.config.base import Tier
 from harness.config.exam import RegressionConfig
 from harness.experiment.load import Experiment

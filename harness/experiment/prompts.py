@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from baselines.arm import shown_columns
 from baselines.retrieval.written import PASSAGES
+from baselines.template import shown_columns
 from harness.experiment.freeze import is_prompt_file
 from harness.experiment.load import Experiment
 from suites.similarity.identity import telling_where_most_repeat

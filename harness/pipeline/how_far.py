@@ -18,6 +18,7 @@ from harness.pipeline.compare import Comparer, other_prompts
 from harness.stats import power
 from harness.store import arms, runs
 from reports.format.numbers import limit_points, points, span
+from reports.outputs.frontier import undominated
 from reports.rows import RunRow
 
 PER = 1_000
@@ -26,10 +27,14 @@ PER = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An arm on the task's exam, and the mean tokens of a request to it, read and written."""
+    """An arm on the task's exam, and the mean tokens of a request to it, read and written; 0: nobody counted."""
 
     run: RunRow
     tokens: float
+
+    @property
+    def effort(self) -> float:
+        return self.tokens
 
     @property
     def score(self) -> float:
@@ -50,22 +55,14 @@ def how_far(session: Session) -> list[str]:
     if not asked:
         return []
     best = max(asked, key=lambda each: (each.score, -each.tokens))
+    price = f", for {best.tokens:,.0f} tokens a request" if best.tokens else ""
     return [
-        f"prompting goes this far: {best}, n = {best.run.n:,}, for {best.tokens:,.0f} tokens a request",
-        *_last_step(session, frontier(asked)),
+        f"prompting goes this far: {best}, n = {best.run.n:,}{price}",
+        *_last_step(session, undominated([each for each in asked if each.tokens])),
         *_beyond(session, asked, best),
         *_shots(base_arms(session.experiment, session.splits), asked),
         _room(session, best),
     ]
-
-
-def frontier(asked: Sequence[Asked]) -> list[Asked]:
-    """The arms to which no cheaper one is equal, by what they cost."""
-    best: list[Asked] = []
-    for each in sorted(asked, key=lambda each: (each.tokens, -each.score)):
-        if not best or each.score > best[-1].score:
-            best.append(each)
-    return best
 
 
 def _tokens(session: Session, run: RunRow) -> float:
@@ -74,8 +71,8 @@ def _tokens(session: Session, run: RunRow) -> float:
 
 
 def _last_step(session: Session, steps: Sequence[Asked]) -> Iterator[str]:
-    """What the dearest step that paid took and gained; nothing where there is none, or nobody counted tokens."""
-    if len(steps) > 1 and steps[-2].tokens:
+    """What the dearest step that paid took and gained; nothing where there is none."""
+    if len(steps) > 1:
         before, after = steps[-2:]
         gain = measured(_compared(session, before.run, after.run))
         more = after.tokens - before.tokens
@@ -128,14 +125,20 @@ def _counted(prompter: Prompter) -> tuple[int, str] | None:
 
 
 def _room(session: Session, best: Asked) -> str:
-    """Whether a fine-tune could gain what is asked, and whether this exam could show it."""
+    """Whether a fine-tune could reach the goal, and whether this exam could show it."""
     policy, test = session.experiment.config.policy, session.splits["test"]
-    asked, relative = read_margin(policy.min_gain)
-    wanted, room = asked * best.score if relative else asked, 1 - best.score
-    if room <= wanted:
-        return f"a fine-tune cannot gain {limit_points(wanted)} points over that: {room * 100:.1f} are left"
     sd = compare_corpus.planned_sd(best.run.metric, test, 2 * DISCORDANCE)
-    least = power.minimum_detectable(len(test), sd, confidence=policy.confidence)
-    told = f"a fine-tune has {room * 100:.1f} points of room above that and is asked to gain {limit_points(wanted)}"
-    shown = f"; {len(test):,} test rows can tell a true gain of about {(wanted + least) * 100:.1f} points"
-    return told + (shown if wanted + least <= room else f"; {len(test):,} test rows are too few to show any such gain")
+    amount, relative = read_margin(policy.margin if policy.as_good else policy.min_gain)
+    asked, room = amount * best.score if relative else amount, 1 - best.score
+    if policy.as_good:
+        chance = power.passes(len(test), sd, asked, (1 + policy.confidence) / 2)
+        return (
+            f"a candidate may lose {asked * 100:.1f} points of that, and has to be cheaper; one that is just as good "
+            f"shows it on {len(test):,} test rows in {chance:.0%} of tries"
+        )
+    if room <= asked:
+        return f"a fine-tune cannot gain {limit_points(asked)} points over that: {room * 100:.1f} are left"
+    least = asked + power.minimum_detectable(len(test), sd, confidence=policy.confidence)
+    told = f"a fine-tune has {room * 100:.1f} points of room above that and is asked to gain {limit_points(asked)}"
+    shown = f"; {len(test):,} test rows can tell a true gain of about {least * 100:.1f} points"
+    return told + (shown if least <= room else f"; {len(test):,} test rows are too few to show any such gain")

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Protocol, TypeVar
 
 from reports.data import ArmRow
 from reports.format.text import clean
@@ -57,9 +58,22 @@ def frontier(arms: Sequence[ArmRow], currency: str) -> str | None:
     return _picture(points, unit) if len(points) > 1 else None
 
 
-def undominated(points: Sequence[Point]) -> list[Point]:
+class Placed(Protocol):
+    """Anything with a score and what it takes to get it."""
+
+    @property
+    def effort(self) -> float: ...
+
+    @property
+    def score(self) -> float: ...
+
+
+P = TypeVar("P", bound=Placed)
+
+
+def undominated(points: Sequence[P]) -> list[P]:
     """Those to which no cheaper one is equal, by what they take."""
-    kept: list[Point] = []
+    kept: list[P] = []
     for point in sorted(points, key=lambda point: (point.effort, -point.score)):
         if not kept or point.score > kept[-1].score:
             kept.append(point)

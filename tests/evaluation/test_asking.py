@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from chat_server import Body, ChatServer, Reply, serving
-from workspaces import decided, run, select, write_jsonl
+from workspaces import decided, recorded_experiment, run, select, write_jsonl
 
 from harness.experiment.session import Session
 from harness.pipeline.how_far import how_far
@@ -143,3 +143,21 @@ def test_votes_that_are_on_record_are_not_asked_for_again(tmp_path: Path, server
     [row] = select(session.store, "from v_runs where side = 'base' and suite = 'test'")
     assert (row["mean"], row["n_unscored"]) == (1.0, 0)
     assert not select(session.store, "from v_completions where suite = 'test' and error is not null")
+
+
+def test_how_far_prompting_goes_is_told_without_tokens_that_nobody_counted(tmp_path: Path) -> None:
+    answers = ["yes", "no"] * 60
+    session = run(recorded_experiment(tmp_path, answers, ["yes"] * 120))
+    assert how_far(session) == [
+        "prompting goes this far: prompted scores 50.0% [41.2%, 58.8%], n = 120",
+        "a fine-tune has 50.0 points of room above that and is asked to gain +2.0; 120 test rows can tell a true "
+        "gain of about 13.4 points",
+    ]
+
+
+def test_what_a_cheaper_candidate_may_lose_is_told_where_that_is_the_goal(tmp_path: Path) -> None:
+    policy = {"goal": "as_good_and_cheaper", "margin": 0.05}
+    session = run(recorded_experiment(tmp_path, ["yes", "no"] * 60, ["yes"] * 120, policy=policy))
+    assert how_far(session)[-1].startswith(
+        "a candidate may lose 5.0 points of that, and has to be cheaper; one that is"
+    )
