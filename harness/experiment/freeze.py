@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 
 from baselines.prompters.rag import Rag
 from baselines.retrieval.corpus import read_corpus
-from harness.config.bar import other_models
+from harness.config.bar import other_models, proposers
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location
 from harness.decision import prices
@@ -74,8 +74,7 @@ def _references(config: ExperimentConfig) -> Iterator[Reference]:
     for position, baseline in enumerate(config.baselines):
         location: Location = ("baselines", position)
         files.append(((*location, "recorded"), baseline.recorded))
-        if baseline.prompter:
-            files.append(((*location, baseline.prompter, "prompt"), _file_only(baseline.settings.prompt or "")))
+        files += [((*location, *place), _file_only(prompt)) for place, prompt in baseline.instructions]
     if config.candidate:
         files.append((("candidate", "recorded"), config.candidate.recorded))
     files.append((("training" if config.training else "candidate", "prompt"), _file_only(config.own_prompt or "")))
@@ -107,6 +106,9 @@ def _models(config: ExperimentConfig) -> Iterator[Reference]:
             yield ("baselines", place, "model"), entry.model.name, look
     if config.candidate and config.candidate.path:
         yield ("candidate", "path"), config.candidate.path, partial(_candidate, revision=config.candidate.revision)
+    for at, proposer in proposers(config):
+        if not proposer.endpoint:
+            yield at, proposer.name, partial(_model, revision=proposer.revision)
     if config.judge:
         yield ("judge", "rubric"), config.judge.rubric, _rubric
         if not config.judge.model.endpoint:

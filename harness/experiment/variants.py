@@ -28,10 +28,15 @@ def spell_out(
     origin: list[int] = []
     problems: list[Problem] = []
     for position, entry in enumerate(baselines):
+        entry, unmatched = _searched(entry, folder)
+        problems += [
+            (("baselines", len(spelled), "search"), f"`baselines.{len(spelled)}.search.prompts` {_nothing(pattern)}")
+            for pattern in unmatched
+        ]
         variants = list(_variants(entry, folder))
         if not variants:
             pattern = _pattern(entry)
-            sentence = f"no prompt file (.md, .txt) matches {pattern[1] if pattern else ''!r}"
+            sentence = _nothing(pattern[1] if pattern else "")
             problems.append((("baselines", len(spelled)), f"`baselines.{len(spelled)}` {sentence}"))
             variants = ["zero_shot"]  # so that the rest can be looked at
         spelled += variants
@@ -44,6 +49,24 @@ def spell_out(
     }
     kept = {place: line for place, line in lines.items() if place[:1] != ("baselines",) or len(place) < 2}
     return {**content, "baselines": spelled}, kept | moved, problems
+
+
+def _nothing(pattern: str) -> str:
+    return f"no prompt file (.md, .txt) matches {pattern!r}"
+
+
+def _searched(entry: Any, folder: Path) -> tuple[Any, list[str]]:
+    """An entry with the files that its search names, and the patterns that match none."""
+    search = entry.get("search") if isinstance(entry, dict) else None
+    if not isinstance(search, dict):
+        return entry, []
+    named = search.get("prompts")
+    patterns = [named] if isinstance(named, str) else named
+    if not isinstance(patterns, list) or not all(isinstance(pattern, str) for pattern in patterns):
+        return entry, []
+    found = {pattern: _matching(folder, pattern) for pattern in patterns}
+    files = list(dict.fromkeys(file for matched in found.values() for file in matched))
+    return {**entry, "search": {**search, "prompts": files}}, [each for each, matched in found.items() if not matched]
 
 
 def _variants(entry: Any, folder: Path) -> Iterator[Any]:
