@@ -53,6 +53,14 @@ def with_instruction(
     return f"system:\n{_around(system, *around)}\nuser:\n{user}"
 
 
+def with_system(template: str, name: str, text: str) -> str:
+    """A template with another one in place of its instruction: of its system part, or of its one block of text."""
+    if not MARKER.match(template.lstrip()):
+        return text
+    system, user = parts(template, name)
+    return f"system:\n{text}\nuser:\n{user}" if system and user else f"{'system' if system else 'user'}:\n{text}"
+
+
 def written(text: str) -> str:
     """A template that says a text as it is, for people to read: an expression only where it looks like more."""
     plain = not any(mark in text for mark in ("{{", "{%", "{#")) and not MARKER.search(text)

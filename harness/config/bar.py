@@ -97,6 +97,10 @@ def searches(config: ExperimentConfig) -> Iterator[Problem]:
             if not (config.task.schema_file or config.data.train):
                 sentence = "`constrain: true` takes labels from `data.train`, or `task.schema`; give one"
                 yield (*where, "constrain"), sentence
+        optimize = entry.search.optimize if entry.search else None
+        if entry.search and optimize and (optimize.budget or 0) >= entry.search.budget:
+            sentence = "`optimize.budget` is a part of `search.budget`, and leaves nothing of it to race with"
+            yield (*where, "optimize", "budget"), sentence
         rows_asked = entry.search and (max(entry.search.shots) or entry.search.optimize)
         if entry.search and rows_asked and not config.data.train:
             yield where, "`search` needs `data.train`: its shots and proposals are of training rows; or say `shots: 0`"

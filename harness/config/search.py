@@ -20,7 +20,7 @@ class Optimize(Section):
 
     shorthand: ClassVar[str | None] = "method"
     method: Literal["gepa"]
-    """How: `gepa`, by the package of that name (`pip install 'evaluation-first[gepa]'`)."""
+    """How: `gepa`, by the package of that name (`pip install 'finetune-harness[gepa]'`)."""
     proposer: ModelConfig | None = None
     """The model that proposes them. Left out: the one that is prompted, which has to be a large one for that."""
     budget: Annotated[int, Field(ge=1)] | None = None

@@ -62,9 +62,12 @@ def instructions(experiment: Experiment, search: SearchConfig, train: Sequence[E
 
 def said_before(template: str, text: str) -> str:
     """A template with a text before its instruction, which is data, never a template."""
-    if "\n" not in (whole := with_instruction(template, OWN, before=text, say=written)):
-        whole += "\n"  # so that no text is taken for the name of a file
-    return whole
+    return one_line_is_no_file(with_instruction(template, OWN, before=text, say=written))
+
+
+def one_line_is_no_file(template: str) -> str:
+    """A template that is not taken for the name of a file, whatever it ends with."""
+    return template if "\n" in template else f"{template}\n"
 
 
 def listed(labels: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from baselines.arm import Arm
+from harness.evaluation.proposing import need_package
 from harness.experiment import arms, exam_power, lifetimes, specs, training_data
 from harness.experiment.bar import bar_findings
 from harness.experiment.material import left_out_rows, of_experiment
@@ -94,6 +95,8 @@ def _material(session: Session) -> Material:
 
 def of_bar(session: Session) -> list[Finding]:
     """What is wrong with the prompts of the bar: one cannot be made, one does not fit, what none of them says."""
+    if any(entry.search and entry.search.optimize for entry in session.experiment.config.baselines):
+        need_package()
     try:
         bar = arms.base_arms(without_searches(session.experiment), session.splits)
         bar += planned(session.experiment, session.splits)

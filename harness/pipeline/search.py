@@ -19,6 +19,7 @@ from harness.experiment.session import Session
 from harness.observe.progress import say
 from harness.pipeline.confused import confused
 from harness.pipeline.held import hold
+from harness.pipeline.proposals import proposals
 from harness.pipeline.rates import arm_rate
 from harness.store import searches
 from reports.rows import SearchRow, SearchTrialRow
@@ -80,7 +81,9 @@ class _Search:
 
     def _made(self, field: list[Racer]) -> tuple[list[Instruction], int]:
         """Instructions that are made by asking, and the tokens that took."""
-        return confused(self.session, field, self.entry)
+        hints, hinting = confused(self.session, field, self.entry)
+        proposed, proposing = proposals(self.session, self.entry, field)
+        return [*hints, *proposed], hinting + proposing
 
     def _contest(self, field: Sequence[Racer]) -> Contest:
         session, config = self.session, self.session.experiment.config
