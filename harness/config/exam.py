@@ -175,7 +175,7 @@ class Baseline(Section):
     """File of answers given elsewhere, rows of `id` and `completion`."""
     prompts: FilePath | None = None
     """Files of instructions, such as `prompts/*.md` or a folder: a `zero_shot` entry for each of them, called after the
-    file."""
+    file. A `.json` file is a program of `dspy`."""
     made_with: MadeWith | None = None
     """How the `recorded` answers were made: temperature, shots, version of the exam, ... What is said of both sides and
     differs makes the verdict invalid. Left out: not known."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path, PurePath
 
+from baselines.prompters.dspy import Dspy, read_program
 from baselines.prompters.rag import Rag
 from baselines.retrieval.corpus import read_corpus
 from harness.config.bar import other_models, proposers
@@ -95,6 +96,12 @@ def _corpora(config: ExperimentConfig) -> Iterator[Reference]:
     for position, baseline in enumerate(config.baselines):
         if isinstance(settings := baseline.settings if baseline.prompter else None, Rag):
             yield ("baselines", position, "rag", "corpus"), settings.corpus, partial(_corpus, words=settings.chunk)
+        elif isinstance(settings, Dspy):
+            yield (
+                ("baselines", position, "dspy", "program"),
+                settings.program,
+                partial(_program, named=settings.predictor),
+            )
 
 
 def _models(config: ExperimentConfig) -> Iterator[Reference]:
@@ -162,6 +169,12 @@ def _data(name: str, folder: Path) -> dict[str, str]:
 def _corpus(name: str, folder: Path, words: int) -> dict[str, str]:
     """The passages of a corpus. It is read whole: a file that is no text is better known now than at the baseline."""
     return {f"{name} ({words} words)": read_corpus(name, folder, words).digest}
+
+
+def _program(name: str, folder: Path, named: str | None) -> dict[str, str]:
+    """A program of another tool, read whole: one that is none is better known now than at the baseline."""
+    read_program(folder / name, named)
+    return _file(name, folder)
 
 
 def command_files(command: str, folder: Path) -> dict[str, str]:

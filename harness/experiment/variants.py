@@ -12,6 +12,8 @@ from harness.config.problems import Problem
 from harness.config.yaml_lines import Location
 
 SUFFIXES = (".md", ".txt")
+PROGRAM = ".json"
+"""`prompts: X.json` is short for `dspy: X.json`."""
 SHORT = "prompts"
 """`prompts: X` is short for `zero_shot: {prompt: X}`."""
 
@@ -74,6 +76,9 @@ def _variants(entry: Any, folder: Path) -> Iterator[Any]:
     found = _pattern(entry)
     if found is None:
         yield entry
+        return
+    if found[0] == SHORT and found[1].endswith(PROGRAM):
+        yield {**{key: value for key, value in entry.items() if key != SHORT}, "dspy": found[1]}
         return
     kind, pattern = found
     rest = {key: value for key, value in entry.items() if key not in (kind, "name")}
