@@ -144,11 +144,16 @@ def _with(experiment: Experiment, bar: Sequence[BaselineConfig]) -> Experiment:
 
 
 def planned(experiment: Experiment, splits: Splits) -> list[Arm]:
-    """The arms of all searches, as far as they are known before anything is asked."""
+    """What searches will ask, as far as it is known before anything is asked: every instruction, and every way to show
+    rows, without all combinations of them."""
     train = splits.get("train", ())
-    return [
-        racer.arm
-        for entry in experiment.config.baselines
-        if entry.search
-        for racer in racers(experiment, entry, instructions(experiment, entry.search, train), train)
-    ]
+    arms: list[Arm] = []
+    for entry in experiment.config.baselines:
+        if entry.search:
+            own, *others = instructions(experiment, entry.search, train)
+            field = racers(experiment, entry, [own], train)
+            rest = racers(experiment, entry, others, train)
+            arms += [racer.arm for racer in field]
+            first = {racer.name.partition(", ")[0]: racer.arm for racer in reversed(rest)}
+            arms += first.values()
+    return arms
