@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from statistics import fmean
@@ -60,7 +60,7 @@ def need_package() -> None:
 def propose(arm: Arm, suite: Suite, models: tuple[Model, Model], seed: int, budget: int) -> Proposed:
     """Instructions in place of the arm's, by the rows of a suite, from the arm's model and one that proposes.
 
-    No more than `budget` tokens are read and written by both. Raises UserError for a proposer that does not answer, and
+    No more than `budget` tokens are read and written by both. Raises UserError for a proposer that cannot be asked, and
     for an instruction with statements of a template, which nobody can rewrite as a text.
     """
     need_package()
@@ -75,8 +75,10 @@ def propose(arm: Arm, suite: Suite, models: tuple[Model, Model], seed: int, budg
         gepa.optimize(
             seed_candidate={INSTRUCTION: task.begin}, trainset=shown, valset=chosen_by, adapter=task,
             reflection_lm=task.proposal, reflection_minibatch_size=AT_ONCE, max_metric_calls=MOST_CALLS,
-            stop_callbacks=[lambda state: task.left <= 0], logger=_Quiet(), seed=seed,
+            stop_callbacks=[lambda state: task.over], logger=_Quiet(), seed=seed,
         )  # fmt: skip
+    if task.trouble:
+        raise task.trouble
     return Proposed(task.better(), budget - task.left)
 
 
@@ -88,7 +90,10 @@ class _Quiet:
 
 @dataclass(slots=True)
 class _Task:
-    """What the package asks for: the marks of an instruction on rows, and what to show of them to who proposes."""
+    """What the package asks for: the marks of an instruction on rows, and what to show of them to who proposes.
+
+    It goes on after an exception of whoever proposes: `over` ends it, and `trouble` is raised afterwards.
+    """
 
     arm: Arm
     suite: Suite
@@ -98,6 +103,8 @@ class _Task:
     chosen_by: set[str] = field(default_factory=set)
     scores: dict[str, float] = field(default_factory=dict)
     proposals: int = 0
+    over: bool = False
+    trouble: Exception | None = None
     dense: list[float] = field(default_factory=lambda: [0.0, 0.0])
     propose_new_texts: Callable[..., dict[str, str]] | None = None
 
@@ -137,7 +144,8 @@ class _Task:
         part = replace(self.suite, name="train", examples=tuple(batch))
         prompts = arm.prompter.prompts(batch)
         self._afford(0, prompts, self.suite.generation.max_new_tokens)
-        said = ask(arm, part, self.models[0], self.seed)
+        with self._ending():
+            said = ask(arm, part, self.models[0], self.seed)
         self._pay(0, prompts, [each.came for each in said])
         mark = table.build(self.suite.primary, self.suite.schema)
         outputs = [each.read.text for each in said]
@@ -167,6 +175,10 @@ class _Task:
         self._afford(1, [asked], LONGEST)
         generation = Generation(max_new_tokens=LONGEST, temperature=WARMTH, seed=self.seed + self.proposals)
         self.proposals += 1
+        with self._ending():
+            return self._said(asked, generation)
+
+    def _said(self, asked: Prompt, generation: Generation) -> str:
         [said] = self.models[1].generate([asked], generation)
         if said.error:
             fix = "see that it answers and run the same command again: what was asked is on record"
@@ -176,10 +188,20 @@ class _Task:
         self._pay(1, [asked], [said])
         return said.text
 
+    @contextlib.contextmanager
+    def _ending(self) -> Iterator[None]:
+        """What goes wrong here ends it all, whoever catches it on the way."""
+        try:
+            yield
+        except Exception as error:
+            self.over, self.trouble = True, error
+            raise
+
     def _afford(self, model: int, prompts: Sequence[Prompt], longest: int) -> None:
         """Raises Spent where the answers might take more than is left."""
         dense = self.dense[model] or DENSE
         if math.ceil(dense * sum(map(_length, prompts))) + longest * len(prompts) > self.left:
+            self.over = True
             raise Spent
 
     def _pay(self, model: int, prompts: Sequence[Prompt], said: Sequence[Any]) -> None:

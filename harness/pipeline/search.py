@@ -56,7 +56,7 @@ class _Search:
         field = self._racers([*instructions(self.session.experiment, self._settings, self._train), *further])
         contest = self._contest(field)
         seed, budget = self.session.experiment.config.seed, self._settings.budget
-        say(f"{self._name}: {len(field)} prompts race on validation for {budget - making:,} tokens")
+        say(f"{self._name}: a race of {len(field)} on validation, for {budget - making:,} tokens")
         try:
             rounds = race(len(field), [e.cluster for e in contest.suite.examples], contest, budget - making, seed)
         except BudgetTooSmall as error:

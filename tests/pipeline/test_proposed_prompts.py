@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chat_server import ChatServer, Reply, answer, serving
+from chat_server import ChatServer, Reply, serving
 from test_search import clerk, experiment
 from workspaces import opened
 
@@ -101,17 +101,18 @@ def test_no_more_tokens_are_taken_than_it_may(budget: int, server: ChatServer, t
 
 
 def test_a_proposer_that_does_not_answer_stops_the_search(server: ChatServer, tmp_path: Path) -> None:
-    server.behave = lambda number, body: answer(None) if body["model"] == "large" else clerk(number, body)
+    gone = (400, {}, b'{"error": {"message": "no such deployment"}}')
+    server.behave = lambda number, body: gone if body["model"] == "large" else clerk(number, body)
     optimize = {"method": "gepa", "proposer": {"endpoint": server.url, "name": "large"}, "budget": 5_000}
     session = opened(experiment(tmp_path, server.url, {"hints": False, "shots": 0, "optimize": optimize}))
-    with pytest.raises(UserError, match="the model that proposes instructions did not answer"):
+    with pytest.raises(UserError, match="no such deployment"):
         search(session)
 
 
 def test_an_instruction_with_statements_is_not_rewritten(server: ChatServer, tmp_path: Path) -> None:
     task = {"prompt": "{% if input %}Route it.{% endif %}", "max_new_tokens": 16}
     server.behave = clerk
-    session = opened(experiment(tmp_path, server.url, {"shots": 0, "optimize": "gepa"}, task=task))
+    session = opened(experiment(tmp_path, server.url, {"shots": 0, "hints": False, "optimize": "gepa"}, task=task))
     with pytest.raises(UserError, match="is a template with statements"):
         search(session)
 
