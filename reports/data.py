@@ -143,7 +143,7 @@ class Ship:
         return {name: value for name, value in asdict(self).items() if name not in ("found", "held_to") or value}
 
 
-SENTENCES = ("ship", "own_prompt", "format", "judge", "uncertainty", "leaks", "learning_curve")
+SENTENCES = ("ship", "own_prompt", "format", "searches", "judge", "uncertainty", "leaks", "learning_curve")
 
 
 @dataclass(frozen=True, slots=True)

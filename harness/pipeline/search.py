@@ -40,6 +40,15 @@ def search(session: Session) -> None:
     session.experiment = with_found(session.experiment, searches.found(session.store, session.id))
 
 
+def on_record(session: Session) -> list[dict[str, object]]:
+    """What the searches found, for the record of a decision."""
+    return [
+        {"search": row.search, "found": row.found, "entry": json.loads(row.entry), "same_as": row.same_as,
+         "arms": row.arms, "budget": row.budget, "spent": row.spent}
+        for row in searches.found(session.store, session.id)
+    ]  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class _Search:
     """One search of the bar."""

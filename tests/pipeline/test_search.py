@@ -22,7 +22,7 @@ from harness.experiment.session import Session
 from harness.pipeline.how_far import how_far
 from harness.pipeline.search import search as run_search
 from harness.store import searches
-from reports.outputs import markdown
+from reports.outputs import markdown, record
 from suites.errors import UserError
 
 LABELS = ["refund", "card"]
@@ -114,6 +114,12 @@ def test_the_report_shows_all_prompts_and_the_one_to_copy(finished: Session) -> 
     assert "## How the strongest prompt was searched for" in text
     assert "**labels, zero\\-shot**" in text or "**labels, zero-shot**" in text
     assert '"prompt": "Answer with exactly one of these labels' in text
+
+
+def test_the_record_of_the_decision_has_the_prompt_that_was_found(finished: Session) -> None:
+    [told] = record.record(decided(finished)).facts["searches"]
+    assert told["found"] == "labels, zero-shot"
+    assert told["entry"]["zero_shot"]["prompt"].endswith("Route it.")
 
 
 def test_the_baseline_says_what_was_found(finished: Session) -> None:
