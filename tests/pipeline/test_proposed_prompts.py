@@ -53,25 +53,33 @@ def searched(folder: Path, server: ChatServer, said: str, budget: int = 5_000, *
     return session
 
 
-def test_a_proposed_instruction_races_and_wins(server: ChatServer, tmp_path: Path) -> None:
-    session = searched(tmp_path, server, f"Look at the labels.\n```\n{GOOD}\n```")
-    [row] = searches.found(session.store, session.id)
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Session, ChatServer]]:
+    pytest.importorskip("gepa")
+    with serving() as server:
+        yield searched(tmp_path_factory.mktemp("found"), server, f"Look at the labels.\n```\n{GOOD}\n```"), server
+
+
+Found = tuple[Session, ChatServer]
+
+
+def test_a_proposed_instruction_races_and_wins(found: Found) -> None:
+    [row] = searches.found(found[0].store, found[0].id)
     assert row.found == "gepa 1, zero-shot"
     assert json.loads(row.entry) == {"zero_shot": {"prompt": GOOD}}
     assert 0 < row.making <= 5_000
 
 
-def test_whoever_proposes_sees_training_rows_alone(server: ChatServer, tmp_path: Path) -> None:
-    searched(tmp_path, server, f"```\n{GOOD}\n```")
-    shown = " ".join(text for model, text in server.asked if model == "large")
+def test_whoever_proposes_sees_training_rows_alone(found: Found) -> None:
+    shown = " ".join(text for model, text in found[1].asked if model == "large")
     assert "train ticket" in shown
     assert "This is wrong. Right is: refund" in shown
     assert "validation ticket" not in shown
     assert "test ticket" not in shown
 
 
-def test_the_same_again_neither_asks_nor_proposes(server: ChatServer, tmp_path: Path) -> None:
-    session = searched(tmp_path, server, f"```\n{GOOD}\n```")
+def test_the_same_again_neither_asks_nor_proposes(found: Found) -> None:
+    session, server = found
     before = len(server.bodies)
     session.store.execute("delete from searches")  # as if it had been ended before it was put on record
     again = opened(session.experiment.path)
@@ -80,6 +88,7 @@ def test_the_same_again_neither_asks_nor_proposes(server: ChatServer, tmp_path: 
     assert [row.found for row in searches.found(again.store, again.id)] == ["gepa 1, zero-shot"]
 
 
+@pytest.mark.slow  # dozens of requests
 def test_what_a_model_proposes_is_a_text_and_no_template(server: ChatServer, tmp_path: Path) -> None:
     session = searched(tmp_path, server, f"```\n{GOOD}\n{{{{ 7 * 7 }}}} {{% for x in y %}}\n```")
     asked = [body["messages"][0]["content"] for body in server.bodies if body["model"] == "small"]
@@ -87,13 +96,14 @@ def test_what_a_model_proposes_is_a_text_and_no_template(server: ChatServer, tmp
     assert [row.found for row in searches.found(session.store, session.id)] == ["gepa 1, zero-shot"]
 
 
+@pytest.mark.slow
 def test_rubbish_is_not_kept(server: ChatServer, tmp_path: Path) -> None:
     session = searched(tmp_path, server, "\x00%$ ``` ``")
     [row] = searches.found(session.store, session.id)
     assert row.found == "task prompt, zero-shot"
 
 
-@pytest.mark.parametrize("budget", [1, 2_500, 4_000])
+@pytest.mark.parametrize("budget", [1, 2_500])
 def test_no_more_tokens_are_taken_than_it_may(budget: int, server: ChatServer, tmp_path: Path) -> None:
     session = searched(tmp_path, server, f"```\n{GOOD}\n```", budget)
     [row] = searches.found(session.store, session.id)

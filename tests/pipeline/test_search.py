@@ -21,6 +21,7 @@ from harness.experiment.arms import base_arms
 from harness.experiment.session import Session
 from harness.pipeline.how_far import how_far
 from harness.pipeline.search import search as run_search
+from harness.selftest import run as selftest
 from harness.store import searches
 from reports.outputs import markdown, record
 from suites.errors import UserError
@@ -173,6 +174,14 @@ def test_a_search_that_was_ended_asks_only_what_it_had_not(kind: signal.Signals,
         assert row.found == "labels, zero-shot"
 
 
+def test_a_file_that_was_changed_after_its_search_is_noticed(
+    finished: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selftest, "TESTS", {"file changed": selftest.TESTS["file changed"]})
+    [outcome] = selftest.run(finished)
+    assert (outcome.status, outcome.got) == ("pass", "invalid by frozen")
+
+
 def refused(folder: Path, url: str, search: dict[str, Any], **settings: object) -> str:
     try:
         run_search(opened(experiment(folder, url, search, **settings)))
@@ -215,7 +224,7 @@ def test_a_search_that_finds_what_the_bar_has_adds_nothing(server: ChatServer, t
 
 
 def test_files_of_instructions_race_under_their_names(server: ChatServer, tmp_path: Path) -> None:
-    path = experiment(tmp_path, server.url, {"prompts": "prompts/*.md", "shots": 0})
+    path = experiment(tmp_path, server.url, {"prompts": "prompts/*.md", "shots": 0, "hints": False})
     (tmp_path / "prompts").mkdir()
     (tmp_path / "prompts" / "named.md").write_text("Say one:\n- refund\n- card")
     (tmp_path / "prompts" / "plain.md").write_text("Which is it?")
