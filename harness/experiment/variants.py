@@ -77,16 +77,15 @@ def _variants(entry: Any, folder: Path) -> Iterator[Any]:
     if found is None:
         yield entry
         return
-    if found[0] == SHORT and found[1].endswith(PROGRAM):
-        yield {**{key: value for key, value in entry.items() if key != SHORT}, "dspy": found[1]}
-        return
     kind, pattern = found
     rest = {key: value for key, value in entry.items() if key not in (kind, "name")}
     settings = entry[kind] if isinstance(entry[kind], dict) else {}
-    way = "zero_shot" if kind == SHORT else kind
-    for file in _matching(folder, pattern):
+    program = kind == SHORT and pattern.endswith(PROGRAM)
+    way, setting = ("dspy", "program") if program else ("zero_shot" if kind == SHORT else kind, "prompt")
+    files = sorted(glob.glob(pattern, root_dir=folder)) if program else _matching(folder, pattern)
+    for file in files or ([pattern] if program else []):
         named = {"name": f"{entry['name']}-{Path(file).stem}"} if "name" in entry else {}
-        yield {**rest, **named, way: {**settings, "prompt": file}}
+        yield {**rest, **named, way: {**settings, setting: file}}
 
 
 def _pattern(entry: Any) -> tuple[str, str] | None:
