@@ -218,6 +218,14 @@ class ReportData:
         """Comparisons of these kinds."""
         return [row for row in self.comparisons if row.kind in kinds]
 
+    def slices_compared(self) -> list[ComparisonRow]:
+        """Comparisons of slices of the task."""
+        return [row for row in self.compared("slice") if row.suite in {c.suite for c in self.compared("task")}]
+
+    def parts_compared(self) -> list[ComparisonRow]:
+        """Comparisons of the parts of regression suites."""
+        return [row for row in self.compared("slice") if row not in self.slices_compared()]
+
     def arms_on(self, kind: str) -> list[ArmRow]:
         """Arms on suites of a kind, primary metric only."""
         return [row for row in self.arms if row.kind == kind and row.is_primary]

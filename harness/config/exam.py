@@ -299,13 +299,19 @@ class RegressionConfig(Section):
     """Something the base could do before: a built-in or own suite (folder), or an lm-eval task (name or YAML file)."""
 
     shorthand = "suite"
-    later: ClassVar[tuple[str, ...]] = ("against",)
+    later: ClassVar[tuple[str, ...]] = ("against", "shots", "seed", "system")
     suite: str | None = None
     """A built-in suite such as `general`, or a folder with `suite.yaml` and `examples.jsonl`."""
     lm_eval: str | None = None
-    """A task of lm-eval by name, or its YAML file, in place of a `suite`."""
+    """A task of lm-eval or a group of them, by name or by its YAML file, in place of a `suite`."""
     limit: Annotated[int, Field(ge=1)] | None = None
-    """Questions asked at most, the first of them. Left out: all."""
+    """Questions asked at most, the first of them, and of a group of each part. Left out: all."""
+    shots: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Solved questions that an `lm_eval` task shows before each of its own. Left out: as the task says."""
+    seed: Annotated[int, Field(ge=0, le=2_000_000_000)] | None = None
+    """By which the `shots` of an `lm_eval` task are drawn. Left out: the experiment's."""
+    system: str | None = None
+    """What an `lm_eval` task says to the model first, as the system's. Left out: nothing."""
     margin: Margin | None = None
     """What may be lost: a difference of scores, or a share of the base's as in `5%`. Left out: the
     suite's own, or 0.03."""
@@ -318,6 +324,9 @@ class RegressionConfig(Section):
     def _one_kind(self) -> Self:
         if (self.suite is None) == (self.lm_eval is None):
             raise ValueError("a regression entry is either a suite or an lm_eval task")
+        own = [name for name in ("shots", "seed", "system") if getattr(self, name) is not None]
+        if own and self.suite is not None:
+            raise ValueError(f"`{own[0]}` is for an lm_eval task; a suite of yours says in its `prompt` what it says")
         return self
 
 

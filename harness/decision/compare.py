@@ -34,7 +34,8 @@ class Question:
     `margin` is the gain asked for when `kind` is "task" or "prompt" (another prompt of the bar), and the loss tolerated
     otherwise: differences of scores, or shares of the baseline's score where `relative`. A gain below 0 is a loss that
     is allowed, where the goal is to be as good and cheaper; nothing else is negative. `tier` says what hangs on it.
-    `of_bar` says that a regression suite is held against the bar's model in place of the candidate's own base.
+    `of_bar` says that a regression suite is held against the bar's model in place of the candidate's own base, and
+    `of_suite` that a slice is a part of a regression suite, which is told and decides nothing.
     """
 
     suite: str
@@ -47,6 +48,7 @@ class Question:
     tier: Tier = "critical"
     slice: str = ""
     of_bar: bool = False
+    of_suite: bool = False
 
     @property
     def may_lose(self) -> bool:

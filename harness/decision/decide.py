@@ -116,7 +116,7 @@ def harm_gates(comparisons: Sequence[Comparison], policy: Policy) -> list[Gate]:
     """
     whole = [c for c in comparisons if c.kind in ("metric", "regression", "judge")]
     decisive = [c for c in whole if c.tier != "advisory"]
-    slices = [c for c in comparisons if c.kind == "slice"]
+    slices = [c for c in comparisons if c.kind == "slice" and not c.of_suite]
     alpha = 1 - policy.confidence
     advisory = [c for c in whole if c.tier == "advisory"]
     mean = together(comparisons, policy.regression.together)

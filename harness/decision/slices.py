@@ -51,10 +51,10 @@ def _columns(comparisons: Sequence[Comparison]) -> Iterator[tuple[list[Compariso
 
     They share the variance of one example's difference: that of a small slice says little about itself.
     """
-    columns: dict[str, list[Comparison]] = {}
+    columns: dict[tuple[str, str], list[Comparison]] = {}
     for c in comparisons:
         if c.kind == "slice" and c.difference is not None and c.sd is not None:
-            columns.setdefault(c.slice.partition("=")[0], []).append(c)
+            columns.setdefault((c.suite, c.slice.partition("=")[0]), []).append(c)
     for slices in columns.values():
         spread = sum(c.n * (c.sd or 0.0) ** 2 for c in slices) / sum(c.n for c in slices)
         yield slices, [c.difference or 0.0 for c in slices], [max(spread, NO_SPREAD) / c.n for c in slices]

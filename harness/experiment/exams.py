@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,7 @@ from harness.config.exam import RegressionConfig
 from harness.experiment.load import Experiment
 from harness.experiment.names import exam_name
 from harness.experiment.splits import Splits
+from suites.benchmarks import lm_eval
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.catalog import load_suite
 from suites.errors import UserError
@@ -19,7 +21,7 @@ from suites.model import Generation
 from suites.similarity.copies import tied
 from suites.text import json_text
 from suites.text.files import BOM, read_bytes
-from suites.types import MARGIN, Json, Suite
+from suites.types import MARGIN, Example, Json, Suite
 
 
 def task_suite(experiment: Experiment, splits: Splits, split: str) -> Suite:
@@ -61,7 +63,8 @@ def regression_exams(experiment: Experiment) -> list[Suite | LmEvalTask]:
         elif entry.lm_eval:
             is_file = entry.lm_eval.endswith((".yaml", ".yml"))
             task = str(experiment.resolve(entry.lm_eval)) if is_file else entry.lm_eval
-            exams.append(LmEvalTask(exam_name(entry, experiment.folder), task, entry.limit))
+            name = exam_name(entry, experiment.folder)
+            exams.append(LmEvalTask(name, task, entry.limit, entry.shots, entry.seed, entry.system))
     return exams
 
 
@@ -77,6 +80,14 @@ def asked_of(experiment: Experiment, whom: Literal["base", "bar"]) -> list[Suite
 def _tied(suite: Suite) -> Suite:
     """A suite in which rows that ask the same share a cluster."""
     return replace(suite, examples=tied(suite.examples, own_columns(suite)))
+
+
+def questions_of(exam: Suite | LmEvalTask) -> tuple[Sequence[Example], list[str]]:
+    """What an exam asks, and the columns that it shows beside the input. Raises UserError for an lm-eval task that
+    cannot be read."""
+    if isinstance(exam, LmEvalTask):
+        return lm_eval.questions(exam), []
+    return exam.examples, own_columns(exam)
 
 
 def own_columns(suite: Suite) -> list[str]:

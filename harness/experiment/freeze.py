@@ -197,9 +197,9 @@ def _suite(name: str, folder: Path) -> dict[str, str]:
 
 
 def _task(name: str, folder: Path) -> dict[str, str]:
-    """The task file and its data files, which it names relative to itself."""
+    """The task file and all that it is made of, which it names relative to itself."""
     near = PurePath(name).parent
-    data = lm_eval.data_files(folder / name)
+    data = lm_eval.files_of(folder / name)
     return _file(name, folder) | {str(near / file): _file(str(near / file), folder)[str(near / file)] for file in data}
 
 

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.experiment.exams import own_columns, regression_exams, task_suite
+from harness.experiment.exams import questions_of, regression_exams, task_suite
 from harness.experiment.load import Experiment
 from harness.experiment.prompts import asked_columns
 from harness.experiment.splits import Splits
 from harness.judge.calibration import read_calibration
-from suites.benchmarks.lm_eval import LmEvalTask
 from suites.checks.fix import Removal, refuse_too_many, removals, summary
 from suites.checks.material import CALIBRATION, Material
 from suites.types import Example, Finding
 
 
 def of_experiment(experiment: Experiment, splits: Splits) -> Material:
-    """The splits, the regression suites and the labelled pairs of an experiment.
-
-    An lm-eval task reads its questions only when it is run; they are not searched.
-    """
+    """The splits, the regression suites, lm-eval's tasks among them, and the labelled pairs of an experiment."""
     config = experiment.config
-    suites = [exam for exam in regression_exams(experiment) if not isinstance(exam, LmEvalTask)]
-    exams: dict[str, Sequence[Example]] = {f"{exam.name} suite": exam.examples for exam in suites}
+    asked = {f"{exam.name} suite": questions_of(exam) for exam in regression_exams(experiment)}
+    exams: dict[str, Sequence[Example]] = {name: examples for name, (examples, _) in asked.items()}
     if config.judge and (calibration := config.judge.calibration):
         pairs = read_calibration(experiment.resolve(calibration))
         exams[CALIBRATION] = [Example(p.id, {"input": p.input}, label.choice, p.id) for p, label in pairs]
     suite = task_suite(experiment, splits, "test")
     shown: dict[str, Sequence[str]] = dict.fromkeys(splits, asked_columns(experiment, splits))
-    shown |= {f"{exam.name} suite": own_columns(exam) for exam in suites}
+    shown |= {name: columns for name, (_, columns) in asked.items()}
     return Material(splits, exams, suite.metrics, suite.schema, config.task.slices, shown)
 
 

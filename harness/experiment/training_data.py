@@ -16,7 +16,6 @@ from harness.experiment.splits import Splits
 from harness.stats import paired
 from harness.store.training import RewardAccuracy
 from harness.training import PairRow, RatedRow, TrainingData, TrainRow, types
-from suites.benchmarks.lm_eval import LmEvalTask
 from suites.data.examples import read_examples
 from suites.data.hub import locate
 from suites.data.preferences import read_compared
@@ -63,8 +62,7 @@ def check(experiment: Experiment, splits: Splits) -> None:
 
 def findings(experiment: Experiment, splits: Splits) -> list[Finding]:
     """Rows to learn from that are asked in an exam."""
-    suites = [exam for exam in exams.regression_exams(experiment) if not isinstance(exam, LmEvalTask)]
-    asked_in = [(suite.examples, exams.own_columns(suite)) for suite in suites]
+    asked_in = [exams.questions_of(exam) for exam in exams.regression_exams(experiment)]
     asked_in.append((splits.get("test", ()), [*asked_columns(experiment, splits)]))
     preferred, rated = _preferences(experiment)
     compared: Sequence[Preference | Rated] = [*preferred, *rated]

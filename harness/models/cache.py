@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
@@ -18,8 +19,10 @@ from suites.reasoning import take_off
 STORE_SECONDS = 0.5
 """Between two transactions: a server may finish dozens of answers a second, and one takes as long as some of them."""
 
-SCORED_AT_ONCE = 4_096
-"""Log-likelihoods between two transactions: enough for full batches of equal length, few enough to lose."""
+SCORED_FIRST, SCORED_AT_ONCE = 256, 4_096
+"""Log-likelihoods between two transactions, at first and at most: enough for full batches of equal length."""
+SCORED_SECONDS = 20.0
+"""What may be lost of them: twice as many are asked at once while that takes less than half as long."""
 
 
 def completion_ids(identity: Identity, rendered: Sequence[str], generation: Generation) -> list[str]:
@@ -70,20 +73,23 @@ class Cached:
         return self.model.render(prompt)
 
     def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
-        """Like `Model.loglikelihood`; what is not on record is asked and stored some thousands at a time."""
+        """Like `Model.loglikelihood`; what is not on record is asked, and stored some hundreds at a time or more."""
         ids = [loglikelihood_id(self.identity, *request) for request in requests]
         known = answers.loglikelihoods(self._store, sorted(set(ids)))
         missing = {key: request for key, request in zip(ids, requests, strict=True) if key not in known}
         self._store.release()
-        order = list(missing)
-        for start in range(0, len(order), SCORED_AT_ONCE):
-            keys = order[start : start + SCORED_AT_ONCE]
+        order, at_once = list(missing), SCORED_FIRST
+        while order:
+            keys, order = order[:at_once], order[at_once:]
+            started = time.monotonic()
             scores = self.model.loglikelihood([missing[key] for key in keys])
             known.update(zip(keys, scores, strict=True))
             # What is no number says that the weights are broken; the caller is to see that every time.
             finite = {key: known[key] for key in keys if math.isfinite(known[key].logprob)}
             answers.put_loglikelihoods(self._store, finite)
             self._store.release()
+            if time.monotonic() - started < SCORED_SECONDS / 2:
+                at_once = min(2 * at_once, SCORED_AT_ONCE)
         return [known[key] for key in ids]
 
     def generate(

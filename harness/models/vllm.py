@@ -17,6 +17,7 @@ from harness.models.bases import check_base
 from harness.models.errors import NonFiniteWeights
 from harness.models.files import first_line, read_json
 from harness.models.hf.model import HFModel
+from harness.models.rolling import rolled, summed
 from suites.errors import UserError
 from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
 from suites.types import Json
@@ -101,9 +102,11 @@ class VLLMModel:
 
     def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
         """As lm-evaluation-harness computes it. Raises UserError for a request longer than the context."""
-        pairs = self.files.chat.encode_pairs(requests)
+        limit = self.files.context_length
+        alone = [not context.strip() for context, _ in requests]
+        pairs, of = rolled(self.files.chat.encode_pairs(requests), alone, limit - 1)
         encoded = [context + answer for context, answer in pairs]
-        longest, limit = max(map(len, encoded), default=0), self.files.context_length
+        longest = max(map(len, encoded), default=0)
         if longest >= limit:  # vLLM keeps room for one more token
             what = f"A request of {longest} tokens does not fit the model's context of {limit}."
             raise UserError(what, self.spec.base, "use shorter prompts, or a model with a longer context")
@@ -111,7 +114,7 @@ class VLLMModel:
         settings = {"max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 1}
         for part, outputs, _ in self._ask(range(len(pairs)), encoded, settings):
             scores += [_score(out.prompt_logprobs, *pairs[i]) for i, out in zip(part, outputs, strict=True)]
-        return scores
+        return summed(dict(enumerate(scores)), of, len(requests))
 
     def effect(self, prompts: Sequence[Prompt]) -> float | None:
         """The largest difference of a likely next token's log-probability, adapter on against off; None without one."""

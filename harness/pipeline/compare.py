@@ -26,6 +26,7 @@ from harness.stats.spending import level_of_look
 from harness.store import arms, judging, runs
 from harness.store.database import Store
 from reports.rows import RunRow
+from suites.benchmarks.lm_eval import PART
 from suites.errors import UserError
 from suites.metrics.table import CORPUS
 from suites.types import Score
@@ -64,9 +65,11 @@ class Comparer:
         ids: set[str] | None = None,
         *,
         of_bar: bool = False,
+        of_suite: bool = False,
     ) -> Comparison:
         """Two runs on one suite and metric, on all examples or on the `ids` of a slice called `part`."""
-        question = replace(_question(kind, base, candidate, metric, margin, tier, part), of_bar=of_bar)
+        question = _question(kind, base, candidate, metric, margin, tier, part)
+        question = replace(question, of_bar=of_bar, of_suite=of_suite)
         examples = [pair for pair in runs.clusters(self.store, base.suite_id) if ids is None or pair[0] in ids]
         before, after = (marks(self.store, row.run_id, metric) for row in (base, candidate))
         answer = self.answer(question, examples, before, after)
@@ -101,6 +104,16 @@ class Comparer:
         asked = [(run, _question("prompt", run, candidate, metric, margin)) for run in prompts]
         return [
             self.answer(question, examples, marks(self.store, run.run_id, metric), after) for run, question in asked
+        ]
+
+    def parts(self, base: RunRow, candidate: RunRow, margin: float | str) -> list[Comparison]:
+        """A regression suite that has several parts, part by part; none of one that has not."""
+        parts = runs.parts(self.store, base.suite_id)
+        return [
+            self.compare(
+                "slice", base, candidate, base.metric, margin, "advisory", f"{PART}={part}", ids, of_suite=True
+            )
+            for part, ids in (parts.items() if len(parts) > 1 else ())
         ]
 
     def finished(self, base: RunRow, candidate: RunRow, rule: MetricRule) -> list[Comparison]:
@@ -190,6 +203,7 @@ def compare_all(session: Session) -> list[Comparison]:
     for before, after in run_pairs(session)[1:]:
         margin, tier = rules[before.suite]
         comparisons.append(ours.compare("regression", before, after, before.metric, margin, tier))
+        comparisons += ours.parts(before, after, margin)
     for before, after in bar_pairs(session):
         margin, tier = rules[before.suite]
         comparisons.append(ours.compare("regression", before, after, before.metric, margin, tier, of_bar=True))

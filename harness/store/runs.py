@@ -373,6 +373,21 @@ def clusters(store: Store, suite_id: str) -> list[tuple[str, str]]:
 
 
 @dataclass(frozen=True, slots=True)
+class _Part:
+    example_id: str
+    part: str
+
+
+def parts(store: Store, suite_id: str) -> dict[str, set[str]]:
+    """The ids of a suite's examples by the part of it that they are of; empty where it has no parts."""
+    sql = "select example_id, slices->>'part' as part from examples where suite_id = ? and slices->>'part' is not null"
+    found: dict[str, set[str]] = {}
+    for row in store.fetch(_Part, sql + " order by part, example_id", [suite_id]):
+        found.setdefault(row.part, set()).add(row.example_id)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
 class _Asked:
     example_id: str
     cluster_id: str

@@ -33,6 +33,7 @@ FIRST_SCREEN = (verdict.section, gates.section, arms.section)
 REST = (
     comparisons.section,
     slices.section,
+    slices.parts,
     stakes.section,
     costs.section,
     choice.section,

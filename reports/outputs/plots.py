@@ -68,7 +68,7 @@ def _changes(data: ReportData) -> str | None:
 
 
 def _slices(data: ReportData) -> str | None:
-    measured = [(c.difference, c) for c in data.compared("slice") if c.difference is not None]
+    measured = [(c.difference, c) for c in data.slices_compared() if c.difference is not None]
     worst = [c for _, c in sorted(measured, key=lambda pair: pair[0])[:MOST_SLICES]]
     few = f" (the {MOST_SLICES} worst of {len(measured)})" if len(measured) > MOST_SLICES else ""
     return forest(sorted(worst, key=lambda c: c.slice), f"points: candidate minus best prompt, by slice{few}")

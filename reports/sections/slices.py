@@ -10,7 +10,7 @@ from reports.rows import ComparisonRow
 
 def section(data: ReportData, pictures: Pictures) -> str:
     """The gain on the primary metric, part by part."""
-    compared = data.compared("slice")
+    compared = data.slices_compared()
     if not compared:
         return ""
     note = (
@@ -24,6 +24,21 @@ def section(data: ReportData, pictures: Pictures) -> str:
     header = ["slice", "best prompt", *NUMBERS, "beside the others"]
     forest = picture("Gain by slice", "slices", pictures)
     return f"## Gain by slice ({cell(compared[0].metric)})\n\n{forest}{table(header, rows)}\n\n{note}"
+
+
+def parts(data: ReportData, pictures: Pictures) -> str:
+    """Regression suites that have parts, part by part."""
+    compared = data.parts_compared()
+    if not compared:
+        return ""
+    note = (
+        "Differences are in points. The suite as a whole decides, each of its questions counting alike; its parts are "
+        "told, with p uncorrected and the suite's own margin as their limit. Beside the others a part's difference is "
+        "drawn towards the mean of its suite, the further the noisier it is."
+    )
+    rows = [[cell(c.suite), cell(c.slice.partition("=")[2]), *numbers(c), _beside(c)] for c in compared]
+    header = ["suite", "part", "base", *NUMBERS, "beside the others"]
+    return f"## Parts of suites ({cell(compared[0].metric)})\n\n{table(header, rows)}\n\n{note}"
 
 
 def _beside(c: ComparisonRow) -> str:

@@ -150,7 +150,7 @@ def test_shots_given_by_the_task_are_earlier_turns(task):
         (CHOICE.replace("{test: data/colours.jsonl}", "[a, b]"), "not one file for each split"),
         (CHOICE.replace("output_type: multiple_choice", "output_type: telepathy"), "lm-eval cannot load the task"),
         (CHOICE.replace("{{question}}", "{{questoin}}"), "'questoin' is undefined"),
-        (CHOICE.replace("multiple_choice", "loglikelihood_rolling"), "perplexity tasks are not supported"),
+        (CHOICE.replace("multiple_choice", "loglikelihood_rolling"), "whose perplexity is asked has no words"),
     ],
 )
 def test_a_task_that_cannot_be_run_is_refused(task, text, message):

@@ -23,6 +23,7 @@ from harness.models.hf.engine import Engine, Row
 from harness.models.hf.padded import Plain
 from harness.models.hf.refusals import told
 from harness.models.hf.shared_base import Base
+from harness.models.rolling import rolled, summed
 from suites.errors import UserError
 from suites.model import Completion, Generation, Identity, LogLikelihood, ModelSpec, OnProgress, Prompt
 
@@ -98,10 +99,12 @@ class HFModel:
         return max(rows, len(self.chat.tokenizer)) if self.adapter else rows
 
     def loglikelihood(self, requests: Sequence[tuple[str, str]]) -> list[LogLikelihood]:
-        """As lm-evaluation-harness computes it, except that nothing is ever cut to fit."""
-        pairs = self.chat.encode_pairs(requests)
+        """As lm-evaluation-harness computes it, except that nothing is ever cut to fit. A text alone that is longer
+        than the model's context is read in windows, as that tool rolls over it."""
+        alone = [not context.strip() for context, _ in requests]
+        pairs, of = rolled(self.chat.encode_pairs(requests), alone, self.context_length + 1)
         longest = max((len(context) + len(answer) for context, answer in pairs), default=0)
-        if longest > self.context_length:
+        if longest > self.context_length + 1:  # the last id is not read
             raise UserError(
                 f"a request of {longest} tokens does not fit the model's context of {self.context_length}",
                 self.spec.base,
@@ -113,7 +116,7 @@ class HFModel:
             for way, mine in self._ways(lengths):
                 for batch in self._in_memory(way.loglikelihood([pairs[i] for i in mine])):
                     results.update((mine[i], score) for i, score in batch)
-        return [results[i] for i in range(len(requests))]
+        return summed(results, of, len(requests))
 
     def effect(self, prompts: Sequence[Prompt]) -> float | None:
         """The largest difference of a next-token logit, adapter on against off: 0.0 is an adapter that does nothing.
