@@ -15,6 +15,7 @@ from harness.experiment.arms import base_arms
 from harness.experiment.exam_power import DISCORDANCE
 from harness.experiment.session import Session
 from harness.pipeline.compare import Comparer, other_prompts
+from harness.pipeline.straw_men import answered_by, beside_copying, copying
 from harness.stats import power
 from harness.store import arms, runs
 from reports.format.numbers import limit_points, points, span
@@ -60,6 +61,7 @@ def how_far(session: Session) -> list[str]:
         f"prompting goes this far: {best}, n = {best.run.n:,}{price}",
         *_last_step(session, undominated([each for each in asked if each.tokens])),
         *_beyond(session, asked, best),
+        *_copying(session, best),
         *_shots(base_arms(session.experiment, session.splits), asked),
         _room(session, best),
     ]
@@ -91,6 +93,14 @@ def _beyond(session: Session, asked: Sequence[Asked], best: Asked) -> Iterator[s
     ends = [max(-1.0, min(1.0, end * PER / more)) for end in (step.low, step.high) if end is not None]
     rate = f"; at that rate the next {PER:,} tokens would bring {' to '.join(map(points, ends))}" if ends else ""
     yield f"{more:,.0f} tokens more, for {dearest.run.arm}, gained {measured(step)}{rate}"
+
+
+def _copying(session: Session, best: Asked) -> Iterator[str]:
+    """What a rule without a model does."""
+    answered = answered_by(session, best.run, "base")
+    if beside := beside_copying(session, answered, copying(session, answered)):
+        rule = "copying the answer of the nearest training row (BM25), without a model, scores"
+        yield f"{rule} {beside.baseline or 0.0:.1%}; {best.run.arm} gained {measured(beside)} over that"
 
 
 def _compared(session: Session, before: RunRow, after: RunRow) -> Comparison:
