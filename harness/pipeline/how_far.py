@@ -21,6 +21,7 @@ from harness.store import arms, runs
 from reports.format.numbers import limit_points, points, span
 from reports.outputs.frontier import undominated
 from reports.rows import RunRow
+from suites.checks.labels import label_names
 
 PER = 1_000
 """Tokens by which the price of a gain is told."""
@@ -62,6 +63,7 @@ def how_far(session: Session) -> list[str]:
         *_last_step(session, undominated([each for each in asked if each.tokens])),
         *_beyond(session, asked, best),
         *_copying(session, best),
+        *_free(session, best),
         *_shots(base_arms(session.experiment, session.splits), asked),
         _room(session, best),
     ]
@@ -101,6 +103,24 @@ def _copying(session: Session, best: Asked) -> Iterator[str]:
     if beside := beside_copying(session, answered, copying(session, answered)):
         rule = "copying the answer of the nearest training row (BM25), without a model, scores"
         yield f"{rule} {beside.baseline or 0.0:.1%}; {best.run.arm} gained {measured(beside)} over that"
+
+
+def _free(session: Session, best: Asked) -> Iterator[str]:
+    """Answers of the best prompt that are no label at all, where none of the prompts is held to the labels.
+
+    That such a prompt is only named, and not asked by default: it never raised the bar where it was measured, some
+    servers and engines hold answers to nothing, and it costs both sides one more pass.
+    """
+    labels = label_names(session.splits.get("train", ()))
+    live = [arm.prompter for arm in base_arms(session.experiment, session.splits) if not arm.model.recorded]
+    if not labels or not live or any(prompter.asking.constraint for prompter in live):
+        return
+    said = [text.strip() for _, text in runs.answers(session.store, best.run.run_id, best.run.metric).values()]
+    if strays := sum(text not in labels for text in said):
+        yield (
+            f"{strays:,} of {len(said):,} answers of {best.run.arm} are none of the {len(labels):,} labels; no prompt "
+            "that was tried is held to them, as `labels: {constrain: true}` below `baselines` is"
+        )
 
 
 def _compared(session: Session, before: RunRow, after: RunRow) -> Comparison:

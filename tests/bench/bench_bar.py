@@ -45,6 +45,7 @@ from harness.stats import paired
 from suites.answers import AnswerRule
 from suites.metrics import table
 from suites.model import Completion, Constraint, Generation, ModelSpec
+from suites.similarity.encoder import Encoder
 from suites.types import Example
 
 Array = npt.NDArray[np.float64]
@@ -94,7 +95,7 @@ def row(model: HFModel, prompter: Prompter, exam: Exam) -> str:
     took = (time.process_time() - processor) / n, (time.perf_counter() - wall) / n
     tokens = sum(each.tokens_in for each in said) / n, sum(each.tokens_out for each in said) / n
     exam = exam if prompter.asking.thinking_tokens else replace(exam, answer=None)
-    return f"{exam.score(said)} | {tokens[0]:,.0f} / {tokens[1]:.1f} | {took[0]:.2f} | {took[1]:.2f}"
+    return f"{exam.score(said)} | {tokens[0]:,.0f} / {tokens[1]:.1f} | {took[0]:.3f} | {took[1]:.2f}"
 
 
 def copied(exam: Exam) -> str:
@@ -103,12 +104,12 @@ def copied(exam: Exam) -> str:
     prompts = _shots("", exam, choose="nearest", shots=1).prompts(exam.test)
     took = (time.process_time() - started) / len(prompts)
     said = [Completion(str(prompt.messages[1]["content"])) for prompt in prompts]  # type: ignore[index]
-    return f"{replace(exam, answer=None).score(said)} | 0 / 0.0 | {took:.2f} | {took:.2f}"
+    return f"{replace(exam, answer=None).score(said)} | 0 / 0.0 | {took:.3f} | {took:.2f}"
 
 
 def _shots(template: str, exam: Exam, **settings: object) -> Prompter:
     few = FewShot.model_validate(settings)
-    return build(few, Given(label(few), template, exam.train))
+    return build(few, Given(label(few), template, exam.train, encoder=lambda name: Encoder(Path(name))))
 
 
 def _held(prompter: Prompter, constraint: Constraint) -> Prompter:
@@ -135,7 +136,7 @@ def banking_arms(options: argparse.Namespace) -> tuple[str, Arms]:
     shown = [_shots(listed.template, exam, choose=way, shots=8) for way in ("random", "balanced", "diverse", "nearest")]
     prompters += [*shown, *(_held(each, held) for each in shown[1::2])]
     if options.encoder:
-        found = {"choose": "nearest", "by": "embeddings", "encoder": str(options.encoder)}
+        found = {"choose": "nearest", "encoder": str(options.encoder)}
         prompters.append(_shots(listed.template, exam, shots=8, **found))
     arms: Arms = {"copied, no model": lambda: copied(exam)}
     arms |= {each.name: lambda each=each: row(model, each, exam) for each in prompters}  # type: ignore[misc]

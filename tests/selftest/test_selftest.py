@@ -148,12 +148,14 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "constant candidate": "invalid by constant answers",
         "shifted prompt": "invalid by plausible, aligned",
         "wrapped prompt": by_name(outcomes)["wrapped prompt"].got,
+        "copied prompt": by_name(outcomes)["copied prompt"].got,
         "thinking prompt": "deploy, told: thinking, prompts tried",
         "no suite asked": by_name(outcomes)["no suite asked"].got,
         "judge likes length": "judge is advisory",
         "few labelled pairs": "judge is advisory",
     }
     assert "lenient reading" in by_name(outcomes)["wrapped prompt"].got
+    assert "copying a row" in by_name(outcomes)["copied prompt"].got
     assert "no regression suite was asked" in by_name(outcomes)["no suite asked"].got
     assert named(outcomes, "not_applicable") == {
         "answers in the corpus",
@@ -166,7 +168,6 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "half unmarked",
         "suite at its floor",
         "seeds without gain",
-        "copied prompt",
         "long prompt",
         "constraint ignored",
         *OF_COSTS,
