@@ -108,8 +108,8 @@ def _copying(session: Session, best: Asked) -> Iterator[str]:
 def _free(session: Session, best: Asked) -> Iterator[str]:
     """Answers of the best prompt that are no label at all, where none of the prompts is held to the labels.
 
-    That such a prompt is only named, and not asked by default: it never raised the bar where it was measured, some
-    servers and engines hold answers to nothing, and it costs both sides one more pass.
+    That such a prompt is only named, and not asked by default: it was not shown to raise the bar where it was measured,
+    some servers and engines hold answers to nothing, and it costs both sides one more pass.
     """
     labels = label_names(session.splits.get("train", ()))
     live = [arm.prompter for arm in base_arms(session.experiment, session.splits) if not arm.model.recorded]
