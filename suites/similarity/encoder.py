@@ -174,11 +174,15 @@ def refuse_missing() -> None:
 
 
 def check(folder: Path) -> None:
-    """Raises UserError for a folder that holds no encoder, or one that brings a program of its own."""
+    """Raises UserError for a folder that holds no encoder, pickled weights, or a program of its own."""
     modules = folder / "modules.json"
     if not modules.is_file() and not (folder / "config.json").is_file():
         fix = "give a folder that sentence-transformers or save_pretrained wrote, with safetensors"
         raise UserError("the folder holds no encoder", str(folder), fix)
+    pickled = [file for file in folder.rglob("pytorch_model*.bin") if not any(file.parent.glob("*.safetensors"))]
+    if pickled:
+        what = "the encoder has pickled weights, which can run code and are not loaded"
+        raise UserError(what, str(pickled[0]), "save it again as safetensors")
     foreign = [kind for kind in _kinds(modules) if not kind.startswith(OURS)] if modules.is_file() else []
     if foreign:
         what = f"the encoder brings a program of its own, which is not run: {foreign[0]:.60}"

@@ -217,6 +217,9 @@ def test_pickled_weights_are_not_loaded(short: Path, tmp_path: Path) -> None:
         if file.suffix != ".safetensors":
             (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'echo'\ntR.")
+    with pytest.raises(UserError, match="pickled weights, which can run code and are not loaded"):
+        Encoder(tmp_path)
+    (tmp_path / "pytorch_model.bin").unlink()
     with pytest.raises(UserError, match="the encoder cannot be loaded"):
         Encoder(tmp_path).vectors(["w2"])
 
