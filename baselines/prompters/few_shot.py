@@ -81,7 +81,7 @@ def with_shots(bare: Prompter, settings: ShotSettings, given: Given) -> Prompter
     most = min(MOST, len(given.train)) if settings.shots == "max" else settings.shots
     refuse(given.name, given.train, most)
     kin = kin_of(given.template, given.name, given.train)
-    encoder = given.encoder(settings.encoder) if settings.encoder and given.encoder else None
+    encoder = given.encoder_of(settings.encoder)
     if settings.dynamic:
         order = settings.order or ("nearest_last" if settings.choose == "nearest" else "seeded")
         room = given.room() if settings.shots == "max" and given.room else None

@@ -54,7 +54,7 @@ def build(settings: Rag, given: Given) -> Prompter:
     """The prompter that an experiment file asks for. Raises UserError for a corpus that cannot be read."""
     columns = tuple(sorted(shown_columns(given.template, given.name) - {"input", PASSAGES}))
     corpus = read_corpus(settings.corpus, given.folder, settings.chunk)
-    encoder = given.encoder(settings.encoder) if settings.encoder and given.encoder else None
+    encoder = given.encoder_of(settings.encoder)
     bare = Prompter(
         given.name, given.template, passages=Passages(corpus, settings.passages, columns, settings.gold, encoder)
     )

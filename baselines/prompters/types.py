@@ -99,6 +99,13 @@ class Given:
     folder: Path = Path()
     encoder: Callable[[str], Encoder] | None = None
 
+    def encoder_of(self, name: str | None) -> Encoder | None:
+        """The encoder of that name; None where none is named."""
+        if name is None:
+            return None
+        assert self.encoder, "nobody says where encoders lie"
+        return self.encoder(name)
+
 
 S = TypeVar("S", bound=PromptSettings)
 
