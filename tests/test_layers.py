@@ -25,7 +25,8 @@ LINE = (
 SUITES = (
     "suites.errors", "suites.text", "suites.writing", "suites.normalise", "suites.model", "suites.reasoning",
     "suites.types",
-    "suites.similarity", "suites.metrics", "suites.data", "suites.catalog", "suites.judges", "suites.checks",
+    "suites.similarity", "suites.metrics", "suites.data", "suites.probes", "suites.catalog", "suites.judges",
+    "suites.checks",
     "suites.benchmarks",
 )  # fmt: skip
 HOMES = {

@@ -64,6 +64,20 @@ def a_model_to_train(config: ExperimentConfig) -> Iterator[Problem]:
         yield ("training",), "a model behind an endpoint cannot be trained here; give a Hub id or a folder"
 
 
+def weights_to_read(config: ExperimentConfig) -> Iterator[Problem]:
+    """How far a fine-tune has moved is read off the weights of both, here."""
+    base, candidate = config.model, config.candidate
+    elsewhere = base is None or base.endpoint is not None or base.engine == "vllm"
+    elsewhere = elsewhere or bool(candidate and (candidate.endpoint or candidate.recorded))
+    for position, entry in enumerate(config.regression or []):
+        if entry.drift and elsewhere:
+            sentence = (
+                "`drift` cannot be known here: it is read off the weights of base and candidate, in this process and "
+                "not by vLLM, a server or a file of answers; leave it out"
+            )
+            yield ("regression", position, "drift"), sentence
+
+
 def suites_by_name(config: ExperimentConfig) -> Iterator[Problem]:
     """The suite that comes along asks what the embedded model was taught; what another one can do is said."""
     if config.regression is None and config.model and not config.model.embedded:
@@ -331,6 +345,7 @@ def folds_and_early_looks(config: ExperimentConfig) -> Iterator[Problem]:
 RULES: list[Rule] = [
     one_candidate,
     a_model_to_ask,
+    weights_to_read,
     suites_by_name,
     no_secrets,
     a_model_to_train,

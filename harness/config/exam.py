@@ -299,11 +299,14 @@ class RegressionConfig(Section):
     """Something the base could do before: a built-in or own suite (folder), or an lm-eval task (name or YAML file)."""
 
     shorthand = "suite"
-    later: ClassVar[tuple[str, ...]] = ("against", "shots", "seed", "system")
+    later: ClassVar[tuple[str, ...]] = ("against", "drift", "shots", "seed", "system")
     suite: str | None = None
     """A built-in suite such as `general`, or a folder with `suite.yaml` and `examples.jsonl`."""
     lm_eval: str | None = None
     """A task of lm-eval or a group of them, by name or by its YAML file, in place of a `suite`."""
+    drift: Literal["neutral"] | FilePath | None = None
+    """How far the fine-tune has moved from its base on text without questions: the passages that come along
+    (`neutral`), or a file of rows with a `text`. Its `tier` is `advisory` unless something else is said."""
     limit: Annotated[int, Field(ge=1)] | None = None
     """Questions asked at most, the first of them, and of a group of each part. Left out: all."""
     shots: Annotated[int, Field(ge=0, le=100)] | None = None
@@ -320,12 +323,19 @@ class RegressionConfig(Section):
     against: Literal["base", "bar"] = "base"
     """Whom the candidate may not fall behind there: its own `base`, or the model of the `bar`'s best prompt as well."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _drift_is_told(cls, value: Any) -> Any:
+        return {"tier": "advisory", **value} if isinstance(value, dict) and "drift" in value else value
+
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if (self.suite is None) == (self.lm_eval is None):
-            raise ValueError("a regression entry is either a suite or an lm_eval task")
+        if sum(kind is not None for kind in (self.suite, self.lm_eval, self.drift)) != 1:
+            raise ValueError("a regression entry is exactly one of a suite, an lm_eval task, or drift")
+        if self.drift and (self.limit is not None or self.against == "bar"):
+            raise ValueError("`drift` is of all its passages, and of the fine-tune from its own base")
         own = [name for name in ("shots", "seed", "system") if getattr(self, name) is not None]
-        if own and self.suite is not None:
+        if own and self.lm_eval is None:
             raise ValueError(f"`{own[0]}` is for an lm_eval task; a suite of yours says in its `prompt` what it says")
         return self
 

@@ -10,6 +10,7 @@ from baselines.arm import Arm, Prompter
 from baselines.selection import Trial, choose
 from harness.decision import compare_corpus
 from harness.decision.prices import Rate
+from harness.evaluation.drift import drift_run, evaluate_drift, read_base
 from harness.evaluation.evaluate import evaluate, evaluate_lm_eval
 from harness.models.abilities import Abilities
 from harness.models.cache import Cached
@@ -23,6 +24,7 @@ from reports.rows import AdapterEffectRow, EndpointRow, Side
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.metrics.table import CORPUS
 from suites.model import Model, ModelSpec
+from suites.probes.drift import DriftProbe
 from suites.types import Example, Run, Suite
 
 # How many prompts show whether an adapter changes anything; one would do, a few are as cheap.
@@ -106,15 +108,33 @@ class Examiner:
             self.put(side, arm.name, self.take(side, arm, suite), chosen=arm is chosen)
 
     def examine_regression(
-        self, side: Side, name: str, spec: ModelSpec, exams: Sequence[Suite | LmEvalTask], *, chosen: bool = True
+        self,
+        side: Side,
+        name: str,
+        spec: ModelSpec,
+        exams: Sequence[Suite | LmEvalTask | DriftProbe],
+        *,
+        chosen: bool = True,
+        base: ModelSpec | None = None,
     ) -> None:
-        """The regression exams for a model under `name`; `chosen` says that it is what its side is there."""
+        """The regression exams for a model under `name`; `chosen` says that it is what its side is there, and `base`
+        what a fine-tune has moved away from."""
         for exam in exams:
-            if isinstance(exam, LmEvalTask):
+            if isinstance(exam, DriftProbe):
+                run = self._drift(side, name, spec, exam, base or spec)
+            elif isinstance(exam, LmEvalTask):
                 run = evaluate_lm_eval(name, exam, self.model(side, spec, name), self.store, self.seed)
             else:
                 run = self.take(side, Arm(name, spec, Prompter(name, exam.prompt)), exam)
             self.put(side, name, run, chosen=chosen)
+
+    def _drift(self, side: Side, name: str, spec: ModelSpec, probe: DriftProbe, base: ModelSpec) -> Run:
+        """How far a model has moved from its base. The base reads first: one of them is in memory at a time."""
+        run = drift_run(name, probe, self.model(side, spec, name).model, self.model("base", base).model)
+        if not runs.is_finished(self.store, run.id):
+            expected = read_base(self.model("base", base).model, probe)
+            evaluate_drift(run, probe, expected, self.model(side, spec, name).model, self.store)
+        return run
 
     def put(self, side: Side, arm: str, run: Run, *, chosen: bool) -> None:
         """A run in its place in the experiment, summarised with an interval for every metric."""

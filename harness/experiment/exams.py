@@ -18,10 +18,14 @@ from suites.benchmarks.lm_eval import LmEvalTask
 from suites.catalog import load_suite
 from suites.errors import UserError
 from suites.model import Generation
+from suites.probes.drift import DriftProbe, load_probe
 from suites.similarity.copies import tied
 from suites.text import json_text
 from suites.text.files import BOM, read_bytes
 from suites.types import MARGIN, Example, Json, Suite
+
+Exam = Suite | LmEvalTask | DriftProbe
+"""Something the base could do before, as it is asked."""
 
 
 def task_suite(experiment: Experiment, splits: Splits, split: str) -> Suite:
@@ -51,15 +55,17 @@ def task_schema(experiment: Experiment) -> Json | None:
     return schema
 
 
-def regression_exams(experiment: Experiment) -> list[Suite | LmEvalTask]:
+def regression_exams(experiment: Experiment) -> list[Exam]:
     """What the base could do before: the suites the file names, or `general` for the embedded model."""
     config = experiment.config
     if config.regression is None:
         return [_tied(load_suite("general", experiment.folder))] if config.model else []
-    exams: list[Suite | LmEvalTask] = []
+    exams: list[Exam] = []
     for entry in config.regression:
         if entry.suite:
             exams.append(_tied(load_suite(entry.suite, experiment.folder, limit=entry.limit)))
+        elif entry.drift:
+            exams.append(load_probe(entry.drift, experiment.folder))
         elif entry.lm_eval:
             is_file = entry.lm_eval.endswith((".yaml", ".yml"))
             task = str(experiment.resolve(entry.lm_eval)) if is_file else entry.lm_eval
@@ -68,7 +74,7 @@ def regression_exams(experiment: Experiment) -> list[Suite | LmEvalTask]:
     return exams
 
 
-def asked_of(experiment: Experiment, whom: Literal["base", "bar"]) -> list[Suite | LmEvalTask]:
+def asked_of(experiment: Experiment, whom: Literal["base", "bar"]) -> list[Exam]:
     """The regression exams of the base, which are all, or those that the bar's model takes as well."""
     asked = regression_exams(experiment)
     entries = experiment.config.regression
@@ -82,11 +88,13 @@ def _tied(suite: Suite) -> Suite:
     return replace(suite, examples=tied(suite.examples, own_columns(suite)))
 
 
-def questions_of(exam: Suite | LmEvalTask) -> tuple[Sequence[Example], list[str]]:
+def questions_of(exam: Exam) -> tuple[Sequence[Example], list[str]]:
     """What an exam asks, and the columns that it shows beside the input. Raises UserError for an lm-eval task that
     cannot be read."""
     if isinstance(exam, LmEvalTask):
         return lm_eval.questions(exam), []
+    if isinstance(exam, DriftProbe):
+        return exam.examples, []
     return exam.examples, own_columns(exam)
 
 
@@ -102,7 +110,7 @@ def regression_rules(experiment: Experiment) -> dict[str, tuple[float | str, Tie
     """
     exams = regression_exams(experiment)
     entries = experiment.config.regression or [RegressionConfig(suite=exam.name) for exam in exams]
-    own = [exam.margin if isinstance(exam, Suite) else MARGIN for exam in exams]
+    own = [exam.margin if isinstance(exam, Suite | DriftProbe) else MARGIN for exam in exams]
     critical: Tier = "supporting" if experiment.config.policy.regression.together else "critical"
     return {
         exam.name: (entry.margin or margin, critical if entry.tier == "critical" else entry.tier)

@@ -35,6 +35,7 @@ from suites.catalog import load_suite, suite_folder
 from suites.data import hub
 from suites.errors import UserError
 from suites.judges.pairwise import load_rubric
+from suites.probes.drift import NEUTRAL
 from suites.similarity.encoder import refuse_missing
 from suites.text.files import opened, size_of
 
@@ -137,6 +138,8 @@ def _exams(config: ExperimentConfig) -> Iterator[Reference]:
     for position, entry in enumerate(config.regression or []):
         if entry.suite:
             yield ("regression", position, "suite"), entry.suite, _suite
+        elif entry.drift and entry.drift != NEUTRAL:
+            yield ("regression", position, "drift"), entry.drift, _file
         elif entry.lm_eval and entry.lm_eval.endswith((".yaml", ".yml")):
             yield ("regression", position, "lm_eval"), entry.lm_eval, _task
 

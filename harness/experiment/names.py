@@ -29,6 +29,8 @@ def exam_name(entry: RegressionConfig, folder: Path) -> str:
     """What a regression exam is called: as the suite calls itself, or as lm-eval does. UserError: no such suite."""
     if entry.suite:
         return suite_name(entry.suite, folder)
+    if entry.drift:
+        return "drift"
     task = entry.lm_eval or ""
     return Path(task).stem if task.endswith((".yaml", ".yml")) else task
 

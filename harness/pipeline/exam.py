@@ -38,7 +38,8 @@ def exam(session: Session) -> None:
             suite = shorten(session, chosen, suite, experiment.config.policy)
         giver.examine("candidate", [chosen], chosen, suite)
         name = candidate_label(experiment.config)
-        giver.examine_regression("candidate", name, chosen.model, exams.regression_exams(experiment))
+        asked = exams.regression_exams(experiment)
+        giver.examine_regression("candidate", name, chosen.model, asked, base=specs.base_spec(experiment))
         seeds.examine_seeds(session, chosen.prompter, suite)
     except NonFiniteWeights as trouble:
         report_trouble(session, "exam", "candidate", trouble)

@@ -16,7 +16,6 @@ from harness.experiment import arms, exams
 from harness.experiment.session import Session
 from harness.stats.corpus_level import corpus_value
 from harness.training import Probe
-from suites.benchmarks.lm_eval import LmEvalTask
 from suites.metrics import table
 from suites.metrics.table import CORPUS
 from suites.model import Completion
@@ -39,7 +38,7 @@ def build_probes(session: Session) -> list[Probe]:
         probes.append(_probe(rehearsal, arms.lesson_prompter(experiment), None, settings.probe, seed))
     rules = exams.regression_rules(experiment)
     for exam in exams.regression_exams(experiment):
-        if not isinstance(exam, LmEvalTask) and exam.primary not in CORPUS:
+        if isinstance(exam, Suite) and exam.primary not in CORPUS:
             margin, _ = read_margin(rules[exam.name][0])  # a share of the base's score is at most so many points
             probes.append(_probe(exam, Prompter(exam.name, exam.prompt), margin, settings.probe, seed))
     return probes

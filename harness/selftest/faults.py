@@ -22,6 +22,7 @@ from harness.pipeline.compare import chosen_runs, run_pairs
 from harness.pipeline.exam import candidate_spec
 from harness.pipeline.examiner import examiner
 from harness.selftest import chance, goals
+from harness.selftest.drift import drifted_far
 from harness.selftest.inject import (
     SHARE,
     NotApplicable,
@@ -234,6 +235,7 @@ MUTANTS: dict[str, Mutant] = {
     "all answers right": all_answers_right,
     "prompt cut short": prompt_cut_short,
     "lost behind the mean": lost_behind_the_mean,
+    "drifted far": drifted_far,
     "judge says A": judge_says_a,
     "half unmarked": chance.half_unmarked,
     "hard ones unanswered": chance.hard_ones_unanswered,

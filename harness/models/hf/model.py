@@ -136,6 +136,12 @@ class HFModel:
                     largest = max(largest, float((tuned - self._next(ids)).abs().max()))
         return largest if self.adapter else None
 
+    def logits(self, ids: Sequence[int]) -> torch.Tensor:
+        """What the model expects after each of the ids, [ids, vocabulary], in the processor's memory."""
+        with self._at_work(), torch.inference_mode(), self._told():
+            logits: torch.Tensor = self._model(input_ids=torch.tensor([list(ids)], device=self.device)).logits
+        return logits[0].float().cpu()
+
     def _next(self, ids: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode(), self._told():
             logits: torch.Tensor = self._model(input_ids=ids, logits_to_keep=1).logits

@@ -1,0 +1,1 @@
+"""What is read off a model without asking it anything."""
