@@ -39,6 +39,8 @@ HOMES = {
     "datasets": ("suites/data/", "harness/training/"),
     "evaluate": ("suites/metrics/",),
     "sacrebleu": ("suites/metrics/",),
+    "rouge_score": ("suites/metrics/",),
+    "mpmath": ("suites/metrics/",),
     "wandb": ("harness/observe/",),
     "mlflow": ("harness/observe/",),
     "trackio": ("harness/observe/",),

