@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from harness.config.base import read_margin
 from harness.config.policy import FINISHED, LIST_CURRENCY
-from harness.config.problems import Problem, Rule, asked_now, unknown
+from harness.config.problems import Problem, Rule, asked_now, folds, unknown
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location
 from suites.metric_names import MEANT
@@ -70,6 +70,32 @@ def what_decides(config: ExperimentConfig) -> Iterator[Problem]:
             yield where, f"`policy.metrics.{name}`: `{name}` is shown and cannot decide; give it `tier: advisory`"
 
 
+def answers_to_compare(config: ExperimentConfig) -> Iterator[Problem]:
+    """Several answers to a question are drawn, marked one by one, and told apart from one another."""
+    task, metrics = config.task, config.task.ordered_metrics
+    of_samples = [name for name in metrics if table.of_samples(name)]
+    if task.samples == 1:
+        for name in of_samples:
+            yield ("task", "metrics"), f"`{name}` is of several answers to a question; set `task.samples` to how many"
+        return
+    where: Location = ("task", "samples")
+    if not task.temperature:
+        yield where, "several answers at temperature 0 are one; set `task.temperature`, such as 0.7"
+    for name in (name for name in metrics if name in CORPUS):
+        yield where, f"the mean of several answers is one of their marks, and `{name}` is of the whole exam"
+    for name in of_samples:
+        _, _, k = name.partition(":")
+        if k.isdecimal() and int(k) > task.samples:
+            yield ("task", "metrics"), f"`{name}` takes {k} answers to a question, and `task.samples` is {task.samples}"
+    if of_samples and table.says_right(metrics) is None:
+        sentence = f"`{of_samples[0]}` is of answers that another metric marks; list one, such as exact_match"
+        yield ("task", "metrics"), sentence
+    if config.policy.stop_early:
+        yield where, "`policy.stop_early` looks at one answer to a question; leave out one of the two"
+    if len(asked_now(config)) < len(config.baselines) or (config.candidate and config.candidate.recorded):
+        yield where, "recorded answers are one to a question; leave `task.samples` out, or ask both sides now"
+
+
 def a_schema_to_mark_with(config: ExperimentConfig) -> Iterator[Problem]:
     """A metric that takes a JSON Schema is given one."""
     if "json_schema" in config.task.ordered_metrics and not config.task.schema_file:
@@ -99,6 +125,14 @@ def suites_to_judge_together(config: ExperimentConfig) -> Iterator[Problem]:
                 "`policy.regression.together` takes differences of scores; give this `margin` as one, such as 0.03"
             )
             yield ("regression", position), sentence
+
+
+def a_nearest_row_of_training(config: ExperimentConfig) -> Iterator[Problem]:
+    """With folds every row trains, so that it would be nearest to itself."""
+    name = "auto:nearest"
+    if folds(config) and name in config.task.slices:
+        position = config.task.slices.index(name)
+        yield ("task", "slices", position), f"`{name}`: with folds every row trains, and is nearest to itself"
 
 
 def a_part_to_sharpen(config: ExperimentConfig) -> Iterator[Problem]:
@@ -145,8 +179,10 @@ RULES: list[Rule] = [
     rules_of_what_is_there,
     metrics_listed_once,
     what_decides,
+    answers_to_compare,
     a_schema_to_mark_with,
     marks_to_stop_early_by,
+    a_nearest_row_of_training,
     a_part_to_sharpen,
     suites_to_judge_together,
     a_price_for_max_cost,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from statistics import fmean
 
 from baselines.arm import Arm
-from harness.evaluation.asking import ask
+from harness.evaluation.asking import Said, ask, together
 from harness.observe.progress import phase
 from harness.store import runs
 from harness.store.database import Store
@@ -15,7 +17,7 @@ from suites.benchmarks.lm_eval import LmEvalTask
 from suites.data.examples import digest, sha256_json
 from suites.metrics import table
 from suites.model import Completion, Generation, Model
-from suites.types import Run, Suite
+from suites.types import Example, Mark, Run, Score, Suite
 
 
 def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> Run:
@@ -26,12 +28,10 @@ def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> R
     if runs.is_finished(store, run.id):
         return run
     started = time.monotonic()
-    marks = {name: table.build(name, suite.schema) for name in suite.metrics}
+    marks = {name: table.build(name, suite.schema) for name in suite.metrics if not table.of_samples(name)}
     marked = [
-        Marked(
-            example, said.key, said.read, {name: mark(example, said.read) for name, mark in marks.items()}, said.came
-        )
-        for example, said in zip(suite.examples, ask(arm, suite, model, seed), strict=True)
+        _marked(suite, marks, example, samples)
+        for example, samples in zip(suite.examples, ask(arm, suite, model, seed), strict=True)
     ]
     runs.record(store, run, suite.kind, arm.prompter.digest, marked, time.monotonic() - started)
     return run
@@ -39,7 +39,30 @@ def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> R
 
 def answer(arm: Arm, suite: Suite, model: Model, seed: int) -> list[Completion]:
     """The arm's answers to a suite's examples, in their order; nothing is marked."""
-    return [said.read for said in ask(arm, suite, model, seed)]
+    return [samples[0].read for samples in ask(arm, suite, model, seed)]
+
+
+def _marked(suite: Suite, marks: Mapping[str, Mark], example: Example, samples: Sequence[Said]) -> Marked:
+    """A question with its answer and marks; of several answers the mean of theirs, and what is of them together."""
+    answers = [said.read for said in samples]
+    by_answer = {name: [mark(example, answer) for answer in answers] for name, mark in marks.items()}
+    scores = {name: mean_of(each) for name, each in by_answer.items()}
+    right = table.says_right(suite.metrics)
+    for name in suite.metrics:
+        if right is not None and table.of_samples(name):
+            failed = next((answer.error for answer in answers if answer.error), None)
+            measure = table.build_of_samples(name)
+            scores[name] = Score(None, failed) if failed else measure(answers, by_answer[right])
+    said = together(samples)
+    return Marked(example, said.key, said.read, {name: scores[name] for name in suite.metrics}, said.came)
+
+
+def mean_of(marks: Sequence[Score]) -> Score:
+    """The mean of the marks of several answers to a question; none where one has none."""
+    values = [mark.value for mark in marks if mark.value is not None]
+    if len(values) < len(marks):
+        return next(mark for mark in marks if mark.value is None)
+    return Score(fmean(values)) if len(marks) > 1 else marks[0]
 
 
 def evaluate_lm_eval(arm_name: str, task: LmEvalTask, model: Model, store: Store, seed: int) -> Run:

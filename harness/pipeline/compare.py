@@ -9,7 +9,7 @@ from typing import cast
 
 from harness.config.base import Tier, read_margin
 from harness.config.policy import FINISHED, MetricRule, Policy
-from harness.decision.compare import GAINS, UNSCORED, Comparison, Kind, Question, compare, slices_of
+from harness.decision.compare import GAINS, UNSCORED, Comparison, Kind, Question, compare, not_answered, slices_of
 from harness.decision.compare_corpus import Answers, compare_corpus
 from harness.decision.compare_judge import compare_judged
 from harness.decision.sharpen import Asked, known_of_part, sharpened
@@ -21,6 +21,7 @@ from harness.judge.ask import Judged
 from harness.judge.calibration import error_of
 from harness.pipeline.floors import floor
 from harness.stats.judge_error import JudgeError
+from harness.stats.score_test import numbered
 from harness.stats.sequential import level_at_look, planned_looks
 from harness.stats.spending import level_of_look
 from harness.store import arms, judging, runs
@@ -64,16 +65,27 @@ class Comparer:
         ids: set[str] | None = None,
         *,
         of_bar: bool = False,
+        at_least: int = 0,
     ) -> Comparison:
-        """Two runs on one suite and metric, on all examples or on the `ids` of a slice called `part`."""
+        """Two runs on one suite and metric, on all examples or on the `ids` of a slice called `part`; nothing is
+        measured of one with fewer than `at_least` clusters."""
         question = replace(_question(kind, base, candidate, metric, margin, tier, part), of_bar=of_bar)
         examples = [pair for pair in runs.clusters(self.store, base.suite_id) if ids is None or pair[0] in ids]
+        if len({cluster for _, cluster in examples}) < at_least:
+            return self._too_few(question, examples, at_least)
         before, after = (marks(self.store, row.run_id, metric) for row in (base, candidate))
         answer = self.answer(question, examples, before, after)
         if kind == "task" and self.whole:
             answer = self._sharpened(answer, self.whole, examples, after, ids)
         known = kind in WITH_FLOOR or question.may_lose
         return replace(answer, floor=floor(self.store, base.run_id, metric)) if known else answer
+
+    def _too_few(self, question: Question, examples: Sequence[tuple[str, str]], at_least: int) -> Comparison:
+        """The question about a part that is too small to be judged, unanswered."""
+        clusters = numbered([cluster for _, cluster in examples])
+        level = level_of_look(self.look, self.confidence)
+        unanswered = not_answered(question, clusters, len(examples), self.confidence, level, self.look)
+        return replace(unanswered, method=f"unknown: fewer than {at_least:,} clusters")
 
     def _sharpened(
         self, answer: Comparison, run: RunRow, examples: Asked, candidate: Marks, ids: set[str] | None
@@ -186,8 +198,8 @@ def compare_all(session: Session) -> list[Comparison]:
     comparisons += ours.finished(base, candidate, policy.metrics.get(FINISHED, MetricRule(tier="supporting")))
     for name, examples in slices_of(session.splits["test"]).items():
         ids = {example.id for example in examples}
-        rule_ = policy.slices
-        comparisons.append(ours.compare("slice", base, candidate, primary, rule_.margin, rule_.tier, name, ids))
+        margin, tier, least = policy.slices.margin, policy.slices.tier, policy.slices.at_least
+        comparisons.append(ours.compare("slice", base, candidate, primary, margin, tier, name, ids, at_least=least))
     rules = exams.regression_rules(experiment)
     for before, after in run_pairs(session)[1:]:
         margin, tier = rules[before.suite]

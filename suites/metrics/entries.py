@@ -16,6 +16,7 @@ from suites.metrics import (
     quantity,
     recorded,
     rouge,
+    samples,
     scores,
     style,
     text,
@@ -36,7 +37,11 @@ METRICS: dict[str, Metric] = {
         reads=normalise.normalise,
     ),
     "contains": Metric("the target stands somewhere in the answer, case ignored", text.contains),
-    "regex": Metric("the target is a regular expression that the answer has a match of", patterns.regex),
+    "regex": Metric(
+        "the target is a regular expression that the answer has a match of",
+        patterns.regex,
+        target_is_right=False,
+    ),
     "regex:PATTERN": Metric(
         "the answer has a match of this regular expression, whatever the target",
         make=lambda detail, schema: patterns.pattern_of(detail),
@@ -256,12 +261,14 @@ METRICS: dict[str, Metric] = {
         style.distinct_1,
         form=True,
         source=DISTINCT,
+        target_is_right=False,
     ),
     "distinct_2": Metric(
         "different pairs of words for each pair of the answer",
         style.distinct_2,
         form=True,
         source=DISTINCT,
+        target_is_right=False,
     ),
     "repetition": Metric(
         "share of sequences of 4 words that were in the answer before",
@@ -270,20 +277,38 @@ METRICS: dict[str, Metric] = {
         scale="1 - x",
         form=True,
         source="seq-rep-4, arXiv:1908.04319",
+        target_is_right=False,
     ),
     "refusal": Metric(
         "the answer refuses where the target does, and only there, told by set phrases in its first 200 characters",
         style.refusal,
         form=True,
     ),
+    # --- several answers to one question
+    "consistency": Metric(
+        "how probable it is that two answers to a question are the same, normalised; needs `task.samples`",
+        make=lambda detail, schema: samples.alone,
+        of_samples=lambda detail: samples.consistency,
+        source="Simpson 1949, doi:10.1038/163688a0",
+        target_is_right=False,
+    ),
+    "pass_at:K": Metric(
+        "how probable it is that one of K answers is right by the task's first other metric; needs `task.samples`",
+        make=lambda detail, schema: samples.alone,
+        of_samples=samples.pass_at,
+        source="arXiv:2107.03374, unbiased",
+        target_is_right=False,
+    ),
     # --- of others
     "evaluate:NAME": Metric(
         "a metric of the evaluate library, by folder or Hub name; NAME/KEY takes one of several results",
         make=lambda detail, schema: evaluate_bridge.metric(detail),
+        target_is_right=False,
     ),
     "recorded:NAME": Metric(
         "the mark that came with a recorded answer under this name",
         make=lambda detail, schema: recorded.recorded(detail),
         of_scores=True,
+        target_is_right=False,
     ),
 }

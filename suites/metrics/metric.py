@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from suites.metrics.corpus_level import CorpusMetric
+from suites.metrics.samples import OfSamples
 from suites.types import Mark
 
 Schema = Mapping[str, Any]
@@ -21,7 +22,8 @@ class Metric:
     What decides is always in [0, 1], and more of it is better. Where the metric's own `range` or `better` is another,
     `scale` says how it was brought there. `source` is where the formula stands. A metric of `form` looks at how an
     answer is written: one sound answer to everything may have full marks. One `of_scores` reads the numbers that came
-    with an answer. One that does not `decide` is shown, and no gate hangs on it.
+    with an answer, and `of_samples` makes, from what stands behind the colon, the measure of several answers to one
+    question. The target given as the answer has full marks where `target_is_right`. One that does not `decide` is shown, and no gate hangs on it.
     """
 
     about: str
@@ -37,6 +39,8 @@ class Metric:
     form: bool = False
     of_scores: bool = False
     decides: bool = True
+    of_samples: Callable[[str], OfSamples] | None = None
+    target_is_right: bool = True
 
     @property
     def level(self) -> Literal["one answer", "whole exam"]:

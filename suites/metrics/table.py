@@ -18,6 +18,7 @@ from suites.metrics.corpus_level import CorpusMetric
 from suites.metrics.entries import METRICS as METRICS
 from suites.metrics.metric import Metric as Metric
 from suites.metrics.metric import Schema
+from suites.metrics.samples import OfSamples
 from suites.model import Completion
 from suites.types import Example, Mark, Score
 
@@ -92,12 +93,32 @@ def build(name: str, schema: Schema | None = None) -> Mark:
     if metric is None:
         raise UserError(f"unknown metric {name!r}", "task.metrics", f"use one of {', '.join(METRICS)}")
     detail = name.partition(":")[2]
-    if metric.make_whole:
-        metric.make_whole(detail)  # which says what is wrong with its name
+    for made in (metric.make_whole, metric.of_samples):
+        if made:
+            made(detail)  # which says what is wrong with its name
     if metric.make:
         return checked(name, metric.make(detail, schema or {}))
     assert metric.mark
     return checked(name, metric.mark)
+
+
+def of_samples(name: str) -> bool:
+    """Whether a metric is of several answers to one question."""
+    metric = find(name)
+    return metric is not None and metric.of_samples is not None
+
+
+def says_right(metrics: Sequence[str]) -> str | None:
+    """The first of some metrics that marks one answer, by which a metric of several tells what is right."""
+    return next((name for name in metrics if not of_samples(name)), None)
+
+
+def build_of_samples(name: str) -> OfSamples:
+    """The measure of several answers that a metric gives. Raises UserError for a number that is none."""
+    metric = find(name)
+    assert metric is not None
+    assert metric.of_samples is not None
+    return metric.of_samples(name.partition(":")[2])
 
 
 def refuse_several(metrics: Sequence[str], examples: Sequence[Example], where: str) -> None:
