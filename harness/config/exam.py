@@ -196,7 +196,7 @@ class AnswerPlace(Section):
 class TaskConfig(Section):
     """What is asked and how it is marked."""
 
-    later: ClassVar[tuple[str, ...]] = ("answer", "samples", "temperature")
+    later: ClassVar[tuple[str, ...]] = ("answer", "samples", "temperature", "run_code")
     prompt: str = ""
     """The instruction, or a .md or .txt file that holds it; `{{ column }}` stands for a column of the example."""
     metrics: Annotated[list[MetricName], Field(min_length=1)] = ["exact_match"]
@@ -223,6 +223,10 @@ class TaskConfig(Section):
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
     """At which answers are drawn, on both sides; 0 always takes the most probable token. An arm with
     `self_consistency` has its own."""
+
+    run_code: bool = False
+    """Allows the metric `code_tests`, which runs code that models wrote on this machine. It is held within limits and
+    not in a sandbox: see SECURITY.md, and use a container for models you do not trust."""
 
     @field_validator("slices")
     @classmethod

@@ -96,6 +96,13 @@ def answers_to_compare(config: ExperimentConfig) -> Iterator[Problem]:
         yield where, "recorded answers are one to a question; leave `task.samples` out, or ask both sides now"
 
 
+def code_that_may_run(config: ExperimentConfig) -> Iterator[Problem]:
+    """What models wrote runs only where the file says so."""
+    if "code_tests" in config.task.ordered_metrics and not config.task.run_code:
+        sentence = "`code_tests` runs code that models wrote, on this machine; allow it by `task.run_code: true`"
+        yield ("task", "metrics"), sentence
+
+
 def a_schema_to_mark_with(config: ExperimentConfig) -> Iterator[Problem]:
     """A metric that takes a JSON Schema is given one."""
     if "json_schema" in config.task.ordered_metrics and not config.task.schema_file:
@@ -180,6 +187,7 @@ RULES: list[Rule] = [
     metrics_listed_once,
     what_decides,
     answers_to_compare,
+    code_that_may_run,
     a_schema_to_mark_with,
     marks_to_stop_early_by,
     a_nearest_row_of_training,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from suites import normalise
 from suites.metrics import (
     bleu,
+    code_tests,
     evaluate_bridge,
     fields,
     json_values,
@@ -283,6 +284,13 @@ METRICS: dict[str, Metric] = {
         "the answer refuses where the target does, and only there, told by set phrases in its first 200 characters",
         style.refusal,
         form=True,
+    ),
+    # --- code
+    "code_tests": Metric(
+        "the target's tests in Python pass after the answer's code; only with `task.run_code: true`",
+        make=lambda detail, schema: code_tests.code_tests(),
+        target_is_right=False,
+        source="HumanEval, arXiv:2107.03374",
     ),
     # --- several answers to one question
     "consistency": Metric(

@@ -23,7 +23,8 @@ class Metric:
     `scale` says how it was brought there. `source` is where the formula stands. A metric of `form` looks at how an
     answer is written: one sound answer to everything may have full marks. One `of_scores` reads the numbers that came
     with an answer, and `of_samples` makes, from what stands behind the colon, the measure of several answers to one
-    question. The target given as the answer has full marks where `target_is_right`. One that does not `decide` is shown, and no gate hangs on it.
+    question. The target given as the answer has full marks where `target_is_right`. One that does not `decide` is
+    shown, and no gate hangs on it.
     """
 
     about: str
