@@ -55,7 +55,9 @@ def _length(asked: Sequence[Example], train: Sequence[Example]) -> Values:
     def name(count: int) -> str:
         if count <= short:
             return f"up to {short:,} word{'s' * (short != 1)}"
-        return f"{short + 1:,} to {long:,} words" if count <= long else f"over {long:,} words"
+        if count > long:
+            return f"over {long:,} words"
+        return f"{short + 1:,} to {long:,} words" if long > short + 1 else f"{long:,} words"
 
     return [name(count) for count in words]
 

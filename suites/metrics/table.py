@@ -73,6 +73,12 @@ def of_scores(name: str) -> bool:
     return metric is not None and metric.of_scores
 
 
+def scale_of(name: str) -> str:
+    """How a metric's own value was brought into [0, 1] with more for better; empty where it is that."""
+    metric = find(name)
+    return metric.scale if metric else ""
+
+
 def decides(name: str) -> bool:
     """Whether a gate may hang on a metric."""
     metric = find(name)

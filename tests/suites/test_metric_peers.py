@@ -3,6 +3,7 @@
 import json
 import warnings
 
+import bench_corpus_peers
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -78,6 +79,16 @@ def test_metrics_of_text_are_sacrebleus(name, peer, pairs):
     targets, answers = zip(*pairs, strict=True)
     theirs = peer.corpus_score(list(answers), [list(targets)]).score / 100
     assert measure(name, targets, answers) == pytest.approx(max(0, 1 - theirs) if name == "ter" else theirs)
+
+
+@pytest.mark.parametrize("metric", ["bleu", "chrf", "ter"])
+def test_two_systems_differ_as_sacrebleus_paired_randomisation_says(metric):
+    found = list(bench_corpus_peers.rows(60, 1, (0.2, 0.4), 600, (metric,)))
+    for row in found:
+        assert row.ours == pytest.approx(row.theirs)
+        assert row.p_ours == pytest.approx(row.p_ar, abs=0.1)
+    same, spoiled = found
+    assert same.p_ours > 0.05 > spoiled.p_ours
 
 
 def test_the_signature_says_how_sacrebleu_counts():
