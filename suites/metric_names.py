@@ -39,7 +39,9 @@ MEANT = {
     "rouge": "`rouge1`, `rouge2` and `rougeL` are its marks",
     "json": "`json_match` asks for the same value, `json_valid` for the same keys, `json_schema` for a schema, "
     "`field_f1` for as many fields as can be",
-    "perplexity": "answers are marked here, and a perplexity marks none",
+    "perplexity": "`bits_per_byte` is of the target, whatever a model's tokens are",
+    "word_perplexity": "`bits_per_byte` is of the target, whatever a model's tokens are",
+    "byte_perplexity": "`bits_per_byte` stands as one over it",
     "latency": "`policy.max_seconds` is the rule for it, and every report shows it",
     "price": "`policy.max_cost` is the rule for it, and every report shows it",
     "judge": "a judge has a section of its own, `judge:`",

@@ -26,9 +26,20 @@ def known_metrics(config: ExperimentConfig) -> Iterator[Problem]:
         if table.find(name) is None:
             meant = f"unknown metric; {MEANT[name]}" if name in MEANT else unknown("metric", name, list(table.METRICS))
             yield location, f"`{name}`: {meant}"
-        elif table.of_scores(name) and not all_recorded:
-            what = "is a mark" if name.startswith("recorded:") else "is of the numbers"
+        elif table.of_scores(name) and not table.asks(name) and not all_recorded:
+            what = "is a mark" if name.startswith("recorded:") else "is of a number"
             yield location, f"`{name}` {what} of recorded answers; a model that is asked now has none"
+        elif table.asks(name) and (served := _served(config)):
+            yield location, f"`{name}` asks how probable a text is, which a chat endpoint does not tell (`{served}`)"
+
+
+def _served(config: ExperimentConfig) -> str:
+    """A setting whose model is asked now and is behind a server; empty where there is none."""
+    if config.model and config.model.endpoint and asked_now(config):
+        return "model"
+    if config.candidate and config.candidate.endpoint:
+        return "candidate"
+    return "baselines" if any(entry.model and entry.model.endpoint for entry in asked_now(config)) else ""
 
 
 def rules_of_what_is_there(config: ExperimentConfig) -> Iterator[Problem]:
@@ -110,8 +121,9 @@ def a_schema_to_mark_with(config: ExperimentConfig) -> Iterator[Problem]:
 
 
 def marks_to_stop_early_by(config: ExperimentConfig) -> Iterator[Problem]:
-    """Early looks are at a mean of marks, and at a difference."""
-    whole = config.task.ordered_metrics[0] in CORPUS
+    """Early looks are at a mean of marks of bare answers, and at a difference."""
+    primary = config.task.ordered_metrics[0]
+    whole = primary in CORPUS or bool(table.asks(primary))
     if config.policy.stop_early and (whole or read_margin(config.policy.min_gain)[1]):
         sentence = "`policy.stop_early` needs a first metric that marks single answers, and `min_gain` as a difference"
         yield ("policy", "stop_early"), sentence

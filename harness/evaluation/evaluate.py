@@ -9,6 +9,7 @@ from statistics import fmean
 
 from baselines.arm import Arm
 from harness.evaluation.asking import Said, ask, together
+from harness.evaluation.likelihood import with_probabilities
 from harness.observe.progress import phase
 from harness.store import runs
 from harness.store.database import Store
@@ -29,10 +30,8 @@ def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> R
         return run
     started = time.monotonic()
     marks = {name: table.build(name, suite.schema) for name in suite.metrics if not table.of_samples(name)}
-    marked = [
-        _marked(suite, marks, example, samples)
-        for example, samples in zip(suite.examples, ask(arm, suite, model, seed), strict=True)
-    ]
+    said = with_probabilities(arm, suite, model, ask(arm, suite, model, seed))
+    marked = [_marked(suite, marks, example, samples) for example, samples in zip(suite.examples, said, strict=True)]
     runs.record(store, run, suite.kind, arm.prompter.digest, marked, time.monotonic() - started)
     return run
 

@@ -140,7 +140,7 @@ def broken_targets(material: Material) -> list[Finding]:
     findings = []
     for metric in material.metrics:
         kind = table.find(metric)
-        if kind is None or kind.of_scores or not kind.target_is_right:
+        if kind is None or kind.of_scores or not kind.of_target:
             continue  # which does not ask for the target, or is of another tool
         mark = table.build(metric, material.schema)
         for name, examples in material.splits.items():

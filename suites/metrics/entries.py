@@ -41,7 +41,7 @@ METRICS: dict[str, Metric] = {
     "regex": Metric(
         "the target is a regular expression that the answer has a match of",
         patterns.regex,
-        target_is_right=False,
+        of_target=False,
     ),
     "regex:PATTERN": Metric(
         "the answer has a match of this regular expression, whatever the target",
@@ -173,7 +173,7 @@ METRICS: dict[str, Metric] = {
         scale="(1 + x) / 2",
         source="doi:10.1177/001316446002000104; scikit-learn",
     ),
-    # --- probabilities that came with the answers
+    # --- probabilities, asked of a model here or recorded with its answers
     "brier": Metric(
         "squared error of the probabilities of the labels, halved",
         scores.brier,
@@ -181,6 +181,7 @@ METRICS: dict[str, Metric] = {
         scale="1 - x",
         source="Brier 1950; scikit-learn's brier_score_loss, halved",
         of_scores=True,
+        asks="labels",
     ),
     "brier:NAME": Metric(
         "squared error of the number of this name as the probability of being right",
@@ -198,6 +199,7 @@ METRICS: dict[str, Metric] = {
         scale="1 - x",
         source="arXiv:1706.04599",
         of_scores=True,
+        asks="labels",
         decides=False,
     ),
     "auc:LABEL": Metric(
@@ -206,6 +208,7 @@ METRICS: dict[str, Metric] = {
         make_whole=scores.auc_of,
         source="doi:10.1148/radiology.143.1.7063747; scores that round to the same 1/199 are a tie",
         of_scores=True,
+        asks="labels",
     ),
     "average_precision:LABEL": Metric(
         "mean precision where each example that wants the label is ranked by the score of its name",
@@ -213,6 +216,18 @@ METRICS: dict[str, Metric] = {
         make_whole=scores.average_precision_of,
         source="scikit-learn; scores that round to the same 1/199 are a tie",
         of_scores=True,
+        asks="labels",
+    ),
+    "bits_per_byte": Metric(
+        "bits that the model needs for each byte of the target, after the prompt; one over the perplexity of bytes",
+        scores.per_byte,
+        whole=scores.BITS_PER_BYTE,
+        range="0 and more",
+        better="less",
+        scale="2^-x",
+        source="arXiv:2101.00027, section 3.1",
+        of_scores=True,
+        asks="target",
     ),
     # --- words
     "token_f1": Metric(
@@ -262,14 +277,14 @@ METRICS: dict[str, Metric] = {
         style.distinct_1,
         form=True,
         source=DISTINCT,
-        target_is_right=False,
+        of_target=False,
     ),
     "distinct_2": Metric(
         "different pairs of words for each pair of the answer",
         style.distinct_2,
         form=True,
         source=DISTINCT,
-        target_is_right=False,
+        of_target=False,
     ),
     "repetition": Metric(
         "share of sequences of 4 words that were in the answer before",
@@ -278,7 +293,7 @@ METRICS: dict[str, Metric] = {
         scale="1 - x",
         form=True,
         source="seq-rep-4, arXiv:1908.04319",
-        target_is_right=False,
+        of_target=False,
     ),
     "refusal": Metric(
         "the answer refuses where the target does, and only there, told by set phrases in its first 200 characters",
@@ -289,7 +304,7 @@ METRICS: dict[str, Metric] = {
     "code_tests": Metric(
         "the target's tests in Python pass after the answer's code; only with `task.run_code: true`",
         make=lambda detail, schema: code_tests.code_tests(),
-        target_is_right=False,
+        of_target=False,
         source="HumanEval, arXiv:2107.03374",
     ),
     # --- several answers to one question
@@ -298,25 +313,25 @@ METRICS: dict[str, Metric] = {
         make=lambda detail, schema: samples.alone,
         of_samples=lambda detail: samples.consistency,
         source="Simpson 1949, doi:10.1038/163688a0",
-        target_is_right=False,
+        of_target=False,
     ),
     "pass_at:K": Metric(
         "how probable it is that one of K answers is right by the task's first other metric; needs `task.samples`",
         make=lambda detail, schema: samples.alone,
         of_samples=samples.pass_at,
         source="arXiv:2107.03374, unbiased",
-        target_is_right=False,
+        of_target=False,
     ),
     # --- of others
     "evaluate:NAME": Metric(
         "a metric of the evaluate library, by folder or Hub name; NAME/KEY takes one of several results",
         make=lambda detail, schema: evaluate_bridge.metric(detail),
-        target_is_right=False,
+        of_target=False,
     ),
     "recorded:NAME": Metric(
         "the mark that came with a recorded answer under this name",
         make=lambda detail, schema: recorded.recorded(detail),
         of_scores=True,
-        target_is_right=False,
+        of_target=False,
     ),
 }

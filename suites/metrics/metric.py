@@ -23,7 +23,8 @@ class Metric:
     `scale` says how it was brought there. `source` is where the formula stands. A metric of `form` looks at how an
     answer is written: one sound answer to everything may have full marks. One `of_scores` reads the numbers that came
     with an answer, and `of_samples` makes, from what stands behind the colon, the measure of several answers to one
-    question. The target given as the answer has full marks where `target_is_right`. One that does not `decide` is
+    question. What it `asks` a model for beside its answer is how probable each of the labels is, or the target. The
+    target given as the answer has full marks where `of_target`. One that does not `decide` is
     shown, and no gate hangs on it.
     """
 
@@ -41,7 +42,8 @@ class Metric:
     of_scores: bool = False
     decides: bool = True
     of_samples: Callable[[str], OfSamples] | None = None
-    target_is_right: bool = True
+    of_target: bool = True
+    asks: Literal["", "labels", "target"] = ""
 
     @property
     def level(self) -> Literal["one answer", "whole exam"]:

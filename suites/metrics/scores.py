@@ -18,6 +18,8 @@ from suites.metrics.corpus_level import Array, CorpusMetric, Statistics, shares
 from suites.model import Completion
 from suites.types import Example, Mark, Score
 
+TARGET = "nats of the target"
+"""What of an answer's numbers is no probability of a label: what the target costs the model, after the prompt."""
 NEAR_ONE = 0.01
 """How far the probabilities of all labels may be from 1 together: they are often written with two places."""
 CALIBRATION_BINS = 15  # Guo et al. 2017, arXiv:1706.04599
@@ -29,7 +31,7 @@ Scores = Mapping[str, float]
 def brier(example: Example, completion: Completion) -> Score:
     """1 minus half the squared distance of the labels' probabilities from the truth (Brier 1950,
     doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2): for two labels the square of one probability's error."""
-    scores = completion.scores or {}
+    scores = _of_labels(completion.scores)
     if reason := _no_distribution(scores):
         return Score(None, reason)
     target = example.target.strip()
@@ -52,7 +54,7 @@ def brier_of(name: str) -> Mark:
 
 def given(example: Example, completion: Completion) -> Score:
     """The probability of the right label, which is what stands beside one answer."""
-    scores = completion.scores or {}
+    scores = _of_labels(completion.scores)
     reason = _no_distribution(scores)
     return Score(None, reason) if reason else Score(min(1.0, scores.get(example.target.strip(), 0.0)))
 
@@ -67,6 +69,10 @@ def _of_label(label: str, example: Example, completion: Completion) -> Score:
 def label_mark(name: str) -> Mark:
     """What a metric of one label's score has beside one answer: how probable it found what is right."""
     return partial(_of_label, name.strip())
+
+
+def _of_labels(scores: Scores | None) -> Scores:
+    return {name: p for name, p in (scores or {}).items() if name != TARGET}
 
 
 def _no_distribution(scores: Scores) -> str:
@@ -97,12 +103,35 @@ def _named(metric: str, name: str) -> str:
     return name.strip()
 
 
+# --- the target itself ------------------------------------------------------------------------------------------
+
+
+def per_byte(example: Example, completion: Completion) -> Score:
+    """2^-x for x bits per byte of the target: how probable the model finds each of its bytes, as a geometric mean."""
+    nats = (completion.scores or {}).get(TARGET)
+    if nats is None:
+        return Score(None, "nobody asked how probable the target is")
+    size = len(example.target.encode("utf-8", "replace"))
+    return Score(math.exp(-max(0.0, nats) / size)) if size else Score(None, "the target is empty")
+
+
+def _target_sums(targets: Sequence[str], answers: Sequence[str]) -> Statistics:
+    """[answers, 2]: nats and bytes of the target."""
+    rows = zip(targets, answers, strict=True)
+    return np.array([[max(0.0, json.loads(a)[TARGET]), len(t.encode("utf-8", "replace"))] for t, a in rows])
+
+
+def _value_per_byte(sums: Array) -> Array:
+    nats, size = sums[..., 0], sums[..., 1]
+    return np.exp(-np.divide(nats, size, out=np.zeros_like(nats), where=size > 0))
+
+
 # --- calibration ----------------------------------------------------------------------------------------------------
 
 
 def _labels_sums(targets: Sequence[str], answers: Sequence[str]) -> Statistics:
     """[answers, 3 bins]: the largest probability, whether its label is right, and one, in the bin of the first."""
-    best = [max(json.loads(answer).items(), key=lambda pair: pair[1]) for answer in answers]
+    best = [max(_of_labels(json.loads(answer)).items(), key=lambda pair: pair[1]) for answer in answers]
     sure = np.array([p for _, p in best])
     right = np.array([_right(target, label) for target, (label, _) in zip(targets, best, strict=True)])
     return _binned(sure, right)
@@ -167,6 +196,7 @@ def ranking(metric: str, title: str, value: Callable[[Array], Array], label: str
     return CorpusMetric(f"{title} of {name}", partial(_ranked, name), value, of_scores=True)
 
 
+BITS_PER_BYTE = CorpusMetric("2^-bits per byte", _target_sums, _value_per_byte, of_scores=True)
 ECE = CorpusMetric("1 - expected calibration error", _labels_sums, calibration, of_scores=True)
 auc_of = partial(ranking, "auc", "AUC", auc)
 average_precision_of = partial(ranking, "average_precision", "average precision", average_precision)

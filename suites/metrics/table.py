@@ -108,6 +108,17 @@ def build(name: str, schema: Schema | None = None) -> Mark:
     return checked(name, metric.mark)
 
 
+def asks(name: str) -> str:
+    """Of what a metric needs probabilities: "labels", "target", or nothing."""
+    metric = find(name)
+    return metric.asks if metric else ""
+
+
+def while_training(metrics: Sequence[str]) -> str:
+    """The first of some metrics that marks a bare answer, by which a training is watched; else `exact_match`."""
+    return next((name for name in metrics if not of_samples(name) and not of_scores(name)), "exact_match")
+
+
 def of_samples(name: str) -> bool:
     """Whether a metric is of several answers to one question."""
     metric = find(name)
