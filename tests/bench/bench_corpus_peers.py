@@ -120,9 +120,9 @@ def page(found: list[Row], sentences: int, seed: int) -> str:
     lines += [
         "",
         f"Scores are the same to four places. All three tests say the same of {agree} of {len(found)} rows at 0.05. "
-        "Where few sentences differ, or edits are counted in whole numbers, as large a difference as the one seen comes "
-        "up again: it counts as one here, and not there, so that ours is never the smaller for it. Its bootstrap counts "
-        "absolute differences less their mean, which is smaller than a two-sided p.",
+        "Where few sentences differ, or edits are counted in whole numbers, as large a difference as the one seen "
+        "comes up again: it counts as one here, and not there, so that ours is never the smaller for it. Its bootstrap "
+        "counts absolute differences less their mean, which is smaller than a two-sided p.",
     ]
     return "\n".join(lines) + "\n"
 
