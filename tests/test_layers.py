@@ -36,7 +36,7 @@ HOMES = {
     "trl": ("harness/training/methods/",),
     "vllm": ("harness/models/vllm.py",),
     "lm_eval": ("suites/benchmarks/",),
-    "datasets": ("suites/data/", "harness/training/"),
+    "datasets": ("suites/data/", "suites/metrics/for_evaluate.py", "harness/training/"),
     "evaluate": ("suites/metrics/",),
     "sacrebleu": ("suites/metrics/",),
     "rouge_score": ("suites/metrics/",),

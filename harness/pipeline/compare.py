@@ -260,7 +260,7 @@ def _question(
 
 def marks(store: Store, run_id: str, metric: str) -> Marks:
     """What `Comparer.answer` takes of a run."""
-    return runs.answers(store, run_id, metric) if metric in CORPUS else runs.scores(store, run_id, metric)
+    return runs.measured_by(store, run_id, metric) if metric in CORPUS else runs.scores(store, run_id, metric)
 
 
 def distrust(session: Session, policy: Policy) -> str:

@@ -245,10 +245,19 @@ class _TargetAndText:
 
 
 def answers(store: Store, run_id: str, metric: str) -> dict[str, tuple[str, str]]:
-    """(target, answer) of the examples of a run that have a score on `metric`, by example id, both without thinking;
-    of a metric of the numbers that came with an answer, those as JSON in place of its text."""
-    said = "c.recorded_scores::varchar as text" if of_scores(metric) else "c.text"
-    sql = f"""select c.example_id, c.target, {said} from v_completions c join scores s using (run_id, example_id)
+    """(target, answer) of the examples of a run that have a score on `metric`, by example id, both without thinking."""
+    return _answers(store, run_id, metric, "c.text")
+
+
+def measured_by(store: Store, run_id: str, metric: str) -> dict[str, tuple[str, str]]:
+    """What a metric of the whole exam is made of: `answers`, or in place of their text the numbers that came with
+    them, as JSON, where it is of these."""
+    return _answers(store, run_id, metric, "c.recorded_scores::varchar" if of_scores(metric) else "c.text")
+
+
+def _answers(store: Store, run_id: str, metric: str, said: str) -> dict[str, tuple[str, str]]:
+    sql = f"""select c.example_id, c.target, {said} as text
+             from v_completions c join scores s using (run_id, example_id)
              where c.run_id = ? and s.metric = ? and s.value is not null order by c.example_id"""
     rows = store.fetch(_TargetAndText, sql, [run_id, metric])
     return {row.example_id: (answer_of(row.target), row.text) for row in rows}

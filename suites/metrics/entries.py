@@ -179,7 +179,7 @@ METRICS: dict[str, Metric] = {
         scores.brier,
         better="less",
         scale="1 - x",
-        source="Brier 1950; scikit-learn's brier_score_loss, halved",
+        source="Brier 1950; scikit-learn's brier_score_loss, scale_by_half",
         of_scores=True,
         asks="labels",
     ),

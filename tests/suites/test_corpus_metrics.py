@@ -97,7 +97,11 @@ def test_a_part_of_an_exam_is_valued_as_if_it_were_the_whole(pairs, data):
 def test_many_sums_are_valued_at_once(name):
     metric = CORPUS[name]
     answers = ["a b c d f", "b", "a"]
-    given = ['{"a": 0.2, "b": 0.8}', '{"b": 1.0}', '{"b": 0.4}'] if metric.of_scores else answers
+    given = (
+        [json.dumps({"nats of the target": 2.0, "a": a, "b": 1 - a}) for a in (0.2, 0.0, 0.6)]
+        if metric.of_scores
+        else answers
+    )
     statistics = metric.statistics(["a b c d e", "b", "b"], given)
     sums = np.array([[statistics[:2].sum(axis=0)], [statistics.sum(axis=0)]])
     values = metric.value(sums)
