@@ -73,7 +73,7 @@ def what_decides(config: ExperimentConfig) -> Iterator[Problem]:
     """A metric that is only shown decides nothing, first or further on."""
     primary = config.task.ordered_metrics[0]
     if not table.decides(primary):
-        sentence = f"`{primary}` is shown and cannot decide, as no test of it holds its level; put another metric first"
+        sentence = f"`{primary}` is shown and cannot decide, as small exams bias it; put another metric first"
         yield ("task", "metrics"), sentence
     for name, rule in config.policy.metrics.items():
         if not table.decides(name) and rule.tier != "advisory":

@@ -192,7 +192,7 @@ METRICS: dict[str, Metric] = {
         of_scores=True,
     ),
     "ece": Metric(
-        "expected calibration error of the most probable label, in 15 bins; it is shown and does not decide",
+        "expected calibration error of the most probable label, in 15 bins; small exams bias it: shown, and no gate",
         scores.given,
         whole=scores.ECE,
         better="less",

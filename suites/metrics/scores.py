@@ -97,9 +97,9 @@ def _right(target: str, answer: str) -> bool:
     return target.strip() == answer.strip()
 
 
-def _named(metric: str, name: str) -> str:
+def _named(metric: str, name: str, what: str = "number", such_as: str = "confidence") -> str:
     if not name.strip():
-        raise UserError(f"`{metric}:` names no number", "task.metrics", f"write one, as in `{metric}:confidence`")
+        raise UserError(f"`{metric}:` names no {what}", "task.metrics", f"write one, as in `{metric}:{such_as}`")
     return name.strip()
 
 
@@ -192,7 +192,7 @@ def average_precision(sums: Array) -> Array:
 
 def ranking(metric: str, title: str, value: Callable[[Array], Array], label: str) -> CorpusMetric:
     """A metric of how one label's score ranks. Raises UserError for no label."""
-    name = _named(metric, label)
+    name = _named(metric, label, "label", "spam")
     return CorpusMetric(f"{title} of {name}", partial(_ranked, name), value, of_scores=True)
 
 

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from sacrebleu.metrics import BLEU
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
-from suites.metrics.table import CORPUS, METRICS
+from suites.errors import UserError
+from suites.metrics.floors import floors
+from suites.metrics.table import CORPUS, METRICS, build
 
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "corpus_metrics.json").read_text())
 
@@ -107,3 +109,13 @@ def test_many_sums_are_valued_at_once(name):
     values = metric.value(sums)
     assert values.shape == (2, 1)
     assert values.tolist() == [[metric.value(sums[0, 0])], [metric.value(sums[1, 0])]]
+
+
+def test_a_metric_of_a_label_that_nothing_wants_is_refused():
+    assert floors("f1:b", "exam", ["a", "b", "b"]).constant == pytest.approx(0.8)
+    with pytest.raises(UserError, match="no target of the 3 is the label of `f1:spam`") as caught:
+        floors("f1:spam", "exam", ["a", "b", "b"])
+    assert "such as 'b', 'a'" in caught.value.fix
+    for name in ("f1:", "auc: "):
+        with pytest.raises(UserError, match="names no label"):
+            build(name)
