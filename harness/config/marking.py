@@ -107,6 +107,13 @@ def answers_to_compare(config: ExperimentConfig) -> Iterator[Problem]:
         yield where, "recorded answers are one to a question; leave `task.samples` out, or ask both sides now"
 
 
+def marks_to_search_by(config: ExperimentConfig) -> Iterator[Problem]:
+    """A search marks bare answers, one to a question."""
+    primary = config.task.ordered_metrics[0]
+    if any(entry.search for entry in config.baselines) and (table.of_samples(primary) or table.asks(primary)):
+        yield ("task", "metrics"), f"`search` tells prompts apart by single answers, and `{primary}` marks none of them"
+
+
 def code_that_may_run(config: ExperimentConfig) -> Iterator[Problem]:
     """What models wrote runs only where the file says so."""
     if "code_tests" in config.task.ordered_metrics and not config.task.run_code:
@@ -199,6 +206,7 @@ RULES: list[Rule] = [
     metrics_listed_once,
     what_decides,
     answers_to_compare,
+    marks_to_search_by,
     code_that_may_run,
     a_schema_to_mark_with,
     marks_to_stop_early_by,

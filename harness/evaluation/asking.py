@@ -24,7 +24,12 @@ class Said:
     read: Completion
 
 
-def ask(arm: Arm, suite: Suite, model: Model, seed: int) -> list[tuple[Said, ...]]:
+def ask(arm: Arm, suite: Suite, model: Model, seed: int) -> list[Said]:
+    """What an arm says to each example of a suite, in their order, asked once."""
+    return [said for (said,) in ask_often(arm, replace(suite, samples=1), model, seed)]
+
+
+def ask_often(arm: Arm, suite: Suite, model: Model, seed: int) -> list[tuple[Said, ...]]:
     """What an arm says to each example of a suite, in their order: as many answers as the suite asks for.
 
     A draw is known by its seed, as one of a vote is: what is on record is not asked again.

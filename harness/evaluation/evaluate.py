@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from statistics import fmean
 
 from baselines.arm import Arm
-from harness.evaluation.asking import Said, ask, together
+from harness.evaluation.asking import Said, ask, ask_often, together
 from harness.evaluation.likelihood import with_probabilities
 from harness.observe.progress import phase
 from harness.store import runs
@@ -30,7 +30,7 @@ def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> R
         return run
     started = time.monotonic()
     marks = {name: table.build(name, suite.schema) for name in suite.metrics if not table.of_samples(name)}
-    said = with_probabilities(arm, suite, model, ask(arm, suite, model, seed))
+    said = with_probabilities(arm, suite, model, ask_often(arm, suite, model, seed))
     marked = [_marked(suite, marks, example, samples) for example, samples in zip(suite.examples, said, strict=True)]
     runs.record(store, run, suite.kind, arm.prompter.digest, marked, time.monotonic() - started)
     return run
@@ -38,7 +38,7 @@ def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> R
 
 def answer(arm: Arm, suite: Suite, model: Model, seed: int) -> list[Completion]:
     """The arm's answers to a suite's examples, in their order; nothing is marked."""
-    return [samples[0].read for samples in ask(arm, suite, model, seed)]
+    return [said.read for said in ask(arm, suite, model, seed)]
 
 
 def _marked(suite: Suite, marks: Mapping[str, Mark], example: Example, samples: Sequence[Said]) -> Marked:

@@ -14,7 +14,7 @@ from workspaces import run, select, tiny_experiment, write_jsonl
 from baselines.arm import Arm, Prompter
 from harness.config.contradictions import contradictions
 from harness.config.schema import ExperimentConfig
-from harness.evaluation.asking import ask
+from harness.evaluation.asking import ask_often
 from harness.evaluation.likelihood import with_probabilities
 from suites.errors import UserError
 from suites.metrics.scores import TARGET
@@ -35,7 +35,7 @@ def test_each_label_is_asked_after_each_question_and_the_target_too() -> None:
     suite = exam(("is it?", "yes"), ("was it?", "no"), ("will it?", "no"))
     model = Table({"is it?": "yes", "was it?": "no"})
     arm = Arm("zero-shot", ModelSpec("table"), Prompter("zero-shot"))
-    said = with_probabilities(arm, suite, model, ask(arm, suite, model, 0))
+    said = with_probabilities(arm, suite, model, ask_often(arm, suite, model, 0))
     scores = [one.read.scores or {} for (one,) in said]
     sure = 1 / (1 + math.exp(-8))
     assert [each["yes"] for each in scores] == pytest.approx([sure, 1 - sure, 0.5])
@@ -43,7 +43,7 @@ def test_each_label_is_asked_after_each_question_and_the_target_too() -> None:
     assert build("brier")(suite.examples[2], said[2][0].read).value == pytest.approx(0.75)
     assert build("bits_per_byte")(suite.examples[0], said[0][0].read).value == pytest.approx(math.exp(-1 / 3))
     assert len({one.key for (one,) in said}) == 3
-    plain = ask(arm, suite, model, 0)
+    plain = ask_often(arm, suite, model, 0)
     assert [one.key for (one,) in plain] != [one.key for (one,) in said]
 
 
@@ -51,7 +51,7 @@ def test_too_many_labels_are_told() -> None:
     suite = exam(*((f"q{i}", f"a{i}") for i in range(101)))
     arm, model = Arm("zero-shot", ModelSpec("table"), Prompter("zero-shot")), Table({})
     with pytest.raises(UserError, match="101 different texts"):
-        with_probabilities(arm, suite, model, ask(arm, suite, model, 0))
+        with_probabilities(arm, suite, model, ask_often(arm, suite, model, 0))
 
 
 def test_a_model_with_weights_is_compared_by_its_probabilities(tmp_path: Path) -> None:
