@@ -58,7 +58,7 @@ def test_a_model_with_weights_is_compared_by_its_probabilities(tmp_path: Path) -
     base = tiny_models.build("llama", tmp_path / "base")
     other = tiny_models.build("llama", tmp_path / "other", seed=1)
     path = tiny_experiment(tmp_path, base, task={"metrics": ["bits_per_byte", "exact_match"], "max_new_tokens": 4},
-                           training=None, candidate=str(other))  # fmt: skip
+                           training=None, candidate=str(other), baselines=["zero_shot"], regression=[])  # fmt: skip
     session = run(path)
     rows = select(session.store, "from v_runs where kind = 'task' and chosen and metric = 'bits_per_byte'")
     assert {row["side"] for row in rows} == {"base", "candidate"}
