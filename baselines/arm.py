@@ -33,7 +33,8 @@ class Asking:
     def generation(self, task: Generation) -> Generation:
         """How answers to this prompt are produced, from what the task says."""
         limit = task.max_new_tokens + self.thinking_tokens
-        return replace(task, max_new_tokens=limit, constraint=self.constraint, temperature=self.temperature)
+        temperature = self.temperature or task.temperature
+        return replace(task, max_new_tokens=limit, constraint=self.constraint, temperature=temperature)
 
 
 @dataclass(frozen=True, slots=True)

@@ -323,10 +323,13 @@ def views() -> list[str]:
 def metric_page() -> list[str]:
     """The metrics of `task.metrics`."""
     told = [
-        "Metrics for `task.metrics`; the first decides, the others must not get worse. Each gives an answer a score in",
-        "[0, 1], or none with a reason. Those of the whole exam get value, interval and test from all answers at once.",
+        "Metrics for `task.metrics`; the first decides, the others must not get worse. What is compared is always in",
+        "[0, 1] and better when it is more: where a metric's own range or direction is another, `scale` says what was",
+        "done to it, `x` being its own value. A metric of one answer is compared by the mean of its marks; one of the",
+        "whole exam gets value, interval and test from all answers at once. Which one for what:",
+        "[How to choose a metric](../how-to/metrics.md).",
     ]
-    return [*told, "", *listing(METRICS)]
+    return [*told, "", *listing(METRICS, "level", "range", "better", "scale", "source")]
 
 
 def check_page() -> list[str]:

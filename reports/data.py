@@ -42,7 +42,7 @@ Pictures = dict[str, str]
 """Files beside the report, by the name of the plot."""
 
 FLIPS_SHOWN = {"task": 5, "regression": 3}
-MOST_LABELS = 12  # a task with more different targets is none of labels
+MOST_LABELS = 300  # a task with more different targets is none of labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

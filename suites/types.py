@@ -103,7 +103,7 @@ class Suite:
 
     A `task` must improve by the policy's `min_gain`; a `regression` suite must not lose more than `margin`.
     `prompt` is the instruction template every arm starts from. What of an answer is marked is found by the rule
-    `answer`, as the targets are that stand here.
+    `answer`, as the targets are that stand here. Each question is asked `samples` times.
     """
 
     name: str
@@ -115,6 +115,7 @@ class Suite:
     schema: Json | None = None
     generation: Generation = Generation()
     answer: AnswerRule | None = None
+    samples: int = 1
 
     @property
     def primary(self) -> str:

@@ -11,6 +11,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     create_model,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -24,6 +25,7 @@ from harness.config.models import BarModel, Endpoint, ModelConfig
 from harness.config.search import SearchConfig
 from suites.answers import AnswerRule
 from suites.checks.table import CHECKS, Level
+from suites.data.auto_slices import MARK, RULES
 from suites.metric_names import OURS, ours
 from suites.metrics.table import METRICS
 from suites.settings import Regex, Section
@@ -128,7 +130,7 @@ class AnswerPlace(Section):
 class TaskConfig(Section):
     """What is asked and how it is marked."""
 
-    later: ClassVar[tuple[str, ...]] = ("answer",)
+    later: ClassVar[tuple[str, ...]] = ("answer", "samples", "temperature", "run_code")
     prompt: str = ""
     """The instruction, or a .md or .txt file that holds it; `{{ column }}` stands for a column of the example."""
     metrics: Annotated[list[MetricName], Field(min_length=1)] = ["exact_match"]
@@ -139,13 +141,44 @@ class TaskConfig(Section):
     schema_file: FilePath | None = Field(default=None, alias="schema")
     """JSON Schema file for the metric `json_schema`."""
     slices: list[str] = []
-    """Columns that divide the exam, such as `language`; no value of one may get worse (`policy.slices`)."""
+    """Columns that divide the exam, such as `plan`; no value of one may get worse (`policy.slices`). `auto:length`
+    divides by the words of the question, `auto:language` by its script and commonest words, `auto:label` by the target,
+    `auto:nearest` by the words it shares with the nearest training row."""
     max_new_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 64
     """Tokens that an answer may have, on both sides (`policy.max_truncated`)."""
     answer: Literal["whole", "last_line", "json"] | AnswerPlace = "whole"
     """What of an answer is marked, on both sides, and of a target: the `whole` of it, its `last_line` (`Answer:` before
     it left out), the last `json` object or array in it, or a place: `{regex: '#### (.*)'}`, `{tag: answer}`,
     `{json: label}` for a field. An answer without such a part is marked as an empty one."""
+
+    samples: Annotated[int, Field(ge=1, le=100)] = 1
+    """How often each question is asked, on both sides; an answer's mark is the mean of theirs. More than one needs a
+    `temperature`."""
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """At which answers are drawn, on both sides; 0 always takes the most probable token. An arm with
+    `self_consistency` has its own."""
+
+    run_code: bool = False
+    """Allows the metric `code_tests`, which runs code that models wrote on this machine. It is held within limits and
+    not in a sandbox: see SECURITY.md, and use a container for models you do not trust."""
+
+    @field_validator("slices")
+    @classmethod
+    def _known_rules(cls, slices: list[str]) -> list[str]:
+        for name in slices:
+            if name.startswith(MARK) and name.removeprefix(MARK) not in RULES:
+                raise ValueError(f"has no rule `{name}`; use one of {', '.join(MARK + known for known in RULES)}")
+        return slices
+
+    @property
+    def slice_columns(self) -> list[str]:
+        """The slices that are columns of the rows."""
+        return [name for name in self.slices if not name.startswith(MARK)]
+
+    @property
+    def slice_rules(self) -> list[str]:
+        """The slices that are made by a rule."""
+        return [name for name in self.slices if name.startswith(MARK)]
 
     @property
     def answer_rule(self) -> AnswerRule | None:

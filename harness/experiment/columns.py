@@ -38,7 +38,7 @@ def column_problems(config: ExperimentConfig, folder: Path, known: Collection[Lo
             row = first_row(locate(file, folder))
             if row is not None:
                 rows[name] = row
-                missing_columns(Path(file).name, row, columns, config.task.slices if name == exam else ())
+                missing_columns(Path(file).name, row, columns, config.task.slice_columns if name == exam else ())
         except UserError as error:
             fix = f"; {error.fix}" if error.fix else ""
             problems.append((("data", name), f"`data.{name}` {error.what}{fix}"))

@@ -32,8 +32,9 @@ def task_suite(experiment: Experiment, splits: Splits, split: str) -> Suite:
         examples=tuple(example.read(rule) for example in splits[split]),
         metrics=task.ordered_metrics,
         schema=task_schema(experiment),
-        generation=Generation(max_new_tokens=task.max_new_tokens),
+        generation=Generation(max_new_tokens=task.max_new_tokens, temperature=task.temperature),
         answer=rule,
+        samples=task.samples,
     )
 
 

@@ -29,7 +29,7 @@ def of_experiment(experiment: Experiment, splits: Splits) -> Material:
     suite = task_suite(experiment, splits, "test")
     shown: dict[str, Sequence[str]] = dict.fromkeys(splits, asked_columns(experiment, splits))
     shown |= {f"{exam.name} suite": own_columns(exam) for exam in suites}
-    return Material(splits, exams, suite.metrics, suite.schema, config.task.slices, shown)
+    return Material(splits, exams, suite.metrics, suite.schema, config.task.slice_columns, shown)
 
 
 def left_out(experiment: Experiment, splits: Splits) -> tuple[Removal, ...]:

@@ -67,8 +67,8 @@ def _probe(suite: Suite, prompter: Prompter, margin: float | None, most: int, se
 
 
 def _mark(suite: Suite, examples: Sequence[Example]) -> Callable[[Sequence[Completion]], list[float | None]]:
-    if suite.primary in CORPUS:
-        whole = CORPUS[suite.primary]
+    if (watched := table.while_training(suite.metrics)) in CORPUS:
+        whole = CORPUS[watched]
         targets = [answer_of(example.target) for example in examples]
 
         def together(answers: Sequence[Completion]) -> list[float | None]:
@@ -76,5 +76,5 @@ def _mark(suite: Suite, examples: Sequence[Example]) -> Callable[[Sequence[Compl
             return [corpus_value(whole.statistics(targets, texts), whole.value)]
 
         return together
-    mark = table.build(suite.primary, suite.schema)
+    mark = table.build(table.while_training(suite.metrics), suite.schema)
     return lambda answers: [mark(e, answer).value for e, answer in zip(examples, suite.read(answers), strict=True)]

@@ -15,9 +15,6 @@ from suites.types import Answers, Example
 TRIED = 10  # of the targets, the most common ones as answers
 MARKED = 1_000  # different targets, the most common ones; what is rarer is right under one answer in next to no example
 
-# What marks the form of an answer alone: one sound answer has full marks, and a model that lost the form has none.
-FORM = ("json_valid", "json_schema")
-
 
 @dataclass(frozen=True, slots=True)
 class Constant:
@@ -50,7 +47,9 @@ def how_often(wanted: Iterable[Answers]) -> Counter[str]:
 def can_mark(metric: str) -> bool:
     """Whether an answer can be marked here by its content, from its target alone."""
     known = find(metric)
-    return known is not None and known.mark is not None and metric not in FORM
+    if known is None or known.form or known.of_scores:
+        return False
+    return known.mark is not None or known.make_whole is not None or metric.startswith("quantity:")
 
 
 def _score(metric: str, counts: Counter[Answers], answer: str) -> float:
