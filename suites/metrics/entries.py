@@ -6,6 +6,7 @@ from suites import normalise
 from suites.metrics import (
     bleu,
     code_tests,
+    embedding,
     evaluate_bridge,
     fields,
     groundedness,
@@ -306,6 +307,13 @@ METRICS: dict[str, Metric] = {
         "the answer refuses where the target does, and only there, told by set phrases in its first 200 characters",
         style.refusal,
         form=True,
+    ),
+    "embedding_similarity:FOLDER": Metric(
+        "cosine of answer and target by an encoder of sentences in a folder; needs the extra `embeddings`",
+        make=lambda detail, schema: embedding.similarity(detail),
+        range="-1 to 1",
+        scale="x, at least 0",
+        source="arXiv:1908.10084",
     ),
     # --- code
     "code_tests": Metric(

@@ -7,7 +7,7 @@ A metric of the whole exam has its value from all answers together (`whole`); it
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -182,3 +182,26 @@ def code_digest() -> str:
     """sha256 of the code that marks, so that answers marked by another version of it are marked anew."""
     files = sorted([*Path(__file__).parent.rglob("*.py"), Path(normalise.__file__), Path(reasoning.__file__)])
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def content(metrics: Iterable[str]) -> list[str]:
+    """sha256 of the folders and scripts that metrics are named by: with other files there they mark otherwise."""
+    places = (_place(name.partition(":")[2]) for name in metrics if name.startswith(OF_FOLDERS))
+    return [_hash(place) for place in places if place]
+
+
+OF_FOLDERS = ("evaluate:", "embedding_similarity:")
+
+
+def _place(named: str) -> Path | None:
+    whole, before = Path(named), Path(named.rpartition("/")[0])
+    return next((path for path in (whole, before) if path != Path() and path.exists()), None)
+
+
+def _hash(place: Path) -> str:
+    told = hashlib.sha256()
+    for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
+        if file.is_file() and "__pycache__" not in file.parts:
+            with file.open("rb") as stream:
+                told.update(f"{file.relative_to(place)} {hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+    return told.hexdigest()

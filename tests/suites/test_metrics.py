@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from suites.data.examples import digest
 from suites.errors import UserError
 from suites.metrics import table
 from suites.metrics.for_evaluate import as_evaluate, value_of
 from suites.metrics.json_values import NO_JSON, parse_json
 from suites.metrics.table import METRICS, Metric, build, plain
 from suites.model import Completion
-from suites.types import Example, Score
+from suites.types import Example, Score, Suite
 
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "metrics.json").read_text())
 SCHEMA = {
@@ -211,6 +212,22 @@ def test_a_result_that_is_no_share_is_no_mark(length):
 def test_a_metric_that_fails_on_one_answer_fails_on_that_answer_only(length):
     assert mark(length, "four", "break") == Score(None, f"{length[9:]} failed: nothing to divide by")
     assert mark(length, "four", "ab") == Score(0.5)
+
+
+def test_an_exam_is_another_when_the_files_of_its_metric_are(tmp_path):
+    (tmp_path / "own").mkdir()
+    script = tmp_path / "own" / "own.py"
+    script.write_text("one = 1")
+    named = (f"evaluate:{script.parent}", f"evaluate:{script.parent}/share", f"evaluate:{script}")
+
+    def digests():
+        return [digest(Suite("s", "task", [Example("a", {}, "x", "a")], (name,), "")) for name in named]
+
+    before, plain_one = digests(), digest(Suite("s", "task", [], ("exact_match",), ""))
+    assert digests() == before
+    script.write_text("one = 2")
+    assert not set(before) & set(digests())
+    assert digest(Suite("s", "task", [], ("exact_match",), "")) == plain_one
 
 
 def test_a_metric_that_is_not_there_is_refused(length, tmp_path):
