@@ -23,6 +23,7 @@ from baselines.prompters.types import PromptSettings
 from harness.config.base import FilePath, Margin, Name, OneOf, OwnPrompt, Share, Tier
 from harness.config.policy import PriceConfig
 from suites.answers import AnswerRule
+from suites.catalog import ALL, STANDARD
 from suites.checks.table import CHECKS, Level
 from suites.metric_names import OURS, ours
 from suites.metrics.table import METRICS
@@ -357,7 +358,8 @@ class RegressionConfig(Section):
     shorthand = "suite"
     later: ClassVar[tuple[str, ...]] = ("against",)
     suite: str | None = None
-    """A built-in suite such as `general`, or a folder with `suite.yaml` and `examples.jsonl`."""
+    """A built-in suite such as `reading`, a folder with `suite.yaml` and `examples.jsonl`, or `MODULE:FUNCTION`.
+    `standard` stands for the eleven built-in ones."""
     lm_eval: str | None = None
     """A task of lm-eval by name, or its YAML file, in place of a `suite`."""
     limit: Annotated[int, Field(ge=1)] | None = None
@@ -375,6 +377,18 @@ class RegressionConfig(Section):
         if (self.suite is None) == (self.lm_eval is None):
             raise ValueError("a regression entry is either a suite or an lm_eval task")
         return self
+
+
+def with_standard(entries: Any) -> Any:
+    """A list of entries as it is written, with `standard` in the place of the suites that it names."""
+    listed = [entries] if isinstance(entries, str | dict) else entries
+    return [each for entry in listed for each in _standard(entry)] if isinstance(listed, list) else entries
+
+
+def _standard(entry: Any) -> list[Any]:
+    """The same for one entry; what else stands beside `standard` holds for each of its suites."""
+    beside = {} if entry == ALL else {**entry} if isinstance(entry, dict) and entry.get("suite") == ALL else None
+    return [entry] if beside is None else [{**beside, "suite": name} for name in STANDARD]
 
 
 class JudgeConfig(Section):

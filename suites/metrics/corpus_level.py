@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suites.metrics import bleu
+from suites.metrics import bleu, pairs
 
 Array = NDArray[np.float64]
 Statistics = NDArray[Any]
@@ -82,3 +82,4 @@ def _label_mean(part: Array, whole: Array, wanted: Array) -> Array:
 MACRO_F1 = CorpusMetric("macro-F1", label_counts, macro_f1, of_labels=True)
 BALANCED_ACCURACY = CorpusMetric("balanced accuracy", label_counts, balanced_accuracy, of_labels=True)
 BLEU = CorpusMetric("BLEU", bleu.statistics, bleu.value)
+PAIRS = CorpusMetric("pairs", pairs.statistics, pairs.value)

@@ -14,7 +14,7 @@ from typing import Any
 
 from suites import normalise, reasoning
 from suites.errors import UserError
-from suites.metrics import bleu, corpus_level, evaluate_bridge, json_values, last_number, recorded, text
+from suites.metrics import bleu, corpus_level, evaluate_bridge, follows, json_values, last_number, recorded, text
 from suites.metrics.corpus_level import CorpusMetric
 from suites.model import Completion
 from suites.types import Example, Mark, Score
@@ -26,13 +26,14 @@ Schema = Mapping[str, Any]
 class Metric:
     """`mark` marks one answer. A mark that is first made has `make` instead: from what stands behind the colon of its
     name, and from the task's JSON Schema. `reads` is what of an answer the mark looks at, None where it finds
-    nothing."""
+    nothing. `straws` are answers that know nothing, where a target is not itself an answer."""
 
     about: str
     mark: Mark | None = None
     make: Callable[[str, Schema], Mark] | None = None
     whole: CorpusMetric | None = None
     reads: Callable[[str], str | None] | None = None
+    straws: tuple[str, ...] = ()
 
 
 METRICS: dict[str, Metric] = {
@@ -71,6 +72,13 @@ METRICS: dict[str, Metric] = {
         "BLEU as sacrebleu computes it, of the whole exam; for languages with spaces",
         bleu.mark,
         whole=corpus_level.BLEU,
+    ),
+    "follows": Metric("the answer follows every check that the target lists", follows.follows, straws=follows.STRAWS),
+    "pairs": Metric(
+        "both questions of a pair are answered as `follows` asks, of the whole exam",
+        follows.follows,
+        whole=corpus_level.PAIRS,
+        straws=follows.STRAWS,
     ),
     "json_schema": Metric(
         "the answer is JSON that `task.schema` accepts",
