@@ -57,7 +57,14 @@ HEADS = ("suite", "rows", "clusters", "metric", "floor", "margin", "passes", "wh
 
 def _row(suite: Listed) -> list[str]:
     floor = "" if suite.floor is None else f"{suite.floor:.1%}"
-    numbers = [f"{suite.rows:,}", f"{suite.clusters:,}", suite.metric, floor, f"{suite.margin:g}", f"{suite.passes:.0%}"]
+    numbers = [
+        f"{suite.rows:,}",
+        f"{suite.clusters:,}",
+        suite.metric,
+        floor,
+        f"{suite.margin:g}",
+        f"{suite.passes:.0%}",
+    ]
     return [suite.name, *numbers, suite.about]
 
 

@@ -22,7 +22,6 @@ from harness.config.training import TrainingSection
 from suites.catalog import EMBEDDED, STANDARD
 from suites.settings import Section
 
-
 AS_WRITTEN = BeforeValidator(with_standard, json_schema_input_type=list[RegressionConfig] | Literal["standard"])
 
 
@@ -49,8 +48,8 @@ class ExperimentConfig(Section):
     candidate: CandidateConfig | None = None
     """What others trained, in place of `training`."""
     regression: Annotated[list[RegressionConfig], AS_WRITTEN] | None = None
-    """What the base could do before and must still be able to do. `standard`: the eleven built-in suites. `[]`: nothing,
-    on purpose. Left out: `standard`, for the `embedded` model `general`, and nothing without a `model`."""
+    """What the base could do before and must still be able to do. `standard`: the eleven built-in suites. `[]`:
+    nothing, on purpose. Left out: `standard`, for the `embedded` model `general`, and nothing without a `model`."""
     judge: JudgeConfig | None = None
     """A model that compares the answers of both sides. Left out: none is asked."""
     policy: Policy = Policy()

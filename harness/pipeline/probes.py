@@ -23,7 +23,6 @@ from suites.model import Completion
 from suites.reasoning import answer_of
 from suites.types import Example, Suite
 
-
 FULL = 4
 """So many regression suites are asked `training.probe` questions each; more of them share as many."""
 

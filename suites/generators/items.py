@@ -67,10 +67,12 @@ def dealt(rng: Random, each: Sequence[Any]) -> Iterator[Any]:
         yield from rng.sample(each, len(each))
 
 
-def as_rows(name: str, items: Iterable[Item]) -> list[dict[str, Any]]:
-    """Rows of a suite's file. Raises ValueError for an item whose own answer fails its checks, for one that an empty
+def as_rows(name: str, items: Iterable[Item], rng: Random) -> list[dict[str, Any]]:
+    """Rows of a suite's file, clusters in an order that tells nothing, so that the first of them are of all kinds.
+
+    Raises ValueError for an item whose own answer fails its checks, for one that an empty
     answer or the question itself would pass, and for one that is asked twice."""
-    made = list(items)
+    made = _mixed(list(items), rng)
     turns = any(item.before for item in made)  # rows of one file are of one format
     rows, seen = [], set()
     for number, item in enumerate(made):
@@ -79,6 +81,14 @@ def as_rows(name: str, items: Iterable[Item]) -> list[dict[str, Any]]:
         seen.add((item.ask, item.before))
         rows.append(_row(f"{name}-{number:03}", item, turns))
     return rows
+
+
+def _mixed(items: Sequence[Item], rng: Random) -> list[Item]:
+    """The items with those of a cluster beside each other."""
+    groups: dict[object, list[Item]] = {}
+    for at, item in enumerate(items):
+        groups.setdefault(item.cluster or item.checks.get("pair") or at, []).append(item)
+    return [item for group in rng.sample(list(groups.values()), len(groups)) for item in group]
 
 
 def _wrong(item: Item) -> str:

@@ -43,6 +43,6 @@ def _item(text: str, filling: dict[str, str], kind: str, asked: Any, name: str) 
 SUITE = Generator(
     about="what a short text says: in one place, in two places taken together, or not at all",
     items=items,
-    prompt="Answer from the text alone, in a few words. If the text does not tell, answer: The text does not say.",
+    prompt="Answer the question about the text in a few words. Make nothing up that the text does not say.",
     max_new_tokens=24,
 )

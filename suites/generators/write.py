@@ -25,7 +25,8 @@ def files(name: str, seed: int = SEED, title: str | None = None) -> dict[str, st
         "metrics": list(made.metrics), "margin": made.margin, "max_new_tokens": made.max_new_tokens,
         "prompt": made.prompt, "slices": ["kind"],
     }  # fmt: skip
-    rows = as_rows(name, made.items(Random(f"{name} {seed}")))
+    rng = Random(f"{name} {seed}")
+    rows = as_rows(name, made.items(rng), rng)
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     note = f"# Made like the built-in suite {name}, from the seed {seed}.\n"
     return {SETTINGS: note + yaml.safe_dump(settings, sort_keys=False, width=110, allow_unicode=True), ROWS: lines}

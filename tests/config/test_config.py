@@ -8,9 +8,11 @@ import jsonschema
 import pytest
 import yaml
 
+from harness.config.exam import RegressionConfig
 from harness.config.schema import json_schema
 from harness.experiment import specs
 from harness.experiment.load import load_experiment
+from suites.catalog import STANDARD
 from suites.errors import UserError
 
 MARGIN = "is a difference of scores from 0 to 1, or a share of the baseline's score such as 5%"

@@ -1,0 +1,123 @@
+"""What `regression: standard` says of a model and of two fine-tunes of it; writes standard.md.
+
+    python tests/bench/bench_standard.py --model FOLDER --work FOLDER [--limit ROWS] [--train 64]
+
+The task is that of the real demo: messages of a shop to sort. The gentle fine-tune is a LoRA of a few steps at a low
+rate, the aggressive one all weights at a high rate. Each suite is asked of the base once and of each fine-tune; what is
+in the folder's store already is not asked again. `--limit` asks so many rows of each suite, which shows less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from suites.catalog import STANDARD
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "harness" / "demo" / "real" / "files"
+RESULT = Path(__file__).with_name("standard.md")
+TEST = 48
+"""Rows of the task's own exam, which is beside the point here."""
+FINE_TUNES: dict[str, dict[str, Any]] = {
+    "gentle": {"method": "lora", "epochs": 1, "learning_rate": 1e-4, "probe": 0},
+    "aggressive": {"method": "full", "epochs": 3, "learning_rate": 5e-4, "probe": 0},
+}
+SPENT = """
+    select r.suite, any_value(r.seconds) as seconds, sum(c.tokens_in) as tokens_in, sum(c.tokens_out) as tokens_out
+    from v_runs r join v_completions c using (run_id)
+    where r.side = 'base' and r.kind = 'regression' and r.experiment = 'gentle' and r.is_primary group by r.suite
+"""
+
+
+def main() -> None:
+    """Run both experiments in one store, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--limit", type=int)
+    parser.add_argument("--train", type=int, default=64, help="rows to learn from")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    for name, rows in (("train", options.train), ("test", TEST)):
+        lines = (DATA / "data" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+        (options.work / f"{name}.jsonl").write_text("".join(lines[:rows]), encoding="utf-8")
+    (options.work / "policy.md").write_text((DATA / "prompts" / "policy.md").read_text(encoding="utf-8"))
+    for name, training in FINE_TUNES.items():
+        _run(options, name, training)
+    decided = {name: json.loads((options.work / "out" / name / "decision.json").read_text()) for name in FINE_TUNES}
+    spent = {row["suite"]: row for row in json.loads(_harness("query", SPENT, "--json", cwd=options.work))}
+    RESULT.write_text(_page(options, decided, spent), encoding="utf-8")
+
+
+def _run(options: argparse.Namespace, name: str, training: Mapping[str, Any]) -> None:
+    entry = {"suite": "standard", **({"limit": options.limit} if options.limit else {})}
+    experiment = {
+        "experiment": name, "model": str(options.model.resolve()),
+        "data": {"train": "train.jsonl", "test": "test.jsonl"},
+        "task": {"prompt": "policy.md", "max_new_tokens": 4}, "baselines": ["zero_shot"],
+        "training": dict(training), "regression": [entry],
+        "policy": {"constant_answers": "warn", "suspicious_gain": 1.0},
+    }  # fmt: skip
+    (options.work / f"{name}.yaml").write_text(yaml.safe_dump(experiment, sort_keys=False), encoding="utf-8")
+    _harness("run", f"{name}.yaml", cwd=options.work)
+
+
+def _harness(*words: str, cwd: Path) -> str:
+    done = subprocess.run([sys.executable, "-m", "harness", *words], cwd=cwd, stdout=subprocess.PIPE, text=True)
+    if done.returncode in (1, 2):
+        sys.exit(f"harness {words[0]} failed")
+    return done.stdout
+
+
+def _page(options: argparse.Namespace, decided: Mapping[str, Any], spent: Mapping[str, Any]) -> str:
+    asked = f"the first {options.limit} rows of each suite" if options.limit else "all rows"
+    lines = [
+        "# The standard suites on a real model", "",
+        f"Written by `bench_standard.py`: {options.model.name}, {asked}, fine-tuned on {options.train} rows of the",
+        "real demo. Changes are with their 95 % intervals. Seconds are of the base, on two cores.", "",
+        "| suite | base | floor | says something | gentle | aggressive | tokens in | out | seconds |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]  # fmt: skip
+    by_suite = {name: {c["suite"]: c for c in _comparisons(record)} for name, record in decided.items()}
+    intervals = _intervals(options.work)
+    for suite in STANDARD:
+        gentle, aggressive = (by_suite[name][suite] for name in FINE_TUNES)
+        low, high = intervals[suite]
+        base, floor = gentle["baseline"], gentle["floor"] or 0.0
+        cost = spent[suite]
+        cells = [
+            f"`{suite}`", f"{base:.1%} [{low:.1%}, {high:.1%}]", f"{floor:.1%}", "yes" if floor < low else "no",
+            _change(gentle), _change(aggressive), f"{cost['tokens_in']:,}", f"{cost['tokens_out']:,}",
+            f"{cost['seconds']:.0f}",
+        ]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    verdicts = ", ".join(f"{name} `{record['verdict']}`" for name, record in decided.items())
+    return "\n".join([*lines, "", f"Verdicts: {verdicts}."]) + "\n"
+
+
+def _comparisons(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [each for each in record["comparisons"] if each["kind"] == "regression"]
+
+
+def _change(comparison: Mapping[str, Any]) -> str:
+    return " ".join(
+        [f"{100 * comparison['difference']:+.1f}", f"[{100 * comparison['low']:+.1f}, {100 * comparison['high']:+.1f}]"]
+    )
+
+
+def _intervals(work: Path) -> dict[str, tuple[float, float]]:
+    sql = "select suite, low, high from v_runs where side = 'base' and kind = 'regression' and is_primary"
+    rows = json.loads(_harness("query", sql, "--json", cwd=work))
+    return {row["suite"]: (row["low"], row["high"]) for row in rows}
+
+
+if __name__ == "__main__":
+    main()
