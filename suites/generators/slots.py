@@ -31,6 +31,8 @@ Filling = Mapping[str, str]
 def drawn(rng: Random) -> dict[str, str]:
     """A filling for every blank that a text may have; `{n1}` is the greatest of its numbers, `{d1}` one of a few."""
     lists: dict[str, Sequence[object]] = {letter: rng.sample(words(name), 5) for letter, name in KINDS.items()}
+    others = [name for name in words("people") if name not in lists["q"]]
+    lists["p"] = rng.sample(others, 5)
     lists["f"] = [SINGULAR.get(str(fruit), str(fruit).removesuffix("s")) for fruit in lists["f"]]
     lists["n"] = sorted(rng.sample(NUMBERS, 5), reverse=True)
     lists["h"], lists["d"] = rng.sample(HOURS, 3), rng.sample(FEW, 3)

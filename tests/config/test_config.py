@@ -641,7 +641,8 @@ def test_a_setting_of_the_template_that_is_left_out_changes_no_id(load):
 
 @pytest.mark.parametrize("model", ["some-org/some-model", "{name: embedded, endpoint: 'http://localhost:8000/v1'}"])
 def test_another_model_than_the_embedded_one_is_asked_the_standard_suites(load, model):
-    text = SMALLEST.replace("embedded", model)
+    candidate = "candidate: {endpoint: 'http://localhost:8000/v1', name: tuned}"
+    text = SMALLEST.replace("embedded", model).replace("training: lora", candidate)
     by_default = load(text)
     assert [entry.suite for entry in by_default.config.asked_before] == list(STANDARD)
     assert {f"{name}/examples.jsonl" for name in STANDARD} <= by_default.files.keys()
