@@ -12,7 +12,8 @@ from baselines.arm import Arm, Prompter
 from harness.experiment.arms import base_arms, candidate_arms
 from harness.experiment.names import bar_model
 from harness.experiment.session import Session
-from harness.models.files import ADAPTER_CONFIG, adapter_place, read_json
+from harness.models import gguf
+from harness.models.files import ADAPTER_CONFIG, adapter_place, content_hash, read_json
 from harness.pipeline.exam import candidate_spec
 from harness.store import arms
 from reports.data import Ship
@@ -34,9 +35,9 @@ def ship(session: Session) -> Ship:
     prompts = {side: prompter.outline() for side, prompter in chosen.items()}
     found = {side: prompter.found for side, prompter in chosen.items() if prompter.found}
     held = {side: constraint for side, prompter in chosen.items() if (constraint := prompter.asking.constraint)}
-    folder = _from(experiment.folder, spec.adapter or (spec.base if _has_weights(spec) else ""))
+    base = _from(experiment.folder, as_decided(spec.base))
+    folder = _from(experiment.folder, spec.adapter or (as_decided(spec.base) if _has_weights(spec) else ""))
     is_demo = experiment.config.model is not None and experiment.config.model.name == "embedded"
-    base = _from(experiment.folder, spec.base)
     another = bar_model(experiment.config, arms.chosen(session.store, session.id, "base").arm)
     served = "" if is_demo else serving(experiment.name, spec, base, folder)
     return Ship(folder, served, prompts, another.name if another else "", found, _held_to(held))
@@ -57,6 +58,13 @@ def _chosen(session: Session, side: str, tried: Sequence[Arm]) -> Prompter | Non
 
 def _has_weights(spec: ModelSpec) -> bool:
     return not spec.endpoint and not spec.recorded
+
+
+def as_decided(base: str) -> str:
+    """Where the weights lie that were examined: of a GGUF file those in full numbers that were made from it."""
+    if gguf.is_gguf(base) and (file := Path(base).expanduser()).is_file():
+        return str(gguf.cached(content_hash(file.resolve())))
+    return base
 
 
 def _from(folder: Path, path: str) -> str:

@@ -9,7 +9,8 @@ import pytest
 from workspaces import decided, recorded_experiment, run
 
 from baselines.arm import Prompter
-from harness.pipeline.ship import serving
+from harness.models.files import content_hash
+from harness.pipeline.ship import as_decided, serving
 from suites.model import ModelSpec
 from suites.types import Example
 
@@ -40,6 +41,15 @@ def test_a_whole_model_is_served_by_its_folder_and_what_a_server_has_needs_no_co
     whole = ModelSpec(base="/x/out/merged")
     assert serving("tickets", whole, "", "out/merged") == "vllm serve out/merged --served-model-name tickets"
     assert serving("tickets", ModelSpec(base="tuned", endpoint="http://localhost:1/v1"), "", "") == ""
+
+
+def test_of_a_gguf_file_the_weights_that_were_examined_are_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    (tmp_path / "a.gguf").write_bytes(b"GGUF")
+    assert as_decided(str(tmp_path / "a.gguf")) == f"/cache/finetune-harness/gguf/{content_hash(tmp_path / 'a.gguf')}"
+    assert [as_decided(base) for base in ("org/base", "org/a.gguf", "")] == ["org/base", "org/a.gguf", ""]
 
 
 def test_a_prompt_is_written_with_the_question_left_open() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import tiny_models
@@ -16,7 +17,7 @@ import torch
 from training_child import CONFIG, DATA
 
 from harness.training import PairRow, TrainingConfig, TrainingData, TrainingResult, train_stage
-from harness.training.loop import checkpoints
+from harness.training.loop import backup, checkpoints
 from harness.training.types import OnLog
 from suites.errors import UserError
 from suites.model import ModelSpec
@@ -76,6 +77,37 @@ def test_an_interrupted_training_ends_in_the_same_weights(at: int, base: Path, w
     assert curve(tmp_path / "out", *names) == curve(whole, *names)
     assert not partial.exists()
     assert not list((tmp_path / "out").glob("checkpoint-*"))
+
+
+@pytest.mark.parametrize("at", [2, 5, 8])
+def test_between_evaluations_only_what_is_since_the_last_backup_is_done_again(
+    at: int, base: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup, "SECONDS", 0.0)
+    monkeypatch.setattr(backup, "SHARE", 0)
+    interrupt(base, tmp_path / "out", at)
+    seen: list[int] = []
+    train(base, tmp_path / "out", on_log=lambda step, total, logs: seen.append(step))
+    assert seen[0] == at  # evaluated and saved by plan after 3, 6 and 9
+    assert weights(tmp_path / "out") == weights(whole)
+    assert curve(tmp_path / "out", "loss", "eval_loss") == curve(whole, "loss", "eval_loss")
+
+
+def test_a_checkpoint_that_is_slow_to_write_is_written_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, alone = [0.0], SimpleNamespace(world_size=1)
+    monkeypatch.setattr(backup, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    saves = backup.Backup()
+
+    def due(at: float) -> bool:
+        now[0], control = at, SimpleNamespace(should_save=False)
+        saves.on_step_end(alone, None, control)
+        return control.should_save
+
+    assert (due(backup.SECONDS - 1), due(backup.SECONDS)) == (False, True)
+    now[0] += 10  # to write it
+    saves.on_save()
+    wait = 10 * backup.SHARE
+    assert (due(now[0] + wait - 1), due(now[0] + 1)) == (False, True)
 
 
 PAIRS = [

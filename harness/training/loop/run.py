@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from harness.config.recipe import TrainingConfig
 from harness.observe.progress import say
 from harness.training.loop import checkpoints
+from harness.training.loop.backup import Backup
 from harness.training.loop.watch import JUDGED, Watch
 from harness.training.types import TrainingDiverged
 from suites.errors import UserError
@@ -43,7 +44,7 @@ T = TypeVar("T")
 
 
 def arguments(config: TrainingConfig, validated: bool, judged: bool) -> dict[str, Any]:
-    """Settings of a trainer that is watched, and saved where it is evaluated.
+    """Settings of a trainer that is watched, and saved where it is evaluated (and between, by `Backup`).
 
     Two checkpoints stay, the best and the last: while one is written there is always a complete one. Where steps are
     not `judged` the last one counts: where rewards are learnt the loss does not say which was the best.
@@ -110,6 +111,7 @@ def run(trainer: Any, watch: Watch, partial: Path) -> int:
     for sentence in passed:
         say(sentence)
     trainer.add_callback(watch)
+    trainer.add_callback(Backup())
     if start is None:
         trainer.train()
     else:
