@@ -380,15 +380,29 @@ class RegressionConfig(Section):
 
 
 def with_standard(entries: Any) -> Any:
-    """A list of entries as it is written, with `standard` in the place of the suites that it names."""
+    """A list of entries as it is written, with `standard` in the place of the suites that it names.
+
+    What stands beside `standard` holds for each of them, and a suite that has an entry of its own goes by that.
+    """
     listed = [entries] if isinstance(entries, str | dict) else entries
-    return [each for entry in listed for each in _standard(entry)] if isinstance(listed, list) else entries
+    if not isinstance(listed, list):
+        return entries
+    own = {_suite_of(entry) for entry in listed}
+    return [each for entry in listed for each in _standard(entry, [name for name in STANDARD if name not in own])]
 
 
-def _standard(entry: Any) -> list[Any]:
-    """The same for one entry; what else stands beside `standard` holds for each of its suites."""
-    beside = {} if entry == ALL else {**entry} if isinstance(entry, dict) and entry.get("suite") == ALL else None
-    return [entry] if beside is None else [{**beside, "suite": name} for name in STANDARD]
+def _standard(entry: Any, names: list[str]) -> list[Any]:
+    """The same for one entry."""
+    if _suite_of(entry) != ALL:
+        return [entry]
+    beside = entry if isinstance(entry, dict) else {}
+    return [{**beside, "suite": name} for name in names]
+
+
+def _suite_of(entry: Any) -> str | None:
+    """The suite that an entry names, as it is written."""
+    name = entry.get("suite") if isinstance(entry, dict) else entry
+    return name if isinstance(name, str) else None
 
 
 class JudgeConfig(Section):

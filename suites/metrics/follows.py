@@ -260,6 +260,7 @@ def read_checks(target: str) -> Json | None:
     return None if wrong_checks(target) else json.loads(target)
 
 
+@lru_cache(maxsize=8192)  # a suite is looked at by every stage
 def wrong_checks(target: str) -> str:
     """What is wrong with a target of this metric, in words; empty where nothing is."""
     try:

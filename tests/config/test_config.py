@@ -661,6 +661,12 @@ def test_standard_stands_for_its_suites_and_what_is_said_beside_it_holds_for_eac
     assert {(entry.limit, entry.tier) for entry in limited[1:]} == {(5, "advisory")}
 
 
+def test_a_suite_with_an_entry_of_its_own_goes_by_that_beside_standard(load):
+    entries = load(f"{SMALLEST}regression: [standard, {{suite: reading, tier: advisory}}]\n").config.regression
+    assert [entry.suite for entry in entries] == [*(name for name in STANDARD if name != "reading"), "reading"]
+    assert [entry.suite for entry in entries if entry.tier == "advisory"] == ["reading"]
+
+
 def test_recorded_answers_answer_no_standard_suite(load):
     text = SMALLEST.replace("embedded", "some-org/some-model")
     assert load(text.replace("training: lora", "candidate: {recorded: answers.jsonl}")).config.asked_before == []
