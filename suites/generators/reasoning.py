@@ -9,7 +9,7 @@ from typing import Any
 from suites.generators.items import Generator, Item, dealt, texts, words
 from suites.generators.sums import worked_out
 
-EACH = {"simple": 4, "arithmetic": 2, "units": 2, "dates": 3, "logic": 3, "truths": 1}
+EACH = {"simple": 6, "arithmetic": 2, "units": 2, "dates": 3, "logic": 3, "truths": 1}
 """How many questions are made of each sentence."""
 TRIES = 100
 
@@ -53,6 +53,6 @@ def _sum(rng: Random, name: str, kind: str, template: Mapping[str, Any]) -> Item
 SUITE = Generator(
     about="sums in words, units, dates and small puzzles, most of two steps",
     items=items,
-    prompt="Answer with nothing but the result: a number, a name, or yes or no. Do not explain it.",
+    prompt="Give a short answer.",
     max_new_tokens=64,
 )
