@@ -89,8 +89,8 @@ def _page(options: argparse.Namespace) -> str:
     lines = [
         "# The standard suites on a real model", "",
         f"Written by `bench_standard.py`: {options.model.name}, {asked}; fine-tunes on {options.train} rows of",
-        "the real demo. Intervals are of 95 %. Above the floor: a base that scores more than the margin above it. Seconds",
-        "are of the base, on two cores.", "",
+        "the real demo. Intervals are of 95 %. Above the floor: a base that scores more than the margin above it.",
+        "Seconds are of the base, on two cores.", "",
         "| suite | base | floor | above | gentle | aggressive | tokens in | out | seconds |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]  # fmt: skip
