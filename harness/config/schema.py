@@ -12,11 +12,11 @@ from harness.config.exam import (
     CandidateConfig,
     DataConfig,
     JudgeConfig,
-    ModelConfig,
     RegressionConfig,
     TaskConfig,
     with_standard,
 )
+from harness.config.models import ModelConfig
 from harness.config.policy import CostsConfig, Policy
 from harness.config.training import TrainingSection
 from suites.catalog import EMBEDDED, STANDARD
