@@ -35,7 +35,9 @@ SPENT = """
     select suite, any_value(r.mean) as mean, any_value(r.low) as low, any_value(r.high) as high,
         any_value(r.seconds) as seconds, sum(c.tokens_in) as tokens_in, sum(c.tokens_out) as tokens_out
     from v_runs r join v_completions c using (run_id, suite)
-    where r.side = 'base' and r.kind = 'regression' and r.experiment = 'gentle' and r.is_primary
+    where r.side = 'base' and r.kind = 'regression' and r.is_primary and experiment_id = (
+        select experiment_id from v_runs where kind = 'regression' order by created_at desc limit 1
+    )
     group by suite, r.run_id order by min(r.created_at)
 """
 
@@ -71,7 +73,7 @@ def _write(options: argparse.Namespace, name: str, training: Mapping[str, Any]) 
         "data": {"train": "train.jsonl", "test": "test.jsonl"},
         "task": {"prompt": "policy.md", "max_new_tokens": 4}, "baselines": ["zero_shot"],
         "training": dict(training), "regression": [entry],
-        "policy": {"constant_answers": "warn", "suspicious_gain": 1.0},
+        "policy": {"constant_answers": "warn", "suspicious_gain": 1.0, "max_truncated": 1.0},
     }  # fmt: skip
     (options.work / f"{name}.yaml").write_text(yaml.safe_dump(experiment, sort_keys=False), encoding="utf-8")
 
@@ -106,8 +108,7 @@ def _page(options: argparse.Namespace) -> str:
             f"{row['tokens_in']:,}", f"{row['tokens_out']:,}", f"{row['seconds']:.0f}",
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
-    verdicts = [f"{name} `{record['verdict']}`" for name, record in decided.items()]
-    return "\n".join([*lines, "", f"Verdicts: {', '.join(verdicts) or 'none yet'}."]) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def _decided(work: Path, name: str) -> dict[str, Any] | None:
