@@ -14,7 +14,17 @@ from typing import Any
 
 from suites import normalise, reasoning
 from suites.errors import UserError
-from suites.metrics import bleu, corpus_level, evaluate_bridge, follows, json_values, last_number, recorded, text
+from suites.metrics import (
+    bleu,
+    corpus_level,
+    evaluate_bridge,
+    follows,
+    groundedness,
+    json_values,
+    last_number,
+    recorded,
+    text,
+)
 from suites.metrics.corpus_level import CorpusMetric
 from suites.model import Completion
 from suites.types import Example, Mark, Score
@@ -26,13 +36,15 @@ Schema = Mapping[str, Any]
 class Metric:
     """`mark` marks one answer. A mark that is first made has `make` instead: from what stands behind the colon of its
     name, and from the task's JSON Schema. `reads` is what of an answer the mark looks at, None where it finds
-    nothing. `straws` are answers that know nothing, where a target is not itself an answer."""
+    nothing. `of_target` is false of a mark for which the target is no right answer. `straws` are answers that know
+    nothing, where a target is not itself an answer."""
 
     about: str
     mark: Mark | None = None
     make: Callable[[str, Schema], Mark] | None = None
     whole: CorpusMetric | None = None
     reads: Callable[[str], str | None] | None = None
+    of_target: bool = True
     straws: tuple[str, ...] = ()
 
 
@@ -78,12 +90,18 @@ METRICS: dict[str, Metric] = {
         "both questions of a pair are answered as `follows` asks, of the whole exam",
         follows.follows,
         whole=corpus_level.PAIRS,
+        of_target=False,
         straws=follows.STRAWS,
     ),
     "json_schema": Metric(
         "the answer is JSON that `task.schema` accepts",
         make=lambda name, schema: json_values.json_schema(schema),
         reads=json_values.read,
+    ),
+    "groundedness": Metric(
+        "share of the answer's sentences that the passages shown support, by their words; what it cites is checked",
+        make=lambda name, schema: groundedness.groundedness,
+        of_target=False,
     ),
     "evaluate:NAME": Metric(
         "a metric of the evaluate library, by folder or Hub name; NAME/KEY takes one of several results",
