@@ -1,6 +1,6 @@
 """What `regression: standard` says of a model and of two fine-tunes of it; writes standard.md.
 
-    python tests/bench/bench_standard.py --model FOLDER --work FOLDER [--limit ROWS] [--train 64] [--base-alone]
+    python tests/bench/bench_standard.py --model FOLDER --work FOLDER [--limit ROWS] [--train 64] [--base-alone] [--note TEXT]
 
 The task is that of the real demo: messages of a shop to sort. The gentle fine-tune is a LoRA of a few steps at a low
 rate, the aggressive one all weights at a high rate. Each suite is asked of the base once and of each fine-tune; what is
@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--note", default="", help="what else is to be said of this run")
     parser.add_argument("--base-alone", action="store_true", help="no fine-tunes")
     parser.add_argument("--train", type=int, default=64, help="rows to learn from")
     options = parser.parse_args()
@@ -108,7 +109,7 @@ def _page(options: argparse.Namespace) -> str:
             f"{row['tokens_in']:,}", f"{row['tokens_out']:,}", f"{row['seconds']:.0f}",
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", options.note]).strip() + "\n"
 
 
 def _decided(work: Path, name: str) -> dict[str, Any] | None:
