@@ -1,6 +1,7 @@
 """What `regression: standard` says of a model and of two fine-tunes of it; writes standard.md.
 
-    python tests/bench/bench_standard.py --model FOLDER --work FOLDER [--limit ROWS] [--train 64] [--base-alone] [--note TEXT]
+    python tests/bench/bench_standard.py --model FOLDER --work FOLDER [--limit ROWS] [--train 64]
+        [--base-alone] [--note TEXT]
 
 The task is that of the real demo: messages of a shop to sort. The gentle fine-tune is a LoRA of a few steps at a low
 rate, the aggressive one all weights at a high rate. Each suite is asked of the base once and of each fine-tune; what is
