@@ -25,8 +25,8 @@ LINE = (
 SUITES = (
     "suites.errors", "suites.text", "suites.writing", "suites.normalise", "suites.model", "suites.reasoning",
     "suites.types",
-    "suites.similarity", "suites.metrics", "suites.data", "suites.catalog", "suites.judges", "suites.checks",
-    "suites.benchmarks",
+    "suites.similarity", "suites.metrics", "suites.data", "suites.catalog", "suites.straw_men", "suites.generators",
+    "suites.judges", "suites.checks", "suites.benchmarks",
 )  # fmt: skip
 HOMES = {
     "torch": ("harness/models/hf/", "harness/training/", "harness/demo/", "harness/observe/trackers.py"),

@@ -64,18 +64,6 @@ def a_model_to_train(config: ExperimentConfig) -> Iterator[Problem]:
         yield ("training",), "a model behind an endpoint cannot be trained here; give a Hub id or a folder"
 
 
-def suites_by_name(config: ExperimentConfig) -> Iterator[Problem]:
-    """The suite that comes along asks what the embedded model was taught; what another one can do is said."""
-    if config.regression is None and config.model and not config.model.embedded:
-        sentence = (
-            "`regression` is required: what the base can do and must still be able to do. Name suites of your own "
-            "(`- suite: FOLDER`, with suite.yaml and examples.jsonl), tasks of lm-eval (`- lm_eval: arc_easy`) or "
-            "`- general`, short skills that the embedded model was taught and others may lack; or write "
-            "`regression: []` to decide without knowing what is forgotten"
-        )
-        yield (), sentence
-
-
 def no_secrets(config: ExperimentConfig) -> Iterator[Problem]:
     """The settings go into the store and the report, and the file into a repository."""
     for where, text in _texts(config.model_dump(mode="json", by_alias=True)):
@@ -331,7 +319,6 @@ def folds_and_early_looks(config: ExperimentConfig) -> Iterator[Problem]:
 RULES: list[Rule] = [
     one_candidate,
     a_model_to_ask,
-    suites_by_name,
     no_secrets,
     a_model_to_train,
     a_template_to_ask,

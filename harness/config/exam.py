@@ -24,6 +24,7 @@ from harness.config.base import FilePath, Margin, Name, OneOf, OwnPrompt, Share,
 from harness.config.models import BarModel, Endpoint, ModelConfig
 from harness.config.search import SearchConfig
 from suites.answers import AnswerRule
+from suites.catalog import ALL, STANDARD
 from suites.checks.table import CHECKS, Level
 from suites.data.auto_slices import MARK, RULES
 from suites.metric_names import OURS, ours
@@ -334,7 +335,8 @@ class RegressionConfig(Section):
     shorthand = "suite"
     later: ClassVar[tuple[str, ...]] = ("against",)
     suite: str | None = None
-    """A built-in suite such as `general`, or a folder with `suite.yaml` and `examples.jsonl`."""
+    """A built-in suite such as `reading`, a folder with `suite.yaml` and `examples.jsonl`, or `MODULE:FUNCTION`.
+    `standard` stands for the eleven built-in ones."""
     lm_eval: str | None = None
     """A task of lm-eval by name, or its YAML file, in place of a `suite`."""
     limit: Annotated[int, Field(ge=1)] | None = None
@@ -352,6 +354,32 @@ class RegressionConfig(Section):
         if (self.suite is None) == (self.lm_eval is None):
             raise ValueError("a regression entry is either a suite or an lm_eval task")
         return self
+
+
+def with_standard(entries: Any) -> Any:
+    """A list of entries as it is written, with `standard` in the place of the suites that it names.
+
+    What stands beside `standard` holds for each of them, and a suite that has an entry of its own goes by that.
+    """
+    listed = [entries] if isinstance(entries, str | dict) else entries
+    if not isinstance(listed, list):
+        return entries
+    own = {_suite_of(entry) for entry in listed}
+    return [each for entry in listed for each in _standard(entry, [name for name in STANDARD if name not in own])]
+
+
+def _standard(entry: Any, names: list[str]) -> list[Any]:
+    """The same for one entry."""
+    if _suite_of(entry) != ALL:
+        return [entry]
+    beside = entry if isinstance(entry, dict) else {}
+    return [{**beside, "suite": name} for name in names]
+
+
+def _suite_of(entry: Any) -> str | None:
+    """The suite that an entry names, as it is written."""
+    name = entry.get("suite") if isinstance(entry, dict) else entry
+    return name if isinstance(name, str) else None
 
 
 class JudgeConfig(Section):

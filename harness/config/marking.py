@@ -140,9 +140,8 @@ def suites_to_judge_together(config: ExperimentConfig) -> Iterator[Problem]:
     """A mean is of suites that have a say, whose losses are differences of scores."""
     if config.policy.regression.together is None:
         return
-    entries = config.regression or []
-    none = config.model is None if config.regression is None else all(entry.tier == "advisory" for entry in entries)
-    if none:
+    entries = config.asked_before
+    if all(entry.tier == "advisory" for entry in entries):
         sentence = "`policy.regression.together` needs a regression suite that is not advisory"
         yield ("policy", "regression"), sentence
     for position, entry in enumerate(entries):

@@ -67,7 +67,8 @@ class WatchConfig(ElsewhereConfig):
     """Config file of accelerate (DDP, FSDP, DeepSpeed) to train with in several processes; no probes are asked then,
     and validation loss alone judges. Left out: this process trains."""
     probe: Annotated[int, Field(ge=0, le=1_000_000)] = 32
-    """Questions of validation and of each regression suite that are asked at each evaluation; 0 for none."""
+    """Questions of validation and of each regression suite that are asked at each evaluation, of more than four suites
+    so many times four in all; 0 for none."""
 
 
 class SweepRange(Section):

@@ -8,7 +8,6 @@ from typing import Literal
 
 from baselines.template import shown_columns
 from harness.config.base import Tier
-from harness.config.exam import RegressionConfig
 from harness.experiment.load import Experiment
 from harness.experiment.names import exam_name
 from harness.experiment.splits import Splits
@@ -51,12 +50,9 @@ def task_schema(experiment: Experiment) -> Json | None:
 
 
 def regression_exams(experiment: Experiment) -> list[Suite | LmEvalTask]:
-    """What the base could do before: the suites the file names, or `general` for the embedded model."""
-    config = experiment.config
-    if config.regression is None:
-        return [_tied(load_suite("general", experiment.folder))] if config.model else []
+    """What the base could do before: the suites the file names, or those of the model by default."""
     exams: list[Suite | LmEvalTask] = []
-    for entry in config.regression:
+    for entry in experiment.config.asked_before:
         if entry.suite:
             exams.append(_tied(load_suite(entry.suite, experiment.folder, limit=entry.limit)))
         elif entry.lm_eval:
@@ -69,9 +65,9 @@ def regression_exams(experiment: Experiment) -> list[Suite | LmEvalTask]:
 def asked_of(experiment: Experiment, whom: Literal["base", "bar"]) -> list[Suite | LmEvalTask]:
     """The regression exams of the base, which are all, or those that the bar's model takes as well."""
     asked = regression_exams(experiment)
-    entries = experiment.config.regression
-    if whom == "base" or not entries:
-        return asked if whom == "base" else []
+    if whom == "base":
+        return asked
+    entries = experiment.config.asked_before
     return [exam for exam, entry in zip(asked, entries, strict=True) if entry.against == "bar"]
 
 
@@ -91,7 +87,7 @@ def regression_rules(experiment: Experiment) -> dict[str, tuple[float | str, Tie
     A critical suite whose mean with the others has to be shown (`policy.regression.together`) is a supporting one.
     """
     exams = regression_exams(experiment)
-    entries = experiment.config.regression or [RegressionConfig(suite=exam.name) for exam in exams]
+    entries = experiment.config.asked_before
     own = [exam.margin if isinstance(exam, Suite) else MARGIN for exam in exams]
     critical: Tier = "supporting" if experiment.config.policy.regression.together else "critical"
     return {

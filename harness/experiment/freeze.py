@@ -31,7 +31,7 @@ from harness.models.files import (
 )
 from harness.training.elsewhere.command import PLACES, words_of
 from suites.benchmarks import lm_eval
-from suites.catalog import load_suite, suite_folder
+from suites.catalog import load_suite, suite_digests
 from suites.data import hub
 from suites.errors import UserError
 from suites.judges.pairwise import load_rubric
@@ -134,7 +134,8 @@ def _training(config: ExperimentConfig) -> Iterator[Reference]:
 
 
 def _exams(config: ExperimentConfig) -> Iterator[Reference]:
-    for position, entry in enumerate(config.regression or []):
+    by_default = config.regression is None and config.model is not None and config.model.embedded
+    for position, entry in enumerate([] if by_default else config.asked_before):  # `general` has never been on record
         if entry.suite:
             yield ("regression", position, "suite"), entry.suite, _suite
         elif entry.lm_eval and entry.lm_eval.endswith((".yaml", ".yml")):
@@ -199,10 +200,14 @@ def command_files(command: str, folder: Path) -> dict[str, str]:
 
 
 def _suite(name: str, folder: Path) -> dict[str, str]:
-    """A suite's own files. It is read whole: a bad row in it is better known now than after the baseline."""
+    """A suite's own files, or what its function makes. It is read whole: a bad row in it is better known now than after
+    the baseline."""
     load_suite(name, folder)
-    path = suite_folder(name, folder)
-    return {f"{name}/{part}": _file(part, path)[part] for part in ("suite.yaml", "examples.jsonl")}
+    made_of = suite_digests(name, folder)
+    if isinstance(made_of, str):
+        return {name: made_of}
+    path, parts = made_of
+    return {f"{name}/{part}": _file(part, path)[part] for part in parts}
 
 
 def _task(name: str, folder: Path) -> dict[str, str]:

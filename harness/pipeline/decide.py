@@ -45,7 +45,7 @@ def conclude(session: Session) -> None:
     config = session.experiment.config
     comparisons = [] if experiments.stopped(session.store, session.id) else compare_all(session)
     gates = validity_gates(session, comparisons[0] if comparisons else None)
-    declared = config.regression is not None or config.model is not None
+    declared = config.regression is not None or bool(config.asked_before)
     costs = count_costs(session)
     seeds = seeds_of(session, comparisons[0] if comparisons else None)
     others = budget_gates(costs, config.policy) + recipe_gates(seeds, config.policy.max_unscored)

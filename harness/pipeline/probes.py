@@ -23,6 +23,9 @@ from suites.model import Completion
 from suites.reasoning import answer_of
 from suites.types import Example, Suite
 
+FULL = 4
+"""So many regression suites are asked `training.probe` questions each; more of them share as many."""
+
 
 def build_probes(session: Session) -> list[Probe]:
     """The probes of an experiment, the one on validation first; none where `training.probe` is 0.
@@ -38,10 +41,12 @@ def build_probes(session: Session) -> list[Probe]:
         rehearsal = exams.task_suite(experiment, session.splits, "validation")
         probes.append(_probe(rehearsal, arms.lesson_prompter(experiment), None, settings.probe, seed))
     rules = exams.regression_rules(experiment)
-    for exam in exams.regression_exams(experiment):
-        if not isinstance(exam, LmEvalTask) and exam.primary not in CORPUS:
-            margin, _ = read_margin(rules[exam.name][0])  # a share of the base's score is at most so many points
-            probes.append(_probe(exam, Prompter(exam.name, exam.prompt), margin, settings.probe, seed))
+    asked = [exam for exam in exams.regression_exams(experiment) if not isinstance(exam, LmEvalTask)]
+    marked = [exam for exam in asked if exam.primary not in CORPUS]
+    each = settings.probe * min(1.0, FULL / max(1, len(marked)))
+    for exam in marked:
+        margin, _ = read_margin(rules[exam.name][0])  # a share of the base's score is at most so many points
+        probes.append(_probe(exam, Prompter(exam.name, exam.prompt), margin, max(1, round(each)), seed))
     return probes
 
 

@@ -36,6 +36,13 @@ def read_examples(source: Path | str, columns: Mapping[str, str], slices: Sequen
     return read_data(source, columns, slices).examples
 
 
+def examples_of(
+    rows: Iterable[tuple[str, Json]], source: str, columns: Mapping[str, str], slices: Sequence[str] = ()
+) -> tuple[Example, ...]:
+    """The examples of rows that stand in no file, each with where it is from; otherwise as `read_data`."""
+    return _read(rows, source, columns, slices).examples
+
+
 def read_data(source: Path | str, columns: Mapping[str, str], slices: Sequence[str] = ()) -> DataFile:
     """Examples of a file, a folder saved by `datasets`, or `hf:owner/name/split`, in any of `formats.FORMATS`.
 
@@ -44,12 +51,18 @@ def read_data(source: Path | str, columns: Mapping[str, str], slices: Sequence[s
     cluster. Raises UserError for missing columns, preference data, and a list of all bad rows: values that are no text,
     rows in another format than the first, repeated ids.
     """
+    return _read(scan(source), source, columns, slices)
+
+
+def _read(
+    found: Iterable[tuple[str, Json | str]], source: Path | str, columns: Mapping[str, str], slices: Sequence[str]
+) -> DataFile:
     name = Path(source).name
     form: Format | None = None
     rows: list[tuple[str, Json]] = []
     examples: list[Example] = []
     bad: list[str] = []
-    for where, row in scan(source):
+    for where, row in found:
         if isinstance(row, str):
             bad.append(f"{where}: {row}")
             continue

@@ -27,6 +27,8 @@ class Constant:
 def best_constant(metric: str, wanted: Sequence[Answers], also: str = "") -> Constant | None:
     """The right answer to some example, or the answer `also`, that scores best as the answer to everything.
 
+    Of a metric whose targets are no answers, the best of those that know nothing, its `straws`.
+
     None where that says nothing: where one is right throughout, which repeating is the task itself; for a metric of
     form; for marks that cannot be given here (recorded ones, those of other libraries).
     """
@@ -34,7 +36,9 @@ def best_constant(metric: str, wanted: Sequence[Answers], also: str = "") -> Con
     often = how_often(counts.elements())
     if max(often.values(), default=0) == counts.total() or not can_mark(metric):
         return None
-    tried = [answer for answer in dict.fromkeys([*dict(often.most_common(TRIED)), also.strip()]) if answer]
+    known = find(metric)
+    straws = known.straws if known and known.straws else tuple(dict(often.most_common(TRIED)))
+    tried = [answer for answer in dict.fromkeys([*straws, also.strip()]) if answer]
     scored = [Constant(answer, _score(metric, counts, answer)) for answer in tried]
     return max(scored, key=lambda constant: constant.score, default=None)
 

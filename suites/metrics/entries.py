@@ -9,12 +9,14 @@ from suites.metrics import (
     embedding,
     evaluate_bridge,
     fields,
+    follows,
     groundedness,
     json_values,
     labels,
     last_number,
     maths,
     mt,
+    pairs,
     patterns,
     quantity,
     recorded,
@@ -314,6 +316,21 @@ METRICS: dict[str, Metric] = {
         range="-1 to 1",
         scale="x, at least 0",
         source="arXiv:1908.10084",
+    ),
+    # --- checks that stand in the target
+    "follows": Metric(
+        "the answer follows every check that the target lists",
+        follows.follows,
+        of_target=False,
+        straws=follows.STRAWS,
+        source="the verifiable instructions of arXiv:2311.07911, in rules of our own",
+    ),
+    "pairs": Metric(
+        "both questions of a pair are answered as `follows` asks, of the whole exam",
+        follows.follows,
+        whole=pairs.PAIRS,
+        of_target=False,
+        straws=follows.STRAWS,
     ),
     # --- code
     "code_tests": Metric(

@@ -24,7 +24,8 @@ class Metric:
     answer is written: one sound answer to everything may have full marks. One `of_scores` reads the numbers that came
     with an answer, and `of_samples` makes, from what stands behind the colon, the measure of several answers to one
     question. What it `asks` a model for beside its answer is how probable each of the labels is, or the target. The
-    target given as the answer has full marks where `of_target`. One that does not `decide` is
+    target given as the answer has full marks where `of_target`; `straws` are answers that know nothing, where a target
+    is not itself an answer. One that does not `decide` is
     shown, and no gate hangs on it.
     """
 
@@ -43,6 +44,7 @@ class Metric:
     decides: bool = True
     of_samples: Callable[[str], OfSamples] | None = None
     of_target: bool = True
+    straws: tuple[str, ...] = ()
     asks: Literal["", "labels", "target"] = ""
 
     @property

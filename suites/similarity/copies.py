@@ -72,7 +72,7 @@ def _asked(example: Example, columns: Sequence[str]) -> str:
     return "\n".join([*texts, *(str(example.columns.get(name, "")) for name in columns)])
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def copies(questions: Sequence[str], targets: Sequence[str]) -> tuple[int, ...]:
     """For each question, both sequences tuples, the position of the first that it is a copy of, else its own.
 
