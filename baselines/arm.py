@@ -12,6 +12,7 @@ from baselines.retrieval.written import PASSAGES, Passage, Written
 from baselines.template import compiled, fill, parts, shown_columns
 from suites.model import Constraint, Generation, Message, ModelSpec, Prompt, TemplateSettings
 from suites.similarity.kin import How, Kin
+from suites.tools.dialects import as_turn
 from suites.types import Example
 
 
@@ -104,7 +105,7 @@ class Prompter:
         shots = [(*common, *own) for common, own in zip(self._common(examples), found, strict=True)]
         beside = [*map(Written, self.passages.find(examples))] if self.passages else [Written()] * len(examples)
         return [
-            Prompt(example.id, self._beside(passages, example, each), self.asking.settings)
+            Prompt(example.id, self._beside(passages, example, each), self.asking.settings, example.tools)
             for passages, example, each in zip(beside, examples, shots, strict=True)
         ]
 
@@ -157,7 +158,8 @@ class Prompter:
 
     def shown(self, shot: Example) -> list[Message]:
         """An example as an earlier turn, with its answer."""
-        return [*self._turns(shot), {"role": "assistant", "content": shot.target}]
+        turns = self._turns(shot)
+        return [*turns, as_turn(shot.target, shot.tools, turns)]
 
     def outline(self) -> list[Message]:
         """The same messages with the example left open: columns stay as the template names them."""

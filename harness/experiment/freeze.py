@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from baselines.prompters.rag import Rag
 from baselines.retrieval.corpus import read_corpus
 from harness.config.bar import other_models
+from harness.config.exam import NO_TOOLS
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location
 from harness.decision import prices
@@ -69,6 +70,7 @@ def is_prompt_file(prompt: str) -> bool:
 def _references(config: ExperimentConfig) -> Iterator[Reference]:
     files: list[tuple[Location, str | None]] = [
         (("task", "schema"), config.task.schema_file),
+        (("task", "tools"), None if config.task.tools == NO_TOOLS else config.task.tools),
         (("task", "prompt"), _file_only(config.task.prompt)),
     ]
     for position, baseline in enumerate(config.baselines):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.experiment.load import Experiment
 from harness.experiment.prompts import asked_columns
+from harness.experiment.reading import reading
 from harness.store.splits import Made
 from suites.checks.material import ids
 from suites.data.examples import DataFile, read_data, sha256_json
@@ -31,7 +32,7 @@ def read_files(experiment: Experiment) -> dict[str, DataFile]:
     for name in ("train", "validation", "test"):
         if file := getattr(settings, name):
             slices = experiment.config.task.slices if name == exam else ()
-            files[name] = read_data(locate(file, experiment.folder), columns, slices)
+            files[name] = read_data(locate(file, experiment.folder), columns, slices, reading(experiment, name))
     return files
 
 

@@ -28,6 +28,8 @@ from suites.model import (
     Prompt,
     with_settings,
 )
+from suites.tools.calls import on_the_wire
+from suites.tools.schemas import as_list
 from suites.types import Json
 
 T = TypeVar("T")
@@ -61,8 +63,8 @@ class OpenAIModel:
         self._taken: set[Constraint] = set()
 
     def render(self, prompt: Prompt) -> str:
-        asked = [_messages(prompt), dict(prompt.settings)] if prompt.settings else _messages(prompt)
-        return json.dumps(asked, ensure_ascii=False)
+        asked: list[object] = [_messages(prompt), dict(prompt.settings)] if prompt.settings else [*_messages(prompt)]
+        return json.dumps([asked, as_list(prompt.tools)] if prompt.tools else asked, ensure_ascii=False)
 
     def generate(
         self, prompts: Sequence[Prompt], generation: Generation, *, on_progress: OnProgress | None = None
@@ -186,6 +188,8 @@ class OpenAIModel:
         body = {**self._model, "messages": _messages(prompt), self.abilities.limit: generation.max_new_tokens}
         if prompt.settings:
             body["chat_template_kwargs"] = dict((*self.spec.template_settings, *prompt.settings))
+        if prompt.tools:
+            body["tools"] = as_list(prompt.tools)
         if self.abilities.temperature:
             body["temperature"] = generation.temperature
         if self.abilities.seed:
@@ -207,10 +211,10 @@ def _held(generation: Generation, dialect: Dialect | None) -> Json:
     return {dialect.name: dialect.says(generation.constraint)} if dialect and generation.constraint else {}
 
 
-def _messages(prompt: Prompt) -> list[dict[str, str]]:
+def _messages(prompt: Prompt) -> list[dict[str, object]]:
     if isinstance(prompt.messages, str):
         return [{"role": "user", "content": prompt.messages}]
-    return [{"role": message["role"], "content": message["content"]} for message in prompt.messages]
+    return on_the_wire(prompt.messages)
 
 
 def _has_logprobs(reply: Json) -> bool:

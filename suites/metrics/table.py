@@ -14,9 +14,10 @@ from typing import Any
 
 from suites import normalise, reasoning
 from suites.errors import UserError
-from suites.metrics import bleu, corpus_level, evaluate_bridge, json_values, last_number, recorded, text
+from suites.metrics import bleu, corpus_level, evaluate_bridge, json_values, last_number, recorded, text, tool_calls
 from suites.metrics.corpus_level import CorpusMetric
 from suites.model import Completion
+from suites.tools import dialects
 from suites.types import Example, Mark, Score
 
 Schema = Mapping[str, Any]
@@ -77,6 +78,9 @@ METRICS: dict[str, Metric] = {
         make=lambda name, schema: json_values.json_schema(schema),
         reads=json_values.read,
     ),
+    "tool_calls": Metric("exactly the calls of tools that are wanted, in any order; none where none is", tool_calls.tool_calls),
+    "tool_name": Metric("exactly the functions that are wanted are called, whatever they are given", tool_calls.tool_name),
+    "tool_arguments": Metric("F1 of the names and arguments of the calls", tool_calls.tool_arguments),
     "evaluate:NAME": Metric(
         "a metric of the evaluate library, by folder or Hub name; NAME/KEY takes one of several results",
         make=lambda name, schema: evaluate_bridge.metric(name),
@@ -157,5 +161,6 @@ def checked(name: str, mark: Mark) -> Mark:
 @cache
 def code_digest() -> str:
     """sha256 of the code that marks, so that answers marked by another version of it are marked anew."""
-    files = sorted([*Path(__file__).parent.glob("*.py"), Path(normalise.__file__), Path(reasoning.__file__)])
+    beside = Path(normalise.__file__), Path(reasoning.__file__), *Path(dialects.__file__).parent.glob("*.py")
+    files = sorted([*Path(__file__).parent.glob("*.py"), *beside])
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
