@@ -83,6 +83,15 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class MissedCall:
+    """An answer of one side's chosen arm whose calls of tools are not those that were wanted."""
+
+    side: Side
+    target: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Frozen:
     """An experiment as it was decided: its settings, and the sha256 of every file they point at, by name."""
 
@@ -204,6 +213,7 @@ class ReportData:
     break_even: BreakEvenRow | None
     stakes: StakesRow | None
     answered: Sequence[Answered]  # on the task, if it is one of labels
+    missed_calls: Sequence[MissedCall]  # on the task, if it marks calls of tools
     changed: Sequence[Changed]
     flips: Sequence[FlipCount]
     better: Sequence[FlipRow]  # the clearest of them, on the task
@@ -309,6 +319,7 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
         break_even=next(iter(fetch(con, BreakEvenRow, "from v_break_even where experiment_id = ?", key)), None),
         stakes=next(iter(fetch(con, StakesRow, "from v_stakes where experiment_id = ?", key)), None),
         answered=fetch(con, Answered, ANSWERED, [*key, *key]),
+        missed_calls=fetch(con, MissedCall, MISSED_CALLS, key),
         changed=changed,
         flips=_counts(changed),
         better=[shown[row] for row in better],
@@ -340,6 +351,15 @@ ANSWERED = f"""
             and not bool_or(starts_with(target, '{{') or contains(target, chr(10))) from exam)
         and (select count(distinct run_id) from v_runs where experiment_id = ? and kind = 'task' and chosen) = 2
     group by all order by all
+"""
+
+
+MISSED_CALLS = """
+    select r.side, c.target, c.text as answer
+    from v_runs r join v_completions c using (run_id) join scores s on s.run_id = r.run_id
+        and s.example_id = c.example_id and s.metric = r.metric
+    where r.experiment_id = ? and r.kind = 'task' and r.chosen and r.metric = 'tool_calls' and s.value < 1
+    order by all
 """
 
 

@@ -109,7 +109,10 @@ def whole_answers_are_held(config: ExperimentConfig) -> Iterator[Problem]:
 def calls_are_whole(config: ExperimentConfig) -> Iterator[Problem]:
     """A call is marked as it is made; a rule that takes a part of an answer would take a part of it."""
     if config.task.answer_rule and (named := [name for name in config.task.ordered_metrics if name in OF_CALLS]):
-        yield ("task", "answer"), f"`{named[0]}` marks the calls of an answer, and `task.answer` takes a part; leave it out"
+        yield (
+            ("task", "answer"),
+            f"`{named[0]}` marks the calls of an answer, and `task.answer` takes a part; leave it out",
+        )
 
 
 def one_file_one_reading(config: ExperimentConfig) -> Iterator[Problem]:
@@ -117,8 +120,8 @@ def one_file_one_reading(config: ExperimentConfig) -> Iterator[Problem]:
     own = config.training.turns if config.training else None
     if own not in (None, config.data.turns) and config.data.split:
         sentence = (
-            f"`training.turns: {own}` and `data.turns: {config.data.turns}` read one file in two ways, and `data.split` "
-            "divides it; give `data.test` a file of its own"
+            f"`training.turns: {own}` and `data.turns: {config.data.turns}` read one file in two ways, and "
+            "`data.split` divides it; give `data.test` a file of its own"
         )
         yield ("training", "turns"), sentence
 

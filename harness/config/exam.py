@@ -155,8 +155,8 @@ class DataConfig(Section):
     """Your columns by our names (`id`, `input`, `target`, `cluster`, `messages`, `text`, `tools`), such as
     `{input: question}`. Left out: recognised by what they are called."""
     turns: Turns = "last"
-    """Of a conversation, which answers are asked for and learnt: the `last`, or `all` of the assistant's, each with what
-    was said before it; they share a cluster, and a column `turn` counts them."""
+    """Of a conversation, which answers are asked for and learnt: the `last`, or `all` of the assistant's, each with
+    what was said before it; they share a cluster, and a column `turn` counts them."""
     findings: dict[Annotated[str, OneOf(CHECKS)], Level] = {}
     """Levels of data checks by name, such as `{diversity: "off"}`. `fix`, of a check that names training rows, leaves
     those out and goes on. Left out: each check's own."""

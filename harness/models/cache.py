@@ -14,7 +14,6 @@ from harness.store.answers import StoredCompletion
 from harness.store.database import Store
 from suites.model import Completion, Generation, Identity, LogLikelihood, Model, OnProgress, Prompt
 from suites.reasoning import take_off
-from suites.tools.dialects import spelled_alike
 
 STORE_SECONDS = 0.5
 """Between two transactions: a server may finish dozens of answers a second, and one takes as long as some of them."""
@@ -90,8 +89,7 @@ class Cached:
     def generate(
         self, prompts: Sequence[Prompt], generation: Generation, *, on_progress: OnProgress | None = None
     ) -> list[Completion]:
-        """Like `Model.generate`, the thinking taken off every answer (`suites.reasoning`) and its calls of tools in one
-        spelling (`suites.tools`); it is stored as it came.
+        """Like `Model.generate`, the thinking taken off every answer (`suites.reasoning`), which is stored as it came.
 
         What is finished is stored at once, so an interrupted run goes on where it was.
         """
@@ -121,12 +119,12 @@ class Cached:
             with Recorder(self._store, let_go=self._takes_long) as recorder:
                 self.model.generate([prompts[position] for position in missing], generation, on_progress=keep)
                 recorder.finish()
-        return spelled_alike(take_off([known[key] for key in ids], rendered), prompts)
+        return take_off([known[key] for key in ids], rendered)
 
     def asked_anew(self, prompts: Sequence[Prompt], generation: Generation) -> list[Completion]:
         """The model's answers past those on record, without their thinking too; nothing is stored."""
         answers = self.model.generate(prompts, generation)
-        return spelled_alike(take_off(answers, [self.render(prompt) for prompt in prompts]), prompts)
+        return take_off(answers, [self.render(prompt) for prompt in prompts])
 
 
 class Recorder:

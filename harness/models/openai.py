@@ -61,6 +61,7 @@ class OpenAIModel:
         self._spent = 0
         self._dialects: dict[str, Dialect] = {}
         self._taken: set[Constraint] = set()
+        self._shows_tools = False
 
     def render(self, prompt: Prompt) -> str:
         asked: list[object] = [_messages(prompt), dict(prompt.settings)] if prompt.settings else [*_messages(prompt)]
@@ -72,6 +73,8 @@ class OpenAIModel:
         """Answers in the order of `prompts`. Raises UserError when the server refuses the very first, a probe, and
         Resumable when it is given up."""
         held = self.hold(generation)
+        if tools := next((prompt.tools for prompt in prompts if prompt.tools), ""):
+            self.show_tools(tools)
         bodies = [{**self._body(prompt, generation), **_held(generation, held)} for prompt in prompts]
         answers: dict[int, Completion] = {}
 
@@ -147,6 +150,23 @@ class OpenAIModel:
                 raise _unfit(said, self.url, self.spec.base, {})
             self._taken.add(constraint)
         return dialect
+
+    def show_tools(self, tools: str) -> None:
+        """Asked once: raises UserError where the server refuses tools, or takes them and reads no more than without."""
+        if self._shows_tools:
+            return
+        body = self._body(Prompt("probe", QUESTION), Generation(max_new_tokens=PROBE_TOKENS))
+        bare, shown = self._tried(body), self._tried({**body, "tools": as_list(tools)})
+        if isinstance(shown, Refused):
+            fix = "start it so that it takes `tools` (vLLM: --enable-auto-tool-choice), or set `task.tools: none`"
+            raise UserError(f"the server refuses `tools`: {shown}", self.url, fix)
+        if isinstance(shown, Trouble) or isinstance(bare, Trouble):
+            raise _unfit(shown if isinstance(shown, Trouble) else bare, self.url, self.spec.base, {})
+        read, without = shown.completion.tokens_in, bare.completion.tokens_in
+        if 0 < read <= without:
+            what = f"the server takes `tools` and shows the model none: it read {read:,} tokens with, {without:,} without"
+            raise UserError(what, self.url, "serve the model with a chat template that shows tools")
+        self._shows_tools = True
 
     def _enforced(self, kind: str) -> Dialect:
         """The first way of saying a kind of constraint that changes what the server answers."""

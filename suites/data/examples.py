@@ -66,8 +66,8 @@ def read_data(
     `columns` maps our names, such as `id`, `input`, `target`, `cluster`, to those of the file. Without an id column the
     id is a hash of what is asked and answered, stable when rows move; without a cluster column every row is its own
     cluster. Where all answers of a conversation are asked for, each is an example with what was said before it, called
-    `ID/1` and so on, of the conversation's cluster. Raises UserError for missing columns, preference data, and a list of all bad rows: values that are no text,
-    rows in another format than the first, repeated ids.
+    `ID/1` and so on, of the conversation's cluster. Raises UserError for missing columns, preference data, and a list
+    of all bad rows: values that are no text, rows in another format than the first, repeated ids.
     """
     name = Path(source).name
     form: Format | None = None

@@ -78,8 +78,12 @@ METRICS: dict[str, Metric] = {
         make=lambda name, schema: json_values.json_schema(schema),
         reads=json_values.read,
     ),
-    "tool_calls": Metric("exactly the calls of tools that are wanted, in any order; none where none is", tool_calls.tool_calls),
-    "tool_name": Metric("exactly the functions that are wanted are called, whatever they are given", tool_calls.tool_name),
+    "tool_calls": Metric(
+        "exactly the calls of tools that are wanted, in any order; none where none is", tool_calls.tool_calls
+    ),
+    "tool_name": Metric(
+        "exactly the functions that are wanted are called, whatever they are given", tool_calls.tool_name
+    ),
     "tool_arguments": Metric("F1 of the names and arguments of the calls", tool_calls.tool_arguments),
     "evaluate:NAME": Metric(
         "a metric of the evaluate library, by folder or Hub name; NAME/KEY takes one of several results",

@@ -82,7 +82,9 @@ def _parts(calls: Sequence[Call], tools: str) -> list[frozenset[str]]:
     """Each call as its name and its arguments, equal where they mean the same."""
     schemas = parameters(tools)
     return [
-        frozenset({f"={call.name}", *(f"{key}:{text}" for key, text in _given(call, schemas.get(call.name, {})).items())})
+        frozenset(
+            {f"={call.name}", *(f"{key}:{text}" for key, text in _given(call, schemas.get(call.name, {})).items())}
+        )
         for call in calls
     ]
 
@@ -115,3 +117,18 @@ def _plain(value: object, schema: object) -> object:
         inner = properties if isinstance(properties, Mapping) else {}
         return {key: _plain(each, inner.get(key)) for key, each in value.items()}
     return value
+
+
+def what_is_wrong(target: str, answer: str) -> str:
+    """Of calls that are not those that are wanted, what is wrong with them, in a few words."""
+    wanted, given = read(target), read(answer)
+    names, others = Counter(call.name for call in wanted.calls), Counter(call.name for call in given.calls)
+    if given.fault:
+        return "a call that cannot be read"
+    if not given.calls:
+        return "no call"
+    if not wanted.calls:
+        return "a call where none was wanted"
+    if names == others:
+        return "the right function, given something else"
+    return "another function" if not others & names else "some of the calls, or others beside them"

@@ -1,4 +1,4 @@
-"""How models write calls in their text, each family in its own way: `DIALECTS`. To add one, write a function and a line.
+"""How models write calls in their text, each family in its own way (`DIALECTS`). To add one, write a function, a line.
 
 A reader gives what it finds, or None where the text is not in its dialect. What is begun and cannot be read is a fault:
 the model meant to call something, and nothing would have been called.
@@ -231,8 +231,8 @@ def _objects(text: str) -> Iterator[Call]:
 
 def _pythonic(text: str, tools: str) -> Said | None:
     """A list of Python's calls, alone or in LFM's marks, with names and plain values."""
-    before, begun, rest = text.partition(LFM)
-    inside = (rest.partition("<|tool_call_end|>")[0] if begun else text).strip()
+    before, marked, rest = text.partition(LFM)
+    inside = (rest.partition("<|tool_call_end|>")[0] if marked else text).strip()
     if not re.match(r"\[\s*[A-Za-z_][\w.]*\s*\(", inside) or len(inside) > LONGEST:
         return None
     try:
@@ -240,12 +240,13 @@ def _pythonic(text: str, tools: str) -> Said | None:
         assert isinstance(tree, ast.List)
         calls = []
         for node in tree.elts:
-            assert isinstance(node, ast.Call) and not node.args
+            assert isinstance(node, ast.Call)
+            assert not node.args
             given = {keyword.arg or "": ast.literal_eval(keyword.value) for keyword in node.keywords}
             calls.append(Call(ast.unparse(node.func), json_text.parse(json.dumps(given, allow_nan=False))))
     except (SyntaxError, ValueError, TypeError, AssertionError, RecursionError, MemoryError):
         return Said("", (), "it begins as a list of calls and is none")
-    return Said(before.strip() if begun else "", tuple(calls))
+    return Said(before.strip() if marked else "", tuple(calls))
 
 
 def _value(text: str) -> tuple[object, int]:
@@ -269,7 +270,9 @@ class Dialect:
 
 
 DIALECTS: dict[str, Dialect] = {
-    "tagged": Dialect("JSON, or names and parameters in tags, within `<tool_call>`: Hermes, Qwen, SmolLM, GLM", _tagged),
+    "tagged": Dialect(
+        "JSON, or names and parameters in tags, within `<tool_call>`: Hermes, Qwen, SmolLM, GLM", _tagged
+    ),
     "functions": Dialect("`<function=NAME>` around JSON or parameters in tags: Llama 3.1, Qwen Coder", _in_functions),
     "mistral": Dialect("after `[TOOL_CALLS]` a list of JSON, or names with their arguments: Mistral", _mistral),
     "python_tag": Dialect("JSON after `<|python_tag|>`: Llama 3", _python_tag),

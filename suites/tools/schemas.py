@@ -62,7 +62,8 @@ def _tool(number: int, tool: object) -> Json:
 def parameters(tools: str) -> Mapping[str, Json]:
     """The schema of what each function is given, by its name."""
     return {
-        tool["function"]["name"]: tool["function"].get("parameters") or {} for tool in (json.loads(tools) if tools else ())
+        tool["function"]["name"]: tool["function"].get("parameters") or {}
+        for tool in (json.loads(tools) if tools else ())
     }
 
 

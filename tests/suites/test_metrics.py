@@ -12,6 +12,7 @@ from suites.errors import UserError
 from suites.metrics import table
 from suites.metrics.json_values import NO_JSON, parse_json
 from suites.metrics.table import METRICS, Metric, build, plain
+from suites.metrics.tool_calls import OF_CALLS
 from suites.model import Completion
 from suites.types import Example, Score
 
@@ -81,7 +82,8 @@ def test_answers_built_to_break_a_parser_are_only_wrong():
         "1" + ",0" * 50_000,
     ):
         for name in [*plain(), "json_schema"]:
-            assert (mark(name, '{"a": 1}', answer).value or 0) < 0.001
+            wanted = '<tool_call>{"name": "a", "arguments": {}}</tool_call>' if name in OF_CALLS else '{"a": 1}'
+            assert (mark(name, wanted, answer).value or 0) < 0.001
     assert parse_json("[" * 100_000) is NO_JSON
 
 

@@ -7,7 +7,6 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from os.path import commonprefix
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +105,9 @@ class ChatTokenizer:
             unseen = [name for name in parameters(tools) if name not in self._apply(ASKED, tools=tools)]
             if unseen:
                 what = f"the model's chat template does not show its tools, `{unseen[0]}` among them"
-                fix = "take a model whose chat template does, or write them into `task.prompt` and set `task.tools: none`"
+                fix = (
+                    "take a model whose chat template does, or write them into `task.prompt` and set `task.tools: none`"
+                )
                 raise UserError(what, str(self.folder), fix)
             self._seen.add(tools)
 
@@ -253,7 +254,8 @@ class ChatTokenizer:
 
 def _shared_header(prompt: str, whole: str) -> int:
     """How far what opens an answer in a prompt is what opens it once it is given, to the end of a line or a mark."""
-    same = commonprefix([prompt, whole])
+    pairs = enumerate(zip(prompt, whole, strict=False))
+    same = prompt[: next((at for at, (one, other) in pairs if one != other), min(len(prompt), len(whole)))]
     return max(same.rfind(end) for end in "\n>]:") + 1
 
 

@@ -14,6 +14,7 @@ from harness.training.data.tokens import IGNORED, Both, Rendered, Tokens, encode
 from harness.training.types import TrainRow
 from suites.errors import UserError
 from suites.model import ModelSpec
+from suites.tools.dialects import read
 from suites.types import Finding
 
 SHOWN = 60  # characters of a text in a sentence
@@ -143,7 +144,8 @@ def _special_tokens(rows: Mapping[str, TrainRow], chat: ChatTokenizer) -> list[F
 
 
 def _contents(row: TrainRow) -> list[str]:
-    return [*(message["content"] for message in row.messages), row.target]
+    answer = read(row.target).text if row.tools else row.target  # whose marks are the template's to write
+    return [*(message["content"] for message in row.messages), answer]
 
 
 def _of(part: Iterable[str], whole: Mapping[str, object]) -> str:

@@ -44,8 +44,8 @@ def tokenize_all(chat: ChatTokenizer, rows: Sequence[TrainRow], stops: Sequence[
     if unread := [row for row, ids in zip(rows, tokens, strict=True) if not calls_are_read(chat, row, ids, stops)]:
         written = render(chat, unread[0]).answer
         what = (
-            f"in {len(unread)} of {len(rows)} rows the chat template writes calls that would not be read as these in an "
-            f"answer: {written!r:.200}"
+            f"in {len(unread)} of {len(rows)} rows the chat template writes calls that would not be read as these in "
+            f"an answer: {written!r:.200}"
         )
         fix = "take a model with another chat template, or leave out rows that call what this one cannot write"
         raise UserError(what, str(chat.folder), fix)
