@@ -148,6 +148,13 @@ def begun_in(prompt: str) -> bool:
     return prompt.rstrip().endswith(tuple(family.open for family in FAMILIES if family.lone))
 
 
+def ended_in(prompt: str) -> bool:
+    """Whether a rendered prompt ends with an empty thought, which is how a template says not to think."""
+    text = prompt.rstrip()
+    around = [(family.open, family.close) for family in FAMILIES if text.endswith(family.close)]
+    return any(text.removesuffix(close).rstrip().endswith(opening) for opening, close in around)
+
+
 def take_off(completions: Sequence[Completion], prompts: Sequence[str]) -> list[Completion]:
     """The answers of one arm without their thinking, which then is `reasoning`; `thinking` says how that ended.
 

@@ -35,6 +35,7 @@ from suites.data import hub
 from suites.errors import UserError
 from suites.judges.pairwise import load_rubric
 from suites.text.files import opened, size_of
+from suites.tools.schemas import tools_file
 
 # Hashes of one thing by the name the experiment file has for it, given that name and the file's folder.
 Look = Callable[[str, Path], dict[str, str]]
@@ -70,7 +71,6 @@ def is_prompt_file(prompt: str) -> bool:
 def _references(config: ExperimentConfig) -> Iterator[Reference]:
     files: list[tuple[Location, str | None]] = [
         (("task", "schema"), config.task.schema_file),
-        (("task", "tools"), None if config.task.tools == NO_TOOLS else config.task.tools),
         (("task", "prompt"), _file_only(config.task.prompt)),
     ]
     for position, baseline in enumerate(config.baselines):
@@ -84,6 +84,8 @@ def _references(config: ExperimentConfig) -> Iterator[Reference]:
     if config.judge:
         files.append((("judge", "calibration"), config.judge.calibration))
     yield from ((setting, name, _file) for setting, name in files if name)
+    if config.task.tools not in (None, NO_TOOLS):
+        yield ("task", "tools"), str(config.task.tools), _tools
     for part in ("train", "validation", "test", "preferences", "general"):
         if name := getattr(config.data, part):
             yield ("data", part), name, _data
@@ -148,6 +150,12 @@ def _file_only(prompt: str) -> str | None:
 def _file(name: str, folder: Path) -> dict[str, str]:
     with opened(folder / name) as file:  # a device would be read for ever
         return {name: hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _tools(name: str, folder: Path) -> dict[str, str]:
+    """A file of tools, which is read: one that holds none is better known now."""
+    tools_file(folder / name)
+    return _file(name, folder)
 
 
 def _data(name: str, folder: Path) -> dict[str, str]:

@@ -8,9 +8,7 @@ from harness.config.exam import NO_TOOLS
 from harness.config.schema import ExperimentConfig
 from harness.experiment.load import Experiment
 from suites.data.examples import Reading
-from suites.errors import UserError
-from suites.text.files import BOM, read_bytes
-from suites.tools.schemas import read_tools
+from suites.tools.schemas import tools_file
 
 
 def reading(experiment: Experiment, split: str) -> Reading:
@@ -23,9 +21,6 @@ def reading(experiment: Experiment, split: str) -> Reading:
 def task_tools(config: ExperimentConfig, folder: Path) -> str | None:
     """The tools of rows without a column for them; None where no row's are shown. Raises UserError for none."""
     name = config.task.tools
-    if name is None or name == NO_TOOLS:
-        return "" if name is None else None
-    try:
-        return read_tools(read_bytes(folder / name).removeprefix(BOM).decode())
-    except ValueError as error:
-        raise UserError(f"{error}", str(folder / name), "give a JSON list of functions, as servers take them") from None
+    if name == NO_TOOLS:
+        return None
+    return "" if name is None else tools_file(folder / name)

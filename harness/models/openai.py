@@ -164,7 +164,9 @@ class OpenAIModel:
             raise _unfit(shown if isinstance(shown, Trouble) else bare, self.url, self.spec.base, {})
         read, without = shown.completion.tokens_in, bare.completion.tokens_in
         if 0 < read <= without:
-            what = f"the server takes `tools` and shows the model none: it read {read:,} tokens with, {without:,} without"
+            what = (
+                f"the server takes `tools` and shows the model none: it read {read:,} tokens with, {without:,} without"
+            )
             raise UserError(what, self.url, "serve the model with a chat template that shows tools")
         self._shows_tools = True
 

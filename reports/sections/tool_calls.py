@@ -19,4 +19,5 @@ def section(data: ReportData, pictures: Pictures) -> str:
     if not rows:
         return ""
     note = "Answers of each side's chosen prompt by what is wrong with their calls."
-    return f"## What is wrong with the calls\n\n{table(['instead of the calls wanted', 'best prompt', 'candidate'], rows)}\n\n{note}"
+    header = ["instead of the calls wanted", "best prompt", "candidate"]
+    return f"## What is wrong with the calls\n\n{table(header, rows)}\n\n{note}"

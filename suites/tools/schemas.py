@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 
+from suites.errors import UserError
 from suites.text import json_text
+from suites.text.files import BOM, read_bytes
 from suites.tools.calls import Call
 from suites.types import Json
 
@@ -20,6 +23,14 @@ def read_tools(value: object) -> str:
         return ""
     text = value if isinstance(value, str) else json.dumps(_without_nulls(value), ensure_ascii=False)
     return _checked(text)
+
+
+def tools_file(path: Path) -> str:
+    """The tools of a JSON file. Raises UserError for none, and OSError where it cannot be read."""
+    try:
+        return read_tools(read_bytes(path).removeprefix(BOM).decode())
+    except ValueError as error:
+        raise UserError(f"{error}", str(path), "give a JSON list of functions, as servers take them") from None
 
 
 def _without_nulls(value: object) -> object:

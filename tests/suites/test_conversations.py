@@ -94,7 +94,12 @@ def test_a_row_that_is_no_conversation_is_read_as_ever(read):
 
 
 def test_calls_are_answers_and_their_results_are_what_was_said(read):
-    talk = [user("B-2?"), call("x", id="B-2"), {"role": "tool", "tool_call_id": "x", "content": "sent"}, assistant("Sent.")]
+    talk = [
+        user("B-2?"),
+        call("x", id="B-2"),
+        {"role": "tool", "tool_call_id": "x", "content": "sent"},
+        assistant("Sent."),
+    ]
     found = read({"messages": talk, "tools": TOOLS}).examples
     assert [example.target for example in found] == [written("", [Call("order", {"id": "B-2"})]), "Sent."]
     assert found[1].messages[2] == {"role": "tool", "tool_call_id": "call00001", "content": "sent", "name": "order"}
@@ -124,7 +129,10 @@ def test_a_column_of_words_called_tools_is_a_column(read):
 
 
 def test_calls_in_a_role_of_their_own_are_calls_where_there_are_tools(read):
-    talk = [{"from": "human", "value": "B-2?"}, {"from": "function_call", "value": '{"name": "order", "arguments": {}}'}]
+    talk = [
+        {"from": "human", "value": "B-2?"},
+        {"from": "function_call", "value": '{"name": "order", "arguments": {}}'},
+    ]
     [example] = read({"conversations": talk, "tools": json.dumps(TOOLS)}).examples
     assert example.target == written("", [Call("order", {})])
     [example] = read({"conversations": talk}).examples
@@ -167,7 +175,10 @@ RESULT = {"role": "tool", "tool_call_id": "x", "content": "sent"}
             {"messages": [user("?"), assistant("", tool_calls=[{"function": {"name": "order", "arguments": "{"}}])]},
             "turn 2: the arguments of `order` are not JSON",
         ),
-        ({"messages": [user("?"), assistant("", tool_calls=[{"id": "x"}])]}, "turn 2: a call has no function with a name"),
+        (
+            {"messages": [user("?"), assistant("", tool_calls=[{"id": "x"}])]},
+            "turn 2: a call has no function with a name",
+        ),
         ({"prompt": "p", "chosen": "a", "rejected": "b", "tools": TOOLS}, "preference pairs"),
     ],
 )  # fmt: skip

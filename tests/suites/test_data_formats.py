@@ -116,7 +116,9 @@ def test_a_tool_call_on_the_way_is_a_call_with_its_result(read, refusal):
     entry = {"id": "call00001", "type": "function", "function": {"name": "add", "arguments": {}}}
     answered = {"role": "tool", "content": "2", "tool_call_id": "call00001", "name": "add"}
     assert list(example.messages) == [USER, {**ANSWER, "content": "", "tool_calls": [entry]}, answered]
-    assert "the last turn calls a tool, and no tools are given: in the row's column" in refusal({"messages": [USER, call]})
+    assert "the last turn calls a tool, and no tools are given: in the row's column" in refusal(
+        {"messages": [USER, call]}
+    )
     broken = {**call, "tool_calls": [{"function": {"name": "\ud83d"}}]}
     assert "column `messages` has half a character" in refusal({"messages": [USER, broken, result, ANSWER]})
 

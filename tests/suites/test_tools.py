@@ -71,7 +71,9 @@ def test_what_is_no_list_of_tools_is_told(value, why):
 def test_a_call_that_no_tool_takes_is_told_with_the_reason():
     assert refused(ORDER, TOOLS) is None
     assert refused(Call("cancel", {}), TOOLS) == "calls `cancel`, which is none of its tools"
-    assert refused(Call("order", {}), TOOLS) == "calls `order` with what its schema refuses: 'id' is a required property"
+    assert (
+        refused(Call("order", {}), TOOLS) == "calls `order` with what its schema refuses: 'id' is a required property"
+    )
 
 
 # --- how models write them -------------------------------------------------------------------------------------------
@@ -83,8 +85,8 @@ WRITTEN = {
     "hermes, no end": ('<tool_call>{"name": "order", "arguments": {"id": "B-204"}}', ONE),
     "arguments as text": ('<tool_call>{"name": "order", "arguments": "{\\"id\\": \\"B-204\\"}"}</tool_call>', ONE),
     "qwen coder": (
-        "<tool_call>\n<function=stock>\n<parameter=title>\nSalt Roads\n</parameter>\n<parameter=copies>\n3\n</parameter>"
-        "\n</function>\n</tool_call>",
+        "<tool_call>\n<function=stock>\n<parameter=title>\nSalt Roads\n</parameter>\n<parameter=copies>\n3\n"
+        "</parameter>\n</function>\n</tool_call>",
         (STOCK,),
     ),
     "glm": ("<tool_call>order\n<arg_key>id</arg_key>\n<arg_value>B-204</arg_value>\n</tool_call>", ONE),

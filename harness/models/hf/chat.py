@@ -17,7 +17,7 @@ from harness.models.files import TOKENIZER_FILES, files_hash, first_line, read_j
 from harness.models.hf.refusals import REFUSALS
 from suites.errors import UserError
 from suites.model import Message, TemplateSettings, with_settings
-from suites.reasoning import BESIDE, MARKERS
+from suites.reasoning import BESIDE, MARKERS, Split, begun_in, split
 from suites.templates import FAILURES, bounded
 from suites.tools.calls import Call, as_message, with_text_arguments
 from suites.tools.dialects import MARKERS as CALLS
@@ -120,6 +120,9 @@ class ChatTokenizer:
 
         `before` is that of the prompt without what asks for an answer, needed for one that calls a tool.
         """
+        thought = split(answer)
+        if thought.state == "closed" and thought.reasoning not in whole:
+            return self._with_thinking(prompt, whole, answer, thought)
         if whole.startswith(prompt):
             return whole[len(prompt) :]
         # The template writes this prompt differently once it is answered; what the model reads at test time counts.
@@ -130,8 +133,26 @@ class ChatTokenizer:
             raise UserError("the chat template does not show the assistant's answer", str(self.folder), "mend it")
         return whole[start:]
 
+    def _with_thinking(self, prompt: str, whole: str, answer: str, thought: Split) -> str:
+        """An answer of which the template shows no thinking (DeepSeek-R1's takes it off): as the model is to write it,
+        and then what the template has after an answer."""
+        start = whole.rfind(thought.answer)
+        if start < 0 or not thought.answer:
+            raise UserError("the chat template does not show the assistant's answer", str(self.folder), "mend it")
+        told = answer.strip()
+        if begun_in(prompt):
+            told = told[told.index(thought.reasoning) :]
+        return told + whole[start + len(thought.answer) :]
+
     def render_whole(self, messages: Sequence[Message], answer: str, tools: str = "") -> str:
         """The conversation with its answer as the template writes it, which need not begin as the prompt does."""
+        thought = split(answer)
+        if thought.state == "closed" and _is_written_so(thought, answer):
+            turn = as_turn(thought.answer, tools, messages)
+            apart: Any = {**turn, "reasoning_content": thought.reasoning, "thinking": thought.reasoning}
+            whole = self._render_told([*messages, apart], tools)
+            if thought.reasoning in whole:
+                return whole
         return self._render_told([*messages, as_turn(answer, tools, messages)], tools)
 
     def render_before(self, messages: Sequence[Message], tools: str) -> str:
@@ -250,6 +271,11 @@ class ChatTokenizer:
                 "use the roles and the order that the template allows",
             ) from error
         return text
+
+
+def _is_written_so(thought: Split, answer: str) -> bool:
+    """Whether an answer with its thinking is written as a template would write the two, spacing aside."""
+    return "".join(answer.split()) == "".join(f"<think>{thought.reasoning}</think>{thought.answer}".split())
 
 
 def _shared_header(prompt: str, whole: str) -> int:
