@@ -184,6 +184,7 @@ def run(command: str, last: int) -> tuple[int, str]:
 
 
 MASKS = (
+    (r"\b\d+\.\d MB", "0.0 MB"),  # a database file's room depends on what its blocks were used for
     (r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d:\d\d(\.\d+)?)?", "DATE"),
     (r"\b\d+/\d+ in [\d.]+ s \(([\d.]+/s|\d+ s each)\)", "PROGRESS"),
     (r"\b[0-9a-f]{12,64}\b", "HASH"),
