@@ -160,8 +160,11 @@ class OpenAIModel:
         if isinstance(shown, Refused):
             fix = "start it so that it takes `tools` (vLLM: --enable-auto-tool-choice), or set `task.tools: none`"
             raise UserError(f"the server refuses `tools`: {shown}", self.url, fix)
-        if isinstance(shown, Trouble) or isinstance(bare, Trouble):
-            raise _unfit(shown if isinstance(shown, Trouble) else bare, self.url, self.spec.base, {})
+        for said in (shown, bare):
+            if isinstance(said, Trouble):
+                raise _unfit(said, self.url, self.spec.base, {})
+        assert isinstance(shown, Answer)
+        assert isinstance(bare, Answer)
         read, without = shown.completion.tokens_in, bare.completion.tokens_in
         if 0 < read <= without:
             what = (

@@ -47,7 +47,7 @@ def test_one_setting_for_what_is_asked_and_another_for_what_is_learnt(tmp_path: 
     session = opened(desk(tmp_path, training=training))
     assert [len(session.splits[name]) for name in ("train", "validation", "test")] == [100, 30, 120]
     split = {"train": "train.jsonl", "split": "80/10/10", "turns": "all"}
-    with pytest.raises(UserError, match="`training.turns: last` and `data.turns: all` read one file in two ways"):
+    with pytest.raises(UserError, match=r"`training.turns: last` and `data.turns: all` read one file in two ways"):
         load_experiment(desk(tmp_path / "b", training=training, data=split))
 
 
@@ -81,18 +81,18 @@ def test_a_metric_of_calls_where_no_row_has_tools_and_a_part_of_a_call_are_refus
     with pytest.raises(UserError, match="`tool_calls` marks calls of tools, and no test row has any"):
         check(opened(path))
     task = {"metrics": ["tool_calls"], "answer": "last_line"}
-    with pytest.raises(UserError, match="`tool_calls` marks the calls of an answer, and `task.answer` takes a part"):
+    with pytest.raises(UserError, match=r"`tool_calls` marks the calls of an answer, and `task.answer` takes a part"):
         load_experiment(recorded_experiment(tmp_path / "b", words, words, task=task))
 
 
 @pytest.mark.slow
 def test_a_model_learns_calls_and_conversations_and_the_exam_decides(tmp_path: Path) -> None:
-    """About 45 s of processor time: 0 % to about three in four of all answers, calls and words alike."""
+    """About 45 s of processor time: from no answer to two in three, calls and words alike."""
     session = run(desk(tmp_path))
     report = decided(session)
     assert verdict(session) == "deploy"
     sql = "select metric, mean from v_runs where side = 'candidate' and kind = 'task'"
     scores = {row["metric"]: row["mean"] for row in select(session.store, sql)}
-    assert scores["tool_calls"] > 0.7 < scores["exact_match"]
+    assert scores["exact_match"] > 0.6 < scores["tool_calls"]
     assert scores["tool_arguments"] >= scores["tool_calls"] <= scores["tool_name"]
     assert {row.answer for row in report.missed_calls}

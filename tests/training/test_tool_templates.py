@@ -20,12 +20,13 @@ from suites.tools.schemas import read_tools
 
 EMBEDDED = Path(__file__).parents[2] / "harness" / "demo" / "model"
 ENDS = ["<|im_end|>", "<|eot_id|>", "<|call|>", "<|return|>"]
-TOOLS = read_tools(
-    [
-        {"name": "order", "description": "Look.", "parameters": {"type": "object", "properties": {"id": {"type": "string"}}}},
-        {"name": "stock", "description": "Count.", "parameters": {"type": "object", "properties": {"n": {"type": "integer"}}}},
-    ]
-)  # fmt: skip
+
+
+def tool(name: str, **properties: object) -> dict[str, object]:
+    return {"name": name, "description": "It helps.", "parameters": {"type": "object", "properties": properties}}
+
+
+TOOLS = read_tools([tool("order", id={"type": "string"}), tool("stock", n={"type": "integer"})])
 ASKED: list[Message] = [{"role": "user", "content": "Where is B-204?"}]
 ORDER, STOCK = Call("order", {"id": "B-204"}), Call("stock", {"n": 3})
 RESULT: Message = {"role": "tool", "tool_call_id": "call00001", "name": "order", "content": "sent"}
@@ -38,8 +39,9 @@ ROWS = {
 }
 # In our words, after the templates of these families that are not shipped with the trainer.
 MISTRAL = (
-    "{% for m in messages %}{% if m.role == 'user' %}{% if tools and loop.first %}[AVAILABLE_TOOLS] {{ tools | tojson }}"
-    "[/AVAILABLE_TOOLS]{% endif %}[INST] {{ m.content }}[/INST]{% elif m.tool_calls is defined %}[TOOL_CALLS] ["
+    "{% for m in messages %}{% if m.role == 'user' %}{% if tools and loop.first %}[AVAILABLE_TOOLS] "
+    "{{ tools | tojson }}[/AVAILABLE_TOOLS]{% endif %}[INST] {{ m.content }}[/INST]"
+    "{% elif m.tool_calls is defined %}[TOOL_CALLS] ["
     "{% for c in m.tool_calls %}{% if c.id | length != 9 %}{{ raise_exception('ids of length 9') }}{% endif %}"
     '{{ (c.function | tojson)[:-1] }}, "id": "{{ c.id }}"}{{ ", " if not loop.last }}{% endfor %}]<|im_end|>'
     "{% elif m.role == 'tool' %}[TOOL_RESULTS] {{ m.content }} {{ m.tool_call_id }}[/TOOL_RESULTS]"
@@ -81,7 +83,7 @@ def test_a_family_s_template_shows_tools_and_its_calls_are_learnt_as_they_are_re
     tokenizer = chat(template)
     for name, row in ROWS.items():
         if name == "two calls" and template in ONE_AT_A_TIME:
-            with pytest.raises(UserError, match="single tool-calls|would not be read as these"):
+            with pytest.raises(UserError, match=r"single tool-calls|would not be read as these"):
                 tokenize_all(tokenizer, [row], stops(tokenizer))
             continue
         prompt, answer, _ = render(tokenizer, row)
@@ -107,7 +109,7 @@ def test_a_template_that_shows_no_tools_is_told_and_not_asked_without(template: 
 
 
 def test_a_template_that_raises_over_tools_is_told_in_its_own_words(chat: Chat) -> None:
-    with pytest.raises(UserError, match="refuses the messages .*: no tools for you"):
+    with pytest.raises(UserError, match=r"refuses the messages .*: no tools for you"):
         chat("{{ raise_exception('no tools for you') if tools }} {{ messages }}").render(ASKED, tools=TOOLS)
 
 
