@@ -51,6 +51,7 @@ class ArmRow(RunRow):
     mean_tokens_out: float | None
     p95_seconds: float | None
     length_share: float | None
+    thinking_share: float | None  # of the characters written, where any were thinking
     p95_low: float | None
     p95_high: float | None
     cost: float | None
@@ -329,10 +330,16 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
 
 
 ARMS = """
-    select r.*, c.mean_tokens_in, c.mean_tokens_out, c.p95_seconds, c.length_share, m.p95_low, m.p95_high,
-        m.cost, m.cost_low, m.cost_high
+    with thought as (
+        select run_id, sum(length(raw) - length(text)) filter (thinking in ('closed', 'cut')) as thinking,
+            sum(length(coalesce(raw, text))) as written
+        from v_completions where run_id in (select run_id from v_runs where experiment_id = $1) and error is null
+        group by run_id)
+    select r.*, c.mean_tokens_in, c.mean_tokens_out, c.p95_seconds, c.length_share, t.thinking / t.written as
+        thinking_share, m.p95_low, m.p95_high, m.cost, m.cost_low, m.cost_high
     from v_runs r left join v_costs c using (run_id) left join v_arm_costs m using (experiment_id, run_id, side)
-    where experiment_id = ? order by side, kind desc, suite, r.arm, not is_primary, metric
+        left join thought t using (run_id)
+    where experiment_id = $1 order by side, kind desc, suite, r.arm, not is_primary, metric
 """
 CHANGED = """
     select kind, suite, example_id, target, slices, baseline_value, baseline_text, candidate_value, candidate_text

@@ -26,6 +26,8 @@ def section(data: ReportData, pictures: Pictures) -> str:
         "Bold: each side's prompt, chosen on validation. 95% within: what 19 of 20 requests take at most, each its "
         "share of its batch."
     )
+    if any(arm.thinking_share for arm in arms):
+        legend += " Thinking: its share of the characters written."
     if any("—" in row for row in rows):
         legend += " —: not on record."
     told = [data.facts.format, data.facts.own_prompt, data.break_even.told if data.break_even else ""]

@@ -8,6 +8,7 @@ import pytest
 from desk import desk
 from workspaces import decided, opened, recorded_experiment, run, select, verdict
 
+from harness.cli.main import main
 from harness.experiment import arms, exams, training_data
 from harness.experiment.load import load_experiment
 from harness.experiment.session import Session
@@ -96,3 +97,11 @@ def test_a_model_learns_calls_and_conversations_and_the_exam_decides(tmp_path: P
     assert scores["exact_match"] > 0.6 < scores["tool_calls"]
     assert scores["tool_arguments"] >= scores["tool_calls"] <= scores["tool_name"]
     assert {row.answer for row in report.missed_calls}
+
+
+def test_a_file_is_not_mended_by_rows_where_what_harms_is_an_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = desk(tmp_path)
+    assert main(["check", str(path), "--fix", str(tmp_path / "mended")]) == 2
+    assert "with `turns: all` a row holds several answers" in capsys.readouterr().err
