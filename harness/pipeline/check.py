@@ -110,7 +110,7 @@ def of_bar(session: Session) -> list[Finding]:
     except UserError as error:
         return [Finding("warn", "unmade_prompt", f"{error.what} ({error.where}); {error.fix}")]
     hold(session, bar, asked=False)
-    show_tools(session, bar, session.splits.get("test", ()))
+    show_tools(session, [*bar, *_candidate_from_elsewhere(session.experiment)], session.splits.get("test", ()))
     return [
         *long_prompts(session, bar),
         *unheard_thinking(session, bar),
@@ -119,6 +119,14 @@ def of_bar(session: Session) -> list[Finding]:
         *bar_findings(session.experiment, bar, session.splits),
         *_beside_the_bar(session, bar),
     ]
+
+
+def _candidate_from_elsewhere(experiment: Experiment) -> list[Arm]:
+    """A candidate in a folder, as it will be asked; it need not have the base's chat template."""
+    candidate = experiment.config.candidate
+    if candidate is None or candidate.path is None:
+        return []
+    return [Arm("candidate", specs.candidate_spec(experiment), arms.lesson_prompter(experiment))]
 
 
 def _beside_the_bar(session: Session, bar: Sequence[Arm]) -> list[Finding]:

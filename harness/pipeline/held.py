@@ -43,4 +43,4 @@ def show_tools(session: Session, arms: Sequence[Arm], examples: Sequence[Example
                 try:
                     model.render(prompt)
                 except UserError as error:
-                    raise type(error)(error.what, f"baselines: {arm.prompter.name}: {error.where}", error.fix) from None
+                    raise type(error)(error.what, f"{arm.name}: {error.where}", error.fix) from None
