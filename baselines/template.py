@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 from jinja2 import Template, meta
@@ -38,16 +39,36 @@ def parts(text: str, name: str) -> tuple[str, str]:
     return system, user
 
 
-def with_instruction(template: str, name: str, *, before: str = "", after: str = "") -> str:
-    """A template with more text around its instruction; the text is data, never a template."""
+def with_instruction(
+    template: str, name: str, *, before: str = "", after: str = "", say: Callable[[str], str] | None = None
+) -> str:
+    """A template with more text around its instruction; the text is data, never a template.
+
+    `say` makes it into one that says the text as it is; left out, by an expression.
+    """
+    around = [(say or _literal)(text) for text in (before, after)]
     if not MARKER.match(template.lstrip()):
-        return _around(template, before, after)
+        return _around(template, *around)
     system, user = parts(template, name)
-    return f"system:\n{_around(system, before, after)}\nuser:\n{user}"
+    return f"system:\n{_around(system, *around)}\nuser:\n{user}"
+
+
+def with_system(template: str, name: str, text: str) -> str:
+    """A template with another one in place of its instruction: of its system part, or of its one block of text."""
+    if not MARKER.match(template.lstrip()):
+        return text
+    system, user = parts(template, name)
+    return f"system:\n{text}\nuser:\n{user}" if system and user else f"{'system' if system else 'user'}:\n{text}"
+
+
+def written(text: str) -> str:
+    """A template that says a text as it is, for people to read: an expression only where it looks like more."""
+    plain = not any(mark in text for mark in ("{{", "{%", "{#")) and not MARKER.search(text)
+    return text if plain else _literal(text)
 
 
 def _around(text: str, before: str, after: str) -> str:
-    return "\n\n".join(part for part in (_literal(before), text, _literal(after)) if part.strip()).strip()
+    return "\n\n".join(part for part in (before, text, after) if part.strip()).strip()
 
 
 def _literal(text: str) -> str:

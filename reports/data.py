@@ -26,6 +26,8 @@ from reports.rows import (
     PriceRow,
     RepeatRow,
     RunRow,
+    SearchRow,
+    SearchTrialRow,
     Side,
     StageRow,
     StakesRow,
@@ -151,7 +153,7 @@ class Ship:
         return {name: value for name, value in asdict(self).items() if name not in ("found", "held_to") or value}
 
 
-SENTENCES = ("ship", "own_prompt", "format", "judge", "uncertainty", "leaks", "learning_curve")
+SENTENCES = ("ship", "own_prompt", "format", "searches", "judge", "uncertainty", "leaks", "learning_curve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +222,8 @@ class ReportData:
     better: Sequence[FlipRow]  # the clearest of them, on the task
     worse: Sequence[FlipRow]  # and on every suite
     earlier: Sequence[EarlierRow]  # decisions on the same test set before this one
+    searches: Sequence[SearchRow] = ()
+    search_trials: Sequence[SearchTrialRow] = ()
 
     def compared(self, *kinds: str) -> list[ComparisonRow]:
         """Comparisons of these kinds."""
@@ -326,6 +330,8 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
         better=[shown[row] for row in better],
         worse=[shown[row] for row in worse],
         earlier=fetch(con, EarlierRow, "from v_earlier where experiment_id = ? order by decided_at", key),
+        searches=fetch(con, SearchRow, "from v_searches where experiment_id = ? order by search", key),
+        search_trials=fetch(con, SearchTrialRow, TRIALS, key),
     )
 
 
@@ -341,6 +347,7 @@ ARMS = """
         left join thought t using (run_id)
     where experiment_id = $1 order by side, kind desc, suite, r.arm, not is_primary, metric
 """
+TRIALS = "from v_search_trials where experiment_id = ? order by search, round, place"
 CHANGED = """
     select kind, suite, example_id, target, slices, baseline_value, baseline_text, candidate_value, candidate_text
     from v_flips where experiment_id = ? order by kind desc, suite, example_id

@@ -592,6 +592,46 @@ class AdapterEffectRow:
     n: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchRow:
+    """What a search of the bar found: the arm it stands for, what the winner is called among its arms, and that as an
+    entry of `baselines` (JSON). `same_as` is an arm of the bar that asks the same; empty where none does.
+
+    `spent` tokens of the `budget` were read and written, `making` of them to make instructions.
+    """
+
+    experiment_id: str
+    search: str
+    found: str
+    entry: str
+    same_as: str
+    arms: int
+    budget: int
+    spent: int
+    making: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchTrialRow:
+    """How an arm of a search did by the end of a round; `tokens` and `seconds` are of a request, `cost` of 1,000."""
+
+    experiment_id: str
+    search: str
+    round: int
+    place: int
+    arm: str
+    entry: str
+    stays: bool
+    n: int
+    n_unscored: int
+    score: float | None
+    low: float | None
+    high: float | None
+    tokens: float
+    seconds: float
+    cost: float | None
+
+
 FROM: dict[str, type[object]] = {
     "v_arm_costs": ArmCostRow,
     "v_break_even": BreakEvenRow,
@@ -611,6 +651,8 @@ FROM: dict[str, type[object]] = {
     "v_runs": RunRow,
     "v_same_exams": SameExamsRow,
     "v_scores": ScoreRow,
+    "v_search_trials": SearchTrialRow,
+    "v_searches": SearchRow,
     "v_selftest": SelftestRow,
     "v_splits": SplitRow,
     "v_stages": StageRow,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from baselines.prompters import chain_of_thought, few_shot, labels, rag, zero_shot
+from baselines.prompters import chain_of_thought, dspy, few_shot, labels, rag, zero_shot
 from baselines.prompters.types import PrompterKind
 
 PROMPTERS: dict[str, PrompterKind[Any]] = {
@@ -36,6 +36,12 @@ PROMPTERS: dict[str, PrompterKind[Any]] = {
         settings=rag.Rag,
         build=rag.build,
         label=rag.label,
+    ),
+    "dspy": PrompterKind(
+        about="the instruction and the demonstrations of a program that DSPy has optimised",
+        settings=dspy.Dspy,
+        build=dspy.build,
+        label=dspy.label,
     ),
     "chain_of_thought": PrompterKind(
         about="the instruction, and a request to reason before the answer",

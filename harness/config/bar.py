@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.config.base import read_margin
-from harness.config.exam import BarModel
+from harness.config.models import BarModel, ModelConfig
 from harness.config.policy import LIST_CURRENCY
 from harness.config.problems import Problem, Rule, folds
 from harness.config.schema import ExperimentConfig
@@ -19,6 +19,16 @@ def other_models(config: ExperimentConfig) -> list[tuple[Location, BarModel]]:
     """The models of baselines that are others than the candidate's base, where each stands."""
     entries = enumerate(config.baselines)
     return [(("baselines", position, "model"), entry.model) for position, entry in entries if entry.model]
+
+
+def proposers(config: ExperimentConfig) -> list[tuple[Location, ModelConfig]]:
+    """The models that propose instructions to searches of the bar, where each stands."""
+    searches = [(position, entry.search) for position, entry in enumerate(config.baselines) if entry.search]
+    return [
+        (("baselines", position, "search", "optimize", "proposer"), search.optimize.proposer)
+        for position, search in searches
+        if search.optimize and search.optimize.proposer
+    ]
 
 
 def asks_base(config: ExperimentConfig) -> bool:
@@ -71,6 +81,29 @@ def one_model_in_folds(config: ExperimentConfig) -> Iterator[Problem]:
             "one model; give all the same `model`, or none"
         )
         yield ("data", "split", "folds"), sentence
+
+
+def searches(config: ExperimentConfig) -> Iterator[Problem]:
+    """A search races on one validation set, and holds what can be held."""
+    for position, entry in enumerate(config.baselines):
+        where: Location = ("baselines", position, "search")
+        if entry.search and folds(config):
+            sentence = "`search` races on a validation set, and `data.split.folds` has none; give `data.validation`"
+            yield where, sentence
+        if entry.search and True in entry.search.constrain:
+            if config.task.answer not in ("whole", "last_line", "json"):
+                sentence = "`constrain` holds the whole of an answer, and `task.answer` takes a part; leave `true` out"
+                yield (*where, "constrain"), sentence
+            if not (config.task.schema_file or config.data.train):
+                sentence = "`constrain: true` takes labels from `data.train`, or `task.schema`; give one"
+                yield (*where, "constrain"), sentence
+        optimize = entry.search.optimize if entry.search else None
+        if entry.search and optimize and (optimize.budget or 0) >= entry.search.budget:
+            sentence = "`optimize.budget` is a part of `search.budget`, and leaves nothing of it to race with"
+            yield (*where, "optimize", "budget"), sentence
+        rows_asked = entry.search and (max(entry.search.shots) or entry.search.optimize)
+        if entry.search and rows_asked and not config.data.train:
+            yield where, "`search` needs `data.train`: its shots and proposals are of training rows; or say `shots: 0`"
 
 
 def a_bar_to_ask(config: ExperimentConfig) -> Iterator[Problem]:
@@ -126,6 +159,7 @@ RULES: list[Rule] = [
     a_price_that_is_used,
     one_currency,
     one_model_in_folds,
+    searches,
     a_bar_to_ask,
     rules_of_the_goal,
     a_margin_to_stop_early_by,

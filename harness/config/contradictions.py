@@ -89,7 +89,7 @@ def whole_answers_are_held(config: ExperimentConfig) -> Iterator[Problem]:
     """What is held to a form is all of an answer; a rule may find it there, on its last line or as its JSON, and no
     place within it that the form does not have."""
     for position, entry in enumerate(config.baselines):
-        if entry.recorded or not entry.settings.constrain:
+        if not entry.prompter or not entry.settings.constrain:
             continue
         where: Location = ("baselines", position, entry.prompter or "", "constrain")
         if config.task.answer not in ("whole", "last_line", "json"):
@@ -272,8 +272,10 @@ def rows_left_to_train_on(config: ExperimentConfig) -> Iterator[Problem]:
 def prompts_chosen_on_validation(config: ExperimentConfig) -> Iterator[Problem]:
     """The best of several prompts is not chosen on the exam."""
     split = config.data.split
-    if len(config.baselines) > 1 and not config.data.validation and not (split and (split.validation or split.folds)):
-        sentence = "`data.validation` is required: the best of several baselines is chosen there, not on the test set"
+    several = len(config.baselines) > 1 or any(entry.search for entry in config.baselines)
+    if several and not config.data.validation and not (split and (split.validation or split.folds)):
+        what = "the best of several baselines" if len(config.baselines) > 1 else "the prompt of a search"
+        sentence = f"`data.validation` is required: {what} is chosen there, not on the test set"
         share = "{validation: 0.1}" if config.data.test else "80/10/10"
         yield ("data",), f"{sentence}; a share of the training file will do: `data.split: {share}`"
 

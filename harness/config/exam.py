@@ -11,7 +11,6 @@ from pydantic import (
     GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     create_model,
-    field_validator,
     model_serializer,
     model_validator,
 )
@@ -21,7 +20,8 @@ from pydantic_core import CoreSchema
 from baselines.prompters.table import PROMPTERS
 from baselines.prompters.types import PromptSettings
 from harness.config.base import FilePath, Margin, Name, OneOf, OwnPrompt, Share, Tier
-from harness.config.policy import PriceConfig
+from harness.config.models import BarModel, Endpoint, ModelConfig
+from harness.config.search import SearchConfig
 from suites.answers import AnswerRule
 from suites.checks.table import CHECKS, Level
 from suites.data.examples import Turns
@@ -31,73 +31,6 @@ from suites.settings import Regex, Section
 
 NO_TOOLS = "none"
 PARTS = r"\d{1,2}/\d{1,2}/\d{1,2}"
-
-
-class Endpoint(Section):
-    """An OpenAI-compatible URL, its limits, and the environment variable that holds its key."""
-
-    later: ClassVar[tuple[str, ...]] = ("chat_template_kwargs",)
-    endpoint: str | None = None
-    """Base URL of an OpenAI-compatible server, such as `http://localhost:8000/v1`. Left out: no server is asked."""
-    api_key_env: str | None = None
-    """Environment variable that holds the server's key. Left out: none is sent."""
-    concurrency: Annotated[int, Field(ge=1, le=1024)] = 8
-    """Requests to the server at once."""
-    timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] = 120
-    """Seconds that one request may take, to the last byte of its reply, before it is asked again."""
-    token_budget: Annotated[int, Field(ge=1)] | None = None
-    """Tokens, in and out, that one command may spend there; what is then missing can be asked later. Left out: no
-    limit."""
-    chat_template_kwargs: dict[str, str | int | float | bool] | None = None
-    """What the chat template is asked for, here or at the server, such as `{enable_thinking: false}`. Left out: the
-    template's own defaults, but `enable_thinking: false` for a model that runs here; for a candidate, those of
-    `model`."""
-
-    @field_validator("endpoint")
-    @classmethod
-    def _base_url(cls, endpoint: str | None) -> str | None:
-        if endpoint and not endpoint.startswith(("http://", "https://")):
-            raise ValueError(f"is not a web address: {endpoint!r}; use http://host:port/v1")
-        if endpoint and re.search(r"//[^/]*@|[?#]", endpoint):
-            raise ValueError("holds more than host, port and path; name the variable with its key in `api_key_env`")
-        if endpoint and (call := re.search(r"/(chat/)?completions/?$|/responses/?$", endpoint)):
-            raise ValueError(f"is the address of one call; give what stands before it: {endpoint[: call.start()]}")
-        return endpoint
-
-
-class ModelConfig(Endpoint):
-    """A model that answers: weights that are read here, or a server."""
-
-    shorthand = "name"
-    name: str
-    """A Hub id, a folder, a GGUF file, `embedded` (the model that ships with the harness), or what the `endpoint` calls
-    it."""
-    revision: str | None = None
-    """Branch, tag or commit on the Hub. Left out: the main branch."""
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Number format of the weights. `auto` is bfloat16 on a GPU that has it, float32 elsewhere."""
-    load_in: Literal["4bit"] | None = None
-    """`4bit` reads the weights quantised, for a quarter of the memory; it needs bitsandbytes. Left out: as they are."""
-    engine: Literal["transformers", "vllm"] = "transformers"
-    """What answers where the weights are here: `vllm` is vLLM in this process. What is trained is trained as ever."""
-
-    @property
-    def embedded(self) -> bool:
-        """Whether it is the model that ships with the harness."""
-        return self.name == "embedded" and not self.endpoint
-
-
-class BarModel(ModelConfig):
-    """The model of one baseline, where that is another than the candidate's base; of `recorded` answers its name."""
-
-    later: ClassVar[tuple[str, ...]] = (*Endpoint.later, "price")
-    price: PriceConfig | None = None
-    """What its answers are paid by, as in `costs`. Left out: not known."""
-
-    @property
-    def label(self) -> str:
-        """What it is called in tables: its name, without the owner or the folders it lies in."""
-        return self.name.rstrip("/").rsplit("/", 1)[-1]
 
 
 class SplitConfig(Section):
@@ -244,7 +177,8 @@ MadeWith = dict[str, str | int | float | bool]
 
 
 class Baseline(Section):
-    """One way to prompt the base, or another model, or `recorded` answers. A bare name is a way with its defaults."""
+    """One way to prompt the base, or another model, a `search` among many, or `recorded` answers. A bare name is a way
+    with its defaults."""
 
     name: Name | None = None
     """What the report calls it, written as `experiment` is. Left out: after its settings or its file."""
@@ -252,24 +186,34 @@ class Baseline(Section):
     """File of answers given elsewhere, rows of `id` and `completion`."""
     prompts: FilePath | None = None
     """Files of instructions, such as `prompts/*.md` or a folder: a `zero_shot` entry for each of them, called after the
-    file."""
+    file. A `.json` file is a program of `dspy`."""
     made_with: MadeWith | None = None
     """How the `recorded` answers were made: temperature, shots, version of the exam, ... What is said of both sides and
     differs makes the verdict invalid. Left out: not known."""
     model: BarModel | None = None
     """Another model to ask, or whose the `recorded` answers are, such as a large one that a small fine-tune may
     replace. Left out: the candidate's base, which is `model` of the experiment."""
+    search: SearchConfig | None = None
+    """The best prompt that is found among many: instructions, shots, orders and constraints race on validation."""
 
     @property
     def prompter(self) -> str | None:
-        """The name of its way to prompt; None for recorded answers."""
+        """The name of its way to prompt; None for recorded answers, and for a search."""
         return next((name for name in self._prompters() if getattr(self, name) is not None), None)
 
     @property
     def settings(self) -> PromptSettings:
-        """The settings of its way to prompt."""
+        """The settings of its way to prompt, which it has."""
         settings: PromptSettings = getattr(self, self.prompter or "")
         return settings
+
+    @property
+    def instructions(self) -> list[tuple[tuple[str, ...], str]]:
+        """The instructions that it names in place of the task's own, as they are written, and where in it."""
+        if self.search:
+            return [(("search", "prompts"), file) for file in self.search.files]
+        prompt = self.settings.prompt if self.prompter else None
+        return [] if prompt is None else [((self.prompter or "", "prompt"), prompt)]
 
     @classmethod
     def _prompters(cls) -> list[str]:
@@ -284,7 +228,7 @@ class Baseline(Section):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        kinds = [*self._prompters(), "recorded"]
+        kinds = [*self._prompters(), "search", "recorded"]
         if sum(getattr(self, kind) is not None for kind in kinds) != 1:
             raise ValueError(f"a baseline is exactly one of {', '.join(kinds)}")
         if self.made_with is not None and not self.recorded:
@@ -301,7 +245,7 @@ class Baseline(Section):
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         schema = super().__get_pydantic_json_schema__(core, handler)
-        return {"anyOf": [{"enum": cls._prompters()}, schema]}
+        return {"anyOf": [{"enum": [*cls._prompters(), "search"]}, schema]}
 
 
 def _sentence(about: str) -> str:

@@ -12,10 +12,10 @@ from harness.config.exam import (
     CandidateConfig,
     DataConfig,
     JudgeConfig,
-    ModelConfig,
     RegressionConfig,
     TaskConfig,
 )
+from harness.config.models import ModelConfig
 from harness.config.policy import CostsConfig, Policy
 from harness.config.training import TrainingSection
 from suites.settings import Section

@@ -28,6 +28,7 @@ from harness.experiment.prompts import instruction
 from harness.experiment.room import prompt_room
 from harness.experiment.specs import base_spec, model_spec
 from harness.experiment.splits import Splits
+from suites.errors import UserError
 from suites.model import ModelSpec
 from suites.types import Example
 
@@ -38,16 +39,20 @@ def base_arms(experiment: Experiment, splits: Splits) -> list[Arm]:
     An entry with a `model` of its own is an arm of that model, any other one of the candidate's base.
     """
     train = splits.get("train", ())
-    named = [_base_arm(experiment, entry, train) for entry in experiment.config.baselines]
+    named = [base_arm(experiment, entry, train) for entry in experiment.config.baselines]
     return added_arms(experiment, named, splits)
 
 
-def _base_arm(experiment: Experiment, entry: BaselineConfig, train: Sequence[Example]) -> Arm:
+def base_arm(experiment: Experiment, entry: BaselineConfig, train: Sequence[Example]) -> Arm:
+    """The arm of one entry of the bar. Raises UserError for a prompt that cannot be made, and for a search, whose
+    prompt is not known before it is made."""
     spec, name = model_spec(experiment, entry.model) if entry.model else base_spec(experiment), arm_name(entry)
     if entry.recorded:
         spec = ModelSpec(recorded=str(experiment.resolve(entry.recorded)))
         return Arm(name, spec, zero_shot(name, instruction(experiment, None)))
-    assert entry.prompter
+    if entry.prompter is None:
+        fix = f"run `harness baseline {experiment.path.name}` first, or `harness run` for everything"
+        raise UserError("the search has not found its prompt yet", f"baselines: {name}", fix)
     kind, settings = PROMPTERS[entry.prompter], entry.settings
     config = experiment.config
     given = Given(

@@ -59,8 +59,7 @@ def _prompts(
     """Columns that a prompt shows and the rows that are asked lack."""
     settings: list[tuple[Location, str]] = [(("task", "prompt"), config.task.prompt)]
     for position, baseline in enumerate(config.baselines):
-        if baseline.prompter and baseline.settings.prompt:
-            settings.append((("baselines", position, baseline.prompter, "prompt"), baseline.settings.prompt))
+        settings += [(("baselines", position, *place), prompt) for place, prompt in baseline.instructions if prompt]
     if config.own_prompt is not None:
         settings.append((("training" if config.training else "candidate", "prompt"), config.own_prompt))
     asked = rows.get("test") or rows.get("train")

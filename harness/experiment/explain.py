@@ -20,6 +20,7 @@ from harness.experiment.arms import base_arms, beside_the_bar
 from harness.experiment.exams import regression_exams, regression_rules
 from harness.experiment.load import Experiment
 from harness.experiment.names import unpriced
+from harness.experiment.searching import without_searches
 from harness.judge.calibration import read_calibration
 from harness.stats import power, suite_mean
 from harness.store import STORE_FILE, decisions
@@ -71,8 +72,9 @@ class Known:
 def known(experiment: Experiment, store: Path | None = None) -> Known:
     """The sizes of the exams as files, and what an earlier decision of this experiment's name measured."""
     parts = splits.read_splits(experiment, splits.read_files(experiment))
-    bar = base_arms(experiment, parts)
-    test, prompts = parts["test"], len(bar) + len(beside_the_bar(experiment, bar))
+    bar = base_arms(without_searches(experiment), parts)
+    searches = sum(entry.search is not None for entry in experiment.config.baselines)
+    test, prompts = parts["test"], len(bar) + len(beside_the_bar(experiment, bar)) + searches
     primary, *others = experiment.config.task.ordered_metrics
     sizes = dict.fromkeys(["gain", "judge", *(f"metric/{metric}" for metric in others)], len(test))
     exams = [exam for exam in regression_exams(experiment) if isinstance(exam, Suite)]

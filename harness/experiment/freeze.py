@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path, PurePath
 
+from baselines.prompters.dspy import Dspy, read_program
 from baselines.prompters.rag import Rag
 from baselines.retrieval.corpus import read_corpus
-from harness.config.bar import other_models
+from harness.config.bar import other_models, proposers
 from harness.config.exam import NO_TOOLS
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location
@@ -76,8 +77,7 @@ def _references(config: ExperimentConfig) -> Iterator[Reference]:
     for position, baseline in enumerate(config.baselines):
         location: Location = ("baselines", position)
         files.append(((*location, "recorded"), baseline.recorded))
-        if baseline.prompter:
-            files.append(((*location, baseline.prompter, "prompt"), _file_only(baseline.settings.prompt or "")))
+        files += [((*location, *place), _file_only(prompt)) for place, prompt in baseline.instructions]
     if config.candidate:
         files.append((("candidate", "recorded"), config.candidate.recorded))
     files.append((("training" if config.training else "candidate", "prompt"), _file_only(config.own_prompt or "")))
@@ -100,6 +100,12 @@ def _corpora(config: ExperimentConfig) -> Iterator[Reference]:
     for position, baseline in enumerate(config.baselines):
         if isinstance(settings := baseline.settings if baseline.prompter else None, Rag):
             yield ("baselines", position, "rag", "corpus"), settings.corpus, partial(_corpus, words=settings.chunk)
+        elif isinstance(settings, Dspy):
+            yield (
+                ("baselines", position, "dspy", "program"),
+                settings.program,
+                partial(_program, named=settings.predictor),
+            )
 
 
 def _models(config: ExperimentConfig) -> Iterator[Reference]:
@@ -111,6 +117,9 @@ def _models(config: ExperimentConfig) -> Iterator[Reference]:
             yield ("baselines", place, "model"), entry.model.name, look
     if config.candidate and config.candidate.path:
         yield ("candidate", "path"), config.candidate.path, partial(_candidate, revision=config.candidate.revision)
+    for at, proposer in proposers(config):
+        if not proposer.endpoint:
+            yield at, proposer.name, partial(_model, revision=proposer.revision)
     if config.judge:
         yield ("judge", "rubric"), config.judge.rubric, _rubric
         if not config.judge.model.endpoint:
@@ -170,6 +179,12 @@ def _data(name: str, folder: Path) -> dict[str, str]:
 def _corpus(name: str, folder: Path, words: int) -> dict[str, str]:
     """The passages of a corpus. It is read whole: a file that is no text is better known now than at the baseline."""
     return {f"{name} ({words} words)": read_corpus(name, folder, words).digest}
+
+
+def _program(name: str, folder: Path, named: str | None) -> dict[str, str]:
+    """A program of another tool, read whole: one that is none is better known now than at the baseline."""
+    read_program(folder / name, named)
+    return _file(name, folder)
 
 
 def command_files(command: str, folder: Path) -> dict[str, str]:

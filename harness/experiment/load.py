@@ -44,13 +44,15 @@ STAND_INS: Mapping[str, Any] = {"experiment": "unnamed", "data": {}}
 class Experiment:
     """A checked experiment file. `files` holds the sha256 of everything it points at; `id` covers both.
 
-    `fold` is the number, from 1, of the one fold of a cross-validation that this experiment is about.
+    `fold` is the number, from 1, of the one fold of a cross-validation that this experiment is about. Where searches of
+    the bar have found their prompts these stand in `config`, and `written` is what the file says.
     """
 
     config: ExperimentConfig
     path: Path
     files: Mapping[str, str]
     fold: int | None = None
+    written: ExperimentConfig | None = None
 
     @property
     def id(self) -> str:
@@ -70,7 +72,7 @@ class Experiment:
 
     def frozen(self) -> str:
         """What is put on record before anything runs: canonical JSON of the settings and the file hashes."""
-        settings = self.config.model_dump(mode="json", by_alias=True)
+        settings = (self.written or self.config).model_dump(mode="json", by_alias=True)
         fold = {"fold": self.fold} if self.fold else {}
         return json.dumps({"config": settings, "files": self.files, **fold}, sort_keys=True, allow_nan=False)
 

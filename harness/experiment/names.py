@@ -7,8 +7,9 @@ from pathlib import Path
 
 from baselines.prompters.table import PROMPTERS
 from harness.config.bar import asks_base
-from harness.config.exam import BarModel, BaselineConfig, RegressionConfig
+from harness.config.exam import BaselineConfig, RegressionConfig
 from harness.config.methods import METHODS
+from harness.config.models import BarModel
 from harness.config.problems import Problem, folds
 from harness.config.schema import ExperimentConfig
 from harness.experiment.freeze import is_prompt_file
@@ -18,6 +19,8 @@ TASK_PROMPT = "zero-shot"
 """What the task's own instruction is called, which a fine-tune is trained on where it has none of its own."""
 OWN_BASE = "base"
 """What the candidate's own base is called on regression suites; another model of the bar goes by its name there."""
+SEARCH = "search"
+"""What the prompt is called that a search of the bar finds."""
 OWN_PROMPT = "own prompt"
 """What a candidate's own prompt is called."""
 
@@ -43,6 +46,8 @@ def prompt_name(entry: BaselineConfig) -> str:
         return entry.name
     if entry.recorded:
         return Path(entry.recorded).stem
+    if entry.search:
+        return SEARCH
     assert entry.prompter
     settings = entry.settings
     file = Path(settings.prompt).stem if settings.prompt and is_prompt_file(settings.prompt) else ""
@@ -116,7 +121,7 @@ def _same_arms(config: ExperimentConfig) -> Iterator[Problem]:
 
 def _is_task_prompt(config: ExperimentConfig, entry: BaselineConfig) -> bool:
     """Recorded answers count as given to it."""
-    if entry.recorded:
-        return True
+    if entry.recorded or entry.search:
+        return entry.recorded is not None
     settings = entry.settings
     return entry.prompter == "zero_shot" and settings.prompt in (None, config.task.prompt) and not settings.manner

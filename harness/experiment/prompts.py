@@ -28,7 +28,7 @@ def asked_columns(experiment: Experiment, splits: Mapping[str, Sequence[Example]
     """
     if prompt_is_unknown(experiment):
         return tuple(telling_where_most_repeat(splits))
-    settings = [entry.settings.prompt for entry in experiment.config.baselines if entry.prompter]
+    settings = [prompt for entry in experiment.config.baselines for _, prompt in entry.instructions]
     columns: set[str] = set()
     for setting in [None, *settings, experiment.config.own_prompt]:
         columns |= shown_columns(instruction(experiment, setting), "the task")
@@ -39,4 +39,4 @@ def prompt_is_unknown(experiment: Experiment) -> bool:
     """Whether all answers were given elsewhere, to a prompt that the file does not have."""
     config = experiment.config
     recorded = config.candidate is not None and config.candidate.recorded is not None
-    return recorded and not config.task.prompt and not any(entry.prompter for entry in config.baselines)
+    return recorded and not config.task.prompt and all(entry.recorded for entry in config.baselines)

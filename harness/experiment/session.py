@@ -9,10 +9,11 @@ from pathlib import Path
 
 from harness.experiment.load import Experiment
 from harness.experiment.material import left_out, without
+from harness.experiment.searching import with_found
 from harness.experiment.splits import Splits, earlier_split, read_files, read_folds, read_splits, split_recipe
 from harness.models import load
 from harness.models.cache import Cached
-from harness.store import STORE_FILE, experiments, splits
+from harness.store import STORE_FILE, experiments, searches, splits
 from harness.store.arms import what_to_run
 from harness.store.database import Store
 from suites.checks.fix import Removal
@@ -124,10 +125,10 @@ Stage = Callable[[Session], None]
 
 
 def open_session(experiment: Experiment, store_path: Path | None = None) -> Session:
-    """Put the experiment on record before anything runs."""
+    """Put the experiment on record before anything runs. What its searches have found stands in their place."""
     store = Store(store_path or experiment.folder / STORE_FILE, stay_open=True)
     _register(experiment, store)
-    return Session(experiment, store)
+    return Session(with_found(experiment, searches.found(store, experiment.id)), store)
 
 
 def _register(experiment: Experiment, store: Store) -> None:

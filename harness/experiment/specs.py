@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.config.bar import other_models
-from harness.config.exam import Endpoint, ModelConfig
+from harness.config.models import Endpoint, ModelConfig
 from harness.experiment.load import Experiment
 from harness.models.files import ADAPTER_CONFIG, candidate_folder
 from harness.models.gguf import is_gguf

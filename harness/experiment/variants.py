@@ -12,6 +12,8 @@ from harness.config.problems import Problem
 from harness.config.yaml_lines import Location
 
 SUFFIXES = (".md", ".txt")
+PROGRAM = ".json"
+"""`prompts: X.json` is short for `dspy: X.json`."""
 SHORT = "prompts"
 """`prompts: X` is short for `zero_shot: {prompt: X}`."""
 
@@ -28,10 +30,15 @@ def spell_out(
     origin: list[int] = []
     problems: list[Problem] = []
     for position, entry in enumerate(baselines):
+        entry, unmatched = _searched(entry, folder)
+        problems += [
+            (("baselines", len(spelled), "search"), f"`baselines.{len(spelled)}.search.prompts` {_nothing(pattern)}")
+            for pattern in unmatched
+        ]
         variants = list(_variants(entry, folder))
         if not variants:
             pattern = _pattern(entry)
-            sentence = f"no prompt file (.md, .txt) matches {pattern[1] if pattern else ''!r}"
+            sentence = _nothing(pattern[1] if pattern else "")
             problems.append((("baselines", len(spelled)), f"`baselines.{len(spelled)}` {sentence}"))
             variants = ["zero_shot"]  # so that the rest can be looked at
         spelled += variants
@@ -46,6 +53,24 @@ def spell_out(
     return {**content, "baselines": spelled}, kept | moved, problems
 
 
+def _nothing(pattern: str) -> str:
+    return f"no prompt file (.md, .txt) matches {pattern!r}"
+
+
+def _searched(entry: Any, folder: Path) -> tuple[Any, list[str]]:
+    """An entry with the files that its search names, and the patterns that match none."""
+    search = entry.get("search") if isinstance(entry, dict) else None
+    if not isinstance(search, dict):
+        return entry, []
+    named = search.get("prompts")
+    patterns = [named] if isinstance(named, str) else named
+    if not isinstance(patterns, list) or not all(isinstance(pattern, str) for pattern in patterns):
+        return entry, []
+    found = {pattern: _matching(folder, pattern) for pattern in patterns}
+    files = list(dict.fromkeys(file for matched in found.values() for file in matched))
+    return {**entry, "search": {**search, "prompts": files}}, [each for each, matched in found.items() if not matched]
+
+
 def _variants(entry: Any, folder: Path) -> Iterator[Any]:
     """One entry for each file of a pattern; an entry without one as it is."""
     found = _pattern(entry)
@@ -55,10 +80,12 @@ def _variants(entry: Any, folder: Path) -> Iterator[Any]:
     kind, pattern = found
     rest = {key: value for key, value in entry.items() if key not in (kind, "name")}
     settings = entry[kind] if isinstance(entry[kind], dict) else {}
-    way = "zero_shot" if kind == SHORT else kind
-    for file in _matching(folder, pattern):
+    program = kind == SHORT and pattern.endswith(PROGRAM)
+    way, setting = ("dspy", "program") if program else ("zero_shot" if kind == SHORT else kind, "prompt")
+    files = sorted(glob.glob(pattern, root_dir=folder)) if program else _matching(folder, pattern)
+    for file in files or ([pattern] if program else []):
         named = {"name": f"{entry['name']}-{Path(file).stem}"} if "name" in entry else {}
-        yield {**rest, **named, way: {**settings, "prompt": file}}
+        yield {**rest, **named, way: {**settings, setting: file}}
 
 
 def _pattern(entry: Any) -> tuple[str, str] | None:

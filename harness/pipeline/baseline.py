@@ -9,17 +9,19 @@ from harness.experiment.session import Session
 from harness.models import NonFiniteWeights
 from harness.pipeline.examiner import choose, examiner, report_trouble
 from harness.pipeline.held import hold
+from harness.pipeline.search import search
 from harness.store import experiments
 from harness.store.arms import forget
 
 
 def baseline(session: Session) -> None:
     """Set the bar. Weights that are no numbers stop the experiment."""
-    experiment = session.experiment
     forget(session.store, session.id, "base")
     experiments.forget_trouble(session.store, session.id)
-    arms = base_arms(experiment, session.splits)
     try:
+        search(session)
+        experiment = session.experiment
+        arms = base_arms(experiment, session.splits)
         suite = exams.task_suite(experiment, session.splits, "test")
         hold(session, arms)
         chosen = choose(session, "base", arms)

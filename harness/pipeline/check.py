@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from baselines.arm import Arm
 from harness.config.exam import NO_TOOLS
+from harness.evaluation.proposing import need_package
 from harness.experiment import arms, exam_power, lifetimes, specs, training_data
 from harness.experiment.bar import bar_findings
 from harness.experiment.load import Experiment
 from harness.experiment.material import left_out_rows, of_experiment
 from harness.experiment.prompts import asked_columns, prompt_is_unknown
+from harness.experiment.searching import planned, without_searches
 from harness.experiment.splits import loose_rows
 from harness.models import NonFiniteWeights, gguf
 from harness.models.recorded import RecordedModel
@@ -105,8 +107,11 @@ def _material(session: Session) -> Material:
 
 def of_bar(session: Session) -> list[Finding]:
     """What is wrong with the prompts of the bar: one cannot be made, one does not fit, what none of them says."""
+    if any(entry.search and entry.search.optimize for entry in session.experiment.config.baselines):
+        need_package()
     try:
-        bar = arms.base_arms(session.experiment, session.splits)
+        bar = arms.base_arms(without_searches(session.experiment), session.splits)
+        bar += planned(session.experiment, session.splits)
     except UserError as error:
         return [Finding("warn", "unmade_prompt", f"{error.what} ({error.where}); {error.fix}")]
     hold(session, bar, asked=False)

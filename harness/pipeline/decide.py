@@ -26,6 +26,7 @@ from harness.pipeline.costs import count_costs, keep_costs, keep_stakes, own_pro
 from harness.pipeline.format_gain import format_alone
 from harness.pipeline.lesson import tracked
 from harness.pipeline.recipe import Seeds, recipe_gates, seeds_of, seeds_sentence
+from harness.pipeline.search import on_record
 from harness.pipeline.seeds import curve_sentence
 from harness.pipeline.ship import commit, ship
 from harness.pipeline.straw_men import straw_men
@@ -203,7 +204,11 @@ def _examined(session: Session, comparisons: Sequence[Comparison]) -> dict[str, 
     """What ships, what the candidate's own prompt saves and how much is format alone, once both sides took the exam."""
     if not comparisons:
         return {}
-    found = {"own_prompt": own_prompt_saves(session), "format": format_alone(session)}
+    found: dict[str, object] = {
+        "own_prompt": own_prompt_saves(session),
+        "format": format_alone(session),
+        "searches": on_record(session),
+    }
     return {"ship": ship(session).on_record(), **{name: facts for name, facts in found.items() if facts}}
 
 

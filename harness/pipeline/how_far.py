@@ -16,7 +16,7 @@ from harness.experiment.exam_power import DISCORDANCE
 from harness.experiment.session import Session
 from harness.pipeline.compare import Comparer, other_prompts
 from harness.stats import power
-from harness.store import arms, runs
+from harness.store import arms, runs, searches
 from reports.format.numbers import limit_points, points, span
 from reports.outputs.frontier import undominated
 from reports.rows import RunRow
@@ -60,9 +60,20 @@ def how_far(session: Session) -> list[str]:
         f"prompting goes this far: {best}, n = {best.run.n:,}{price}",
         *_last_step(session, undominated([each for each in asked if each.tokens])),
         *_beyond(session, asked, best),
+        *_found(session),
         *_shots(base_arms(session.experiment, session.splits), asked),
         _room(session, best),
     ]
+
+
+def _found(session: Session) -> Iterator[str]:
+    """What searches of the bar found, and how to say it by hand."""
+    for row in searches.found(session.store, session.id):
+        same = f", which is what {row.same_as} asks" if row.same_as else ""
+        yield (
+            f"{row.search}: {row.found} won among {row.arms:,} prompts{same}, with {row.spent:,} of {row.budget:,} "
+            f"tokens; as an entry of `baselines`: {row.entry}"
+        )
 
 
 def _tokens(session: Session, run: RunRow) -> float:
@@ -85,12 +96,22 @@ def _beyond(session: Session, asked: Sequence[Asked], best: Asked) -> Iterator[s
     if not best.tokens:
         return
     if dearest.tokens <= best.tokens:
-        yield "nothing dearer was tried, so that nothing is known of what more tokens would buy"
+        yield _searched_beyond(session, best.tokens)
         return
     step, more = _compared(session, best.run, dearest.run), dearest.tokens - best.tokens
     ends = [max(-1.0, min(1.0, end * PER / more)) for end in (step.low, step.high) if end is not None]
     rate = f"; at that rate the next {PER:,} tokens would bring {' to '.join(map(points, ends))}" if ends else ""
     yield f"{more:,.0f} tokens more, for {dearest.run.arm}, gained {measured(step)}{rate}"
+
+
+def _searched_beyond(session: Session, tokens: float) -> str:
+    """What is known of dearer prompts where none has taken the exam: what searches saw of some, on validation."""
+    trials = [t for row in searches.found(session.store, session.id)
+              for t in searches.trials(session.store, session.id, row.search)]  # fmt: skip
+    dearer = [trial.tokens for trial in trials if trial.tokens > tokens]
+    if not dearer:
+        return "nothing dearer was tried, so that nothing is known of what more tokens would buy"
+    return f"prompts of up to {max(dearer):,.0f} tokens lost the race on validation; none dearer took the exam"
 
 
 def _compared(session: Session, before: RunRow, after: RunRow) -> Comparison:

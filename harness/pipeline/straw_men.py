@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from harness.experiment.arms import base_arms, beside_the_bar, lesson_prompter
 from harness.experiment.names import bar_model
 from harness.experiment.session import Session
 from harness.pipeline.compare import Marks, chosen_runs, comparer, other_prompts
-from harness.store import arms, runs
+from harness.store import arms, runs, searches
 from reports.rows import RunRow, Side
 from suites.metrics.constants import asking_for, best_constant, can_mark, how_often, marks_of
 from suites.metrics.readings import LITERAL, Reading, read_wrong
@@ -80,7 +81,7 @@ def straw_men(session: Session, gain: Comparison) -> StrawMen:
             ),
         ],
         [
-            *cautions.prompts_caution(sorted(of_model - {arm.name for arm in _beside(session)})),
+            *cautions.prompts_caution(sorted({*of_model, *_raced(session)} - {arm.name for arm in _beside(session)})),
             *_untried(session),
             *cautions.left_out_caution(sorted(tried - compared), session.experiment.config.policy.max_unscored),
             *cautions.floor_caution(beside[0], gain),
@@ -96,11 +97,19 @@ def _untried(session: Session) -> list[Gate]:
     if not live:
         return []
     shown = not session.splits.get("train") or any(arm.prompter.shots or arm.prompter.finder for arm in live)
+    shown = shown or any("few_shot" in json.loads(entry) for entry in _raced(session).values())
     config = session.experiment.config
     of_base = [arm for arm in [*live, *_beside(session)] if bar_model(config, arm.name) is None]
     asked = {arm.prompter.digest for arm in of_base}
     learnt = config.training is None or lesson_prompter(session.experiment).digest in asked
     return [*cautions.shots_caution([] if shown else [arm.name for arm in live]), *cautions.lesson_caution(learnt)]
+
+
+def _raced(session: Session) -> dict[str, str]:
+    """The prompts that searches of the bar have tried, each as an entry of `baselines`, by their names there."""
+    rows = searches.found(session.store, session.id)
+    trials = [trial for row in rows for trial in searches.trials(session.store, session.id, row.search)]
+    return {f"{trial.search}: {trial.arm}": trial.entry for trial in trials}
 
 
 def _beside(session: Session) -> list[Arm]:

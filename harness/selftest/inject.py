@@ -327,9 +327,10 @@ class _Table:
 
 def refreeze(session: Session) -> None:
     """Make the record that of a file with another seed, so that the file in place is no longer the one on record."""
-    was, config = session.id, session.experiment.config
-    config = config.model_copy(update={"seed": config.seed + 1})
-    session.experiment = replace(session.experiment, config=config)
+    was, experiment = session.id, session.experiment
+    seed = {"seed": experiment.config.seed + 1}
+    written = experiment.written.model_copy(update=seed) if experiment.written else None
+    session.experiment = replace(experiment, config=experiment.config.model_copy(update=seed), written=written)
     tables = session.store.fetch(
         _Table,
         """select table_name from duckdb_columns() join duckdb_tables() using (table_name)

@@ -76,10 +76,15 @@ def test_what_matches_nothing_is_told_with_everything_else_at_its_line(folder):
     )
 
 
-@pytest.mark.parametrize("entry", [{"prompts": "prompts/notes.json"}, {"prompts": ""}, {"prompts": "/none/*.md"}])
+@pytest.mark.parametrize("entry", [{"prompts": "prompts/notes.csv"}, {"prompts": ""}, {"prompts": "/none/*.md"}])
 def test_nothing_to_match_is_a_sentence(folder, entry):
     with pytest.raises(UserError, match=r"no prompt file \(.md, .txt\) matches"):
         load_experiment(experiment(folder, [entry]))
+
+
+def test_a_json_file_that_is_no_program_of_dspy_is_told(folder):
+    with pytest.raises(UserError, match=r"`baselines.0.dspy.program` not JSON"):
+        load_experiment(experiment(folder, [{"prompts": "prompts/*.json"}]))
 
 
 def test_reasoning_without_a_place_for_the_answer_is_refused(folder):

@@ -82,6 +82,11 @@ create or replace view v_endpoints as           -- what the servers that were as
 create or replace view v_adapter_effects as     -- the largest change of a logit by a candidate's adapter
     select * from adapter_effects;
 
+create or replace view v_searches as            -- what searches of the bar found, under which budget of tokens
+    select * from searches;
+create or replace view v_search_trials as       -- how their arms did, round by round, on validation
+    select * from search_trials;
+
 create or replace view v_trouble as             -- what stopped an experiment, that of a fold among it
     select experiment_id, stage, side, null::integer as fold, note from trouble
     union all
