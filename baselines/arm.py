@@ -68,7 +68,7 @@ class PassageFinder(Protocol):
     """Finds the passages to show before an example."""
 
     def find(self, examples: Sequence[Example]) -> Sequence[Sequence[Passage]]:
-        """Passages for each of `examples`, the best first."""
+        """Passages for each of `examples`, the best first; at once, because that is faster, and they are kept."""
 
     @property
     def digest(self) -> str:
@@ -88,7 +88,7 @@ class Prompter:
     that begins with a line `system:` or `user:` says itself which part is which. A system message of the example's own
     follows the instruction. A `finder` gives each example shots of its own, after the common ones. `kin` is the pool
     that the common shots are of: none of them is shown to an example that it gives away. `passages` are shown where the
-    template says `{{ passages }}`, else before the question.
+    template says `{{ passages }}`, else before the question; a shot is shown with its own, as the example is.
     """
 
     name: str
@@ -103,20 +103,22 @@ class Prompter:
         """What a model is asked about each of `examples`."""
         found = self.finder.find(examples) if self.finder else [()] * len(examples)
         shots = [(*common, *own) for common, own in zip(self._common(examples), found, strict=True)]
-        beside = [*map(Written, self.passages.find(examples))] if self.passages else [Written()] * len(examples)
+        if self.passages:
+            self.passages.find([*examples, *{shot.id: shot for each in shots for shot in each}.values()])
         return [
-            Prompt(example.id, self._beside(passages, example, each), self.asking.settings, example.tools)
-            for passages, example, each in zip(beside, examples, shots, strict=True)
+            Prompt(example.id, self.with_shots(example, each), self.asking.settings, example.tools)
+            for example, each in zip(examples, shots, strict=True)
         ]
 
-    def _beside(self, passages: Written, example: Example, shots: Iterable[Example]) -> list[Message]:
-        """The messages for `example`, with passages that were found for it."""
+    def seen(self, examples: Sequence[Example]) -> list[Example]:
+        """The examples as a prompt has them: with the passages that were found, in the column that templates name."""
         if self.passages is None:
-            return self.with_shots(example, shots)
-        messages = self.with_shots(replace(example, columns={**example.columns, PASSAGES: passages}), shots)
-        if passages and PASSAGES not in shown_columns(self.template, self.name):
-            messages[-1] = {**messages[-1], "content": f"{passages}\n\n{messages[-1]['content']}"}
-        return messages
+            return list(examples)
+        found = map(Written, self.passages.find(examples))
+        return [
+            replace(example, columns={**example.columns, PASSAGES: passages})
+            for example, passages in zip(examples, found, strict=True)
+        ]
 
     def kept_back(self, examples: Sequence[Example]) -> list[KeptBack]:
         """The rows that are not shown to an example, as they would give its answer away."""
@@ -147,7 +149,7 @@ class Prompter:
 
     def with_shots(self, example: Example, shots: Iterable[Example]) -> list[Message]:
         """The messages for `example` with these shots."""
-        rules = [fill(self.instruction, self.name, example.columns)] if self.instruction else []
+        rules = [self._instructed(example)] if self.instruction else []
         rules += [message["content"] for message in example.messages[:1] if message["role"] == "system"]
         messages: list[Message] = [{"role": "system", "content": "\n\n".join(rules)}] if rules else []
         for shot in shots:
@@ -168,7 +170,7 @@ class Prompter:
         rules: list[Message] = [{"role": "system", "content": text}] if text else []
         shots = [message for shot in self.shots for message in self.shown(shot)]
         asked = self.question or "{{ input }}"
-        if self.passages and PASSAGES not in shown_columns(self.template, self.name):
+        if self._before:
             asked = f"{{{{ {PASSAGES} }}}}\n\n{asked}"
         return [*rules, *shots, {"role": "user", "content": asked}]
 
@@ -189,17 +191,28 @@ class Prompter:
 
     def _same(self, shot: Example, example: Example) -> bool:
         """Whether the prompt shows the same of both; many rows may share an input and differ in what is beside it."""
-        return [fill(self.instruction, self.name, shot.columns), *self._turns(shot)] == [
-            fill(self.instruction, self.name, example.columns),
-            *self._turns(example),
-        ]
+        return [self._instructed(shot), *self._turns(shot)] == [self._instructed(example), *self._turns(example)]
+
+    def _instructed(self, example: Example) -> str:
+        [seen] = self.seen([example])
+        return fill(self.instruction, self.name, seen.columns)
 
     def _turns(self, example: Example) -> list[Message]:
         """The example's turns without its system message, or one block of text."""
+        [seen] = self.seen([example])
         if self.question:
-            return [{"role": "user", "content": fill(self.question, self.name, example.columns)}]
-        first = 1 if example.messages[:1] and example.messages[0]["role"] == "system" else 0
-        return list(example.messages[first:])
+            turns: list[Message] = [{"role": "user", "content": fill(self.question, self.name, seen.columns)}]
+        else:
+            first = 1 if example.messages[:1] and example.messages[0]["role"] == "system" else 0
+            turns = list(example.messages[first:])
+        if self._before and (passages := seen.columns[PASSAGES]):
+            turns[-1] = {**turns[-1], "content": f"{passages}\n\n{turns[-1]['content']}"}
+        return turns
+
+    @property
+    def _before(self) -> bool:
+        """Whether passages stand before the question, as the template gives them no place."""
+        return self.passages is not None and PASSAGES not in shown_columns(self.template, self.name)
 
     @property
     def digest(self) -> str:

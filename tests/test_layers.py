@@ -30,7 +30,8 @@ SUITES = (
 )  # fmt: skip
 HOMES = {
     "torch": ("harness/models/hf/", "harness/training/", "harness/demo/", "harness/observe/trackers.py"),
-    "transformers": ("harness/models/hf/", "harness/training/", "harness/demo/"),
+    "transformers": ("harness/models/hf/", "harness/training/", "harness/demo/", "suites/similarity/encoder.py"),
+    "sentence_transformers": ("suites/similarity/encoder.py",),
     "peft": ("harness/models/hf/", "harness/training/"),
     "accelerate": ("harness/training/",),
     "trl": ("harness/training/methods/",),

@@ -13,9 +13,13 @@ from baselines.arm import Asking, Prompter
 from baselines.retrieval.shots import Room
 from suites.answers import AnswerRule
 from suites.settings import Regex, Section
+from suites.similarity.encoder import Encoder
 from suites.types import Example
 
 MaxThinking = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+EncoderName = Annotated[str, Field(min_length=1, json_schema_extra={"format": "path"})]
 
 
 class SelfConsistency(Section):
@@ -82,7 +86,8 @@ class Given:
     """What a prompter is made from beside its settings: the name it goes by, the instruction, the training rows, and
     where the task looks for the answer.
 
-    `room` says how long a prompt may be. It raises UserError where that is not known. Files are named from `folder` on.
+    `room` says how long a prompt may be. It raises UserError where that is not known. Files are named from `folder` on,
+    and `encoder` is what one is that is named so.
     """
 
     name: str
@@ -92,6 +97,14 @@ class Given:
     answer: AnswerRule | None = None
     room: Callable[[], Room] | None = None
     folder: Path = Path()
+    encoder: Callable[[str], Encoder] | None = None
+
+    def encoder_of(self, name: str | None) -> Encoder | None:
+        """The encoder of that name; None where none is named."""
+        if name is None:
+            return None
+        assert self.encoder, "nobody says where encoders lie"
+        return self.encoder(name)
 
 
 S = TypeVar("S", bound=PromptSettings)

@@ -46,6 +46,16 @@ class Index:
         order = np.argsort(-scores[found], kind="stable")[:most]
         return [(int(at), float(scores[at])) for at in found[order]]
 
+    def best_of_each(self, questions: Sequence[str], most: int) -> list[list[Hit]]:
+        """The same for each of several questions."""
+        return [self.best(question, most) for question in questions]
+
+    def likeness(self, questions: Sequence[str]) -> NDArray[np.float32]:
+        """How like the questions, which are the texts themselves, the texts are, [question, text], in [0, 1]: the BM25
+        score beside that of the question by itself."""
+        scores = np.stack([self.scores(question) for question in questions])
+        return np.minimum(scores / np.maximum(scores.diagonal(), 1e-9)[:, None], 1.0)
+
     def scores(self, question: str) -> NDArray[np.float32]:
         """The score of every text, 0 where it shares no word with the question."""
         codes = [self._codes[word] for word in words(question) if word in self._codes]

@@ -13,8 +13,9 @@ from typing import Literal, Protocol
 import numpy as np
 
 from baselines.arm import KeptBack, Prompter
-from baselines.retrieval.bm25 import Index, index_of
+from baselines.retrieval.ranking import Ranking, ranked_by, ranking_of
 from suites.model import Message
+from suites.similarity.encoder import Encoder
 from suites.similarity.kin import Kin
 from suites.types import Example
 
@@ -33,7 +34,7 @@ CHOSEN: Mapping[Choice, str] = {
     "balanced": "drawn with as many different targets as possible",
     "random": "drawn at random",
     "diverse": "which together are like most of them",
-    "nearest": "for each question those most like it (BM25)",
+    "nearest": "for each question those most like it",
 }
 
 Allowed = tuple[list[list[int]], list[KeptBack]]
@@ -54,7 +55,14 @@ class Room(Protocol):
         """How many tokens each prompt has."""
 
 
-def common(choice: Choice, train: Sequence[Example], shots: int, seed: int, texts: Sequence[str] = ()) -> list[Example]:
+def common(
+    choice: Choice,
+    train: Sequence[Example],
+    shots: int,
+    seed: int,
+    texts: Sequence[str] = (),
+    encoder: Encoder | None = None,
+) -> list[Example]:
     """`shots` rows that every question is shown, the ones that say most first. `texts` are what rows are compared by.
 
     `balanced` takes one of each target in turn, `diverse` goes by `varied`; the others are drawn.
@@ -62,7 +70,7 @@ def common(choice: Choice, train: Sequence[Example], shots: int, seed: int, text
     if choice == "balanced":
         return in_turn(train, shots, seed)
     if choice == "diverse":
-        return [train[at] for at in varied(tuple(texts), shots, seed)]
+        return [train[at] for at in varied(tuple(texts), shots, seed, encoder)]
     return random.Random(seed).sample(list(train), shots)
 
 
@@ -88,17 +96,15 @@ def in_turn(train: Sequence[Example], shots: int, seed: int, *, shuffled: bool =
 
 
 @lru_cache(maxsize=8)
-def varied(texts: tuple[str, ...], count: int, seed: int) -> tuple[int, ...]:
+def varied(texts: tuple[str, ...], count: int, seed: int, encoder: Encoder | None = None) -> tuple[int, ...]:
     """`count` positions of texts that together are like most of all: each next the one by which most come closer.
 
-    Facility location, greedily (Nemhauser et al. 1978, Math Program 14:265), where a text is as like another as its
-    BM25 score by it is to that by itself; among at most `SAMPLE` texts, drawn with `seed`.
+    Facility location, greedily (Nemhauser et al. 1978, Math Program 14:265), by the likeness of
+    `Ranking`; among at most `SAMPLE` texts, drawn with `seed`.
     """
     some = random.Random(seed).sample(range(len(texts)), min(max(SAMPLE, count), len(texts)))
-    index = Index([texts[at] for at in some])
-    scores = np.stack([index.scores(texts[at]) for at in some])
-    likeness = scores / np.maximum(scores.diagonal(), 1e-9)[:, None]  # [a text, one that stands for it]
-    likeness = np.minimum(likeness, 1.0)
+    drawn = tuple(texts[at] for at in some)
+    likeness = ranking_of(drawn, encoder, "query").likeness(drawn)  # [a text, one that stands for it]
     chosen: list[int] = []
     covered = np.zeros(len(some), np.float32)
     for _ in range(count):
@@ -114,7 +120,7 @@ class Shots:
     """Finds at most `most` shots for each question in a pool, as many as the room, where there is one, has place for.
 
     `prompter` is how a prompt is written without them. With `order` nearest_last the row most like the question stands
-    next to it.
+    next to it. Rows are like by the words they share (BM25), or as an `encoder` has it.
     """
 
     prompter: Prompter
@@ -124,6 +130,7 @@ class Shots:
     most: int
     seed: int
     room: Room | None = None
+    encoder: Encoder | None = None
     _known: dict[tuple[str, ...], Allowed] = field(default_factory=dict, compare=False, repr=False)
 
     def find(self, asked: Sequence[Example]) -> list[list[Example]]:
@@ -143,21 +150,28 @@ class Shots:
         """sha256 of the pool and the rule by which it is searched."""
         rows = [[row.input, row.target] for row in self.kin.pool]
         rule = [self.choice, self.order, self.most, self.seed, self.room.digest if self.room else ""]
+        rule += [self.encoder.digest] if self.encoder else []
         return hashlib.sha256(json.dumps([rows, self.kin.pool_texts, rule]).encode()).hexdigest()
 
     @property
     def about(self) -> str:
         """What is found, for whoever has to find it again elsewhere."""
         many = f"as many as fit into {self.room.tokens:,} tokens" if self.room else f"{self.most:,}"
-        orders = {"nearest_last": "the nearest (BM25) last", "seeded": "in the order they are drawn"}
+        by = ranked_by(self.encoder)
+        orders = {"nearest_last": f"the nearest ({by}) last", "seeded": "in the order they are drawn"}
+        chosen = f"{CHOSEN[self.choice]} ({by})" if self.choice == "nearest" else CHOSEN[self.choice]
         return (
-            f"{many} of the {len(self.kin.pool):,} training rows as earlier turns, {CHOSEN[self.choice]}, "
+            f"{many} of the {len(self.kin.pool):,} training rows as earlier turns, {chosen}, "
             f"{orders[self.order]}; none that is the question, nearly the same, or of its cluster"
         )
 
     def counts(self, asked: Sequence[Example]) -> list[int]:
         """How many shots each of `asked` is shown."""
         return [len(rows) for rows in self._fitting(asked, self._allowed(asked)[0])]
+
+    def cut(self) -> int:
+        """How many rows of the pool are longer than the encoder reads."""
+        return sum(self.encoder.cut(self._pool, "query")) if self.encoder else 0
 
     def _allowed(self, asked: Sequence[Example]) -> Allowed:
         """For each of `asked` the rows to show, the ones that say most first, and what was kept back."""
@@ -167,7 +181,7 @@ class Shots:
         return self._known[key]
 
     def _look(self, asked: Sequence[Example]) -> Allowed:
-        candidates = [self._ranked(text) for text in self.kin.texts(asked)]
+        candidates = self._ranked(asked)
         allowed, back = [], []
         clusters = self.kin.of_cluster(asked)
         looked_at = [[*dict.fromkeys([*rows, *own])] for rows, own in zip(candidates, clusters, strict=True)]
@@ -177,29 +191,38 @@ class Shots:
             back += [KeptBack(example, self.kin.pool[row], how) for row, how in hidden.items()]
         return allowed, back
 
-    def _ranked(self, text: str) -> list[int]:
-        """Rows to show beside a text, some to spare: the nearest, then those that are shown to all."""
+    def _ranked(self, asked: Sequence[Example]) -> list[list[int]]:
+        """Rows to show beside each of `asked`, some to spare: the nearest, then those that are shown to all."""
         if self.choice != "nearest":
-            return self._common
-        near = [row for row, _ in self._index.best(text, self.most + SPARE)]
-        return [*near, *(row for row in self._common if row not in set(near))][: self.most + SPARE]
+            return [self._common] * len(asked)
+        found = self._ranking.best_of_each(self._read(asked), self.most + SPARE)
+        near = [dict.fromkeys(row for row, _ in hits) for hits in found]
+        return [[*rows, *(row for row in self._common if row not in rows)][: self.most + SPARE] for rows in near]
+
+    def _read(self, rows: Sequence[Example]) -> list[str]:
+        """What rows are ranked by: an encoder reads them as they are written."""
+        return self.kin.texts(rows) if self.encoder is None else self.kin.whole(rows)
 
     @cached_property
     def _common(self) -> list[int]:
         """Rows that any question may be shown; where the nearest are, those for a question that is like none."""
         count = min(self.most + SPARE, len(self.kin.pool))
         choice: Choice = "balanced" if self.choice == "nearest" else self.choice
-        return self.kin.positions(common(choice, self.kin.pool, count, self.seed, self.kin.pool_texts))
+        return self.kin.positions(common(choice, self.kin.pool, count, self.seed, self._pool, self.encoder))
 
     @cached_property
-    def _index(self) -> Index:
-        return index_of(self.kin.pool_texts)
+    def _pool(self) -> tuple[str, ...]:
+        return self.kin.pool_texts if self.encoder is None else tuple(self.kin.whole(self.kin.pool))
+
+    @property
+    def _ranking(self) -> Ranking:
+        return ranking_of(self._pool, self.encoder, "query")  # both are questions
 
     def _ordered(self, example: Example, rows: Sequence[int]) -> list[int]:
         if self.order == "nearest_last":
             if self.choice == "nearest":
                 return [*reversed(rows)]
-            scores = self._index.scores(self.kin.texts([example])[0])
+            scores = self._ranking.scores(self._read([example])[0])
             return sorted(rows, key=lambda row: float(scores[row]))
         if self.choice == "nearest":
             return random.Random(f"{self.seed}/{example.id}").sample(rows, len(rows))

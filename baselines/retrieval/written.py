@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PASSAGES = "passages"
-"""What a template calls them."""
+from suites.metrics.groundedness import PASSAGES
+
+__all__ = ["PASSAGES", "Passage", "Written"]
+
 HEAD = "Passages:"
 
 

@@ -230,7 +230,11 @@ def measured_on_validation(config: ExperimentConfig) -> Iterator[Problem]:
 
 def rows_to_train_on(config: ExperimentConfig) -> Iterator[Problem]:
     """Trainings, prompts that show rows, and splits take a training file."""
-    shows_rows = any(PROMPTERS[baseline.prompter].shows_rows for baseline in asked_now(config) if baseline.prompter)
+    shows_rows = any(
+        PROMPTERS[baseline.prompter].shows_rows or getattr(baseline.settings, "few_shot", None)
+        for baseline in asked_now(config)
+        if baseline.prompter
+    )
     if not config.data.train and (config.training or config.data.split or shows_rows):
         yield ("data",), "`data.train` is required for training, few-shot prompts and splits"
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from harness.decision.compare import Comparison
 from harness.decision.gates import Gate, Measured, Rule
-from harness.decision.straw_men import BesideConstant
+from harness.decision.straw_men import STRATEGY, BesideConstant
 from harness.decision.validity import CHANCE, exceeds
 from harness.stats import paired
 from suites.metrics.readings import Reading
 
-FAIR_BAR = ("prompts_tried", "shots_tried", "lesson_tried", "prompts_left_out", "floor", "lenient", "form")
+FAIR_BAR = ("prompts_tried", "shots_tried", "lesson_tried", "prompts_left_out", "floor", "copied", "lenient", "form")
 """What is told of a bar that may be too low; `policy.fair_bar` may ask that nothing of it is."""
 
 # Of the answers of a side, those that differ from their target in form alone.
@@ -61,6 +61,26 @@ def floor_caution(base: BesideConstant, gain: Comparison) -> list[Gate]:
         words += f" and is not shown better than always answering {base.constant!r}, {c.baseline or 0.0:.1%}"
     words += ": the gain may be one over a prompt that does not ask for what is marked"
     return [_caution(Rule("floor"), Measured(gain.baseline, n=gain.n, words=words))]
+
+
+def copied_caution(base: Comparison | None, candidate: Comparison | None) -> list[Gate]:
+    """A side that is not shown better than a rule without a model, which copies the answer of the nearest training row;
+    each compared with it as its baseline, None where such answers cannot be marked."""
+    told = []
+    for side, what in (
+        (candidate, "so that it could do in place of the fine-tune"),
+        (base, "so that the gain is one over a prompt that needs no model"),
+    ):
+        if side and side.baseline is not None and side.candidate is not None and side.baseline >= STRATEGY:
+            shown = side.low is not None and side.low > 0
+            words = f"{side.candidate_arm} scores {side.candidate:.1%} and is not shown better, {what}"
+            told += [] if shown else [(side, words)]
+    if not told:
+        return []
+    first, _ = told[0]
+    words = f"copying the answer of the nearest training row (BM25) scores {first.baseline:.1%} without any model; "
+    words += "; ".join(sentence for _, sentence in told)
+    return [_caution(Rule("copied"), Measured(first.baseline, n=first.n, words=words))]
 
 
 def lenient_caution(base: ReadSide, candidate: ReadSide, least: float) -> list[Gate]:

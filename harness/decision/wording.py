@@ -66,6 +66,7 @@ RULES: dict[RuleName, Wording] = {
     "lesson_tried": Wording("training prompt tried", "the base is asked with the prompt that the fine-tune learnt"),
     "prompts_left_out": Wording("prompts left out", "at most {limit} of a prompt's answers without a score"),
     "floor": Wording("prompt at the floor", "the best prompt is shown better than one answer given to everything"),
+    "copied": Wording("copying a row", "both sides do better than the answer of the nearest training row"),
     "lenient": Wording("lenient reading", "a lenient reading takes back at most {limit}"),
     "form": Wording("form alone", "at most {limit} of the answers differ from their target in form alone"),
     "thinking": Wording(

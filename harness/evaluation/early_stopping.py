@@ -42,7 +42,8 @@ def shortened(
     looks = planned_looks(len({example.cluster for example in suite.examples}))
     for part in _parts(suite, looks[:-1], seed):
         answers = answer(arm, part, model, seed)
-        after = {e.id: mark(e, given) for e, given in zip(part.examples, answers, strict=True)}
+        seen = arm.prompter.seen(part.examples)
+        after = {e.id: mark(e, given) for e, given in zip(seen, answers, strict=True)}
         scored = [(base[e.id].value, after[e.id].value, e.cluster) for e in part.examples if e.id in base]
         pairs = [(b, c, cluster) for b, c, cluster in scored if b is not None and c is not None]
         if not pairs:

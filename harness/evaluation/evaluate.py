@@ -28,10 +28,10 @@ def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> R
     started = time.monotonic()
     marks = {name: table.build(name, suite.schema) for name in suite.metrics}
     marked = [
-        Marked(
-            example, said.key, said.read, {name: mark(example, said.read) for name, mark in marks.items()}, said.came
+        Marked(example, said.key, said.read, {name: mark(seen, said.read) for name, mark in marks.items()}, said.came)
+        for example, seen, said in zip(
+            suite.examples, arm.prompter.seen(suite.examples), ask(arm, suite, model, seed), strict=True
         )
-        for example, said in zip(suite.examples, ask(arm, suite, model, seed), strict=True)
     ]
     runs.record(store, run, suite.kind, arm.prompter.digest, marked, time.monotonic() - started)
     return run

@@ -14,6 +14,7 @@ from baselines.prompters.zero_shot import zero_shot
 from harness.config.exam import BaselineConfig
 from harness.experiment.bar import added_arms
 from harness.experiment.constraints import held
+from harness.experiment.encoders import encoder_of
 from harness.experiment.load import Experiment
 from harness.experiment.names import (
     OWN_PROMPT,
@@ -58,6 +59,7 @@ def base_arm(experiment: Experiment, entry: BaselineConfig, train: Sequence[Exam
     given = Given(
         name, instruction(experiment, settings.prompt), train, config.seed, config.task.answer_rule,
         partial(prompt_room, spec, settings.asking, config.task.max_new_tokens), experiment.folder,
+        partial(encoder_of, experiment.folder),
     )  # fmt: skip
     prompter = replace(kind.build(settings, given), asking=settings.asking)
     return Arm(name, spec, held(experiment, prompter, settings, train))

@@ -280,7 +280,7 @@ def _fair_bar(policy: Policy) -> list[Rule]:
     least, relative = read_margin(policy.min_gain)
     return [
         Rule("lenient", least, "relative" if relative else "score"),
-        Rule("prompts_tried"), Rule("shots_tried"), Rule("lesson_tried"), Rule("floor"),
+        Rule("prompts_tried"), Rule("shots_tried"), Rule("lesson_tried"), Rule("floor"), Rule("copied"),
         Rule("prompts_left_out", policy.max_unscored, "share"), Rule("form", FORM_SHARE, "share"),
     ]  # fmt: skip
 

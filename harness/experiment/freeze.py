@@ -17,6 +17,7 @@ from harness.config.exam import NO_TOOLS
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location
 from harness.decision import prices
+from harness.experiment.encoders import encoder_of, named_encoders
 from harness.models import gguf
 from harness.models.files import (
     ADAPTER_CONFIG,
@@ -35,6 +36,7 @@ from suites.catalog import load_suite, suite_folder
 from suites.data import hub
 from suites.errors import UserError
 from suites.judges.pairwise import load_rubric
+from suites.similarity.encoder import refuse_missing
 from suites.text.files import opened, size_of
 from suites.tools.schemas import tools_file
 
@@ -90,6 +92,7 @@ def _references(config: ExperimentConfig) -> Iterator[Reference]:
         if name := getattr(config.data, part):
             yield ("data", part), name, _data
     yield from _corpora(config)
+    yield from ((setting, name, _encoder) for setting, name in named_encoders(config))
     yield from _models(config)
     yield from _training(config)
     yield from _exams(config)
@@ -179,6 +182,12 @@ def _data(name: str, folder: Path) -> dict[str, str]:
 def _corpus(name: str, folder: Path, words: int) -> dict[str, str]:
     """The passages of a corpus. It is read whole: a file that is no text is better known now than at the baseline."""
     return {f"{name} ({words} words)": read_corpus(name, folder, words).digest}
+
+
+def _encoder(name: str, folder: Path) -> dict[str, str]:
+    """The files of an encoder."""
+    refuse_missing()
+    return {f"{name} (encoder)": encoder_of(folder, name).digest}
 
 
 def _program(name: str, folder: Path, named: str | None) -> dict[str, str]:

@@ -35,6 +35,8 @@ TOKENIZER_FILES = (
 READ = (*CONFIGS, *TOKENIZER_FILES, ADAPTER_CONFIG, ADAPTER_WEIGHTS, TRAINING_RECORD, WEIGHTS, WEIGHTS_INDEX)
 # Everything a text model needs, nothing else a repository may hold (other formats, images, training states).
 DOWNLOADS = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
+INNER = ["onnx/*", "openvino/*", "*.onnx*", "consolidated*"]
+"""What of an encoder is left, which keeps parts of itself in folders of their own."""
 
 
 def base_folder(base: str, revision: str | None) -> Path:
@@ -101,6 +103,17 @@ def candidate_folder(name: str, near: Path, revision: str | None = None) -> Path
     if name.startswith((".", "/", "~")) or name.count("/") != 1 or folder.parent.is_dir():
         raise UserError("no such folder", str(folder), "give a folder, or a Hub id such as `owner/name`")
     return _from_hub(name, revision, "candidate")
+
+
+def encoder_folder(name: str, near: Path) -> Path:
+    """Where an encoder of sentences lies that a file in the folder `near` names: a folder, or its copy of a Hub
+    repository, fetched with the folders of its parts where it is not here. Raises UserError."""
+    folder = near / Path(name).expanduser()
+    if folder.is_dir():
+        return folder.resolve()
+    if folder.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1 or folder.parent.is_dir():
+        raise UserError("no such folder", str(folder), "give an encoder's folder, or a Hub id such as `owner/name`")
+    return _from_hub(name, None, "encoder", inner=True)
 
 
 def _instead(folder: Path) -> str:
@@ -231,14 +244,17 @@ def _locate(name: str, revision: str | None, what: str) -> Path:
     return _from_hub(name, revision, what)
 
 
-def _from_hub(name: str, revision: str | None, what: str) -> Path:
+def _from_hub(name: str, revision: str | None, what: str, *, inner: bool = False) -> Path:
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     reference = f"{name}@{revision}" if revision else name
     try:
         path = huggingface_hub.snapshot_download(
-            name, revision=revision, allow_patterns=DOWNLOADS, ignore_patterns=["*/*", "consolidated*"]
+            name,
+            revision=revision,
+            allow_patterns=DOWNLOADS,
+            ignore_patterns=INNER if inner else ["*/*", "consolidated*"],
         )
     except HFValidationError as error:
         raise UserError(f"{name!r} is neither a folder nor a Hub id", f"{what}: {name}", "check the name") from error

@@ -22,6 +22,7 @@ from harness.models.recorded import RecordedModel
 from harness.observe.progress import say
 from harness.pipeline import rehearsal
 from harness.pipeline.check_corpus import corpus_findings
+from harness.pipeline.check_encoders import encoder_findings
 from harness.pipeline.check_files import look, told_apart
 from harness.pipeline.check_prompts import long_prompts, unheard_thinking
 from harness.pipeline.check_shots import shot_findings
@@ -121,6 +122,7 @@ def of_bar(session: Session) -> list[Finding]:
         *unheard_thinking(session, bar),
         *(() if session.folds else shot_findings(bar, session.splits)),  # whose rows all train, and never their own
         *corpus_findings(bar, session.splits),
+        *encoder_findings(bar),
         *bar_findings(session.experiment, bar, session.splits),
         *_beside_the_bar(session, bar),
     ]

@@ -15,11 +15,13 @@ from harness.experiment.arms import base_arms
 from harness.experiment.exam_power import DISCORDANCE
 from harness.experiment.session import Session
 from harness.pipeline.compare import Comparer, other_prompts
+from harness.pipeline.straw_men import answered_by, beside_copying, copying
 from harness.stats import power
 from harness.store import arms, runs, searches
 from reports.format.numbers import limit_points, points, span
 from reports.outputs.frontier import undominated
 from reports.rows import RunRow
+from suites.checks.labels import label_names
 
 PER = 1_000
 """Tokens by which the price of a gain is told."""
@@ -60,6 +62,8 @@ def how_far(session: Session) -> list[str]:
         f"prompting goes this far: {best}, n = {best.run.n:,}{price}",
         *_last_step(session, undominated([each for each in asked if each.tokens])),
         *_beyond(session, asked, best),
+        *_copying(session, best),
+        *_free(session, best),
         *_found(session),
         *_shots(base_arms(session.experiment, session.splits), asked),
         _room(session, best),
@@ -102,6 +106,32 @@ def _beyond(session: Session, asked: Sequence[Asked], best: Asked) -> Iterator[s
     ends = [max(-1.0, min(1.0, end * PER / more)) for end in (step.low, step.high) if end is not None]
     rate = f"; at that rate the next {PER:,} tokens would bring {' to '.join(map(points, ends))}" if ends else ""
     yield f"{more:,.0f} tokens more, for {dearest.run.arm}, gained {measured(step)}{rate}"
+
+
+def _copying(session: Session, best: Asked) -> Iterator[str]:
+    """What a rule without a model does."""
+    answered = answered_by(session, best.run, "base")
+    if beside := beside_copying(session, answered, copying(session, answered)):
+        rule = "copying the answer of the nearest training row (BM25), without a model, scores"
+        yield f"{rule} {beside.baseline or 0.0:.1%}; {best.run.arm} gained {measured(beside)} over that"
+
+
+def _free(session: Session, best: Asked) -> Iterator[str]:
+    """Answers of the best prompt that are no label at all, where none of the prompts is held to the labels.
+
+    That such a prompt is only named, and not asked by default: it was not shown to raise the bar where it was measured,
+    some servers and engines hold answers to nothing, and it costs both sides one more pass.
+    """
+    labels = label_names(session.splits.get("train", ()))
+    live = [arm.prompter for arm in base_arms(session.experiment, session.splits) if not arm.model.recorded]
+    if not labels or not live or any(prompter.asking.constraint for prompter in live):
+        return
+    said = [text.strip() for _, text in runs.answers(session.store, best.run.run_id, best.run.metric).values()]
+    if strays := sum(text not in labels for text in said):
+        yield (
+            f"{strays:,} of {len(said):,} answers of {best.run.arm} are none of the {len(labels):,} labels; no prompt "
+            "that was tried is held to them, as `labels: {constrain: true}` below `baselines` is"
+        )
 
 
 def _searched_beyond(session: Session, tokens: float) -> str:

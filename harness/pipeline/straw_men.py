@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from statistics import fmean
 
 from baselines.arm import Arm
+from baselines.retrieval.copied import copied
 from harness.config.base import read_margin
 from harness.decision import cautions
 from harness.decision.cautions import ReadSide, ThinkingSide
@@ -32,6 +33,7 @@ from suites.types import Answers, Score
 
 SHIFTS = (-2, -1, 1, 2)
 LOOKED_AT = 1_000  # rows, evenly over the exam: plenty to see a shift, which moves every row
+COPYING = "the nearest training row's answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,9 @@ class StrawMen:
 
 def straw_men(session: Session, gain: Comparison) -> StrawMen:
     """What the answers of the best prompt and the candidate say, beside the task's comparison."""
-    base, candidate = (_answered(session, run, side) for run, side in zip(chosen_runs(session), SIDES, strict=True))
+    base, candidate = (answered_by(session, run, side) for run, side in zip(chosen_runs(session), SIDES, strict=True))
     beside = (_beside_constant(session, base), _beside_constant(session, candidate))
-    read = (_read(session, base), _read(session, candidate))
+    read, said = (_read(session, base), _read(session, candidate)), copying(session, base)
     tried = {run.arm for run in arms.exams(session.store, session.id, "base", "task")}
     compared = {base.run.arm, *(run.arm for run in other_prompts(session, base.run))}
     config = session.experiment.config
@@ -85,6 +87,7 @@ def straw_men(session: Session, gain: Comparison) -> StrawMen:
             *_untried(session),
             *cautions.left_out_caution(sorted(tried - compared), session.experiment.config.policy.max_unscored),
             *cautions.floor_caution(beside[0], gain),
+            *cautions.copied_caution(*(beside_copying(session, side, said) for side in (base, candidate))),
             *cautions.lenient_caution(*read, least),
         ],
     )
@@ -120,7 +123,7 @@ def _beside(session: Session) -> list[Arm]:
 SIDES: tuple[Side, Side] = ("base", "candidate")
 
 
-def _answered(session: Session, run: RunRow, side: Side) -> Answered:
+def answered_by(session: Session, run: RunRow, side: Side) -> Answered:
     answers = runs.answers(session.store, run.run_id, run.metric)
     asked = [e for e in exams.task_suite(session.experiment, session.splits, "test").examples if e.id in answers]
     rows = [(e.id, tuple(map(answer_of, e.answers)), answers[e.id][1]) for e in asked]
@@ -172,15 +175,45 @@ def _against(session: Session, answered: Answered, constant: str, before: Marks)
     return comparer(session).answer(question, examples, before, after)
 
 
+def copying(session: Session, answered: Answered) -> dict[str, str]:
+    """By question, of at most `LOOKED_AT`, the answer of the training row nearest to it; none where there are no such
+    rows, or answers cannot be marked here."""
+    train, rule = session.splits.get("train", ()), session.experiment.config.task.answer_rule
+    if not can_mark(answered.run.metric) or not train or not all(row.messages for row in train):
+        return {}
+    ids = {i for i, _, _ in answered.rows[:: max(1, -(-len(answered.rows) // LOOKED_AT))]}
+    asked = [example for example in session.splits["test"] if example.id in ids]
+    said = copied(train, asked, lesson_prompter(session.experiment).template)
+    return {i: answer_of(rule.read_target(text) if rule else text) for i, text in said.items()}
+
+
+def beside_copying(session: Session, answered: Answered, said: Mapping[str, str]) -> Comparison | None:
+    """A side against those answers; None where there are none."""
+    rows, metric = [row for row in answered.rows if row[0] in said], answered.run.metric
+    if not rows:
+        return None
+    if metric in CORPUS:
+        marks: Marks = {i: (right[0], said[i]) for i, right, _ in rows}
+    else:
+        score = _scorer(metric)
+        marks = {i: Score(score(right, said[i])) for i, right, _ in rows}
+    return _against(session, replace(answered, rows=rows), COPYING, marks)
+
+
+def _scorer(metric: str) -> Callable[[Answers, str], float | None]:
+    """Marks an answer by what is right; labels are few, and each stands beside many."""
+    mark = build(metric)
+    return cache(lambda right, text: mark(asking_for(right), Completion(text)).value)
+
+
 def _shifts(session: Session, answered: Answered) -> list[Shifted]:
     """The side's answers by the targets of the rows beside theirs."""
     rows, metric = answered.rows, answered.run.metric
-    mark = build(metric if can_mark(metric) else "normalised_match")
+    marked = _scorer(metric if can_mark(metric) else "normalised_match")
     clusters = dict(runs.clusters(session.store, answered.run.suite_id))
 
-    @cache  # labels are few, and each stands beside many
     def score(right: Answers, text: str) -> float:
-        return mark(asking_for(right), Completion(text)).value or 0.0
+        return marked(right, text) or 0.0
 
     looked = range(len(rows))[2:-2]
     looked = looked[:: max(1, -(-len(looked) // LOOKED_AT))]

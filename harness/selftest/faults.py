@@ -48,6 +48,7 @@ from harness.selftest.shots import answers_in_corpus
 from harness.selftest.straw_men import (
     constant_candidate,
     constraint_ignored,
+    copied_prompt,
     long_prompt,
     no_suite_asked,
     prompt_as_good,
@@ -249,6 +250,7 @@ MUTANTS: dict[str, Mutant] = {
     "constraint ignored": constraint_ignored,
     "shifted prompt": shifted_prompt,
     "wrapped prompt": wrapped_prompt,
+    "copied prompt": copied_prompt,
     "long prompt": long_prompt,
     "thinking prompt": thinking_prompt,
     "cheap and worse": goals.cheap_and_worse,

@@ -9,6 +9,7 @@ from dataclasses import replace
 from harness.config.base import read_margin
 from harness.decision.decide import Verdict
 from harness.decision.headline import KEEPS_ALL
+from harness.decision.straw_men import STRATEGY
 from harness.decision.wording import RULES
 from harness.experiment import exams
 from harness.experiment.arms import base_arms, own_prompter
@@ -16,6 +17,7 @@ from harness.experiment.session import Session
 from harness.pipeline.compare import chosen_runs, run_pairs
 from harness.pipeline.examiner import examiner
 from harness.pipeline.format_gain import held_gate
+from harness.pipeline.straw_men import answered_by, beside_copying, copying
 from harness.selftest.goals import wins_on_price
 from harness.selftest.inject import (
     NotApplicable,
@@ -146,6 +148,22 @@ def wrapped_prompt(session: Session) -> Planted:
     answers = {i: replace(a, text=f"The answer is: {a.text}") for i, a in answers_of(session, "base").items()}
     rewrite(session, answers, side="base")
     return Planted("every answer of the best prompt put into a sentence", told=_title("lenient"))
+
+
+def copied_prompt(session: Session) -> Planted:
+    """The best prompt does no more than copy the answer of the training row that is most like the question."""
+    base, candidate = (answered_by(session, run, side) for run, side in zip(chosen_runs(session), SIDES, strict=True))
+    said = copying(session, base)
+    beside = beside_copying(session, candidate, said)
+    if len(said) < len(base.rows) or beside is None or beside.baseline is None:
+        raise NotApplicable("not every question has a training row that is like it, whose answer can be marked")
+    if beside.baseline < STRATEGY:
+        raise NotApplicable(f"copying such answers is right for {beside.baseline:.1%} alone")
+    if beside.low is None or beside.low <= max(0.0, read_margin(session.experiment.config.policy.asked)[0]):
+        raise NotApplicable("the candidate is not shown better than such answers by what is asked for")
+    rewrite(session, {i: Completion(text) for i, text in said.items()}, side="base")
+    done = "every answer of the best prompt replaced by that of the nearest training row"
+    return Planted(done, told=_title("copied"))
 
 
 def thinking_prompt(session: Session) -> Planted:

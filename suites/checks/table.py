@@ -66,6 +66,7 @@ CHECKS: dict[str, Check] = {
     "corpus_overlap": Check("questions of an exam that stand in the corpus of a prompt with their answers"),
     "corpus_questions": Check("questions of an exam that stand in the corpus of a prompt, without their answers"),
     "gold_passages": Check("how often, and at which rank, the passages that hold the answer are found in a corpus"),
+    "encoder_reads": Check("rows or passages that an encoder does not read to their end"),
     "no_passage": Check("questions for which no passage of a corpus is found"),
     "no_instruction": Check("prompts of the bar that do not say what to do"),
     "unnamed_labels": Check("labels that no prompt of the bar names"),

@@ -14,7 +14,17 @@ from typing import Any
 
 from suites import normalise, reasoning
 from suites.errors import UserError
-from suites.metrics import bleu, corpus_level, evaluate_bridge, json_values, last_number, recorded, text, tool_calls
+from suites.metrics import (
+    bleu,
+    corpus_level,
+    evaluate_bridge,
+    groundedness,
+    json_values,
+    last_number,
+    recorded,
+    text,
+    tool_calls,
+)
 from suites.metrics.corpus_level import CorpusMetric
 from suites.model import Completion
 from suites.tools import dialects
@@ -27,13 +37,14 @@ Schema = Mapping[str, Any]
 class Metric:
     """`mark` marks one answer. A mark that is first made has `make` instead: from what stands behind the colon of its
     name, and from the task's JSON Schema. `reads` is what of an answer the mark looks at, None where it finds
-    nothing."""
+    nothing. `of_target` is false of a mark for which the target is no right answer."""
 
     about: str
     mark: Mark | None = None
     make: Callable[[str, Schema], Mark] | None = None
     whole: CorpusMetric | None = None
     reads: Callable[[str], str | None] | None = None
+    of_target: bool = True
 
 
 METRICS: dict[str, Metric] = {
@@ -85,6 +96,11 @@ METRICS: dict[str, Metric] = {
         "exactly the functions that are wanted are called, whatever they are given", tool_calls.tool_name
     ),
     "tool_arguments": Metric("F1 of the names and arguments of the calls", tool_calls.tool_arguments),
+    "groundedness": Metric(
+        "share of the answer's sentences that the passages shown support, by their words; what it cites is checked",
+        make=lambda name, schema: groundedness.groundedness,
+        of_target=False,
+    ),
     "evaluate:NAME": Metric(
         "a metric of the evaluate library, by folder or Hub name; NAME/KEY takes one of several results",
         make=lambda name, schema: evaluate_bridge.metric(name),

@@ -33,7 +33,11 @@ class Kin:
 
     def texts(self, examples: Sequence[Example]) -> list[str]:
         """What examples are told apart by, normalised."""
-        return [normalise(text) for text in asked(examples, self._columns, systems=self._systems)]
+        return [normalise(text) for text in self.whole(examples)]
+
+    def whole(self, examples: Sequence[Example]) -> list[str]:
+        """The same as it is written."""
+        return asked(examples, self._columns, systems=self._systems)
 
     @cached_property
     def pool_texts(self) -> tuple[str, ...]:

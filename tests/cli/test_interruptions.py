@@ -11,6 +11,7 @@ from pathlib import Path
 
 import eval_logs
 import pytest
+import tiny_encoder
 import tiny_models
 from kills import AXOLOTL, Ended, differences, harness, left, settled
 from workspaces import recorded_experiment, tiny_training, write_jsonl
@@ -177,3 +178,22 @@ def test_trainings_that_were_ended(more: str, tmp_path: Path) -> None:
     rng = random.Random(more)
     for kind in ("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT"):
         trial.interrupted(rng.randrange(1, trial.undisturbed.moments), kind)
+
+
+@pytest.mark.slow
+def test_vectors_that_were_made_in_part_are_completed(tmp_path: Path) -> None:
+    """Shots found by an encoder: each file of vectors is there whole or not at all, whenever the check is ended."""
+    start = tmp_path / "start"
+    tiny_encoder.of_synonyms(start / "encoder", ["stolen robbed", "card plastic", "fee charge"])
+    rows = [{"input": f"{word} {i}", "target": "x"} for i, word in enumerate(["robbed", "plastic", "charge"] * 8)]
+    write_jsonl(start / "train.jsonl", rows)
+    few = {"shots": 1, "choose": "nearest", "encoder": "encoder"}
+    recorded_experiment(
+        start, ["x"] * 12, ["x"] * 12, targets=["x"] * 12, inputs=[f"stolen card {i}" for i in range(12)],
+        data={"train": "train.jsonl", "test": "test.jsonl"}, model="embedded", baselines=[{"few_shot": few}],
+    )  # fmt: skip
+    trial = Trial(start, tmp_path / "place", "check", "experiment.yaml")
+    assert [*(tmp_path / "place" / "out" / "vectors").rglob("*.npz")]
+    last = trial.undisturbed.moments
+    for at in (last // 2, 3 * last // 4, last):
+        assert trial.interrupted(at, "SIGKILL").code == -9

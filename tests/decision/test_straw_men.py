@@ -384,3 +384,65 @@ def test_answers_in_another_unicode_form_are_told(tmp_path: Path) -> None:
         "400 of 400 answers of candidate differ from their target in form alone, mostly Unicode form or unseen "
         "characters (marked wrong; `normalised_match` forgives it)"
     )
+
+
+# --- copying the answer of the nearest training row ------------------------------------------------------------------
+
+
+def copying(side: str, score: float, rule: float, low: float) -> Comparison:
+    """A side that scores `score` where copying scores `rule`."""
+    against = beside(side, score, rule, low).against
+    assert against
+    return against
+
+
+@pytest.mark.parametrize(
+    ("base", "candidate", "named"),
+    [
+        (copying("few-shot", 0.8, 0.7, 0.0001), copying("tuned", 0.9, 0.7, 0.0001), []),
+        (copying("few-shot", 0.8, 0.7, 0.0), copying("tuned", 0.9, 0.7, 0.1), ["few-shot"]),
+        (copying("few-shot", 0.8, 0.7, 0.1), copying("tuned", 0.9, 0.7, 0.0), ["tuned"]),
+        (copying("few-shot", 0.6, 0.7, -0.2), copying("tuned", 0.7, 0.7, -0.1), ["tuned", "few-shot"]),
+        (copying("few-shot", 0.0, 0.0199, -0.1), copying("tuned", 0.9, 0.0199, 0.5), []),
+        (copying("few-shot", 0.0, 0.02, -0.1), copying("tuned", 0.9, 0.02, 0.5), ["few-shot"]),
+        (None, None, []),
+    ],
+)
+def test_a_side_that_is_not_shown_better_than_copying_the_nearest_row_is_told(
+    base: Comparison | None, candidate: Comparison | None, named: list[str]
+) -> None:
+    words = "".join(gate.measured.words for gate in cautions.copied_caution(base, candidate))
+    assert [side for side in ("tuned", "few-shot") if f"{side} scores" in words] == named
+    assert not words or "(BM25) scores" in words
+
+
+def of_places(folder: Path, **policy: Any) -> Path:
+    """An exam of 400 questions, each with a training row of the same two things, whose answer is right for 95 of 100:
+    as often as the candidate's, and more often than the best prompt's."""
+    tuned = [c if i % 20 != 10 else "pink" for i, c in enumerate(WANTED)]
+    things = [f"thing{i} beside{i * 7 % 401}" for i in range(400)]
+    path = recorded_experiment(
+        folder, right(6), tuned, targets=WANTED, inputs=[f"where may one find {two}" for two in things],
+        policy={"suspicious_gain": 1.0, **policy},
+    )  # fmt: skip
+    answers = ["pink" if i % 20 == 0 else c for i, c in enumerate(WANTED)]
+    rows = [{"id": f"r{i}", "input": f"{things[i]} colour please", "target": answers[i]} for i in range(400)]
+    write_jsonl(folder / "train.jsonl", rows)
+    content = yaml.safe_load(path.read_text())
+    content["data"]["train"] = "train.jsonl"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_a_fine_tune_that_copying_equals_is_told_so_on_the_first_screen(tmp_path: Path) -> None:
+    data = decided(run(of_places(tmp_path)))
+    assert data.decision.verdict == "deploy"
+    assert told(data)["copied"] == (
+        "copying the answer of the nearest training row (BM25) scores 95.0% without any model; candidate scores 95.0% "
+        "and is not shown better, so that it could do in place of the fine-tune; prompted scores 60.0% and is not "
+        "shown better, so that the gain is one over a prompt that needs no model"
+    )
+    assert "> **Mind:** copying a row: copying the answer" in markdown.first_screen(data)
+    data = decided(run(of_places(tmp_path / "asked", fair_bar="required")))
+    assert data.decision.verdict == "inconclusive"
+    assert "copying a row" in data.decision.reason

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from chat_server import Body, ChatServer, Reply, serving
+from chat_server import Body, ChatServer, Reply, answer, serving
 from workspaces import decided, recorded_experiment, run, select, write_jsonl
 
 from harness.experiment.session import Session
@@ -161,3 +162,35 @@ def test_what_a_cheaper_candidate_may_lose_is_told_where_that_is_the_goal(tmp_pa
     assert how_far(session)[-1].startswith(
         "a candidate may lose 5.0 points of that, and has to be cheaper; one that is"
     )
+
+
+def test_what_copying_a_row_does_and_answers_that_are_no_label_are_told(tmp_path: Path) -> None:
+    """The nearest training row has the right colour for nine of ten questions; every other answer is a sentence."""
+    colours = [("red", "blue")[i % 2] for i in range(40)]
+    things = [f"thing{i} beside{i * 7 % 41}" for i in range(40)]
+    train = [{"id": f"r{i}", "input": f"{things[i]} please", "target": c} for i, c in enumerate(colours)]
+    exam = [{"id": f"q{i}", "input": f"what of {things[i]}", "target": c} for i, c in enumerate(colours)]
+    exam = [{**row, "target": "blue"} if i % 20 in (0, 2) else row for i, row in enumerate(exam)]
+
+    def reply(number: int, body: Body) -> Reply:
+        at = int(re.findall(r"thing(\d+)", body["messages"][-1]["content"])[0])
+        return answer(f"It is {exam[at]['target']}." if at % 2 else str(exam[at]["target"]))
+
+    write_jsonl(tmp_path / "train.jsonl", train)
+    write_jsonl(tmp_path / "test.jsonl", exam)
+    content = {
+        "experiment": "colours", "data": {"train": "train.jsonl", "test": "test.jsonl"}, "regression": [],
+        "baselines": ["zero_shot"], "task": {"prompt": "Is it red or blue?"},
+    }  # fmt: skip
+    with serving() as server:
+        server.behave = reply
+        models = {name: {"name": name, "endpoint": server.url} for name in ("base", "tuned")}
+        content |= {"model": models["base"], "candidate": models["tuned"]}
+        (tmp_path / "experiment.yaml").write_text(yaml.safe_dump(content))
+        told = how_far(run(tmp_path / "experiment.yaml"))
+    copied = "copying the answer of the nearest training row (BM25), without a model, scores 90.0%; zero-shot gained "
+    assert [line for line in told if line.startswith(copied)]
+    assert (
+        "20 of 40 answers of zero-shot are none of the 2 labels; no prompt that was tried is held to them, as "
+        "`labels: {constrain: true}` below `baselines` is"
+    ) in told

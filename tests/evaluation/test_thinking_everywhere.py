@@ -7,11 +7,14 @@ from pathlib import Path
 from workspaces import recorded_experiment, run, select
 
 from suites.metrics.table import METRICS
+from suites.metrics.tool_calls import OF_CALLS
 
 WANTED = ['{"team": 1}', '{"team": 2}']
 GIVEN = ['{"team": 1}', '{"team":2}', '{"team": 3}', "team 2", "I cannot say."]
-ALL = [name for name, metric in METRICS.items() if ":" not in name and name != "json_schema"]
-MARKED = [name for name in ALL if not name.startswith("tool_") and not getattr(METRICS[name], "of_scores", False)]
+NEED_NOTHING_ELSE = [
+    name for name, metric in METRICS.items() if metric.mark and not getattr(metric, "of_scores", False)
+]
+MARKED = [name for name in NEED_NOTHING_ELSE if name not in OF_CALLS]
 
 
 def thought(text: str) -> str:

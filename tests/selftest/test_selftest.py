@@ -148,12 +148,14 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "constant candidate": "invalid by constant answers",
         "shifted prompt": "invalid by plausible, aligned",
         "wrapped prompt": by_name(outcomes)["wrapped prompt"].got,
+        "copied prompt": by_name(outcomes)["copied prompt"].got,
         "thinking prompt": "deploy, told: thinking, prompts tried",
         "no suite asked": by_name(outcomes)["no suite asked"].got,
         "judge likes length": "judge is advisory",
         "few labelled pairs": "judge is advisory",
     }
     assert "lenient reading" in by_name(outcomes)["wrapped prompt"].got
+    assert "copying a row" in by_name(outcomes)["copied prompt"].got
     assert "no regression suite was asked" in by_name(outcomes)["no suite asked"].got
     assert named(outcomes, "not_applicable") == {
         "answers in the corpus",
@@ -191,6 +193,7 @@ def test_every_accident_of_a_trained_adapter_gets_its_named_verdict(trained: Ses
         "constant candidate",
         "shifted prompt",
         "wrapped prompt",
+        "copied prompt",
         "long prompt",
         "constraint ignored",
         *OF_COSTS,
@@ -515,3 +518,26 @@ def test_the_right_answer_named_on_the_way_alone_gains_nothing(tmp_path: Path) -
     path = recorded_experiment(tmp_path, wrong, targets, targets=targets, task={"answer": "last_line"})
     outcome = by_name(selftest.run(run(path)))["right on the way"]
     assert (outcome.status, outcome.got) == ("pass", "keep_prompting by gain over the best prompt")
+
+
+@pytest.mark.parametrize(("copy", "status"), [(2, "pass"), (20, "not_applicable")])
+def test_a_best_prompt_that_only_copies_rows_is_told(
+    copy: int, status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The nearest rows are right but for every second one, or so often that the candidate is not shown better."""
+    wanted = [f"label{i * 7 % 4}" for i in range(300)]
+    things = [f"thing{i} beside{i * 7 % 301}" for i in range(300)]
+    path = recorded_experiment(
+        tmp_path, [w if i % 3 else "none" for i, w in enumerate(wanted)],
+        [w if i % 20 else "none" for i, w in enumerate(wanted)],
+        targets=wanted, inputs=[f"where may one find {two}" for two in things],
+    )  # fmt: skip
+    rows = [{"id": f"r{i}", "input": f"{things[i]} colour please", "target": "label9" if i % copy == 1 else wanted[i]}
+            for i in range(300)]  # fmt: skip
+    write_jsonl(tmp_path / "train.jsonl", rows)
+    content = yaml.safe_load(path.read_text())
+    content["data"]["train"] = "train.jsonl"
+    path.write_text(yaml.safe_dump(content))
+    only(monkeypatch, "copied prompt")
+    [outcome] = selftest.run(run(path))
+    assert outcome.status == status, outcome

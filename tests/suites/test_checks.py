@@ -284,7 +284,15 @@ BY_TOKENIZER = {
     "prompt_prefix",
 }
 BY_WEIGHTS = {"inert_candidate", "unread_tensors", "other_kind", "adapter_base", "token_rows"}
-BY_SHOTS = {"gold_passages", "shots_fit", "shots_kept_back", "corpus_overlap", "no_passage", "corpus_questions"}
+BY_SHOTS = {
+    "gold_passages",
+    "encoder_reads",
+    "shots_fit",
+    "shots_kept_back",
+    "corpus_overlap",
+    "no_passage",
+    "corpus_questions",
+}
 BY_COMMAND = {
     "dequantised",
     "unmade_prompt",
