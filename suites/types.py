@@ -23,7 +23,8 @@ class Example:
     `columns` holds the whole row, so prompts can use any of it; the text to answer is `columns["input"]`.
     Examples that share a `cluster` come from one origin and are split and resampled together. `turns` are the messages
     before the answer where the row is a conversation; none at all are plain text, which answers nothing. `others` are
-    further answers that are as right as the target: an answer is marked by the one that it fits best.
+    further answers that are as right as the target: an answer is marked by the one that it fits best. `tools` may be
+    called in the answer, see `suites.tools`; a call is text in the target and in the answer alike.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Example:
     slices: Mapping[str, str] = field(default_factory=dict)
     turns: tuple[Message, ...] | None = None
     others: tuple[str, ...] = ()
+    tools: str = ""
 
     @property
     def input(self) -> str:

@@ -27,10 +27,12 @@ from suites.answers import AnswerRule
 from suites.catalog import ALL, STANDARD
 from suites.checks.table import CHECKS, Level
 from suites.data.auto_slices import MARK, RULES
+from suites.data.examples import Turns
 from suites.metric_names import OURS, ours
 from suites.metrics.table import METRICS
 from suites.settings import Regex, Section
 
+NO_TOOLS = "none"
 PARTS = r"\d{1,2}/\d{1,2}/\d{1,2}"
 
 
@@ -69,6 +71,8 @@ class SplitConfig(Section):
 class DataConfig(Section):
     """Files of examples (JSONL, JSON, CSV, TSV, Parquet), folders saved by datasets, or `hf:owner/name/split`."""
 
+    later: ClassVar[tuple[str, ...]] = ("turns",)
+
     train: FilePath | None = None
     """Training rows. A training, few-shot prompts and `split` need them; a candidate from elsewhere is checked against
     them."""
@@ -83,9 +87,12 @@ class DataConfig(Section):
     """Rows that show what the base can do and must keep, for `training.replay` and `training.ewc`."""
     split: SplitConfig | None = None
     """What to set aside of the training file, in place of files of their own."""
-    columns: dict[Literal["id", "input", "target", "cluster", "messages", "text"], str] = {}
-    """Your columns by our names (`id`, `input`, `target`, `cluster`, `messages`, `text`), such as `{input: question}`.
-    Left out: recognised by what they are called."""
+    columns: dict[Literal["id", "input", "target", "cluster", "messages", "text", "tools"], str] = {}
+    """Your columns by our names (`id`, `input`, `target`, `cluster`, `messages`, `text`, `tools`), such as
+    `{input: question}`. Left out: recognised by what they are called."""
+    turns: Turns = "last"
+    """Of a conversation, which answers are asked for and learnt: the `last`, or `all` of the assistant's, each with
+    what was said before it; they share a cluster, and a column `turn` counts them."""
     findings: dict[Annotated[str, OneOf(CHECKS)], Level] = {}
     """Levels of data checks by name, such as `{diversity: "off"}`. `fix`, of a check that names training rows, leaves
     those out and goes on. Left out: each check's own."""
@@ -131,7 +138,7 @@ class AnswerPlace(Section):
 class TaskConfig(Section):
     """What is asked and how it is marked."""
 
-    later: ClassVar[tuple[str, ...]] = ("answer", "samples", "temperature", "run_code")
+    later: ClassVar[tuple[str, ...]] = ("answer", "tools", "samples", "temperature", "run_code")
     prompt: str = ""
     """The instruction, or a .md or .txt file that holds it; `{{ column }}` stands for a column of the example."""
     metrics: Annotated[list[MetricName], Field(min_length=1)] = ["exact_match"]
@@ -151,6 +158,10 @@ class TaskConfig(Section):
     """What of an answer is marked, on both sides, and of a target: the `whole` of it, its `last_line` (`Answer:` before
     it left out), the last `json` object or array in it, or a place: `{regex: '#### (.*)'}`, `{tag: answer}`,
     `{json: label}` for a field. An answer without such a part is marked as an empty one."""
+
+    tools: FilePath | None = None
+    """JSON file with the tools that may be called, for rows without a column `tools`; the chat template or the server
+    shows them. `none`: no row's tools are shown, and a call is text like any other answer."""
 
     samples: Annotated[int, Field(ge=1, le=100)] = 1
     """How often each question is asked, on both sides; an answer's mark is the mean of theirs. More than one needs a

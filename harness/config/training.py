@@ -15,6 +15,7 @@ from pydantic import (
 
 from harness.config.base import FilePath, OwnPrompt
 from harness.config.recipe import SETTINGS, Recipe, TrainingConfig
+from suites.data.examples import Turns
 from suites.settings import Section
 
 Shares = Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=2)]
@@ -125,11 +126,14 @@ class SeedsConfig(Section):
 class PromptedConfig(WatchConfig):
     """What the training rows are asked with."""
 
-    later: ClassVar[tuple[str, ...]] = ("prompt",)
+    later: ClassVar[tuple[str, ...]] = ("prompt", "turns")
     prompt: OwnPrompt = None
     """The candidate's own prompt, with which it is trained and examined while the base keeps the prompts of the bar: a
     short instruction, a file that holds it, or `""` for the input alone. Left out: trained with `task.prompt`, examined
     with the best of all prompts."""
+    turns: Turns | None = None
+    """Of a conversation, which answers are learnt: the `last`, or `all`. Left out: those that are asked for
+    (`data.turns`)."""
 
 
 class RepeatConfig(PromptedConfig):

@@ -1,4 +1,7 @@
-"""An arm's answers to a suite: asked once or several times and counted, and read by the rule of the task."""
+"""An arm's answers to a suite: asked once or several times and counted, and read by the rule of the task.
+
+Calls of tools are read as targets spell them, whatever way a model has of writing them.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from harness.observe.progress import phase
 from suites.answers import most_frequent
 from suites.data.examples import sha256_json
 from suites.model import Completion, Generation, Model, Prompt
+from suites.tools.dialects import spelled_alike
 from suites.types import Suite
 
 
@@ -46,7 +50,7 @@ def ask_often(arm: Arm, suite: Suite, model: Model, seed: int) -> list[tuple[Sai
         for draw in range(suite.samples * asking.votes):
             drawn = replace(generation, seed=seed + draw)
             came = model.generate(prompts, drawn, on_progress=on_batch)
-            rounds.append(_read(suite, came, _keys(model, prompts, drawn)))
+            rounds.append(_read(suite, came, prompts, _keys(model, prompts, drawn)))
     if asking.votes == 1:
         return list(zip(*rounds, strict=True))
     polls = [rounds[first : first + asking.votes] for first in range(0, len(rounds), asking.votes)]
@@ -57,8 +61,9 @@ def _keys(model: Model, prompts: Sequence[Prompt], generation: Generation) -> li
     return completion_ids(model.identity, [model.render(prompt) for prompt in prompts], generation)
 
 
-def _read(suite: Suite, came: Sequence[Completion], keys: Sequence[str]) -> list[Said]:
-    return [Said(*each) for each in zip(keys, came, suite.read(came), strict=True)]
+def _read(suite: Suite, came: Sequence[Completion], prompts: Sequence[Prompt], keys: Sequence[str]) -> list[Said]:
+    read = suite.read(spelled_alike(came, prompts))
+    return [Said(*each) for each in zip(keys, came, read, strict=True)]
 
 
 def _elected(votes: Sequence[Said]) -> Said:

@@ -13,6 +13,7 @@ from baselines.prompters.dspy import Dspy, read_program
 from baselines.prompters.rag import Rag
 from baselines.retrieval.corpus import read_corpus
 from harness.config.bar import other_models, proposers
+from harness.config.exam import NO_TOOLS
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location
 from harness.decision import prices
@@ -37,6 +38,7 @@ from suites.errors import UserError
 from suites.judges.pairwise import load_rubric
 from suites.similarity.encoder import refuse_missing
 from suites.text.files import opened, size_of
+from suites.tools.schemas import tools_file
 
 # Hashes of one thing by the name the experiment file has for it, given that name and the file's folder.
 Look = Callable[[str, Path], dict[str, str]]
@@ -84,6 +86,8 @@ def _references(config: ExperimentConfig) -> Iterator[Reference]:
     if config.judge:
         files.append((("judge", "calibration"), config.judge.calibration))
     yield from ((setting, name, _file) for setting, name in files if name)
+    if config.task.tools not in (None, NO_TOOLS):
+        yield ("task", "tools"), str(config.task.tools), _tools
     for part in ("train", "validation", "test", "preferences", "general"):
         if name := getattr(config.data, part):
             yield ("data", part), name, _data
@@ -159,6 +163,12 @@ def _file_only(prompt: str) -> str | None:
 def _file(name: str, folder: Path) -> dict[str, str]:
     with opened(folder / name) as file:  # a device would be read for ever
         return {name: hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _tools(name: str, folder: Path) -> dict[str, str]:
+    """A file of tools, which is read: one that holds none is better known now."""
+    tools_file(folder / name)
+    return _file(name, folder)
 
 
 def _data(name: str, folder: Path) -> dict[str, str]:

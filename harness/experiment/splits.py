@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.experiment.load import Experiment
 from harness.experiment.prompts import asked_columns
+from harness.experiment.reading import reading
 from harness.store.splits import Made
 from suites.checks.material import ids
 from suites.data.auto_slices import with_slices
@@ -32,7 +33,7 @@ def read_files(experiment: Experiment) -> dict[str, DataFile]:
     for name in ("train", "validation", "test"):
         if file := getattr(settings, name):
             slices = experiment.config.task.slice_columns if name == exam else ()
-            files[name] = read_data(locate(file, experiment.folder), columns, slices)
+            files[name] = read_data(locate(file, experiment.folder), columns, slices, reading(experiment, name))
     return files
 
 

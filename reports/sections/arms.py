@@ -27,6 +27,8 @@ def section(data: ReportData, pictures: Pictures) -> str:
         "Bold: each side's prompt, chosen on validation. 95% within: what 19 of 20 requests take at most, each its "
         "share of its batch."
     )
+    if any(arm.thinking_share for arm in arms):
+        legend += " Thinking: its share of the characters written."
     if any("—" in row for row in rows):
         legend += " —: not on record."
     if scales := [f"{name} as {scale}" for name in (primary, *metrics) if (scale := scale_of(name))]:

@@ -25,6 +25,7 @@ from suites.metrics import (
     scores,
     style,
     text,
+    tool_calls,
 )  # fmt: skip
 from suites.metrics.metric import Metric
 
@@ -317,6 +318,14 @@ METRICS: dict[str, Metric] = {
         scale="x, at least 0",
         source="arXiv:1908.10084",
     ),
+    # --- calls of tools
+    "tool_calls": Metric(
+        "exactly the calls of tools that are wanted, in any order; none where none is", tool_calls.tool_calls
+    ),
+    "tool_name": Metric(
+        "exactly the functions that are wanted are called, whatever they are given", tool_calls.tool_name
+    ),
+    "tool_arguments": Metric("F1 of the names and arguments of the calls", tool_calls.tool_arguments),
     # --- checks that stand in the target
     "follows": Metric(
         "the answer follows every check that the target lists",

@@ -11,7 +11,6 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -43,20 +42,22 @@ def field_f1(schema: Schema) -> Mark:
     return mark
 
 
-def counts(given: Any, wanted: Any, schema: Schema) -> tuple[int, int, int]:
+def counts(given: object, wanted: object, schema: Schema) -> tuple[int, int, int]:
     """Fields shared, of the one, and of the other; an empty object or list is one field."""
     return _Sharing(schema).fields(given, wanted, schema, 0), _size(given, 0), _size(wanted, 0)
 
 
-def _size(value: Any, depth: int) -> int:
+def _size(value: object, depth: int) -> int:
     return sum(_size(item, depth + 1) for item in _items(value)) if _opened(value, depth) else 1
 
 
-def _items(value: Any) -> Sequence[Any]:
-    return list(value.values()) if isinstance(value, dict) else value
+def _items(value: object) -> Sequence[object]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
 
 
-def _opened(value: Any, depth: int) -> bool:
+def _opened(value: object, depth: int) -> bool:
     """Whether a value is looked into: an object or a list with something in it."""
     return isinstance(value, dict | list) and bool(value) and depth < DEEPEST
 
@@ -67,7 +68,7 @@ class _Sharing:
 
     root: Schema
 
-    def fields(self, given: Any, wanted: Any, schema: Any, depth: int) -> int:
+    def fields(self, given: object, wanted: object, schema: object, depth: int) -> int:
         """Fields that both have. One of another kind shares nothing."""
         if not (_opened(given, depth) and _opened(wanted, depth)):
             return int(_text(given) == _text(wanted))
@@ -81,7 +82,7 @@ class _Sharing:
             return sum(self.fields(a, b, self.below(schema, at), depth + 1) for at, (a, b) in pairs)
         return 0
 
-    def of_sets(self, given: list[Any], wanted: list[Any], schema: Any, depth: int) -> int:
+    def of_sets(self, given: list[object], wanted: list[object], schema: object, depth: int) -> int:
         """Fields shared by items in any order, each used once, paired so that the most are."""
         if max(len(given), len(wanted)) > MOST_PAIRED:
             same = Counter(map(_text, given)) & Counter(map(_text, wanted))
@@ -92,7 +93,7 @@ class _Sharing:
         alike = np.array([[self.fields(a, b, schema, depth) for b in wanted] for a in given])
         return int(alike[linear_sum_assignment(alike, maximize=True)].sum())
 
-    def below(self, schema: Any, step: str | int) -> Any:
+    def below(self, schema: object, step: str | int) -> object:
         """The schema of what is in a value."""
         here = self.resolved(schema)
         if isinstance(step, str):
@@ -101,7 +102,7 @@ class _Sharing:
         first = here.get("prefixItems")
         return first[step] if isinstance(first, list) and step < len(first) else here.get("items", {})
 
-    def resolved(self, schema: Any) -> Schema:
+    def resolved(self, schema: object) -> Schema:
         """A schema without a reference within the file in its place; empty for what is none."""
         for _ in range(MOST_REFERENCES):
             reference = schema.get("$ref") if isinstance(schema, Mapping) else None
@@ -113,7 +114,7 @@ class _Sharing:
         return schema if isinstance(schema, Mapping) else {}
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """Equal for equal values only: `true` is no 1, and order in an object is none."""
     try:
         return json.dumps(value, sort_keys=True)

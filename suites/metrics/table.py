@@ -20,6 +20,8 @@ from suites.metrics.metric import Metric as Metric
 from suites.metrics.metric import Schema
 from suites.metrics.samples import OfSamples
 from suites.model import Completion
+from suites.text.files import opened
+from suites.tools import dialects
 from suites.types import Example, Mark, Score
 
 
@@ -180,7 +182,8 @@ def checked(name: str, mark: Mark) -> Mark:
 @cache
 def code_digest() -> str:
     """sha256 of the code that marks, so that answers marked by another version of it are marked anew."""
-    files = sorted([*Path(__file__).parent.rglob("*.py"), Path(normalise.__file__), Path(reasoning.__file__)])
+    beside = Path(normalise.__file__), Path(reasoning.__file__), *Path(dialects.__file__).parent.glob("*.py")
+    files = sorted([*Path(__file__).parent.rglob("*.py"), *beside])
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
@@ -202,6 +205,6 @@ def _hash(place: Path) -> str:
     told = hashlib.sha256()
     for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
         if file.is_file() and "__pycache__" not in file.parts:
-            with file.open("rb") as stream:
+            with opened(file) as stream:
                 told.update(f"{file.relative_to(place)} {hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
     return told.hexdigest()

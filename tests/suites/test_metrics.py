@@ -14,6 +14,7 @@ from suites.metrics import table
 from suites.metrics.for_evaluate import as_evaluate, value_of
 from suites.metrics.json_values import NO_JSON, parse_json
 from suites.metrics.table import METRICS, Metric, build, plain
+from suites.metrics.tool_calls import OF_CALLS
 from suites.model import Completion
 from suites.types import Example, Score, Suite
 
@@ -104,7 +105,8 @@ def test_answers_built_to_break_a_parser_are_only_wrong():
     ):
         for name in [*plain(), "json_schema"]:
             said = answer[:20_000] if name in ("bleu", "chrf", "chrf++") else answer  # as slow for each sign of it
-            value = mark(name, '{"a": 1}', said).value or 0
+            wanted = '<tool_call>{"name": "a", "arguments": {}}</tool_call>' if name in OF_CALLS else '{"a": 1}'
+            value = mark(name, wanted, said).value or 0
             assert value < 0.001 or METRICS[name].form or name.startswith("chrf"), name
     assert parse_json("[" * 100_000) is NO_JSON
 
