@@ -159,7 +159,10 @@ SUITE_SETTINGS: dict[str, Callable[[Any], bool]] = {
 
 
 def _is_metric(name: str) -> bool:
-    return OURS.get(name, name) in table.plain() or name.startswith("recorded:")
+    """Whether a suite can be marked by it: by an answer and its target, and what stands behind a colon."""
+    metric = table.find(name)
+    told = ":" in name and metric is not None and not metric.of_samples and not metric.of_scores
+    return told or OURS.get(name, name) in table.plain() or name.startswith("recorded:")
 
 
 def _suite_settings(path: Path) -> Json:
@@ -178,14 +181,25 @@ def _checked(settings: Any, where: str) -> Json:
     if wrong:
         shown = ", ".join(f"`{key}: {settings[key]}`" for key in wrong)
         fix = (
-            f"a suite has {', '.join(SUITE_SETTINGS)}; its metrics are among {', '.join(table.plain())}, recorded:NAME"
+            f"a suite has {', '.join(SUITE_SETTINGS)}; its metrics are among {', '.join(table.plain())}, "
+            f"{', '.join(name for name in table.METRICS if ':' in name and _is_metric(name))}"
         )
         near = "".join(_meant(str(key), SUITE_SETTINGS) for key in wrong if key not in SUITE_SETTINGS)
         named = settings["metrics"] if isinstance(settings["metrics"], list) else []
         near += "".join(_meant(str(name), table.plain()) for name in named if not _is_metric(str(name)))
         several = "".join(f"; {MEANT[name]}" for name in named if isinstance(name, str) and name in MEANT)
         raise UserError(f"the suite cannot use {shown}", where, near + fix + several)
+    for name in settings["metrics"]:
+        if ":" in name and not name.startswith(table.OF_FOLDERS):
+            _refuse_detail(name, where)
     return settings
+
+
+def _refuse_detail(name: str, where: str) -> None:
+    try:
+        table.build(name)
+    except UserError as error:
+        raise UserError(f"the suite cannot use `{name}`: {error.what}", where, error.fix) from None
 
 
 def _meant(word: str, known: Iterable[str]) -> str:

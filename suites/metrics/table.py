@@ -194,6 +194,7 @@ def content(metrics: Iterable[str]) -> list[str]:
 
 
 OF_FOLDERS = ("evaluate:", "embedding_similarity:")
+"""Metrics that are named by a folder or a script, and take a while to load."""
 
 
 def _place(named: str) -> Path | None:

@@ -78,6 +78,15 @@ def test_settings_that_are_none_are_refused_with_what_was_meant(folder, line, se
     assert sentence in said(lambda: load_suite("own", folder))
 
 
+def test_a_suite_is_marked_by_metrics_with_a_detail_too(folder):
+    settings = folder / "own" / "suite.yaml"
+    settings.write_text("name: own\nmetrics: ['quantity:1%', 'regex:^\\d+$', 'f1:2']\n")
+    assert load_suite("own", folder).metrics == ("quantity:1%", r"regex:^\d+$", "f1:2")
+    for name in ("quantity:much", "regex:(", "pass_at:2", "auc:2", "json_schema", "code_tests"):
+        settings.write_text(f"name: own\nmetrics: ['{name}']\n")
+        assert name in said(lambda: load_suite("own", folder)), name
+
+
 def test_targets_that_are_no_checks_are_all_told(folder):
     (folder / "own" / "suite.yaml").write_text("name: own\nmetrics: [follows]\n")
     rows = [("1", "Lisbon"), ("2", {"sayz": "x"}), ("3", {"words": "two"}), ("4", {"words": 2})]
