@@ -12,6 +12,7 @@ from baselines.retrieval.written import PASSAGES, Passage, Written
 from baselines.template import compiled, fill, parts, shown_columns
 from suites.model import Constraint, Generation, Message, ModelSpec, Prompt, TemplateSettings
 from suites.similarity.kin import How, Kin
+from suites.tools.dialects import as_turn
 from suites.types import Example
 
 
@@ -33,7 +34,8 @@ class Asking:
     def generation(self, task: Generation) -> Generation:
         """How answers to this prompt are produced, from what the task says."""
         limit = task.max_new_tokens + self.thinking_tokens
-        return replace(task, max_new_tokens=limit, constraint=self.constraint, temperature=self.temperature)
+        temperature = self.temperature or task.temperature
+        return replace(task, max_new_tokens=limit, constraint=self.constraint, temperature=temperature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ class Prompter:
         if self.passages:
             self.passages.find([*examples, *{shot.id: shot for each in shots for shot in each}.values()])
         return [
-            Prompt(example.id, self.with_shots(example, each), self.asking.settings)
+            Prompt(example.id, self.with_shots(example, each), self.asking.settings, example.tools)
             for example, each in zip(examples, shots, strict=True)
         ]
 
@@ -159,7 +161,8 @@ class Prompter:
 
     def shown(self, shot: Example) -> list[Message]:
         """An example as an earlier turn, with its answer."""
-        return [*self._turns(shot), {"role": "assistant", "content": shot.target}]
+        turns = self._turns(shot)
+        return [*turns, as_turn(shot.target, shot.tools, turns)]
 
     def outline(self) -> list[Message]:
         """The same messages with the example left open: columns stay as the template names them."""

@@ -42,7 +42,7 @@ Pictures = dict[str, str]
 """Files beside the report, by the name of the plot."""
 
 FLIPS_SHOWN = {"task": 5, "regression": 3}
-MOST_LABELS = 12  # a task with more different targets is none of labels
+MOST_LABELS = 300  # a task with more different targets is none of labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +53,7 @@ class ArmRow(RunRow):
     mean_tokens_out: float | None
     p95_seconds: float | None
     length_share: float | None
+    thinking_share: float | None  # of the characters written, where any were thinking
     p95_low: float | None
     p95_high: float | None
     cost: float | None
@@ -82,6 +83,15 @@ class Answered:
     answer: str
     n: int
     several: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MissedCall:
+    """An answer of one side's chosen arm whose calls of tools are not those that were wanted."""
+
+    side: Side
+    target: str
+    answer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +216,7 @@ class ReportData:
     break_even: BreakEvenRow | None
     stakes: StakesRow | None
     answered: Sequence[Answered]  # on the task, if it is one of labels
+    missed_calls: Sequence[MissedCall]  # on the task, if it marks calls of tools
     changed: Sequence[Changed]
     flips: Sequence[FlipCount]
     better: Sequence[FlipRow]  # the clearest of them, on the task
@@ -321,6 +332,7 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
         break_even=next(iter(fetch(con, BreakEvenRow, "from v_break_even where experiment_id = ?", key)), None),
         stakes=next(iter(fetch(con, StakesRow, "from v_stakes where experiment_id = ?", key)), None),
         answered=fetch(con, Answered, ANSWERED, [*key, *key]),
+        missed_calls=fetch(con, MissedCall, MISSED_CALLS, key),
         changed=changed,
         flips=_counts(changed),
         better=[shown[row] for row in better],
@@ -332,10 +344,16 @@ def load(con: duckdb.DuckDBPyConnection, experiment: str | None = None) -> Repor
 
 
 ARMS = """
-    select r.*, c.mean_tokens_in, c.mean_tokens_out, c.p95_seconds, c.length_share, m.p95_low, m.p95_high,
-        m.cost, m.cost_low, m.cost_high
+    with thought as (
+        select run_id, sum(length(raw) - length(text)) filter (thinking in ('closed', 'cut')) as thinking,
+            sum(length(coalesce(raw, text))) as written
+        from v_completions where run_id in (select run_id from v_runs where experiment_id = $1) and error is null
+        group by run_id)
+    select r.*, c.mean_tokens_in, c.mean_tokens_out, c.p95_seconds, c.length_share, t.thinking / t.written as
+        thinking_share, m.p95_low, m.p95_high, m.cost, m.cost_low, m.cost_high
     from v_runs r left join v_costs c using (run_id) left join v_arm_costs m using (experiment_id, run_id, side)
-    where experiment_id = ? order by side, kind desc, suite, r.arm, not is_primary, metric
+        left join thought t using (run_id)
+    where experiment_id = $1 order by side, kind desc, suite, r.arm, not is_primary, metric
 """
 TRIALS = "from v_search_trials where experiment_id = ? order by search, round, place"
 CHANGED = """
@@ -355,6 +373,15 @@ ANSWERED = f"""
             and not bool_or(starts_with(target, '{{') or contains(target, chr(10))) from exam)
         and (select count(distinct run_id) from v_runs where experiment_id = ? and kind = 'task' and chosen) = 2
     group by all order by all
+"""
+
+
+MISSED_CALLS = """
+    select r.side, c.target, c.text as answer
+    from v_runs r join v_completions c using (run_id) join scores s on s.run_id = r.run_id
+        and s.example_id = c.example_id and s.metric = r.metric
+    where r.experiment_id = ? and r.kind = 'task' and r.chosen and r.metric = 'tool_calls' and s.value < 1
+    order by all
 """
 
 

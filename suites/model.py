@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, NotRequired, Protocol
 
 from typing_extensions import TypedDict
 
 
 class Message(TypedDict):
-    """One chat turn."""
+    """One chat turn. `tool_calls` are as chat templates want them, see `suites.tools.calls`; a turn of the role `tool`
+    answers the call `tool_call_id` of the function `name`."""
 
     role: str
     content: str
+    tool_calls: NotRequired[Sequence[Mapping[str, Any]]]
+    tool_call_id: NotRequired[str]
+    name: NotRequired[str]
+    reasoning_content: NotRequired[str]
 
 
 TemplateSettings = tuple[tuple[str, str | int | float | bool], ...]
@@ -51,12 +56,14 @@ class Generation:
 class Prompt:
     """What one model is asked about one example: chat messages, or a string that is already rendered.
 
-    `settings` go to the chat template, over those of the model.
+    `settings` go to the chat template, over those of the model. `tools` are those that the model may call, as the JSON
+    text that `suites.tools.schemas` makes of them.
     """
 
     example_id: str
     messages: Sequence[Message] | str
     settings: TemplateSettings = ()
+    tools: str = ""
 
 
 Thinking = Literal["none", "empty", "closed", "cut", "unclear"]

@@ -52,6 +52,9 @@ WRAPPED = (
 CHANNEL = re.compile(r"<\|channel\|>(.*?)<\|message\|>(.*?)(?=<\|(?:end|return|call|start|channel)\|>|\Z)", re.DOTALL)
 """A message of gpt-oss in its channel: analysis (thinking), commentary (tool calls), final (the answer)."""
 
+TO = re.compile(r"\s*to=(functions\.[\w.-]+)\s*<\|channel\|>commentary")
+"""Where gpt-oss names the tool before the channel, and not after it."""
+
 MARKERS = frozenset(marker for family in FAMILIES for marker in (family.open, family.close)) | {"<|channel|>"}
 BESIDE = frozenset(marker for pair in WRAPPED for marker in pair) | {"<|message|>", "<|start|>", "<|end|>"}
 """Tokens to keep where an answer is decoded, `BESIDE` next to `MARKERS` alone: nothing can be told apart without."""
@@ -90,7 +93,7 @@ def split(text: str) -> Split:
     """Thinking and answer of what a model wrote. An answer without thinking is left as it is, to the letter."""
     if not any(first in text for first in FIRST):  # nearly all answers, marked a thousand times
         return Split("", text, "unclear" if LOST.match(text) else "none")
-    if "<|channel|>" in text and (messages := CHANNEL.findall(text)):
+    if "<|channel|>" in text and (messages := CHANNEL.findall(TO.sub(r"<|channel|>commentary to=\1", text))):
         return _harmony(messages)
     start = text.lstrip()
     family, end = max(((family, _end(family, text, start)) for family in FAMILIES), key=lambda found: found[1])
@@ -143,6 +146,13 @@ def bare(completion: Completion) -> Completion:
 def begun_in(prompt: str) -> bool:
     """Whether a rendered prompt ends within thinking, as the templates of some models have it."""
     return prompt.rstrip().endswith(tuple(family.open for family in FAMILIES if family.lone))
+
+
+def ended_in(prompt: str) -> bool:
+    """Whether a rendered prompt ends with an empty thought, which is how a template says not to think."""
+    text = prompt.rstrip()
+    around = [(family.open, family.close) for family in FAMILIES if text.endswith(family.close)]
+    return any(text.removesuffix(close).rstrip().endswith(opening) for opening, close in around)
 
 
 def take_off(completions: Sequence[Completion], prompts: Sequence[str]) -> list[Completion]:

@@ -23,7 +23,8 @@ class Example:
     `columns` holds the whole row, so prompts can use any of it; the text to answer is `columns["input"]`.
     Examples that share a `cluster` come from one origin and are split and resampled together. `turns` are the messages
     before the answer where the row is a conversation; none at all are plain text, which answers nothing. `others` are
-    further answers that are as right as the target: an answer is marked by the one that it fits best.
+    further answers that are as right as the target: an answer is marked by the one that it fits best. `tools` may be
+    called in the answer, see `suites.tools`; a call is text in the target and in the answer alike.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Example:
     slices: Mapping[str, str] = field(default_factory=dict)
     turns: tuple[Message, ...] | None = None
     others: tuple[str, ...] = ()
+    tools: str = ""
 
     @property
     def input(self) -> str:
@@ -103,7 +105,7 @@ class Suite:
 
     A `task` must improve by the policy's `min_gain`; a `regression` suite must not lose more than `margin`.
     `prompt` is the instruction template every arm starts from. What of an answer is marked is found by the rule
-    `answer`, as the targets are that stand here.
+    `answer`, as the targets are that stand here. Each question is asked `samples` times.
     """
 
     name: str
@@ -115,6 +117,7 @@ class Suite:
     schema: Json | None = None
     generation: Generation = Generation()
     answer: AnswerRule | None = None
+    samples: int = 1
 
     @property
     def primary(self) -> str:

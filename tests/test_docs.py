@@ -209,7 +209,7 @@ def pattern(shown: str) -> str:
 # --- files and settings -----------------------------------------------------------------------------------------------
 
 YAML = [(page, block) for page in WRITTEN for block in blocks(page) if block.language == "yaml"]
-OTHER = {"suite.yaml", "decide.yml", "axolotl.yaml"}  # files that are no experiment
+OTHER = {"suite.yaml", "decide.yml", "axolotl.yaml", "ours.yaml"}  # files that are no experiment
 
 
 @pytest.mark.parametrize(("page", "block"), YAML, ids=lambda value: name(value) if isinstance(value, Path) else "")

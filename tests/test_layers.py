@@ -24,10 +24,9 @@ LINE = (
 # Inside suites a line of its own; the nouns come first.
 SUITES = (
     "suites.errors", "suites.text", "suites.writing", "suites.normalise", "suites.model", "suites.reasoning",
-    "suites.types",
-    "suites.similarity", "suites.metrics", "suites.data", "suites.probes", "suites.catalog", "suites.judges",
-    "suites.checks",
-    "suites.benchmarks",
+    "suites.types", "suites.tools",
+    "suites.similarity", "suites.metrics", "suites.data", "suites.probes", "suites.catalog", "suites.straw_men",
+    "suites.generators", "suites.judges", "suites.checks", "suites.benchmarks",
 )  # fmt: skip
 HOMES = {
     "torch": ("harness/models/hf/", "harness/training/", "harness/demo/", "harness/observe/trackers.py"),
@@ -38,9 +37,11 @@ HOMES = {
     "trl": ("harness/training/methods/",),
     "vllm": ("harness/models/vllm.py",),
     "lm_eval": ("suites/benchmarks/",),
-    "datasets": ("suites/data/", "harness/training/"),
+    "datasets": ("suites/data/", "suites/metrics/for_evaluate.py", "harness/training/"),
     "evaluate": ("suites/metrics/",),
     "sacrebleu": ("suites/metrics/",),
+    "rouge_score": ("suites/metrics/",),
+    "mpmath": ("suites/metrics/",),
     "wandb": ("harness/observe/",),
     "mlflow": ("harness/observe/",),
     "trackio": ("harness/observe/",),

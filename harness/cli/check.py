@@ -57,6 +57,7 @@ def _check_experiment(options: argparse.Namespace) -> int:
 
 def _check(opened: Session, options: argparse.Namespace) -> int:
     from harness.experiment.material import of_experiment
+    from harness.experiment.reading import reading
     from harness.pipeline import order
     from harness.pipeline.check import show_row
     from harness.pipeline.check_files import show, show_formats, write_mended
@@ -74,7 +75,8 @@ def _check(opened: Session, options: argparse.Namespace) -> int:
     if options.fix and settings.train:
         columns = {str(ours): theirs for ours, theirs in settings.columns.items()}
         train = opened.experiment.resolve(settings.train)
-        write_mended(of_experiment(opened.experiment, opened.all_splits), train, columns, options.fix)
+        material = of_experiment(opened.experiment, opened.all_splits)
+        write_mended(material, train, columns, options.fix, reading(opened.experiment, "train"))
     stopped = BLOCKED if experiments.stopped(opened.store, opened.id) else 0
     return _blocked(findings, opened.experiment) or stopped
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import __version__
-from harness.cli import begin, experiment
+from harness.cli import begin, experiment, suites
 from harness.cli.arguments import Commands, Parser, add_command, add_readers, parse
 from harness.cli.check import check
 from harness.cli.completion import add_completion
@@ -118,6 +118,7 @@ def _parser() -> Parser:
     add_readers(subparsers)
     add_store_commands(subparsers)
     _add_importer(subparsers)
+    _add_suites(subparsers)
     policy = subparsers.add_parser("policy", help="what must hold to deploy").add_subparsers(
         metavar="WHAT", required=True
     )
@@ -164,6 +165,20 @@ def _columns(text: str) -> dict[str, str]:
     if not all(ours in known and theirs for ours, _, theirs in pairs):
         raise argparse.ArgumentTypeError(f"say OURS=THEIRS, ours one of {', '.join(known)}, not {text!r}")
     return {ours: theirs for ours, _, theirs in pairs}
+
+
+def _add_suites(subparsers: Commands) -> None:
+    """The commands about regression suites."""
+    text = "the suites that `regression` can name: their sizes, what knowing nothing scores, what they ask"
+    listing = add_command(subparsers, "suites", text, suites.suites)
+    listing.add_argument(
+        "folder", type=Path, nargs="?", default=Path(), help="where suites of your own lie (default: here)"
+    )
+    listing.add_argument("--json", action="store_true", help="JSON on stdout")
+    new = add_command(subparsers, "suite", "write a new regression suite, or a built-in one afresh", suites.suite)
+    new.add_argument("folder", type=Path, help="a new folder")
+    new.add_argument("--like", metavar="NAME", help="the built-in suite of which it has new questions")
+    new.add_argument("--seed", type=int, default=1, help="which new questions (default: 1)")
 
 
 def _add_importer(subparsers: Commands) -> None:

@@ -14,6 +14,7 @@ from harness.config.yaml_lines import Location
 from suites.checks.content import has_secret
 from suites.checks.table import FIXABLE
 from suites.metrics import table
+from suites.metrics.tool_calls import OF_CALLS
 
 
 def contradictions(config: ExperimentConfig) -> list[Problem]:
@@ -78,18 +79,6 @@ def weights_to_read(config: ExperimentConfig) -> Iterator[Problem]:
             yield ("regression", position, "drift"), sentence
 
 
-def suites_by_name(config: ExperimentConfig) -> Iterator[Problem]:
-    """The suite that comes along asks what the embedded model was taught; what another one can do is said."""
-    if config.regression is None and config.model and not config.model.embedded:
-        sentence = (
-            "`regression` is required: what the base can do and must still be able to do. Name suites of your own "
-            "(`- suite: FOLDER`, with suite.yaml and examples.jsonl), tasks of lm-eval (`- lm_eval: arc_easy`) or "
-            "`- general`, short skills that the embedded model was taught and others may lack; or write "
-            "`regression: []` to decide without knowing what is forgotten"
-        )
-        yield (), sentence
-
-
 def no_secrets(config: ExperimentConfig) -> Iterator[Problem]:
     """The settings go into the store and the report, and the file into a repository."""
     for where, text in _texts(config.model_dump(mode="json", by_alias=True)):
@@ -117,6 +106,26 @@ def whole_answers_are_held(config: ExperimentConfig) -> Iterator[Problem]:
                 where,
                 "`constrain: true` takes labels from `data.train`, or `task.schema`; give one, or `{regex: ...}`",
             )
+
+
+def calls_are_whole(config: ExperimentConfig) -> Iterator[Problem]:
+    """A call is marked as it is made; a rule that takes a part of an answer would take a part of it."""
+    if config.task.answer_rule and (named := [name for name in config.task.ordered_metrics if name in OF_CALLS]):
+        yield (
+            ("task", "answer"),
+            f"`{named[0]}` marks the calls of an answer, and `task.answer` takes a part; leave it out",
+        )
+
+
+def one_file_one_reading(config: ExperimentConfig) -> Iterator[Problem]:
+    """Rows that are divided are read once."""
+    own = config.training.turns if config.training else None
+    if own not in (None, config.data.turns) and config.data.split:
+        sentence = (
+            f"`training.turns: {own}` and `data.turns: {config.data.turns}` read one file in two ways, and "
+            "`data.split` divides it; give `data.test` a file of its own"
+        )
+        yield ("training", "turns"), sentence
 
 
 # --- the stages of a training ----------------------------------------------------------------------------------------
@@ -346,11 +355,12 @@ RULES: list[Rule] = [
     one_candidate,
     a_model_to_ask,
     weights_to_read,
-    suites_by_name,
     no_secrets,
     a_model_to_train,
     a_template_to_ask,
     whole_answers_are_held,
+    calls_are_whole,
+    one_file_one_reading,
     a_place_for_the_answer,
     said_once,
     no_stages_of_stages,

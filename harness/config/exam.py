@@ -11,6 +11,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     create_model,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -23,11 +24,15 @@ from harness.config.base import FilePath, Margin, Name, OneOf, OwnPrompt, Share,
 from harness.config.models import BarModel, Endpoint, ModelConfig
 from harness.config.search import SearchConfig
 from suites.answers import AnswerRule
+from suites.catalog import ALL, STANDARD
 from suites.checks.table import CHECKS, Level
+from suites.data.auto_slices import MARK, RULES
+from suites.data.examples import Turns
 from suites.metric_names import OURS, ours
 from suites.metrics.table import METRICS
 from suites.settings import Regex, Section
 
+NO_TOOLS = "none"
 PARTS = r"\d{1,2}/\d{1,2}/\d{1,2}"
 
 
@@ -66,6 +71,8 @@ class SplitConfig(Section):
 class DataConfig(Section):
     """Files of examples (JSONL, JSON, CSV, TSV, Parquet), folders saved by datasets, or `hf:owner/name/split`."""
 
+    later: ClassVar[tuple[str, ...]] = ("turns",)
+
     train: FilePath | None = None
     """Training rows. A training, few-shot prompts and `split` need them; a candidate from elsewhere is checked against
     them."""
@@ -80,9 +87,12 @@ class DataConfig(Section):
     """Rows that show what the base can do and must keep, for `training.replay` and `training.ewc`."""
     split: SplitConfig | None = None
     """What to set aside of the training file, in place of files of their own."""
-    columns: dict[Literal["id", "input", "target", "cluster", "messages", "text"], str] = {}
-    """Your columns by our names (`id`, `input`, `target`, `cluster`, `messages`, `text`), such as `{input: question}`.
-    Left out: recognised by what they are called."""
+    columns: dict[Literal["id", "input", "target", "cluster", "messages", "text", "tools"], str] = {}
+    """Your columns by our names (`id`, `input`, `target`, `cluster`, `messages`, `text`, `tools`), such as
+    `{input: question}`. Left out: recognised by what they are called."""
+    turns: Turns = "last"
+    """Of a conversation, which answers are asked for and learnt: the `last`, or `all` of the assistant's, each with
+    what was said before it; they share a cluster, and a column `turn` counts them."""
     findings: dict[Annotated[str, OneOf(CHECKS)], Level] = {}
     """Levels of data checks by name, such as `{diversity: "off"}`. `fix`, of a check that names training rows, leaves
     those out and goes on. Left out: each check's own."""
@@ -128,7 +138,7 @@ class AnswerPlace(Section):
 class TaskConfig(Section):
     """What is asked and how it is marked."""
 
-    later: ClassVar[tuple[str, ...]] = ("answer",)
+    later: ClassVar[tuple[str, ...]] = ("answer", "tools", "samples", "temperature", "run_code")
     prompt: str = ""
     """The instruction, or a .md or .txt file that holds it; `{{ column }}` stands for a column of the example."""
     metrics: Annotated[list[MetricName], Field(min_length=1)] = ["exact_match"]
@@ -139,13 +149,48 @@ class TaskConfig(Section):
     schema_file: FilePath | None = Field(default=None, alias="schema")
     """JSON Schema file for the metric `json_schema`."""
     slices: list[str] = []
-    """Columns that divide the exam, such as `language`; no value of one may get worse (`policy.slices`)."""
+    """Columns that divide the exam, such as `plan`; no value of one may get worse (`policy.slices`). `auto:length`
+    divides by the words of the question, `auto:language` by its script and commonest words, `auto:label` by the target,
+    `auto:nearest` by the words it shares with the nearest training row."""
     max_new_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 64
     """Tokens that an answer may have, on both sides (`policy.max_truncated`)."""
     answer: Literal["whole", "last_line", "json"] | AnswerPlace = "whole"
     """What of an answer is marked, on both sides, and of a target: the `whole` of it, its `last_line` (`Answer:` before
     it left out), the last `json` object or array in it, or a place: `{regex: '#### (.*)'}`, `{tag: answer}`,
     `{json: label}` for a field. An answer without such a part is marked as an empty one."""
+
+    tools: FilePath | None = None
+    """JSON file with the tools that may be called, for rows without a column `tools`; the chat template or the server
+    shows them. `none`: no row's tools are shown, and a call is text like any other answer."""
+
+    samples: Annotated[int, Field(ge=1, le=100)] = 1
+    """How often each question is asked, on both sides; an answer's mark is the mean of theirs. More than one needs a
+    `temperature`."""
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """At which answers are drawn, on both sides; 0 always takes the most probable token. An arm with
+    `self_consistency` has its own."""
+
+    run_code: bool = False
+    """Allows the metric `code_tests`, which runs code that models wrote on this machine. It is held within limits and
+    not in a sandbox: see SECURITY.md, and use a container for models you do not trust."""
+
+    @field_validator("slices")
+    @classmethod
+    def _known_rules(cls, slices: list[str]) -> list[str]:
+        for name in slices:
+            if name.startswith(MARK) and name.removeprefix(MARK) not in RULES:
+                raise ValueError(f"has no rule `{name}`; use one of {', '.join(MARK + known for known in RULES)}")
+        return slices
+
+    @property
+    def slice_columns(self) -> list[str]:
+        """The slices that are columns of the rows."""
+        return [name for name in self.slices if not name.startswith(MARK)]
+
+    @property
+    def slice_rules(self) -> list[str]:
+        """The slices that are made by a rule."""
+        return [name for name in self.slices if name.startswith(MARK)]
 
     @property
     def answer_rule(self) -> AnswerRule | None:
@@ -301,7 +346,8 @@ class RegressionConfig(Section):
     shorthand = "suite"
     later: ClassVar[tuple[str, ...]] = ("against", "drift", "shots", "seed", "system")
     suite: str | None = None
-    """A built-in suite such as `general`, or a folder with `suite.yaml` and `examples.jsonl`."""
+    """A built-in suite such as `reading`, a folder with `suite.yaml` and `examples.jsonl`, or `MODULE:FUNCTION`.
+    `standard` stands for the eleven built-in ones."""
     lm_eval: str | None = None
     """A task of lm-eval or a group of them, by name or by its YAML file, in place of a `suite`."""
     drift: Literal["neutral"] | FilePath | None = None
@@ -338,6 +384,32 @@ class RegressionConfig(Section):
         if own and self.lm_eval is None:
             raise ValueError(f"`{own[0]}` is for an lm_eval task; a suite of yours says in its `prompt` what it says")
         return self
+
+
+def with_standard(entries: Any) -> Any:
+    """A list of entries as it is written, with `standard` in the place of the suites that it names.
+
+    What stands beside `standard` holds for each of them, and a suite that has an entry of its own goes by that.
+    """
+    listed = [entries] if isinstance(entries, str | dict) else entries
+    if not isinstance(listed, list):
+        return entries
+    own = {_suite_of(entry) for entry in listed}
+    return [each for entry in listed for each in _standard(entry, [name for name in STANDARD if name not in own])]
+
+
+def _standard(entry: Any, names: list[str]) -> list[Any]:
+    """The same for one entry."""
+    if _suite_of(entry) != ALL:
+        return [entry]
+    beside = entry if isinstance(entry, dict) else {}
+    return [{**beside, "suite": name} for name in names]
+
+
+def _suite_of(entry: Any) -> str | None:
+    """The suite that an entry names, as it is written."""
+    name = entry.get("suite") if isinstance(entry, dict) else entry
+    return name if isinstance(name, str) else None
 
 
 class JudgeConfig(Section):

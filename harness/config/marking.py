@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from harness.config.base import read_margin
 from harness.config.policy import FINISHED, LIST_CURRENCY
-from harness.config.problems import Problem, Rule, asked_now, unknown
+from harness.config.problems import Problem, Rule, asked_now, folds, unknown
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location
 from suites.metric_names import MEANT
@@ -26,8 +26,20 @@ def known_metrics(config: ExperimentConfig) -> Iterator[Problem]:
         if table.find(name) is None:
             meant = f"unknown metric; {MEANT[name]}" if name in MEANT else unknown("metric", name, list(table.METRICS))
             yield location, f"`{name}`: {meant}"
-        elif name.startswith("recorded:") and not all_recorded:
-            yield location, f"`{name}` is a mark of recorded answers; a model that is asked now has none"
+        elif table.of_scores(name) and not table.asks(name) and not all_recorded:
+            what = "is a mark" if name.startswith("recorded:") else "is of a number"
+            yield location, f"`{name}` {what} of recorded answers; a model that is asked now has none"
+        elif table.asks(name) and (served := _served(config)):
+            yield location, f"`{name}` asks how probable a text is, which a chat endpoint does not tell (`{served}`)"
+
+
+def _served(config: ExperimentConfig) -> str:
+    """A setting whose model is asked now and is behind a server; empty where there is none."""
+    if config.model and config.model.endpoint and asked_now(config):
+        return "model"
+    if config.candidate and config.candidate.endpoint:
+        return "candidate"
+    return "baselines" if any(entry.model and entry.model.endpoint for entry in asked_now(config)) else ""
 
 
 def rules_of_what_is_there(config: ExperimentConfig) -> Iterator[Problem]:
@@ -57,6 +69,58 @@ def metrics_listed_once(config: ExperimentConfig) -> Iterator[Problem]:
             yield ("task", "metrics", position), f"`task.metrics` lists `{name}` twice; leave one out"
 
 
+def what_decides(config: ExperimentConfig) -> Iterator[Problem]:
+    """A metric that is only shown decides nothing, first or further on."""
+    primary = config.task.ordered_metrics[0]
+    if not table.decides(primary):
+        sentence = f"`{primary}` is shown and cannot decide, as small exams bias it; put another metric first"
+        yield ("task", "metrics"), sentence
+    for name, rule in config.policy.metrics.items():
+        if not table.decides(name) and rule.tier != "advisory":
+            where: Location = ("policy", "metrics", name)
+            yield where, f"`policy.metrics.{name}`: `{name}` is shown and cannot decide; give it `tier: advisory`"
+
+
+def answers_to_compare(config: ExperimentConfig) -> Iterator[Problem]:
+    """Several answers to a question are drawn, marked one by one, and told apart from one another."""
+    task, metrics = config.task, config.task.ordered_metrics
+    of_samples = [name for name in metrics if table.of_samples(name)]
+    if task.samples == 1:
+        for name in of_samples:
+            yield ("task", "metrics"), f"`{name}` is of several answers to a question; set `task.samples` to how many"
+        return
+    where: Location = ("task", "samples")
+    if not task.temperature:
+        yield where, "several answers at temperature 0 are one; set `task.temperature`, such as 0.7"
+    for name in (name for name in metrics if name in CORPUS):
+        yield where, f"the mean of several answers is one of their marks, and `{name}` is of the whole exam"
+    for name in of_samples:
+        _, _, k = name.partition(":")
+        if k.isdecimal() and int(k) > task.samples:
+            yield ("task", "metrics"), f"`{name}` takes {k} answers to a question, and `task.samples` is {task.samples}"
+    if of_samples and table.says_right(metrics) is None:
+        sentence = f"`{of_samples[0]}` is of answers that another metric marks; list one, such as exact_match"
+        yield ("task", "metrics"), sentence
+    if config.policy.stop_early:
+        yield where, "`policy.stop_early` looks at one answer to a question; leave out one of the two"
+    if len(asked_now(config)) < len(config.baselines) or (config.candidate and config.candidate.recorded):
+        yield where, "recorded answers are one to a question; leave `task.samples` out, or ask both sides now"
+
+
+def marks_to_search_by(config: ExperimentConfig) -> Iterator[Problem]:
+    """A search marks bare answers, one to a question."""
+    primary = config.task.ordered_metrics[0]
+    if any(entry.search for entry in config.baselines) and (table.of_samples(primary) or table.asks(primary)):
+        yield ("task", "metrics"), f"`search` tells prompts apart by single answers, and `{primary}` marks none of them"
+
+
+def code_that_may_run(config: ExperimentConfig) -> Iterator[Problem]:
+    """What models wrote runs only where the file says so."""
+    if "code_tests" in config.task.ordered_metrics and not config.task.run_code:
+        sentence = "`code_tests` runs code that models wrote, on this machine; allow it by `task.run_code: true`"
+        yield ("task", "metrics"), sentence
+
+
 def a_schema_to_mark_with(config: ExperimentConfig) -> Iterator[Problem]:
     """A metric that takes a JSON Schema is given one."""
     if "json_schema" in config.task.ordered_metrics and not config.task.schema_file:
@@ -64,8 +128,9 @@ def a_schema_to_mark_with(config: ExperimentConfig) -> Iterator[Problem]:
 
 
 def marks_to_stop_early_by(config: ExperimentConfig) -> Iterator[Problem]:
-    """Early looks are at a mean of marks, and at a difference."""
-    whole = config.task.ordered_metrics[0] in CORPUS
+    """Early looks are at a mean of marks of bare answers, and at a difference."""
+    primary = config.task.ordered_metrics[0]
+    whole = primary in CORPUS or bool(table.asks(primary))
     if config.policy.stop_early and (whole or read_margin(config.policy.min_gain)[1]):
         sentence = "`policy.stop_early` needs a first metric that marks single answers, and `min_gain` as a difference"
         yield ("policy", "stop_early"), sentence
@@ -75,9 +140,8 @@ def suites_to_judge_together(config: ExperimentConfig) -> Iterator[Problem]:
     """A mean is of suites that have a say, whose losses are differences of scores."""
     if config.policy.regression.together is None:
         return
-    entries = config.regression or []
-    none = config.model is None if config.regression is None else all(entry.tier == "advisory" for entry in entries)
-    if none:
+    entries = config.asked_before
+    if all(entry.tier == "advisory" for entry in entries):
         sentence = "`policy.regression.together` needs a regression suite that is not advisory"
         yield ("policy", "regression"), sentence
     for position, entry in enumerate(entries):
@@ -86,6 +150,14 @@ def suites_to_judge_together(config: ExperimentConfig) -> Iterator[Problem]:
                 "`policy.regression.together` takes differences of scores; give this `margin` as one, such as 0.03"
             )
             yield ("regression", position), sentence
+
+
+def a_nearest_row_of_training(config: ExperimentConfig) -> Iterator[Problem]:
+    """With folds every row trains, so that it would be nearest to itself."""
+    name = "auto:nearest"
+    if folds(config) and name in config.task.slices:
+        position = config.task.slices.index(name)
+        yield ("task", "slices", position), f"`{name}`: with folds every row trains, and is nearest to itself"
 
 
 def a_part_to_sharpen(config: ExperimentConfig) -> Iterator[Problem]:
@@ -131,8 +203,13 @@ RULES: list[Rule] = [
     known_metrics,
     rules_of_what_is_there,
     metrics_listed_once,
+    what_decides,
+    answers_to_compare,
+    marks_to_search_by,
+    code_that_may_run,
     a_schema_to_mark_with,
     marks_to_stop_early_by,
+    a_nearest_row_of_training,
     a_part_to_sharpen,
     suites_to_judge_together,
     a_price_for_max_cost,

@@ -29,10 +29,13 @@ class SliceRule(Section):
     """How much any slice may lose. Slices are small, so they veto only when the loss is shown."""
 
     shorthand = "margin"
+    later: ClassVar[tuple[str, ...]] = ("at_least",)
     margin: Margin = 0.05
     """What a slice may lose: a difference of scores, or a share of the baseline's as in `5%`."""
     tier: Tier = "supporting"
     """`critical`: must be shown to hold. `supporting`: must not be shown to be broken. `advisory`: is only told."""
+    at_least: Annotated[int, Field(ge=2, le=100_000)] = 10
+    """Clusters of examples that a slice has at least to be judged; one of fewer is listed, as `unknown`."""
 
 
 class RegressionRule(Section):

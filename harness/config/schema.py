@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from harness.config.base import Name
 from harness.config.exam import (
@@ -14,11 +14,15 @@ from harness.config.exam import (
     JudgeConfig,
     RegressionConfig,
     TaskConfig,
+    with_standard,
 )
 from harness.config.models import ModelConfig
 from harness.config.policy import CostsConfig, Policy
 from harness.config.training import TrainingSection
+from suites.catalog import EMBEDDED, STANDARD
 from suites.settings import Section
+
+AS_WRITTEN = BeforeValidator(with_standard, json_schema_input_type=list[RegressionConfig] | Literal["standard"])
 
 
 class ExperimentConfig(Section):
@@ -43,9 +47,9 @@ class ExperimentConfig(Section):
     """How to make the candidate here. Left out, with no `candidate` either: a LoRA with every default."""
     candidate: CandidateConfig | None = None
     """What others trained, in place of `training`."""
-    regression: list[RegressionConfig] | None = None
-    """What the base could do before and must still be able to do. `[]`: nothing, on purpose. Required where there is
-    a `model`; of `embedded` alone it may be left out, and is `general`."""
+    regression: Annotated[list[RegressionConfig], AS_WRITTEN] | None = None
+    """What the base could do before and must still be able to do. `standard`: the eleven built-in suites. `[]`:
+    nothing, on purpose. Left out: `standard`, for the `embedded` model `general`, and nothing without a `model`."""
     judge: JudgeConfig | None = None
     """A model that compares the answers of both sides. Left out: none is asked."""
     policy: Policy = Policy()
@@ -54,6 +58,16 @@ class ExperimentConfig(Section):
     """Prices, for costs, break-even and `policy.max_cost`. Left out: nothing is priced."""
     seed: Annotated[int, Field(ge=0, le=2_000_000_000)] = 0
     """Seed of everything drawn at random: splits, shots, training, repeats of the statistics."""
+
+    @property
+    def asked_before(self) -> list[RegressionConfig]:
+        """What is asked of the base and the candidate beside the task: as the file says, or by default."""
+        if self.regression is not None:
+            return self.regression
+        recorded = self.candidate is not None and self.candidate.recorded  # it has no answers to anything else
+        if self.model is None or (recorded and not self.model.embedded):
+            return []
+        return [RegressionConfig(suite=name) for name in (EMBEDDED if self.model.embedded else STANDARD)]
 
     @property
     def own_prompt(self) -> str | None:

@@ -15,6 +15,7 @@ from pydantic import (
 
 from harness.config.base import FilePath, OwnPrompt
 from harness.config.recipe import SETTINGS, Recipe, TrainingConfig
+from suites.data.examples import Turns
 from suites.settings import Section
 
 Shares = Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=2)]
@@ -67,7 +68,8 @@ class WatchConfig(ElsewhereConfig):
     """Config file of accelerate (DDP, FSDP, DeepSpeed) to train with in several processes; no probes are asked then,
     and validation loss alone judges. Left out: this process trains."""
     probe: Annotated[int, Field(ge=0, le=1_000_000)] = 32
-    """Questions of validation and of each regression suite that are asked at each evaluation; 0 for none."""
+    """Questions of validation and of each regression suite that are asked at each evaluation, of more than four suites
+    so many times four in all; 0 for none."""
 
 
 class SweepRange(Section):
@@ -124,11 +126,14 @@ class SeedsConfig(Section):
 class PromptedConfig(WatchConfig):
     """What the training rows are asked with."""
 
-    later: ClassVar[tuple[str, ...]] = ("prompt",)
+    later: ClassVar[tuple[str, ...]] = ("prompt", "turns")
     prompt: OwnPrompt = None
     """The candidate's own prompt, with which it is trained and examined while the base keeps the prompts of the bar: a
     short instruction, a file that holds it, or `""` for the input alone. Left out: trained with `task.prompt`, examined
     with the best of all prompts."""
+    turns: Turns | None = None
+    """Of a conversation, which answers are learnt: the `last`, or `all`. Left out: those that are asked for
+    (`data.turns`)."""
 
 
 class RepeatConfig(PromptedConfig):

@@ -20,7 +20,7 @@ from harness.stats.power import design_effect
 from harness.stats.score_test import Interval, numbered
 from suites.metrics.corpus_level import CorpusMetric
 from suites.metrics.floors import floors, imbalance
-from suites.metrics.table import CORPUS, LABELS
+from suites.metrics.table import CORPUS
 from suites.types import Example
 
 Answers = Mapping[str, tuple[str, str]]  # (target, answer) by example id; answers that have no score are left out
@@ -65,7 +65,7 @@ def compare_corpus(
     chosen = CORPUS[question.metric]
     before, after = (_kinds(chosen, answers, scored) for answers in (baseline, candidate))
     result = corpus_difference(before, after, chosen.value, clusters, confidence=level, seed=seed)
-    named = replace(result, method=f"{chosen.title}: {result.method}")
+    named = replace(result, method=f"{chosen.name}: {result.method}")
     harm_test = corpus_relative_one_sided_p if question.relative else corpus_one_sided_p
     harm = None
     if question.kind not in GAINS:
@@ -89,7 +89,7 @@ def planned_sd(metric: str, examples: Sequence[Example], discordance: float) -> 
     """
     if not examples:
         return math.sqrt(discordance)
-    unequal = imbalance([example.target for example in examples]) if metric in LABELS else 1.0
+    unequal = imbalance([example.target for example in examples]) if metric in CORPUS and CORPUS[metric].even else 1.0
     return math.sqrt(discordance * unequal * design_effect([example.cluster for example in examples], ASSUMED_ICC))
 
 

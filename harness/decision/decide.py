@@ -177,6 +177,8 @@ def _slice_gate(states: Sequence[tuple[Comparison, Status]]) -> Gate:
     if apart:
         stand = "stands" if len(apart) == 1 else "stand"
         words += f"; look first at {', '.join(c.slice for c in apart)}, which {stand} out from the other slices"
+    if small := [c for c in slices if c.difference is None]:
+        words += f"; {len(small):,} of {len(slices):,} slices are too small to be judged"
     status: Status = "fail" if bad else "unknown" if undecided else "pass"
     result = replace(numbers(worst), words=words)
     return Gate("slices", "harm", status, slices_rule(worst, len(slices)), result, tier, worst)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from statistics import fmean
 
 from baselines.arm import Arm
-from harness.evaluation.asking import ask
+from harness.evaluation.asking import Said, ask, ask_often, together
+from harness.evaluation.likelihood import with_probabilities
 from harness.observe.progress import phase
 from harness.store import runs
 from harness.store.database import Store
@@ -15,7 +18,7 @@ from suites.benchmarks.lm_eval import LmEvalTask
 from suites.data.examples import digest, sha256_json
 from suites.metrics import table
 from suites.model import Completion, Generation, Model
-from suites.types import Run, Suite
+from suites.types import Example, Mark, Run, Score, Suite
 
 
 def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> Run:
@@ -26,12 +29,11 @@ def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> R
     if runs.is_finished(store, run.id):
         return run
     started = time.monotonic()
-    marks = {name: table.build(name, suite.schema) for name in suite.metrics}
+    marks = {name: table.build(name, suite.schema) for name in suite.metrics if not table.of_samples(name)}
+    said = with_probabilities(arm, suite, model, ask_often(arm, suite, model, seed))
     marked = [
-        Marked(example, said.key, said.read, {name: mark(seen, said.read) for name, mark in marks.items()}, said.came)
-        for example, seen, said in zip(
-            suite.examples, arm.prompter.seen(suite.examples), ask(arm, suite, model, seed), strict=True
-        )
+        replace(_marked(suite, marks, seen, samples), example=example)
+        for example, seen, samples in zip(suite.examples, arm.prompter.seen(suite.examples), said, strict=True)
     ]
     runs.record(store, run, suite.kind, arm.prompter.digest, marked, time.monotonic() - started)
     return run
@@ -40,6 +42,29 @@ def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> R
 def answer(arm: Arm, suite: Suite, model: Model, seed: int) -> list[Completion]:
     """The arm's answers to a suite's examples, in their order; nothing is marked."""
     return [said.read for said in ask(arm, suite, model, seed)]
+
+
+def _marked(suite: Suite, marks: Mapping[str, Mark], example: Example, samples: Sequence[Said]) -> Marked:
+    """A question with its answer and marks; of several answers the mean of theirs, and what is of them together."""
+    answers = [said.read for said in samples]
+    by_answer = {name: [mark(example, answer) for answer in answers] for name, mark in marks.items()}
+    scores = {name: mean_of(each) for name, each in by_answer.items()}
+    right = table.says_right(suite.metrics)
+    for name in suite.metrics:
+        if right is not None and table.of_samples(name):
+            failed = next((answer.error for answer in answers if answer.error), None)
+            measure = table.build_of_samples(name)
+            scores[name] = Score(None, failed) if failed else measure(answers, by_answer[right])
+    said = together(samples)
+    return Marked(example, said.key, said.read, {name: scores[name] for name in suite.metrics}, said.came)
+
+
+def mean_of(marks: Sequence[Score]) -> Score:
+    """The mean of the marks of several answers to a question; none where one has none."""
+    values = [mark.value for mark in marks if mark.value is not None]
+    if len(values) < len(marks):
+        return next(mark for mark in marks if mark.value is None)
+    return Score(fmean(values)) if len(marks) > 1 else marks[0]
 
 
 def evaluate_lm_eval(arm_name: str, task: LmEvalTask, model: Model, store: Store, seed: int) -> Run:

@@ -156,7 +156,7 @@ class Examiner:
         """A run's score and its interval: the mean of its marks, or what a corpus metric makes of its answers."""
         if metric in CORPUS:
             clusters = {mark.example_id: mark.cluster_id for mark in scored}
-            answers = runs.answers(self.store, run_id, metric)
+            answers = runs.measured_by(self.store, run_id, metric)
             return compare_corpus.value_and_interval(metric, answers, clusters, self.confidence)
         values = [mark.value for mark in scored if mark.value is not None]
         interval = paired.mean_interval(values, [mark.cluster_id for mark in scored], self.confidence)

@@ -14,7 +14,7 @@ from harness.config.problems import Problem
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location
 from harness.experiment.freeze import is_prompt_file
-from suites.data.examples import missing_columns
+from suites.data.examples import TURN, missing_columns
 from suites.data.hub import locate
 from suites.data.readers import first_row
 from suites.errors import UserError
@@ -38,7 +38,11 @@ def column_problems(config: ExperimentConfig, folder: Path, known: Collection[Lo
             row = first_row(locate(file, folder))
             if row is not None:
                 rows[name] = row
-                missing_columns(Path(file).name, row, columns, config.task.slices if name == exam else ())
+                counted = {TURN} if config.data.turns == "all" else set()
+                slices = (
+                    [column for column in config.task.slice_columns if column not in counted] if name == exam else ()
+                )
+                missing_columns(Path(file).name, row, columns, slices)
         except UserError as error:
             fix = f"; {error.fix}" if error.fix else ""
             problems.append((("data", name), f"`data.{name}` {error.what}{fix}"))

@@ -25,6 +25,9 @@ def held(experiment: Experiment, prompter: Prompter, settings: PromptSettings, t
     if prompter.asking.thinking_tokens:
         what = "an answer cannot be held to a form from its first token on and be thought about aloud before"
         raise UserError(what, f"baselines: {prompter.name}", "leave `constrain` or the thinking out")
+    if any(example.tools for example in train):
+        what = "an answer cannot be held to a form and be a call of a tool"
+        raise UserError(what, f"baselines: {prompter.name}", "leave `constrain` out, or set `task.tools: none`")
     constraint = _constraint(experiment, prompter.name, settings, train)
     if not _found(experiment.config.task.answer_rule, constraint):
         what = "what answers are held to is not what `task.answer` would find in them"

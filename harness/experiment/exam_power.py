@@ -11,7 +11,7 @@ from harness.experiment.names import unpriced
 from harness.experiment.prompts import asked_columns
 from harness.experiment.splits import Splits
 from harness.stats import power
-from suites.metrics.table import LABELS
+from suites.metrics import table
 from suites.similarity.copies import copied
 from suites.types import Finding, Suite
 
@@ -101,5 +101,5 @@ def label_floors(experiment: Experiment, splits: Splits) -> list[Finding]:
         for suite in suites
         if suite.examples
         for metric in suite.metrics
-        if metric in LABELS
+        if table.of_labels(metric)
     ]

@@ -9,7 +9,6 @@ from typing import Literal
 
 from baselines.template import shown_columns
 from harness.config.base import Tier
-from harness.config.exam import RegressionConfig
 from harness.experiment.load import Experiment
 from harness.experiment.names import exam_name
 from harness.experiment.splits import Splits
@@ -38,8 +37,9 @@ def task_suite(experiment: Experiment, splits: Splits, split: str) -> Suite:
         examples=tuple(example.read(rule) for example in splits[split]),
         metrics=task.ordered_metrics,
         schema=task_schema(experiment),
-        generation=Generation(max_new_tokens=task.max_new_tokens),
+        generation=Generation(max_new_tokens=task.max_new_tokens, temperature=task.temperature),
         answer=rule,
+        samples=task.samples,
     )
 
 
@@ -56,12 +56,9 @@ def task_schema(experiment: Experiment) -> Json | None:
 
 
 def regression_exams(experiment: Experiment) -> list[Exam]:
-    """What the base could do before: the suites the file names, or `general` for the embedded model."""
-    config = experiment.config
-    if config.regression is None:
-        return [_tied(load_suite("general", experiment.folder))] if config.model else []
+    """What the base could do before: the suites the file names, or those of the model by default."""
     exams: list[Exam] = []
-    for entry in config.regression:
+    for entry in experiment.config.asked_before:
         if entry.suite:
             exams.append(_tied(load_suite(entry.suite, experiment.folder, limit=entry.limit)))
         elif entry.drift:
@@ -77,9 +74,9 @@ def regression_exams(experiment: Experiment) -> list[Exam]:
 def asked_of(experiment: Experiment, whom: Literal["base", "bar"]) -> list[Exam]:
     """The regression exams of the base, which are all, or those that the bar's model takes as well."""
     asked = regression_exams(experiment)
-    entries = experiment.config.regression
-    if whom == "base" or not entries:
-        return asked if whom == "base" else []
+    if whom == "base":
+        return asked
+    entries = experiment.config.asked_before
     return [exam for exam, entry in zip(asked, entries, strict=True) if entry.against == "bar"]
 
 
@@ -109,7 +106,7 @@ def regression_rules(experiment: Experiment) -> dict[str, tuple[float | str, Tie
     A critical suite whose mean with the others has to be shown (`policy.regression.together`) is a supporting one.
     """
     exams = regression_exams(experiment)
-    entries = experiment.config.regression or [RegressionConfig(suite=exam.name) for exam in exams]
+    entries = experiment.config.asked_before
     own = [exam.margin if isinstance(exam, Suite | DriftProbe) else MARGIN for exam in exams]
     critical: Tier = "supporting" if experiment.config.policy.regression.together else "critical"
     return {

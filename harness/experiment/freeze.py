@@ -13,6 +13,7 @@ from baselines.prompters.dspy import Dspy, read_program
 from baselines.prompters.rag import Rag
 from baselines.retrieval.corpus import read_corpus
 from harness.config.bar import other_models, proposers
+from harness.config.exam import NO_TOOLS
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location
 from harness.decision import prices
@@ -31,13 +32,14 @@ from harness.models.files import (
 )
 from harness.training.elsewhere.command import PLACES, words_of
 from suites.benchmarks import lm_eval
-from suites.catalog import load_suite, suite_folder
+from suites.catalog import load_suite, suite_digests
 from suites.data import hub
 from suites.errors import UserError
 from suites.judges.pairwise import load_rubric
 from suites.probes.drift import NEUTRAL
 from suites.similarity.encoder import refuse_missing
 from suites.text.files import opened, size_of
+from suites.tools.schemas import tools_file
 
 # Hashes of one thing by the name the experiment file has for it, given that name and the file's folder.
 Look = Callable[[str, Path], dict[str, str]]
@@ -85,6 +87,8 @@ def _references(config: ExperimentConfig) -> Iterator[Reference]:
     if config.judge:
         files.append((("judge", "calibration"), config.judge.calibration))
     yield from ((setting, name, _file) for setting, name in files if name)
+    if config.task.tools not in (None, NO_TOOLS):
+        yield ("task", "tools"), str(config.task.tools), _tools
     for part in ("train", "validation", "test", "preferences", "general"):
         if name := getattr(config.data, part):
             yield ("data", part), name, _data
@@ -135,7 +139,8 @@ def _training(config: ExperimentConfig) -> Iterator[Reference]:
 
 
 def _exams(config: ExperimentConfig) -> Iterator[Reference]:
-    for position, entry in enumerate(config.regression or []):
+    by_default = config.regression is None and config.model is not None and config.model.embedded
+    for position, entry in enumerate([] if by_default else config.asked_before):  # `general` has never been on record
         if entry.suite:
             yield ("regression", position, "suite"), entry.suite, _suite
         elif entry.drift and entry.drift != NEUTRAL:
@@ -161,6 +166,12 @@ def _file_only(prompt: str) -> str | None:
 def _file(name: str, folder: Path) -> dict[str, str]:
     with opened(folder / name) as file:  # a device would be read for ever
         return {name: hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _tools(name: str, folder: Path) -> dict[str, str]:
+    """A file of tools, which is read: one that holds none is better known now."""
+    tools_file(folder / name)
+    return _file(name, folder)
 
 
 def _data(name: str, folder: Path) -> dict[str, str]:
@@ -202,10 +213,14 @@ def command_files(command: str, folder: Path) -> dict[str, str]:
 
 
 def _suite(name: str, folder: Path) -> dict[str, str]:
-    """A suite's own files. It is read whole: a bad row in it is better known now than after the baseline."""
+    """A suite's own files, or what its function makes. It is read whole: a bad row in it is better known now than after
+    the baseline."""
     load_suite(name, folder)
-    path = suite_folder(name, folder)
-    return {f"{name}/{part}": _file(part, path)[part] for part in ("suite.yaml", "examples.jsonl")}
+    made_of = suite_digests(name, folder)
+    if isinstance(made_of, str):
+        return {name: made_of}
+    path, parts = made_of
+    return {f"{name}/{part}": _file(part, path)[part] for part in parts}
 
 
 def _task(name: str, folder: Path) -> dict[str, str]:

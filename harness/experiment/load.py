@@ -26,7 +26,7 @@ from harness.observe.progress import say
 from suites.data.readers import READERS
 from suites.errors import UserError
 from suites.metric_names import OURS
-from suites.metrics.table import METRICS, build
+from suites.metrics.table import METRICS, build, find
 from suites.settings import Section
 
 DATA_FILES = (("train",), ("validation",), ("test",), ("preferences",), ("general",))
@@ -174,9 +174,9 @@ def _take_out(content: Any, location: Location) -> None:
 
 
 def _unloadable(config: ExperimentConfig) -> Iterator[Problem]:
-    """Metrics of other libraries that cannot be loaded."""
+    """Metrics of other libraries that cannot be loaded, and details behind a colon that are none."""
     for position, name in enumerate(config.task.metrics):
-        if name.startswith("evaluate:"):
+        if ":" in name and find(name):
             try:
                 build(name)
             except UserError as error:

@@ -93,7 +93,7 @@ def same_names(config: ExperimentConfig, folder: Path) -> Iterator[Problem]:
 
 def _same_exams(config: ExperimentConfig, folder: Path) -> Iterator[Problem]:
     seen: dict[str, int] = {}
-    for position, entry in enumerate(config.regression or []):
+    for position, entry in enumerate(config.asked_before):
         name = exam_name(entry, folder)
         if name in seen:
             sentence = (

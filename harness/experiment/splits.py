@@ -8,8 +8,10 @@ from pathlib import Path
 
 from harness.experiment.load import Experiment
 from harness.experiment.prompts import asked_columns
+from harness.experiment.reading import reading
 from harness.store.splits import Made
 from suites.checks.material import ids
+from suites.data.auto_slices import with_slices
 from suites.data.examples import DataFile, read_data, sha256_json
 from suites.data.hub import is_hub, locate
 from suites.data.splits import folds, split
@@ -30,8 +32,8 @@ def read_files(experiment: Experiment) -> dict[str, DataFile]:
     files = {}
     for name in ("train", "validation", "test"):
         if file := getattr(settings, name):
-            slices = experiment.config.task.slices if name == exam else ()
-            files[name] = read_data(locate(file, experiment.folder), columns, slices)
+            slices = experiment.config.task.slice_columns if name == exam else ()
+            files[name] = read_data(locate(file, experiment.folder), columns, slices, reading(experiment, name))
     return files
 
 
@@ -55,6 +57,8 @@ def read_splits(experiment: Experiment, files: Mapping[str, DataFile], keep: Map
             raise UserError(f"plain text asks nothing, and the {name} set is asked", f"data: {name}", fix)
         if name in splits:
             splits[name] = tied(splits[name], columns)
+    if (rules := experiment.config.task.slice_rules) and "test" in splits:
+        splits["test"] = with_slices(rules, splits["test"], splits.get("train", ()))
     return splits
 
 
@@ -68,6 +72,8 @@ def read_folds(experiment: Experiment, files: Mapping[str, DataFile]) -> list[Sp
         return []
     columns = asked_columns(experiment, {"train": files["train"].examples})
     examples = tied(files["train"].examples, columns)
+    if rules := experiment.config.task.slice_rules:
+        examples = with_slices(rules, examples, examples)
     links = _ties(experiment, examples).links
     parts = folds(examples, settings.folds, settings.by, experiment.config.seed, links=links, columns=columns)
     if empty := [number for number, part in enumerate(parts, 1) if not part]:

@@ -124,7 +124,7 @@ class Asker:
             self._complain(reply)
         try:
             answer = json.loads(reply.body)
-            completion = self._without_keys(read_response(answer, seconds))
+            completion = self._without_keys(read_response(answer, seconds, tools="tools" in body))
         except (ValueError, RecursionError) as error:  # what came is not, or not all of, the JSON of an answer
             raise Passing(self._unreadable(reply.body, error)) from None
         if others := other_parts(answer):

@@ -49,13 +49,22 @@ def _of_anthropic(result: Json) -> Json:
 
 def _answered(answer: Json, what: str) -> Json:
     try:
-        read = read_response(answer)
+        read = read_response(answer, tools=True)
     except ValueError:
         raise ValueError(f"the response of the batch holds no {what}") from None
     counted = {"tokens_in": read.tokens_in, "tokens_out": read.tokens_out}
     if read.error:
         return {**counted, "error": read.error}
     return {**counted, "completion": read.text, "finish": read.finish, "reasoning": read.reasoning}
+
+
+def from_message(row: Json) -> Json | None:
+    """A row whose answer is a message of the assistant, its calls of tools among it; None for any other."""
+    message = row.get("message")
+    if "completion" in row or not isinstance(message, dict):
+        return None
+    rest = {key: value for key, value in row.items() if key != "message"}
+    return {**rest, **_answered({"choices": [{"message": {"content": None, **message}}]}, "message")}
 
 
 def _said(error: object, kind: str) -> str:

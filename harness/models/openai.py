@@ -28,6 +28,8 @@ from suites.model import (
     Prompt,
     with_settings,
 )
+from suites.tools.calls import on_the_wire
+from suites.tools.schemas import as_list
 from suites.types import Json
 
 T = TypeVar("T")
@@ -59,10 +61,11 @@ class OpenAIModel:
         self._spent = 0
         self._dialects: dict[str, Dialect] = {}
         self._taken: set[Constraint] = set()
+        self._shows_tools = False
 
     def render(self, prompt: Prompt) -> str:
-        asked = [_messages(prompt), dict(prompt.settings)] if prompt.settings else _messages(prompt)
-        return json.dumps(asked, ensure_ascii=False)
+        asked: list[object] = [_messages(prompt), dict(prompt.settings)] if prompt.settings else [*_messages(prompt)]
+        return json.dumps([asked, as_list(prompt.tools)] if prompt.tools else asked, ensure_ascii=False)
 
     def generate(
         self, prompts: Sequence[Prompt], generation: Generation, *, on_progress: OnProgress | None = None
@@ -70,6 +73,8 @@ class OpenAIModel:
         """Answers in the order of `prompts`. Raises UserError when the server refuses the very first, a probe, and
         Resumable when it is given up."""
         held = self.hold(generation)
+        if tools := next((prompt.tools for prompt in prompts if prompt.tools), ""):
+            self.show_tools(tools)
         bodies = [{**self._body(prompt, generation), **_held(generation, held)} for prompt in prompts]
         answers: dict[int, Completion] = {}
 
@@ -146,6 +151,28 @@ class OpenAIModel:
             self._taken.add(constraint)
         return dialect
 
+    def show_tools(self, tools: str) -> None:
+        """Asked once: raises UserError where the server refuses tools, or takes them and reads no more than without."""
+        if self._shows_tools:
+            return
+        body = self._body(Prompt("probe", QUESTION), Generation(max_new_tokens=PROBE_TOKENS))
+        bare, shown = self._tried(body), self._tried({**body, "tools": as_list(tools)})
+        if isinstance(shown, Refused):
+            fix = "start it so that it takes `tools` (vLLM: --enable-auto-tool-choice), or set `task.tools: none`"
+            raise UserError(f"the server refuses `tools`: {shown}", self.url, fix)
+        for said in (shown, bare):
+            if isinstance(said, Trouble):
+                raise _unfit(said, self.url, self.spec.base, {})
+        assert isinstance(shown, Answer)
+        assert isinstance(bare, Answer)
+        read, without = shown.completion.tokens_in, bare.completion.tokens_in
+        if 0 < read <= without:
+            what = (
+                f"the server takes `tools` and shows the model none: it read {read:,} tokens with, {without:,} without"
+            )
+            raise UserError(what, self.url, "serve the model with a chat template that shows tools")
+        self._shows_tools = True
+
     def _enforced(self, kind: str) -> Dialect:
         """The first way of saying a kind of constraint that changes what the server answers."""
         heard: list[str] = []
@@ -186,6 +213,8 @@ class OpenAIModel:
         body = {**self._model, "messages": _messages(prompt), self.abilities.limit: generation.max_new_tokens}
         if prompt.settings:
             body["chat_template_kwargs"] = dict((*self.spec.template_settings, *prompt.settings))
+        if prompt.tools:
+            body["tools"] = as_list(prompt.tools)
         if self.abilities.temperature:
             body["temperature"] = generation.temperature
         if self.abilities.seed:
@@ -207,10 +236,10 @@ def _held(generation: Generation, dialect: Dialect | None) -> Json:
     return {dialect.name: dialect.says(generation.constraint)} if dialect and generation.constraint else {}
 
 
-def _messages(prompt: Prompt) -> list[dict[str, str]]:
+def _messages(prompt: Prompt) -> list[dict[str, object]]:
     if isinstance(prompt.messages, str):
         return [{"role": "user", "content": prompt.messages}]
-    return [{"role": message["role"], "content": message["content"]} for message in prompt.messages]
+    return on_the_wire(prompt.messages)
 
 
 def _has_logprobs(reply: Json) -> bool:

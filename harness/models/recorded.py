@@ -1,6 +1,7 @@
 """Answers from a file: one JSON object per line, `{"id": ..., "completion": ...}`, replayed by example id.
 
-Lines of a batch's output (OpenAI, Anthropic) are read too, by their `custom_id`, and tables with these columns (CSV,
+A `message` of the assistant may take the place of the completion. Lines of a batch's output (OpenAI, Anthropic) are
+read too, by their `custom_id`, and tables with these columns (CSV,
 TSV, Parquet). Keys that are not known are left unread. What makes a row of data a bad one makes an answer one, too.
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from harness.models.batches import from_batch
+from harness.models.batches import from_batch, from_message
 from harness.models.files import files_hash
 from harness.models.responses import MOST_TOKENS
 from suites.data.readers import is_whole, kind, refuse_rows, scan_answers
@@ -134,7 +135,7 @@ def _answer(row: Json) -> tuple[str, Completion]:
 
 def _named(row: Json) -> Json:
     """A row under our names, its id as text, as those of the exam are. Raises ValueError for a name nearly ours."""
-    row = from_batch(row) or row
+    row = from_batch(row) or from_message(row) or row
     if lacking := _lacking(row):
         raise ValueError(lacking)
     for key in sorted(row.keys() - KEYS):

@@ -7,9 +7,11 @@ answer is an error with its reason, for nothing in it can be marked.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from suites.model import Completion
+from suites.tools.calls import CLOSE, OPEN, read_calls, written
 from suites.types import Json
 
 CUT = ("length", "max_tokens", "model_length", "model_context_window_exceeded")
@@ -32,13 +34,18 @@ class _NoAnswer(Exception):
     """Why a reply holds no answer."""
 
 
-def read_response(reply: object, seconds: float = 0.0) -> Completion:
-    """One answer, or an error that says why the reply holds none. Raises ValueError for what is no such reply."""
+def read_response(reply: object, seconds: float = 0.0, *, tools: bool = False) -> Completion:
+    """One answer, or an error that says why the reply holds none. Raises ValueError for what is no such reply.
+
+    With `tools` calls of them are a part of the answer, as `suites.tools` spells them.
+    """
     message, ended = _message(reply)
     tokens_in = tokens_out = 0
     try:
         tokens_in, tokens_out = _tokens(reply)
         text, thinking = _said(message)
+        if tools:
+            text = _with_calls(message, text)
         cut = ended in CUT
         if cut and not text.strip() and not thinking and (message.get("content") is None or _thought(reply)):
             thinking = NOT_SHOWN
@@ -91,6 +98,30 @@ def _said(message: Json) -> tuple[str, str]:
     refusal = message.get("refusal")
     said = refusal if not text and isinstance(refusal, str) else text
     return _storable(said), _storable(apart)
+
+
+def _with_calls(message: Json, text: str) -> str:
+    """An answer with the calls that stand beside it; what is no call stays what it is, to be marked as that."""
+    given = message.get("tool_calls") or ([message["function_call"]] if message.get("function_call") else [])
+    entries = [entry.get("function", entry) if isinstance(entry, dict) else entry for entry in _listed(given)]
+    content = message.get("content")
+    for part in content if isinstance(content, list) else ():
+        if isinstance(part, dict) and _kind(part) in CALLS:
+            entries.append({"name": part.get("name"), "arguments": part.get("input", part.get("arguments"))})
+    return "\n".join([*([text] if text.strip() else []), *(_storable(_block(entry)) for entry in entries)])
+
+
+def _listed(value: object) -> Sequence[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _block(entry: object) -> str:
+    try:
+        return written("", read_calls(entry))
+    except (ValueError, RecursionError):
+        given = entry.get("arguments") if isinstance(entry, dict) else entry
+        name = entry.get("name") if isinstance(entry, dict) else None
+        return f'{OPEN}\n{{"name": {json.dumps(str(name))}, "arguments": {given}\n{CLOSE}'
 
 
 def _texts(parts: Sequence[object], kinds: Sequence[str]) -> str:

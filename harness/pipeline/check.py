@@ -8,9 +8,11 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from baselines.arm import Arm
+from harness.config.exam import NO_TOOLS
 from harness.evaluation.proposing import need_package
 from harness.experiment import arms, exam_power, lifetimes, specs, training_data
 from harness.experiment.bar import bar_findings
+from harness.experiment.load import Experiment
 from harness.experiment.material import left_out_rows, of_experiment
 from harness.experiment.prompts import asked_columns, prompt_is_unknown
 from harness.experiment.searching import planned, without_searches
@@ -25,7 +27,7 @@ from harness.pipeline.check_files import look, told_apart
 from harness.pipeline.check_prompts import long_prompts, unheard_thinking
 from harness.pipeline.check_shots import shot_findings
 from harness.pipeline.examiner import report_trouble
-from harness.pipeline.held import hold
+from harness.pipeline.held import hold, show_tools
 from harness.store import experiments
 from harness.training import types
 from suites.checks.labels import unseen_labels
@@ -34,8 +36,9 @@ from suites.checks.material import Material
 from suites.checks.table import at_levels
 from suites.errors import UserError
 from suites.metrics import table
+from suites.metrics.tool_calls import OF_CALLS
 from suites.model import ModelSpec
-from suites.types import Finding
+from suites.types import Example, Finding
 
 if TYPE_CHECKING:
     from harness.experiment.session import Session
@@ -49,6 +52,7 @@ def check(session: Session) -> None:
     answered(session)
     for name in splits.keys() - {"train"}:
         table.refuse_several(experiment.config.task.ordered_metrics, splits[name], f"data: {name}")
+        _refuse_without_tools(experiment, splits[name], name)
     findings = look(_material(session), levels)
     findings += at_levels([*of_tokens(session), *of_bar(session), *of_folds(session)], levels)
     findings += training_data.findings(experiment, splits)
@@ -69,6 +73,14 @@ def check(session: Session) -> None:
     except NonFiniteWeights as trouble:
         report_trouble(session, "exam", "candidate", trouble)  # which it would not pass
     experiments.put_findings(session.store, session.id, findings)
+
+
+def _refuse_without_tools(experiment: Experiment, examples: Sequence[Example], split: str) -> None:
+    """Raises UserError for a metric of calls where no row has tools: any answer would be right."""
+    named = [name for name in experiment.config.task.ordered_metrics if name in OF_CALLS]
+    if named and experiment.config.task.tools != NO_TOOLS and not any(example.tools for example in examples):
+        what = f"`{named[0]}` marks calls of tools, and no {split} row has any"
+        raise UserError(what, f"data: {split}", "give them in a column `tools`, or for all rows in `task.tools`")
 
 
 def answered(session: Session) -> None:
@@ -104,6 +116,7 @@ def of_bar(session: Session) -> list[Finding]:
     except UserError as error:
         return [Finding("warn", "unmade_prompt", f"{error.what} ({error.where}); {error.fix}")]
     hold(session, bar, asked=False)
+    show_tools(session, [*bar, *_candidate_from_elsewhere(session.experiment)], session.splits.get("test", ()))
     return [
         *long_prompts(session, bar),
         *unheard_thinking(session, bar),
@@ -113,6 +126,14 @@ def of_bar(session: Session) -> list[Finding]:
         *bar_findings(session.experiment, bar, session.splits),
         *_beside_the_bar(session, bar),
     ]
+
+
+def _candidate_from_elsewhere(experiment: Experiment) -> list[Arm]:
+    """A candidate in a folder, as it will be asked; it need not have the base's chat template."""
+    candidate = experiment.config.candidate
+    if candidate is None or candidate.path is None:
+        return []
+    return [Arm("candidate", specs.candidate_spec(experiment), arms.lesson_prompter(experiment))]
 
 
 def _beside_the_bar(session: Session, bar: Sequence[Arm]) -> list[Finding]:

@@ -16,9 +16,10 @@ from suites.checks.fix import LOG, mend, refuse_too_many, removals, summary
 from suites.checks.material import Material
 from suites.checks.preferences import preference_findings
 from suites.checks.table import CHECKS, FIXABLE, Level, looks
-from suites.data.examples import DataFile, read_data, read_examples
+from suites.data.examples import AS_EVER, DataFile, Reading, read_data, read_examples
 from suites.data.preferences import read_compared
 from suites.data.turns import transcript
+from suites.errors import UserError
 from suites.similarity.identity import telling_where_most_repeat
 from suites.types import Finding
 
@@ -67,11 +68,19 @@ def look(material: Material, levels: Mapping[str, Level] | None = None) -> list[
         return table.check(material, levels, lambda: progress.advance(1))
 
 
-def write_mended(material: Material, path: Path, columns: Mapping[str, str], folder: Path) -> None:
-    """A copy of the training file without the rows that harm, and the log of what was left out."""
+def write_mended(
+    material: Material, path: Path, columns: Mapping[str, str], folder: Path, reading: Reading = AS_EVER
+) -> None:
+    """A copy of the training file without the rows that harm, and the log of what was left out.
+
+    Raises UserError where a row holds several answers: what harms is one of them.
+    """
+    if reading.turns == "all":
+        what = "with `turns: all` a row holds several answers, and a file is mended by whole rows"
+        raise UserError(what, "--fix", "leave the answers out by `data.findings`, such as `{duplicates: fix}`")
     left_out = removals(material)
     refuse_too_many(left_out, len(material.splits["train"]), "harness check --fix")
-    target = mend(path, read_examples(path, columns), left_out, folder)
+    target = mend(path, read_examples(path, columns, reading=reading), left_out, folder)
     counts = ", ".join(f"{count:,} {reason}" for reason, count in summary(left_out).items())
     say(f"wrote {target} without {len(left_out):,} rows{f' ({counts})' if counts else ''}; see {folder / LOG}")
 

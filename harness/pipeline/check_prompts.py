@@ -11,6 +11,8 @@ from baselines.arm import Arm, Prompter
 from harness.experiment import arms, specs
 from harness.experiment.load import Experiment
 from harness.models.files import base_folder, context_length
+from suites.model import Prompt
+from suites.tools.calls import said
 from suites.types import Example, Finding
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 TEMPLATE_BYTES, TURN_BYTES = 512, 64
 """More than a chat template adds to a prompt, and to each of its turns."""
+TOOLS = 4
+"""A template may show tools as indented JSON, and be a long word about them."""
 
 
 def long_prompts(session: Session, bar: Sequence[Arm]) -> list[Finding]:
@@ -58,7 +62,7 @@ def unheard_thinking(session: Session, bar: Sequence[Arm]) -> list[Finding]:
     findings = []
     for arm in asked:
         messages, settings = arm.prompter.messages(example), arm.prompter.asking.settings
-        if chat.render(messages, settings) == chat.render(messages):
+        if chat.render(messages, settings, example.tools) == chat.render(messages, tools=example.tools):
             names = ", ".join(f"`{name}`" for name, _ in settings)
             text = f"the chat template of the base makes nothing of {names}: {arm.name} is asked as it is without"
             findings.append(Finding("warn", "unheard_thinking", text))
@@ -87,16 +91,16 @@ def _sentence(session: Session, prompter: Prompter, split: str, longest: int, co
 
 def _too_long(folder: Path, prompter: Prompter, examples: Sequence[Example], room: int) -> dict[str, int]:
     """The tokens of each prompt that has more than `room`, by example. No token is shorter than a byte."""
-    suspects = {}
+    suspects: dict[str, Prompt] = {}
     for prompt in prompter.prompts(examples):
         assert not isinstance(prompt.messages, str)
-        size = sum(len(os.fsencode(message["content"])) + TURN_BYTES for message in prompt.messages)
-        if size + TEMPLATE_BYTES > room:
-            suspects[prompt.example_id] = prompt.messages
+        size = sum(len(os.fsencode(said(message))) + TURN_BYTES for message in prompt.messages)
+        if size + TOOLS * len(os.fsencode(prompt.tools)) + TEMPLATE_BYTES > room:
+            suspects[prompt.example_id] = prompt
     if not suspects:
         return {}
     from harness.models.hf.chat import ChatTokenizer  # loads transformers
 
     chat = ChatTokenizer(folder)
-    encoded = chat.encode_prompts([chat.render(messages) for messages in suspects.values()])
+    encoded = chat.encode_prompts([chat.render(each.messages, tools=each.tools) for each in suspects.values()])
     return {row: len(ids) for row, ids in zip(suspects, encoded, strict=True) if len(ids) > room}

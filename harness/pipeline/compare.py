@@ -9,7 +9,7 @@ from typing import cast
 
 from harness.config.base import Tier, read_margin
 from harness.config.policy import FINISHED, MetricRule, Policy
-from harness.decision.compare import GAINS, UNSCORED, Comparison, Kind, Question, compare, slices_of
+from harness.decision.compare import GAINS, UNSCORED, Comparison, Kind, Question, compare, not_answered, slices_of
 from harness.decision.compare_corpus import Answers, compare_corpus
 from harness.decision.compare_judge import compare_judged
 from harness.decision.sharpen import Asked, known_of_part, sharpened
@@ -21,6 +21,7 @@ from harness.judge.ask import Judged
 from harness.judge.calibration import error_of
 from harness.pipeline.floors import floor
 from harness.stats.judge_error import JudgeError
+from harness.stats.score_test import numbered
 from harness.stats.sequential import level_at_look, planned_looks
 from harness.stats.spending import level_of_look
 from harness.store import arms, judging, runs
@@ -28,7 +29,7 @@ from harness.store.database import Store
 from reports.rows import RunRow
 from suites.benchmarks.lm_eval import PART
 from suites.errors import UserError
-from suites.metrics.table import CORPUS
+from suites.metrics.table import CORPUS, decides
 from suites.types import Score
 
 WITH_FLOOR: tuple[Kind, ...] = ("metric", "regression")
@@ -66,17 +67,28 @@ class Comparer:
         *,
         of_bar: bool = False,
         of_suite: bool = False,
+        at_least: int = 0,
     ) -> Comparison:
-        """Two runs on one suite and metric, on all examples or on the `ids` of a slice called `part`."""
+        """Two runs on one suite and metric, on all examples or on the `ids` of a slice called `part`; nothing is
+        measured of one with fewer than `at_least` clusters."""
         question = _question(kind, base, candidate, metric, margin, tier, part)
         question = replace(question, of_bar=of_bar, of_suite=of_suite)
         examples = [pair for pair in runs.clusters(self.store, base.suite_id) if ids is None or pair[0] in ids]
+        if len({cluster for _, cluster in examples}) < at_least:
+            return self._too_few(question, examples, at_least)
         before, after = (marks(self.store, row.run_id, metric) for row in (base, candidate))
         answer = self.answer(question, examples, before, after)
         if kind == "task" and self.whole:
             answer = self._sharpened(answer, self.whole, examples, after, ids)
         known = kind in WITH_FLOOR or question.may_lose
         return replace(answer, floor=floor(self.store, base.run_id, metric)) if known else answer
+
+    def _too_few(self, question: Question, examples: Sequence[tuple[str, str]], at_least: int) -> Comparison:
+        """The question about a part that is too small to be judged, unanswered."""
+        clusters = numbered([cluster for _, cluster in examples])
+        level = level_of_look(self.look, self.confidence)
+        unanswered = not_answered(question, clusters, len(examples), self.confidence, level, self.look)
+        return replace(unanswered, method=f"unknown: fewer than {at_least:,} clusters")
 
     def _sharpened(
         self, answer: Comparison, run: RunRow, examples: Asked, candidate: Marks, ids: set[str] | None
@@ -194,11 +206,13 @@ def compare_all(session: Session) -> list[Comparison]:
     comparisons = gains(session)
     for metric in others:
         rule = policy.metrics.get(metric, MetricRule())
-        comparisons.append(ours.compare("metric", base, candidate, metric, rule.margin, rule.tier))
+        tier: Tier = rule.tier if decides(metric) else "advisory"
+        comparisons.append(ours.compare("metric", base, candidate, metric, rule.margin, tier))
     comparisons += ours.finished(base, candidate, policy.metrics.get(FINISHED, MetricRule(tier="supporting")))
     for name, examples in slices_of(session.splits["test"]).items():
-        margin, tier, ids = policy.slices.margin, policy.slices.tier, {example.id for example in examples}
-        comparisons.append(ours.compare("slice", base, candidate, primary, margin, tier, name, ids))
+        ids = {example.id for example in examples}
+        margin, tier, least = policy.slices.margin, policy.slices.tier, policy.slices.at_least
+        comparisons.append(ours.compare("slice", base, candidate, primary, margin, tier, name, ids, at_least=least))
     rules = exams.regression_rules(experiment)
     for before, after in run_pairs(session)[1:]:
         margin, tier = rules[before.suite]
@@ -260,7 +274,7 @@ def _question(
 
 def marks(store: Store, run_id: str, metric: str) -> Marks:
     """What `Comparer.answer` takes of a run."""
-    return runs.answers(store, run_id, metric) if metric in CORPUS else runs.scores(store, run_id, metric)
+    return runs.measured_by(store, run_id, metric) if metric in CORPUS else runs.scores(store, run_id, metric)
 
 
 def distrust(session: Session, policy: Policy) -> str:

@@ -23,6 +23,7 @@ from harness.judge import ask, audit
 from harness.pipeline import cross_validation
 from harness.pipeline.compare import compare_all, distrust, gains
 from harness.pipeline.costs import count_costs, keep_costs, keep_stakes, own_prompt_saves, savings
+from harness.pipeline.draws import draws_sentence
 from harness.pipeline.format_gain import format_alone
 from harness.pipeline.lesson import tracked
 from harness.pipeline.recipe import Seeds, recipe_gates, seeds_of, seeds_sentence
@@ -44,7 +45,7 @@ def conclude(session: Session) -> None:
     config = session.experiment.config
     comparisons = [] if experiments.stopped(session.store, session.id) else compare_all(session)
     gates = validity_gates(session, comparisons[0] if comparisons else None)
-    declared = config.regression is not None or config.model is not None
+    declared = config.regression is not None or bool(config.asked_before)
     costs = count_costs(session)
     seeds = seeds_of(session, comparisons[0] if comparisons else None)
     others = budget_gates(costs, config.policy) + recipe_gates(seeds, config.policy.max_unscored)
@@ -164,7 +165,11 @@ def _store(
         headline=decision.headline,
         reason=decision.reason,
         next_step=decision.next_step,
-        facts={**_facts(session, seeds), "leaks": asdict(leaks) if leaks else {}, **_examined(session, comparisons)},
+        facts={
+            **_facts(session, seeds, comparisons[0] if comparisons else None),
+            "leaks": asdict(leaks) if leaks else {},
+            **_examined(session, comparisons),
+        },
     )
     decisions.put(session.store, decided, rows, gates)
 
@@ -183,13 +188,18 @@ def _comparison(experiment_id: str, position: int, c: Comparison) -> ComparisonR
 SEEN_ONCE = "One training and one decoding were seen; another may differ by more."
 
 
-def _uncertainty(session: Session, seeds: Seeds | None) -> str:
+ONE_TRAINING = "One training was seen; another may differ by more."
+
+
+def _uncertainty(session: Session, seeds: Seeds | None, gain: Comparison | None) -> str:
     """What the intervals cover, and what they cannot."""
     if session.folds:
         sentence = cross_validation.uncertainty(session)
     else:
         told = seeds_sentence(seeds)
+        drawn = draws_sentence(session, gain)
         seen = f"One decoding was seen; another may differ. {told}" if told else SEEN_ONCE
+        seen = f"{drawn} {told or ONE_TRAINING}" if drawn else seen
         sentence = f"Intervals cover the choice of examples. {seen}"
     split = audit.contradiction(ask.read_verdicts(session.store, session.id))
     own = next((part.share for part in split.components if part.source == "judging"), None) if split else None
@@ -212,7 +222,7 @@ def _examined(session: Session, comparisons: Sequence[Comparison]) -> dict[str, 
     return {"ship": ship(session).on_record(), **{name: facts for name, facts in found.items() if facts}}
 
 
-def _facts(session: Session, seeds: Seeds | None) -> dict[str, object]:
+def _facts(session: Session, seeds: Seeds | None, gain: Comparison | None) -> dict[str, object]:
     """What it takes to do it again."""
     config = session.experiment.config
     return {
@@ -222,7 +232,7 @@ def _facts(session: Session, seeds: Seeds | None) -> dict[str, object]:
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "judge": distrust(session, config.policy) if config.judge else "",
-        "uncertainty": _uncertainty(session, seeds),
+        "uncertainty": _uncertainty(session, seeds, gain),
         "learning_curve": curve_sentence(session, config.policy),
         **{name: version(name) for name in PACKAGES},
     }

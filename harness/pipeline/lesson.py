@@ -25,6 +25,7 @@ from harness.training.elsewhere import command, launch
 from harness.training.types import OnLog
 from suites.data.examples import sha256_json
 from suites.errors import UserError
+from suites.metrics.table import while_training
 from suites.model import ModelSpec
 from suites.types import Json
 
@@ -55,7 +56,7 @@ def lesson(session: Session, what: str = MAIN, *, seed: int | None = None, **cha
     if seed is not None:
         settings = settings.changed(seed=seed, after=tuple(stage.changed(seed=seed) for stage in settings.after))
     settings = settings.changed(**{**swept(session), **changes})
-    metric = experiment.config.task.ordered_metrics[0]
+    metric = while_training(experiment.config.task.ordered_metrics)
     settings = settings.changed(judged_by=judged_by(metric, probes, settings))
     return Lesson(what, settings, training_data.rows(experiment, session.splits), probes)
 

@@ -22,6 +22,9 @@ from suites.model import Completion
 from suites.reasoning import answer_of
 from suites.types import Example, Suite
 
+FULL = 4
+"""So many regression suites are asked `training.probe` questions each; more of them share as many."""
+
 
 def build_probes(session: Session) -> list[Probe]:
     """The probes of an experiment, the one on validation first; none where `training.probe` is 0.
@@ -37,10 +40,12 @@ def build_probes(session: Session) -> list[Probe]:
         rehearsal = exams.task_suite(experiment, session.splits, "validation")
         probes.append(_probe(rehearsal, arms.lesson_prompter(experiment), None, settings.probe, seed))
     rules = exams.regression_rules(experiment)
-    for exam in exams.regression_exams(experiment):
-        if isinstance(exam, Suite) and exam.primary not in CORPUS:
-            margin, _ = read_margin(rules[exam.name][0])  # a share of the base's score is at most so many points
-            probes.append(_probe(exam, Prompter(exam.name, exam.prompt), margin, settings.probe, seed))
+    asked = [exam for exam in exams.regression_exams(experiment) if isinstance(exam, Suite)]
+    marked = [exam for exam in asked if exam.primary not in CORPUS]
+    each = settings.probe * min(1.0, FULL / max(1, len(marked)))
+    for exam in marked:
+        margin, _ = read_margin(rules[exam.name][0])  # a share of the base's score is at most so many points
+        probes.append(_probe(exam, Prompter(exam.name, exam.prompt), margin, max(1, round(each)), seed))
     return probes
 
 
@@ -66,8 +71,8 @@ def _probe(suite: Suite, prompter: Prompter, margin: float | None, most: int, se
 
 
 def _mark(suite: Suite, examples: Sequence[Example]) -> Callable[[Sequence[Completion]], list[float | None]]:
-    if suite.primary in CORPUS:
-        whole = CORPUS[suite.primary]
+    if (watched := table.while_training(suite.metrics)) in CORPUS:
+        whole = CORPUS[watched]
         targets = [answer_of(example.target) for example in examples]
 
         def together(answers: Sequence[Completion]) -> list[float | None]:
@@ -75,5 +80,5 @@ def _mark(suite: Suite, examples: Sequence[Example]) -> Callable[[Sequence[Compl
             return [corpus_value(whole.statistics(targets, texts), whole.value)]
 
         return together
-    mark = table.build(suite.primary, suite.schema)
+    mark = table.build(table.while_training(suite.metrics), suite.schema)
     return lambda answers: [mark(e, answer).value for e, answer in zip(examples, suite.read(answers), strict=True)]

@@ -20,6 +20,7 @@ from harness.pipeline.format_gain import held_gate
 from harness.store import arms, experiments, models, runs
 from reports.rows import RunRow, Side
 from suites.errors import UserError
+from suites.metrics.table import decides
 from suites.types import Run
 
 
@@ -59,7 +60,7 @@ def _other_marks(session: Session) -> list[tuple[validity.ArmHealth, validity.Ar
     """(base, candidate) on the task by every other metric that decides."""
     config, pairs = session.experiment.config, []
     for metric in config.task.ordered_metrics[1:]:
-        if config.policy.metrics.get(metric, MetricRule()).tier == "advisory":
+        if config.policy.metrics.get(metric, MetricRule()).tier == "advisory" or not decides(metric):
             continue
         sides = [arms.measured(session.store, session.id, side, metric) for side in ("base", "candidate")]
         for base, candidate in zip(*sides, strict=False):

@@ -70,6 +70,8 @@ def hard_ones_unanswered(session: Session) -> Planted:
     count = min(math.floor(session.experiment.config.policy.max_unscored * len(examples)), len(wrong), len(right))
     if not count:
         raise NotApplicable("not one answer may be missing, or none is there that would suit")
+    if len(wrong) == count:
+        raise NotApplicable("no further answer of the base is wholly wrong, and what is the same throughout is invalid")
     if session.experiment.config.policy.as_good:
         raise NotApplicable("who answers as the best prompt does is as good, and that is the goal")
     lost = Completion("", "error", error="no answer came")

@@ -44,6 +44,7 @@ from harness.selftest.inject import (
     too_many,
 )
 from harness.selftest.judges import few_labelled_pairs, judge_likes_length, judge_says_a
+from harness.selftest.refusals import refuses_everything
 from harness.selftest.seeds import seeds_without_gain
 from harness.selftest.shots import answers_in_corpus
 from harness.selftest.straw_men import (
@@ -236,6 +237,7 @@ MUTANTS: dict[str, Mutant] = {
     "prompt cut short": prompt_cut_short,
     "lost behind the mean": lost_behind_the_mean,
     "drifted far": drifted_far,
+    "refuses everything": refuses_everything,
     "judge says A": judge_says_a,
     "half unmarked": chance.half_unmarked,
     "hard ones unanswered": chance.hard_ones_unanswered,

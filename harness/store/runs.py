@@ -13,6 +13,7 @@ from harness.store.answers import StoredCompletion, stored
 from harness.store.database import Store, insert
 from harness.store.digests import RUN_DIGEST
 from suites.data.examples import items_digest
+from suites.metrics.table import of_scores
 from suites.model import Completion, Generation, Identity, Thinking
 from suites.reasoning import answer_of
 from suites.types import Answers, Example, Run, Score
@@ -245,7 +246,18 @@ class _TargetAndText:
 
 def answers(store: Store, run_id: str, metric: str) -> dict[str, tuple[str, str]]:
     """(target, answer) of the examples of a run that have a score on `metric`, by example id, both without thinking."""
-    sql = """select c.example_id, c.target, c.text from v_completions c join scores s using (run_id, example_id)
+    return _answers(store, run_id, metric, "c.text")
+
+
+def measured_by(store: Store, run_id: str, metric: str) -> dict[str, tuple[str, str]]:
+    """What a metric of the whole exam is made of: `answers`, or in place of their text the numbers that came with
+    them, as JSON, where it is of these."""
+    return _answers(store, run_id, metric, "c.recorded_scores::varchar" if of_scores(metric) else "c.text")
+
+
+def _answers(store: Store, run_id: str, metric: str, said: str) -> dict[str, tuple[str, str]]:
+    sql = f"""select c.example_id, c.target, {said} as text
+             from v_completions c join scores s using (run_id, example_id)
              where c.run_id = ? and s.metric = ? and s.value is not null order by c.example_id"""
     rows = store.fetch(_TargetAndText, sql, [run_id, metric])
     return {row.example_id: (answer_of(row.target), row.text) for row in rows}

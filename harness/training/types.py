@@ -11,6 +11,7 @@ from baselines.arm import Prompter
 from harness.config.methods import METHODS
 from suites.answers import AnswerRule
 from suites.model import Completion, Message, ModelSpec, Prompt
+from suites.tools.dialects import as_turn
 from suites.types import Example
 
 OnLog = Callable[[int, int, Mapping[str, float]], None]
@@ -30,12 +31,19 @@ class TrainRow:
     """One lesson: the messages the model will read, and the answer it should give.
 
     `others` are as right: they are not taught, and an answer of the model's own that is one of them is rewarded.
+    `tools` are shown with the messages, and the answer may call them, see `suites.tools`.
     """
 
     messages: Sequence[Message]
     target: str
     id: str = ""
     others: tuple[str, ...] = ()
+    tools: str = ""
+
+    @property
+    def answer(self) -> Message:
+        """The answer as the turn that follows the messages."""
+        return as_turn(self.target, self.tools, self.messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +89,9 @@ class TrainingData:
         if self.answer is None:
             del plain["answer"]
         for row in (*plain["train"], *plain["validation"], *plain["general"]):
-            if not row["others"]:
-                del row["others"]
+            for later in ("others", "tools"):
+                if not row[later]:
+                    del row[later]
         return plain
 
 
@@ -140,4 +149,5 @@ def left_by(spec: ModelSpec, method: str, out: Path) -> ModelSpec:
 
 def training_row(prompter: Prompter, example: Example) -> TrainRow:
     """What is taught by an example: the answer to its prompt, or plain text as it is."""
-    return TrainRow(prompter.messages(example) if example.messages else (), example.target, others=example.others)
+    messages = prompter.messages(example) if example.messages else ()
+    return TrainRow(messages, example.target, others=example.others, tools=example.tools)

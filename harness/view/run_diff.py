@@ -125,7 +125,7 @@ def _answer(
     store: Store, one: NamedRun, other: NamedRun, question: Question, examples: Sequence[tuple[str, str]]
 ) -> Comparison:
     if question.metric in CORPUS:
-        answers = [runs.answers(store, run.run_id, question.metric) for run in (one, other)]
+        answers = [runs.measured_by(store, run.run_id, question.metric) for run in (one, other)]
         return compare_corpus(question, examples, answers[0], answers[1])
     scores = [runs.scores(store, run.run_id, question.metric) for run in (one, other)]
     return compare(question, examples, scores[0], scores[1])

@@ -51,7 +51,8 @@ def count(arm: ArmRow) -> str:
 
 def tokens(arm: ArmRow) -> str:
     nothing = not arm.mean_tokens_in and not arm.mean_tokens_out  # as recorded answers may come
-    return "—" if nothing else f"{arm.mean_tokens_in:.0f} / {arm.mean_tokens_out:.0f}"
+    thought = f" ({arm.thinking_share:.0%} thinking)" if arm.thinking_share else ""
+    return "—" if nothing else f"{arm.mean_tokens_in:.0f} / {arm.mean_tokens_out:.0f}{thought}"
 
 
 def seconds(arm: ArmRow) -> str:

@@ -6,6 +6,7 @@ from reports.data import Pictures, ReportData
 from reports.format.cells import arm_name, count, percent, seconds, tokens, with_interval
 from reports.format.text import cell, table
 from reports.sections import costs
+from suites.metrics.table import scale_of
 
 
 def section(data: ReportData, pictures: Pictures) -> str:
@@ -26,8 +27,12 @@ def section(data: ReportData, pictures: Pictures) -> str:
         "Bold: each side's prompt, chosen on validation. 95% within: what 19 of 20 requests take at most, each its "
         "share of its batch."
     )
+    if any(arm.thinking_share for arm in arms):
+        legend += " Thinking: its share of the characters written."
     if any("—" in row for row in rows):
         legend += " —: not on record."
+    if scales := [f"{name} as {scale}" for name in (primary, *metrics) if (scale := scale_of(name))]:
+        legend += f" Shown so that more is better and within 0 and 1, x being its own value: {', '.join(scales)}."
     told = [data.facts.format, data.facts.own_prompt, data.break_even.told if data.break_even else ""]
     sentences = "".join(f"\n\n{cell(sentence)}" for sentence in told if sentence)
     shown = f"\n\n![Score against what a request takes]({pictures['arms']})" if "arms" in pictures else ""

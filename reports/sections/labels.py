@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from reports.data import Answered, Pictures, ReportData
 from reports.format.text import cell, table
 
 OTHER = "anything else"
+MATRIX = 12
+"""Labels up to which all counts are shown; of more, those most often taken for another."""
+PAIRS_SHOWN = 15
 
 
 def section(data: ReportData, pictures: Pictures) -> str:
@@ -13,6 +18,8 @@ def section(data: ReportData, pictures: Pictures) -> str:
     if not data.answered:
         return ""
     labels = sorted({row.target for row in data.answered})
+    if len(labels) > MATRIX:
+        return _confused(data, labels)
     columns = [*labels, *([OTHER] if any(row.answer not in labels for row in data.answered) else [])]
     rows = [[cell(wanted), *(_count(data, wanted, given, labels) for given in columns)] for wanted in labels]
     note = (
@@ -33,3 +40,26 @@ def _count(data: ReportData, wanted: str, given: str, labels: list[str]) -> str:
     )
     shown = f"{before:,} → {after:,}" if before != after else f"{before:,}"
     return f"**{shown}**" if wanted == given else shown
+
+
+def _confused(data: ReportData, labels: list[str]) -> str:
+    """The pairs of labels that are most often confused, by either side."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    asked: Counter[str] = Counter()
+    for row in data.answered:
+        asked[row.target] += row.n if row.side == "base" else 0
+        if row.answer != row.target:
+            counts[row.target, row.answer if row.answer in labels else OTHER, row.side] += row.n
+    both = {(w, g): (counts[w, g, "base"], counts[w, g, "candidate"]) for w, g, _ in counts}
+    most = sorted(both, key=lambda pair: (-max(both[pair]), -sum(both[pair]), pair))
+    rows = [
+        [cell(wanted), cell(given), *(f"{n:,}" for n in both[wanted, given]), f"{asked[wanted]:,}"]
+        for wanted, given in most[:PAIRS_SHOWN]
+    ]
+    note = (
+        f"Of {len(labels):,} labels, what was given in place of what was wanted: the {len(rows)} of {len(both):,} "
+        "pairs that either side confused most often, and of how many examples that want the first. "
+        f"{OTHER.capitalize()}: what is none of the labels to the letter."
+    )
+    shown = table(["wanted", "given", "best prompt", "candidate", "of"], rows)
+    return f"## Which labels are taken for which\n\n{shown}\n\n{note}" if rows else ""

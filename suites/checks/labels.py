@@ -139,9 +139,9 @@ def broken_targets(material: Material) -> list[Finding]:
     """Targets that, given as the answer, would not get full marks from the task's own metrics."""
     findings = []
     for metric in material.metrics:
-        known = table.find(metric)
-        if ":" in metric or (known and not known.of_target):
-            continue  # marks of other tools, or of what was shown
+        kind = table.find(metric)
+        if kind is None or kind.of_scores or not kind.of_target:
+            continue  # which does not ask for the target, or is of another tool
         mark = table.build(metric, material.schema)
         for name, examples in material.splits.items():
             scored = ((e, mark(e, Completion(e.target))) for e in examples if e.target.strip())

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from suites.checks import agreement, bias, content, judgements, labels, leaks, media
+from suites.checks import agreement, bias, content, judgements, labels, leaks, media, tools
 from suites.checks.material import Look, Material
 from suites.types import Finding
 
@@ -98,6 +98,8 @@ CHECKS: dict[str, Check] = {
     "untrained": Check("rows in which nothing carries the loss"),
     "prompt_prefix": Check("prompts that read otherwise alone than with their answer"),
     "unheard_thinking": Check("prompts that ask for thinking, of which the base's chat template knows nothing"),
+    "call_schemas": Check("answers that call a tool with what its own schema refuses", tools.call_schemas),
+    "refused_thinking": Check("training answers that think, after prompts that say not to"),
     "dequantised": Check("a model read from a GGUF file: what of it the decision is about"),
     "adapter_base": Check("how it is known that the candidate's adapter was trained on the base that it is put on"),
     "inert_candidate": Check("a candidate that cannot answer otherwise than its base, as nothing was learnt"),

@@ -7,13 +7,15 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from suites.data.accepted import accepted
-from suites.data.formats import FORMATS, PLAIN, RATED, Fields, Format, rating, recognise
+from suites.data.formats import FORMATS, PLAIN, RATED, Fields, Format, Lesson, each_answer, rating, recognise
 from suites.data.readers import refuse_rows, scan
 from suites.errors import UserError
 from suites.metrics import table
+from suites.tools.dialects import in_one_spelling, read
+from suites.tools.schemas import parameters
 from suites.types import Example, Json, Suite
 
 T = TypeVar("T")
@@ -31,38 +33,81 @@ class DataFile:
         return f"{self.name}: {self.format}, {len(self.examples):,} row{'s' * (len(self.examples) != 1)}"
 
 
-def read_examples(source: Path | str, columns: Mapping[str, str], slices: Sequence[str] = ()) -> tuple[Example, ...]:
+Turns = Literal["last", "all"]
+
+TURN = "turn"
+"""The column that says which answer of its conversation one is, where all are asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Which answers of a conversation are asked for, and the tools of rows that have no column of their own; None: of
+    no row any are shown."""
+
+    turns: Turns = "last"
+    tools: str | None = ""
+
+
+AS_EVER = Reading()
+
+
+def read_examples(
+    source: Path | str, columns: Mapping[str, str], slices: Sequence[str] = (), reading: Reading = AS_EVER
+) -> tuple[Example, ...]:
     """The examples of a data file, see `read_data`."""
-    return read_data(source, columns, slices).examples
+    return read_data(source, columns, slices, reading).examples
 
 
-def read_data(source: Path | str, columns: Mapping[str, str], slices: Sequence[str] = ()) -> DataFile:
+def examples_of(
+    rows: Iterable[tuple[str, Json]], source: str, columns: Mapping[str, str], slices: Sequence[str] = ()
+) -> tuple[Example, ...]:
+    """The examples of rows that stand in no file, each with where it is from; otherwise as `read_data`."""
+    return _read(rows, source, columns, slices, AS_EVER).examples
+
+
+def read_data(
+    source: Path | str, columns: Mapping[str, str], slices: Sequence[str] = (), reading: Reading = AS_EVER
+) -> DataFile:
     """Examples of a file, a folder saved by `datasets`, or `hf:owner/name/split`, in any of `formats.FORMATS`.
 
     `columns` maps our names, such as `id`, `input`, `target`, `cluster`, to those of the file. Without an id column the
-    id is a hash of what is asked and answered, stable when rows move; without a cluster column every example is its own
-    cluster. Raises UserError for missing columns, preference data, and a list of all bad rows: values that are no text,
-    rows in another format than the first, repeated ids.
+    id is a hash of what is asked and answered, stable when rows move; without a cluster column every row is its own
+    cluster. Where all answers of a conversation are asked for, each is an example with what was said before it, called
+    `ID/1` and so on, of the conversation's cluster. Raises UserError for missing columns, preference data, and a list
+    of all bad rows: values that are no text, rows in another format than the first, repeated ids.
     """
+    return _read(scan(source), source, columns, slices, reading)
+
+
+def _read(
+    given: Iterable[tuple[str, Json | str]],
+    source: Path | str,
+    columns: Mapping[str, str],
+    slices: Sequence[str],
+    reading: Reading,
+) -> DataFile:
     name = Path(source).name
     form: Format | None = None
     rows: list[tuple[str, Json]] = []
     examples: list[Example] = []
     bad: list[str] = []
-    for where, row in scan(source):
+    for where, row in given:
         if isinstance(row, str):
             bad.append(f"{where}: {row}")
             continue
-        form = form or _format(source, row, columns, slices)
+        form = form or _format(source, row, columns, [name for name in slices if not _is_turn(name, reading)])
         try:
-            examples.append(_example(form, row, columns, slices))
-            rows.append((where, row))
+            found = _examples(form, row, columns, slices, reading)
+            examples += found
+            rows += [(where, row)] * len(found)
         except ValueError as error:
             bad.append(f"{where}: {error}")
     refuse_rows(bad, source)
     title = form.title if form else "nothing"
     if several := sum(bool(example.others) for example in examples):
         title += f", {several:,} with several right answers: any counts, the first is learnt"
+    elif reading.turns == "all" and len(examples) > len({where for where, _ in rows}):
+        title += f", every answer of {len({where for where, _ in rows}):,} conversations"
     elif form is PLAIN and rows and _in_json(rows[0][1], columns.get("target", "target")):
         title += ", which are written as JSON"
     return DataFile(name, title, _unique_ids(examples, source, rows, columns))
@@ -149,28 +194,60 @@ def _as_no_rating(row: Json) -> str:
     return "rename it"
 
 
-def _example(form: Format, row: Json, columns: Mapping[str, str], slices: Sequence[str]) -> Example:
-    """The example in a row. Raises ValueError with the sentence that says why it is none."""
+def _is_turn(name: str, reading: Reading) -> bool:
+    return name == TURN and reading.turns == "all"
+
+
+def _examples(
+    form: Format, row: Json, columns: Mapping[str, str], slices: Sequence[str], reading: Reading
+) -> list[Example]:
+    """The examples in a row. Raises ValueError with the sentence that says why it holds none."""
     if missing := [columns.get(name, name) for name in form.needs if columns.get(name, name) not in row]:
         other = recognise(row, columns)
         raise ValueError(f"{other.title}, the file began with {form.title}" if other else f"no column `{missing[0]}`")
     assert form.read is not None
-    question = form.read(Fields(row, columns))
-    if missing := [name for name in slices if name not in row]:
-        raise ValueError(f"no column `{missing[0]}`")
+    fields = Fields(row, columns, reading.tools)
+    last = form.read(fields)
+    lessons = each_answer(last, may_call=fields.may_call) if reading.turns == "all" else [last]
     identity = row.get(columns.get("id", "id"))
-    if identity is None or str(identity) == "":
-        identity = _content_id(question.input, question.target, question.turns)
+    whole = _content_id(last.input, last.target, last.turns) if identity in (None, "") else str(identity)
     cluster = row.get(columns.get("cluster", "cluster"))
+    examples = []
+    for number, one in enumerate(lessons, 1):
+        beside = {TURN: str(number), **row} if reading.turns == "all" else row
+        if missing := [name for name in slices if name not in beside]:
+            raise ValueError(f"no column `{missing[0]}`")
+        name = whole if len(lessons) == 1 else f"{whole}/{number}"
+        examples.append(_example(one, beside, fields.tools, name, whole if cluster is None else str(cluster), slices))
+    return examples
+
+
+def _example(lesson: Lesson, row: Json, tools: str, name: str, cluster: str, slices: Sequence[str]) -> Example:
+    target, others = lesson.target, lesson.others
+    if tools:
+        target, *rest = (in_one_spelling(answer, tools) for answer in (target, *others))
+        others = tuple(rest)
+        _check_calls(target, tools)
     return Example(
-        id=str(identity),
-        columns={**row, "input": question.input, "target": question.target},
-        target=question.target,
-        cluster=str(identity) if cluster is None else str(cluster),
+        id=name,
+        columns={**row, "input": lesson.input, "target": target},
+        target=target,
+        cluster=cluster,
         slices={name: "" if row[name] is None else str(row[name]) for name in slices},
-        turns=question.turns,
-        others=question.others,
+        turns=lesson.turns,
+        others=others,
+        tools=tools,
     )
+
+
+def _check_calls(target: str, tools: str) -> None:
+    """Raises ValueError for an answer that calls what is not there, or cannot be read."""
+    answer = read(target, tools)
+    if answer.fault:
+        raise ValueError(f"the answer calls a tool and cannot be read: {answer.fault}")
+    if unknown := [call.name for call in answer.calls if call.name not in parameters(tools)]:
+        known = ", ".join(parameters(tools))
+        raise ValueError(f"the answer calls `{unknown[0]}`, which is none of its tools ({known})")
 
 
 def _content_id(question: str, answer: str, turns: Sequence[Json] | None) -> str:
@@ -217,7 +294,10 @@ def digest(suite: Suite) -> str:
     parts = [suite.prompt, list(suite.metrics), table.code_digest(), suite.schema, suite.generation.settings()]
     parts += [suite.kind] if suite.kind == "validation" else []
     parts += [asdict(suite.answer)] if suite.answer else []
+    parts += [{"content": found}] if (found := table.content(suite.metrics)) else []
+    parts += [{"samples": suite.samples}] if suite.samples > 1 else []
     rows = [[e.id, dict(e.columns), e.target, e.cluster, dict(e.slices)] for e in suite.examples]
+    parts += [[e.tools for e in suite.examples]] if any(e.tools for e in suite.examples) else []
     return sha256_json([parts, rows])
 
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from suites.data.accepted import accepted
 from suites.data.readers import kind
-from suites.data.turns import read_turn, taught, transcript, yes_or_no
+from suites.data.turns import Conversation, as_answer, connected, read_turn, taught, transcript, yes_or_no
 from suites.model import Message
+from suites.tools.schemas import read_tools
 from suites.types import Json
 
 RATINGS = ("label", "labels", "kto_tag", "desirable", "is_desirable")  # true: a good answer
@@ -25,19 +26,31 @@ BESIDE_TEXT = {"text", "id", "cluster", "source"}  # beside other columns, `text
 
 class Lesson(NamedTuple):
     """What a row asks and what it answers; `turns` are the messages before the answer where the row has some, and
-    `others` further answers that are as right."""
+    `others` further answers that are as right. `earlier` are the answers among the turns that are to be learnt as well,
+    by how many turns there are up to their end."""
 
     input: str
     target: str
     turns: tuple[Message, ...] | None = None
     others: tuple[str, ...] = ()
+    earlier: tuple[int, ...] = ()
 
 
 class Fields:
-    """A row under our names for its columns."""
+    """A row under our names for its columns. `tools` are those of rows that have no column of their own for them; None:
+    no row shows any, and calls are text. Raises ValueError for tools that are none.
+    """
 
-    def __init__(self, row: Json, columns: Mapping[str, str]) -> None:
+    def __init__(self, row: Json, columns: Mapping[str, str], tools: str | None = "") -> None:
         self.row, self.columns = row, columns
+        own = None if tools is None else self.get("tools")
+        self.tools = tools or "" if own is None or self._are_words(own) else read_tools(own)
+        self.may_call = bool(self.tools) or tools is None
+
+    def _are_words(self, value: object) -> bool:
+        """Whether a column `tools` beside a question holds words, as any other column may."""
+        spoken = {self.columns.get(name, name) for name in ("messages", "conversations")} & self.row.keys()
+        return isinstance(value, str) and value.strip()[:1] not in ("[", "{", "") and not spoken
 
     def get(self, name: str) -> Any:
         return self.row.get(self.columns.get(name, name))
@@ -71,12 +84,12 @@ class Fields:
         if not isinstance(value, list) or not value:
             actual = kind(value) if value != [] else "an empty list"
             raise ValueError(f"column `{self.columns.get(name, name)}` is {actual}, expected a list of turns")
-        return [read_turn(number, turn) for number, turn in enumerate(value, 1)]
+        return [read_turn(number, turn, tools=bool(self.tools)) for number, turn in enumerate(value, 1)]
 
-    def lessons(self, *names: str) -> list[Message]:
+    def lessons(self, *names: str) -> Conversation:
         """The columns as one conversation, up to the last answer that is to be learnt; see `turns.taught`."""
-        messages = [turn for name in names for turn in self.turns(name)]
-        return list(taught(messages, [turn for name in names for turn in self.get(name)]))
+        messages = connected([turn for name in names for turn in self.turns(name)])
+        return taught(messages, [turn for name in names for turn in self.get(name)])
 
 
 def as_text(value: object) -> str | None:
@@ -100,11 +113,13 @@ def _plain(row: Fields) -> Lesson:
 
 
 def _chat(row: Fields) -> Lesson:
-    return lesson(row.lessons("messages"))
+    return lesson(row.lessons("messages"), may_call=row.may_call)
 
 
 def _sharegpt(row: Fields) -> Lesson:
-    return lesson([*_system(row), *row.lessons("conversations")])
+    system, told = _system(row), row.lessons("conversations")
+    answers = [len(system) + end for end in told.answers]
+    return lesson(Conversation([*system, *told.messages], answers), may_call=row.may_call)
 
 
 def _alpaca(row: Fields) -> Lesson:
@@ -115,7 +130,8 @@ def _alpaca(row: Fields) -> Lesson:
     if not turns:
         return Lesson(question, row.answer("output"))
     said: list[Message] = [*turns, {"role": "user", "content": question}]
-    return lesson([*said, {"role": "assistant", "content": row.answer("output")}])
+    said.append({"role": "assistant", "content": row.answer("output")})
+    return lesson(Conversation(said, [end for end, turn in enumerate(said, 1) if turn["role"] == "assistant"]))
 
 
 def _system(row: Fields) -> list[Message]:
@@ -135,7 +151,7 @@ def _history(value: Any) -> list[Message]:
 
 def _completion(row: Fields) -> Lesson:
     if any(isinstance(row.get(name), list) for name in ("prompt", "completion")):
-        return lesson(row.lessons("prompt", "completion"))
+        return lesson(row.lessons("prompt", "completion"), may_call=row.may_call)
     return Lesson(row.text("prompt"), row.answer("completion"))
 
 
@@ -143,16 +159,36 @@ def _text(row: Fields) -> Lesson:
     return Lesson("", row.text("text"), ())
 
 
-def lesson(messages: Sequence[Message]) -> Lesson:
-    """A conversation that ends with its answer. Raises ValueError when it has none, or nothing before it."""
-    *before, last = messages
+def lesson(told: Conversation, *, may_call: bool = False) -> Lesson:
+    """A conversation that ends with its answer. Raises ValueError when it has none, or nothing before it, and for one
+    that calls a tool where it may not, as no tools are shown."""
+    *before, last = told.messages
     if last["role"] != "assistant":
         raise ValueError(f"the last turn is the {last['role']}'s, expected the assistant's answer")
-    if "tool_calls" in last:
-        raise ValueError("the last turn calls a tool, expected an answer in text")
+    if "tool_calls" in last and not may_call:
+        raise ValueError(
+            "the last turn calls a tool, and no tools are given: in the row's column `tools`, or for all of them in "
+            "`task.tools`"
+        )
     if not before:
         raise ValueError("only the assistant speaks, expected a turn before its answer")
-    return Lesson(transcript(before), last["content"], tuple(before))
+    return Lesson(transcript(before), as_answer(last), tuple(before), earlier=_asked(told))
+
+
+def _asked(told: Conversation) -> tuple[int, ...]:
+    """The answers before the last one that are to be learnt and answer something: not a greeting that comes first."""
+    begun = next((at for at, turn in enumerate(told.messages, 1) if turn["role"] != "system"), 0)
+    first = begun if told.messages[begun - 1]["role"] == "assistant" else 0
+    return tuple(end for end in told.answers[:-1] if end != first)
+
+
+def each_answer(last: Lesson, *, may_call: bool = False) -> list[Lesson]:
+    """Every answer of a conversation that is to be learnt, each with what was said before it."""
+    turns = last.turns or ()
+    if any("tool_calls" in turns[end - 1] for end in last.earlier) and not may_call:
+        raise ValueError("a turn calls a tool, and no tools are given; with `turns: all` every answer is learnt")
+    before = [(turns[: end - 1], as_answer(turns[end - 1])) for end in last.earlier]
+    return [*(Lesson(transcript(said), answer, said) for said, answer in before), last]
 
 
 @dataclass(frozen=True, slots=True)

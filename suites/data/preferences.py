@@ -77,7 +77,10 @@ def _read_each(
     bad: list[str] = []
     for where, row in rows:
         try:
-            items.append((where, read(Fields(row, {}))))
+            fields = Fields(row, {})
+            if fields.tools:
+                raise ValueError("the row has `tools`, and preferences are between answers in text; leave them out")
+            items.append((where, read(fields)))
         except ValueError as error:
             bad.append(f"{where}: {error}")
     return items, bad
@@ -150,7 +153,7 @@ def _pair(row: Fields) -> tuple[list[Message], str, str]:
 def _whole(row: Fields, column: str) -> list[Message]:
     """The turns of an answer. Raises ValueError where the last of them is marked as not to be learnt."""
     turns = row.turns(column)
-    if len(row.lessons(column)) < len(turns):
+    if len(row.lessons(column).messages) < len(turns):
         raise ValueError(f"column `{column}` ends with an answer that is marked as not to be learnt")
     return turns
 
@@ -179,6 +182,8 @@ def _answer(turns: Sequence[Message], column: str) -> str:
     if len(turns) != 1 or turns[0]["role"] != "assistant":
         roles = ", ".join(turn["role"] for turn in turns)
         raise ValueError(f"column `{column}` goes on with {roles}, expected one answer of the assistant")
+    if "tool_calls" in turns[0]:
+        raise ValueError(f"column `{column}` calls a tool, and preferences are between answers in text")
     return turns[0]["content"]
 
 

@@ -6,12 +6,14 @@ The tokens suit languages that put spaces between words.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from suites.metrics import mt
+from suites.metrics.corpus_level import CorpusMetric
 from suites.model import Completion
 from suites.types import Example, Score
 
@@ -49,3 +51,6 @@ def _bleu() -> Any:
     from sacrebleu.metrics.bleu import BLEU
 
     return BLEU(max_ngram_order=ORDERS, effective_order=True)
+
+
+BLEU = CorpusMetric("BLEU", statistics, value, signature=partial(mt.signature, "BLEU"))

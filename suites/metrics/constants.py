@@ -15,9 +15,6 @@ from suites.types import Answers, Example
 TRIED = 10  # of the targets, the most common ones as answers
 MARKED = 1_000  # different targets, the most common ones; what is rarer is right under one answer in next to no example
 
-# What marks the form of an answer alone: one sound answer has full marks, and a model that lost the form has none.
-FORM = ("json_valid", "json_schema")
-
 
 @dataclass(frozen=True, slots=True)
 class Constant:
@@ -30,6 +27,8 @@ class Constant:
 def best_constant(metric: str, wanted: Sequence[Answers], also: str = "") -> Constant | None:
     """The right answer to some example, or the answer `also`, that scores best as the answer to everything.
 
+    Of a metric whose targets are no answers, the best of those that know nothing, its `straws`.
+
     None where that says nothing: where one is right throughout, which repeating is the task itself; for a metric of
     form; for marks that cannot be given here (recorded ones, those of other libraries).
     """
@@ -37,7 +36,9 @@ def best_constant(metric: str, wanted: Sequence[Answers], also: str = "") -> Con
     often = how_often(counts.elements())
     if max(often.values(), default=0) == counts.total() or not can_mark(metric):
         return None
-    tried = [answer for answer in dict.fromkeys([*dict(often.most_common(TRIED)), also.strip()]) if answer]
+    known = find(metric)
+    straws = known.straws if known and known.straws else tuple(dict(often.most_common(TRIED)))
+    tried = [answer for answer in dict.fromkeys([*straws, also.strip()]) if answer]
     scored = [Constant(answer, _score(metric, counts, answer)) for answer in tried]
     return max(scored, key=lambda constant: constant.score, default=None)
 
@@ -50,7 +51,9 @@ def how_often(wanted: Iterable[Answers]) -> Counter[str]:
 def can_mark(metric: str) -> bool:
     """Whether an answer can be marked here by its content, from its target alone."""
     known = find(metric)
-    return known is not None and known.mark is not None and metric not in FORM
+    if known is None or known.form or known.of_scores:
+        return False
+    return known.mark is not None or known.make_whole is not None or metric.startswith("quantity:")
 
 
 def _score(metric: str, counts: Counter[Answers], answer: str) -> float:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from suites.errors import UserError
-from suites.metrics.table import LABELS
+from suites.metrics.table import CORPUS
 
+SHOWN = 3
 MOST_LABELS = 500  # every answer has a column for each
 
 
@@ -27,13 +28,18 @@ class Floors:
 def floors(metric: str, suite: str, targets: Sequence[str]) -> Floors:
     """`constant`: the best that one label for all examples scores; `guessing`: every label equally often, by chance.
 
-    UserError: the targets of the suite are no labels, there are more than MOST_LABELS of them.
+    UserError: the targets of the suite are no labels, there are more than MOST_LABELS of them; or none is the label
+    that the metric is of.
     """
     counts = Counter(target.strip() for target in targets)
     if len(counts) > MOST_LABELS:
         what = f"{metric} needs labels, and the targets are {len(counts):,} different texts"
         raise UserError(what, f"the suite {suite}", "mark free text with token_f1 or bleu")
-    labels, chosen = list(counts), LABELS[metric]
+    labels, chosen = list(counts), CORPUS[metric]
+    if not chosen.value(chosen.statistics(targets, targets).sum(axis=0, dtype=np.float64)):
+        shown = ", ".join(repr(label) for label, _ in counts.most_common(SHOWN))
+        what = f"no target of the {len(targets):,} is the label of `{metric}`"
+        raise UserError(what, f"the suite {suite}", f"write a label as the targets have it, such as {shown}")
     sizes = np.array(list(counts.values()), dtype=np.float64)
     sums = np.array([sizes @ chosen.statistics(labels, [label] * len(labels)) for label in labels])
     guessing = chosen.value(sums.mean(axis=0))

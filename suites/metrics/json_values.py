@@ -59,6 +59,11 @@ def read(text: str) -> str | None:
     return None if parse_json(text) is NO_JSON else _inside(text).strip()
 
 
+def same_value(wanted: object, given: object) -> bool:
+    """Whether two values are the same in JSON, where 2.0 is 2 and `true` is not 1."""
+    return _canonical(parse_json(json.dumps(wanted))) == _canonical(given)
+
+
 def _inside(text: str) -> str:
     """What stands in the first fence of an answer, or all of it."""
     fenced = re.search(r"```(?:json)?\s*(.*?)```", text, re.DOTALL)

@@ -1,4 +1,5 @@
-"""The metrics by name: each marks one answer with a Score in [0, 1]. To add one, write a file beside this and a line.
+"""The metrics by name: each marks one answer with a Score in [0, 1]. To add one, write a file beside this and a line in
+`entries`.
 
 A metric of the whole exam has its value from all answers together (`whole`); its mark is what stands beside one answer.
 """
@@ -6,105 +7,89 @@ A metric of the whole exam has its value from all answers together (`whole`); it
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from suites import normalise, reasoning
 from suites.errors import UserError
-from suites.metrics import bleu, corpus_level, evaluate_bridge, groundedness, json_values, last_number, recorded, text
 from suites.metrics.corpus_level import CorpusMetric
+from suites.metrics.entries import METRICS as METRICS
+from suites.metrics.metric import Metric as Metric
+from suites.metrics.metric import Schema
+from suites.metrics.samples import OfSamples
 from suites.model import Completion
+from suites.text.files import opened
+from suites.tools import dialects
 from suites.types import Example, Mark, Score
 
-Schema = Mapping[str, Any]
+
+class Whole(Mapping[str, CorpusMetric]):
+    """The metrics of a whole exam, by name; those of one label are made as they are named."""
+
+    def __getitem__(self, name: str) -> CorpusMetric:
+        metric = find(name)
+        if metric and metric.whole:
+            return metric.whole
+        if metric and metric.make_whole:
+            return metric.make_whole(name.partition(":")[2])
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        metric = find(name) if isinstance(name, str) else None
+        return metric is not None and metric.level == "whole exam"
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, metric in METRICS.items() if metric.whole)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """`mark` marks one answer. A mark that is first made has `make` instead: from what stands behind the colon of its
-    name, and from the task's JSON Schema. `reads` is what of an answer the mark looks at, None where it finds
-    nothing. `of_target` is false of a mark for which the target is no right answer."""
-
-    about: str
-    mark: Mark | None = None
-    make: Callable[[str, Schema], Mark] | None = None
-    whole: CorpusMetric | None = None
-    reads: Callable[[str], str | None] | None = None
-    of_target: bool = True
-
-
-METRICS: dict[str, Metric] = {
-    "exact_match": Metric("the answer is the target, space around both ignored", text.exact_match),
-    "normalised_match": Metric(
-        "the answer is the target once case, punctuation and spacing are taken out",
-        text.normalised_match,
-        reads=normalise.normalise,
-    ),
-    "contains": Metric("the target stands somewhere in the answer, case ignored", text.contains),
-    "json_match": Metric(
-        "answer and target are the same JSON value, in any order of keys",
-        json_values.json_match,
-        reads=json_values.read,
-    ),
-    "json_valid": Metric(
-        "the answer is a JSON object or array with the keys of the target",
-        json_values.json_valid,
-        reads=json_values.read,
-    ),
-    "number_match": Metric(
-        "the last number of the answer is the last number of the target",
-        last_number.number_match,
-        reads=last_number.read,
-    ),
-    "token_f1": Metric(
-        "harmonic mean of the precision and recall of words, normalised", text.token_f1, reads=normalise.normalise
-    ),
-    "macro_f1": Metric(
-        "mean over labels of their F1, of the whole exam", text.exact_match, whole=corpus_level.MACRO_F1
-    ),
-    "balanced_accuracy": Metric(
-        "mean over labels of their recall, of the whole exam", text.exact_match, whole=corpus_level.BALANCED_ACCURACY
-    ),
-    "bleu": Metric(
-        "BLEU as sacrebleu computes it, of the whole exam; for languages with spaces",
-        bleu.mark,
-        whole=corpus_level.BLEU,
-    ),
-    "json_schema": Metric(
-        "the answer is JSON that `task.schema` accepts",
-        make=lambda name, schema: json_values.json_schema(schema),
-        reads=json_values.read,
-    ),
-    "groundedness": Metric(
-        "share of the answer's sentences that the passages shown support, by their words; what it cites is checked",
-        make=lambda name, schema: groundedness.groundedness,
-        of_target=False,
-    ),
-    "evaluate:NAME": Metric(
-        "a metric of the evaluate library, by folder or Hub name; NAME/KEY takes one of several results",
-        make=lambda name, schema: evaluate_bridge.metric(name),
-    ),
-    "recorded:NAME": Metric(
-        "the mark that came with a recorded answer under this name", make=lambda name, schema: recorded.recorded(name)
-    ),
-}
-
-CORPUS: dict[str, CorpusMetric] = {name: metric.whole for name, metric in METRICS.items() if metric.whole}
-LABELS: dict[str, CorpusMetric] = {name: whole for name, whole in CORPUS.items() if whole.of_labels}
+CORPUS = Whole()
 
 
 def find(name: str) -> Metric | None:
     """The entry for a metric as a file names it, with what stands behind its colon; None for no metric."""
-    kind, colon, _ = name.partition(":")
-    return METRICS.get(f"{kind}:NAME" if colon else name)
+    if ":" not in name:
+        return METRICS.get(name)
+    kind = f"{name.partition(':')[0]}:"
+    return next((metric for known, metric in METRICS.items() if known.startswith(kind)), None)
+
+
+def of_labels(name: str) -> bool:
+    """Whether a metric takes the targets for labels."""
+    return name in CORPUS and CORPUS[name].of_labels
+
+
+def of_form(name: str) -> bool:
+    """Whether a metric looks at how an answer is written, not at whether it is right."""
+    metric = find(name)
+    return metric is not None and metric.form
+
+
+def of_scores(name: str) -> bool:
+    """Whether a metric reads numbers that come with an answer."""
+    metric = find(name)
+    return metric is not None and metric.of_scores
+
+
+def scale_of(name: str) -> str:
+    """How a metric's own value was brought into [0, 1] with more for better; empty where it is that."""
+    metric = find(name)
+    return metric.scale if metric else ""
+
+
+def decides(name: str) -> bool:
+    """Whether a gate may hang on a metric."""
+    metric = find(name)
+    return metric is None or metric.decides
 
 
 def plain() -> list[str]:
     """The names of the metrics that need nothing but an answer and its target."""
-    return [name for name, metric in METRICS.items() if metric.mark]
+    return [name for name, metric in METRICS.items() if metric.mark and not metric.of_scores]
 
 
 def build(name: str, schema: Schema | None = None) -> Mark:
@@ -115,10 +100,44 @@ def build(name: str, schema: Schema | None = None) -> Mark:
     metric = find(name)
     if metric is None:
         raise UserError(f"unknown metric {name!r}", "task.metrics", f"use one of {', '.join(METRICS)}")
+    detail = name.partition(":")[2]
+    for made in (metric.make_whole, metric.of_samples):
+        if made:
+            made(detail)  # which says what is wrong with its name
     if metric.make:
-        return checked(name, metric.make(name.partition(":")[2], schema or {}))
+        return checked(name, metric.make(detail, schema or {}))
     assert metric.mark
     return checked(name, metric.mark)
+
+
+def asks(name: str) -> str:
+    """Of what a metric needs probabilities: "labels", "target", or nothing."""
+    metric = find(name)
+    return metric.asks if metric else ""
+
+
+def while_training(metrics: Sequence[str]) -> str:
+    """The first of some metrics that marks a bare answer, by which a training is watched; else `exact_match`."""
+    return next((name for name in metrics if not of_samples(name) and not of_scores(name)), "exact_match")
+
+
+def of_samples(name: str) -> bool:
+    """Whether a metric is of several answers to one question."""
+    metric = find(name)
+    return metric is not None and metric.of_samples is not None
+
+
+def says_right(metrics: Sequence[str]) -> str | None:
+    """The first of some metrics that marks one answer, by which a metric of several tells what is right."""
+    return next((name for name in metrics if not of_samples(name)), None)
+
+
+def build_of_samples(name: str) -> OfSamples:
+    """The measure of several answers that a metric gives. Raises UserError for a number that is none."""
+    metric = find(name)
+    assert metric is not None
+    assert metric.of_samples is not None
+    return metric.of_samples(name.partition(":")[2])
 
 
 def refuse_several(metrics: Sequence[str], examples: Sequence[Example], where: str) -> None:
@@ -138,7 +157,7 @@ def checked(name: str, mark: Mark) -> Mark:
     NaN is greater than every limit to DuckDB and fails every comparison in Python, so it must not pass for a number.
     """
 
-    came_along = name.startswith("recorded:")
+    came_along = of_scores(name)
 
     def marked(example: Example, completion: Completion) -> Score:
         if completion.error:
@@ -163,5 +182,30 @@ def checked(name: str, mark: Mark) -> Mark:
 @cache
 def code_digest() -> str:
     """sha256 of the code that marks, so that answers marked by another version of it are marked anew."""
-    files = sorted([*Path(__file__).parent.glob("*.py"), Path(normalise.__file__), Path(reasoning.__file__)])
+    beside = Path(normalise.__file__), Path(reasoning.__file__), *Path(dialects.__file__).parent.glob("*.py")
+    files = sorted([*Path(__file__).parent.rglob("*.py"), *beside])
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def content(metrics: Iterable[str]) -> list[str]:
+    """sha256 of the folders and scripts that metrics are named by: with other files there they mark otherwise."""
+    places = (_place(name.partition(":")[2]) for name in metrics if name.startswith(OF_FOLDERS))
+    return [_hash(place) for place in places if place]
+
+
+OF_FOLDERS = ("evaluate:", "embedding_similarity:")
+"""Metrics that are named by a folder or a script, and take a while to load."""
+
+
+def _place(named: str) -> Path | None:
+    whole, before = Path(named), Path(named.rpartition("/")[0])
+    return next((path for path in (whole, before) if path != Path() and path.exists()), None)
+
+
+def _hash(place: Path) -> str:
+    told = hashlib.sha256()
+    for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
+        if file.is_file() and "__pycache__" not in file.parts:
+            with opened(file) as stream:
+                told.update(f"{file.relative_to(place)} {hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+    return told.hexdigest()

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from suites.normalise import normalise
 from suites.similarity.groups import first_of_groups
 from suites.similarity.near_duplicates import batches, similarities
+from suites.tools.calls import said
 from suites.types import Example
 
 Ints = NDArray[np.int64]
@@ -68,11 +69,11 @@ def _texts(examples: Sequence[Example], columns: Sequence[str]) -> tuple[tuple[s
 
 
 def _asked(example: Example, columns: Sequence[str]) -> str:
-    texts = [str(message["content"]) for message in example.messages]
+    texts = [said(message) for message in example.messages]
     return "\n".join([*texts, *(str(example.columns.get(name, "")) for name in columns)])
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def copies(questions: Sequence[str], targets: Sequence[str]) -> tuple[int, ...]:
     """For each question, both sequences tuples, the position of the first that it is a copy of, else its own.
 

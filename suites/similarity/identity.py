@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from suites.tools.schemas import parameters
 from suites.types import Example
 
 # Columns of images, sound and video, as data sets call them.
@@ -47,13 +48,14 @@ def asked(examples: Sequence[Example], columns: Sequence[str] = (), *, systems: 
 
 
 def systems_differ(examples: Sequence[Example]) -> bool:
-    """Whether the rows' own system messages tell rows apart: whether there is more than one."""
+    """Whether the rows' own system messages, or their tools, tell rows apart: whether there is more than one."""
     return len({text for example in examples if (text := system_text(example))}) > 1
 
 
 def system_text(example: Example) -> str:
-    """The row's own system messages."""
-    return "\n".join(message["content"] for message in example.turns or () if message["role"] == "system")
+    """The row's own system messages, and what its tools are called."""
+    texts = [message["content"] for message in example.turns or () if message["role"] == "system"]
+    return "\n".join([*texts, *parameters(example.tools)])
 
 
 def _asked(example: Example, columns: Sequence[str], systems: bool) -> str:

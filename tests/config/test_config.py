@@ -8,9 +8,11 @@ import jsonschema
 import pytest
 import yaml
 
+from harness.config.exam import RegressionConfig
 from harness.config.schema import json_schema
 from harness.experiment import specs
 from harness.experiment.load import load_experiment
+from suites.catalog import STANDARD
 from suites.errors import UserError
 
 MARGIN = "is a difference of scores from 0 to 1, or a share of the baseline's score such as 5%"
@@ -253,8 +255,14 @@ def test_what_other_tools_call_a_metric_is_ours_and_told(load, capsys):
         ("policy: {min_gain: .nan}", f"line 5: `policy.min_gain` {MARGIN}"),
         ("task: {metrics: [exact]}", "line 5: `exact`: unknown metric; did you mean `exact_match`?"),
         ("task: {primary: taste}", "line 5: `taste`: unknown metric; use one of exact_match, "),
-        ("task: {primary: rouge}", "line 5: `rouge`: unknown metric; `evaluate:rouge/rougeL` is one of its marks"),
-        ("task: {metrics: [f1]}", "line 5: `f1`: unknown metric; `macro_f1` is over labels, `token_f1` over words"),
+        ("task: {primary: rouge}", "line 5: `rouge`: unknown metric; `rouge1`, `rouge2` and `rougeL` are its marks"),
+        ("task: {metrics: [f1]}", "line 5: `f1`: unknown metric; `macro_f1`, `weighted_f1` and `micro_f1`"),
+        ("task: {metrics: ['pass_at:0', exact_match], samples: 2}", "line 5: `pass_at:0` names no number of answers"),
+        ("task: {metrics: ['quantity:x']}", "line 5: `x` is no tolerance; write a share, as in `quantity:1%`"),
+        ("task: {metrics: ['regex:(']}", "line 5: `(` is no regular expression"),
+        ("task: {metrics: [ece]}", "line 5: `ece` is shown and cannot decide, as small exams bias it"),
+        ("task: {metrics: [code_tests]}", "line 5: `code_tests` runs code that models wrote, on this machine"),
+        ("task: {slices: ['auto:lenght']}", "line 5: `task.slices` has no rule `auto:lenght`; use one of auto:length"),
         ("task: {metrics: [acc, exact_match]}", "line 5: `task.metrics` lists `exact_match` twice"),
         ("task: {metrics: ['recorded:acc']}", "line 5: `recorded:acc` is a mark of recorded answers; a model that is"),
         ("task: {metrics: [json_schema]}", "line 5: the metric json_schema needs `task.schema`"),
@@ -638,14 +646,42 @@ def test_a_setting_of_the_template_that_is_left_out_changes_no_id(load):
 
 
 @pytest.mark.parametrize("model", ["some-org/some-model", "{name: embedded, endpoint: 'http://localhost:8000/v1'}"])
-def test_what_another_model_than_the_embedded_one_could_do_is_asked_for_by_name(load, refusal, model):
-    text = SMALLEST.replace("embedded", model).replace("training: lora", "candidate: {recorded: answers.jsonl}")
-    [line] = problems(refusal(text))
-    assert line.startswith("line 1: `regression` is required")
-    for written in ("`- suite: FOLDER`", "`- lm_eval: arc_easy`", "`- general`", "`regression: []`"):
-        assert written in line
+def test_another_model_than_the_embedded_one_is_asked_the_standard_suites(load, model):
+    candidate = "candidate: {endpoint: 'http://localhost:8000/v1', name: tuned}"
+    text = SMALLEST.replace("embedded", model).replace("training: lora", candidate)
+    by_default = load(text)
+    assert [entry.suite for entry in by_default.config.asked_before] == list(STANDARD)
+    assert {f"{name}/examples.jsonl" for name in STANDARD} <= by_default.files.keys()
+    assert [entry.suite for entry in load(SMALLEST).config.asked_before] == ["general"]
     for named in ("[]", "[own-suite]", "[general]"):
         assert load(f"{text}regression: {named}\n").config.regression is not None
+
+
+def test_standard_stands_for_its_suites_and_what_is_said_beside_it_holds_for_each(load):
+    short, listed, limited = (
+        load(f"{SMALLEST}regression: {written}\n").config.regression
+        for written in ("standard", "[standard]", "[own-suite, {suite: standard, limit: 5, tier: advisory}]")
+    )
+    assert short == listed == [RegressionConfig(suite=name) for name in STANDARD]
+    assert [entry.suite for entry in limited] == ["own-suite", *STANDARD]
+    assert {(entry.limit, entry.tier) for entry in limited[1:]} == {(5, "advisory")}
+
+
+def test_a_suite_with_an_entry_of_its_own_goes_by_that_beside_standard(load):
+    entries = load(f"{SMALLEST}regression: [standard, {{suite: reading, tier: advisory}}]\n").config.regression
+    assert [entry.suite for entry in entries] == [*(name for name in STANDARD if name != "reading"), "reading"]
+    assert [entry.suite for entry in entries if entry.tier == "advisory"] == ["reading"]
+
+
+def test_recorded_answers_answer_no_standard_suite(load):
+    text = SMALLEST.replace("embedded", "some-org/some-model")
+    assert load(text.replace("training: lora", "candidate: {recorded: answers.jsonl}")).config.asked_before == []
+
+
+def test_a_misspelt_standard_is_told(refusal):
+    [line] = problems(refusal(f"{SMALLEST}regression: standart\n"))
+    assert "no suite named 'standart'" in line
+    assert "did you mean `standard`?" in line
 
 
 def test_a_prompt_of_its_own_may_be_empty_a_text_or_a_file_and_each_is_another_experiment(load, tmp_path):

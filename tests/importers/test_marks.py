@@ -140,7 +140,7 @@ def test_pairs_of_texts_are_our_metric_of_the_whole_exam(tmp_path: Path) -> None
     assert verdict(run(found.experiment)) == "deploy"
 
 
-@pytest.mark.parametrize("metric", ["chrf", "ter"])
+@pytest.mark.parametrize("metric", ["meteor", "wer"])
 def test_pairs_that_no_metric_of_ours_marks_are_told(metric: str, tmp_path: Path) -> None:
     logs = [str(translations(tmp_path / name, ["a", "b"], metric)) for name in ("base", "tuned")]
     with pytest.raises(UserError, match=f"'{metric}': of the whole exam, and logged as pairs of texts"):

@@ -347,7 +347,7 @@ SHAPES: dict[str, tuple[str, Rows, int, str]] = {
         "FILE",
         rows(lambda i, d, n: {"messages": [*ASKED, {"role": "assistant", "content": None, "tool_calls": [CALL]}]}),
         2,
-        "the last turn calls a tool, expected an answer in text",
+        "the last turn calls a tool, and no tools are given: in the row's column `tools`",
     ),
     "tools on the way": (
         "FILE",

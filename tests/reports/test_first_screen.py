@@ -93,12 +93,17 @@ def test_labels_are_told_by_what_was_wanted_and_given_on_both_sides(deploy: Repo
     assert "| yes | 40 → 0 | **60 → 95** | 0 → 5 |" in text
 
 
-def test_a_task_of_more_labels_than_a_table_holds_has_none(tmp_path: Path) -> None:
+def test_of_more_labels_than_a_table_holds_those_confused_most_are_told(tmp_path: Path) -> None:
     targets = [f"label {i % 13}" for i in range(130)]
-    thirteen = decided(run(recorded_experiment(tmp_path / "13", targets, targets, targets=targets)))
-    twelve = [f"label {i % 12}" for i in range(120)]
-    assert not thirteen.answered
-    assert decided(run(recorded_experiment(tmp_path / "12", twelve, twelve, targets=twelve))).answered
+    wrong = ["label 1" if i % 13 == 0 and i < 100 else "none" if i == 2 else said for i, said in enumerate(targets)]
+    thirteen = decided(run(recorded_experiment(tmp_path / "13", wrong, targets, targets=targets)))
+    told = labels.section(thirteen, {})
+    assert "| label 0 | label 1 | 8 | 0 | 10 |\n| label 2 | anything else | 1 | 0 | 10 |" in told
+    assert "Of 13 labels" in told
+    assert "the 2 of 2 pairs that either side confused most often" in told
+    twelve = [said for said in targets if said != "label 12"]
+    table = labels.section(decided(run(recorded_experiment(tmp_path / "12", twelve, twelve, targets=twelve))), {})
+    assert table.count("**10**") == 12
 
 
 def test_no_row_says_that_all_is_valid_beside_a_check_that_failed(deploy: ReportData) -> None:

@@ -165,6 +165,7 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "adapter without effect",
         "all answers right",
         "lost behind the mean",
+        "refuses everything",
         "half unmarked",
         "suite at its floor",
         "seeds without gain",
@@ -189,6 +190,7 @@ def test_every_accident_of_a_trained_adapter_gets_its_named_verdict(trained: Ses
         "hard ones unanswered",
         "prompt cut short",
         "lost behind the mean",
+        "refuses everything",
         "suite at its floor",
         "constant candidate",
         "shifted prompt",
@@ -411,7 +413,7 @@ def test_marks_that_do_not_depend_on_the_answers_are_no_mutant(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("settings", "apply"), [({"policy": {"stop_early": True}}, 24), ({"task": {"metrics": ["macro_f1"]}}, 19)]
+    ("settings", "apply"), [({"policy": {"stop_early": True}}, 25), ({"task": {"metrics": ["macro_f1"]}}, 20)]
 )
 def test_an_exam_that_stops_early_or_has_a_metric_of_its_own_is_tested_too(
     settings: dict[str, Any], apply: int, tmp_path: Path

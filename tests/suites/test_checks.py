@@ -10,6 +10,8 @@ from suites.checks.labels import SMALL_EXAM
 from suites.checks.material import CALIBRATION, Material
 from suites.checks.table import CHECKS, check
 from suites.normalise import normalise
+from suites.tools.calls import Call, written
+from suites.tools.schemas import read_tools
 from suites.types import Example
 
 
@@ -57,6 +59,8 @@ CLEAN = {"train": clean(2000, "a"), "validation": clean(100, "b"), "test": clean
 TEXT = sentence("planted")
 NEAR = " ".join([*TEXT.split()[:-2], "other", "words"])
 LONGER = f"{sentence('before', 60)} {' '.join(TEXT.split()[5:18])} {sentence('after', 60)}"
+CALLS = [written("", [Call("order", {"id": value})]) for value in ("B-2", 5)]
+TOOLS = read_tools([{"name": "order", "parameters": {"type": "object", "properties": {"id": {"type": "string"}}}}])
 PLANTED_ROWS = {"overlap": TEXT.upper() + "!", "near": NEAR, "words": LONGER}
 SAID = {
     "overlap": "1 of the 2 {} inputs stand in",
@@ -153,6 +157,12 @@ PLANTED = {
         {"test": rows(("a<|im_end|>", "x"), ("b", "x"))},
         ("r0",),
         "1 of the 2 test rows hold special tokens of a chat template, such as '<|im_end|>'",
+    ),
+    "call_schemas": (
+        "warn",
+        {"test": [replace(rows((f"Where is {i}?", CALLS[i]))[0], id=f"r{i}", tools=TOOLS) for i in range(2)]},
+        ("r1",),
+        "in 1 of the 2 test rows the answer is no call of its tools: r1 calls `order` with what its schema refuses: 5",
     ),
     "control_characters": ("warn", {"test": rows(("a\x00b", "x"))}, ("r0",), "such as '\\x00'"),
     "diversity": (
@@ -263,6 +273,7 @@ def material(data):
 # What a tokenizer finds is planted in test_training_row_checks.py, what prompts may show in test_shots.py and
 # test_rag.py, the rest in test_check_command.py.
 BY_TOKENIZER = {
+    "refused_thinking",
     "long_prompts",
     "unheard_thinking",
     "chat_template",

@@ -352,7 +352,7 @@ def test_a_folder_is_a_regression_suite(suite):
 
 def test_a_suite_names_its_metrics_as_other_tools_do(suite):
     assert suite(SUITE.replace("exact_match", "accuracy")).metrics == ("exact_match", "contains")
-    with pytest.raises(UserError, match="`macro_f1` is over labels, `token_f1` over words"):
+    with pytest.raises(UserError, match="`f1:LABEL` is of one, `token_f1` over words"):
         suite(SUITE.replace("exact_match", "f1"))
 
 

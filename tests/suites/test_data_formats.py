@@ -61,7 +61,7 @@ def refusal(read):
     [
         ({"input": "1 + 1?", "target": "2"}, "inputs and targets"),
         ({"messages": [USER, ANSWER]}, "chat messages (TRL, OpenAI)"),
-        ({"messages": [USER, ANSWER], "tools": [{"type": "function"}]}, "chat messages (TRL, OpenAI)"),
+        ({"messages": [USER, ANSWER], "tools": [{"name": "add"}]}, "chat messages (TRL, OpenAI)"),
         ({"conversations": SHAREGPT}, "ShareGPT conversations"),
         ({"instruction": "1 + 1?", "input": "", "output": "2"}, "Alpaca instructions"),
         ({"prompt": "1 + 1?", "completion": "2"}, "prompts and completions"),
@@ -109,12 +109,16 @@ def test_openais_weight_says_which_answer_is_learnt(read, refusal):
     assert "weight 0.5, expected 0 or 1" in refusal({"messages": [USER, {**ANSWER, "weight": 0.5}]})
 
 
-def test_a_tool_call_on_the_way_is_kept_as_it_is(read, refusal):
+def test_a_tool_call_on_the_way_is_a_call_with_its_result(read, refusal):
     call = {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "add"}}]}
     result = {"role": "tool", "content": "2", "tool_call_id": "1"}
     [example] = read({"messages": [USER, call, result, ANSWER]}).examples
-    assert list(example.messages) == [USER, {**call, "content": ""}, result]
-    assert "the last turn calls a tool" in refusal({"messages": [USER, call]})
+    entry = {"id": "call00001", "type": "function", "function": {"name": "add", "arguments": {}}}
+    answered = {"role": "tool", "content": "2", "tool_call_id": "call00001", "name": "add"}
+    assert list(example.messages) == [USER, {**ANSWER, "content": "", "tool_calls": [entry]}, answered]
+    assert "the last turn calls a tool, and no tools are given: in the row's column" in refusal(
+        {"messages": [USER, call]}
+    )
     broken = {**call, "tool_calls": [{"function": {"name": "\ud83d"}}]}
     assert "column `messages` has half a character" in refusal({"messages": [USER, broken, result, ANSWER]})
 
@@ -176,8 +180,9 @@ def test_a_function_call_is_kept_as_a_tool_call_is(read):
     call = {"name": "add", "arguments": "{}"}
     result = {"role": "function", "name": "add", "content": "2"}
     [example] = read({"messages": [USER, {**ANSWER, "content": None, "function_call": call}, result, ANSWER]}).examples
-    assert example.messages[1] == {**ANSWER, "content": "", "tool_calls": [{"type": "function", "function": call}]}
-    assert example.messages[2] == {**result, "role": "tool"}
+    entry = {"id": "call00001", "type": "function", "function": {"name": "add", "arguments": {}}}
+    assert example.messages[1] == {**ANSWER, "content": "", "tool_calls": [entry]}
+    assert example.messages[2] == {**result, "role": "tool", "tool_call_id": "call00001"}
 
 
 def test_an_answer_that_is_an_object_or_a_list_is_read_as_json(read):

@@ -107,13 +107,11 @@ def _tell_of_answers(draft: Draft, rows: Sequence[Json] | None) -> None:
     """Of a conversation the last answer is learnt here, and every one there."""
     if draft.learns_from == "rows" and not draft.last_answer and any(s.shape.kind == "chat" for s in draft.train):
         several = None if rows is None else sum(_answers(row) > 1 for row in rows)
+        there = "the last is learnt here, and every one there, as `data: {turns: all}` has it"
         if several is None:
-            draft.remarks.append(f"{LEARNT}: of several answers in a row the last is learnt here, and every one there")
+            draft.remarks.append(f"{LEARNT}: of several answers in a row {there}")
         elif several:
-            draft.remarks.append(
-                f"{LEARNT}: {several:,} of {len(rows or ()):,} rows have several answers; the last is learnt here, "
-                "and every one there"
-            )
+            draft.remarks.append(f"{LEARNT}: {several:,} of {len(rows or ()):,} rows have several answers; {there}")
 
 
 def _tell_of_words(draft: Draft, rows: Sequence[Json]) -> None:

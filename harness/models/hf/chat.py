@@ -17,8 +17,12 @@ from harness.models.files import TOKENIZER_FILES, files_hash, first_line, read_j
 from harness.models.hf.refusals import REFUSALS
 from suites.errors import UserError
 from suites.model import Message, TemplateSettings, with_settings
-from suites.reasoning import BESIDE, MARKERS
+from suites.reasoning import BESIDE, MARKERS, Split, begun_in, split
 from suites.templates import FAILURES, bounded
+from suites.tools.calls import Call, as_message, with_text_arguments
+from suites.tools.dialects import MARKERS as CALLS
+from suites.tools.dialects import as_turn
+from suites.tools.schemas import as_list, parameters
 
 FALLBACK_TEMPLATE = (
     "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}"
@@ -30,6 +34,15 @@ FALLBACK_TEMPLATE = (
 # Hybrid reasoning models (Qwen3) otherwise think aloud before the answer, in training and at test differently.
 # Llama 3 otherwise writes today's date, so that the same experiment asks something else tomorrow; this is its default.
 TEMPLATE_SETTINGS = {"enable_thinking": False, "date_string": "26 Jul 2024"}
+
+ASKED: list[Message] = [{"role": "user", "content": "What can you do?"}]
+PROBE = '[{"type": "function", "function": {"name": "weather", "description": "", "parameters": {"type": "object"}}}]'
+CALLED: list[Message] = [
+    {"role": "user", "content": "How is it in Bern?"},
+    as_message("", [Call("weather", {"city": "Bern"})]),
+    {"role": "tool", "name": "weather", "tool_call_id": "call00001", "content": "fine"},
+]
+"""A conversation that shows how a template writes a call."""
 
 AT_ONCE = 256
 """How many texts are encoded together; the tokenizer keeps much about each until it has read them all."""
@@ -47,6 +60,7 @@ class ChatTokenizer:
         if not self.tokenizer.chat_template:
             self.tokenizer.chat_template = FALLBACK_TEMPLATE
         bos = self.tokenizer.bos_token_id
+        self._seen: set[str] = set()
         self._bos: list[int] = [bos] if bos is not None and self.tokenizer("x")["input_ids"][:1] == [bos] else []
 
     @property
@@ -64,47 +78,92 @@ class ChatTokenizer:
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
         return with_settings(digest, self._settings.items() - TEMPLATE_SETTINGS.items())
 
-    def render(self, messages: Sequence[Message] | str, settings: TemplateSettings = ()) -> str:
+    def render(self, messages: Sequence[Message] | str, settings: TemplateSettings = (), tools: str = "") -> str:
         """The exact text of a prompt. Where the template has no place for a system message, the first user turn has.
 
-        `settings` go to the template over the model's own.
+        `settings` go to the template over the model's own. Raises UserError for `tools` of which it shows nothing.
         """
         if isinstance(messages, str):
             return messages
+        if tools:
+            self._check_tools(tools)
         turns = list(messages)
         system = turns[0]["content"] if turns and turns[0]["role"] == "system" else None
         try:
-            text = self._apply(turns, settings=settings)
+            text = self._apply(turns, settings=settings, tools=tools)
         except UserError:
             if system is None:
                 raise
-            return self._apply(_merge_system(turns), settings=settings)
+            return self._apply(_merge_system(turns), settings=settings, tools=tools)
         if system is not None and system.strip() not in text:  # some templates drop it without a word
-            return self._apply(_merge_system(turns), settings=settings)
+            return self._apply(_merge_system(turns), settings=settings, tools=tools)
         return text
+
+    def _check_tools(self, tools: str) -> None:
+        """Raises UserError where the template is given tools and shows none: the model would be asked without them."""
+        if tools not in self._seen:
+            unseen = [name for name in parameters(tools) if name not in self._apply(ASKED, tools=tools)]
+            if unseen:
+                what = f"the model's chat template does not show its tools, `{unseen[0]}` among them"
+                fix = (
+                    "take a model whose chat template does, or write them into `task.prompt` and set `task.tools: none`"
+                )
+                raise UserError(what, str(self.folder), fix)
+            self._seen.add(tools)
 
     def render_answer(self, messages: Sequence[Message], answer: str) -> str:
         """What follows the rendered prompt when the model gives `answer`: the answer and the end of its turn."""
         return self.cut_answer(self.render(messages), self.render_whole(messages, answer), answer)
 
-    def cut_answer(self, prompt: str, whole: str, answer: str) -> str:
-        """`render_answer` from texts that are rendered already, of the prompt and of the whole conversation."""
+    def cut_answer(self, prompt: str, whole: str, answer: str, before: str = "") -> str:
+        """`render_answer` from texts that are rendered already, of the prompt and of the whole conversation.
+
+        `before` is that of the prompt without what asks for an answer, needed for one that calls a tool.
+        """
+        thought = split(answer)
+        if thought.state == "closed" and thought.reasoning not in whole:
+            return self._with_thinking(prompt, whole, answer, thought)
         if whole.startswith(prompt):
             return whole[len(prompt) :]
         # The template writes this prompt differently once it is answered; what the model reads at test time counts.
         start = whole.rfind(answer.strip())
+        if start < 0 and before and whole.startswith(before):
+            start = len(before) + _shared_header(prompt.removeprefix(before), whole[len(before) :])
         if start < 0:
             raise UserError("the chat template does not show the assistant's answer", str(self.folder), "mend it")
         return whole[start:]
 
-    def render_whole(self, messages: Sequence[Message], answer: str) -> str:
+    def _with_thinking(self, prompt: str, whole: str, answer: str, thought: Split) -> str:
+        """An answer of which the template shows no thinking (DeepSeek-R1's takes it off): as the model is to write it,
+        and then what the template has after an answer."""
+        start = whole.rfind(thought.answer)
+        if start < 0 or not thought.answer:
+            raise UserError("the chat template does not show the assistant's answer", str(self.folder), "mend it")
+        told = answer.strip()
+        if begun_in(prompt):
+            told = told[told.index(thought.reasoning) :]
+        return told + whole[start + len(thought.answer) :]
+
+    def render_whole(self, messages: Sequence[Message], answer: str, tools: str = "") -> str:
         """The conversation with its answer as the template writes it, which need not begin as the prompt does."""
-        turns = list(messages)
-        reply: Message = {"role": "assistant", "content": answer}
+        thought = split(answer)
+        if thought.state == "closed" and _is_written_so(thought, answer):
+            turn = as_turn(thought.answer, tools, messages)
+            apart: Any = {**turn, "reasoning_content": thought.reasoning, "thinking": thought.reasoning}
+            whole = self._render_told([*messages, apart], tools)
+            if thought.reasoning in whole:
+                return whole
+        return self._render_told([*messages, as_turn(answer, tools, messages)], tools)
+
+    def render_before(self, messages: Sequence[Message], tools: str) -> str:
+        """The conversation without anything that asks for an answer."""
+        return self._render_told(list(messages), tools)
+
+    def _render_told(self, turns: list[Message], tools: str) -> str:
         try:
-            return self._apply([*turns, reply], prompt=False)
+            return self._apply(turns, prompt=False, tools=tools)
         except UserError:
-            return self._apply([*_merge_system(turns), reply], prompt=False)
+            return self._apply(_merge_system(turns), prompt=False, tools=tools)
 
     def encode(self, text: str) -> list[int]:
         """Token ids of rendered text, with one beginning-of-sequence token if the tokenizer uses one."""
@@ -164,8 +223,8 @@ class ChatTokenizer:
 
     def decode(self, ids: list[int]) -> str:
         """The text of an answer without special tokens, but for those that tell thinking from the answer."""
-        if any(self._special.get(token) in MARKERS for token in ids):
-            known = MARKERS | BESIDE
+        if any(self._special.get(token) in MARKERS | CALLS for token in ids):
+            known = MARKERS | BESIDE | CALLS
             ids = [token for token in ids if token not in self._special or self._special[token] in known]
             return str(self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
         text: str = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
@@ -179,11 +238,30 @@ class ChatTokenizer:
         if self.tokenizer.chat_template == FALLBACK_TEMPLATE:
             (folder / "chat_template.jinja").write_text(FALLBACK_TEMPLATE, encoding="utf-8")
 
-    def _apply(self, messages: list[Message], prompt: bool = True, settings: TemplateSettings = ()) -> str:
+    def _apply(
+        self, messages: Sequence[Message], prompt: bool = True, settings: TemplateSettings = (), tools: str = ""
+    ) -> str:
+        if any("tool_calls" in message for message in messages) and self._writes_text:
+            messages = with_text_arguments(messages)
+        return self._filled(messages, prompt, {**self._settings, **dict(settings)}, tools)
+
+    @cached_property
+    def _writes_text(self) -> bool:
+        """Whether the template puts down what a function is given as it comes, and is to get it as text."""
+        try:
+            text = self._filled(CALLED, False, self._settings, PROBE)
+        except UserError:
+            return True
+        return "{'city':" in text
+
+    def _filled(self, messages: Sequence[Message], prompt: bool, settings: Mapping[str, object], tools: str) -> str:
+        # SmolLM3 has a word of its own for tools that are called by JSON.
+        names = ["tools", *(["xml_tools"] if "xml_tools" in str(self.tokenizer.chat_template) else [])]
+        shown = dict.fromkeys(names, as_list(tools)) if tools else {}
         try:
             with bounded():
                 text: str = self.tokenizer.apply_chat_template(
-                    messages, tokenize=False, add_generation_prompt=prompt, **{**self._settings, **dict(settings)}
+                    list(messages), tokenize=False, add_generation_prompt=prompt, **shown, **settings
                 )
         except FAILURES as error:
             roles = ", ".join(message["role"] for message in messages)
@@ -193,6 +271,18 @@ class ChatTokenizer:
                 "use the roles and the order that the template allows",
             ) from error
         return text
+
+
+def _is_written_so(thought: Split, answer: str) -> bool:
+    """Whether an answer with its thinking is written as a template would write the two, spacing aside."""
+    return "".join(answer.split()) == "".join(f"<think>{thought.reasoning}</think>{thought.answer}".split())
+
+
+def _shared_header(prompt: str, whole: str) -> int:
+    """How far what opens an answer in a prompt is what opens it once it is given, to the end of a line or a mark."""
+    pairs = enumerate(zip(prompt, whole, strict=False))
+    same = prompt[: next((at for at, (one, other) in pairs if one != other), min(len(prompt), len(whole)))]
+    return max(same.rfind(end) for end in "\n>]:") + 1
 
 
 def load_config(folder: Path) -> transformers.PreTrainedConfig:

@@ -57,7 +57,7 @@ class HFModel:
         )
 
     def render(self, prompt: Prompt) -> str:
-        return self.chat.render(prompt.messages, prompt.settings)
+        return self.chat.render(prompt.messages, prompt.settings, prompt.tools)
 
     def generate(
         self, prompts: Sequence[Prompt], generation: Generation, *, on_progress: OnProgress | None = None

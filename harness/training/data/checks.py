@@ -14,6 +14,8 @@ from harness.training.data.tokens import IGNORED, Both, Rendered, Tokens, encode
 from harness.training.types import TrainRow
 from suites.errors import UserError
 from suites.model import ModelSpec
+from suites.reasoning import ended_in, split
+from suites.tools.dialects import read
 from suites.types import Finding
 
 SHOWN = 60  # characters of a text in a sentence
@@ -48,6 +50,7 @@ def tokenizer_findings(
     findings += _too_long(tokens, max_length, stops)
     findings += _endless(tokens, stops)
     findings += _untrained(tokens, max_length)
+    findings += _thinking_refused(rows, rendered)
     findings += _rewritten(rendered)
     findings += _spanning(rendered, both)
     return findings + _special_tokens(rows, chat)
@@ -99,6 +102,18 @@ def _untrained(tokens: Mapping[str, Tokens], max_length: int) -> list[Finding]:
     return [Finding("block", "untrained", text, tuple(empty))] if empty else []
 
 
+def _thinking_refused(rows: Mapping[str, TrainRow], rendered: Mapping[str, Rendered]) -> list[Finding]:
+    """Where a prompt ends with an empty thought, which is how a template says not to think, and the answer thinks."""
+    names = [
+        name for name, text in rendered.items() if ended_in(text.prompt) and split(rows[name].target).state == "closed"
+    ]
+    text = (
+        f"in {_of(names, rows)} the answer thinks, and the prompt ends with an empty thought: the model would learn to "
+        "think where it is told not to; set `model: {name: ..., chat_template_kwargs: {enable_thinking: true}}`"
+    )
+    return [Finding("block", "refused_thinking", text, tuple(names))] if names else []
+
+
 def _rewritten(rendered: Mapping[str, Rendered]) -> list[Finding]:
     """Where the template writes a prompt differently once it is answered.
 
@@ -143,7 +158,8 @@ def _special_tokens(rows: Mapping[str, TrainRow], chat: ChatTokenizer) -> list[F
 
 
 def _contents(row: TrainRow) -> list[str]:
-    return [*(message["content"] for message in row.messages), row.target]
+    answer = read(row.target).text if row.tools else row.target  # whose marks are the template's to write
+    return [*(message["content"] for message in row.messages), answer]
 
 
 def _of(part: Iterable[str], whole: Mapping[str, object]) -> str:

@@ -8,6 +8,9 @@ from typing import NamedTuple
 from harness.models.hf.chat import ChatTokenizer
 from harness.training.types import TrainRow
 from suites.errors import UserError
+from suites.model import Completion
+from suites.reasoning import answer_of, bare
+from suites.tools.dialects import read
 
 IGNORED = -100
 """The label of a token that carries no loss."""
@@ -38,7 +41,24 @@ def tokenize_all(chat: ChatTokenizer, rows: Sequence[TrainRow], stops: Sequence[
     for text, row in zip(rendered, tokens, strict=True):
         if chat.count_bos(row["input_ids"]) > 1:
             chat.encode(text.prompt + text.answer)  # says what is wrong with it
+    if unread := [row for row, ids in zip(rows, tokens, strict=True) if not calls_are_read(chat, row, ids, stops)]:
+        written = render(chat, unread[0]).answer
+        what = (
+            f"in {len(unread)} of {len(rows)} rows the chat template writes calls that would not be read as these in "
+            f"an answer: {written!r:.200}"
+        )
+        fix = "take a model with another chat template, or leave out rows that call what this one cannot write"
+        raise UserError(what, str(chat.folder), fix)
     return tokens
+
+
+def calls_are_read(chat: ChatTokenizer, row: TrainRow, tokens: Tokens, stops: Sequence[int]) -> bool:
+    """Whether the calls that a row teaches are those that would be read in an answer of these tokens."""
+    if "tool_calls" not in row.answer:
+        return True
+    taught = [token for token in tokens["labels"] if token != IGNORED and token not in stops]
+    found = read(bare(Completion(chat.decode(taught))).text, row.tools)
+    return not found.fault and found.calls == read(answer_of(row.target), row.tools).calls
 
 
 def render(chat: ChatTokenizer, row: TrainRow) -> Rendered:
@@ -46,8 +66,10 @@ def render(chat: ChatTokenizer, row: TrainRow) -> Rendered:
     if not row.messages:
         text = row.target + (chat.tokenizer.eos_token or "")
         return Rendered("", text, text)
-    prompt, whole = chat.render(row.messages), chat.render_whole(row.messages, row.target)
-    return Rendered(prompt, chat.cut_answer(prompt, whole, row.target), whole)
+    prompt, whole = chat.render(row.messages, tools=row.tools), chat.render_whole(row.messages, row.target, row.tools)
+    calls = "tool_calls" in row.answer and not whole.startswith(prompt)
+    before = chat.render_before(row.messages, row.tools) if calls else ""
+    return Rendered(prompt, chat.cut_answer(prompt, whole, row.target, before), whole)
 
 
 def encode(chat: ChatTokenizer, rendered: Sequence[Rendered], stops: Sequence[int]) -> list[Tokens]:

@@ -12,7 +12,7 @@ import re
 import shlex
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ from harness.models.files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapter_folder
 from harness.training.elsewhere import program
 from harness.training.types import TrainingData, TrainingResult, TrainRow
 from suites.errors import UserError
-from suites.model import Generation, ModelSpec, Prompt
+from suites.model import Generation, Message, ModelSpec, Prompt
+from suites.tools.calls import on_the_wire
+from suites.tools.schemas import as_list
 
 PLACES = ("train", "validation", "out", "base", "seed")
 LOG = "training.log"
@@ -96,15 +98,25 @@ def words_of(command: str, values: dict[str, str]) -> list[str]:
 
 
 def _messages(row: TrainRow) -> dict[str, Any]:
-    return {"messages": [*row.messages, {"role": "assistant", "content": row.target}]}
+    return {"messages": on_the_wire([*row.messages, row.answer], results=False), **_tools(row)}
 
 
 def _prompt_completion(row: TrainRow) -> dict[str, Any]:
-    return {"prompt": list(row.messages), "completion": [{"role": "assistant", "content": row.target}]}
+    return {"prompt": list(row.messages), "completion": [row.answer], **_tools(row)}
+
+
+def _tools(row: TrainRow) -> dict[str, Any]:
+    return {"tools": as_list(row.tools)} if row.tools else {}
 
 
 def _alpaca(row: TrainRow) -> dict[str, Any]:
-    """A system message is the instruction and the last question its input; without one the question is both."""
+    """A system message is the instruction and the last question its input; without one the question is both.
+
+    Raises UserError for a row with tools.
+    """
+    if row.tools:
+        what = "the form alpaca has no place for tools"
+        raise UserError(what, "training: format", "use messages, prompt_completion or sharegpt")
     system = "\n".join(m["content"] for m in row.messages if m["role"] == "system")
     turns = [m["content"] for m in row.messages if m["role"] == "user"]
     pairs = list(zip(turns[:-1], [m["content"] for m in row.messages if m["role"] == "assistant"], strict=False))
@@ -114,9 +126,19 @@ def _alpaca(row: TrainRow) -> dict[str, Any]:
 
 
 def _sharegpt(row: TrainRow) -> dict[str, Any]:
-    names = {"system": "system", "user": "human", "assistant": "gpt"}
-    turns = [{"from": names[m["role"]], "value": m["content"]} for m in row.messages]
-    return {"conversations": [*turns, {"from": "gpt", "value": row.target}]}
+    """Calls and their results are turns of their own, as LLaMA-Factory has them, and tools a text of JSON."""
+    turns = [turn for message in (*row.messages, row.answer) for turn in _sharegpt_turns(message)]
+    tools = {"tools": json.dumps([tool["function"] for tool in as_list(row.tools)])} if row.tools else {}
+    return {"conversations": turns, **tools}
+
+
+def _sharegpt_turns(message: Message) -> Iterator[dict[str, str]]:
+    names = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
+    calls = [dict(entry["function"]) for entry in message.get("tool_calls", ())]
+    if message["content"] or not calls:
+        yield {"from": names[message["role"]], "value": message["content"]}
+    if calls:
+        yield {"from": "function_call", "value": json.dumps(calls[0] if len(calls) == 1 else calls)}
 
 
 FORMS: dict[str, Callable[[TrainRow], dict[str, Any]]] = {

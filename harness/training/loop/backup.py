@@ -25,10 +25,10 @@ class Backup(transformers.TrainerCallback):  # type: ignore[misc]  # transformer
         self._wait = SECONDS
         self._asked: float | None = None
 
-    def on_train_begin(self, *_: Any, **__: Any) -> None:
+    def on_train_begin(self, *_: object, **__: object) -> None:
         self._saved = time.monotonic()
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_step_end(self, args: Any, state: object, control: Any, **_: object) -> None:
         self._asked = time.monotonic()
         due = [self._asked - self._saved >= self._wait]
         if args.world_size > 1:  # every process writes its part of a checkpoint, so one clock counts for all
@@ -36,10 +36,10 @@ class Backup(transformers.TrainerCallback):  # type: ignore[misc]  # transformer
         if due[0]:
             control.should_save = True
 
-    def on_evaluate(self, *_: Any, **__: Any) -> None:
+    def on_evaluate(self, *_: object, **__: object) -> None:
         self._asked = time.monotonic()  # what an evaluation takes before a checkpoint is not the checkpoint's cost
 
-    def on_save(self, *_: Any, **__: Any) -> None:
+    def on_save(self, *_: object, **__: object) -> None:
         now = time.monotonic()
         if self._asked is not None:
             self._wait = max(SECONDS, SHARE * (now - self._asked))

@@ -11,8 +11,9 @@ from harness.models.hf import compatibility
 from harness.models.hf.chat import ChatTokenizer
 from harness.models.hf.engine import Engine, Row
 from harness.models.hf.padded import Plain
-from suites.model import Completion, Generation, Message, Prompt
+from suites.model import Completion, Generation, Prompt
 from suites.reasoning import take_off
+from suites.tools.dialects import spelled_alike
 
 
 class Asker:
@@ -28,7 +29,8 @@ class Asker:
 
     def __call__(self, model: Any, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Completion]:
         """Answers in the order of `prompts`."""
-        encoded = [self._ids(prompt.messages) for prompt in prompts]
+        texts = [self._chat.render(prompt.messages, tools=prompt.tools) for prompt in prompts]
+        encoded = [self._ids(text) for text in texts]
         fitting = [i for i, ids in enumerate(encoded) if len(ids) + max_new_tokens <= self._room]
         answers: dict[int, Completion] = {}
         with _at_rest(model):
@@ -36,11 +38,9 @@ class Asker:
             for batch in way.generate([encoded[i] for i in fitting], Generation(max_new_tokens)):
                 answers |= {fitting[i]: self._completion(row) for i, row in batch}
         cut = Completion("", "error", error="the prompt does not fit the context")
-        texts = [self._chat.render(prompt.messages) for prompt in prompts]
-        return take_off([answers.get(i, cut) for i in range(len(prompts))], texts)
+        return spelled_alike(take_off([answers.get(i, cut) for i in range(len(prompts))], texts), prompts)
 
-    def _ids(self, messages: Sequence[Message] | str) -> list[int]:
-        text = self._chat.render(messages)
+    def _ids(self, text: str) -> list[int]:
         if text not in self._encoded:
             self._encoded[text] = self._chat.encode(text)
         return self._encoded[text]

@@ -57,7 +57,7 @@ class Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformers
         self.remarks, self.stopped, self._before = notes["remarks"], notes["stopped"], notes["before"]
         self._earlier_seconds = notes["seconds"]
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: object) -> None:
         self._logged = time.perf_counter()
         if not self._before and args.eval_strategy != "no":
             values: dict[str, float] = {}
@@ -66,7 +66,7 @@ class Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformers
                 values |= self._score(probe, self._before[probe.name])
             self._keep(state, values)
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: object) -> None:
         values = {name: float(logs[name]) for name in CURVES if name in logs}
         monitors.check_finite(state.global_step, state.max_steps, values)
         if "loss" in logs:
@@ -74,7 +74,7 @@ class Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformers
         self._keep(state, values)
 
     def on_evaluate(
-        self, args: Any, state: Any, control: Any, metrics: dict[str, float], model: Any = None, **_: Any
+        self, args: Any, state: Any, control: Any, metrics: dict[str, float], model: Any = None, **_: object
     ) -> None:
         """Marks the probes; what `metrics` gets under `JUDGED` is what the trainer chooses its best checkpoint by."""
         score: float | None = None
@@ -94,7 +94,7 @@ class Watch(transformers.TrainerCallback):  # type: ignore[misc]  # transformers
             self._remark("overfitting", state, f"{sign}; stopped")
             self.stopped = control.should_training_stop = True
 
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_save(self, args: Any, state: Any, control: Any, **_: object) -> None:
         accelerate.PartialState().wait_for_everyone()  # each process has a file of its own in there
         if state.is_world_process_zero:
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"

@@ -79,7 +79,7 @@ def _build(
             max_completion_length=config.max_new_tokens,
         ),
         train_dataset=datasets.Dataset.from_list(
-            [{"prompt": start.chat.render(row.messages), "row": i} for i, row in enumerate(data.train)]
+            [{"prompt": start.chat.render(row.messages, tools=row.tools), "row": i} for i, row in enumerate(data.train)]
         ),
         processing_class=start.chat.tokenizer,
         peft_config=None if start.spec.adapter else adapters.peft_config(config),
@@ -109,7 +109,7 @@ def _by_model(start: Start, data: TrainingData) -> Reward:
         raise UserError("there is no reward model to learn from", "training: reward", fix)
     model = RewardModel(data.reward_model, start.spec, start.chat)
     return lambda answers: model.score(
-        [start.chat.encode(start.chat.render(row.messages)) + ids for row, ids in answers]
+        [start.chat.encode(start.chat.render(row.messages, tools=row.tools)) + ids for row, ids in answers]
     )
 
 
@@ -121,8 +121,8 @@ def _by_metric(start: Start, data: TrainingData, name: str) -> Reward:
         stopped = ids[-1:] != [] and ids[-1] in start.stops
         text = start.chat.decode(ids[:-1] if stopped else ids)
         columns = {"input": row.messages[-1]["content"], "target": row.target}
-        example = Example(row.id, columns, row.target, row.id, others=row.others).read(data.answer)
-        prompt = start.chat.render(row.messages)
+        example = Example(row.id, columns, row.target, row.id, others=row.others, tools=row.tools).read(data.answer)
+        prompt = start.chat.render(row.messages, tools=row.tools)
         [answer] = take_off([Completion(text, "stop" if stopped else "length")], [prompt])
         if answer.thinking in NO_ANSWER:  # what comes to no answer earns nothing
             return 0.0

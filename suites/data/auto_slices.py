@@ -1,0 +1,138 @@
+"""Slices that no column gives: how long a question is, in which language, with which label, how near to training.
+
+Each rule is simple and says so in the slice's own name, so that a reader knows what was divided by what.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suites.errors import UserError
+from suites.normalise import normalise
+from suites.types import Example
+
+MARK = "auto:"
+MOST_LABELS = 50
+NEAR, RELATED = 0.6, 0.3
+"""Shares of words from which a question is near to a training row, and from which it has something of one."""
+AT_ONCE = 256
+
+STOP_WORDS = {
+    "English": "the and is of to in that for it you with what how are this my",
+    "German": "der die das und ist nicht ich zu den mit ein eine wie was für auf",
+    "French": "le la les et est de des un une je que pour dans pas vous ce",
+    "Spanish": "el los las y es de que un una en por con para no mi como",
+    "Italian": "il lo gli e è di che un una per non con mi come sono della",
+    "Portuguese": "o os as e é de que um uma em por com para não meu como",
+    "Dutch": "de het een en is van ik niet dat op te met voor mijn wat hoe",
+}
+LATIN = "Latin script, language unclear"
+
+Values = Sequence[str]
+
+
+def with_slices(names: Sequence[str], asked: Sequence[Example], train: Sequence[Example]) -> tuple[Example, ...]:
+    """The examples that are asked, with the slices `auto:NAME` of these names. Raises UserError where one cannot be."""
+    columns = {name: RULES[name.removeprefix(MARK)](asked, train) for name in names}
+    return tuple(
+        replace(example, slices={**example.slices, **{name: values[at] for name, values in columns.items()}})
+        for at, example in enumerate(asked)
+    )
+
+
+def _length(asked: Sequence[Example], train: Sequence[Example]) -> Values:
+    """Thirds of the exam by the words of the question."""
+    words = [len(example.input.split()) for example in asked]
+    short, long = (int(end) for end in np.quantile(words, [1 / 3, 2 / 3], method="lower"))
+
+    def name(count: int) -> str:
+        if count <= short:
+            return f"up to {short:,} word{'s' * (short != 1)}"
+        if count > long:
+            return f"over {long:,} words"
+        return f"{short + 1:,} to {long:,} words" if long > short + 1 else f"{long:,} words"
+
+    return [name(count) for count in words]
+
+
+def _language(asked: Sequence[Example], train: Sequence[Example]) -> Values:
+    return [language(example.input) for example in asked]
+
+
+def language(text: str) -> str:
+    """The script of most letters, and for Latin letters the language whose commonest words stand most often, where
+    that is one alone; a few words of a name or a code have none."""
+    scripts = Counter(_script(sign) for sign in text if sign.isalpha())
+    script = scripts.most_common(1)[0][0] if scripts else ""
+    if not script:
+        return "no letters"
+    if script != "Latin":
+        return f"{script} script"
+    words = Counter(re.findall(r"[^\W\d_]+", text.casefold()))
+    counts = {name: sum(words[word] for word in common.split()) for name, common in STOP_WORDS.items()}
+    first, second = sorted(counts.values(), reverse=True)[:2]
+    return max(counts, key=lambda name: counts[name]) if first > second else LATIN
+
+
+def _script(sign: str) -> str:
+    name = unicodedata.name(sign, "").partition(" ")[0]
+    return {"CJK": "Han", "HIRAGANA": "Japanese", "KATAKANA": "Japanese"}.get(name, name.capitalize())
+
+
+def _label(asked: Sequence[Example], train: Sequence[Example]) -> Values:
+    """The target, where targets are labels. Raises UserError where they are not."""
+    labels = [example.target.strip() for example in asked]
+    if not 2 <= len(set(labels)) <= MOST_LABELS:
+        what = f"`{MARK}label` divides by the target, and the exam has {len(set(labels)):,} different ones"
+        raise UserError(what, "task.slices", f"it is for 2 to {MOST_LABELS}; name a column of the rows")
+    return labels
+
+
+def _nearest(asked: Sequence[Example], train: Sequence[Example]) -> Values:
+    """How much of its words a question shares with the training row that is nearest to it."""
+    if not train:
+        what = f"`{MARK}nearest` looks for the nearest training row, and there are none"
+        raise UserError(what, "task.slices", "give `data.train`, or leave it out")
+    shares = nearest([example.input for example in asked], [example.input for example in train])
+    return [_distance(share) for share in shares]
+
+
+def _distance(share: float) -> str:
+    if share >= NEAR:
+        return f"near: {NEAR:.0%} of the words or more"
+    return f"related: {RELATED:.0%} to {NEAR:.0%}" if share >= RELATED else f"far: under {RELATED:.0%}"
+
+
+def nearest(asked: Sequence[str], train: Sequence[str]) -> NDArray[np.float64]:
+    """For each text the largest share of different words, of both together, that it has in common with one of `train`
+    (Jaccard 1901), case and punctuation aside."""
+    from scipy.sparse import csr_array
+
+    sets = [set(normalise(text).split()) for text in (*asked, *train)]
+    codes: dict[str, int] = {}
+    column = [codes.setdefault(word, len(codes)) for words in sets for word in words]
+    sizes = np.array([len(words) for words in sets], dtype=np.float64)
+    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    matrix = csr_array((np.ones(len(column)), np.array(column, dtype=np.int64), starts), shape=(len(sets), len(codes)))
+    pool, found = matrix[len(asked) :].T.tocsr(), np.zeros(len(asked))
+    for start in range(0, len(asked), AT_ONCE):
+        shared = (matrix[start : min(start + AT_ONCE, len(asked))] @ pool).tocoo()
+        row, other = shared.coords[0] + start, shared.coords[1] + len(asked)
+        np.maximum.at(found, row, shared.data / (sizes[row] + sizes[other] - shared.data))
+    return found
+
+
+RULES: Mapping[str, Callable[[Sequence[Example], Sequence[Example]], Values]] = {
+    "length": _length,
+    "language": _language,
+    "label": _label,
+    "nearest": _nearest,
+}
+"""Every automatic slice by what stands behind `auto:`."""
