@@ -170,14 +170,15 @@ def _slice_gate(states: Sequence[tuple[Comparison, Status]]) -> Gate:
     if all(c.at_least is None for c in slices):  # none of them is large enough to tell anything
         undecided = slices
     tier = slices[0].tier
-    worst, apart = lowest(slices), standing_out(slices)
+    judged = [c for c in slices if c.baseline is not None]
+    worst, apart = lowest(judged or slices), standing_out(slices)
     words = "; ".join(f"{c.slice}: {measured(c)}" for c in bad) or f"worst is {worst.slice}: {measured(worst)}"
     if undecided and not bad:
         words = "; ".join(f"{c.slice}: {measured(c)}; {settle(c)}" for c in undecided)
     if apart:
         stand = "stands" if len(apart) == 1 else "stand"
         words += f"; look first at {', '.join(c.slice for c in apart)}, which {stand} out from the other slices"
-    if small := [c for c in slices if c.difference is None]:
+    if small := [c for c in slices if c.baseline is None]:
         words += f"; {len(small):,} of {len(slices):,} slices are too small to be judged"
     status: Status = "fail" if bad else "unknown" if undecided else "pass"
     result = replace(numbers(worst), words=words)

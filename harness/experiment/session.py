@@ -128,7 +128,8 @@ def open_session(experiment: Experiment, store_path: Path | None = None) -> Sess
     """Put the experiment on record before anything runs. What its searches have found stands in their place."""
     store = Store(store_path or experiment.folder / STORE_FILE, stay_open=True)
     _register(experiment, store)
-    return Session(with_found(experiment, searches.found(store, experiment.id)), store)
+    found = searches.found(store, experiment.id) if any(entry.search for entry in experiment.config.baselines) else []
+    return Session(with_found(experiment, found), store)
 
 
 def _register(experiment: Experiment, store: Store) -> None:

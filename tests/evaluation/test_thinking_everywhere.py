@@ -6,15 +6,13 @@ from pathlib import Path
 
 from workspaces import recorded_experiment, run, select
 
-from suites.metrics.table import METRICS
+from suites.metrics.table import METRICS, plain
 from suites.metrics.tool_calls import OF_CALLS
 
 WANTED = ['{"team": 1}', '{"team": 2}']
 GIVEN = ['{"team": 1}', '{"team":2}', '{"team": 3}', "team 2", "I cannot say."]
-NEED_NOTHING_ELSE = [
-    name for name, metric in METRICS.items() if metric.mark and not getattr(metric, "of_scores", False)
-]
-MARKED = [name for name in NEED_NOTHING_ELSE if name not in OF_CALLS]
+OF_OTHER_TARGETS = (*OF_CALLS, "math_match")
+MARKED = [name for name in plain() if METRICS[name].of_target and name not in OF_OTHER_TARGETS]
 
 
 def thought(text: str) -> str:

@@ -270,7 +270,10 @@ def test_rows_that_are_not_what_the_file_says_are_listed(tmp_path: Path) -> None
 def test_a_conversation_of_several_answers_is_told(tmp_path: Path) -> None:
     write_lines(tmp_path / "rows.jsonl", [{"messages": [*chat(1), *chat(2)]}, {"messages": chat(3)}])
     remarks = axolotl(tmp_path, "datasets: [{path: rows.jsonl, type: chat_template}]\n").remarks
-    told = "changes what is learnt: 1 of 2 rows have several answers; the last is learnt here, and every one there"
+    told = (
+        "changes what is learnt: 1 of 2 rows have several answers; the last is learnt here, and every one there, as "
+        "`data: {turns: all}` has it"
+    )
     assert told in remarks
 
 
