@@ -231,11 +231,13 @@ class ReportData:
 
     def slices_compared(self) -> list[ComparisonRow]:
         """Comparisons of slices of the task."""
-        return [row for row in self.compared("slice") if row.suite in {c.suite for c in self.compared("task")}]
+        tasks = {row.suite for row in self.compared("task")}
+        return [row for row in self.compared("slice") if row.suite in tasks]
 
     def parts_compared(self) -> list[ComparisonRow]:
         """Comparisons of the parts of regression suites."""
-        return [row for row in self.compared("slice") if row not in self.slices_compared()]
+        tasks = {row.suite for row in self.compared("task")}
+        return [row for row in self.compared("slice") if row.suite not in tasks]
 
     def arms_on(self, kind: str) -> list[ArmRow]:
         """Arms on suites of a kind, primary metric only."""

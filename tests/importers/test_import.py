@@ -346,7 +346,7 @@ def test_logs_that_lm_eval_itself_wrote(tmp_path: Path, monkeypatch: pytest.Monk
         "metric_list": [{"metric": "acc"}],
     }
     for name, known in (("base", 40), ("tuned", 120)):
-        model = _adapt(Table({row["question"]: row["choices"][row["label"]] for row in rows[:known]}), {})
+        model = _adapt(Table({row["question"]: row["choices"][row["label"]] for row in rows[:known]}), {}, 0)
         tasks = TaskManager(include_defaults=False).load([spec])
         results = evaluate(lm=model, task_dict=tasks, bootstrap_iters=0, apply_chat_template=True)
         tracker = EvaluationTracker(output_path=str(tmp_path / name))
