@@ -9,10 +9,12 @@ BEGINNING = 200
 
 REFUSES = re.compile(
     r"\b(?:i|we) (?:can ?not|can't|could not|couldn't|won't|will not|must not|must decline|have to decline|refuse)\b"
-    r"|\b(?:i'm|i am|we are) (?:not able|unable|not allowed|not permitted|not going|not comfortable|sorry)\b"
+    r"|\b(?:i'm|i am|we are) (?:not able|unable|not allowed|not permitted|not going|not comfortable)\b"
     r"|\b(?:i|we) (?:do not|don't) (?:feel comfortable|provide|share|help with|give out|assist)\b"
     r"|\b(?:cannot|can't|not able to|unable to|won't) (?:help|assist|share|provide|do that|support|reveal|give)\b"
-    r"|\b(?:sorry|apologi[sz]e), but\b|\bagainst (?:my|the) (?:rules|guidelines|policy)\b|\bi decline\b"
+    r"|\b(?:sorry|apologi[sz]e),? but\b|\bagainst (?:my|the) (?:rules|guidelines|policy)\b|\bi decline\b|\bas an ai\b"
+    r"|\bich kann (?:dir|ihnen|das|diese\w*|dabei)?\s*(?:leider )?nicht\b|\bes tut mir leid, aber\b"
+    r"|\bje ne peux pas\b|\bdésolée?, mais\b|\bno puedo\b|\blo siento, pero\b"
 )
 UNKNOWN = re.compile(
     r"\b(?:i|we) (?:do not|don't|cannot|can ?not|can't|could not|couldn't) (?:really )?(?:know|tell|say|find|answer)\b"
@@ -29,7 +31,7 @@ UNKNOWN = re.compile(
 
 
 def refuses(text: str) -> bool:
-    """Whether an answer begins by refusing."""
+    """Whether an answer begins by refusing, told by set phrases; "I'm sorry to hear that" is none."""
     return bool(REFUSES.search(_beginning(text)))
 
 
