@@ -23,8 +23,8 @@ LINE = (
 )  # fmt: skip
 # Inside suites a line of its own; the nouns come first.
 SUITES = (
-    "suites.errors", "suites.text", "suites.writing", "suites.normalise", "suites.model", "suites.reasoning",
-    "suites.types", "suites.tools",
+    "suites.errors", "suites.text", "suites.writing", "suites.normalise", "suites.languages", "suites.model",
+    "suites.reasoning", "suites.types", "suites.tools",
     "suites.similarity", "suites.metrics", "suites.data", "suites.probes", "suites.catalog", "suites.straw_men",
     "suites.generators", "suites.judges", "suites.checks", "suites.benchmarks",
 )  # fmt: skip

@@ -5,15 +5,13 @@ Each rule is simple and says so in the slice's own name, so that a reader knows 
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from suites import languages
 from suites.errors import UserError
 from suites.normalise import normalise
 from suites.types import Example
@@ -24,15 +22,6 @@ NEAR, RELATED = 0.6, 0.3
 """Shares of words from which a question is near to a training row, and from which it has something of one."""
 AT_ONCE = 256
 
-STOP_WORDS = {
-    "English": "the and is of to in that for it you with what how are this my",
-    "German": "der die das und ist nicht ich zu den mit ein eine wie was für auf",
-    "French": "le la les et est de des un une je que pour dans pas vous ce",
-    "Spanish": "el los las y es de que un una en por con para no mi como",
-    "Italian": "il lo gli e è di che un una per non con mi come sono della",
-    "Portuguese": "o os as e é de que um uma em por com para não meu como",
-    "Dutch": "de het een en is van ik niet dat op te met voor mijn wat hoe",
-}
 LATIN = "Latin script, language unclear"
 
 Values = Sequence[str]
@@ -69,21 +58,11 @@ def _language(asked: Sequence[Example], train: Sequence[Example]) -> Values:
 def language(text: str) -> str:
     """The script of most letters, and for Latin letters the language whose commonest words stand most often, where
     that is one alone; a few words of a name or a code have none."""
-    scripts = Counter(_script(sign) for sign in text if sign.isalpha())
-    script = scripts.most_common(1)[0][0] if scripts else ""
-    if not script:
-        return "no letters"
-    if script != "Latin":
-        return f"{script} script"
-    words = Counter(re.findall(r"[^\W\d_]+", text.casefold()))
-    counts = {name: sum(words[word] for word in common.split()) for name, common in STOP_WORDS.items()}
-    first, second = sorted(counts.values(), reverse=True)[:2]
-    return max(counts, key=lambda name: counts[name]) if first > second else LATIN
-
-
-def _script(sign: str) -> str:
-    name = unicodedata.name(sign, "").partition(" ")[0]
-    return {"CJK": "Han", "HIRAGANA": "Japanese", "KATAKANA": "Japanese"}.get(name, name.capitalize())
+    letters = languages.script(text)
+    if letters != languages.LATIN:
+        return f"{letters} script" if letters else "no letters"
+    found = languages.likeliest(text)
+    return found[0] if len(found) == 1 else LATIN
 
 
 def _label(asked: Sequence[Example], train: Sequence[Example]) -> Values:

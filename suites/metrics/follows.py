@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from suites.languages import LANGUAGES, language
 from suites.metrics import last_number
 from suites.metrics.json_values import parse_json, same_value
-from suites.metrics.languages import LANGUAGES, language
 from suites.metrics.refusals import does_not_know, refuses
 from suites.model import Completion
 from suites.normalise import normalise

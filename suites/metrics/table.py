@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from suites import normalise, reasoning
+from suites import languages, normalise, reasoning
 from suites.errors import UserError
 from suites.metrics.corpus_level import CorpusMetric
 from suites.metrics.entries import METRICS as METRICS
@@ -182,7 +182,8 @@ def checked(name: str, mark: Mark) -> Mark:
 @cache
 def code_digest() -> str:
     """sha256 of the code that marks, so that answers marked by another version of it are marked anew."""
-    beside = Path(normalise.__file__), Path(reasoning.__file__), *Path(dialects.__file__).parent.glob("*.py")
+    own = Path(normalise.__file__), Path(reasoning.__file__), Path(languages.__file__)
+    beside = *own, *Path(dialects.__file__).parent.glob("*.py")
     files = sorted([*Path(__file__).parent.rglob("*.py"), *beside])
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
