@@ -9,18 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from suites import languages
 from suites.errors import UserError
-from suites.normalise import normalise
+from suites.similarity.nearest import nearest
 from suites.types import Example
 
 MARK = "auto:"
 MOST_LABELS = 50
 NEAR, RELATED = 0.6, 0.3
 """Shares of words from which a question is near to a training row, and from which it has something of one."""
-AT_ONCE = 256
 
 LATIN = "Latin script, language unclear"
 
@@ -87,25 +85,6 @@ def _distance(share: float) -> str:
     if share >= NEAR:
         return f"near: {NEAR:.0%} of the words or more"
     return f"related: {RELATED:.0%} to {NEAR:.0%}" if share >= RELATED else f"far: under {RELATED:.0%}"
-
-
-def nearest(asked: Sequence[str], train: Sequence[str]) -> NDArray[np.float64]:
-    """For each text the largest share of different words, of both together, that it has in common with one of `train`
-    (Jaccard 1901), case and punctuation aside."""
-    from scipy.sparse import csr_array
-
-    sets = [set(normalise(text).split()) for text in (*asked, *train)]
-    codes: dict[str, int] = {}
-    column = [codes.setdefault(word, len(codes)) for words in sets for word in words]
-    sizes = np.array([len(words) for words in sets], dtype=np.float64)
-    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    matrix = csr_array((np.ones(len(column)), np.array(column, dtype=np.int64), starts), shape=(len(sets), len(codes)))
-    pool, found = matrix[len(asked) :].T.tocsr(), np.zeros(len(asked))
-    for start in range(0, len(asked), AT_ONCE):
-        shared = (matrix[start : min(start + AT_ONCE, len(asked))] @ pool).tocoo()
-        row, other = shared.coords[0] + start, shared.coords[1] + len(asked)
-        np.maximum.at(found, row, shared.data / (sizes[row] + sizes[other] - shared.data))
-    return found
 
 
 RULES: Mapping[str, Callable[[Sequence[Example], Sequence[Example]], Values]] = {

@@ -2,8 +2,9 @@
 
 import pytest
 
-from suites.data.auto_slices import RULES, language, nearest, with_slices
+from suites.data.auto_slices import RULES, language, with_slices
 from suites.errors import UserError
+from suites.similarity.nearest import nearest
 from suites.types import Example
 
 

@@ -1,0 +1,31 @@
+"""How much a text has in common with the one of many that is most like it, by the words they share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suites.normalise import normalise
+
+AT_ONCE = 256
+
+
+def nearest(asked: Sequence[str], train: Sequence[str]) -> NDArray[np.float64]:
+    """For each text the largest share of different words, of both together, that it has in common with one of `train`
+    (Jaccard 1901), case and punctuation aside."""
+    from scipy.sparse import csr_array
+
+    sets = [set(normalise(text).split()) for text in (*asked, *train)]
+    codes: dict[str, int] = {}
+    column = [codes.setdefault(word, len(codes)) for words in sets for word in words]
+    sizes = np.array([len(words) for words in sets], dtype=np.float64)
+    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    matrix = csr_array((np.ones(len(column)), np.array(column, dtype=np.int64), starts), shape=(len(sets), len(codes)))
+    pool, found = matrix[len(asked) :].T.tocsr(), np.zeros(len(asked))
+    for start in range(0, len(asked), AT_ONCE):
+        shared = (matrix[start : min(start + AT_ONCE, len(asked))] @ pool).tocoo()
+        row, other = shared.coords[0] + start, shared.coords[1] + len(asked)
+        np.maximum.at(found, row, shared.data / (sizes[row] + sizes[other] - shared.data))
+    return found
