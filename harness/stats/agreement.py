@@ -93,6 +93,10 @@ def krippendorff(
     if value is None:
         return Coefficient(None, None, len(table))
     interval = _jackknife(lambda part: _squared_alpha(table[part]), value, group, len(table), confidence)
+    if interval and interval.high - interval.low < 1e-6:  # all alike: what one unit at both ends would leave of it
+        ends = np.full((1, table.shape[1]), np.nan)
+        ends[0, :2] = np.nanmin(table), np.nanmax(table)
+        interval = Interval(_squared_alpha(np.vstack([table, ends])) or 0.0, interval.high, confidence)
     return Coefficient(value, interval, len(table))
 
 
@@ -260,8 +264,8 @@ def concordance(
     if not bottom.any():
         return Coefficient(None, None, n)
     value = float(top.sum() / bottom.sum())
-    parts = [2 * side - side.mean() for side in (top / (n - 1), bottom / (n - 1))]  # to first order, as above
-    interval = _ratio_interval(*parts, clusters, confidence, (0.0, 1.0), lambda at: (-2 * at, 2 - 2 * at))
+    first, second = (2 * side - side.mean() for side in (top / (n - 1), bottom / (n - 1)))  # to first order, as above
+    interval = _ratio_interval(first, second, clusters, confidence, (0.0, 1.0), lambda at: (-2 * at, 2 - 2 * at))
     return Coefficient(value, interval, n)
 
 

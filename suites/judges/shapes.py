@@ -112,7 +112,7 @@ def _label_studio(row: Json) -> list[Json]:
     data: Json = row["data"]
     straight = data.get("model1", "") <= data.get("model2", "")
     words = {"left": "a" if straight else "b", "right": "b" if straight else "a", "none": "tie"}
-    labels = []
+    labels: list[Json] = []
     for each in row["annotations"]:
         chosen = [part["value"]["selected"] for part in each["result"] if part["type"] == "pairwise"]
         if not each.get("was_cancelled"):
