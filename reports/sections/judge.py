@@ -10,6 +10,10 @@ from reports.rows import JudgeMeasureRow
 MEASURES = {
     "agreement": "agrees with the labelled pairs",
     "kappa": "the same beyond chance (Cohen's kappa)",
+    "agreement_person": "agrees with one of the people who labelled a pair",
+    "people_agree": "people agree with each other on these, which is the ceiling of the line above",
+    "people_kappa": "the same beyond chance (Fleiss' kappa)",
+    "people_alpha": "the same (Krippendorff's alpha)",
     "consistency": "says the same in both orders",
     "first_slot": "prefers whatever is shown first (50% is fair)",
     "metric_agreement": "is right where the task's own metric tells the answers apart",
@@ -22,7 +26,7 @@ MEASURES = {
     "candidate_longer": "pairs of the exam in which the candidate's answer is the longer one",
 }
 
-COEFFICIENTS = ("kappa", "slope", "pull")
+COEFFICIENTS = ("kappa", "slope", "pull", "people_kappa", "people_alpha")
 """Measures that are no shares."""
 
 
