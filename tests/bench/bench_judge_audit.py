@@ -55,7 +55,8 @@ WORLDS = (
 )
 VERDICTS = (
     "agreement", "kappa", "agreement_verdict", "agreement_person", "people_agree", "people_kappa", "people_alpha",
-    "flip_rate", "first_slot", "longer", "longer_when_tied", "longer_more", "ties", "unread", "slope", "pull", "advantage",
+    "flip_rate", "first_slot", "longer", "longer_when_tied", "longer_more", "ties", "unread", "slope", "pull",
+    "advantage",
 )  # fmt: skip
 
 
@@ -104,7 +105,7 @@ def named(found: Audit) -> dict[str, Measure]:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """A judge that scores `answers` from 1 to 5, `higher` than people and with `noise`, `alike` answers of each prompt."""
+    """A judge that scores `answers` from 1 to 5, `higher` than people, with `noise`, `alike` answers of a prompt."""
 
     answers: int
     people: int
