@@ -420,6 +420,7 @@ class JudgeConfig(Section):
     rubric: str = "helpful"
     """What it is asked: a built-in rubric, or a text file with `{{ input }}`, `{{ first }}` and `{{ second }}`."""
     calibration: FilePath | None = None
-    """File of labelled pairs, rows of `id`, `input`, `first`, `second` and `label`. Left out: the judge is advisory."""
+    """File of labelled pairs, rows of `id`, `input`, `first`, `second` and `label`, a row for each `annotator` where
+    there are several. Left out: the judge is advisory."""
     max_new_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 256
     """Tokens that one of its verdicts may have."""
