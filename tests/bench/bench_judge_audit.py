@@ -211,8 +211,8 @@ def main() -> None:
     lines, least = [line for part, _ in parts for line in part], min(share for _, share in parts)
     head = (
         "# What an audit's intervals hold\n\n"
-        f"Written by `bench_judge_audit.py --experiments {n} --seed {options.seed}`. Intervals of 95 %; the least share "
-        f"that held what was planted is {least:.1%}, of {len(lines)} rows.\n\n"
+        f"Written by `bench_judge_audit.py --experiments {n} --seed {options.seed}`. Intervals of 95 %; the least "
+        f"share that held what was planted is {least:.1%}, of {len(lines)} rows.\n\n"
         "| world | measure | planted | held | mean width | |\n|---|---|---|---|---|---|\n"
     )
     Path(__file__).with_name("judge_audit.md").write_text(head + "\n".join(lines) + "\n")
