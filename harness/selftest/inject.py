@@ -202,7 +202,7 @@ def marked_anew(
 ) -> list[Marked]:
     """Answers to examples of the task for a run, marked by the task's metrics, or by what `spoilt` makes of them."""
     suite = exams.task_suite(session.experiment, session.splits, "test")
-    marks = {name: build(name, suite.schema) for name in suite.metrics}
+    marks = {name: build(name, suite.schema, suite.folder) for name in suite.metrics}
     marks |= {name: checked(name, spoil(marks[name])) for name, spoil in (spoilt or {}).items()}
     return [_marked(run_id, example, answers[example.id], marks) for example in examples]
 
@@ -211,7 +211,7 @@ def rewrite_regression(session: Session, suite: Suite, answers: Sequence[str]) -
     """Put other answers of the candidate to a regression suite on record, one per example, marked as they would be."""
     store = session.store
     [row] = [row for row in arms.chosen_runs(store, session.id, "candidate", "regression") if row.suite == suite.name]
-    marks = {name: build(name, suite.schema) for name in suite.metrics}
+    marks = {name: build(name, suite.schema, suite.folder) for name in suite.metrics}
     marked = [
         _marked(row.run_id, example, Completion(text, tokens_out=1), marks)
         for example, text in zip(suite.examples, answers, strict=True)
