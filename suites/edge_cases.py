@@ -187,6 +187,9 @@ KINDS: Mapping[Kind, EdgeKind] = {
                           "answer"),
 }  # fmt: skip
 
+AS_THEY_ARE: tuple[Kind, ...] = ("unseen_label", "near_miss")
+"""Kinds that are rows of the exam as they stand: nothing is lost beside the rows themselves."""
+
 MORE_TEXT: tuple[Kind, ...] = ("long", "language")
 """Kinds with text beside the question that an answer about all of the text would have to speak of."""
 

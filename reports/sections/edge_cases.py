@@ -10,7 +10,7 @@ from reports.format.cells import interval, percent
 from reports.format.numbers import points
 from reports.format.text import cell, table
 from reports.rows import Side
-from suites.edge_cases import KINDS, ROWS
+from suites.edge_cases import AS_THEY_ARE, KINDS, ROWS
 
 SIDES: dict[Side, str] = {"base": "best prompt", "candidate": "candidate"}
 
@@ -43,8 +43,9 @@ def _cells(sides: dict[Side, Beside]) -> Iterator[str]:
         if row is None or row.difference is None:
             yield from ("—", "—")
         else:
-            yield f"{percent(row.row)} → {percent(row.case)}"
-            yield f"{points(row.difference)}{interval(row.low, row.high, points)}"
+            as_it_is = row.kind in AS_THEY_ARE
+            yield percent(row.case) if as_it_is else f"{percent(row.row)} → {percent(row.case)}"
+            yield "—" if as_it_is else f"{points(row.difference)}{interval(row.low, row.high, points)}"
 
 
 def _told(facts: EdgeFacts, by_kind: dict[str, dict[Side, Beside]]) -> Iterator[str]:
