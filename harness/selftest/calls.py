@@ -13,7 +13,7 @@ from suites.tools.schemas import parameters
 from suites.types import Example
 
 
-def calls_without_arguments(session: Session) -> Planted:
+def empty_calls(session: Session) -> Planted:
     """The right functions are called with nothing in them, and some function wherever none is due."""
     primary = session.experiment.config.task.ordered_metrics[0]
     if primary not in OF_CALLS or primary == "tool_name":

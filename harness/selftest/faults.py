@@ -22,7 +22,7 @@ from harness.pipeline.compare import chosen_runs, run_pairs
 from harness.pipeline.exam import candidate_spec
 from harness.pipeline.examiner import examiner
 from harness.selftest import chance, goals
-from harness.selftest.calls import calls_without_arguments
+from harness.selftest.calls import empty_calls
 from harness.selftest.drift import drifted_far
 from harness.selftest.edges import obeys_what_it_reads
 from harness.selftest.inject import (
@@ -241,7 +241,7 @@ MUTANTS: dict[str, Mutant] = {
     "drifted far": drifted_far,
     "refuses everything": refuses_everything,
     "obeys what it reads": obeys_what_it_reads,
-    "calls without arguments": calls_without_arguments,
+    "empty calls": empty_calls,
     "judge says A": judge_says_a,
     "half unmarked": chance.half_unmarked,
     "hard ones unanswered": chance.hard_ones_unanswered,

@@ -10,7 +10,7 @@ from harness.selftest import run as selftest
 
 TOOL = {"type": "function", "function": {"name": "track", "parameters": {
     "type": "object", "properties": {"order": {"type": "integer"}}, "required": ["order"]}}}  # fmt: skip
-NAME = "calls without arguments"
+NAME = "empty calls"
 
 
 def call(order: int) -> str:
