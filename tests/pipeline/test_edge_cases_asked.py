@@ -110,6 +110,7 @@ def test_what_was_asked_is_told_before_it_is_paid_for(asked):
     assert finding["message"].startswith("193 edge cases are asked of each side's chosen prompt: 48 long, 48 language")
 
 
+@pytest.mark.slow
 def test_the_accident_of_a_candidate_that_does_what_every_edge_case_asks_is_stopped(asked, monkeypatch):
     session, _ = asked
     name = "obeys what it reads"
