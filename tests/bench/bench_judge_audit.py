@@ -212,9 +212,9 @@ def main() -> None:
     below = sum(line.endswith("below 94 % |") for line in lines)
     head = (
         "# What an audit's intervals hold\n\n"
-        f"Written by `bench_judge_audit.py --experiments {n} --seed {options.seed}`. Intervals of 95 %. Of {len(lines)} "
-        f"rows {below} are below 94 %; of 500 experiments of an interval that holds 95 %, one row of eight is. The least "
-        f"is {least:.1%}.\n\n"
+        f"Written by `bench_judge_audit.py --experiments {n} --seed {options.seed}`. Intervals of 95 %. Of "
+        f"{len(lines)} rows {below} are below 94 %; of 500 experiments of an interval that holds 95 %, one row of eight "
+        f"is. The least is {least:.1%}.\n\n"
         "| world | measure | planted | held | mean width | |\n|---|---|---|---|---|---|\n"
     )
     Path(__file__).with_name("judge_audit.md").write_text(head + "\n".join(lines) + "\n")
