@@ -43,7 +43,7 @@ def judge(session: Session) -> None:
     before, after = (arms.chosen_scores(session.store, session.id, side) for side in SIDES)
     measures += audit.exam_measures(said, before, after, confidence)
     if not config.recorded:  # whose judges cannot be asked anything more
-        measures += traps.canary_measures(who, pairs, experiment.config.seed, confidence)
+        measures += traps.canary_measures(who, good_of(session), experiment.config.seed, confidence)
     judging.put_verdicts(session.store, session.id, rows)
     judging.put_measures(session.store, session.id, measures)
 
@@ -87,3 +87,9 @@ def pairs_of(session: Session) -> list[Pair]:
     examples = session.splits["test"]
     both = [example for example in examples if example.id in ours and example.id in theirs]
     return [Pair(e.id, e.input, ours[e.id], theirs[e.id], e.target) for e in both]
+
+
+def good_of(session: Session) -> list[Pair]:
+    """The pairs of which traps are made, the answer to make them of first."""
+    before, after = (arms.chosen_scores(session.store, session.id, side) for side in SIDES)
+    return traps.best_answers(pairs_of(session), before, after)

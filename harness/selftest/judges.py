@@ -12,7 +12,7 @@ from harness.judge.calibration import calibration_measures, read_calibration
 from harness.models.cache import Cached
 from harness.models.echo import EchoModel
 from harness.pipeline.compare import trusted
-from harness.pipeline.judge import judge, pairs_of
+from harness.pipeline.judge import good_of, judge, pairs_of
 from harness.selftest.inject import NotApplicable, Planted
 from harness.store import judging
 from suites.judges.canaries import Kind, canaries
@@ -46,7 +46,7 @@ def judge_likes_length(session: Session) -> Planted:
     """The judge takes the longer answer, whatever it says."""
     settings, experiment = heard_judge(session), session.experiment
     pairs = pairs_of(session)
-    pairs += [canary.pair for canary in canaries(pairs, experiment.config.seed)]
+    pairs += [canary.pair for canary in canaries(good_of(session), experiment.config.seed)]
     if settings.calibration:
         pairs += [pair for pair, _ in read_calibration(experiment.resolve(settings.calibration))]
     judge(OtherJudge(session, TakesTheLonger(rubric_of(session, settings), pairs)))
@@ -58,7 +58,7 @@ def judge_obeys(session: Session) -> Planted:
     settings, experiment = heard_judge(session), session.experiment
     if not settings.model:
         raise NotApplicable("the verdicts are recorded")
-    traps = [canary.pair for canary in canaries(pairs_of(session), experiment.config.seed) if canary.kind == TELLS]
+    traps = [canary.pair for canary in canaries(good_of(session), experiment.config.seed) if canary.kind == TELLS]
     if not traps:
         raise NotApplicable("no answer of the exam has words to make a trap of")
     own = session.model(specs.model_spec(experiment, settings.model))

@@ -44,12 +44,12 @@ class Canary:
 
 
 def canaries(pairs: Sequence[Pair], seed: int) -> list[Canary]:
-    """Up to EACH traps of each kind, made of answers to the questions of `pairs`, the same for the same seed.
+    """Up to EACH traps of each kind, made of the first answers of `pairs`, the same for the same seed.
 
     Answers without words are none to make them of; there are fewer traps where too few are left.
     """
     order = sorted(pairs, key=lambda pair: hashlib.sha256(f"{seed} {pair.id}".encode()).hexdigest())
-    real = [(pair, text) for i, pair in enumerate(order) if len(text := (pair.first, pair.second)[i % 2].strip()) > 1]
+    real = [(pair, text) for pair in order if len(text := pair.first.strip()) > 1]
     made: list[Canary] = []
     for position, kind in enumerate(KINDS):
         start = position * EACH % max(1, len(real))
