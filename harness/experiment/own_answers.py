@@ -27,15 +27,18 @@ def own_answers(config: ExperimentConfig, files: Mapping[str, str]) -> list[Prob
 
 
 Side = tuple[str | None, str]
-"""An endpoint, None for weights that are read here, and a name there or of a folder, a file or on the Hub."""
+"""An endpoint, None for weights that are read here and ANYWHERE for answers that are recorded, and a name there or of a
+folder, a file or on the Hub."""
+ANYWHERE = "*"
 
 
 def _sides(config: ExperimentConfig) -> Iterator[tuple[str, Side]]:
     """The models whose answers are compared, by the setting that names each."""
     if config.model:
         yield "model", (config.model.endpoint, config.model.name)
+    recorded = {("baselines", place, "model") for place, entry in enumerate(config.baselines) if entry.recorded}
     for where, model in other_models(config):
-        yield ".".join(map(str, where)), (model.endpoint, model.name)
+        yield ".".join(map(str, where)), (ANYWHERE if where in recorded else model.endpoint, model.name)
     candidate = config.candidate
     if candidate and (candidate.path or candidate.name):
         yield "candidate", (candidate.endpoint, candidate.path or candidate.name or "")
@@ -43,7 +46,7 @@ def _sides(config: ExperimentConfig) -> Iterator[tuple[str, Side]]:
 
 def _same(judge: ModelConfig, side: Side, files: Mapping[str, str]) -> bool:
     endpoint, name = side
-    if (judge.endpoint or "").rstrip("/") != (endpoint or "").rstrip("/"):
+    if endpoint != ANYWHERE and (judge.endpoint or "").rstrip("/") != (endpoint or "").rstrip("/"):
         return False
     digests = [None if endpoint else files.get(each) for each in (judge.name, name)]
     return normpath(judge.name) == normpath(name) or (digests[0] is not None and digests[0] == digests[1])

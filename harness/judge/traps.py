@@ -19,8 +19,8 @@ def best_answers(pairs: Sequence[Pair], second: Mapping[str, Score], first: Mapp
     """The pairs with an answer that has the best mark of all, which comes first: a judge may be excused for taking a
     trap for as good as a wrong answer. Where nothing is marked every pair, and of every other one the second answer.
     """
-    marked = [(pair, *(_value(marks, pair) for marks in (first, second))) for pair in pairs]
-    most = max((value for _, *values in marked for value in values), default=NO_MARK)
+    marked = [(pair, _value(first, pair), _value(second, pair)) for pair in pairs]
+    most = max((max(one, other) for _, one, other in marked), default=NO_MARK)
     if most == NO_MARK:
         return [pair.turned if i % 2 else pair for i, pair in enumerate(pairs)]
     return [pair if one == most else pair.turned for pair, one, other in marked if most in (one, other)]

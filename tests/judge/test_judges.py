@@ -13,6 +13,8 @@ from harness.judge import ask, jury, traps, trust
 from harness.judge.ask import Label
 from harness.judge.judges import Asked, Judge, Recorded, judged, recorded
 from harness.judge.jury import Jury
+from harness.models.cache import Cached
+from harness.store.database import Store
 from harness.store.judging import Measure
 from suites.errors import UserError
 from suites.judges.canaries import EACH, KINDS, OBEY, canaries
@@ -237,6 +239,36 @@ def test_recorded_verdicts_that_cannot_be_used_are_refused(tmp_path: Path) -> No
         verdicts(tmp_path, {**row, "verdict": "A"})
     with pytest.raises(UserError):
         verdicts(tmp_path)
+
+
+class Killed(Scripted):
+    """Stops after some answers."""
+
+    after = 7
+
+    def generate(
+        self, prompts: Sequence[Prompt], generation: Generation, *, on_progress: OnProgress | None = None
+    ) -> list[Completion]:
+        answers = []
+        for position, prompt in enumerate(prompts):
+            if len(self.asked) == self.after:
+                raise KeyboardInterrupt
+            answers += super().generate([prompt], generation)
+            if on_progress:
+                on_progress([(position, answers[-1])])
+        return answers
+
+
+def test_a_judge_that_was_killed_is_asked_for_the_rest_alone(tmp_path: Path) -> None:
+    model, store = Killed(fair), Store(tmp_path / "harness.duckdb")
+    judge = Asked(Cached(model, store), RUBRIC, Generation())
+    with pytest.raises(KeyboardInterrupt):
+        judged(judge, PAIRS[:10], "the exam")
+    model.after = 1000
+    whole = judged(judge, PAIRS[:10], "the exam")
+    assert len(model.asked) == len(set(model.asked)) == 20
+    assert judged(judge, PAIRS[:10], "the exam") == whole
+    assert len(model.asked) == 20
 
 
 def test_equal_answers_are_asked_only_as_traps() -> None:
