@@ -114,7 +114,7 @@ def test_what_a_judge_falls_for_is_measured_by_kind(
 def test_a_judge_that_falls_for_more_than_the_policy_allows_is_not_used(allowed: float, standing: str) -> None:
     trusted = trust.trust(fallen(obedient), Policy(judge=JudgeRule(canaries=allowed)))
     assert trusted.standing == standing
-    assert ("fell for 22% of 18 canaries" in trusted.reason) == (standing == "not used")
+    assert ("fell for traps in 22% of 18 questions" in trusted.reason) == (standing == "not used")
 
 
 def test_traps_are_made_of_the_answers_with_the_best_mark() -> None:
