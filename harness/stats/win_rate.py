@@ -121,14 +121,20 @@ class Share:
     value: float
     worth: float
 
+    @property
+    def half(self) -> Share:
+        """The same share of half as many."""
+        return Share(self.value, self.worth / 2)
+
 
 def share(word: Array, clusters: Clusters | None = None) -> Share | None:
     """Of words in [0, 1]; pairs of a cluster are worth as many as their spread says (Korn and Graubard 1998), at most
     their number. None where there are none."""
     if not len(word):
         return None
-    value, groups = float(word.mean()), len(word) if clusters is None else len(set(clusters))
-    error = score_test.standard_error(score_test.sample(word, clusters, 0.0)) if groups > 1 else 0.0
+    group = np.unique(np.arange(len(word)) if clusters is None else np.asarray(clusters), return_inverse=True)[1]
+    value, groups = float(word.mean()), int(group.max()) + 1
+    error = score_test.standard_error(score_test.sample(word, group, 0.0)) if groups > 1 else 0.0
     return Share(value, min(float(len(word)), value * (1 - value) / error**2) if error > 0 else float(groups))
 
 

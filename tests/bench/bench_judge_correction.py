@@ -28,9 +28,9 @@ TRUTHS = (0.0, 0.4)  # wins minus losses, in people's eyes
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A judge that is right of the pairs that are won, and lost, in so many; that in the share `length` takes the longer
-    answer, which is the candidate's in the share `longer`; people call the share `ties` a tie; `alike` pairs are of one
-    prompt, of which people and judge say the same."""
+    """A judge that is right of the pairs that are won, and lost, in so many; that in the share `length` takes the
+    longer answer, the candidate's in the share `longer`; people call the share `ties` a tie; `alike` pairs are of one
+    prompt, and people and judge say the same of them."""
 
     name: str
     won: float
@@ -114,16 +114,14 @@ def linear(on: Drawn, labelled: Drawn) -> Interval | None:
 
 
 def known_rates(on: Drawn, labelled: Drawn) -> Interval | None:
-    """By the two shares of right words, as wins minus losses."""
-    rates = [
-        share((1 + labelled.judge[at] * sign) / 2, labelled.prompts[at])
-        for sign in (1.0, -1.0) for at in [labelled.people == sign]
-    ]  # fmt: skip
+    """By the share of right words, as wins minus losses."""
+    at = labelled.people != 0
     judged = share((1 + on.judge) / 2, on.prompts)
-    if judged is None or rates[0] is None or rates[1] is None:
+    right = share((1 + labelled.judge[at] * labelled.people[at]) / 2, labelled.prompts[at])
+    found = rogan_gladen(judged, right.half, right.half, CONFIDENCE) if judged and right else None
+    if found is None or found.interval is None:
         return None
-    found = rogan_gladen(judged, rates[0], rates[1], CONFIDENCE)
-    return Interval(2 * found.interval.low - 1, 2 * found.interval.high - 1, CONFIDENCE) if found and found.interval else None
+    return Interval(2 * found.interval.low - 1, 2 * found.interval.high - 1, CONFIDENCE)
 
 
 def rows(experiments: int, seed: int) -> Iterator[list[str]]:
@@ -156,12 +154,13 @@ def page(experiments: int, seed: int) -> str:
     """The whole file."""
     head = (
         "# What corrects a judge\n\n"
-        f"Written by `bench_judge_correction.py --experiments {experiments} --seed {seed}`. Of an exam of {PAIRS} pairs "
-        "people think wins minus losses are as told; how often the 95 % interval of each method holds that, and in "
-        "brackets how wide it is, on a scale from -1 to 1. The linear error model (which corrects the decision) and known "
-        "error rates (Rogan and Gladen, with the interval of Lee et al.) learn from labelled pairs of other answers; PPI++, "
-        "the linear model again and the labels alone from as many of the exam's own, drawn at random. Named at the end is "
-        "what of the two that may decide misses 95 % by more than three Monte Carlo standard errors.\n"
+        f"Written by `bench_judge_correction.py --experiments {experiments} --seed {seed}`. Of an exam of {PAIRS} "
+        "pairs people think wins minus losses are as told; how often the 95 % interval of each method holds that, and "
+        "in brackets how wide it is, on a scale from -1 to 1. The linear error model and known error rates (Rogan and "
+        "Gladen, with the interval of Lee et al.) learn from labelled pairs of other answers; PPI++, the linear model "
+        "again and the labels alone from as many of the exam's own, drawn at random. Named at the end is what of the "
+        "two that may decide misses 95 % by more than three Monte Carlo standard errors: the linear model where the "
+        "judge has a liking for the candidate that no pairs of others can show.\n"
     )
     columns = ("judge", "labels", "truth", *METHODS, "misses")
     return "\n".join([head, _line(columns), "|---" * len(columns) + "|", *map(_line, rows(experiments, seed)), ""])
