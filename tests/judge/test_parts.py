@@ -60,7 +60,7 @@ def test_what_is_written_to_label_hides_whose_answer_is_which_and_reads_back(tmp
 
 def test_answers_that_cannot_be_shown_as_they_are_are_escaped_and_found_again(tmp_path: Path) -> None:
     odd = [
-        Pair("a", "caf\u00e9?", "half \ud83d of it", "two\u2028lines\x85here"),
+        Pair("a", "caf\u00e9?", "nothing\x00 of it", "two\u2028lines\x85here"),
         Pair("b", "q", "\u202eabc", "\ufeffx\n"),
     ]
     text = to_label(odd, {"a": "first", "b": "tie"}, 7)
