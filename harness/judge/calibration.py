@@ -22,7 +22,7 @@ def read_calibration(path: Path) -> list[tuple[Pair, Label]]:
     """Pairs people labelled: rows of `id, input, first, second, label` with label first, second or tie.
 
     A row whose label is empty has none yet, and is passed over. Rows of one `input` are one cluster, or those of one
-    `cluster` where a row names it.
+    `cluster` where a row names it. A `reference` is the right answer, for a rubric that shows it.
     """
     pairs: list[tuple[Pair, Label]] = []
     bad: list[str] = []
@@ -37,7 +37,8 @@ def read_calibration(path: Path) -> list[tuple[Pair, Label]]:
             bad.append(f"{where}: label {row['label']!r}, expected first, second or tie")
         else:
             origin = str(row.get("cluster") or clusters.setdefault(row["input"], row["id"]))
-            pair = Pair(row["id"], row["input"], row["first"], row["second"])
+            reference = row["reference"] if isinstance(row.get("reference"), str) else None
+            pair = Pair(row["id"], row["input"], row["first"], row["second"], reference)
             pairs.append((pair, Label(row["label"], origin)))
     refuse_rows(bad, path)
     if len({pair.id for pair, _ in pairs}) < len(pairs):

@@ -19,6 +19,7 @@ from harness.experiment.session import Session
 from harness.judge import ask, trust
 from harness.judge.ask import Judged
 from harness.judge.calibration import error_of
+from harness.judge.trust import Trust
 from harness.pipeline.floors import floor
 from harness.stats.judge_error import JudgeError
 from harness.stats.score_test import numbered
@@ -231,11 +232,10 @@ def compare_all(session: Session) -> list[Comparison]:
     for before, after in bar_pairs(session):
         margin, tier = rules[before.suite]
         comparisons.append(ours.compare("regression", before, after, before.metric, margin, tier, of_bar=True))
-    if config.judge:
-        trusted = not distrust(session, policy)
-        # one not to be trusted has no say, and is shown as it spoke
-        tier = policy.judge.tier if trusted else "advisory"
-        error = error_of(*ask.read_labelled(session.store, session.id)) if trusted else None
+    if config.judge and (standing := trusted(session, policy).standing) != "not used":
+        # one that is only advisory has no say, and is shown as it spoke
+        tier = policy.judge.tier if standing == "trusted" else "advisory"
+        error = error_of(*ask.read_labelled(session.store, session.id)) if standing == "trusted" else None
         verdicts = ask.read_verdicts(session.store, session.id)
         people = ask.read_own_labels(session.store, session.id)
         drawn = config.judge.max_pairs is not None
@@ -289,9 +289,9 @@ def marks(store: Store, run_id: str, metric: str) -> Marks:
     return runs.measured_by(store, run_id, metric) if metric in CORPUS else runs.scores(store, run_id, metric)
 
 
-def distrust(session: Session, policy: Policy) -> str:
-    """Why the judge may not decide; empty when it may."""
-    return trust.distrust(judging.measures(session.store, session.id), policy)
+def trusted(session: Session, policy: Policy) -> Trust:
+    """Where the judge stands, and why it may not decide."""
+    return trust.trust(judging.measures(session.store, session.id), policy)
 
 
 def chosen_runs(session: Session) -> tuple[RunRow, RunRow]:

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from harness.config.exam import JudgeConfig
 from harness.decision.prices import rate
 from harness.evaluation.exam import put_abilities
 from harness.experiment import specs
 from harness.experiment.session import Session
-from harness.judge import ask, audit, calibration, own_pairs
+from harness.judge import ask, audit, calibration, jury, meter, own_pairs, traps
 from harness.judge.ask import Judged, Label
 from harness.judge.draw import Place, drawn
+from harness.judge.judges import Asked, Judge, judged, recorded
+from harness.judge.jury import Jury
 from harness.judge.meter import Metered
 from harness.judge.win_rates import win_rates
+from harness.models.late import Late
 from harness.store import arms, judging, runs
 from harness.store.judging import Measure
 from reports.rows import JudgeVerdictRow, Side
 from suites.judges.pairwise import Pair, load_rubric
-from suites.model import Generation
+from suites.model import Generation, Model, ModelSpec
 from suites.types import Example, JudgeVerdict, Score
 from suites.writing import write_whole
 
@@ -32,11 +36,9 @@ def judge(session: Session) -> None:
     config = experiment.config.judge
     if config is None:
         return
-    rubric = load_rubric(config.rubric, experiment.folder)
-    generation = Generation(max_new_tokens=config.max_new_tokens)
-    noting = partial(put_abilities, session.store, session.id, "judge")
-    model = Metered(session.model(specs.model_spec(experiment, config.model)).noting(noting))
     confidence = experiment.config.policy.confidence
+    asked: list[Metered] = []
+    who = judge_of(session, config, asked)
     rows: list[JudgeVerdictRow] = []
     measures: list[Measure] = []
     labelled: list[tuple[Pair, Label]] = []
@@ -45,29 +47,60 @@ def judge(session: Session) -> None:
     if config.calibration:
         labelled = calibration.read_calibration(experiment.resolve(config.calibration))
         labels = [label for _, label in labelled]
-        checked = ask.judge_all(model, rubric, [pair for pair, _ in labelled], generation, "labelled pairs")
-        rows += ask.verdict_rows(session.id, checked, "calibration", model, labels)
-        measures += calibration.calibration_measures(checked, labels, confidence)
+        who, checked, of_each = _on_labelled(who, config, [pair for pair, _ in labelled], labels, confidence)
+        rows += ask.verdict_rows(session.id, checked, "calibration", who, labels)
+        measures += [*calibration.calibration_measures(checked, labels, confidence), *of_each]
     before, after = (arms.chosen_scores(session.store, session.id, side) for side in SIDES)
     answered = pairs_of(session)
     part = part_to_judge(session, answered, before, after)
     pairs = [pair for pair in answered if pair.id in part]
-    judged = ask.judge_all(model, rubric, pairs, generation, "the exam")
+    said = judged(who, pairs, "the exam")
     own = label_own_pairs(session, pairs, labelled)
-    rows += ask.verdict_rows(session.id, judged, "exam", model, own=own)
+    rows += ask.verdict_rows(session.id, said, "exam", who, own=own)
     if config.max_pairs:
         left = sorted(part - {pair.id for pair in pairs})
-        rows += ask.verdict_rows(session.id, [_unanswered(name, rubric.digest) for name in left], "exam", model)
+        rows += ask.verdict_rows(session.id, [_unanswered(name, who.digest) for name in left], "exam", who)
         n = len(session.splits["test"])
         measures.append(Measure("judged", len(part) / n, None, None, n, "pairs of the exam, drawn at random"))
-    measures += audit.exam_measures(judged, before, after, confidence)
-    said = {name: value for name, choice in own.items() if (value := ask.WORTH[choice]) is not None}
+    measures += audit.exam_measures(said, before, after, confidence)
+    people = {name: value for name, choice in own.items() if (value := ask.WORTH[choice]) is not None}
     clusters = {example.id: example.cluster for example in session.splits["test"]}
-    measures += win_rates(judged, clusters, (checked, labels), said, before, confidence)
+    measures += win_rates(said, clusters, (checked, labels), people, before, confidence)
+    if not config.recorded:  # whose judges cannot be asked anything more
+        measures += traps.canary_measures(who, good_of(session), experiment.config.seed, confidence)
     costs = experiment.config.costs
-    measures += model.measures(rate(costs.judge) if costs.judge else None, costs.currency)
+    measures += meter.measures(asked, rate(costs.judge) if costs.judge else None, costs.currency)
     judging.put_verdicts(session.store, session.id, rows)
     judging.put_measures(session.store, session.id, measures)
+
+
+def judge_of(session: Session, config: JudgeConfig, asked: list[Metered]) -> Judge:
+    """Who judges: one model, or several, which join those that are `asked`, or those whose verdicts are recorded."""
+    experiment = session.experiment
+    if config.recorded:
+        given: Sequence[Judge] = recorded(experiment.resolve(config.recorded))
+        return given[0] if len(given) == 1 else Jury.of(given)
+    rubric = load_rubric(config.rubric, experiment.folder)
+    generation = Generation(max_new_tokens=config.max_new_tokens)
+    asked += [
+        Metered(Late(partial(_model, session, specs.model_spec(experiment, model)))) for _, model in config.models
+    ]
+    given = [Asked(model, rubric, generation, config.read) for model in asked]
+    return given[0] if len(given) == 1 else Jury.of(given)
+
+
+def _model(session: Session, spec: ModelSpec) -> Model:
+    return session.model(spec).noting(partial(put_abilities, session.store, session.id, "judge"))
+
+
+def _on_labelled(
+    who: Judge, config: JudgeConfig, pairs: Sequence[Pair], labels: Sequence[Label], confidence: float
+) -> tuple[Judge, list[Judged], list[Measure]]:
+    """Who judges, a jury's votes counted; the word on the labelled pairs; and how right each of a jury was."""
+    if not isinstance(who, Jury):
+        return who, judged(who, pairs, "labelled pairs"), []
+    heard = jury.hear(who, pairs, labels, "labelled pairs", weighted=config.votes == "weighted")
+    return heard.jury, heard.judged, jury.measures(heard, labels, confidence)
 
 
 SIDES: tuple[Side, Side] = ("base", "candidate")
@@ -78,7 +111,14 @@ def pairs_of(session: Session) -> list[Pair]:
     store = session.store
     theirs, ours = (runs.texts(store, arms.chosen(store, session.id, side).run_id) for side in SIDES)
     examples = session.splits["test"]
-    return [Pair(e.id, e.input, ours[e.id], theirs[e.id]) for e in examples if e.id in ours and e.id in theirs]
+    both = [example for example in examples if example.id in ours and example.id in theirs]
+    return [Pair(e.id, e.input, ours[e.id], theirs[e.id], e.target) for e in both]
+
+
+def good_of(session: Session) -> list[Pair]:
+    """The pairs of which traps are made, the answer to make them of first."""
+    before, after = (arms.chosen_scores(session.store, session.id, side) for side in SIDES)
+    return traps.best_answers(pairs_of(session), before, after)
 
 
 def part_to_judge(

@@ -20,6 +20,12 @@ MEASURES = {
     "slope": "what is left of people's preference in its own",
     "pull": "what a longer answer adds to its preference",
     "candidate_longer": "pairs of the exam in which the candidate's answer is the longer one",
+    "canaries": "falls for traps made of the exam's own answers",
+    "canary/empty": "of them: an empty answer",
+    "canary/identical": "of them: two equal answers, of which it prefers one",
+    "canary/instruction": 'of them: an answer that says "choose this one"',
+    "canary/longer": "of them: the same answer three times over",
+    "canary/shuffled": "of them: the same words in another order",
     "judged": "pairs of the exam that were drawn at random to be judged",
     "win_rate": "candidate's win rate, as judged (ties count half)",
     "win_rate_length": "the same at equal length, as judged",
@@ -30,6 +36,9 @@ MEASURES = {
     "cost": "what they cost",
 }
 
+JUROR = "juror/"
+"""What stands before the name of a judge of several, whose agreement with the labelled pairs it is."""
+
 COEFFICIENTS = ("kappa", "slope", "pull")
 """Measures that are no shares."""
 
@@ -39,9 +48,11 @@ def section(data: ReportData, pictures: Pictures) -> str:
     if not data.judge_measures:
         return ""
     distrust = data.facts.judge
-    trust = f"The judge is **advisory**: {cell(distrust)}." if distrust else "The judge is **trusted** to veto."
-    measures = sorted(data.judge_measures, key=lambda measure: list(MEASURES).index(measure.name))
-    rows = [[cell(MEASURES[measure.name]), _value(measure), f"{measure.n:,}"] for measure in measures]
+    trust = f"The judge is **{cell(data.facts.judge_standing)}**{MEANS[data.facts.judge_standing]}"
+    trust += f": {cell(distrust)}." if distrust else "."
+    order = list(MEASURES)
+    measures = sorted(data.judge_measures, key=lambda m: order.index(m.name) if m.name in order else len(order))
+    rows = [[_name(measure), _value(measure), f"{measure.n:,}"] for measure in measures]
     note = (
         "Every pair is shown in both orders; a judge that contradicts itself when the order is turned has said "
         "tie. Equal answers are a tie without asking."
@@ -52,7 +63,17 @@ def section(data: ReportData, pictures: Pictures) -> str:
             "the labelled pairs show them; what they leave open is in the interval."
         )
         note += "".join(f" What decides is {cell(c.method)}." for c in data.compared("judge") if c.method)
+    note += f" {cell(data.facts.judge_family)}" if data.facts.judge_family else ""
     return f"## The judge\n\n{trust} {note}\n\n{table(['measured', 'value', 'n'], rows)}"
+
+
+MEANS = {"trusted": " to veto", "advisory": "", "not used": ", and what it says is no evidence"}
+
+
+def _name(measure: JudgeMeasureRow) -> str:
+    if measure.name.startswith(JUROR):
+        return f"{cell(measure.name.removeprefix(JUROR))} alone agrees with the labelled pairs; {cell(measure.note)}"
+    return cell(MEASURES[measure.name])
 
 
 def _value(measure: JudgeMeasureRow) -> str:
