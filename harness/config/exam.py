@@ -432,7 +432,7 @@ def _suite_of(entry: Any) -> str | None:
 class JudgeConfig(Section):
     """Who compares two answers in both orders, and the pairs people labelled to check them against."""
 
-    later: ClassVar[tuple[str, ...]] = ("recorded", "jury", "votes", "read", "own_answers")
+    later: ClassVar[tuple[str, ...]] = ("recorded", "jury", "votes", "read", "own_answers", "max_pairs")
 
     model: ModelConfig | None = None
     """The model that judges. Left out: verdicts are `recorded`."""
@@ -448,9 +448,13 @@ class JudgeConfig(Section):
     """What it is asked: a built-in rubric, or a text file. One with `{{ input }}`, `{{ first }}` and `{{ second }}`
     compares; one with `{{ input }}` and `{{ answer }}` grades each answer, and the higher grade is preferred."""
     calibration: FilePath | None = None
-    """File of labelled pairs, rows of `id`, `input`, `first`, `second` and `label`. Left out: the judge is advisory."""
+    """File of labelled pairs, rows of `id`, `input`, `first`, `second` and `label`; those of the exam's
+    own pairs may be among them, in the order of `pairs-to-label.jsonl`. Left out: the judge is advisory."""
     max_new_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 256
     """Tokens that one of its verdicts may have."""
+    max_pairs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Pairs of the exam it is asked about at most, in both orders; of more, a random part that has every slice, the
+    task's marks and the longer answer in proportion. Left out: all."""
     read: Literal["text", "held", "probability"] = "text"
     """How its word is read: the last verdict in its `text`; one of the verdicts and nothing else, to which it is `held`
     as by `constrain`; or after its reasons the most probable one, of a model that runs here (`probability`)."""

@@ -252,6 +252,12 @@ def test_what_other_tools_call_a_metric_is_ours_and_told(load, capsys):
         ("regression: [{margin: 0.1}]", "`regression.0` a regression entry is exactly one of a suite, an lm_eval"),
         ("regression: [{suite: general, shots: 2}]", "`shots` is for an lm_eval task"),
         ("regression: [{drift: neutral, limit: 2}]", "`drift` is of all its passages"),
+        ("judge: {model: m, max_pairs: 0}", "line 5: `judge.max_pairs` "),
+        ("costs: {judge: {input: 1, output: 2}}", "line 5: `costs.judge` is the price of a `judge:`, and the exper"),
+        (
+            "judge: {model: m}\ncosts: {currency: EUR, judge: gpt-5-mini}",
+            "`costs.judge` is on the price list in USD; give the numbers in EUR",
+        ),
         ("judge: {rubric: helpful}", "line 5: `judge` a judge is exactly one of a `model` and `recorded` verdicts"),
         ("judge: {recorded: v, rubric: helpful}", "`judge` recorded verdicts are read as they are; leave out rubric"),
         ("judge: {model: a, jury: [b, a]}", "`judge` `jury` names a model twice"),
