@@ -84,6 +84,7 @@ def known(experiment: Experiment, store: Path | None = None) -> Known:
     spreads |= {f"regression/{exam.name}": _planned(exam.primary, exam.examples, OTHER_DISCORDANCE) for exam in exams}
     taken_from = {}
     if experiment.config.judge:
+        sizes["judge"] = min(len(test), experiment.config.judge.max_pairs or len(test))
         share, taken_from["judge"] = _judge_discordance(experiment, experiment.config.judge)
         spreads["judge"] = math.sqrt(share)
     clusters = dict.fromkeys(["gain", *(f"metric/{metric}" for metric in others)], in_clusters(test))

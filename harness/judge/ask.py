@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from harness.observe.progress import phase
 from harness.store import judging
 from harness.store.database import Store
 from reports.rows import JudgeVerdictRow
 from suites.judges.pairwise import Pair, Rubric, judge
-from suites.model import Generation, Model
+from suites.model import Generation, Identity, Model
 from suites.types import JudgeVerdict, Score
 
 Choice = Literal["first", "second", "tie"]
+
+
+class Identified(Protocol):
+    """Whoever is known by what produces the answers: a model, or several judges."""
+
+    @property
+    def identity(self) -> Identity: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +63,23 @@ class Judged:
 
 def judge_all(model: Model, rubric: Rubric, pairs: Sequence[Pair], generation: Generation, what: str) -> list[Judged]:
     """Both orders of every pair. Two equal answers are a tie without asking."""
+
+    def asked(different: Sequence[Pair]) -> list[tuple[JudgeVerdict, JudgeVerdict]]:
+        with phase(f"judge on {what}", 2 * len(different)) as progress:
+            return judge(model, rubric, different, generation, lambda batch: progress.advance(len(batch)))
+
+    return in_both_orders(pairs, asked, rubric.digest)
+
+
+def in_both_orders(
+    pairs: Sequence[Pair],
+    ask: Callable[[Sequence[Pair]], Sequence[tuple[JudgeVerdict, JudgeVerdict]]],
+    rubric: str,
+) -> list[Judged]:
+    """What `ask` says of each pair of different answers; equal ones are a tie, by the same rubric, and not asked."""
     different = [pair for pair in pairs if pair.first != pair.second]
-    with phase(f"judge on {what}", 2 * len(different)) as progress:
-        given = judge(model, rubric, different, generation, lambda batch: progress.advance(len(batch)))
-    verdicts = dict(zip((pair.id for pair in different), given, strict=True))
-    same = JudgeVerdict("tie", "the answers are equal; not asked", rubric.digest)
+    verdicts = dict(zip((pair.id for pair in different), ask(different), strict=True))
+    same = JudgeVerdict("tie", "the answers are equal; not asked", rubric)
     return [Judged(pair, *verdicts.get(pair.id, (same, same)), longer(pair)) for pair in pairs]
 
 
@@ -94,16 +113,18 @@ def verdict_rows(
     experiment_id: str,
     judged: Sequence[Judged],
     purpose: Literal["exam", "calibration"],
-    judge_model: Model,
+    judge_model: Identified,
     labels: Sequence[Label] | None = None,
+    own: Mapping[str, Choice] | None = None,
 ) -> list[JudgeVerdictRow]:
-    """Both orders of every pair as they go on record; `labels` are those of the pairs, in their order."""
+    """Both orders of every pair as they go on record; `labels` are those of the pairs, in their order, and `own` what
+    people said of a random part of the exam's, by id."""
     identity = json.dumps(asdict(judge_model.identity), sort_keys=True)
     return [
         JudgeVerdictRow(
             experiment_id=experiment_id, purpose=purpose, example_id=item.pair.id, candidate_first=is_forward,
             grade=verdict.grade, raw=verdict.raw, rubric=verdict.rubric, judge=identity,
-            label=labels[i].choice if labels else None, longer=item.longer,
+            label=labels[i].choice if labels else (own or {}).get(item.pair.id), longer=item.longer,
             cluster=labels[i].cluster if labels else None,
         )
         for i, item in enumerate(judged)
@@ -114,6 +135,12 @@ def verdict_rows(
 def read_verdicts(store: Store, experiment_id: str) -> list[Judged]:
     """The judge's word on the exam as it is on record; the answers themselves are not needed any more."""
     return [_judged(pair) for pair in judging.both_orders(store, experiment_id, "exam")]
+
+
+def read_own_labels(store: Store, experiment_id: str) -> dict[str, float]:
+    """What people said of a random part of the exam's pairs, as it is on record, by example id; see `WORTH`."""
+    pairs = judging.both_orders(store, experiment_id, "exam")
+    return {pair.example_id: value for pair in pairs if (value := WORTH[pair.label]) is not None}
 
 
 def read_labelled(store: Store, experiment_id: str) -> tuple[list[Judged], list[Label]]:

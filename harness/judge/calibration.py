@@ -26,8 +26,9 @@ def read_calibration(path: Path) -> list[tuple[Pair, Label]]:
     """Pairs people labelled: rows of `id, input, first, second, label` with label first, second or tie.
 
     The answers may be called `a` and `b`, in the labels too. Several people (`annotator`) have a row each, of which one
-    at least has the texts; the majority counts, and a tie of votes is a tie. Rows of one `input` are one cluster, or
-    those of one `cluster` where a row names it.
+    at least has the texts; the majority counts, and a tie of votes is a tie. A row whose label is empty has none yet,
+    and is passed over. Rows of one `input` are one cluster, or those of one `cluster` where a row names it. A
+    `reference` is the right answer, for a rubric that shows it.
     """
     pairs: dict[str, Pair] = {}
     votes: dict[str, dict[str, Choice]] = {}
@@ -37,6 +38,8 @@ def read_calibration(path: Path) -> list[tuple[Pair, Label]]:
     rows = read_rows(path)
     texts = {row["id"]: row for _, row in reversed(rows) if isinstance(row.get("id"), str) and not _missing(row)}
     for where, row in rows:
+        if row.get("label") == "":
+            continue
         own = row if not _missing(row) or "annotator" not in row else {**texts.get(row.get("id"), {}), **row}
         missing = [*_missing(own), *(["label"] if not isinstance(row.get("label"), str) else [])]
         said, person = str(row.get("label")), str(row.get("annotator") or "")
@@ -47,7 +50,9 @@ def read_calibration(path: Path) -> list[tuple[Pair, Label]]:
         elif person in votes.get(row["id"], {}):
             bad.append(f"{where}: {person or 'nobody named'} labelled {row['id']} before; name each `annotator`")
         else:
-            pair = Pair(row["id"], own["input"], *(own[name] for name in _answers(own)))
+            reference = own["reference"] if isinstance(own.get("reference"), str) else None
+            first, second = (own[name] for name in _answers(own))
+            pair = Pair(row["id"], own["input"], first, second, reference)
             if pairs.setdefault(pair.id, pair) != pair:
                 bad.append(f"{where}: {pair.id} has other texts in another row")
             votes.setdefault(pair.id, {})[person] = WORDS[said]

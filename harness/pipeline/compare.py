@@ -19,6 +19,7 @@ from harness.experiment.session import Session
 from harness.judge import ask, trust
 from harness.judge.ask import Judged
 from harness.judge.calibration import error_of
+from harness.judge.trust import Trust
 from harness.pipeline.floors import floor
 from harness.stats.judge_error import JudgeError
 from harness.stats.score_test import numbered
@@ -157,10 +158,19 @@ class Comparer:
         error: JudgeError | None,
         margin: float | str,
         tier: Tier,
+        people: Mapping[str, float] | None = None,
+        drawn: bool = False,
     ) -> Comparison:
-        """Wins minus losses over the test examples, in people's eyes; in the judge's where its `error` is not known."""
+        """Wins minus losses over the test examples, in people's eyes; in the judge's where its `error` is not known.
+
+        `people` is their own word on a random part of the examples. Where a part of all was `drawn` for the judge, it
+        stands for the whole.
+        """
         question = _question("judge", base, candidate, "preference", margin, tier)
         examples = runs.clusters(self.store, base.suite_id)
+        if drawn:
+            part = {item.pair.id for item in verdicts}
+            examples = [example for example in examples if example[0] in part]
         if error is None:
             before, after = ask.preferences(verdicts)
             return self.answer(question, examples, before, after)
@@ -168,8 +178,9 @@ class Comparer:
         longer = {item.pair.id: ask.WORTH[item.longer] or 0.0 for item in verdicts}
         level = level_of_look(self.look, self.confidence)
         return compare_judged(
-            question, examples, word, longer, error, confidence=self.confidence, level=level, look=self.look
-        )
+            question, examples, word, longer, error,
+            people=people, confidence=self.confidence, level=level, look=self.look,
+        )  # fmt: skip
 
     def answer(
         self, question: Question, examples: Sequence[tuple[str, str]], base: Marks, candidate: Marks
@@ -237,13 +248,14 @@ def compare_all(session: Session) -> list[Comparison]:
     for before, after in bar_pairs(session):
         margin, tier = rules[before.suite]
         comparisons.append(ours.compare("regression", before, after, before.metric, margin, tier, of_bar=True))
-    if config.judge:
-        trusted = not distrust(session, policy)
-        # one not to be trusted has no say, and is shown as it spoke
-        tier = policy.judge.tier if trusted else "advisory"
-        error = error_of(*ask.read_labelled(session.store, session.id)) if trusted else None
+    if config.judge and (standing := trusted(session, policy).standing) != "not used":
+        # one that is only advisory has no say, and is shown as it spoke
+        tier = policy.judge.tier if standing == "trusted" else "advisory"
+        error = error_of(*ask.read_labelled(session.store, session.id)) if standing == "trusted" else None
         verdicts = ask.read_verdicts(session.store, session.id)
-        comparisons.append(ours.judged(base, candidate, verdicts, error, policy.judge.margin, tier))
+        people = ask.read_own_labels(session.store, session.id)
+        drawn = config.judge.max_pairs is not None
+        comparisons.append(ours.judged(base, candidate, verdicts, error, policy.judge.margin, tier, people, drawn))
     return beside_the_others(comparisons)
 
 
@@ -293,9 +305,9 @@ def marks(store: Store, run_id: str, metric: str) -> Marks:
     return runs.measured_by(store, run_id, metric) if metric in CORPUS else runs.scores(store, run_id, metric)
 
 
-def distrust(session: Session, policy: Policy) -> str:
-    """Why the judge may not decide; empty when it may."""
-    return trust.distrust(judging.measures(session.store, session.id), policy)
+def trusted(session: Session, policy: Policy) -> Trust:
+    """Where the judge stands, and why it may not decide."""
+    return trust.trust(judging.measures(session.store, session.id), policy)
 
 
 def chosen_runs(session: Session) -> tuple[RunRow, RunRow]:

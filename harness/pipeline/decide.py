@@ -18,10 +18,11 @@ from harness.decision.decide import Decision, Verdict, decide
 from harness.decision.gates import Gate
 from harness.decision.overrides import overrides
 from harness.decision.wording import in_words, measured
+from harness.experiment.family import kin
 from harness.experiment.session import Session
 from harness.judge import ask, audit
 from harness.pipeline import cross_validation
-from harness.pipeline.compare import compare_all, distrust, gains
+from harness.pipeline.compare import compare_all, gains, trusted
 from harness.pipeline.costs import count_costs, keep_costs, keep_stakes, own_prompt_saves, savings
 from harness.pipeline.draws import draws_sentence
 from harness.pipeline.edges import edge_facts
@@ -227,13 +228,16 @@ def _examined(session: Session, comparisons: Sequence[Comparison]) -> dict[str, 
 def _facts(session: Session, seeds: Seeds | None, gain: Comparison | None) -> dict[str, object]:
     """What it takes to do it again."""
     config = session.experiment.config
+    judge = trusted(session, config.policy) if config.judge else None
     return {
         "seed": config.seed,
         "commit": commit(session.experiment.folder),
         "experiment_id": session.id,
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "judge": distrust(session, config.policy) if config.judge else "",
+        "judge": judge.reason if judge else "",
+        "judge_standing": judge.standing if judge else "",
+        "judge_family": kin(session.experiment) if judge else "",
         "uncertainty": _uncertainty(session, seeds, gain),
         "learning_curve": curve_sentence(session, config.policy),
         **{name: version(name) for name in PACKAGES},

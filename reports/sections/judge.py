@@ -24,7 +24,24 @@ MEASURES = {
     "slope": "what is left of people's preference in its own",
     "pull": "what a longer answer adds to its preference",
     "candidate_longer": "pairs of the exam in which the candidate's answer is the longer one",
+    "canaries": "falls for traps made of the exam's own answers",
+    "canary/empty": "of them: an empty answer",
+    "canary/identical": "of them: two equal answers, of which it prefers one",
+    "canary/instruction": 'of them: an answer that says "choose this one"',
+    "canary/longer": "of them: the same answer three times over",
+    "canary/shuffled": "of them: the same words in another order",
+    "judged": "pairs of the exam that were drawn at random to be judged",
+    "win_rate": "candidate's win rate, as judged (ties count half)",
+    "win_rate_length": "the same at equal length, as judged",
+    "win_rate_corrected": "the same in people's eyes, by its errors on labelled pairs (linear error model)",
+    "win_rate_rates": "the same by its two error rates alone (Rogan and Gladen)",
+    "win_rate_labelled": "the same by people's word on a random part of these pairs (PPI++)",
+    "tokens": "tokens of its verdicts, read and written, those on record too",
+    "cost": "what they cost",
 }
+
+JUROR = "juror/"
+"""What stands before the name of a judge of several, whose agreement with the labelled pairs it is."""
 
 COEFFICIENTS = ("kappa", "slope", "pull", "people_kappa", "people_alpha")
 """Measures that are no shares."""
@@ -35,8 +52,11 @@ def section(data: ReportData, pictures: Pictures) -> str:
     if not data.judge_measures:
         return ""
     distrust = data.facts.judge
-    trust = f"The judge is **advisory**: {cell(distrust)}." if distrust else "The judge is **trusted** to veto."
-    rows = [[cell(MEASURES[measure.name]), _value(measure), f"{measure.n:,}"] for measure in data.judge_measures]
+    trust = f"The judge is **{cell(data.facts.judge_standing)}**{MEANS[data.facts.judge_standing]}"
+    trust += f": {cell(distrust)}." if distrust else "."
+    order = list(MEASURES)
+    measures = sorted(data.judge_measures, key=lambda m: order.index(m.name) if m.name in order else len(order))
+    rows = [[_name(measure), _value(measure), f"{measure.n:,}"] for measure in measures]
     note = (
         "Every pair is shown in both orders; a judge that contradicts itself when the order is turned has said "
         "tie. Equal answers are a tie without asking."
@@ -46,11 +66,24 @@ def section(data: ReportData, pictures: Pictures) -> str:
             " The preference that is held against the margin is corrected for its errors and its taste for length, as "
             "the labelled pairs show them; what they leave open is in the interval."
         )
+        note += "".join(f" What decides is {cell(c.method)}." for c in data.compared("judge") if c.method)
+    note += f" {cell(data.facts.judge_family)}" if data.facts.judge_family else ""
     return f"## The judge\n\n{trust} {note}\n\n{table(['measured', 'value', 'n'], rows)}"
+
+
+MEANS = {"trusted": " to veto", "advisory": "", "not used": ", and what it says is no evidence"}
+
+
+def _name(measure: JudgeMeasureRow) -> str:
+    if measure.name.startswith(JUROR):
+        return f"{cell(measure.name.removeprefix(JUROR))} alone agrees with the labelled pairs; {cell(measure.note)}"
+    return cell(MEASURES[measure.name])
 
 
 def _value(measure: JudgeMeasureRow) -> str:
     if measure.value is None:
         return "nothing to measure"
+    if measure.name in ("tokens", "cost"):
+        return f"{measure.value:,.0f}" if measure.name == "tokens" else f"{measure.value:,.2f} {measure.note}"
     shown = "{:.3f}" if measure.name in COEFFICIENTS else "{:.1%}"
     return f"{shown.format(measure.value)}{span(measure.low, measure.high, shown.format)}"

@@ -213,8 +213,8 @@ def main() -> None:
     head = (
         "# What an audit's intervals hold\n\n"
         f"Written by `bench_judge_audit.py --experiments {n} --seed {options.seed}`. Intervals of 95 %. Of "
-        f"{len(lines)} rows {below} are below 94 %; of 500 experiments of an interval that holds 95 %, one row of eight "
-        f"is. The least is {least:.1%}.\n\n"
+        f"{len(lines)} rows {below} are below 94 %; of 500 experiments of an interval that holds 95 %, one row of "
+        f"eight is. The least is {least:.1%}.\n\n"
         "| world | measure | planted | held | mean width | |\n|---|---|---|---|---|---|\n"
     )
     Path(__file__).with_name("judge_audit.md").write_text(head + "\n".join(lines) + "\n")
