@@ -29,7 +29,9 @@ def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> R
     if runs.is_finished(store, run.id):
         return run
     started = time.monotonic()
-    marks = {name: table.build(name, suite.schema) for name in suite.metrics if not table.of_samples(name)}
+    marks = {
+        name: table.build(name, suite.schema, suite.folder) for name in suite.metrics if not table.of_samples(name)
+    }
     said = with_probabilities(arm, suite, model, ask_often(arm, suite, model, seed))
     marked = [
         replace(_marked(suite, marks, seen, samples), example=example)
