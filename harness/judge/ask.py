@@ -39,13 +39,17 @@ class Label:
 class Judged:
     """A pair, what the judge said in each order, and what that comes to; `None` when either could not be read.
 
-    `longer` is the answer with more characters, tie where both have as many; None where that was not kept.
+    `longer` is the answer with more characters, tie where both have as many; None where that was not kept. In a cascade
+    (`judge.cascade`) `first` is what the first judge said in both orders, and `drawn` whether both judges were asked
+    whatever it was; the verdicts are the strong judge's where it was asked.
     """
 
     pair: Pair
     forward: JudgeVerdict
     turned: JudgeVerdict
     longer: Choice | None
+    first: tuple[JudgeVerdict, JudgeVerdict] | None = None
+    drawn: bool = True
 
     @property
     def choice(self) -> Choice | None:
@@ -59,6 +63,18 @@ class Judged:
     def consistent(self) -> bool:
         """Whether both orders said the same."""
         return {self.forward.grade, self.turned.grade} in ({"first", "second"}, {"tie"})
+
+    @property
+    def alone(self) -> Choice | None:
+        """The answer the first judge of a cascade prefers in both orders, a word that may stand alone; None where it
+        contradicts itself, says tie or cannot be read, or where there is no such judge."""
+        word = Judged(self.pair, *self.first, self.longer).choice if self.first else None
+        return word if word != "tie" else None
+
+    @property
+    def decided(self) -> bool:
+        """Whether the verdicts are those of the judge that decides."""
+        return self.drawn or self.alone is None
 
 
 def judge_all(model: Model, rubric: Rubric, pairs: Sequence[Pair], generation: Generation, what: str) -> list[Judged]:
@@ -116,20 +132,31 @@ def verdict_rows(
     judge_model: Identified,
     labels: Sequence[Label] | None = None,
     own: Mapping[str, Choice] | None = None,
+    first: Identified | None = None,
 ) -> list[JudgeVerdictRow]:
     """Both orders of every pair as they go on record; `labels` are those of the pairs, in their order, and `own` what
-    people said of a random part of the exam's, by id."""
-    identity = json.dumps(asdict(judge_model.identity), sort_keys=True)
+    people said of a random part of the exam's, by id. What the `first` judge of a cascade said stands beside the judge
+    whose the verdict is."""
     return [
         JudgeVerdictRow(
             experiment_id=experiment_id, purpose=purpose, example_id=item.pair.id, candidate_first=is_forward,
-            grade=verdict.grade, raw=verdict.raw, rubric=verdict.rubric, judge=identity,
+            grade=verdict.grade, raw=verdict.raw, rubric=verdict.rubric,
+            judge=_whose(item, judge_model, first, turned=not is_forward),
             label=labels[i].choice if labels else (own or {}).get(item.pair.id), longer=item.longer,
             cluster=labels[i].cluster if labels else None,
         )
         for i, item in enumerate(judged)
         for is_forward, verdict in ((True, item.forward), (False, item.turned))
     ]  # fmt: skip
+
+
+def _whose(item: Judged, judge_model: Identified, first: Identified | None, *, turned: bool) -> str:
+    """Whose a verdict is, as JSON; in a cascade with the first judge's own in that order."""
+    if first is None or item.first is None:
+        return json.dumps(asdict(judge_model.identity), sort_keys=True)
+    said = asdict(first.identity) | {"grade": item.first[turned].grade, "drawn": item.drawn}
+    speaker = judge_model if item.decided else first
+    return json.dumps(asdict(speaker.identity) | {"first": said}, sort_keys=True)
 
 
 def read_verdicts(store: Store, experiment_id: str) -> list[Judged]:
@@ -151,9 +178,12 @@ def read_labelled(store: Store, experiment_id: str) -> tuple[list[Judged], list[
 
 
 def _judged(pair: judging.BothOrders) -> Judged:
+    first = (JudgeVerdict(pair.first_forward, "", pair.rubric), JudgeVerdict(pair.first_turned, "", pair.rubric))
     return Judged(
         Pair(pair.example_id, "", "", ""),
         JudgeVerdict(pair.forward, "", pair.rubric),
         JudgeVerdict(pair.turned, "", pair.rubric),
         pair.longer,
+        None if pair.drawn is None else first,
+        pair.drawn is not False,
     )

@@ -36,8 +36,9 @@ class Metered:
         return answers
 
 
-def measures(models: Sequence[Metered], rate: Rate | None, currency: str) -> list[Measure]:
-    """Tokens of the models' verdicts, and what they cost where there is a price; nothing where none was asked."""
+def measures(models: Sequence[Metered], rate: Rate | None, currency: str, whose: str = "") -> list[Measure]:
+    """Tokens of the models' verdicts, and what they cost where there is a price; nothing where none was asked. `whose`
+    stands before the names."""
     given = [answer for model in models for answer in model.given]
     if not given:
         return []
@@ -45,6 +46,6 @@ def measures(models: Sequence[Metered], rate: Rate | None, currency: str) -> lis
     costs = [rate.of(a.tokens_in, a.tokens_out, a.seconds) for a in given if not a.error] if rate else []
     cost = None if None in costs or not costs else sum(cost or 0.0 for cost in costs)
     return [
-        Measure("tokens", float(tokens), None, None, n, "read and written, those on record too"),
-        *([Measure("cost", cost, None, None, n, currency)] if rate else []),
+        Measure(f"{whose}tokens", float(tokens), None, None, n, "read and written, those on record too"),
+        *([Measure(f"{whose}cost", cost, None, None, n, currency)] if rate else []),
     ]

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from harness.decision.compare_judge import of_own_pairs
+from harness.decision.compare_judge import FirstWords, estimated, of_own_pairs
 from harness.judge.ask import WORTH, Judged, Label
 from harness.judge.calibration import error_of
+from harness.judge.cascade import first_words, heard
 from harness.stats import paired, win_rate
-from harness.stats.judge_error import JudgeError, corrected
+from harness.stats.judge_error import JudgeError
 from harness.stats.preference import Preference
 from harness.stats.score_test import Array, Interval, Numbers, numbered
 from harness.stats.win_rate import WinRate
@@ -28,21 +29,26 @@ def win_rates(
 ) -> list[Measure]:
     """The judge's own win rate, at equal length, corrected by the linear error model, by known error rates, and by
     people's word on a random part of the exam's `own` pairs (1, 0 or -1). `prompt` are the chosen prompt's marks, by
-    which questions are hard or easy; the texts of the pairs must be there."""
+    which questions are hard or easy; the texts of the pairs must be there. In a cascade the second and the fourth are
+    of the pairs about which both judges were asked, whatever the first one said."""
     read = [item for item in judged if item.choice]
     if not read:
         return []
-    word = np.array([WORTH[item.choice] for item in read], dtype=np.float64)
-    groups = numbered([clusters[item.pair.id] for item in read])
-    half, n, pairs = (1 + word) / 2, len(read), len(labelled[0])
-    plain = WinRate(float(half.mean()), paired.mean_interval(half, groups, confidence))
+    first, asked = first_words(read), heard(read)
+    word = np.array([(1 + (WORTH[item.choice] or 0.0)) / 2 for item in asked])
+    groups = numbered([clusters[item.pair.id] for item in asked])
+    plain: WinRate | None = WinRate(float(word.mean()), paired.mean_interval(word, groups, confidence))
+    if first:
+        plain = _won(_estimated(read, clusters, None, first), confidence)
+    at_equal_length = _at_equal_length(asked, word, groups, prompt, confidence)
     rows = [
-        _measure("win_rate", plain, n, "as judged, ties as half"),
-        _measure("win_rate_length", _at_equal_length(read, half, groups, prompt, confidence), n, "at equal length"),
+        _measure("win_rate", plain, len(read), "as judged, ties as half"),
+        _measure("win_rate_length", at_equal_length, len(asked), "at equal length"),
     ]
-    if pairs:
-        linear = _won(_linear(read, word, groups, error_of(*labelled)), confidence)
-        rates = _by_rates(half, groups, *labelled, confidence)
+    if pairs := len(labelled[0]):
+        error = error_of(*labelled)
+        linear = _won(_estimated(read, clusters, error, first) if error else None, confidence)
+        rates = _by_rates(word, groups, *labelled, confidence)
         rows += [
             _measure("win_rate_corrected", linear, pairs, "labelled pairs"),
             _measure("win_rate_rates", rates, pairs, "labelled pairs"),
@@ -63,9 +69,14 @@ def _at_equal_length(
     return win_rate.length_controlled(word, np.array(difference, dtype=np.float64), confidence, groups, known)
 
 
-def _linear(read: Sequence[Judged], word: Array, groups: Numbers, error: JudgeError | None) -> Preference | None:
-    longer = np.array([WORTH[item.longer] or 0.0 for item in read])
-    return corrected(word, longer, error, groups) if error else None
+def _estimated(
+    read: Sequence[Judged], clusters: Mapping[str, str], error: JudgeError | None, first: FirstWords | None
+) -> Preference | None:
+    """As what is compared is estimated."""
+    examples = [(item.pair.id, clusters[item.pair.id]) for item in read]
+    word = {item.pair.id: WORTH[item.choice] or 0.0 for item in read}
+    longer = {item.pair.id: WORTH[item.longer] or 0.0 for item in read}
+    return estimated(examples, word, longer, error, first)
 
 
 def _by_rates(

@@ -19,6 +19,7 @@ from harness.experiment.session import Session
 from harness.judge import ask, trust
 from harness.judge.ask import Judged
 from harness.judge.calibration import error_of
+from harness.judge.cascade import first_words
 from harness.judge.trust import Trust
 from harness.pipeline.floors import floor
 from harness.stats.judge_error import JudgeError
@@ -171,7 +172,8 @@ class Comparer:
         if drawn:
             part = {item.pair.id for item in verdicts}
             examples = [example for example in examples if example[0] in part]
-        if error is None:
+        first = first_words(verdicts)
+        if error is None and first is None:
             before, after = ask.preferences(verdicts)
             return self.answer(question, examples, before, after)
         word = {item.pair.id: value for item in verdicts if (value := ask.WORTH[item.choice]) is not None}
@@ -179,7 +181,7 @@ class Comparer:
         level = level_of_look(self.look, self.confidence)
         return compare_judged(
             question, examples, word, longer, error,
-            people=people, confidence=self.confidence, level=level, look=self.look,
+            people=people if error else None, first=first, confidence=self.confidence, level=level, look=self.look,
         )  # fmt: skip
 
     def answer(

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from harness.config.exam import JudgeConfig
+from harness.config.models import ModelConfig
 from harness.decision.prices import rate
 from harness.evaluation.exam import put_abilities
 from harness.experiment import specs
 from harness.experiment.session import Session
-from harness.judge import ask, audit, calibration, jury, meter, own_pairs, traps
+from harness.judge import ask, audit, calibration, cascade, jury, meter, own_pairs, traps
 from harness.judge.ask import Judged, Label
 from harness.judge.draw import Place, drawn
 from harness.judge.judges import Asked, Judge, judged, recorded
@@ -54,22 +55,27 @@ def judge(session: Session) -> None:
     answered = pairs_of(session)
     part = part_to_judge(session, answered, before, after)
     pairs = [pair for pair in answered if pair.id in part]
-    said = judged(who, pairs, "the exam")
+    clusters = {example.id: example.cluster for example in session.splits["test"]}
+    paid_first: list[Metered] = []
+    first = first_of(session, config, paid_first)
+    said = on_exam(who, first, config, pairs, clusters, experiment.config.seed)
     own = label_own_pairs(session, pairs, labelled)
-    rows += ask.verdict_rows(session.id, said, "exam", who, own=own)
+    rows += ask.verdict_rows(session.id, said, "exam", who, own=own, first=first)
     if config.max_pairs:
         left = sorted(part - {pair.id for pair in pairs})
         rows += ask.verdict_rows(session.id, [_unanswered(name, who.digest) for name in left], "exam", who)
         n = len(session.splits["test"])
         measures.append(Measure("judged", len(part) / n, None, None, n, "pairs of the exam, drawn at random"))
-    measures += audit.exam_measures(said, before, after, confidence)
+    measures += audit.exam_measures(cascade.heard(said), before, after, confidence)
+    measures += cascade.measures(said, confidence) if first else []
     people = {name: value for name, choice in own.items() if (value := ask.WORTH[choice]) is not None}
-    clusters = {example.id: example.cluster for example in session.splits["test"]}
     measures += win_rates(said, clusters, (checked, labels), people, before, confidence)
     if not config.recorded:  # whose judges cannot be asked anything more
         measures += traps.canary_measures(who, good_of(session), experiment.config.seed, confidence)
     costs = experiment.config.costs
     measures += meter.measures(asked, rate(costs.judge) if costs.judge else None, costs.currency)
+    price = config.cascade.price if config.cascade else None
+    measures += meter.measures(paid_first, rate(price) if price else None, costs.currency, cascade.FIRST)
     judging.put_verdicts(session.store, session.id, rows)
     judging.put_measures(session.store, session.id, measures)
 
@@ -80,13 +86,28 @@ def judge_of(session: Session, config: JudgeConfig, asked: list[Metered]) -> Jud
     if config.recorded:
         given: Sequence[Judge] = recorded(experiment.resolve(config.recorded))
         return given[0] if len(given) == 1 else Jury.of(given)
-    rubric = load_rubric(config.rubric, experiment.folder)
-    generation = Generation(max_new_tokens=config.max_new_tokens)
-    asked += [
-        Metered(Late(partial(_model, session, specs.model_spec(experiment, model)))) for _, model in config.models
-    ]
-    given = [Asked(model, rubric, generation, config.read) for model in asked]
+    given = [_asked(session, config, model, asked) for model in config.deciding]
     return given[0] if len(given) == 1 else Jury.of(given)
+
+
+def first_of(session: Session, config: JudgeConfig, asked: list[Metered]) -> Judge | None:
+    """The cheap judge of a cascade, which joins those that are `asked`; None without one."""
+    return _asked(session, config, config.cascade.first, asked) if config.cascade else None
+
+
+def _asked(session: Session, config: JudgeConfig, model: ModelConfig, asked: list[Metered]) -> Judge:
+    rubric = load_rubric(config.rubric, session.experiment.folder)
+    asked.append(Metered(Late(partial(_model, session, specs.model_spec(session.experiment, model)))))
+    return Asked(asked[-1], rubric, Generation(max_new_tokens=config.max_new_tokens), config.read)
+
+
+def on_exam(
+    who: Judge, first: Judge | None, config: JudgeConfig, pairs: Sequence[Pair], clusters: Mapping[str, str], seed: int
+) -> list[Judged]:
+    """The judge's word on the exam's pairs, in a cascade the first one's on some of them."""
+    if first is None or config.cascade is None:
+        return judged(who, pairs, "the exam")
+    return cascade.judged(first, who, pairs, clusters, config.cascade.share, seed)
 
 
 def _model(session: Session, spec: ModelSpec) -> Model:

@@ -22,12 +22,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from harness.stats import score_test
+from harness.stats.cascade import First, cascaded
 from harness.stats.preference import Preference
 from harness.stats.score_test import Array, Clusters, Interval
 
@@ -86,34 +88,72 @@ def judge_error(
     return JudgeError(float(fitted[0]), float(fitted[1]) if len(fitted) > 1 else None, ((a, b), (c, d)), groups)
 
 
+class Told(Protocol):
+    """A mean as the exam tells it, with how well it does."""
+
+    @property
+    def mean(self) -> float: ...
+
+    @property
+    def standard_error(self) -> float: ...
+
+    @property
+    def freedom(self) -> float: ...
+
+    def statistic(self, null: float, /) -> float:
+        """Distance of the mean from `null` in standard errors, were that the true one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The mean of pairs of all of which the judge's word is known."""
+
+    sample: score_test.Sample
+
+    @property
+    def mean(self) -> float:
+        return self.sample.mean
+
+    @property
+    def standard_error(self) -> float:
+        return score_test.standard_error(self.sample)
+
+    @property
+    def freedom(self) -> float:
+        return self.sample.freedom
+
+    def statistic(self, null: float, /) -> float:
+        """The score statistic of this package."""
+        return score_test.score_statistic(self.sample, null)
+
+
 @dataclass(frozen=True, slots=True)
 class Corrected(Preference):
-    """Exam pairs freed of what the judge's taste for length adds (`values`), whose mean is slope * theta."""
+    """The exam freed of what the judge's taste for length adds, whose mean is slope * theta."""
 
     error: JudgeError
-    sample: score_test.Sample
+    exam: Told
     length: float
 
     @property
     def theta(self) -> float:
         """People's mean preference, in [-1, 1]."""
-        return min(1.0, max(-1.0, self.sample.mean / self.error.slope))
+        return min(1.0, max(-1.0, self.exam.mean / self.error.slope))
 
     @property
     def standard_error(self) -> float:
         """That of `theta`, of exam and labelled pairs together."""
-        own = score_test.standard_error(self.sample)
-        return math.sqrt(own**2 + self._variance(self.theta)) / self.error.slope
+        return math.sqrt(self.exam.standard_error**2 + self._variance(self.theta)) / self.error.slope
 
     @property
     def freedom(self) -> float:
         """Degrees of freedom of Student's t: those of the labelled pairs, or of the exam's clusters where fewer."""
-        return min(self.sample.freedom, self.error.groups - 1)
+        return min(self.exam.freedom, self.error.groups - 1)
 
     def statistic(self, theta: float) -> float:
         """Distance from a preference in standard errors: the exam's part by the score statistic of this package."""
         null = theta * self.error.slope
-        gap, alone = self.sample.mean - null, score_test.score_statistic(self.sample, null)
+        gap, alone = self.exam.mean - null, self.exam.statistic(null)
         return gap / math.sqrt((gap / alone) ** 2 + self._variance(theta)) if alone else 0.0
 
     def _variance(self, theta: float) -> float:
@@ -121,15 +161,20 @@ class Corrected(Preference):
         return max(0.0, float(at @ np.array(self.error.covariance) @ at))
 
 
-def corrected(judge: Array, longer: Array, error: JudgeError, clusters: Clusters | None = None) -> Corrected | None:
+def corrected(
+    judge: Array, longer: Array, error: JudgeError, clusters: Clusters | None = None, first: First | None = None
+) -> Corrected | None:
     """The judge's word on the exam with its errors taken off; `judge` and `longer` as in `judge_error`.
 
-    None where it cannot be: fewer than two clusters, a slope that is not above 0, or answers that differ in length
-    where no labelled pair does.
+    With a `first` judge its word is known of a part (`cascade`). None where it cannot be corrected: fewer than two
+    clusters, a slope that is not above 0, or answers that differ in length where no labelled pair does.
     """
     pull = error.pull or 0.0
     if error.slope <= 0 or (error.pull is None and longer.any()):
         return None
     most = max(1.0, error.slope) + abs(pull)
+    if first:
+        part = cascaded(judge, first, clusters, pull * longer, most)
+        return Corrected(error, part, float(longer.mean())) if part else None
     sample = score_test.sample(judge - pull * longer, clusters, -most, most)
-    return Corrected(error, sample, float(longer.mean())) if sample.groups >= 2 else None
+    return Corrected(error, Whole(sample), float(longer.mean())) if sample.groups >= 2 else None

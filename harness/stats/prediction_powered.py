@@ -41,7 +41,12 @@ class PredictionPowered(Preference):
     @property
     def theta(self) -> float:
         """People's mean preference, in [-1, 1]."""
-        return min(1.0, max(-1.0, self._centre))
+        return min(1.0, max(-1.0, self.mean))
+
+    @property
+    def mean(self) -> float:
+        """The estimate itself, which may lie beyond the scale."""
+        return self.labelled.mean + (self.rest.mean if self.rest else 0.0)
 
     @property
     def standard_error(self) -> float:
@@ -55,7 +60,7 @@ class PredictionPowered(Preference):
 
     def statistic(self, theta: float) -> float:
         """Distance from a preference in standard errors: the labelled part's by the score statistic of this package."""
-        gap = self._centre - theta
+        gap = self.mean - theta
         at = self.labelled.mean - gap
         if gap == 0:
             return 0.0
@@ -67,10 +72,6 @@ class PredictionPowered(Preference):
         groups = self.labelled.groups
         told = alone * math.sqrt((groups - 2) / (groups - 1)) if self.weight > 0 else alone
         return gap / math.hypot(gap / told, self._apart)
-
-    @property
-    def _centre(self) -> float:
-        return self.labelled.mean + (self.rest.mean if self.rest else 0.0)
 
     @property
     def _apart(self) -> float:
@@ -85,16 +86,18 @@ def prediction_powered(
     clusters: Clusters | None = None,
     other_clusters: Clusters | None = None,
     weight: float | None = None,
+    reach: float = 1.0,
 ) -> PredictionPowered | None:
-    """People's preference from their word on a random part, the judge's there, and on the `others`; all in [-1, 1].
+    """People's preference from their word on a random part, the judge's there, and on the `others`; all in [-1, 1], or
+    as far from 0 as `reach`.
 
     No cluster may be in both parts. A `weight` that is not given is that of least variance. None with fewer than three
     labelled clusters or, where a weight is used, fewer than two others.
     """
     if weight is None:
         weight = best_weight(people, judge, others)
-    labelled = score_test.sample(people - weight * judge, clusters, -1.0 - weight, 1.0 + weight)
-    rest = score_test.sample(weight * others, other_clusters, -1.0, 1.0) if len(others) and weight > 0 else None
+    labelled = score_test.sample(people - weight * judge, clusters, -reach * (1 + weight), reach * (1 + weight))
+    rest = score_test.sample(weight * others, other_clusters, -reach, reach) if len(others) and weight > 0 else None
     if labelled.groups < 3 or (rest and rest.groups < 2):
         return None
     return PredictionPowered(weight, labelled, rest)

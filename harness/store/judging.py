@@ -20,7 +20,8 @@ class BothOrders:
     """The grades of a pair, its first answer (of the exam the candidate's) shown first (`forward`) and second.
 
     None where one could not be read. A labelled pair has `label` and `cluster`, one of the exam's own a `label`; before
-    version 14 `longer` is None.
+    version 14 `longer` is None. In a cascade the grades of the first judge stand beside, and whether the pair was
+    `drawn` for both; elsewhere they are None.
     """
 
     example_id: str
@@ -30,13 +31,19 @@ class BothOrders:
     label: Grade | None
     longer: Grade | None
     cluster: str | None
+    first_forward: Grade | None
+    first_turned: Grade | None
+    drawn: bool | None
 
 
 def both_orders(store: Store, experiment_id: str, purpose: Literal["exam", "calibration"]) -> list[BothOrders]:
     """The judge's word on the exam, or on the labelled pairs."""
     sql = """select example_id, max(rubric) as rubric,
                 max(grade) filter (candidate_first) as forward, max(grade) filter (not candidate_first) as turned,
-                max(label) as label, max(longer) as longer, max(cluster) as cluster
+                max(label) as label, max(longer) as longer, max(cluster) as cluster,
+                max(judge->>'$.first.grade') filter (candidate_first) as first_forward,
+                max(judge->>'$.first.grade') filter (not candidate_first) as first_turned,
+                bool_and((judge->>'$.first.drawn')::boolean) as drawn
              from v_verdicts where experiment_id = ? and purpose = ? group by example_id order by example_id"""
     return store.fetch(BothOrders, sql, [experiment_id, purpose])
 

@@ -31,6 +31,10 @@ MEASURES = {
     "canary/longer": "of them: the same answer three times over",
     "canary/shuffled": "of them: the same words in another order",
     "judged": "pairs of the exam that were drawn at random to be judged",
+    "first_judged": "pairs of the exam about which the first judge was asked",
+    "strong_judged": "of them: about which the judge itself was asked",
+    "first_alone": "first judge prefers one answer in both orders",
+    "first_right": "its preference is the judge's, of pairs drawn at random to ask both",
     "win_rate": "candidate's win rate, as judged (ties count half)",
     "win_rate_length": "the same at equal length, as judged",
     "win_rate_corrected": "the same in people's eyes, by its errors on labelled pairs (linear error model)",
@@ -38,11 +42,15 @@ MEASURES = {
     "win_rate_labelled": "the same by people's word on a random part of these pairs (PPI++)",
     "tokens": "tokens of its verdicts, read and written, those on record too",
     "cost": "what they cost",
+    "first_tokens": "tokens of the first judge's verdicts, read and written, those on record too",
+    "first_cost": "what those cost",
 }
 
 JUROR = "juror/"
 """What stands before the name of a judge of several, whose agreement with the labelled pairs it is."""
 
+COUNTS = ("tokens", "first_tokens", "first_judged", "strong_judged")
+"""Measures that are numbers of something."""
 COEFFICIENTS = ("kappa", "slope", "pull", "people_kappa", "people_alpha")
 """Measures that are no shares."""
 
@@ -67,10 +75,17 @@ def section(data: ReportData, pictures: Pictures) -> str:
             "the labelled pairs show them; what they leave open is in the interval."
         )
         note += "".join(f" What decides is {cell(c.method)}." for c in data.compared("judge") if c.method)
+    if any(measure.name == "first_alone" for measure in data.judge_measures):
+        note += CASCADE
     note += f" {cell(data.facts.judge_family)}" if data.facts.judge_family else ""
     return f"## The judge\n\n{trust} {note}\n\n{table(['measured', 'value', 'n'], rows)}"
 
 
+CASCADE = (
+    " A first judge was asked about every pair; the judge itself where that one contradicts itself, says tie or cannot "
+    "be read, and about a random part of the rest. What is told is the judge's own preference over all pairs, and the "
+    "interval knows that it was asked about a part. What it is like itself shows on the pairs drawn at random."
+)
 MEANS = {"trusted": " to veto", "advisory": "", "not used": ", and what it says is no evidence"}
 
 
@@ -83,7 +98,9 @@ def _name(measure: JudgeMeasureRow) -> str:
 def _value(measure: JudgeMeasureRow) -> str:
     if measure.value is None:
         return "nothing to measure"
-    if measure.name in ("tokens", "cost"):
-        return f"{measure.value:,.0f}" if measure.name == "tokens" else f"{measure.value:,.2f} {measure.note}"
+    if measure.name in COUNTS:
+        return f"{measure.value:,.0f}"
+    if measure.name in ("cost", "first_cost"):
+        return f"{measure.value:,.2f} {measure.note}"
     shown = "{:.3f}" if measure.name in COEFFICIENTS else "{:.1%}"
     return f"{shown.format(measure.value)}{span(measure.low, measure.high, shown.format)}"

@@ -80,8 +80,8 @@ def quality(i: int, side: str) -> str:
     return f"{draw.randint(0, 3)} {'x' * draw.randint(1, 30)}"
 
 
-def test_a_part_of_the_exam_is_judged_and_people_s_word_on_it_decides(tmp_path: Path) -> None:
-    """Labels of other pairs, and of the exam's own in the order that is drawn and written."""
+def test_a_part_of_the_exam_is_judged_by_two_and_people_s_word_on_it_decides(tmp_path: Path) -> None:
+    """Labels of other pairs, and of the exam's own in the order that is drawn and written. Both judges say the same."""
     (tmp_path / "rubric.md").write_text(
         "{% set a = first[:1] if first[:1] in '0123' else '' %}{% set b = second[:1] if second[:1] in '0123' else '' %}"
         "{{ input }} {{ first }} {{ second }} verdict: {% if a == b %}tie{% elif a > b %}A{% else %}B{% endif %}"
@@ -94,23 +94,33 @@ def test_a_part_of_the_exam_is_judged_and_people_s_word_on_it_decides(tmp_path: 
     labels = [{**asdict(pair), "label": said(pair.first, pair.second)} for pair in [*others, *order[:110]]]
     write_jsonl(tmp_path / "labels.jsonl", labels)
     path = recorded_experiment(
-        tmp_path, *answers, seed=3, task={"metrics": ["contains"]}, costs={"judge": {"input": 1.0, "output": 1.0}},
-        judge={"model": "echo", "rubric": "rubric.md", "calibration": "labels.jsonl", "max_pairs": 70},
+        tmp_path, *answers, seed=3, task={"metrics": ["contains"]}, costs={"judge": {"input": 9.0, "output": 9.0}},
+        judge={
+            "model": "echo", "rubric": "rubric.md", "calibration": "labels.jsonl", "max_pairs": 100,
+            "cascade": {"first": {"name": "echo", "dtype": "float32"}, "price": {"input": 1.0, "output": 1.0}},
+        },
     )  # fmt: skip
     data = decided(run(path))
     [comparison] = data.compared("judge")
-    assert comparison.n == pytest.approx(80, abs=1)
+    assert comparison.n == pytest.approx(114, abs=1)
     assert "drawn at random, the judge's beside it (PPI++)" in comparison.method
     found = {measure.name: measure for measure in data.judge_measures}
-    assert found["judged"].value == pytest.approx(0.5, abs=0.01)
+    assert found["judged"].value == pytest.approx(0.714, abs=0.01)
+    assert (found["first_judged"].value, found["first_right"].value) == (100, 1.0)
+    assert found["first_right"].n == pytest.approx(50, abs=2)
+    assert 50 < found["strong_judged"].value < 85
+    assert found["win_rate"].value == pytest.approx((1 + comparison.as_judged) / 2)
+    assert found["cost"].value > 3 * found["first_cost"].value
     assert found["cost"].value
     assert found["win_rate_labelled"].value == pytest.approx(comparison.candidate)
     report = section(data, {})
     assert "What decides is people's word on" in report
-    assert "| what they cost | 0.0" in report
+    assert "| what they cost | 0." in report
+    assert "A first judge was asked about every pair" in report
+    assert "| of them: about which the judge itself was asked | " in report
     rows = [json.loads(line) for line in (tmp_path / "out" / "recorded" / "pairs-to-label.jsonl").open()]
     unlabelled = [row["input"] for row in rows if not row["label"]]
-    assert len(rows) == 70
+    assert len(rows) == 100
     assert unlabelled == [row["input"] for row in rows][-len(unlabelled) :]
 
 

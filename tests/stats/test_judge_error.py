@@ -89,7 +89,7 @@ def test_half_the_preference_of_a_judge_that_says_half_of_it_is_made_whole_again
     found = corrected(word, longer, error)
     assert found
     assert found.theta == pytest.approx((0.2 - 0.1) / 0.5)
-    assert found.standard_error == pytest.approx(score_test.standard_error(found.sample) / 0.5)
+    assert found.standard_error == pytest.approx(found.exam.standard_error / 0.5)
     assert found.interval(0.9).low < found.theta < found.interval(0.9).high
 
 
