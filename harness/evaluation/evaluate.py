@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from statistics import fmean
+from statistics import fmean, variance
 
 from baselines.arm import Arm
 from harness.evaluation.asking import Said, ask, ask_often, together
@@ -62,11 +62,11 @@ def _marked(suite: Suite, marks: Mapping[str, Mark], example: Example, samples: 
 
 
 def mean_of(marks: Sequence[Score]) -> Score:
-    """The mean of the marks of several answers to a question; none where one has none."""
+    """The mean of the marks of several answers to a question, and their spread; none where one has none."""
     values = [mark.value for mark in marks if mark.value is not None]
     if len(values) < len(marks):
         return next(mark for mark in marks if mark.value is None)
-    return Score(fmean(values)) if len(marks) > 1 else marks[0]
+    return Score(fmean(values), spread=variance(values)) if len(marks) > 1 else marks[0]
 
 
 def evaluate_lm_eval(arm_name: str, task: LmEvalTask, model: Model, store: Store, seed: int) -> Run:

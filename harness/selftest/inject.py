@@ -243,7 +243,10 @@ def base_run(session: Session, run_id: str) -> str | None:
 def copy_answers(session: Session, source: str, target: str) -> None:
     """Give one run the answers and scores of another."""
     with session.store.connect() as con:
-        for table, columns in (("answers", "completion_id, answer, thinking"), ("scores", "metric, value, reason")):
+        for table, columns in (
+            ("answers", "completion_id, answer, thinking"),
+            ("scores", "metric, value, reason, spread"),
+        ):
             con.execute(f"delete from {table} where run_id = ?", [target])
             sql = f"insert into {table} (run_id, example_id, {columns}) select ?, example_id, {columns} from {table}"
             con.execute(f"{sql} where run_id = ?", [target, source])
