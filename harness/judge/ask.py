@@ -10,7 +10,7 @@ from typing import Literal
 from harness.observe.progress import phase
 from harness.store import judging
 from harness.store.database import Store
-from reports.rows import JudgeVerdictRow
+from reports.rows import ContestRow, JudgeVerdictRow
 from suites.judges.pairwise import Pair, Rubric, judge
 from suites.model import Generation, Model
 from suites.types import JudgeVerdict, Score
@@ -119,6 +119,26 @@ def read_labelled(store: Store, experiment_id: str) -> tuple[list[Judged], list[
     pairs = [pair for pair in judging.both_orders(store, experiment_id, "calibration") if pair.label]
     labels = [Label(pair.label or "tie", pair.cluster or pair.example_id) for pair in pairs]
     return [_judged(pair) for pair in pairs], labels
+
+
+def contest_rows(
+    experiment_id: str, run_id: str, against: str, judged: Sequence[Judged], judge_model: Model
+) -> list[ContestRow]:
+    """Both orders of every pair of two runs' answers as they go on record, those of `run_id` the first."""
+    identity = json.dumps(asdict(judge_model.identity), sort_keys=True)
+    return [
+        ContestRow(
+            experiment_id=experiment_id, run_id=run_id, against=against, example_id=item.pair.id, own_first=own_first,
+            grade=verdict.grade, raw=verdict.raw, rubric=verdict.rubric, judge=identity, longer=longer(item.pair),
+        )
+        for item in judged
+        for own_first, verdict in ((True, item.forward), (False, item.turned))
+    ]  # fmt: skip
+
+
+def read_contest(store: Store, experiment_id: str, run_id: str, against: str) -> list[Judged]:
+    """The judge's word on two runs' answers as it is on record, those of `run_id` the first of each pair."""
+    return [_judged(pair) for pair in judging.contest(store, experiment_id, run_id, against)]
 
 
 def _judged(pair: judging.BothOrders) -> Judged:

@@ -75,6 +75,8 @@ create or replace view v_findings as            -- what the data checks found
     select * from findings;
 create or replace view v_verdicts as            -- the judge's word on one pair in one order; no grade: unreadable
     select * from verdicts;
+create or replace view v_contests as            -- the same of two runs, where a judge decides: on validation, and beside other prompts
+    select * from contests;
 create or replace view v_judge_measures as      -- how far the judge can be trusted: shares with their intervals
     select * from judge_measures;
 create or replace view v_endpoints as           -- what the servers that were asked accept
