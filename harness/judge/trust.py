@@ -1,8 +1,10 @@
-"""Whether the judge may decide."""
+"""What a judge's word counts for: it may decide, is only shown, or is not used at all."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 from harness.config.policy import Policy
 from harness.decision.validity import exceeds
@@ -15,10 +17,46 @@ MIN_LABELLED = 50
 # How much more often than people it may prefer the longer answer (docs/explanation/statistics.md, c4).
 MAX_LONGER = 0.1
 
+Standing = Literal["trusted", "advisory", "not used"]
+"""`trusted`: it may decide. `advisory`: what it says is shown, and nothing hangs on it. `not used`: what it says is no
+evidence of anything, and is not even shown as a comparison."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Where a judge stands, and why it may not decide; the `reason` is empty where it may."""
+
+    standing: Standing
+    reason: str
+
+
+CHANCE = "on the labelled pairs its preference cannot be told from chance"
 NOT_TOLD = (
     "the labelled pairs cannot tell its errors from a taste for length: the better answer is always the longer one, or "
     "never, or all are ties"
 )
+
+
+def trust(measures: Mapping[str, Measure], policy: Policy) -> Trust:
+    """Where the judge stands: `not used` where it fell for more canaries than the policy allows, or where 50 labelled
+    pairs or more leave it with chance; else `advisory` for whatever `distrust` says, and `trusted` where that is
+    nothing.
+    """
+    if reason := unusable(measures, policy):
+        return Trust("not used", reason)
+    reason = distrust(measures, policy)
+    return Trust("advisory" if reason else "trusted", reason)
+
+
+def unusable(measures: Mapping[str, Measure], policy: Policy) -> str:
+    """Why the judge's word is no evidence; empty where it may be some."""
+    canaries, agreement, slope = (measures.get(name) for name in ("canaries", "agreement", "slope"))
+    if canaries and canaries.value is not None and exceeds(canaries.value, policy.judge.canaries):
+        allowed = f"{policy.judge.canaries:.0%} allowed"
+        return f"it fell for {canaries.value:.0%} of {canaries.n} canaries, and {allowed}"
+    if agreement and agreement.n >= MIN_LABELLED and slope and slope.low is not None and slope.low <= 0:
+        return CHANCE
+    return ""
 
 
 def distrust(measures: Mapping[str, Measure], policy: Policy) -> str:
@@ -53,7 +91,7 @@ def _errors(measures: Mapping[str, Measure]) -> str:
     if slope.value is None or slope.low is None:
         return NOT_TOLD
     if slope.low <= 0:
-        return "on the labelled pairs its preference cannot be told from chance"
+        return CHANCE
     if pull.value is None:
         return "no labelled pair differs in length, and the exam's do" if exam.n else ""
     longer = measures["longer_more"]
