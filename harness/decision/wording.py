@@ -72,6 +72,7 @@ RULES: dict[RuleName, Wording] = {
     "thinking": Wording(
         "thinking", "at most {limit} of the answers come after thinking, which is taken off and not marked"
     ),
+    "preferred": Wording("preferred by the judge", "above {limit}"),
     "unseen_exam": Wording("unseen exam", "a deploy stands without the test examples that training has seen"),
 }
 
@@ -295,6 +296,8 @@ def settle(c: Comparison) -> str:
     """What would close an open comparison: how many more clusters or examples, over what the difference may be."""
     if c.n == 0:
         return "no example has a score on both sides"
+    if c.untrusted:
+        return f"the judge is not trusted, so that nothing is shown: {c.untrusted}"
     if c.n_clusters < 2:
         return "it takes examples of more than one cluster"
     if hangs_on_missing(c):

@@ -77,12 +77,15 @@ def preference(judged: Judged) -> float | None:
     return {"first": 1.0, "second": 0.0, "tie": 0.5, None: None}[judged.choice]
 
 
+UNREAD = "the judge's answer could not be read"
+
+
 def preferences(judged: Sequence[Judged]) -> tuple[dict[str, Score], dict[str, Score]]:
     """(baseline, candidate) scores by example id: each pair hands one point to the winner, or half to both."""
     baseline, candidate = {}, {}
     for item in judged:
         value = preference(item)
-        reason = "" if value is not None else "the judge's answer could not be read"
+        reason = "" if value is not None else UNREAD
         candidate[item.pair.id] = Score(value, reason)
         baseline[item.pair.id] = Score(None if value is None else 1 - value, reason)
     return baseline, candidate

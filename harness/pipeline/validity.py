@@ -14,13 +14,14 @@ from harness.experiment.arms import own_prompter
 from harness.experiment.load import load_experiment
 from harness.experiment.names import arm_name, bar_model
 from harness.experiment.session import Session
+from harness.judge import ask
 from harness.pipeline import cross_validation
 from harness.pipeline.compare import bar_pairs, chosen_runs, run_pairs
 from harness.pipeline.format_gain import held_gate
 from harness.store import arms, experiments, models, runs
 from reports.rows import RunRow, Side
 from suites.errors import UserError
-from suites.metrics.table import decides
+from suites.metrics.table import decides, of_judge
 from suites.types import Run
 
 
@@ -60,7 +61,8 @@ def _other_marks(session: Session) -> list[tuple[validity.ArmHealth, validity.Ar
     """(base, candidate) on the task by every other metric that decides."""
     config, pairs = session.experiment.config, []
     for metric in config.task.ordered_metrics[1:]:
-        if config.policy.metrics.get(metric, MetricRule()).tier == "advisory" or not decides(metric):
+        advisory = config.policy.metrics.get(metric, MetricRule()).tier == "advisory"
+        if advisory or of_judge(metric) or not decides(metric):
             continue
         sides = [arms.measured(session.store, session.id, side, metric) for side in ("base", "candidate")]
         for base, candidate in zip(*sides, strict=False):
@@ -146,7 +148,7 @@ def _health(session: Session, row: RunRow, side: Side) -> validity.ArmHealth:
         suite=row.suite,
         n=row.n + row.n_unscored,
         unscored=row.n_unscored,
-        reason=runs.usual_reason(session.store, row.run_id, row.metric),
+        reason=ask.UNREAD if of_judge(row.metric) else runs.usual_reason(session.store, row.run_id, row.metric),
         cut=runs.cut(session.store, row.run_id),
     )
 

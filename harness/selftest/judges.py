@@ -11,8 +11,8 @@ from harness.judge.ask import longer, read_labelled
 from harness.judge.calibration import calibration_measures, read_calibration
 from harness.models.cache import Cached
 from harness.models.echo import EchoModel
-from harness.pipeline.compare import distrust
 from harness.pipeline.judge import judge, pairs_of
+from harness.pipeline.word import word
 from harness.selftest.inject import NotApplicable, Planted
 from harness.store import judging
 from suites.judges.pairwise import Pair, Rubric, ask, load_rubric
@@ -67,8 +67,8 @@ def heard_judge(session: Session) -> JudgeConfig:
         raise NotApplicable("there is no judge")
     if config.policy.judge.tier == "advisory":
         raise NotApplicable("the judge has no say as it is: `policy.judge` makes it advisory")
-    if reason := distrust(session, config.policy):
-        raise NotApplicable(f"the judge has no say as it is: {reason}")
+    if (said := word(session)) and said.distrust:
+        raise NotApplicable(f"the judge has no say as it is: {said.distrust}")
     return config.judge
 
 

@@ -1,0 +1,83 @@
+"""A judge that decides: what it is asked beside the exam of the chosen prompt, and what it makes answers worth.
+
+On validation each arm's answers stand before it with those of the first arm, so that all are held against the same.
+On the exam the candidate's stand with those of every prompt of the bar. Both orders are asked, as ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from harness.evaluation.exam import put_abilities
+from harness.experiment import specs
+from harness.judge import ask
+from harness.judge.ask import Judged
+from harness.models.cache import Cached
+from harness.store import judging, runs
+from harness.store.database import Store
+from suites.judges.pairwise import Pair, Rubric, load_rubric
+from suites.metrics.table import of_judge
+from suites.model import Generation
+from suites.types import Example, Run, Score, Suite
+
+if TYPE_CHECKING:
+    from harness.experiment.session import Session
+
+EVEN = Score(0.5)
+"""An answer beside itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """Puts the answers of two runs before the judge and on record. The judge is loaded when it is first asked."""
+
+    store: Store
+    experiment_id: str
+    rubric: Rubric
+    generation: Generation
+    load: Callable[[], Cached]
+
+    def hear(self, run_id: str, against: str, examples: Sequence[Example], what: str) -> Sequence[Judged]:
+        """What the judge says of both answers to each example; those of `run_id` are the first."""
+        model = self.load()
+        judged = ask.judge_all(model, self.rubric, pairs(self.store, run_id, against, examples), self.generation, what)
+        rows = ask.contest_rows(self.experiment_id, run_id, against, judged, model)
+        judging.put_contest(self.store, rows)
+        return judged
+
+    def rehearsal(self, taken: Sequence[Run], suite: Suite) -> Mapping[str, Mapping[str, Score]]:
+        """What the answers of each run are worth beside those of the first run, whose own are worth half."""
+        anchor, *others = taken
+        worth: dict[str, Mapping[str, Score]] = {anchor.id: dict.fromkeys(runs.texts(self.store, anchor.id), EVEN)}
+        for run in others:
+            if run.id not in worth:
+                judged = self.hear(run.id, anchor.id, suite.examples, f"{run.arm} beside {anchor.arm}")
+                worth[run.id] = ask.preferences(judged)[1]
+        return worth
+
+
+def decides(session: Session) -> bool:
+    """Whether a judge's preference is the metric that decides."""
+    return of_judge(session.experiment.config.task.ordered_metrics[0])
+
+
+def hearing(session: Session) -> Hearing | None:
+    """The hearing of an experiment; None where no judge decides."""
+    experiment = session.experiment
+    config = experiment.config.judge
+    if config is None or not decides(session):
+        return None
+    rubric = load_rubric(config.rubric, experiment.folder)
+    generation = Generation(max_new_tokens=config.max_new_tokens)
+    noting = partial(put_abilities, session.store, session.id, "judge")
+    spec = specs.model_spec(experiment, config.model)
+    return Hearing(session.store, session.id, rubric, generation, lambda: session.model(spec).noting(noting))
+
+
+def pairs(store: Store, run_id: str, against: str, examples: Sequence[Example]) -> list[Pair]:
+    """The answers of two runs to every example that both answered; those of `run_id` are the first."""
+    ours, theirs = (runs.texts(store, one) for one in (run_id, against))
+    return [Pair(e.id, e.input, ours[e.id], theirs[e.id]) for e in examples if e.id in ours and e.id in theirs]
