@@ -162,6 +162,7 @@ class Facts:
 
     kept: Mapping[str, object]  # all of it, as it is on record
     judge: str  # why the judge is not trusted; empty where it is
+    judge_labels: str  # what labels would change of that
     uncertainty: str
     learning_curve: str
     leaks: Leaks | None
@@ -178,6 +179,7 @@ class Facts:
         return cls(
             kept,
             judge=kept.get("judge", ""),
+            judge_labels=kept.get("judge_labels", ""),
             uncertainty=kept.get("uncertainty", ""),
             learning_curve=kept.get("learning_curve", ""),
             leaks=Leaks(leaks["told"], leaks["turned"]) if leaks else None,

@@ -29,7 +29,7 @@ from suites.checks.table import CHECKS, Level
 from suites.data.auto_slices import MARK, RULES
 from suites.data.examples import Turns
 from suites.metric_names import OURS, ours
-from suites.metrics.table import METRICS
+from suites.metrics.table import METRICS, need_no_target
 from suites.settings import Regex, Section
 
 NO_TOOLS = "none"
@@ -204,6 +204,11 @@ class TaskConfig(Section):
         """The metrics, the primary one first."""
         primary = self.primary or self.metrics[0]
         return (primary, *(name for name in self.metrics if name != primary))
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether the rows of an exam need not say what is right: no metric asks for it."""
+        return need_no_target(self.ordered_metrics)
 
 
 MadeWith = dict[str, str | int | float | bool]

@@ -282,10 +282,6 @@ def plausible_gate(gain: Comparison, limit: float) -> Gate:
     rule = Rule("plausible", limit, "score")
     if gain.baseline is None or gain.candidate is None:
         return Gate(rule.name, "validity", "unknown", rule, Measured(words="no scored pairs"))
-    if gain.untrusted:
-        return Gate(
-            rule.name, "validity", "unknown", rule, Measured(words=f"the judge is not trusted: {gain.untrusted}")
-        )
     difference = gain.candidate - gain.baseline
     words = f"{points(difference)} points"
     if suspicious := exceeds(difference, limit):

@@ -42,7 +42,7 @@ def column_problems(config: ExperimentConfig, folder: Path, known: Collection[Lo
                 slices = (
                     [column for column in config.task.slice_columns if column not in counted] if name == exam else ()
                 )
-                reading = Reading(open_ended=is_open_ended(config, name))
+                reading = Reading(open_ended=config.task.open_ended and name != "train")
                 missing_columns(Path(file).name, row, columns, slices, reading)
         except UserError as error:
             fix = f"; {error.fix}" if error.fix else ""

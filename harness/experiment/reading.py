@@ -8,7 +8,6 @@ from harness.config.exam import NO_TOOLS
 from harness.config.schema import ExperimentConfig
 from harness.experiment.load import Experiment
 from suites.data.examples import Reading
-from suites.metrics.table import need_no_target
 from suites.tools.schemas import tools_file
 
 
@@ -17,12 +16,7 @@ def reading(experiment: Experiment, split: str) -> Reading:
     config = experiment.config
     own = config.training.turns if config.training and split == "train" else None
     tools = task_tools(config, experiment.folder)
-    return Reading(own or config.data.turns, tools, is_open_ended(config, split))
-
-
-def is_open_ended(config: ExperimentConfig, split: str) -> bool:
-    """Whether the rows of a split need not say what is right: they are not learnt from, and no metric asks for it."""
-    return split != "train" and need_no_target(config.task.ordered_metrics)
+    return Reading(own or config.data.turns, tools, config.task.open_ended and split != "train")
 
 
 def task_tools(config: ExperimentConfig, folder: Path) -> str | None:

@@ -54,7 +54,9 @@ def validity_gates(session: Session, gain: Comparison | None = None) -> list[Gat
             arms.looks(session.store, session.id), policy.max_looks, policy.confidence, _other_stores(session)
         ),
     ]
-    return [*gates, validity.plausible_gate(gain, policy.suspicious_gain)] if gain else gates
+    if gain is None or gain.untrusted:
+        return gates
+    return [*gates, validity.plausible_gate(gain, policy.suspicious_gain)]
 
 
 def _other_marks(session: Session) -> list[tuple[validity.ArmHealth, validity.ArmHealth]]:
@@ -148,9 +150,16 @@ def _health(session: Session, row: RunRow, side: Side) -> validity.ArmHealth:
         suite=row.suite,
         n=row.n + row.n_unscored,
         unscored=row.n_unscored,
-        reason=ask.UNREAD if of_judge(row.metric) else runs.usual_reason(session.store, row.run_id, row.metric),
+        reason=_why_unscored(session, row),
         cut=runs.cut(session.store, row.run_id),
     )
+
+
+def _why_unscored(session: Session, row: RunRow) -> str:
+    """Why answers of a run have no mark, most often; empty where all have one."""
+    if of_judge(row.metric):
+        return ask.UNREAD if row.n_unscored else ""
+    return runs.usual_reason(session.store, row.run_id, row.metric)
 
 
 def _asked_alike(session: Session) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from reports.data import Pictures, ReportData
 from reports.format.numbers import span
 from reports.format.text import cell, table
 from reports.rows import JudgeMeasureRow
+from suites.metrics.table import of_judge
 
 MEASURES = {
     "agreement": "agrees with the labelled pairs",
@@ -31,7 +32,7 @@ def section(data: ReportData, pictures: Pictures) -> str:
     if not data.judge_measures:
         return ""
     distrust = data.facts.judge
-    trust = f"The judge is **advisory**: {cell(distrust)}." if distrust else "The judge is **trusted** to veto."
+    trust = _standing(data)
     rows = [[cell(MEASURES[measure.name]), _value(measure), f"{measure.n:,}"] for measure in data.judge_measures]
     note = (
         "Every pair is shown in both orders; a judge that contradicts itself when the order is turned has said "
@@ -43,6 +44,17 @@ def section(data: ReportData, pictures: Pictures) -> str:
             "the labelled pairs show them; what they leave open is in the interval."
         )
     return f"## The judge\n\n{trust} {note}\n\n{table(['measured', 'value', 'n'], rows)}"
+
+
+def _standing(data: ReportData) -> str:
+    """What the judge's word counts for here, and what labels would change of it."""
+    decides = any(of_judge(row.metric) for row in data.compared("task"))
+    if not data.facts.judge:
+        role = "to decide: its preference is the metric that decides" if decides else "to veto"
+        return f"The judge is **trusted** {role}."
+    standing = "not trusted, so that nothing is decided" if decides else "advisory"
+    labels = f" As for labels: {cell(data.facts.judge_labels)}." if data.facts.judge_labels else ""
+    return f"The judge is **{standing}**: {cell(data.facts.judge)}.{labels}"
 
 
 def _value(measure: JudgeMeasureRow) -> str:
