@@ -382,8 +382,8 @@ def _preferred(task: Comparison, interval: str) -> str:
     whose = "In the judge's eyes" if task.untrusted else "In people's eyes, as far as the judge tells,"
     return (
         f"{whose} {task.candidate_arm} wins {task.candidate or 0.0:.1%} of the pairs with the best prompt "
-        f"({task.baseline_arm}), ties as half: {points(task, task.difference or 0.0)} of wins minus losses, "
-        f"{interval}n = {task.n:,}."
+        f"({task.baseline_arm}), ties as half: {amount(task, task.difference or 0.0)}{_unit(task.relative)} "
+        f"of wins minus losses, {interval}n = {task.n:,}."
     )
 
 
