@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.judge import people
 from harness.judge.ask import WORTH, Judged, Label
-from harness.stats import paired, score_test
+from harness.judge.people import measure
+from harness.stats import agreement, score_test
 from harness.stats.judge_error import JudgeError, judge_error
-from harness.stats.score_test import Array, Interval
+from harness.stats.score_test import Array
 from harness.store.judging import Measure
 from suites.data.readers import read_rows, refuse_rows
 from suites.errors import UserError
@@ -48,14 +50,13 @@ def calibration_measures(judged: Sequence[Judged], labels: Sequence[Label], conf
     An unreadable verdict agrees with nobody, and tells nothing of how the judge errs. Intervals are over clusters.
     """
     choices = [item.choice or "unreadable" for item in judged]
-    agreed = [float(choice == label.choice) for choice, label in zip(choices, labels, strict=True)]
+    said = [label.choice for label in labels]
     clusters = [label.cluster for label in labels]
-    interval = paired.mean_interval(agreed, clusters, confidence) if agreed else None
-    kappa = paired.cohen_kappa(choices, [label.choice for label in labels])
+    agreed = [float(choice == label) for choice, label in zip(choices, said, strict=True)]
     note = "with the labelled pairs"
     return [
-        _measure("agreement", float(np.mean(agreed)) if agreed else None, interval, len(agreed), note),
-        Measure("kappa", kappa, None, None, len(labels), note),
+        people.mean("agreement", agreed, clusters, confidence, note),
+        people.of("kappa", agreement.cohen(choices, said, clusters, confidence), note),
         *_length_measures(judged, labels, confidence),
         *_error_measures(judged, labels, confidence),
     ]
@@ -93,7 +94,7 @@ def _error_measures(judged: Sequence[Judged], labels: Sequence[Label], confidenc
     named = {"slope": (error.slope, 0), "pull": (error.pull, 1)} if error else {"slope": (None, 0), "pull": (None, 1)}
     intervals = error.intervals(confidence) if error else (None, None)
     return [
-        _measure(name, value, intervals[column] if value is not None else None, len(labels), "of wins minus losses")
+        measure(name, value, intervals[column] if value is not None else None, len(labels), "of wins minus losses")
         for name, (value, column) in named.items()
     ]
 
@@ -107,18 +108,12 @@ def _length_measures(judged: Sequence[Judged], labels: Sequence[Label], confiden
     sides = [(side * told.longer)[differ] for side in (told.judge, told.people)]
     words = [(1 + side) / 2 for side in sides]
     shares = [
-        _measure(name, float(np.mean(word)) if clusters else None,
-                 paired.mean_interval(word, clusters, confidence) if clusters else None, len(clusters), LENGTH)
+        people.mean(name, word.tolist(), clusters, confidence, LENGTH)
         for name, word in zip(("longer_judge", "longer_people"), words, strict=True)
-    ]  # fmt: skip
+    ]
     more = score_test.sample(words[0] - words[1], clusters, -1.0) if clusters else None
     interval = score_test.score_interval(more, confidence) if more and more.groups > 1 else None
-    return [*shares, _measure("longer_more", more.mean if more else None, interval, len(clusters), LENGTH)]
+    return [*shares, measure("longer_more", more.mean if more else None, interval, len(clusters), LENGTH)]
 
 
 LENGTH = "labelled pairs that differ in length"
-
-
-def _measure(name: str, value: float | None, interval: Interval | None, n: int, note: str) -> Measure:
-    low, high = (interval.low, interval.high) if interval else (None, None)
-    return Measure(name, value, low, high, n, note)

@@ -38,9 +38,9 @@ NOT_TOLD = (
 
 
 def trust(measures: Mapping[str, Measure], policy: Policy) -> Trust:
-    """Where the judge stands: `not used` where it fell for more canaries than the policy allows, or where 50 labelled
-    pairs or more leave it with chance; else `advisory` for whatever `distrust` says, and `trusted` where that is
-    nothing.
+    """Where the judge stands: `not used` where nothing it said could be read, where it fell for more canaries than the
+    policy allows, or where 50 labelled pairs or more leave it with chance; else `advisory` for whatever `distrust`
+    says, and `trusted` where that is nothing.
     """
     if reason := unusable(measures, policy):
         return Trust("not used", reason)
@@ -51,6 +51,9 @@ def trust(measures: Mapping[str, Measure], policy: Policy) -> Trust:
 def unusable(measures: Mapping[str, Measure], policy: Policy) -> str:
     """Why the judge's word is no evidence; empty where it may be some."""
     canaries, agreement, slope = (measures.get(name) for name in ("canaries", "agreement", "slope"))
+    readable = measures.get("readable")
+    if readable and readable.value == 0:
+        return "none of its verdicts could be read"
     if canaries and canaries.value is not None and exceeds(canaries.value, policy.judge.canaries):
         allowed = f"{policy.judge.canaries:.0%} allowed"
         return f"it fell for {canaries.value:.0%} of {canaries.n} canaries, and {allowed}"
@@ -66,6 +69,17 @@ def distrust(measures: Mapping[str, Measure], policy: Policy) -> str:
     that of people, errors that can be taken off, both orders alike in four of five pairs, and readable answers
     (docs/explanation/statistics.md, c7); one that was never checked is advisory.
     """
+    if reason := _agreement(measures, policy):
+        return reason
+    if reason := _not_in_the_file(measures):
+        return reason
+    consistency = measures["consistency"]
+    if consistency.value is not None and consistency.value < MIN_CONSISTENCY:
+        return f"it says the same in both orders for only {consistency.value:.0%} of the pairs"
+    return _unread(measures, policy) or _errors(measures)
+
+
+def _agreement(measures: Mapping[str, Measure], policy: Policy) -> str:
     agreement = measures.get("agreement")
     if agreement is None:
         return "it was not checked against labelled pairs (`judge.calibration`)"
@@ -75,12 +89,34 @@ def distrust(measures: Mapping[str, Measure], policy: Policy) -> str:
         return "all labelled pairs are of one prompt"
     if agreement.low < policy.judge.agreement:
         return f"agreement with labels may be as low as {agreement.low:.0%}, below {policy.judge.agreement:.0%}"
-    consistency, readable = measures["consistency"], measures["readable"]
-    if consistency.value is not None and consistency.value < MIN_CONSISTENCY:
-        return f"it says the same in both orders for only {consistency.value:.0%} of the pairs"
+    return ""
+
+
+def _unread(measures: Mapping[str, Measure], policy: Policy) -> str:
+    readable = measures["readable"]
     if readable.value is not None and exceeds(1 - readable.value, policy.max_unscored):
         return f"{1 - readable.value:.1%} of its verdicts could not be read"
-    return _errors(measures)
+    return ""
+
+
+def trust_of_grades(measures: Mapping[str, Measure], policy: Policy) -> Trust:
+    """Where a judge of single answers stands: by `trust`'s rules of agreement, which here is how often it puts two
+    answers into people's order (chance: .5), and of what could not be read."""
+    agreement = measures["agreement"]
+    if agreement.n >= MIN_LABELLED and agreement.low is not None and agreement.low <= 0.5:
+        return Trust("not used", CHANCE)
+    reason = _agreement(measures, policy) or _unread(measures, policy)
+    return Trust("advisory" if reason else "trusted", reason)
+
+
+def _not_in_the_file(measures: Mapping[str, Measure]) -> str:
+    """What verdicts that others recorded may be without."""
+    both, lengths = measures.get("both_orders"), measures.get("lengths")
+    if both and not both.value:
+        return "no pair was shown to it in both orders"
+    if lengths and not lengths.value:
+        return "which answers are longer is not known (`length_a`, `length_b`)"
+    return ""
 
 
 def _errors(measures: Mapping[str, Measure]) -> str:
