@@ -420,11 +420,17 @@ def _suite_of(entry: Any) -> str | None:
 class JudgeConfig(Section):
     """A model that compares two answers in both orders, and the pairs people labelled to check it against."""
 
+    later: ClassVar[tuple[str, ...]] = ("max_pairs",)
+
     model: ModelConfig
     """The model that judges."""
     rubric: str = "helpful"
     """What it is asked: a built-in rubric, or a text file with `{{ input }}`, `{{ first }}` and `{{ second }}`."""
     calibration: FilePath | None = None
-    """File of labelled pairs, rows of `id`, `input`, `first`, `second` and `label`. Left out: the judge is advisory."""
+    """File of labelled pairs, rows of `id`, `input`, `first`, `second` and `label`; those of the exam's
+    own pairs may be among them, in the order of `pairs-to-label.jsonl`. Left out: the judge is advisory."""
     max_new_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 256
     """Tokens that one of its verdicts may have."""
+    max_pairs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Pairs of the exam it is asked about at most, in both orders; of more, a random part that has every slice, the
+    task's marks and the longer answer in proportion. Left out: all."""

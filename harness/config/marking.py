@@ -220,6 +220,12 @@ def a_training_to_pay_for(config: ExperimentConfig) -> Iterator[Problem]:
         yield ("costs", "training"), sentence
 
 
+def a_judge_to_pay_for(config: ExperimentConfig) -> Iterator[Problem]:
+    """The price of verdicts is of some."""
+    if config.costs.judge and config.judge is None:
+        yield ("costs", "judge"), "`costs.judge` is the price of a `judge:`, and the experiment has none"
+
+
 def points_of_value(config: ExperimentConfig) -> Iterator[Problem]:
     """A gain as a share of the prompt's score is none in points."""
     if config.costs.value_per_point is not None and read_margin(config.policy.min_gain)[1]:
@@ -229,7 +235,7 @@ def points_of_value(config: ExperimentConfig) -> Iterator[Problem]:
 
 def one_currency(config: ExperimentConfig) -> Iterator[Problem]:
     """Prices of the list are in its own currency."""
-    for side in ("baseline", "candidate"):
+    for side in ("baseline", "candidate", "judge"):
         price, currency = getattr(config.costs, side), config.costs.currency
         if price and price.name and currency != LIST_CURRENCY:
             sentence = f"`costs.{side}` is on the price list in {LIST_CURRENCY}; give the numbers in {currency}"
@@ -252,6 +258,7 @@ RULES: list[Rule] = [
     suites_to_judge_together,
     a_price_for_max_cost,
     a_training_to_pay_for,
+    a_judge_to_pay_for,
     points_of_value,
     one_currency,
 ]

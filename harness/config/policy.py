@@ -207,7 +207,7 @@ class CostsConfig(Section):
     age (Vela et al. 2022, Sci Rep 12:11654), and a new base or a changed task asks for another training anyway.
     """
 
-    later: ClassVar[tuple[str, ...]] = ("value_per_point",)
+    later: ClassVar[tuple[str, ...]] = ("value_per_point", "judge")
 
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])] = "USD"
     """Three letters, for every amount of money in this file."""
@@ -215,6 +215,8 @@ class CostsConfig(Section):
     """What the best prompt's answers are paid by."""
     candidate: PriceConfig | None = None
     """What the candidate's answers are paid by."""
+    judge: PriceConfig | None = None
+    """What the judge's verdicts are paid by, to say what judging took."""
     training: TrainingPriceConfig | None = None
     """What the training costs, each time."""
     retrain_months: Annotated[float, Field(ge=0.01, le=1200)] = 6

@@ -45,8 +45,9 @@ HARDER_SUITE = (
     "not settle it."
 )
 JUDGE_FIRST = (
-    "Make the judge trusted, as said above: label the pairs of `labels-to-fill.jsonl` where there are some, add them "
-    "to `judge.calibration` and run the same command again; or take a better judge or rubric."
+    "Make the judge trusted, as said above: where labels would do, label from the top of `pairs-to-label.jsonl` beside "
+    "the report, add those rows to `judge.calibration` and run the same command again; else take a better judge or "
+    "rubric."
 )
 ADD_EXAM = "Give the experiment a test set of the task (`data.test`, or `data.split`): nothing else can show a gain."
 NAME_SUITES = (

@@ -32,7 +32,7 @@ EFFECT_PROMPTS = 4
 
 
 Heard = Mapping[str, Score]
-"""By example id, what an answer is worth to a judge."""
+"""By example id, what each answer that a judge was to be asked about is worth to it; empty where it is yet to be."""
 Hear = Callable[[Sequence[Run], Suite], Mapping[str, Heard]]
 """By run, what its answers to a suite are worth."""
 UNHEARD: Heard = {}
@@ -117,8 +117,8 @@ class Examiner:
         """A run's marks by metric, what a judge that decides has said of it among them; it may yet have to."""
         marks, primary = runs.marks(self.store, run.id), run.metrics[0]
         if of_judge(primary):
-            asked = sorted(runs.clusters(self.store, run.suite_id))
-            marks[primary] = [Mark(i, cluster, primary, heard[i].value if i in heard else None) for i, cluster in asked]
+            asked = [pair for pair in sorted(runs.clusters(self.store, run.suite_id)) if pair[0] in heard or not heard]
+            marks[primary] = [Mark(i, cluster, primary, heard[i].value if heard else None) for i, cluster in asked]
         return marks
 
     def examine(self, side: Side, arms: Sequence[Arm], chosen: Arm, suite: Suite) -> None:

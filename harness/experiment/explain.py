@@ -86,6 +86,7 @@ def known(experiment: Experiment, store: Path | None = None) -> Known:
     spreads |= {f"regression/{exam.name}": _planned(exam.primary, exam.examples, OTHER_DISCORDANCE) for exam in exams}
     taken_from = {}
     if experiment.config.judge:
+        sizes["judge"] = min(len(test), experiment.config.judge.max_pairs or len(test))
         share, taken_from["judge"] = _judge_discordance(experiment, experiment.config.judge)
         spreads["judge"] = math.sqrt(share)
         if of_judge(primary):

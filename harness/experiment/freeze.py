@@ -150,7 +150,7 @@ def _exams(config: ExperimentConfig) -> Iterator[Reference]:
 
 
 def _prices(config: ExperimentConfig) -> Iterator[Reference]:
-    for side in ("baseline", "candidate"):
+    for side in ("baseline", "candidate", "judge"):
         price = getattr(config.costs, side)
         if price and price.name:
             yield ("costs", side), price.name, _price

@@ -97,14 +97,16 @@ def verdict_rows(
     purpose: Literal["exam", "calibration"],
     judge_model: Model,
     labels: Sequence[Label] | None = None,
+    own: Mapping[str, Choice] | None = None,
 ) -> list[JudgeVerdictRow]:
-    """Both orders of every pair as they go on record; `labels` are those of the pairs, in their order."""
+    """Both orders of every pair as they go on record; `labels` are those of the pairs, in their order, and `own` what
+    people said of a random part of the exam's, by id."""
     identity = json.dumps(asdict(judge_model.identity), sort_keys=True)
     return [
         JudgeVerdictRow(
             experiment_id=experiment_id, purpose=purpose, example_id=item.pair.id, candidate_first=is_forward,
             grade=verdict.grade, raw=verdict.raw, rubric=verdict.rubric, judge=identity,
-            label=labels[i].choice if labels else None, longer=item.longer,
+            label=labels[i].choice if labels else (own or {}).get(item.pair.id), longer=item.longer,
             cluster=labels[i].cluster if labels else None,
         )
         for i, item in enumerate(judged)
@@ -115,6 +117,12 @@ def verdict_rows(
 def read_verdicts(store: Store, experiment_id: str) -> list[Judged]:
     """The judge's word on the exam as it is on record; the answers themselves are not needed any more."""
     return [_judged(pair) for pair in judging.both_orders(store, experiment_id, "exam")]
+
+
+def read_own_labels(store: Store, experiment_id: str) -> dict[str, float]:
+    """What people said of a random part of the exam's pairs, as it is on record, by example id; see `WORTH`."""
+    pairs = judging.both_orders(store, experiment_id, "exam")
+    return {pair.example_id: value for pair in pairs if (value := WORTH[pair.label]) is not None}
 
 
 def read_labelled(store: Store, experiment_id: str) -> tuple[list[Judged], list[Label]]:

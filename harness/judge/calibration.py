@@ -23,13 +23,16 @@ from suites.judges.pairwise import Pair
 def read_calibration(path: Path) -> list[tuple[Pair, Label]]:
     """Pairs people labelled: rows of `id, input, first, second, label` with label first, second or tie.
 
-    Rows of one `input` are one cluster, or those of one `cluster` where a row names it.
+    A row whose label is empty has none yet, and is passed over. Rows of one `input` are one cluster, or those of one
+    `cluster` where a row names it.
     """
     pairs: list[tuple[Pair, Label]] = []
     bad: list[str] = []
     clusters: dict[str, str] = {}
     for where, row in read_rows(path):
         missing = [name for name in ("id", "input", "first", "second", "label") if not isinstance(row.get(name), str)]
+        if row.get("label") == "":
+            continue
         if missing:
             bad.append(f"{where}: no text in {', '.join(missing)}")
         elif row["label"] not in ("first", "second", "tie"):

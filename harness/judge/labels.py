@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,6 @@ from harness.stats import paired
 from harness.stats.power import POWER
 from harness.stats.score_test import normal_quantile
 from harness.store.judging import Measure
-from suites.judges.pairwise import Pair
 
 PLANNED = 0.9
 """What a judge that was never checked is taken to agree with, to plan labels."""
@@ -142,17 +140,6 @@ def label_first(
         have[lacks] += 1
         used.add(clusters.get(item.pair.id, item.pair.id))
     return taken
-
-
-def to_fill(pairs: Sequence[Pair]) -> str:
-    """Lines of JSON to fill in, in the form that `judge.calibration` reads. Which answer is whose cannot be told."""
-    return "".join(json.dumps(_row(pair), ensure_ascii=False) + "\n" for pair in pairs)
-
-
-def _row(pair: Pair) -> Mapping[str, str]:
-    turned = int(_shuffled(pair.id)[:8], 16) % 2
-    first, second = (pair.second, pair.first) if turned else (pair.first, pair.second)
-    return {"id": f"{PREFIX}{pair.id}", "input": pair.input, "first": first, "second": second, "label": ""}
 
 
 def _shuffled(text: str) -> str:

@@ -149,7 +149,7 @@ class Comparer:
         if self.word.error is not None:
             return [self.heard(question, examples, base, candidate)]
         question = replace(question, tier="advisory" if self.word.distrust else rule.tier)
-        return [self.answer(question, examples, *ask.preferences(self.word.on(base, candidate)))]
+        return [self.answer(question, self.word.asked(examples), *ask.preferences(self.word.on(base, candidate)))]
 
     def heard(
         self, question: Question, examples: Sequence[tuple[str, str]], base: RunRow, candidate: RunRow

@@ -15,17 +15,17 @@ from harness.evaluation.exam import put_abilities
 from harness.experiment import specs
 from harness.judge import ask
 from harness.judge.ask import Judged
-from harness.models.cache import Cached
 from harness.store import judging, runs
 from harness.store.database import Store
 from suites.judges.pairwise import Pair, Rubric, load_rubric
 from suites.metrics.table import of_judge
-from suites.model import Generation
+from suites.model import Generation, Model
 from suites.types import Example, Run, Score, Suite
 
 if TYPE_CHECKING:
     from harness.experiment.session import Session
 
+UNANSWERED = Score(None, "a side has no answer")
 EVEN = Score(0.5)
 """An answer beside itself."""
 
@@ -38,7 +38,7 @@ class Hearing:
     experiment_id: str
     rubric: Rubric
     generation: Generation
-    load: Callable[[], Cached]
+    load: Callable[[], Model]
 
     def hear(self, run_id: str, against: str, examples: Sequence[Example], what: str) -> Sequence[Judged]:
         """What the judge says of both answers to each example; those of `run_id` are the first."""
@@ -56,7 +56,12 @@ class Hearing:
             if run.id not in worth:
                 judged = self.hear(run.id, anchor.id, suite.examples, f"{run.arm} beside {anchor.arm}")
                 worth[run.id] = ask.preferences(judged)[1]
-        return worth
+        return {run_id: whole(scores, suite.examples) for run_id, scores in worth.items()}
+
+
+def whole(scores: Mapping[str, Score], examples: Sequence[Example]) -> dict[str, Score]:
+    """What answers are worth, and none for those that a side never gave."""
+    return {example.id: scores.get(example.id, UNANSWERED) for example in examples}
 
 
 def decides(session: Session) -> bool:

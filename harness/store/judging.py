@@ -19,7 +19,8 @@ def put_verdicts(store: Store, experiment_id: str, verdicts: Sequence[JudgeVerdi
 class BothOrders:
     """The grades of a pair, its first answer (of the exam the candidate's) shown first (`forward`) and second.
 
-    None where one could not be read. A labelled pair has `label` and `cluster`; before version 14 `longer` is None.
+    None where one could not be read. A labelled pair has `label` and `cluster`, one of the exam's own a `label`; before
+    version 14 `longer` is None.
     """
 
     example_id: str

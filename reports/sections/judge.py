@@ -21,6 +21,14 @@ MEASURES = {
     "slope": "what is left of people's preference in its own",
     "pull": "what a longer answer adds to its preference",
     "candidate_longer": "pairs of the exam in which the candidate's answer is the longer one",
+    "judged": "pairs of the exam that were drawn at random to be judged",
+    "win_rate": "candidate's win rate, as judged (ties count half)",
+    "win_rate_length": "the same at equal length, as judged",
+    "win_rate_corrected": "the same in people's eyes, by its errors on labelled pairs (linear error model)",
+    "win_rate_rates": "the same by its two error rates alone (Rogan and Gladen)",
+    "win_rate_labelled": "the same by people's word on a random part of these pairs (PPI++)",
+    "tokens": "tokens of its verdicts, read and written, those on record too",
+    "cost": "what they cost",
 }
 
 COEFFICIENTS = ("kappa", "slope", "pull")
@@ -33,7 +41,8 @@ def section(data: ReportData, pictures: Pictures) -> str:
         return ""
     distrust = data.facts.judge
     trust = _standing(data)
-    rows = [[cell(MEASURES[measure.name]), _value(measure), f"{measure.n:,}"] for measure in data.judge_measures]
+    measures = sorted(data.judge_measures, key=lambda measure: list(MEASURES).index(measure.name))
+    rows = [[cell(MEASURES[measure.name]), _value(measure), f"{measure.n:,}"] for measure in measures]
     note = (
         "Every pair is shown in both orders; a judge that contradicts itself when the order is turned has said "
         "tie. Equal answers are a tie without asking."
@@ -43,6 +52,7 @@ def section(data: ReportData, pictures: Pictures) -> str:
             " The preference that is held against the margin is corrected for its errors and its taste for length, as "
             "the labelled pairs show them; what they leave open is in the interval."
         )
+        note += "".join(f" What decides is {cell(c.method)}." for c in data.compared("judge") if c.method)
     return f"## The judge\n\n{trust} {note}\n\n{table(['measured', 'value', 'n'], rows)}"
 
 
@@ -60,5 +70,7 @@ def _standing(data: ReportData) -> str:
 def _value(measure: JudgeMeasureRow) -> str:
     if measure.value is None:
         return "nothing to measure"
+    if measure.name in ("tokens", "cost"):
+        return f"{measure.value:,.0f}" if measure.name == "tokens" else f"{measure.value:,.2f} {measure.note}"
     shown = "{:.3f}" if measure.name in COEFFICIENTS else "{:.1%}"
     return f"{shown.format(measure.value)}{span(measure.low, measure.high, shown.format)}"

@@ -253,6 +253,12 @@ def test_what_other_tools_call_a_metric_is_ours_and_told(load, capsys):
         ("regression: [{suite: general, shots: 2}]", "`shots` is for an lm_eval task"),
         ("regression: [{drift: neutral, limit: 2}]", "`drift` is of all its passages"),
         ("judge: {rubric: helpful}", "line 5: `judge.model` is required"),
+        ("judge: {model: m, max_pairs: 0}", "line 5: `judge.max_pairs` "),
+        ("costs: {judge: {input: 1, output: 2}}", "line 5: `costs.judge` is the price of a `judge:`, and the exper"),
+        (
+            "judge: {model: m}\ncosts: {currency: EUR, judge: gpt-5-mini}",
+            "`costs.judge` is on the price list in USD; give the numbers in EUR",
+        ),
         ("policy: high", "line 5: `policy` is a mapping of settings, not 'high'"),
         ("policy: {min_gain: .nan}", f"line 5: `policy.min_gain` {MARGIN}"),
         ("task: {metrics: [exact]}", "line 5: `exact`: unknown metric; did you mean `exact_match`?"),
