@@ -43,7 +43,13 @@ from harness.selftest.inject import (
     some,
     too_many,
 )
-from harness.selftest.judges import few_labelled_pairs, judge_likes_length, judge_says_a
+from harness.selftest.judges import (
+    advisory_judge_turned,
+    few_labelled_pairs,
+    judge_likes_length,
+    judge_says_a,
+    wordy_candidate,
+)
 from harness.selftest.refusals import refuses_everything
 from harness.selftest.seeds import seeds_without_gain
 from harness.selftest.shots import answers_in_corpus
@@ -247,6 +253,8 @@ MUTANTS: dict[str, Mutant] = {
     "copied questions": chance.copied_questions,
     "judge likes length": judge_likes_length,
     "few labelled pairs": few_labelled_pairs,
+    "wordy candidate": wordy_candidate,
+    "advisory judge turned": advisory_judge_turned,
     "seeds without gain": seeds_without_gain,
     "prompt as good": prompt_as_good,
     "suite at its floor": suite_at_floor,

@@ -15,6 +15,13 @@ def put_verdicts(store: Store, experiment_id: str, verdicts: Sequence[JudgeVerdi
     store.replace_all("verdicts", experiment_id, verdicts)
 
 
+def replace_exam(store: Store, experiment_id: str, verdicts: Sequence[JudgeVerdictRow]) -> None:
+    """What a judge said of the exam's pairs, in place of what it said before; labelled pairs stay."""
+    with store.connect():
+        store.execute("delete from verdicts where experiment_id = ? and purpose = 'exam'", [experiment_id])
+        store.insert("verdicts", verdicts)
+
+
 @dataclass(frozen=True, slots=True)
 class BothOrders:
     """The grades of a pair, its first answer (of the exam the candidate's) shown first (`forward`) and second.

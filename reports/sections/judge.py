@@ -52,7 +52,8 @@ def section(data: ReportData, pictures: Pictures) -> str:
             " The preference that is held against the margin is corrected for its errors and its taste for length, as "
             "the labelled pairs show them; what they leave open is in the interval."
         )
-        note += "".join(f" What decides is {cell(c.method)}." for c in data.compared("judge") if c.method)
+        decided = data.compared("judge") or [row for row in data.compared("task") if of_judge(row.metric)]
+        note += "".join(f" What decides is {cell(c.method)}." for c in decided if c.method)
     return f"## The judge\n\n{trust} {note}\n\n{table(['measured', 'value', 'n'], rows)}"
 
 
