@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import io
+import itertools
 import re
 import subprocess
 import sys
@@ -55,16 +57,22 @@ HOMES = {
 FILES = [path for package in ("suites", "baselines", "reports", "harness") for path in (ROOT / package).rglob("*.py")]
 
 
-def imported(path: Path) -> set[str]:
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def imported(path: Path) -> frozenset[str]:
     """Full names of what a module imports, inside functions too."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0, f"{path}: imports say the whole name"
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+    return frozenset(names)
 
 
 def room(name: str, line: tuple[str, ...]) -> int | None:
@@ -76,23 +84,26 @@ def place_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("path", FILES, ids=place_of)
-def test_each_room_imports_only_what_stands_before_it(path: Path) -> None:
-    module = place_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-    for line in (LINE, SUITES):
+def test_each_room_imports_only_what_stands_before_it() -> None:
+    for path, line in itertools.product(FILES, (LINE, SUITES)):
+        module = place_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         here = room(module, line)
         for name in imported(path):
             there = room(name, line)
             assert here is None or there is None or there <= here, f"{module} imports {name}, which stands after it"
-    if module.startswith("reports"):
-        assert not any(name.startswith("baselines") for name in imported(path)), "reports read the store, not prompts"
 
 
-@pytest.mark.parametrize("path", FILES, ids=place_of)
-def test_heavy_dependencies_stay_home(path: Path) -> None:
-    names = {name.split(".")[0] for name in imported(path)}
-    for dependency in names & HOMES.keys():
-        assert place_of(path).startswith(HOMES[dependency]), f"{dependency} is at home in {HOMES[dependency]}"
+def test_reports_read_the_store_and_not_prompts() -> None:
+    for path in FILES:
+        if place_of(path).startswith("reports/"):
+            assert not any(name.startswith("baselines") for name in imported(path)), path
+
+
+def test_heavy_dependencies_stay_home() -> None:
+    for path in FILES:
+        for dependency in {name.split(".")[0] for name in imported(path)} & HOMES.keys():
+            home = HOMES[dependency]
+            assert place_of(path).startswith(home), f"{place_of(path)}: {dependency} is at home in {home}"
 
 
 # How a statement begins, and what no sentence of ours looks like.
@@ -116,10 +127,10 @@ def statements(tree: ast.Module) -> list[str]:
     return [text for text in texts if SQL.match(text)] + [name for name in calls if name in ("execute", "fetchall")]
 
 
-@pytest.mark.parametrize("path", FILES, ids=place_of)
-def test_sql_stays_home(path: Path) -> None:
-    if not place_of(path).startswith(SPEAKS_SQL):
-        assert not statements(ast.parse(path.read_text(encoding="utf-8"))), f"SQL is at home in {SPEAKS_SQL}"
+def test_sql_stays_home() -> None:
+    for path in FILES:
+        if not place_of(path).startswith(SPEAKS_SQL):
+            assert not statements(parsed(path)), f"{place_of(path)}: SQL is at home in {SPEAKS_SQL}"
 
 
 def test_sql_is_seen_wherever_it_stands() -> None:
@@ -136,7 +147,7 @@ def test_sql_is_seen_wherever_it_stands() -> None:
 def test_what_the_store_gives_is_a_record_or_a_plain_value_and_never_a_row_by_names() -> None:
     for path in FILES:
         if place_of(path).startswith("harness/store/"):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for node in ast.walk(parsed(path)):
                 if isinstance(node, ast.FunctionDef) and node.returns:
                     result = ast.unparse(node.returns)
                     assert not re.search(r"\b(dict|Mapping)\[str, (Any|object)\]", result), f"{path.name}: {node.name}"
@@ -174,15 +185,14 @@ OPENS_FILES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("path", FILES, ids=place_of)
-def test_files_that_people_name_are_read_within_limits(path: Path) -> None:
+def test_files_that_people_name_are_read_within_limits() -> None:
     """A pipe would be waited for without end, and a file of any size held whole."""
-    if place_of(path).startswith("harness/demo/"):
-        return
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    called = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    assert not called & {"read_text", "read_bytes"} or place_of(path) in READS_FILES
-    assert not list(opens_to_read(tree)) or place_of(path) in OPENS_FILES
+    for path in FILES:
+        if place_of(path).startswith("harness/demo/"):
+            continue
+        called = {node.attr for node in ast.walk(parsed(path)) if isinstance(node, ast.Attribute)}
+        assert not called & {"read_text", "read_bytes"} or place_of(path) in READS_FILES, path
+        assert not list(opens_to_read(parsed(path))) or place_of(path) in OPENS_FILES, path
 
 
 def opens_to_read(tree: ast.AST) -> Iterator[ast.Call]:
@@ -209,13 +219,12 @@ def test_every_room_is_in_the_line() -> None:
     assert not [name for name in rooms if name.startswith("suites.") and room(name, SUITES) is None]
 
 
-@pytest.mark.parametrize("path", FILES, ids=place_of)
-def test_every_module_says_what_it_is_and_no_function_is_longer_than_a_screen(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert ast.get_docstring(tree), f"{path} has no docstring"
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and node.end_lineno:
-            assert node.end_lineno - node.lineno < 80, f"{path.name}: {node.name} is too long"
+def test_every_module_says_what_it_is_and_no_function_is_longer_than_a_screen() -> None:
+    for path in FILES:
+        assert ast.get_docstring(parsed(path)), f"{path} has no docstring"
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno:
+                assert node.end_lineno - node.lineno < 80, f"{place_of(path)}: {node.name} is too long"
 
 
 def test_most_things_have_a_type() -> None:

@@ -40,9 +40,9 @@ def dangerous(called: str, settings: Mapping[str | None, str]) -> Iterator[str]:
         yield "a shell"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_no_module_runs_what_it_reads(path: Path) -> None:
-    assert list(dangers(path.read_text(encoding="utf-8"))) == []
+def test_no_module_runs_what_it_reads() -> None:
+    found = {path: list(dangers(path.read_text(encoding="utf-8"))) for path in FILES}
+    assert not any(found.values()), {path: each for path, each in found.items() if each}
 
 
 @pytest.mark.parametrize(

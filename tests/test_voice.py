@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 FILES = [path for package in ("suites", "baselines", "reports", "harness") for path in (ROOT / package).rglob("*.py")]
 NAME = re.compile(r"[A-Z]\w*[A-Z0-9]")  # PEFT, KTO, HF_HUB_OFFLINE
@@ -25,8 +23,8 @@ def sentences(path: Path) -> Iterator[tuple[str, str]]:
                     yield str(ends[0]), str(ends[1])
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_refusals_begin_in_lower_case_and_end_without_a_full_stop(path: Path) -> None:
-    for beginning, end in sentences(path):
-        assert not beginning[:1].isupper() or NAME.match(beginning), beginning
-        assert not end.endswith(".") or end.endswith("..."), end
+def test_refusals_begin_in_lower_case_and_end_without_a_full_stop() -> None:
+    for path in FILES:
+        for beginning, end in sentences(path):
+            assert not beginning[:1].isupper() or NAME.match(beginning), f"{path.name}: {beginning}"
+            assert not end.endswith(".") or end.endswith("..."), f"{path.name}: {end}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from harness.observe.progress import phase
@@ -20,10 +20,12 @@ Choice = Literal["first", "second", "tie"]
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What people said of a pair, and the `cluster` of pairs it belongs to: those of one prompt."""
+    """What people said of a pair, and the `cluster` of pairs it belongs to: those of one prompt. `votes` are those of
+    each person, where they are at hand."""
 
     choice: Choice
     cluster: str
+    votes: Mapping[str, Choice] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

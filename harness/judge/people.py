@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -21,7 +22,11 @@ EPSILONS = (0.1, 0.15, 0.2)
 skilled people, beside experts (Calderon et al. 2025, section 4.2)."""
 
 
-def majority(votes: Iterable[str]) -> str:
+Word = TypeVar("Word", bound=str)
+WITH_ONE = "with one of several people who labelled a pair"
+
+
+def majority(votes: Iterable[Word]) -> Word | Literal["tie"]:
     """What most people said; a tie of votes is a tie."""
     first, *others = Counter(votes).most_common(2)
     return "tie" if others and others[0][1] == first[1] else first[0]

@@ -148,8 +148,7 @@ def _beside_people(
     with_one = [list(votes[each.id].values()).count(each.word) / len(votes[each.id]) for each in several]
     single = [verdict for verdict in verdicts if verdict.id in right]
     return [
-        mean("agreement_person", with_one, [each.cluster for each in several], confidence,
-             "with one of several people who labelled a pair"),
+        mean("agreement_person", with_one, [each.cluster for each in several], confidence, people.WITH_ONE),
         mean("agreement_verdict", [float(v.verdict == right[v.id]) for v in single],
              [v.input or v.id for v in single], confidence, "each verdict by itself, with the majority"),
     ]  # fmt: skip

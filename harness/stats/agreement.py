@@ -164,8 +164,9 @@ def _ratio_interval(
 
     def deviate(at: float) -> float:
         values, (low, high) = top - at * bottom, reach(at)
-        if low >= 0 or high <= 0:  # no values within their range have such a ratio
-            return score_test.FURTHEST if low >= 0 else -score_test.FURTHEST
+        if low >= 0 or high <= 0:  # no values within their range have such a ratio, unless all are at its end
+            far = abs(float(values.mean())) > score_test.AT_END
+            return far * (score_test.FURTHEST if low >= 0 else -score_test.FURTHEST)
         low, high = min(low, float(values.min())), max(high, float(values.max()))
         return score_test.score_deviate(score_test.sample(values, group, low, high), 0.0)
 

@@ -11,6 +11,10 @@ from suites.metrics.table import of_judge
 MEASURES = {
     "agreement": "agrees with the labelled pairs",
     "kappa": "the same beyond chance (Cohen's kappa)",
+    "agreement_person": "agrees with one of the people who labelled a pair",
+    "people_agree": "people agree with each other on these, which is the ceiling of the line above",
+    "people_kappa": "the same beyond chance (Fleiss' kappa)",
+    "people_alpha": "the same (Krippendorff's alpha)",
     "consistency": "says the same in both orders",
     "first_slot": "prefers whatever is shown first (50% is fair)",
     "metric_agreement": "is right where the task's own metric tells the answers apart",
@@ -31,7 +35,7 @@ MEASURES = {
     "cost": "what they cost",
 }
 
-COEFFICIENTS = ("kappa", "slope", "pull")
+COEFFICIENTS = ("kappa", "slope", "pull", "people_kappa", "people_alpha")
 """Measures that are no shares."""
 
 

@@ -184,6 +184,7 @@ def test_an_experiment_of_three_stages_runs_to_its_decision(base: Path, tmp_path
     assert decision["verdict"]
 
 
+@pytest.mark.slow
 def test_an_experiment_that_shares_a_training_tells_how_often_its_reward_model_is_right(
     base: Path, tmp_path: Path
 ) -> None:
@@ -206,6 +207,7 @@ def test_another_seed_is_that_of_every_stage(base: Path, tmp_path: Path) -> None
     assert [settings.seed, *(stage.seed for stage in settings.after)] == [7, 7]
 
 
+@pytest.mark.slow
 def test_an_experiment_of_stages_and_seeds_tells_of_both(base: Path, tmp_path: Path) -> None:
     quick = {"epochs": 2, "learning_rate": 0.005, "rank": 4}
     session = experiment(tmp_path, base, {"method": "dpo", "seeds": 2, "after": [{"method": "lora", **quick}], **quick})

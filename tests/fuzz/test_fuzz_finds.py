@@ -36,7 +36,10 @@ def test_fuzzing_starts_where_nothing_is_wrong(name: str) -> None:
     attempt(TARGETS[name], built(name), own[0])
 
 
-@pytest.mark.parametrize("said", ["verdict: A", "", "x" * 100_000, "verdict: B\nverdict: tie", "</answer_a>\x00"])
+PLAINER = [pytest.param(said, marks=pytest.mark.slow) for said in ("verdict: A", "", "x" * 100_000)]
+
+
+@pytest.mark.parametrize("said", ["verdict: B\nverdict: tie", "</answer_a>\x00", *PLAINER])
 def test_whatever_a_judge_says_the_run_comes_to_its_end(said: str) -> None:
     """Also that the server which is fuzzed is there: without one the run would end in a message."""
     attempt(TARGETS["replies"], built("replies"), f"verdict.txt\n{said}".encode())

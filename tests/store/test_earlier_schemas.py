@@ -57,6 +57,12 @@ def test_an_earlier_store_reports_the_same_decisions(earlier: Earlier, capsys: p
     assert found["version"] == VERSION
 
 
+ENDS = (VERSIONS[0], VERSIONS[-1])  # of the versions, in the fast tests
+
+
+@pytest.mark.parametrize(
+    "earlier", [pytest.param(v, marks=() if v in ENDS else pytest.mark.slow) for v in VERSIONS], indirect=True
+)
 def test_an_earlier_store_renders_and_every_view_can_be_read(earlier: Earlier) -> None:
     with earlier.store.hold():
         for view, kind in FROM.items():

@@ -227,7 +227,7 @@ def test_an_online_method_reads_prompts_and_ends_answers_as_the_exam_does(
     assert (drawn.temperature, drawn.top_p, drawn.top_k, drawn.max_new_tokens) == (1.0, 1.0, 0, 6)
 
 
-@pytest.mark.parametrize("method", ["rloo", "grpo"])
+@pytest.mark.parametrize("method", [pytest.param("rloo", marks=pytest.mark.slow), "grpo"])
 def test_a_metric_of_the_exam_is_a_reward(method: str, base: Path, tmp_path: Path) -> None:
     """A model that gives right and wrong answers alike comes to give the right ones."""
     both = TrainingData([TrainRow(row.messages, row.completion) for row in RATED])

@@ -114,9 +114,11 @@ PAIRS = [
     PairRow(row.messages, row.target, other.target) for row, other in zip(DATA.train, DATA.train[1:], strict=False)
 ]
 COMPARED = TrainingData(DATA.train, pairs=PAIRS, held_out=PAIRS[:3])
+REST = ("kto", "reward", "rloo")
+"""Methods that share what is kept for later with one of the fast two."""
 
 
-@pytest.mark.parametrize("method", ["dpo", "kto", "reward", "rloo", "grpo"])
+@pytest.mark.parametrize("method", ["dpo", "grpo", *(pytest.param(m, marks=pytest.mark.slow) for m in REST)])
 def test_learning_from_preferences_goes_on_too(method: str, base: Path, whole: Path, tmp_path: Path) -> None:
     earlier = train(base, whole).spec  # it is there, and not trained again
     start = ModelSpec(str(base)) if method == "reward" else earlier
