@@ -61,8 +61,14 @@ def to_label(order: Sequence[Pair], labels: Mapping[str, Choice], seed: int) -> 
         first, second = (pair.second, pair.first) if turn else (pair.first, pair.second)
         shown = (TURNED[label] if turn else label) if label else ""
         row = {"id": f"exam-{pair.id}", "input": pair.input, "first": first, "second": second, "label": shown}
-        lines.append(json.dumps(row, ensure_ascii=False))
+        lines.append(_line(row))
     return "".join(f"{line}\n" for line in lines)
+
+
+def _line(row: Mapping[str, str]) -> str:
+    """Readable, but for a row with what cannot be shown (marks of direction, separators), which is escaped."""
+    line = json.dumps(row, ensure_ascii=False)
+    return line if line.isprintable() else json.dumps(row)
 
 
 def _drawn(seed: int, name: str) -> str:

@@ -57,6 +57,8 @@ class PredictionPowered(Preference):
         """Distance from a preference in standard errors: the labelled part's by the score statistic of this package."""
         gap = self._centre - theta
         at = self.labelled.mean - gap
+        if gap == 0:
+            return 0.0
         if abs(at) >= self.labelled.high:  # no mean of y - w f is so far away
             return math.copysign(score_test.FURTHEST, gap)
         alone = score_test.score_statistic(self.labelled, at)

@@ -49,4 +49,6 @@ class Preference(ABC):
         nearly = end * (1 - 1e-9)  # at the end itself the null distribution has no spread to measure by
         if end * self.theta >= end * nearly or abs(self.statistic(nearly)) <= abs(target):
             return end
+        if abs(self.statistic(self.theta)) >= abs(target):  # beyond the scale by more than its noise
+            return self.theta
         return root(lambda theta: self.statistic(theta) - target, nearly, self.theta, xtol=1e-12)

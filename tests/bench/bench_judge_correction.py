@@ -17,13 +17,12 @@ from bench_decision import Array, mark
 
 from harness.stats import score_test
 from harness.stats.judge_error import corrected, judge_error
-from harness.stats.prediction_powered import prediction_powered
+from harness.stats.prediction_powered import PredictionPowered, prediction_powered
 from harness.stats.score_test import Interval, Numbers
 from harness.stats.win_rate import rogan_gladen, share
 
 CONFIDENCE, PAIRS = 0.95, 800
 LABELS = (50, 100, 200, 400)
-TRUTHS = (0.0, 0.4)  # wins minus losses, in people's eyes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,7 @@ class World:
     length: float = 0.0
     longer: float = 0.5
     alike: int = 1
+    truths: tuple[float, ...] = (0.0, 0.4)  # wins minus losses, in people's eyes
 
 
 WORLDS = (
@@ -48,6 +48,7 @@ WORLDS = (
     World("likes length", 0.93, 0.93, ties=0.3, length=0.15, longer=0.8),
     World("likes length, four pairs a prompt", 0.93, 0.93, ties=0.3, length=0.15, longer=0.8, alike=4),
     World("likes the candidate", 0.9, 0.7),
+    World("right in 95 %, 10 % ties", 0.95, 0.95, ties=0.1, truths=(0.8,)),
 )
 
 
@@ -62,6 +63,11 @@ class Drawn:
 
     def part(self, which: slice) -> Drawn:
         return Drawn(self.people[which], self.judge[which], self.longer[which], self.prompts[which])
+
+    def at(self, rows: Numbers) -> Drawn:
+        """These rows, the prompts among them numbered anew."""
+        prompts = np.unique(self.prompts[rows], return_inverse=True)[1]
+        return Drawn(self.people[rows], self.judge[rows], self.longer[rows], prompts)
 
 
 def exam(rng: np.random.Generator, world: World, n: int, theta: float) -> Drawn:
@@ -85,7 +91,10 @@ def other_pairs(rng: np.random.Generator, world: World, n: int) -> Drawn:
     return Drawn(drawn.people * turn, drawn.judge * turn, drawn.longer * turn, drawn.prompts)
 
 
-METHODS = ("as judged", "linear error model", "known error rates", "PPI++", "linear, own pairs", "labels alone")
+METHODS = (
+    "as judged", "linear error model", "known error rates", "PPI++", "PPI++, normal", "linear, own pairs",
+    "labels alone",
+)  # fmt: skip
 
 
 def intervals(on: Drawn, others: Drawn) -> list[Interval | None]:
@@ -101,9 +110,16 @@ def intervals(on: Drawn, others: Drawn) -> list[Interval | None]:
         linear(on, others),
         known_rates(on, others),
         powered.interval(CONFIDENCE) if powered else None,
+        normal(powered) if powered else None,
         linear(on, own),
         score_test.score_interval(alone, CONFIDENCE),
     ]
+
+
+def normal(powered: PredictionPowered) -> Interval:
+    """As the method's authors have it."""
+    half = score_test.normal_quantile((1 + CONFIDENCE) / 2) * powered.standard_error
+    return Interval(powered.theta - half, powered.theta + half, CONFIDENCE)
 
 
 def linear(on: Drawn, labelled: Drawn) -> Interval | None:
@@ -128,7 +144,7 @@ def rows(experiments: int, seed: int) -> Iterator[list[str]]:
     """A line for each world, number of labels and truth."""
     for world in WORLDS:
         for labels in LABELS:
-            for theta in TRUTHS:
+            for theta in world.truths:
                 held, width = tries(world, labels, theta, experiments, seed)
                 cells = [f"{h:.1%} ({w:.2f})" for h, w in zip(held, width, strict=True)]
                 fails = [mark(held[i], low=CONFIDENCE, experiments=experiments) for i in (1, 3)]

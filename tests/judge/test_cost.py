@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,11 @@ from workspaces import decided, recorded_experiment, run, write_jsonl
 from harness.decision.prices import Rate
 from harness.judge import ask
 from harness.judge.meter import Metered
+from harness.judge.own_pairs import label_order
 from harness.models.cache import Cached
 from harness.models.echo import EchoModel
 from harness.store.database import Store
-from reports.sections import judge as judge_section
+from reports.sections.judge import section
 from suites.judges.pairwise import Pair, Rubric
 from suites.model import Completion, Generation, OnProgress, Prompt
 
@@ -79,40 +81,37 @@ def quality(i: int, side: str) -> str:
 
 
 def test_a_part_of_the_exam_is_judged_and_people_s_word_on_it_decides(tmp_path: Path) -> None:
-    """Labels of other pairs, then of the exam's own in the order that was written."""
+    """Labels of other pairs, and of the exam's own in the order that is drawn and written."""
     (tmp_path / "rubric.md").write_text(
         "{% set a, b = first[:1], second[:1] %}{{ input }} {{ first }} {{ second }} "
         "verdict: {% if a == b %}tie{% elif a > b %}A{% else %}B{% endif %}"
     )
-    others = [(f"l{i}", quality(i, "one"), quality(i, "two")) for i in range(80)]
-    labels = [{"id": i, "input": i, "first": a, "second": b, "label": said(a, b)} for i, a, b in others]
-    write_jsonl(tmp_path / "labels.jsonl", labels)
     answers = [[quality(i, side) for i in range(160)] for side in ("base", "candidate")]
     answers[1][:20] = answers[0][:20]
-    judge: dict[str, object] = {"model": "echo", "rubric": "rubric.md", "calibration": "labels.jsonl"}
-    task = {"metrics": ["contains"]}
-    first = decided(run(recorded_experiment(tmp_path, *answers, judge=judge, task=task)))
-    [comparison] = first.compared("judge")
-    assert (comparison.n, comparison.method[:34]) == (160, "the judge's word corrected for its")
-    rows = [json.loads(line) for line in (tmp_path / "out" / "recorded" / "pairs-to-label.jsonl").open()]
-    assert 135 < len(rows) <= 140
-    for row in rows[:110]:
-        row["label"] = said(row["first"], row["second"])
-    write_jsonl(tmp_path / "labels.jsonl", [*labels, *rows])
-    judge["max_pairs"] = 70
-    costs = {"judge": {"input": 1.0, "output": 1.0}}
-    path = recorded_experiment(tmp_path, *answers, judge=judge, task=task, costs=costs)
-    second = decided(run(path))
-    [comparison] = second.compared("judge")
+    exam = [Pair(f"t{i:04d}", f"question {i}", answers[1][i], answers[0][i]) for i in range(160)]
+    order = [pair for pair in label_order(exam, {pair.id: pair.id for pair in exam}, 3) if pair.first != pair.second]
+    others = [Pair(f"l{i}", f"another {i}", quality(i, "one"), quality(i, "two")) for i in range(80)]
+    labels = [{**asdict(pair), "label": said(pair.first, pair.second)} for pair in [*others, *order[:110]]]
+    write_jsonl(tmp_path / "labels.jsonl", labels)
+    path = recorded_experiment(
+        tmp_path, *answers, seed=3, task={"metrics": ["contains"]}, costs={"judge": {"input": 1.0, "output": 1.0}},
+        judge={"model": "echo", "rubric": "rubric.md", "calibration": "labels.jsonl", "max_pairs": 70},
+    )  # fmt: skip
+    data = decided(run(path))
+    [comparison] = data.compared("judge")
     assert comparison.n == pytest.approx(80, abs=1)
     assert "drawn at random, the judge's beside it (PPI++)" in comparison.method
-    measures = {measure.name: measure for measure in second.judge_measures}
+    measures = {measure.name: measure for measure in data.judge_measures}
     assert measures["judged"].value == pytest.approx(0.5, abs=0.01)
     assert measures["cost"].value
     assert measures["win_rate_labelled"].value == pytest.approx(comparison.candidate)
-    report = judge_section.section(second, {})
+    report = section(data, {})
     assert "What decides is people's word on" in report
     assert "| what they cost | 0.0" in report
+    rows = [json.loads(line) for line in (tmp_path / "out" / "recorded" / "pairs-to-label.jsonl").open()]
+    unlabelled = [row["input"] for row in rows if not row["label"]]
+    assert len(rows) == 70
+    assert unlabelled == [row["input"] for row in rows][-len(unlabelled) :]
 
 
 def said(first: str, second: str) -> str:

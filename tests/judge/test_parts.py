@@ -58,6 +58,18 @@ def test_what_is_written_to_label_hides_whose_answer_is_which_and_reads_back(tmp
     assert labels_of(PAIRS, read_calibration(file)) == said
 
 
+def test_answers_that_cannot_be_shown_as_they_are_are_escaped_and_found_again(tmp_path: Path) -> None:
+    odd = [
+        Pair("a", "caf\u00e9?", "nothing\x00 of it", "two\u2028lines\x85here"),
+        Pair("b", "q", "\u202eabc", "\ufeffx\n"),
+    ]
+    text = to_label(odd, {"a": "first", "b": "tie"}, 7)
+    file = tmp_path / "labels.jsonl"
+    file.write_text(text, encoding="utf-8")
+    assert text.isascii()
+    assert labels_of(odd, read_calibration(file)) == {"a": "first", "b": "tie"}
+
+
 @pytest.mark.parametrize(("most", "asked"), [(599, 599), (600, 600), (601, 600), (1, 1), (250, 250)])
 def test_exactly_so_many_pairs_are_asked_about(most: int, asked: int) -> None:
     part = drawn(PLACES, most, 3)

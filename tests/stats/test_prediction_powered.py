@@ -70,6 +70,16 @@ def test_fifty_labels_without_an_error_show_no_judge_without_errors() -> None:
     assert interval.high - interval.low > 1.5 * (whole.high - whole.low)
 
 
+@pytest.mark.parametrize("word", [1.0, -1.0, 0.0])
+def test_people_who_say_one_thing_throughout_still_leave_an_interval(word: float) -> None:
+    for judge in (np.full(200, word), np.array([1.0, -1.0] * 100)):
+        found = prediction_powered(np.full(60, word), judge[:60], judge[60:])
+        assert found
+        interval = found.interval(0.95)
+        assert -1 <= interval.low <= found.theta <= interval.high <= 1
+        assert interval.high - interval.low > 0.02
+
+
 def test_the_interval_and_the_test_say_the_same() -> None:
     people, judge = exam(300, 3, 4)
     found = prediction_powered(people[:70], judge[:70], judge[70:])
