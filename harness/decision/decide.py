@@ -315,7 +315,7 @@ def _open(task: Comparison, gates: Sequence[Gate]) -> str:
         how = room_sentence(next(gate for gate in still if gate.id == "gain")) or settle(task)
         text += f" {_asked(task)[:1].upper()}{_asked(task)[1:]}; {how}."
     suites = any(is_suite_of_base(gate) and gate.tier != "advisory" for gate in gates)
-    if suites and all(gate.status == "pass" for gate in gates if gate.kind == "harm"):
+    if suites and all(gate.status == "pass" for gate in gates if gate.kind == "harm" and gate.tier != "advisory"):
         text += " Nothing it could do before got worse beyond what you allow."
     return text
 
