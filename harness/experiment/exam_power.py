@@ -36,6 +36,7 @@ def exam_power(experiment: Experiment, splits: Splits) -> list[Finding]:
         rows = f"{n:,} test row{'s' * (n != 1)}{compare_corpus.in_clusters(test)}"
         text = f"{rows} tell{'s' * (n == 1)} {gain} from none, {_if(metric, share)}"
         findings.append(Finding("info", "exam_power", text))
+        findings += _unchecked(experiment, metric)
     rules = exams.regression_rules(experiment)
     side = (1 + policy.confidence) / 2  # each end of an interval is a bound of the first look
     for exam in _suites(experiment):
@@ -52,6 +53,18 @@ def exam_power(experiment: Experiment, splits: Splits) -> list[Finding]:
             )
             findings.append(Finding("warn", "regression_power", text))
     return findings
+
+
+def _unchecked(experiment: Experiment, metric: str) -> list[Finding]:
+    """A judge that is to decide, and that nothing checks yet."""
+    judge = experiment.config.judge
+    if not table.of_judge(metric) or judge is None or judge.calibration:
+        return []
+    text = (
+        "the judge decides, and no labelled pairs check it (`judge.calibration`): the verdict will be inconclusive, "
+        "and say which pairs to label"
+    )
+    return [Finding("warn", "judge_unchecked", text)]
 
 
 def _if(metric: str, share: float) -> str:

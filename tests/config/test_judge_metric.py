@@ -78,7 +78,7 @@ def test_what_cannot_be(load: Callable[[str], Experiment], settings: str, proble
 def test_rows_of_an_open_ended_exam_need_no_target(load: Callable[[str], Experiment]) -> None:
     experiment = load(f"training: lora\n{JUDGE}task: {{metrics: [judge, distinct_1]}}\n")
     splits = read_splits(experiment, read_files(experiment))
-    assert [(example.input, example.target) for example in splits["test"]][0] == ("ask test 0", "")
+    assert (splits["test"][0].input, splits["test"][0].target) == ("ask test 0", "")
     assert splits["train"][0].target == "say 0"
 
 

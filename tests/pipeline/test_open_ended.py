@@ -144,3 +144,13 @@ def test_from_no_labels_to_a_verdict(tmp_path: Path) -> None:
     report = decided(run(session.experiment.path))
     assert report.decision.verdict == "deploy"
     assert "PPI++" in report.compared("task")[0].method
+
+
+@pytest.mark.slow
+def test_one_answer_to_everything_is_no_candidate_however_it_pleases(tmp_path: Path) -> None:
+    path = rewriting(tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "tuned.jsonl").read_text().splitlines()]
+    write_jsonl(tmp_path / "tuned.jsonl", [{**row, "completion": " ".join(POLITE)} for row in rows])
+    report = decided(run(path))
+    assert report.decision.verdict == "invalid"
+    assert [gate.gate_id for gate in report.validity_gates() if gate.status == "fail"] == ["constant_answers"]
