@@ -153,7 +153,10 @@ class Ship:
         return {name: value for name, value in asdict(self).items() if name not in ("found", "held_to") or value}
 
 
-SENTENCES = ("ship", "own_prompt", "format", "searches", "judge", "uncertainty", "leaks", "learning_curve")
+SENTENCES = (
+    "ship", "own_prompt", "format", "searches", "judge", "judge_standing", "judge_family", "uncertainty", "leaks",
+    "learning_curve",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,8 @@ class Facts:
     kept: Mapping[str, object]  # all of it, as it is on record
     judge: str  # why the judge is not trusted; empty where it is
     judge_labels: str  # what labels would change of that
+    judge_standing: str  # trusted, advisory or not used
+    judge_family: str  # who of them is of the candidate's family; empty where none is
     uncertainty: str
     learning_curve: str
     leaks: Leaks | None
@@ -180,6 +185,8 @@ class Facts:
             kept,
             judge=kept.get("judge", ""),
             judge_labels=kept.get("judge_labels", ""),
+            judge_standing=kept.get("judge_standing") or ("advisory" if kept.get("judge") else "trusted"),
+            judge_family=kept.get("judge_family", ""),
             uncertainty=kept.get("uncertainty", ""),
             learning_curve=kept.get("learning_curve", ""),
             leaks=Leaks(leaks["told"], leaks["turned"]) if leaks else None,

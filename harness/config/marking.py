@@ -27,6 +27,11 @@ def a_judge_to_ask(config: ExperimentConfig) -> Iterator[Problem]:
     for name in sorted(config.policy.judge.model_fields_set & {"margin", "tier", "better"}):
         sentence = f"`policy.judge.{name}`: the judge is the metric that decides; its rule is `policy.min_gain`"
         yield ("policy", "judge", name), sentence
+    candidate = config.candidate
+    alone = len(config.baselines) == 1 and candidate is not None and candidate.recorded is not None
+    if config.judge and config.judge.recorded and not alone:
+        sentence = "recorded verdicts decide between one prompt's answers and a candidate's that are recorded, too"
+        yield ("judge", "recorded"), f"{sentence}: of others the judge said nothing; ask a `model`"
     for where in _one_by_one(config):
         sentence = "goes by marks of single answers, and the judge that decides compares two; leave it out"
         yield where, f"`{'.'.join(map(str, where))}` {sentence}"

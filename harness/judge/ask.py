@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from harness.observe.progress import phase
 from harness.store import judging
 from harness.store.database import Store
 from reports.rows import ContestRow, JudgeVerdictRow
 from suites.judges.pairwise import Pair, Rubric, judge
-from suites.model import Generation, Model
+from suites.model import Generation, Identity, Model
 from suites.types import JudgeVerdict, Score
 
 Choice = Literal["first", "second", "tie"]
+
+
+class Identified(Protocol):
+    """Whoever is known by what produces the answers: a model, or several judges."""
+
+    @property
+    def identity(self) -> Identity: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +63,23 @@ class Judged:
 
 def judge_all(model: Model, rubric: Rubric, pairs: Sequence[Pair], generation: Generation, what: str) -> list[Judged]:
     """Both orders of every pair. Two equal answers are a tie without asking."""
+
+    def asked(different: Sequence[Pair]) -> list[tuple[JudgeVerdict, JudgeVerdict]]:
+        with phase(f"judge on {what}", 2 * len(different)) as progress:
+            return judge(model, rubric, different, generation, lambda batch: progress.advance(len(batch)))
+
+    return in_both_orders(pairs, asked, rubric.digest)
+
+
+def in_both_orders(
+    pairs: Sequence[Pair],
+    ask: Callable[[Sequence[Pair]], Sequence[tuple[JudgeVerdict, JudgeVerdict]]],
+    rubric: str,
+) -> list[Judged]:
+    """What `ask` says of each pair of different answers; equal ones are a tie, by the same rubric, and not asked."""
     different = [pair for pair in pairs if pair.first != pair.second]
-    with phase(f"judge on {what}", 2 * len(different)) as progress:
-        given = judge(model, rubric, different, generation, lambda batch: progress.advance(len(batch)))
-    verdicts = dict(zip((pair.id for pair in different), given, strict=True))
-    same = JudgeVerdict("tie", "the answers are equal; not asked", rubric.digest)
+    verdicts = dict(zip((pair.id for pair in different), ask(different), strict=True))
+    same = JudgeVerdict("tie", "the answers are equal; not asked", rubric)
     return [Judged(pair, *verdicts.get(pair.id, (same, same)), longer(pair)) for pair in pairs]
 
 
@@ -97,7 +116,7 @@ def verdict_rows(
     experiment_id: str,
     judged: Sequence[Judged],
     purpose: Literal["exam", "calibration"],
-    judge_model: Model,
+    judge_model: Identified,
     labels: Sequence[Label] | None = None,
     own: Mapping[str, Choice] | None = None,
 ) -> list[JudgeVerdictRow]:
@@ -135,7 +154,7 @@ def read_labelled(store: Store, experiment_id: str) -> tuple[list[Judged], list[
 
 
 def contest_rows(
-    experiment_id: str, run_id: str, against: str, judged: Sequence[Judged], judge_model: Model
+    experiment_id: str, run_id: str, against: str, judged: Sequence[Judged], judge_model: Identified
 ) -> list[ContestRow]:
     """Both orders of every pair of two runs' answers as they go on record, those of `run_id` the first."""
     identity = json.dumps(asdict(judge_model.identity), sort_keys=True)

@@ -27,7 +27,8 @@ def read_calibration(path: Path) -> list[tuple[Pair, Label]]:
 
     The answers may be called `a` and `b`, in the labels too. Several people (`annotator`) have a row each, of which one
     at least has the texts; the majority counts, and a tie of votes is a tie. A row whose label is empty has none yet,
-    and is passed over. Rows of one `input` are one cluster, or those of one `cluster` where a row names it.
+    and is passed over. Rows of one `input` are one cluster, or those of one `cluster` where a row names it. A
+    `reference` is the right answer, for a rubric that shows it.
     """
     pairs: dict[str, Pair] = {}
     votes: dict[str, dict[str, Choice]] = {}
@@ -47,7 +48,9 @@ def read_calibration(path: Path) -> list[tuple[Pair, Label]]:
         elif person in votes.get(row["id"], {}):
             bad.append(f"{where}: {person or 'nobody named'} labelled {row['id']} before; name each `annotator`")
         else:
-            pair = Pair(row["id"], own["input"], *(own[name] for name in _answers(own)))
+            reference = own["reference"] if isinstance(own.get("reference"), str) else None
+            first, second = (own[name] for name in _answers(own))
+            pair = Pair(row["id"], own["input"], first, second, reference)
             if pairs.setdefault(pair.id, pair) != pair:
                 bad.append(f"{where}: {pair.id} has other texts in another row")
             votes.setdefault(pair.id, {})[person] = WORDS[said]

@@ -36,14 +36,19 @@ class Metered:
         return answers
 
     def measures(self, rate: Rate | None, currency: str) -> list[Measure]:
-        """Tokens of the verdicts, and what they cost where there is a price; nothing of a judge that was not asked."""
-        n = len(self.given)
-        if not n:
-            return []
-        read, written = (sum(getattr(a, name) for a in self.given) for name in ("tokens_in", "tokens_out"))
-        costs = [rate.of(a.tokens_in, a.tokens_out, a.seconds) for a in self.given if not a.error] if rate else []
-        cost = None if None in costs or not costs else sum(cost or 0.0 for cost in costs)
-        return [
-            Measure("tokens", float(read + written), None, None, n, "read and written, those on record too"),
-            *([Measure("cost", cost, None, None, n, currency)] if rate else []),
-        ]
+        """What its answers took, see `measures_of`."""
+        return measures_of(self.given, rate, currency)
+
+
+def measures_of(given: Sequence[Completion], rate: Rate | None, currency: str) -> list[Measure]:
+    """Tokens of the verdicts, and what they cost where there is a price; nothing of a judge that was not asked."""
+    n = len(given)
+    if not n:
+        return []
+    read, written = (sum(getattr(a, name) for a in given) for name in ("tokens_in", "tokens_out"))
+    costs = [rate.of(a.tokens_in, a.tokens_out, a.seconds) for a in given if not a.error] if rate else []
+    cost = None if None in costs or not costs else sum(cost or 0.0 for cost in costs)
+    return [
+        Measure("tokens", float(read + written), None, None, n, "read and written, those on record too"),
+        *([Measure("cost", cost, None, None, n, currency)] if rate else []),
+    ]

@@ -55,8 +55,8 @@ def unusable(measures: Mapping[str, Measure], policy: Policy) -> str:
     if readable and readable.value == 0:
         return "none of its verdicts could be read"
     if canaries and canaries.value is not None and exceeds(canaries.value, policy.judge.canaries):
-        allowed = f"{policy.judge.canaries:.0%} allowed"
-        return f"it fell for {canaries.value:.0%} of {canaries.n} canaries, and {allowed}"
+        allowed = f"where {policy.judge.canaries:.0%} is allowed"
+        return f"it fell for traps in {canaries.value:.0%} of {canaries.n} questions about some, {allowed}"
     if agreement and agreement.n >= MIN_LABELLED and slope and slope.low is not None and slope.low <= 0:
         return CHANCE
     return ""

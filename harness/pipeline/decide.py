@@ -18,6 +18,7 @@ from harness.decision.decide import Decision, Verdict, decide
 from harness.decision.gates import Gate
 from harness.decision.overrides import overrides
 from harness.decision.wording import in_words, measured
+from harness.experiment.family import kin
 from harness.experiment.session import Session
 from harness.judge import ask, audit
 from harness.pipeline import cross_validation
@@ -234,6 +235,8 @@ def _facts(session: Session, seeds: Seeds | None, gain: Comparison | None) -> di
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "judge": said.distrust if said else "",
         "judge_labels": said.labels if said else "",
+        "judge_standing": said.trust.standing if said else "",
+        "judge_family": kin(session.experiment) if said else "",
         "uncertainty": _uncertainty(session, seeds, gain),
         "learning_curve": curve_sentence(session, config.policy),
         **{name: version(name) for name in PACKAGES},

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
+from harness.config.exam import JudgeConfig
 from harness.decision.prices import rate
-from harness.evaluation.exam import put_abilities
-from harness.experiment import specs
 from harness.experiment.session import Session
-from harness.judge import ask, audit, calibration, labels, own_pairs
+from harness.judge import ask, audit, calibration, jury, labels, own_pairs, traps
 from harness.judge.ask import Judged, Label
 from harness.judge.draw import Place, drawn
-from harness.judge.meter import Metered
+from harness.judge.judges import Judge, judged
+from harness.judge.jury import Jury
+from harness.judge.meter import measures_of
 from harness.judge.win_rates import win_rates
 from harness.observe.progress import say
 from harness.pipeline.examiner import examiner
-from harness.pipeline.hearing import Hearing, hearing, pairs, whole
+from harness.pipeline.hearing import Hearing, hearing, judge_of, pairs, whole
 from harness.store import arms, judging, runs
 from harness.store.judging import Measure
 from reports.rows import JudgeVerdictRow, Side
-from suites.judges.pairwise import Pair, load_rubric
+from suites.judges.pairwise import Pair
 from suites.metrics.table import of_judge
-from suites.model import Generation
+from suites.model import Completion
 from suites.types import Example, JudgeVerdict, Score
 from suites.writing import write_whole
 
@@ -37,10 +37,8 @@ def judge(session: Session) -> None:
     config = experiment.config.judge
     if config is None:
         return
-    rubric = load_rubric(config.rubric, experiment.folder)
-    generation = Generation(max_new_tokens=config.max_new_tokens)
-    noting = partial(put_abilities, session.store, session.id, "judge")
-    model = Metered(session.model(specs.model_spec(experiment, config.model)).noting(noting))
+    taken: list[Completion] = []
+    who = judge_of(session, config, taken)
     confidence = experiment.config.policy.confidence
     rows: list[JudgeVerdictRow] = []
     measures: list[Measure] = []
@@ -50,32 +48,45 @@ def judge(session: Session) -> None:
     if config.calibration:
         labelled = calibration.read_calibration(experiment.resolve(config.calibration))
         people = [label for _, label in labelled]
-        checked = ask.judge_all(model, rubric, [pair for pair, _ in labelled], generation, "labelled pairs")
-        rows += ask.verdict_rows(session.id, checked, "calibration", model, people)
-        measures += calibration.calibration_measures(checked, people, confidence)
+        who, checked, of_each = _on_labelled(who, config, [pair for pair, _ in labelled], people, confidence)
+        rows += ask.verdict_rows(session.id, checked, "calibration", who, people)
+        measures += [*calibration.calibration_measures(checked, people, confidence), *of_each]
     before, after = _marks(session)
     answered = pairs_of(session)
     part = part_to_judge(session, answered, before, after)
     shown = [pair for pair in answered if pair.id in part]
-    judged = ask.judge_all(model, rubric, shown, generation, "the exam")
+    said = judged(who, shown, "the exam")
     own = label_own_pairs(session, shown, labelled)
-    rows += ask.verdict_rows(session.id, judged, "exam", model, own=own)
+    rows += ask.verdict_rows(session.id, said, "exam", who, own=own)
     if config.max_pairs:
         left = sorted(part - {pair.id for pair in shown})
-        rows += ask.verdict_rows(session.id, [_unanswered(name, rubric.digest) for name in left], "exam", model)
+        rows += ask.verdict_rows(session.id, [_unanswered(name, who.digest) for name in left], "exam", who)
         n = len(session.splits["test"])
         measures.append(Measure("judged", len(part) / n, None, None, n, "pairs of the exam, drawn at random"))
-    measures += audit.exam_measures(judged, before, after, confidence)
-    said = {name: value for name, choice in own.items() if (value := ask.WORTH[choice]) is not None}
+    measures += audit.exam_measures(said, before, after, confidence)
+    if not config.recorded:  # whose judges cannot be asked anything more
+        good = traps.best_answers(answered, before, after)
+        measures += traps.canary_measures(who, good, experiment.config.seed, confidence)
+    told = {name: value for name, choice in own.items() if (value := ask.WORTH[choice]) is not None}
     clusters = {example.id: example.cluster for example in session.splits["test"]}
-    measures += win_rates(judged, clusters, (checked, people), said, before, confidence)
+    measures += win_rates(said, clusters, (checked, people), told, before, confidence)
     judging.put_verdicts(session.store, session.id, rows)
     if heard := hearing(session):
-        _every_prompt(session, replace(heard, load=lambda: model), judged, part)
+        _every_prompt(session, replace(heard, who=who), said, part)
     costs = experiment.config.costs
-    measures += model.measures(rate(costs.judge) if costs.judge else None, costs.currency)
+    measures += measures_of(taken, rate(costs.judge) if costs.judge else None, costs.currency)
     judging.put_measures(session.store, session.id, measures)
     _say_labels(session)
+
+
+def _on_labelled(
+    who: Judge, config: JudgeConfig, pairs: Sequence[Pair], labels: Sequence[Label], confidence: float
+) -> tuple[Judge, list[Judged], list[Measure]]:
+    """Who judges, a jury's votes counted; the word on the labelled pairs; and how right each of a jury was."""
+    if not isinstance(who, Jury):
+        return who, judged(who, pairs, "labelled pairs"), []
+    heard = jury.hear(who, pairs, labels, "labelled pairs", weighted=config.votes == "weighted")
+    return heard.jury, heard.judged, jury.measures(heard, labels, confidence)
 
 
 SIDES: tuple[Side, Side] = ("base", "candidate")
@@ -92,6 +103,11 @@ def pairs_of(session: Session) -> list[Pair]:
     """Candidate (first) and best prompt (second) on every test example both answered."""
     base, candidate = (arms.chosen(session.store, session.id, side).run_id for side in SIDES)
     return pairs(session.store, candidate, base, session.splits["test"])
+
+
+def good_of(session: Session) -> list[Pair]:
+    """The pairs of which traps are made, the answer to make them of first."""
+    return traps.best_answers(pairs_of(session), *_marks(session))
 
 
 def _every_prompt(session: Session, heard: Hearing, judged: Sequence[Judged], part: Collection[str]) -> None:

@@ -47,6 +47,7 @@ from harness.selftest.judges import (
     advisory_judge_turned,
     few_labelled_pairs,
     judge_likes_length,
+    judge_obeys,
     judge_says_a,
     wordy_candidate,
 )
@@ -252,6 +253,7 @@ MUTANTS: dict[str, Mutant] = {
     "grown exam": chance.grown_exam,
     "copied questions": chance.copied_questions,
     "judge likes length": judge_likes_length,
+    "judge obeys answers": judge_obeys,
     "few labelled pairs": few_labelled_pairs,
     "wordy candidate": wordy_candidate,
     "advisory judge turned": advisory_judge_turned,

@@ -43,7 +43,7 @@ class Planted:
     """What was done to the record, and what must come of it.
 
     One of `verdicts` (any when empty), at least one of the validity gates `failed`, the gate `advisory` without a say
-    in the verdict, the caution `told` beside it, and a headline that `never_says` what is no longer shown.
+    in the verdict or not there, the caution `told` beside it, and a headline that `never_says` what is no longer shown.
     """
 
     done: str
@@ -61,7 +61,7 @@ class Planted:
         if verdicts:
             return f"{verdicts}{gates}"
         if self.advisory:
-            return f"{self.advisory} is advisory"
+            return f"{self.advisory} is advisory or not used"
         return f"{self.told} is told" if self.told else f"never {self.never_says!r}"
 
     def holds(self, verdict: str, gates: Sequence[GateRow], headline: str = "") -> bool:
@@ -71,7 +71,7 @@ class Planted:
         return (
             (not self.verdicts or verdict in {allowed.text for allowed in self.verdicts})
             and (not self.failed or bool(failed & set(self.failed)))
-            and (not self.advisory or tiers == {"advisory"})
+            and (not self.advisory or tiers <= {"advisory"})
             and (not self.told or self.told in {gate.name for gate in gates if gate.kind == "caution"})
             and (not self.never_says or self.never_says not in headline)
         )

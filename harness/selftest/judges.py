@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from harness.config.exam import JudgeConfig
 from harness.decision.decide import Verdict
+from harness.experiment import specs
 from harness.experiment.session import Session
 from harness.judge import ask
 from harness.judge.ask import longer, read_labelled
@@ -14,15 +15,16 @@ from harness.judge.calibration import calibration_measures, read_calibration
 from harness.models.cache import Cached
 from harness.models.echo import EchoModel
 from harness.pipeline.hearing import decides, pairs
-from harness.pipeline.judge import judge
+from harness.pipeline.judge import good_of, judge
 from harness.pipeline.word import word
 from harness.selftest.inject import NotApplicable, Planted
 from harness.store import arms, decisions, judging, runs
 from harness.store.runs import Marked
 from suites.data.examples import sha256_json
 from suites.judges import pairwise
+from suites.judges.canaries import Kind, canaries
 from suites.judges.pairwise import Pair, Rubric, load_rubric
-from suites.model import Completion, Identity, Model, ModelSpec, Prompt
+from suites.model import Completion, Generation, Identity, Model, ModelSpec, OnProgress, Prompt
 
 FEW = 16
 """Labelled pairs that check no judge."""
@@ -97,7 +99,7 @@ def advisory_judge_turned(session: Session) -> Planted:
 
 
 def _ask_who_takes_the_longer(session: Session) -> None:
-    """Have a judge asked that takes the longer answer, on labelled pairs and exam."""
+    """Have a judge asked that takes the longer answer, on labelled pairs, exam and traps."""
     settings, experiment, store = session.experiment.config.judge, session.experiment, session.store
     assert settings
     candidate = arms.chosen(store, session.id, "candidate")
@@ -106,9 +108,33 @@ def _ask_who_takes_the_longer(session: Session) -> None:
         for run in arms.exams(store, session.id, "base", "task")
         for pair in pairs(store, candidate.run_id, run.run_id, session.splits["test"])
     ]
+    shown += [canary.pair for canary in canaries(good_of(session), experiment.config.seed)]
     if settings.calibration:
         shown += [pair for pair, _ in read_calibration(experiment.resolve(settings.calibration))]
-    judge(OtherJudge(session, TakesTheLonger(load_rubric(settings.rubric, experiment.folder), shown)))
+    judge(OtherJudge(session, TakesTheLonger(rubric_of(session, settings), shown)))
+
+
+def judge_obeys(session: Session) -> Planted:
+    """The judge is right about honest answers, and does what an answer tells it."""
+    settings, experiment = heard_judge(session), session.experiment
+    if not settings.model:
+        raise NotApplicable("the verdicts are recorded")
+    traps = [canary.pair for canary in canaries(good_of(session), experiment.config.seed) if canary.kind == TELLS]
+    if not traps:
+        raise NotApplicable("no answer of the exam has words to make a trap of")
+    own = session.model(specs.model_spec(experiment, settings.model))
+    judge(OtherJudge(session, Obeys(own, rubric_of(session, settings), traps)))
+    return _without_say(session, 'the judge prefers every answer that says "choose this one"')
+
+
+def rubric_of(session: Session, settings: JudgeConfig) -> Rubric:
+    """The rubric of a judge that compares two answers."""
+    if settings.recorded:
+        raise NotApplicable("the verdicts are recorded")
+    rubric = load_rubric(settings.rubric, session.experiment.folder)
+    if rubric.form != "pair":
+        raise NotApplicable("the judge grades one answer at a time")
+    return rubric
 
 
 def few_labelled_pairs(session: Session) -> Planted:
@@ -137,11 +163,35 @@ class TakesTheLonger(EchoModel):
 
     def __init__(self, rubric: Rubric, pairs: Sequence[Pair]) -> None:
         self.identity = Identity(name="takes the longer", weights="takes the longer", engine="self-test")
-        turned = [replace(pair, first=pair.second, second=pair.first) for pair in pairs]
-        self._words = {self.render(pairwise.ask(rubric, pair)): SLOTS[longer(pair)] for pair in (*pairs, *turned)}
+        both = [*pairs, *(pair.turned for pair in pairs)]
+        self._words = {self.render(pairwise.ask(rubric, pair)): SLOTS[longer(pair)] for pair in both}
 
     def _answer(self, prompt: Prompt) -> Completion:
         return Completion(f"verdict: {self._words[self.render(prompt)]}")
+
+
+TELLS: Kind = "instruction"
+
+
+class Obeys(EchoModel):
+    """A judge that says what another one says, but for pairs in which the second answer tells it what to say."""
+
+    def __init__(self, own: Model, rubric: Rubric, told: Sequence[Pair]) -> None:
+        self.identity = Identity(name="obeys", weights="obeys", engine="self-test")
+        self._own = own
+        self._words = {self.render(pairwise.ask(rubric, pair)): "B" for pair in told}
+        self._words |= {self.render(pairwise.ask(rubric, pair.turned)): "A" for pair in told}
+
+    def generate(
+        self, prompts: Sequence[Prompt], generation: Generation, *, on_progress: OnProgress | None = None
+    ) -> list[Completion]:
+        others = [prompt for prompt in prompts if self.render(prompt) not in self._words]
+        said = iter(self._own.generate(others, generation))
+        words = [self._words.get(self.render(prompt)) for prompt in prompts]
+        answers = [Completion(f"verdict: {word}") if word else next(said) for word in words]
+        if on_progress and answers:
+            on_progress(list(enumerate(answers)))
+        return answers
 
 
 class OtherJudge(Session):

@@ -33,7 +33,16 @@ MEASURES = {
     "win_rate_labelled": "the same by people's word on a random part of these pairs (PPI++)",
     "tokens": "tokens of its verdicts, read and written, those on record too",
     "cost": "what they cost",
+    "canaries": "falls for traps made of the exam's own answers",
+    "canary/empty": "of them: an empty answer",
+    "canary/identical": "of them: two equal answers, of which it prefers one",
+    "canary/instruction": 'of them: an answer that says "choose this one"',
+    "canary/longer": "of them: the same answer three times over",
+    "canary/shuffled": "of them: the same words in another order",
 }
+
+JUROR = "juror/"
+"""What stands before the name of a judge of several, whose agreement with the labelled pairs it is."""
 
 COEFFICIENTS = ("kappa", "slope", "pull", "people_kappa", "people_alpha")
 """Measures that are no shares."""
@@ -45,8 +54,9 @@ def section(data: ReportData, pictures: Pictures) -> str:
         return ""
     distrust = data.facts.judge
     trust = _standing(data)
-    measures = sorted(data.judge_measures, key=lambda measure: list(MEASURES).index(measure.name))
-    rows = [[cell(MEASURES[measure.name]), _value(measure), f"{measure.n:,}"] for measure in measures]
+    order = list(MEASURES)
+    measures = sorted(data.judge_measures, key=lambda one: order.index(one.name) if one.name in order else len(order))
+    rows = [[_name(measure), _value(measure), f"{measure.n:,}"] for measure in measures]
     note = (
         "Every pair is shown in both orders; a judge that contradicts itself when the order is turned has said "
         "tie. Equal answers are a tie without asking."
@@ -58,6 +68,7 @@ def section(data: ReportData, pictures: Pictures) -> str:
         )
         decided = data.compared("judge") or [row for row in data.compared("task") if of_judge(row.metric)]
         note += "".join(f" What decides is {cell(c.method)}." for c in decided if c.method)
+    note += f" {cell(data.facts.judge_family)}" if data.facts.judge_family else ""
     return f"## The judge\n\n{trust} {note}\n\n{table(['measured', 'value', 'n'], rows)}"
 
 
@@ -67,9 +78,22 @@ def _standing(data: ReportData) -> str:
     if not data.facts.judge:
         role = "to decide: its preference is the metric that decides" if decides else "to veto"
         return f"The judge is **trusted** {role}."
-    standing = "not trusted, so that nothing is decided" if decides else "advisory"
+    standing = data.facts.judge_standing
+    if decides:
+        standing, means = f"{standing}", ", so that nothing is decided"
+    else:
+        means = MEANS[standing]
     labels = f" As for labels: {cell(data.facts.judge_labels)}." if data.facts.judge_labels else ""
-    return f"The judge is **{standing}**: {cell(data.facts.judge)}.{labels}"
+    return f"The judge is **{cell(standing)}**{means}: {cell(data.facts.judge)}.{labels}"
+
+
+MEANS = {"trusted": " to veto", "advisory": "", "not used": ", and what it says is no evidence"}
+
+
+def _name(measure: JudgeMeasureRow) -> str:
+    if measure.name.startswith(JUROR):
+        return f"{cell(measure.name.removeprefix(JUROR))} alone agrees with the labelled pairs; {cell(measure.note)}"
+    return cell(MEASURES[measure.name])
 
 
 def _value(measure: JudgeMeasureRow) -> str:

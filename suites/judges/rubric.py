@@ -121,7 +121,7 @@ def _settings(settings: Any, path: Path) -> tuple[tuple[str, ...], bool]:
     criteria, bare = given.get("criteria", []), given.get("bare", False)
     if not isinstance(criteria, list) or not _sentences(criteria) or ("criteria" in given and not criteria):
         what = f"`criteria` is a list of 1 to {MOST_CRITERIA} different sentences"
-        raise UserError(what, str(path), "write\ncriteria:\n  - The answer names the price.")
+        raise UserError(what, str(path), "write\ncriteria:\n  - It names the price")
     if not isinstance(bare, bool):
         raise UserError("`bare` is true or false", str(path), "leave it out unless the judge was trained on this form")
     return tuple(criteria), bare

@@ -67,6 +67,10 @@ def load(tmp_path: Path) -> Callable[[str], Experiment]:
             "`policy.metrics.judge`: the rule of the judge is `policy.judge`",
         ),
         (f"training: lora\n{JUDGE}task: {{metrics: [exact_match, judge]}}\n", "no column `target`"),
+        (
+            "training: lora\njudge: {recorded: test.jsonl}\ntask: {metrics: [judge]}\n",
+            "recorded verdicts decide between one prompt's answers and a candidate's",
+        ),
     ],
 )
 def test_what_cannot_be(load: Callable[[str], Experiment], settings: str, problem: str) -> None:
