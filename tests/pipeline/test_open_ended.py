@@ -22,7 +22,7 @@ RUBRIC = """\
 Which rewriting of {{ input }} is politer: {{ first }} or {{ second }}?
 {% set one, two = polite(first)|int, polite(second)|int %}
 verdict: {{ "A" if one > two else "B" if two > one else "tie" }}
-""".replace("POLITE", " + ".join(f"text.count('{word}')" for word in POLITE))
+""".replace("POLITE", " + ".join(f"('{word}' in text)|int" for word in POLITE))
 ARMS = {"plain": 1, "warm": 2, "tuned": 3}
 
 
