@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from reports.changes import LONGEST_LABEL, Changed, clearest
+from reports.edge_cases import EdgeFacts
 from reports.rows import (
     AdapterEffectRow,
     BreakEvenRow,
@@ -154,8 +155,8 @@ class Ship:
 
 
 SENTENCES = (
-    "ship", "own_prompt", "format", "searches", "judge", "judge_standing", "judge_family", "uncertainty", "leaks",
-    "learning_curve",
+    "ship", "own_prompt", "format", "searches", "edge_cases", "judge", "judge_labels", "judge_standing", "judge_family",
+    "uncertainty", "leaks", "learning_curve",
 )  # fmt: skip
 
 
@@ -175,6 +176,7 @@ class Facts:
     ship: Ship | None
     own_prompt: str  # what the candidate's own prompt saves; empty where it has none
     format: str  # how much of the gain is format alone; empty where no prompt was asked both ways
+    edge_cases: EdgeFacts | None
 
     @classmethod
     def parse(cls, text: str) -> Facts:
@@ -194,6 +196,7 @@ class Facts:
             ship=Ship(**kept["ship"]) if "ship" in kept else None,
             own_prompt=kept.get("own_prompt", {}).get("told", ""),
             format=kept.get("format", {}).get("told", ""),
+            edge_cases=EdgeFacts.parse(kept["edge_cases"]) if "edge_cases" in kept else None,
         )
 
     @property

@@ -92,13 +92,13 @@ def load_suite(name_or_folder: str, folder: Path, *, limit: int | None = None) -
         made = _made(name_or_folder, folder)
         rows = [(f"{name_or_folder}, row {number}", row) for number, row in enumerate(made["examples"], 1)]
         columns, slices = made.get("columns") or {}, made.get("slices") or []
-        return _suite(made, examples_of(rows, name_or_folder, columns, slices), name_or_folder, limit)
+        return _suite(made, examples_of(rows, name_or_folder, columns, slices), name_or_folder, limit, folder)
     root = suite_folder(name_or_folder, folder)
     settings = _suite_settings(root / SETTINGS)
     examples = _examples(
         root / ROWS, json.dumps([settings.get("columns"), settings.get("slices")]), _stamp(root / ROWS)
     )
-    return _suite(settings, examples, str(root / ROWS), limit)
+    return _suite(settings, examples, str(root / ROWS), limit, root)
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -117,7 +117,7 @@ def _examples(path: Path, settings: str, stamp: tuple[int, int]) -> tuple[Exampl
     return read_examples(path, columns or {}, slices or [])
 
 
-def _suite(settings: Json, examples: tuple[Example, ...], where: str, limit: int | None) -> Suite:
+def _suite(settings: Json, examples: tuple[Example, ...], where: str, limit: int | None, folder: Path) -> Suite:
     if not examples:
         raise UserError("the suite has no examples", where)
     metrics = tuple(OURS.get(name, name) for name in map(str, settings["metrics"]))
@@ -132,6 +132,7 @@ def _suite(settings: Json, examples: tuple[Example, ...], where: str, limit: int
         prompt=str(settings.get("prompt") or ""),
         margin=settings.get("margin", MARGIN),
         generation=Generation(max_new_tokens=settings.get("max_new_tokens", 64)),
+        folder=str(folder),
     )
 
 

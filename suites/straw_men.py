@@ -28,7 +28,7 @@ def score(suite: Suite, answers: list[str]) -> float:
         whole = CORPUS[suite.primary]
         targets = [example.target for example in suite.examples]
         return float(whole.value(whole.statistics(targets, answers).sum(axis=0)))
-    mark = build(suite.primary, suite.schema)
+    mark = build(suite.primary, suite.schema, suite.folder)
     marks = [mark(example, Completion(answer)).value for example, answer in zip(suite.examples, answers, strict=True)]
     known = [value for value in marks if value is not None]
     return sum(known) / len(known) if known else 0.0

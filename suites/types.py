@@ -105,7 +105,8 @@ class Suite:
 
     A `task` must improve by the policy's `min_gain`; a `regression` suite must not lose more than `margin`.
     `prompt` is the instruction template every arm starts from. What of an answer is marked is found by the rule
-    `answer`, as the targets are that stand here. Each question is asked `samples` times.
+    `answer`, as the targets are that stand here. Each question is asked `samples` times. Paths in the names of metrics
+    begin at `folder`.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Suite:
     generation: Generation = Generation()
     answer: AnswerRule | None = None
     samples: int = 1
+    folder: str = ""
 
     @property
     def primary(self) -> str:

@@ -28,6 +28,7 @@ from suites.catalog import ALL, STANDARD
 from suites.checks.table import CHECKS, Level
 from suites.data.auto_slices import MARK, RULES
 from suites.data.examples import Turns
+from suites.edge_cases import KINDS, Kind
 from suites.metric_names import OURS, ours
 from suites.metrics.table import METRICS, need_no_target
 from suites.settings import Regex, Section
@@ -138,7 +139,7 @@ class AnswerPlace(Section):
 class TaskConfig(Section):
     """What is asked and how it is marked."""
 
-    later: ClassVar[tuple[str, ...]] = ("answer", "tools", "samples", "temperature", "run_code")
+    later: ClassVar[tuple[str, ...]] = ("answer", "tools", "samples", "temperature", "run_code", "edge_cases")
     prompt: str = ""
     """The instruction, or a .md or .txt file that holds it; `{{ column }}` stands for a column of the example."""
     metrics: Annotated[list[MetricName], Field(min_length=1)] = ["exact_match"]
@@ -152,6 +153,10 @@ class TaskConfig(Section):
     """Columns that divide the exam, such as `plan`; no value of one may get worse (`policy.slices`). `auto:length`
     divides by the words of the question, `auto:language` by its script and commonest words, `auto:label` by the target,
     `auto:nearest` by the words it shares with the nearest training row."""
+    edge_cases: bool | Annotated[list[Kind], Field(min_length=1)] = False
+    """Also asks rows of the exam disturbed in ways that leave their right answers right (`policy.edge_cases`): `empty`,
+    `long`, `language`, `format`, `injection`, and as they are rows with an `unseen_label` or a `near_miss` in the
+    training. `true`: all that fit the task. A list: these."""
     max_new_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 64
     """Tokens that an answer may have, on both sides (`policy.max_truncated`)."""
     answer: Literal["whole", "last_line", "json"] | AnswerPlace = "whole"
@@ -181,6 +186,18 @@ class TaskConfig(Section):
             if name.startswith(MARK) and name.removeprefix(MARK) not in RULES:
                 raise ValueError(f"has no rule `{name}`; use one of {', '.join(MARK + known for known in RULES)}")
         return slices
+
+    @field_validator("edge_cases")
+    @classmethod
+    def _each_once(cls, kinds: bool | list[Kind]) -> bool | list[Kind]:
+        if isinstance(kinds, list) and len(set(kinds)) < len(kinds):
+            raise ValueError("names a kind twice; leave one out")
+        return kinds
+
+    @property
+    def edge_kinds(self) -> list[Kind]:
+        """The kinds of edge cases that are wanted; none where none are."""
+        return self.edge_cases if isinstance(self.edge_cases, list) else list(KINDS) if self.edge_cases else []
 
     @property
     def slice_columns(self) -> list[str]:

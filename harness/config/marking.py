@@ -47,6 +47,7 @@ def _one_by_one(config: ExperimentConfig) -> Iterator[Location]:
     asked: dict[Location, object] = {
         ("policy", "stop_early"): config.policy.stop_early,
         ("task", "samples"): config.task.samples > 1,
+        ("task", "edge_cases"): config.task.edge_cases,
         ("training", "sweep"): training and training.sweep,
         ("training", "seeds"): training and training.seeds.count > 1,
         ("training", "learning_curve"): training and training.learning_curve,
@@ -98,6 +99,8 @@ def rules_of_what_is_there(config: ExperimentConfig) -> Iterator[Problem]:
     given = config.policy.model_fields_set
     if "slices" in given and not config.task.slices:
         yield ("policy", "slices"), "`policy.slices` is a rule for `task.slices`, which names no columns"
+    if "edge_cases" in given and not config.task.edge_cases:
+        yield ("policy", "edge_cases"), "`policy.edge_cases` is a rule for `task.edge_cases`, which asks for none"
     if "judge" in given and config.judge is None:
         yield ("policy", "judge"), "`policy.judge` is a rule for a `judge:`, and the experiment has none"
 
@@ -146,6 +149,17 @@ def answers_to_compare(config: ExperimentConfig) -> Iterator[Problem]:
         yield where, "`policy.stop_early` looks at one answer to a question; leave out one of the two"
     if len(asked_now(config)) < len(config.baselines) or (config.candidate and config.candidate.recorded):
         yield where, "recorded answers are one to a question; leave `task.samples` out, or ask both sides now"
+
+
+def edge_cases_to_ask(config: ExperimentConfig) -> Iterator[Problem]:
+    """Edge cases are new questions: whoever answers them is asked now, with rows of an exam of its own."""
+    if not config.task.edge_cases:
+        return
+    where: Location = ("task", "edge_cases")
+    if len(asked_now(config)) < len(config.baselines) or (config.candidate and config.candidate.recorded):
+        yield where, "`task.edge_cases` asks new questions, and recorded answers have none; leave it out"
+    if folds(config):
+        yield where, "`task.edge_cases` cannot stand beside `data.split.folds`; give `data.test` a file of its own"
 
 
 def marks_to_search_by(config: ExperimentConfig) -> Iterator[Problem]:
@@ -254,6 +268,7 @@ RULES: list[Rule] = [
     metrics_listed_once,
     what_decides,
     answers_to_compare,
+    edge_cases_to_ask,
     marks_to_search_by,
     code_that_may_run,
     a_schema_to_mark_with,

@@ -38,6 +38,18 @@ class SliceRule(Section):
     """Clusters of examples that a slice has at least to be judged; one of fewer is listed, as `unknown`."""
 
 
+class EdgeRule(Section):
+    """How much any kind of edge cases of the task may lose. As slices they veto only when the loss is shown."""
+
+    shorthand = "margin"
+    margin: Margin = 0.05
+    """What a kind may lose beside the best prompt: a difference of scores, or a share of the prompt's as in `5%`."""
+    tier: Tier = "supporting"
+    """`critical`: must be shown to hold. `supporting`: must not be shown to be broken. `advisory`: is only told."""
+    at_least: Annotated[int, Field(ge=2, le=100_000)] = 10
+    """Clusters of rows that a kind has at least to be judged; one of fewer is listed, as `unknown`."""
+
+
 class RegressionRule(Section):
     """How the regression suites are judged beside each other."""
 
@@ -87,7 +99,7 @@ class Policy(Section):
 
     later: ClassVar[tuple[str, ...]] = (
         "regression", "constant_answers", "fair_bar", "control_variate", "chat_template_kwargs",
-        "goal", "margin", "min_saving",
+        "goal", "margin", "min_saving", "edge_cases",
     )  # fmt: skip
     goal: Literal["better", "as_good_and_cheaper"] = "better"
     """What the candidate must be: `better` than the best prompt by more than `min_gain`, or `as_good_and_cheaper`: no
@@ -112,6 +124,8 @@ class Policy(Section):
     """Rule for the judge's preference."""
     regression: RegressionRule = RegressionRule()
     """Rule for the regression suites together; each has its own where it is listed."""
+    edge_cases: EdgeRule = EdgeRule()
+    """Rule for `task.edge_cases`."""
     max_seconds: Annotated[float, Field(gt=0, le=1e6)] | None = None
     """Latency the candidate may have: seconds within which 19 of 20 answers come. Left out: any."""
     max_cost: Annotated[float, Field(gt=0, le=1e12)] | None = None

@@ -35,7 +35,8 @@ class Question:
     otherwise: differences of scores, or shares of the baseline's score where `relative`. A gain below 0 is a loss that
     is allowed, where the goal is to be as good and cheaper; nothing else is negative. `tier` says what hangs on it.
     `of_bar` says that a regression suite is held against the bar's model in place of the candidate's own base, and
-    `of_suite` that a slice is a part of a regression suite, which is told and decides nothing.
+    `of_suite` that a slice is a part of a regression suite, which is told and decides nothing. `of_edges` says that a
+    slice is a kind of edge cases of the task, asked of both sides with the prompt that was chosen for each.
     """
 
     suite: str
@@ -49,6 +50,7 @@ class Question:
     slice: str = ""
     of_bar: bool = False
     of_suite: bool = False
+    of_edges: bool = False
 
     @property
     def may_lose(self) -> bool:

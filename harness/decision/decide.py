@@ -112,23 +112,26 @@ def decide(
 def harm_gates(comparisons: Sequence[Comparison], policy: Policy) -> list[Gate]:
     """One gate per tolerated loss, and one for the suites together where the policy asks for it.
 
-    Harm is a claim, so its p-values are Holm-adjusted (suites and their mean, then slices). It is shown where it is
-    with the missing marks at their best, and not excluded where it is with them at their worst.
+    Harm is a claim, so its p-values are Holm-adjusted (suites and their mean, then slices, then edge cases). It is
+    shown where it is with the missing marks at their best, and not excluded where it is with them at their worst.
     """
     whole = [c for c in comparisons if c.kind in ("metric", "regression", "judge")]
     decisive = [c for c in whole if c.tier != "advisory"]
-    slices = [c for c in comparisons if c.kind == "slice" and not c.of_suite]
+    slices = [c for c in comparisons if c.kind == "slice" and not (c.of_suite or c.of_edges)]
+    edges = [c for c in comparisons if c.of_edges]
     alpha = 1 - policy.confidence
     advisory = [c for c in whole if c.tier == "advisory"]
     mean = together(comparisons, policy.regression.together)
     beside = [mean.p_harm] if mean else []
-    families: list[tuple[Sequence[Comparison], list[float | None]]] = [(decisive, beside), (advisory, []), (slices, [])]
+    families: list[tuple[Sequence[Comparison], list[float | None]]] = [
+        (decisive, beside), (advisory, []), (slices, []), (edges, []),
+    ]  # fmt: skip
     status = {c: s for family, others in families for c, s in _statuses(family, alpha, others)}
     gates = [_harm_gate(c, status[c]) for c in whole]
     if mean:
         harmed = _harmed([*map(_p_at_best, decisive), mean.p_harm], alpha)[-1]
         gates.append(together_gate(mean, harmed))
-    return [*gates, _slice_gate([(c, status[c]) for c in slices])] if slices else gates
+    return gates + [_slice_gate([(c, status[c]) for c in parts]) for parts in (slices, edges) if parts]
 
 
 def _p_at_best(c: Comparison) -> float | None:
@@ -165,25 +168,32 @@ def _harm_gate(c: Comparison, status: Status) -> Gate:
 
 
 def _slice_gate(states: Sequence[tuple[Comparison, Status]]) -> Gate:
-    """All slices as one rule, with the numbers of the worst; the tier says whether one merely uncertain may block."""
+    """All slices, or kinds of edge cases, as one rule, with the numbers of the worst; the tier says whether one merely
+    uncertain may block."""
     slices = [c for c, _ in states]
+    called = "kinds" if slices[0].of_edges else "slices"
     bad, undecided = ([c for c, status in states if status == wanted] for wanted in ("fail", "unknown"))
     if all(c.at_least is None for c in slices):  # none of them is large enough to tell anything
         undecided = slices
     tier = slices[0].tier
     judged = [c for c in slices if c.baseline is not None]
     worst, apart = lowest(judged or slices), standing_out(slices)
-    words = "; ".join(f"{c.slice}: {measured(c)}" for c in bad) or f"worst is {worst.slice}: {measured(worst)}"
+    words = "; ".join(f"{_part(c)}: {measured(c)}" for c in bad) or f"worst is {_part(worst)}: {measured(worst)}"
     if undecided and not bad:
-        words = "; ".join(f"{c.slice}: {measured(c)}; {settle(c)}" for c in undecided)
+        words = "; ".join(f"{_part(c)}: {measured(c)}; {settle(c)}" for c in undecided)
     if apart:
         stand = "stands" if len(apart) == 1 else "stand"
-        words += f"; look first at {', '.join(c.slice for c in apart)}, which {stand} out from the other slices"
+        words += f"; look first at {', '.join(map(_part, apart))}, which {stand} out from the other {called}"
     if small := [c for c in slices if c.baseline is None]:
-        words += f"; {len(small):,} of {len(slices):,} slices are too small to be judged"
+        words += f"; {len(small):,} of {len(slices):,} {called} are too small to be judged"
     status: Status = "fail" if bad else "unknown" if undecided else "pass"
     result = replace(numbers(worst), words=words)
-    return Gate("slices", "harm", status, slices_rule(worst, len(slices)), result, tier, worst)
+    return Gate(gate_id(worst), "harm", status, slices_rule(worst, len(slices)), result, tier, worst)
+
+
+def _part(c: Comparison) -> str:
+    """What a slice is called in a sentence; of edge cases their kind says it all."""
+    return c.slice.partition("=")[2] if c.of_edges else c.slice
 
 
 def _verdict(gates: Sequence[Gate]) -> Verdict:
@@ -301,7 +311,7 @@ def _loss(gate: Gate) -> str:
     """What a broken rule about a loss says was lost, from its own numbers."""
     if gate.rule.name == "together":
         return lost_together(gate)
-    if gate.comparison is None or gate.id == "slices":
+    if gate.comparison is None or gate.id in ("slices", "edge_cases"):
         return f"on {measured_sentence(gate)}"
     return lost(gate.comparison)
 

@@ -14,7 +14,8 @@ Status = Literal["pass", "fail", "unknown"]
 
 RuleName = Literal[
     "gain", "as_good", "saving", "every_prompt", "each_prompt", "seeds", "seeds_as_good", "task_missing",
-    "loss", "shown_loss", "slices", "shown_slices", "together", "regression_missing", "latency", "cost",
+    "loss", "shown_loss", "slices", "shown_slices", "edge_cases", "shown_edge_cases", "together", "regression_missing",
+    "latency", "cost",
     "frozen", "data", "weights", "adapter", "candidate", "answered", "failures", "room_to_answer", "comparable",
     "own_prompt", "held", "fresh_exam", "plausible", "unseen_exam", "constant_answers", "aligned",
     "prompts_tried", "shots_tried", "lesson_tried", "prompts_left_out", "floor", "copied", "lenient", "form",
@@ -53,9 +54,9 @@ class Gate:
     """One rule of an experiment, held or not.
 
     `id` is unique among the gates of a decision, whatever suites and metrics are called: "gain" (of either goal),
-    "metric/NAME", "regression/SUITE" ("regression/SUITE/MODEL" beside the bar's), "judge", "slices", or the rule's own
-    name. `comparison` is what a rule about a difference rests on. A critical rule must be shown to hold, a supporting
-    one not be shown to be broken, an advisory one is only told.
+    "metric/NAME", "regression/SUITE" ("regression/SUITE/MODEL" beside the bar's), "edge_cases", "judge", "slices", or
+    the rule's own name. `comparison` is what a rule about a difference rests on. A critical rule must be shown to hold,
+    a supporting one not be shown to be broken, an advisory one is only told.
     """
 
     id: str
@@ -68,7 +69,7 @@ class Gate:
 
 
 def gate_id(question: Question) -> str:
-    """The id of the gate that rests on a comparison. Slices share one."""
+    """The id of the gate that rests on a comparison. Slices share one, and so do edge cases."""
     match question.kind:
         case "task":
             return "gain"
@@ -79,7 +80,7 @@ def gate_id(question: Question) -> str:
         case "regression":
             return f"regression/{question.suite}{f'/{question.baseline_arm}' if question.of_bar else ''}"
         case "slice":
-            return "slices"
+            return "edge_cases" if question.of_edges else "slices"
         case "judge":
             return "judge"
 
@@ -115,9 +116,11 @@ def preferred_rule() -> Rule:
 
 
 def slices_rule(question: Question, parts: int) -> Rule:
-    """The same of every slice."""
-    name: RuleName = "shown_slices" if question.tier == "supporting" else "slices"
-    return Rule(name, -question.margin, unit(question), parts)
+    """The same of every slice, or of every kind of edge cases."""
+    names: tuple[RuleName, RuleName] = (
+        ("edge_cases", "shown_edge_cases") if question.of_edges else ("slices", "shown_slices")
+    )
+    return Rule(names[question.tier == "supporting"], -question.margin, unit(question), parts)
 
 
 def unit(question: Question) -> str:

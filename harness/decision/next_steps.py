@@ -118,7 +118,7 @@ def of_harm(gates: Sequence[Gate]) -> str:
     losses = _failed(gates, "harm")
     if not losses:
         return CHEAPER
-    on_the_task = all(gate.id == "slices" or gate.id.startswith("metric/") for gate in losses)
+    on_the_task = all(gate.id in ("slices", "edge_cases") or gate.id.startswith("metric/") for gate in losses)
     return LIKE_ROWS if on_the_task else ""
 
 

@@ -39,6 +39,8 @@ RULES: dict[RuleName, Wording] = {
     "shown_loss": Wording("", "not shown worse than {limit}"),
     "slices": Wording("slices", "none of {parts} worse than {limit}"),
     "shown_slices": Wording("slices", "none of {parts} shown worse than {limit}"),
+    "edge_cases": Wording("edge cases", "none of {parts} kinds worse than {limit}"),
+    "shown_edge_cases": Wording("edge cases", "none of {parts} kinds shown worse than {limit}"),
     "together": Wording(
         "regression suites together", "mean of {parts} no worse than {limit}, none seen beyond its own margin"
     ),

@@ -59,7 +59,7 @@ class Contest:
     def ask(self, arm: int, rows: Sequence[int]) -> int:
         """Ask an arm further rows; the tokens read and written for them."""
         part = replace(self.suite, examples=tuple(self.suite.examples[row] for row in rows))
-        mark = table.build(self.suite.primary, self.suite.schema)
+        mark = table.build(self.suite.primary, self.suite.schema, self.suite.folder)
         said = ask(self.arms[arm], part, self.model, self.seed)
         new = [Answered(e, each, mark(e, each.read)) for e, each in zip(part.examples, said, strict=True)]
         self.answered.setdefault(arm, []).extend(new)

@@ -38,7 +38,7 @@ def shortened(
     the loss allowed. `sharpen`
     says whether its scores on the rest of the exam are made use of.
     """
-    mark = table.build(suite.primary, suite.schema)
+    mark = table.build(suite.primary, suite.schema, suite.folder)
     looks = planned_looks(len({example.cluster for example in suite.examples}))
     for part in _parts(suite, looks[:-1], seed):
         answers = answer(arm, part, model, seed)

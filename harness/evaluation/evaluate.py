@@ -30,7 +30,7 @@ def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> R
         return run
     started = time.monotonic()
     alone = [name for name in suite.metrics if not table.of_samples(name) and not table.of_judge(name)]
-    marks = {name: table.build(name, suite.schema) for name in alone}
+    marks = {name: table.build(name, suite.schema, suite.folder) for name in alone}
     said = with_probabilities(arm, suite, model, ask_often(arm, suite, model, seed))
     marked = [
         replace(_marked(suite, marks, seen, samples), example=example)

@@ -147,7 +147,7 @@ class _Task:
         with self._ending():
             said = ask(arm, part, self.models[0], self.seed)
         self._pay(0, prompts, [each.came for each in said])
-        mark = table.build(self.suite.primary, self.suite.schema)
+        mark = table.build(self.suite.primary, self.suite.schema, self.suite.folder)
         outputs = [each.read.text for each in said]
         scores = [mark(row, each.read).value or 0.0 for row, each in zip(batch, said, strict=True)]
         if {row.id for row in batch} == self.chosen_by:

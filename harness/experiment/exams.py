@@ -41,6 +41,7 @@ def task_suite(experiment: Experiment, splits: Splits, split: str) -> Suite:
         generation=Generation(max_new_tokens=task.max_new_tokens, temperature=task.temperature),
         answer=rule,
         samples=task.samples,
+        folder=str(experiment.folder),
     )
 
 

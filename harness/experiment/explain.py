@@ -208,6 +208,9 @@ def _losses(experiment: Experiment, known: Known) -> Iterator[Explained]:
     if config.task.slices:
         subject = f"every slice by {', '.join(config.task.slices)}"
         yield _loss("slices", subject, policy.slices.margin, policy.slices.tier, confidence, known)
+    if config.task.edge_cases:
+        subject = "every kind of edge cases of the task, beside the best prompt,"
+        yield _loss("edge_cases", subject, policy.edge_cases.margin, policy.edge_cases.tier, confidence, known)
     if config.judge and not of_judge(config.task.ordered_metrics[0]):
         subject = f"the judge's preference, if it agrees with {policy.judge.agreement:.0%} of the labelled pairs,"
         yield _loss("judge", subject, policy.judge.margin, policy.judge.tier, confidence, known)

@@ -87,7 +87,7 @@ def load_experiment(path: str | Path) -> Experiment:
     if config is None:
         raise _user_error(path, lines, problems)
     files, missing = look_up(config, path.parent)
-    problems += [*missing, *_contradictions(config, problems), *_unloadable(config)]
+    problems += [*missing, *_contradictions(config, problems), *_unloadable(config, path.parent)]
     wrong = {location for location, _ in problems}
     if not any(location[:1] == ("data",) and location[1:2] not in DATA_FILES for location in wrong):
         problems += column_problems(config, path.parent, wrong)
@@ -175,12 +175,12 @@ def _take_out(content: Any, location: Location) -> None:
         del content[location[-1]]
 
 
-def _unloadable(config: ExperimentConfig) -> Iterator[Problem]:
+def _unloadable(config: ExperimentConfig, folder: Path) -> Iterator[Problem]:
     """Metrics of other libraries that cannot be loaded, and details behind a colon that are none."""
     for position, name in enumerate(config.task.metrics):
         if ":" in name and find(name):
             try:
-                build(name)
+                build(name, folder=str(folder))
             except UserError as error:
                 yield ("task", "metrics", position), f"{error.what}; {error.fix}"
 

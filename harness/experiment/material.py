@@ -25,7 +25,7 @@ def of_experiment(experiment: Experiment, splits: Splits) -> Material:
     suite = task_suite(experiment, splits, "test")
     shown: dict[str, Sequence[str]] = dict.fromkeys(splits, asked_columns(experiment, splits))
     shown |= {name: columns for name, (_, columns) in asked.items()}
-    return Material(splits, exams, suite.metrics, suite.schema, config.task.slice_columns, shown)
+    return Material(splits, exams, suite.metrics, suite.schema, config.task.slice_columns, shown, suite.folder)
 
 
 def left_out(experiment: Experiment, splits: Splits) -> tuple[Removal, ...]:

@@ -14,6 +14,7 @@ from harness.config.problems import Problem, folds
 from harness.config.schema import ExperimentConfig
 from harness.experiment.freeze import is_prompt_file
 from suites.catalog import suite_name
+from suites.edge_cases import NAME as EDGE_CASES
 
 TASK_PROMPT = "zero-shot"
 """What the task's own instruction is called, which a fine-tune is trained on where it has none of its own."""
@@ -102,6 +103,9 @@ def _same_exams(config: ExperimentConfig, folder: Path) -> Iterator[Problem]:
             )
             yield ("regression", position), sentence
         seen.setdefault(name, position)
+        if config.task.edge_cases and name == EDGE_CASES:
+            sentence = f"a suite is called {name!r}, as those of `task.edge_cases` are; give it another `name`"
+            yield ("regression", position), sentence
 
 
 def _same_arms(config: ExperimentConfig) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from harness.experiment.arms import base_arms, beside_the_bar, own_base
 from harness.experiment.names import OWN_BASE, bar_model
 from harness.experiment.session import Session
 from harness.models import NonFiniteWeights
+from harness.pipeline.edges import ask_edges
 from harness.pipeline.examiner import choose, examiner, report_trouble
 from harness.pipeline.held import hold
 from harness.pipeline.search import search
@@ -27,6 +28,7 @@ def baseline(session: Session) -> None:
         chosen = choose(session, "base", arms)
         giver = examiner(session)
         giver.examine("base", [*arms, *beside_the_bar(experiment, arms)], chosen, suite)
+        ask_edges(session, "base", chosen, arms)
         if own := own_base(experiment, arms, chosen):
             giver.examine_regression("base", OWN_BASE, own, exams.asked_of(experiment, "base"))
         if another := bar_model(experiment.config, chosen.name):

@@ -26,6 +26,7 @@ from harness.pipeline.check_encoders import encoder_findings
 from harness.pipeline.check_files import look, told_apart
 from harness.pipeline.check_prompts import long_prompts, unheard_thinking
 from harness.pipeline.check_shots import shot_findings
+from harness.pipeline.edges import edge_findings
 from harness.pipeline.examiner import report_trouble
 from harness.pipeline.held import hold, show_tools
 from harness.store import experiments
@@ -125,6 +126,7 @@ def of_bar(session: Session) -> list[Finding]:
         *encoder_findings(bar),
         *bar_findings(session.experiment, bar, session.splits),
         *_beside_the_bar(session, bar),
+        *edge_findings(session, bar),
     ]
 
 

@@ -30,8 +30,7 @@ def long_prompts(session: Session, bar: Sequence[Arm]) -> list[Finding]:
     Of models that are read here, whose `config.json` says how many tokens that is.
     """
     experiment = session.experiment
-    folder = _folder(experiment)
-    context = context_length(folder) if folder else None
+    folder, context = base_context(experiment)
     if folder is None or context is None:
         return []
     answer = experiment.config.task.max_new_tokens
@@ -41,7 +40,7 @@ def long_prompts(session: Session, bar: Sequence[Arm]) -> list[Finding]:
     for prompter in prompters.values():
         room = context - answer - prompter.asking.thinking_tokens
         for split in ("validation", "test"):
-            lengths = _too_long(folder, prompter, session.splits.get(split, ()), room)
+            lengths = too_long(folder, prompter, session.splits.get(split, ()), room)
             if lengths:
                 text = _sentence(session, prompter, split, max(lengths.values()), (len(lengths), context))
                 own_prompt = prompter.digest == own.digest
@@ -69,6 +68,12 @@ def unheard_thinking(session: Session, bar: Sequence[Arm]) -> list[Finding]:
     return findings
 
 
+def base_context(experiment: Experiment) -> tuple[Path | None, int | None]:
+    """Where the base that is read here lies, and how many tokens it reads; None for what is not known."""
+    folder = _folder(experiment)
+    return folder, context_length(folder) if folder else None
+
+
 def _folder(experiment: Experiment) -> Path | None:
     """Where the base lies; a Hub id is fetched where a training here reads it anyway."""
     config, spec = experiment.config, specs.base_spec(experiment)
@@ -89,7 +94,7 @@ def _sentence(session: Session, prompter: Prompter, split: str, longest: int, co
     )
 
 
-def _too_long(folder: Path, prompter: Prompter, examples: Sequence[Example], room: int) -> dict[str, int]:
+def too_long(folder: Path, prompter: Prompter, examples: Sequence[Example], room: int) -> dict[str, int]:
     """The tokens of each prompt that has more than `room`, by example. No token is shorter than a byte."""
     suspects: dict[str, Prompt] = {}
     for prompt in prompter.prompts(examples):

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import cast
 
 from harness.config.base import Tier, read_margin
-from harness.config.policy import FINISHED, JudgeRule, MetricRule
+from harness.config.policy import FINISHED, EdgeRule, JudgeRule, MetricRule
 from harness.decision.compare import GAINS, UNSCORED, Comparison, Kind, Question, compare, not_answered, slices_of
 from harness.decision.compare_corpus import Answers, compare_corpus
 from harness.decision.sharpen import Asked, known_of_part, sharpened
@@ -25,6 +25,7 @@ from harness.store import arms, runs
 from harness.store.database import Store
 from reports.rows import RunRow
 from suites.benchmarks.lm_eval import PART
+from suites.edge_cases import NAME as EDGE_CASES
 from suites.errors import UserError
 from suites.metrics.table import CORPUS, decides, of_judge
 from suites.types import Score
@@ -66,12 +67,13 @@ class Comparer:
         *,
         of_bar: bool = False,
         of_suite: bool = False,
+        of_edges: bool = False,
         at_least: int = 0,
     ) -> Comparison:
         """Two runs on one suite and metric, on all examples or on the `ids` of a slice called `part`; nothing is
         measured of one with fewer than `at_least` clusters."""
         question = _question(kind, base, candidate, metric, margin, tier, part)
-        question = replace(question, of_bar=of_bar, of_suite=of_suite)
+        question = replace(question, of_bar=of_bar, of_suite=of_suite, of_edges=of_edges)
         examples = [pair for pair in runs.clusters(self.store, base.suite_id) if ids is None or pair[0] in ids]
         if len({cluster for _, cluster in examples}) < at_least:
             return self._too_few(question, examples, at_least)
@@ -129,6 +131,17 @@ class Comparer:
                 "slice", base, candidate, base.metric, margin, "advisory", f"{PART}={part}", ids, of_suite=True
             )
             for part, ids in (parts.items() if len(parts) > 1 else ())
+        ]
+
+    def edge_cases(self, base: RunRow, candidate: RunRow, rule: EdgeRule) -> list[Comparison]:
+        """The edge cases of the task, kind by kind: one that is lost is not made up for by another."""
+        metric, margin, tier, least = base.metric, rule.margin, rule.tier, rule.at_least
+        kinds = runs.parts(self.store, base.suite_id)
+        return [
+            self.compare(
+                "slice", base, candidate, metric, margin, tier, f"{PART}={kind}", ids, of_edges=True, at_least=least
+            )
+            for kind, ids in kinds.items()
         ]
 
     def finished(self, base: RunRow, candidate: RunRow, rule: MetricRule) -> list[Comparison]:
@@ -195,7 +208,7 @@ def whole_run(session: Session) -> RunRow | None:
 
 
 def compare_all(session: Session) -> list[Comparison]:
-    """Task, the other prompts, its other metrics, its slices, every regression suite, and the judge.
+    """Task, the other prompts, its other metrics, its slices and edge cases, every regression suite, and the judge.
 
     On regression suites the candidate is held against its own base, and where the file says so against the bar's model.
     """
@@ -215,6 +228,9 @@ def compare_all(session: Session) -> list[Comparison]:
         comparisons.append(ours.compare("slice", base, candidate, primary, margin, tier, name, ids, at_least=least))
     rules = exams.regression_rules(experiment)
     for before, after in run_pairs(session)[1:]:
+        if config.task.edge_cases and before.suite == EDGE_CASES:
+            comparisons += ours.edge_cases(before, after, policy.edge_cases)
+            continue
         margin, tier = rules[before.suite]
         comparisons.append(ours.compare("regression", before, after, before.metric, margin, tier))
         comparisons += ours.parts(before, after, margin)

@@ -25,6 +25,7 @@ from harness.pipeline import cross_validation
 from harness.pipeline.compare import compare_all, gains
 from harness.pipeline.costs import count_costs, keep_costs, keep_stakes, own_prompt_saves, savings
 from harness.pipeline.draws import draws_sentence
+from harness.pipeline.edges import edge_facts
 from harness.pipeline.format_gain import format_alone
 from harness.pipeline.lesson import tracked
 from harness.pipeline.recipe import Seeds, recipe_gates, seeds_of, seeds_sentence
@@ -220,6 +221,7 @@ def _examined(session: Session, comparisons: Sequence[Comparison]) -> dict[str, 
         "own_prompt": own_prompt_saves(session),
         "format": format_alone(session),
         "searches": on_record(session),
+        "edge_cases": edge_facts(session),
     }
     return {"ship": ship(session).on_record(), **{name: facts for name, facts in found.items() if facts}}
 

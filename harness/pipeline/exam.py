@@ -12,6 +12,7 @@ from harness.experiment.names import candidate_label
 from harness.experiment.session import Session
 from harness.models import NonFiniteWeights
 from harness.pipeline import seeds
+from harness.pipeline.edges import ask_edges
 from harness.pipeline.examiner import choose, examiner, report_trouble
 from harness.pipeline.held import hold
 from harness.pipeline.lesson import trained_spec
@@ -27,7 +28,8 @@ def exam(session: Session) -> None:
     experiment = session.experiment
     arms.forget(session.store, session.id, "candidate")
     experiments.forget_trouble(session.store, session.id)
-    candidates = candidate_arms(experiment, candidate_spec(session), base_arms(experiment, session.splits))
+    bar = base_arms(experiment, session.splits)
+    candidates = candidate_arms(experiment, candidate_spec(session), bar)
     giver = examiner(session)
     try:
         hold(session, candidates)
@@ -37,6 +39,7 @@ def exam(session: Session) -> None:
         if experiment.config.policy.stop_early:
             suite = shorten(session, chosen, suite, experiment.config.policy)
         giver.examine("candidate", [chosen], chosen, suite)
+        ask_edges(session, "candidate", chosen, bar)
         name = candidate_label(experiment.config)
         asked = exams.regression_exams(experiment)
         giver.examine_regression("candidate", name, chosen.model, asked, base=specs.base_spec(experiment))

@@ -80,5 +80,5 @@ def _mark(suite: Suite, examples: Sequence[Example]) -> Callable[[Sequence[Compl
             return [corpus_value(whole.statistics(targets, texts), whole.value)]
 
         return together
-    mark = table.build(table.while_training(suite.metrics), suite.schema)
+    mark = table.build(watched, suite.schema, suite.folder)
     return lambda answers: [mark(e, answer).value for e, answer in zip(examples, suite.read(answers), strict=True)]

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from statistics import fmean
 
 from baselines.arm import Arm
@@ -214,21 +215,21 @@ def beside_copying(session: Session, answered: Answered, said: Mapping[str, str]
     if metric in CORPUS:
         marks: Marks = {i: (right[0], said[i]) for i, right, _ in rows}
     else:
-        score = _scorer(metric)
+        score = _scorer(metric, session.experiment.folder)
         marks = {i: Score(score(right, said[i])) for i, right, _ in rows}
     return _against(session, replace(answered, rows=rows), COPYING, marks)
 
 
-def _scorer(metric: str) -> Callable[[Answers, str], float | None]:
+def _scorer(metric: str, folder: Path) -> Callable[[Answers, str], float | None]:
     """Marks an answer by what is right; labels are few, and each stands beside many."""
-    mark = build(metric)
+    mark = build(metric, folder=str(folder))
     return cache(lambda right, text: mark(asking_for(right), Completion(text)).value)
 
 
 def _shifts(session: Session, answered: Answered) -> list[Shifted]:
     """The side's answers by the targets of the rows beside theirs."""
     rows, metric = answered.rows, answered.run.metric
-    marked = _scorer(metric if can_mark(metric) else "normalised_match")
+    marked = _scorer(metric if can_mark(metric) else "normalised_match", session.experiment.folder)
     clusters = dict(runs.clusters(session.store, answered.run.suite_id))
 
     def score(right: Answers, text: str) -> float:

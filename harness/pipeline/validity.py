@@ -20,6 +20,7 @@ from harness.pipeline.compare import bar_pairs, chosen_runs, run_pairs
 from harness.pipeline.format_gain import held_gate
 from harness.store import arms, experiments, models, runs
 from reports.rows import RunRow, Side
+from suites.edge_cases import NAME as EDGE_CASES
 from suites.errors import UserError
 from suites.metrics.table import decides, of_judge
 from suites.types import Run
@@ -112,13 +113,19 @@ def _comparable(session: Session) -> Gate:
     baseline = next((entry for entry in config.baselines if arm_name(entry) == pairs[0][0].arm), None)
     base_made, candidate_made = ((entry.made_with if entry else None) or {} for entry in (baseline, config.candidate))
     another = bar_model(config, pairs[0][0].arm) is not None
-    of_base, others = pairs[1:] if another else pairs, [*(pairs[:1] if another else []), *bar_pairs(session)]
+    of_bar = [pair for pair in pairs if another and pair[0].suite in (pairs[0][0].suite, *_edge_cases(session))]
+    of_base, others = [pair for pair in pairs if pair not in of_bar], [*of_bar, *bar_pairs(session)]
     return validity.comparable_gate(
         [_on_record(session, *pair) for pair in of_base],
         (base_made, candidate_made),
         same_settings=config.policy.chat_template_kwargs == "same",
         others=[_on_record(session, *pair) for pair in others],
     )
+
+
+def _edge_cases(session: Session) -> list[str]:
+    """The suite of edge cases, which the model of the best prompt is asked."""
+    return [EDGE_CASES] if session.experiment.config.task.edge_cases else []
 
 
 def _on_record(session: Session, base: RunRow, candidate: RunRow) -> tuple[Run, Run]:

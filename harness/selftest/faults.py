@@ -22,7 +22,9 @@ from harness.pipeline.compare import chosen_runs, run_pairs
 from harness.pipeline.exam import candidate_spec
 from harness.pipeline.examiner import examiner
 from harness.selftest import chance, goals
+from harness.selftest.calls import empty_calls
 from harness.selftest.drift import drifted_far
+from harness.selftest.edges import obeys_what_it_reads
 from harness.selftest.inject import (
     SHARE,
     NotApplicable,
@@ -245,6 +247,8 @@ MUTANTS: dict[str, Mutant] = {
     "lost behind the mean": lost_behind_the_mean,
     "drifted far": drifted_far,
     "refuses everything": refuses_everything,
+    "obeys what it reads": obeys_what_it_reads,
+    "empty calls": empty_calls,
     "judge says A": judge_says_a,
     "half unmarked": chance.half_unmarked,
     "hard ones unanswered": chance.hard_ones_unanswered,

@@ -21,6 +21,7 @@ from harness.store import arms, runs
 from harness.store.digests import RUN_DIGEST
 from harness.store.runs import Marked
 from reports.rows import GateRow, RunRow, Side
+from suites.benchmarks.lm_eval import PART
 from suites.data.examples import sha256_json
 from suites.metrics.table import CORPUS, build, checked
 from suites.model import Completion
@@ -138,12 +139,17 @@ def endings_lost(session: Session) -> bool:
     return rule.tier != "advisory" and loss > _chance(asked_examples(session), 2.0, AMONG_MANY)
 
 
-def shows_total_loss(session: Session, suite: Suite, margin: float) -> bool:
-    """Whether an exam of this size must show that everything the base could do on a suite is lost."""
+def shows_total_loss(session: Session, suite: Suite, margin: float, part: str = "") -> bool:
+    """Whether an exam of this size must show that everything the base could do on a suite is lost, or on a `part`."""
     [row] = [
         row for row in arms.chosen_runs(session.store, session.id, "base", "regression") if row.suite == suite.name
     ]
-    return (row.mean or 0.0) - margin > _chance(suite.examples, 2.0, AMONG_MANY)
+    if not part:
+        return (row.mean or 0.0) - margin > _chance(suite.examples, 2.0, AMONG_MANY)
+    examples = [example for example in suite.examples if example.slices.get(PART) == part]
+    scores = runs.scores(session.store, row.run_id, row.metric)
+    mean = sum(scores[example.id].value or 0.0 for example in examples) / len(examples)
+    return mean - margin > _chance(examples, 2.0, AMONG_MANY)
 
 
 def _chance(examples: Sequence[Example], span: float, alpha: float) -> float:
@@ -199,7 +205,7 @@ def marked_anew(
 ) -> list[Marked]:
     """Answers to examples of the task for a run, marked by the task's metrics, or by what `spoilt` makes of them."""
     suite = exams.task_suite(session.experiment, session.splits, "test")
-    marks = {name: build(name, suite.schema) for name in suite.metrics}
+    marks = {name: build(name, suite.schema, suite.folder) for name in suite.metrics}
     marks |= {name: checked(name, spoil(marks[name])) for name, spoil in (spoilt or {}).items()}
     return [_marked(run_id, example, answers[example.id], marks) for example in examples]
 
@@ -208,7 +214,7 @@ def rewrite_regression(session: Session, suite: Suite, answers: Sequence[str]) -
     """Put other answers of the candidate to a regression suite on record, one per example, marked as they would be."""
     store = session.store
     [row] = [row for row in arms.chosen_runs(store, session.id, "candidate", "regression") if row.suite == suite.name]
-    marks = {name: build(name, suite.schema) for name in suite.metrics}
+    marks = {name: build(name, suite.schema, suite.folder) for name in suite.metrics}
     marked = [
         _marked(row.run_id, example, Completion(text, tokens_out=1), marks)
         for example, text in zip(suite.examples, answers, strict=True)

@@ -53,7 +53,7 @@ class GateRecord(Part):
     """One rule, its number and what was measured in the rule's unit, and whether it holds; and both in words."""
 
     gate_id: str
-    """`gain`, `every_prompt`, `metric/NAME`, `regression/SUITE`, `judge`, `slices`, or the name of a rule; unique."""
+    """`gain`, `every_prompt`, `metric/NAME`, `regression/SUITE`, `edge_cases`, `judge`, `slices` or a rule; unique."""
     kind: Literal["validity", "gain", "harm", "budget", "caution"]
     """What it guards: whether the numbers can be compared, the gain, losses, or cost and latency; or what to mind."""
     tier: Literal["critical", "supporting", "advisory"]

@@ -6,6 +6,7 @@ from reports.data import Pictures, ReportData
 from reports.format.cells import NUMBERS, numbers, picture, signed
 from reports.format.text import cell, table
 from reports.rows import ComparisonRow
+from suites.edge_cases import NAME as EDGE_CASES
 
 
 def section(data: ReportData, pictures: Pictures) -> str:
@@ -36,6 +37,11 @@ def parts(data: ReportData, pictures: Pictures) -> str:
         "told, with p uncorrected and the suite's own margin as their limit. Beside the others a part's difference is "
         "drawn towards the mean of its suite, the further the noisier it is."
     )
+    if data.facts.edge_cases:
+        note += (
+            f" Those of `{EDGE_CASES}` are held against the best prompt in place of the base, and decide by a rule of "
+            "their own, after Holm's correction over the kinds."
+        )
     rows = [[cell(c.suite), cell(c.slice.partition("=")[2]), *numbers(c), _beside(c)] for c in compared]
     header = ["suite", "part", "base", *NUMBERS, "beside the others"]
     return f"## Parts of suites ({cell(compared[0].metric)})\n\n{table(header, rows)}\n\n{note}"

@@ -142,7 +142,7 @@ def broken_targets(material: Material) -> list[Finding]:
         kind = table.find(metric)
         if kind is None or kind.of_scores or not kind.of_target:
             continue  # which does not ask for the target, or is of another tool
-        mark = table.build(metric, material.schema)
+        mark = table.build(metric, material.schema, material.folder)
         for name, examples in material.splits.items():
             scored = ((e, mark(e, Completion(e.target))) for e in examples if e.target.strip())
             failed = {e.id: score.reason for e, score in scored if score.value is None or score.value < 1}

@@ -21,7 +21,8 @@ class Material:
 
     `exams` are the regression suites, by the name a sentence has for them, and the judge's labelled pairs under
     `CALIBRATION`; `metrics` and `schema` are those of the task, `slices` the columns whose groups are compared. `shown`
-    has by source the columns that its prompts show beside the input.
+    has by source the columns that its prompts show beside the input, and paths in the names of metrics begin at
+    `folder`.
     """
 
     splits: Splits
@@ -30,6 +31,7 @@ class Material:
     schema: Mapping[str, Any] | None = None
     slices: Sequence[str] = ()
     shown: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    folder: str = ""
 
     @cached_property
     def sources(self) -> Splits:

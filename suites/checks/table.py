@@ -70,6 +70,7 @@ CHECKS: dict[str, Check] = {
     "no_passage": Check("questions for which no passage of a corpus is found"),
     "no_instruction": Check("prompts of the bar that do not say what to do"),
     "unnamed_labels": Check("labels that no prompt of the bar names"),
+    "edge_cases": Check("what is asked beside the exam by `task.edge_cases`, and which kinds there are none of"),
     "own_prompt": Check("a candidate's own prompt, which the base is asked with, too"),
     "added_prompt": Check("a prompt that is added to the default bar: one that lists the labels"),
     "small_train": Check("fewer training rows than fine-tuning usually takes", labels.sizes),

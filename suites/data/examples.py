@@ -312,7 +312,7 @@ def digest(suite: Suite) -> str:
     parts = [suite.prompt, list(suite.metrics), table.code_digest(), suite.schema, suite.generation.settings()]
     parts += [suite.kind] if suite.kind == "validation" else []
     parts += [asdict(suite.answer)] if suite.answer else []
-    parts += [{"content": found}] if (found := table.content(suite.metrics)) else []
+    parts += [{"content": found}] if (found := table.content(suite.metrics, suite.folder)) else []
     parts += [{"samples": suite.samples}] if suite.samples > 1 else []
     rows = [[e.id, dict(e.columns), e.target, e.cluster, dict(e.slices)] for e in suite.examples]
     parts += [[e.tools for e in suite.examples]] if any(e.tools for e in suite.examples) else []

@@ -103,8 +103,9 @@ def plain() -> list[str]:
     return [name for name, metric in METRICS.items() if metric.mark and not metric.of_scores]
 
 
-def build(name: str, schema: Schema | None = None) -> Mark:
-    """The mark that the metric `name` gives, `checked`. `schema` is the task's, for json_schema.
+def build(name: str, schema: Schema | None = None, folder: str = "") -> Mark:
+    """The mark that the metric `name` gives, `checked`. `schema` is the task's, for json_schema; a path in the name
+    begins at `folder`, that of the experiment or suite, or where the program runs.
 
     Raises UserError for unknown names, for what is no JSON Schema, and for metrics that cannot be loaded.
     """
@@ -116,7 +117,7 @@ def build(name: str, schema: Schema | None = None) -> Mark:
         if made:
             made(detail)  # which says what is wrong with its name
     if metric.make:
-        return checked(name, metric.make(detail, schema or {}))
+        return checked(name, metric.make(_begun(name, folder), schema or {}))
     assert metric.mark
     return checked(name, metric.mark)
 
@@ -201,9 +202,9 @@ def code_digest() -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def content(metrics: Iterable[str]) -> list[str]:
+def content(metrics: Iterable[str], folder: str = "") -> list[str]:
     """sha256 of the folders and scripts that metrics are named by: with other files there they mark otherwise."""
-    places = (_place(name.partition(":")[2]) for name in metrics if name.startswith(OF_FOLDERS))
+    places = (_place(name.partition(":")[2], folder) for name in metrics if name.startswith(OF_FOLDERS))
     return [_hash(place) for place in places if place]
 
 
@@ -211,9 +212,23 @@ OF_FOLDERS = ("evaluate:", "embedding_similarity:")
 """Metrics that are named by a folder or a script, and take a while to load."""
 
 
-def _place(named: str) -> Path | None:
-    whole, before = Path(named), Path(named.rpartition("/")[0])
-    return next((path for path in (whole, before) if path != Path() and path.exists()), None)
+def _place(named: str, folder: str) -> Path | None:
+    """The folder or script that a metric is named by, before the name of one of its results; None where it is none."""
+    places = [part for part in (named, named.rpartition("/")[0]) if part]
+    return next((path for part in places if (path := Path(folder) / part).exists()), None)
+
+
+def _begun(name: str, folder: str) -> str:
+    """What stands behind the colon of a metric; a path in it begins at `folder`. UserError where it leads somewhere
+    from where the program runs, and not from there."""
+    detail = name.partition(":")[2]
+    if not folder or not name.startswith(OF_FOLDERS):
+        return detail
+    if _place(detail, folder) is None and _place(detail, ""):
+        fix = f"paths begin at the folder of the file that names them, here {folder}"
+        raise UserError(f"`{name}`: no such folder or script", str(Path(folder) / detail), fix)
+    by_name = name.startswith("evaluate:") and _place(detail, folder) is None
+    return detail if by_name else str(Path(folder) / detail)
 
 
 def _hash(place: Path) -> str:

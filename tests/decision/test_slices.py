@@ -54,6 +54,19 @@ def test_where_slices_are_alike_beside_each_other_the_worst_is_the_lowest_alone(
     assert worst(beside_the_others([*alike, part("plan=low", 40, 3, 4)])).slice == "plan=low"
 
 
+def test_kinds_of_edge_cases_are_a_family_of_claims_of_their_own_beside_the_slices() -> None:
+    """One lost kind among three, p about 0.01: beside the 21 slices Holm would let it go."""
+    kinds = [replace(part(f"part={name}", 40, 0, lost), of_edges=True) for name, lost in (("long", 9), ("format", 0))]
+    gates = {gate.id: gate for gate in harm_gates([*SOUND, *kinds], Policy())}
+    assert (gates["edge_cases"].status, gates["slices"].status) == ("fail", "pass")
+    assert gates["edge_cases"].measured.words.startswith("long: -22.5 points")
+    assert gates["edge_cases"].rule.parts == 2
+    advisory = [replace(kind, tier="advisory") for kind in kinds]
+    assert {gate.id: gate.tier for gate in harm_gates(advisory, Policy())} == {"edge_cases": "advisory"}
+    small = [replace(part("part=long", 4, 0, 4), of_edges=True, baseline=None, difference=None, p_harm=None)]
+    assert "1 of 3 kinds are too small to be judged" in harm_gates([*kinds, *small], Policy())[0].measured.words
+
+
 def test_columns_are_pooled_apart_and_only_slices_are() -> None:
     task = part("", 40, 4, 0, kind="task")
     told = beside_the_others([task, part("lang=de", 40, 8, 0), part("lang=fr", 40, 8, 0), *SOUND])

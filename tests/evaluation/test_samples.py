@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
+import sys
+import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -92,6 +96,35 @@ def test_every_draw_has_a_seed_of_its_own_and_none_is_asked_twice(drawn: tuple[S
     again.write_text(yaml.safe_dump({**content, "experiment": "again"}))
     run(again)
     assert len(asked_of(server)) == len(asked)
+
+
+@pytest.mark.slow
+def test_draws_that_came_before_a_kill_are_not_asked_again(
+    drawn: tuple[Session, ChatServer, Path], tmp_path: Path
+) -> None:
+    whole, _, _ = drawn
+    with serving() as server:
+        path = experiment(tmp_path, server)
+        process = subprocess.Popen([sys.executable, "-m", "harness", "run", str(path)], stderr=subprocess.DEVNULL)
+
+        def slowly(number: int, body: Body) -> Reply:
+            time.sleep(0.2)
+            if len(asked_of(server)) >= 70:  # the base's 48, and some of the fine-tune's
+                process.kill()
+            return behave(number, body)
+
+        server.behave = slowly
+        assert process.wait(300) == -9
+        before = len(asked_of(server))
+        server.behave = behave
+        session = run(path)
+        asked = Counter((body["model"], body["seed"], body["messages"][-1]["content"]) for body in asked_of(server))
+    assert len(asked) == 2 * QUESTIONS * DRAWS
+    again = sum(asked.values()) - len(asked)
+    assert again < before / 2, f"of {before} draws {again} were asked again: more than the last seconds'"
+    assert not any(count > 1 for (model, _, _), count in asked.items() if model == "base"), "a finished exam is kept"
+    marks = "select side, metric, mean, low, high from v_runs where kind = 'task' and experiment_id = ? order by all"
+    assert select(session.store, marks, [session.id]) == select(whole.store, marks, [whole.id])
 
 
 def test_a_request_costs_what_one_answer_costs(drawn: tuple[Session, ChatServer, Path]) -> None:

@@ -298,6 +298,7 @@ BY_COMMAND = {
     "unmade_prompt",
     "told_apart",
     "added_prompt",
+    "edge_cases",
     "own_prompt",
     "no_instruction",
     "unnamed_labels",

@@ -2,6 +2,7 @@
 
 import json
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -230,6 +231,19 @@ def test_an_exam_is_another_when_the_files_of_its_metric_are(tmp_path):
     script.write_text("one = 2")
     assert not set(before) & set(digests())
     assert digest(Suite("s", "task", [], ("exact_match",), "")) == plain_one
+
+
+def test_a_path_in_a_metric_begins_at_the_folder_of_its_experiment(length, tmp_path, monkeypatch):
+    home, name = Path(length.partition(":")[2]).parent, "evaluate:length/share"
+    monkeypatch.chdir(tmp_path)
+    assert build(name, folder=str(home))(Example("e", {}, "four", "e"), Completion("ab")) == Score(0.5)
+    there = Suite("s", "task", (), (name,), folder=str(home))
+    assert digest(there) != digest(replace(there, folder=str(tmp_path)))
+    monkeypatch.chdir(home)
+    assert digest(there) == digest(replace(there, folder="")), "where the folder is that of the program, as ever"
+    with pytest.raises(UserError, match="no such folder or script") as raised:
+        build(name, folder=str(tmp_path))
+    assert str(tmp_path / "length" / "share") in str(raised.value)
 
 
 def test_a_metric_that_is_not_there_is_refused(length, tmp_path):
