@@ -453,8 +453,9 @@ class JudgeConfig(Section):
     """What it is asked: a built-in rubric, or a text file. One with `{{ input }}`, `{{ first }}` and `{{ second }}`
     compares; one with `{{ input }}` and `{{ answer }}` grades each answer, and the higher grade is preferred."""
     calibration: FilePath | None = None
-    """File of labelled pairs, rows of `id`, `input`, `first`, `second` and `label`; those of the exam's
-    own pairs may be among them, in the order of `pairs-to-label.jsonl`. Left out: the judge is advisory."""
+    """File of labelled pairs, rows of `id`, `input`, `first`, `second` and `label`, a row for each `annotator` where
+    there are several; those of the exam's own pairs may be among them, in the order of `pairs-to-label.jsonl`. Left
+    out: the judge is advisory."""
     max_new_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 256
     """Tokens that one of its verdicts may have."""
     max_pairs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None

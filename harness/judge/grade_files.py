@@ -66,7 +66,7 @@ def audit(
     groups = [grade.input or grade.id for grade in grades]
     read = [float(grade.score is not None) for grade in grades]
     measures = [
-        *_beside_people(said, heard, clusters, confidence),
+        *beside_people(said, heard, clusters, confidence),
         people.mean("readable", read, groups, confidence, "scores that could be read"),
         people.mean("unread", [1 - each for each in read], groups, confidence, "scores that could not be read"),
         *among,
@@ -83,7 +83,7 @@ def audit(
     )
 
 
-def _beside_people(
+def beside_people(
     said: Mapping[str, float], heard: Ratings, clusters: Mapping[str, str], confidence: float
 ) -> list[Measure]:
     """The judge beside people's mean score: order, correlation, Krippendorff's alpha, and how much it scores higher."""

@@ -49,6 +49,9 @@ def wanted(measures: Mapping[str, Measure], policy: Policy) -> Wanted | None:
     if agreement.n >= MIN_LABELLED and agreement.value <= bar:
         told = f"no number of labels would make it trusted while it agrees with {agreement.value:.0%}"
         return Wanted(None, 0, f"{told}: more than {bar:.0%} is asked for")
+    if agreement.value <= bar:
+        told = f"about {MIN_LABELLED} labelled pairs would tell whether it may ever be ({agreement.value:.0%} agreement)"
+        return Wanted(MIN_LABELLED, MIN_LABELLED - agreement.n, told)
     by = [_of_agreement(agreement, bar, policy.confidence), _of_length(measures)]
     if None in by or (max(need for need in by if need is not None) <= agreement.n):
         return Wanted(None, 0, "more labels do not change that")
@@ -75,10 +78,8 @@ def labels_needed(agreement: float, bar: float, confidence: float, design: float
 
 
 def _of_agreement(agreement: Measure, bar: float, confidence: float) -> int | None:
-    """For the agreement measured. Of fewer than 50 pairs, one at the bar or below may yet be chance."""
+    """For the agreement measured, which is above the bar."""
     value, n = agreement.value or 0.0, agreement.n
-    if n < MIN_LABELLED and value <= bar:
-        return MIN_LABELLED
     if agreement.low is None:
         return 2 * MIN_LABELLED  # of one prompt: how alike such pairs are is not known
     alone = value - paired.wilson(round(value * n), n, confidence).low

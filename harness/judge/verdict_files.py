@@ -108,32 +108,38 @@ def audit(
     judge: str, verdicts: Sequence[RecordedVerdict], votes: people.Votes, policy: Policy, among: Sequence[Measure]
 ) -> Audit:
     """All that verdicts of one judge and what people said of some of the pairs tell of it; `among` is of the people."""
-    confidence = policy.confidence
     shown = shown_to(verdicts)
-    labelled = [each for each in shown if each.id in votes]
-    right = {pair: people.majority(said.values()) for pair, said in votes.items()}
-    labels = [Label(CHOICES[right[each.id]], each.cluster) for each in labelled]
     words: dict[str, list[str]] = {}
-    for each in labelled:
-        words.setdefault(each.id, []).append(each.word)
+    for each in shown:
+        if each.id in votes:
+            words.setdefault(each.id, []).append(each.word)
     clusters = {each.id: each.cluster for each in shown}
     heard = {pair: said for pair, said in votes.items() if pair in words}
-    measures = [
-        *calibration.calibration_measures([each.judged for each in labelled], labels, confidence),
-        *_beside_people(labelled, verdicts, votes, right, confidence),
-        *_of_verdicts(verdicts, right, confidence),
-        *_of_pairs(shown, labelled, confidence),
-        *among,
-    ]
+    measures = [*measured(verdicts, shown, votes, policy.confidence), *among]
     by_name = {measure.name: measure for measure in measures}
     return Audit(
         judge=judge,
         trust=trust(by_name, policy),
         measures=tuple(measures),
-        people=tuple(people.each_person(words, heard, clusters, confidence)),
-        in_their_place=people.in_their_place(people.matches(words, heard), clusters, confidence),
+        people=tuple(people.each_person(words, heard, clusters, policy.confidence)),
+        in_their_place=people.in_their_place(people.matches(words, heard), clusters, policy.confidence),
         labels=wanted(by_name, policy),
     )
+
+
+def measured(
+    verdicts: Sequence[RecordedVerdict], shown: Sequence[Shown], votes: people.Votes, confidence: float
+) -> list[Measure]:
+    """What is measured of one judge, person by person aside."""
+    labelled = [each for each in shown if each.id in votes]
+    right = {pair: people.majority(said.values()) for pair, said in votes.items()}
+    labels = [Label(CHOICES[right[each.id]], each.cluster) for each in labelled]
+    return [
+        *calibration.calibration_measures([each.judged for each in labelled], labels, confidence),
+        *_beside_people(labelled, verdicts, votes, right, confidence),
+        *_of_verdicts(verdicts, right, confidence),
+        *_of_pairs(shown, labelled, confidence),
+    ]
 
 
 def _beside_people(

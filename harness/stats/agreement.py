@@ -20,14 +20,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
-from scipy.stats import rankdata
 
 from harness.stats import score_test
 from harness.stats.roots import root
 from harness.stats.score_test import Array, Clusters, Interval
 
 Level = Literal["nominal", "interval"]
-FOLDS = 200
+FOLDS = 50
 """Parts that are left out in turn by a jackknife; with more clusters each part has several."""
 MOST_CELLS = 4_000_000
 """Pairs of units that are compared at one time."""
@@ -189,6 +188,8 @@ def pearson(x: ArrayLike, y: ArrayLike, clusters: Clusters | None = None, confid
 
 def spearman(x: ArrayLike, y: ArrayLike, clusters: Clusters | None = None, confidence: float = 0.95) -> Coefficient:
     """Spearman's (1904, Am J Psychol 15:72) correlation, equal values sharing their rank; interval as `pearson`."""
+    from scipy.stats import rankdata  # a second to import, and seldom needed
+
     return _correlation(x, y, clusters, confidence, rankdata)
 
 

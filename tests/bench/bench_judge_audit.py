@@ -1,28 +1,30 @@
 """How often the intervals of `harness judge audit` hold what was planted; writes judge_audit.md beside it.
 
-    python tests/bench/bench_judge_audit.py [--experiments 500] [--seed 0]
+    python tests/bench/bench_judge_audit.py [--experiments 500] [--seed 0] [--processes 1]
 
 Judges with planted errors, a favourite slot and a taste for length, and people who err, too. What is planted is read
-off large files made the same way (40,000 pairs, five times 3,000 answers). The audit is that of the product.
+off large files made the same way (40,000 pairs, five times 3,000 answers). The measures are those of the product; those
+of single people are made by the same functions as those of the majority.
 """
 
 from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from harness.config.policy import Policy
 from harness.judge import grade_files, people, verdict_files
-from harness.judge.verdict_files import Audit
 from harness.store.judging import Measure
-from suites.judges.recorded import RecordedGrade, RecordedVerdict
+from suites.judges.recorded import RecordedVerdict
 
-POLICY = Policy()
+CONFIDENCE = Policy().confidence
 WORDS = ("a", "b", "tie")
 LEAST = 0.94
 
@@ -95,12 +97,16 @@ def verdicts(world: World, n: int, seed: int) -> tuple[list[RecordedVerdict], di
 def audit_verdicts(world: World, n: int, seed: int) -> dict[str, Measure]:
     rows, votes = verdicts(world, n, seed)
     clusters = {row.id: row.input or row.id for row in rows}
-    among = people.among_people(votes, clusters, POLICY.confidence)
-    return named(verdict_files.audit("judge", rows, votes, POLICY, among))
-
-
-def named(found: Audit) -> dict[str, Measure]:
-    return found.measured() | {"advantage": found.in_their_place.advantage}
+    shown = verdict_files.shown_to(rows)
+    words: dict[str, list[str]] = {}
+    for each in shown:
+        words.setdefault(each.id, []).append(each.word)
+    measures = [
+        *verdict_files.measured(rows, shown, votes, CONFIDENCE),
+        *people.among_people(votes, clusters, CONFIDENCE),
+        people.in_their_place(people.matches(words, votes), clusters, CONFIDENCE).advantage,
+    ]
+    return {measure.name: measure for measure in measures}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +126,9 @@ SCORES = (
     Scores(200, 2, 1.5, 0.0),
     Scores(200, 3, 0.8, 0.5, alike=3),
 )
-GRADES = ("agreement", "spearman", "pearson", "krippendorff", "krippendorff_all", "mean_difference", "people_alpha",
-          "advantage")  # fmt: skip
+GRADES = (
+    "agreement", "spearman", "pearson", "krippendorff", "krippendorff_all", "mean_difference", "people_alpha",
+)  # fmt: skip
 
 
 def audit_scores(world: Scores, n: int, seed: int) -> dict[str, Measure]:
@@ -132,68 +139,83 @@ def audit_scores(world: Scores, n: int, seed: int) -> dict[str, Measure]:
     def given(noise: float, higher: float) -> np.ndarray:
         return np.clip(np.rint(3 + 1.2 * quality + higher + noise * rng.normal(size=n)), 1, 5)
 
-    said = given(world.noise, world.higher)
-    rows = [RecordedGrade("", f"x{i}", float(said[i]), "", f"q{group[i]}") for i in range(n)]
+    said = {f"x{i}": float(score) for i, score in enumerate(given(world.noise, world.higher))}
     scores = {f"person {p}": given(0.5, 0.0) for p in range(world.people)}
     ratings = {f"x{i}": {person: float(own[i]) for person, own in scores.items()} for i in range(n)}
-    clusters = {row.id: row.input or row.id for row in rows}
-    among = grade_files.among_people(ratings, clusters, POLICY.confidence)
-    return named(grade_files.audit("judge", rows, ratings, POLICY, among))
+    clusters = {f"x{i}": f"q{group[i]}" for i in range(n)}
+    measures = [
+        *grade_files.beside_people(said, ratings, clusters, CONFIDENCE),
+        *grade_files.among_people(ratings, clusters, CONFIDENCE),
+    ]
+    return {measure.name: measure for measure in measures}
 
 
-def held(
-    audit: Callable[[int, int], dict[str, Measure]],
-    n: int,
-    large: int,
-    names: tuple[str, ...],
-    experiments: int,
-    seed: int,
-) -> Iterator[tuple[str, float, float, float]]:
+Task = tuple[World | Scores, int, int]
+"""A world, how many experiments, and the first seed."""
+
+
+def lines_of(task: Task) -> tuple[list[str], float]:
+    """The lines of a world's table, and the least share of intervals that held what was planted."""
+    world, experiments, seed = task
+    lines, least = [], 1.0
+    for name, truth, hold, width in held(world, experiments, seed):
+        least = min(least, hold)
+        mark = "" if hold >= LEAST else "below 94 %"
+        lines.append(f"| {told(world)} | {name} | {truth:.3f} | {hold:.1%} | {width:.3f} | {mark} |")
+    print(told(world), flush=True)
+    return lines, least
+
+
+def held(world: World | Scores, experiments: int, seed: int) -> Iterator[tuple[str, float, float, float]]:
     """(name, what was planted, share of intervals that hold it, mean width) of each measure that has an interval."""
-    files = [audit(large, 10**6 + 10 * seed + i) for i in range(1 if large > 10_000 else 5)]
-    found = [audit(n, seed * experiments + i) for i in range(experiments)]
+    warnings.simplefilter("ignore")
+    if isinstance(world, World):
+        audit, n, names = partial(audit_verdicts, world), world.pairs, VERDICTS
+        files = [audit(40_000, 10**6 + seed)]
+    else:
+        audit, n, names = partial(audit_scores, world), world.answers, GRADES
+        files = [audit(3_000, 10**6 + seed + i) for i in range(5)]
+    found = [audit(n, seed + i) for i in range(experiments)]
     for name in names:
         values = [value for file in files if (value := file[name].value) is not None]
-        truth = float(np.mean(values)) if values else None
         ends = [(m.low, m.high) for each in found if (m := each[name]).low is not None and m.high is not None]
-        if truth is None or len(ends) < 0.9 * experiments:
+        if not values or len(ends) < 0.9 * experiments:
             continue
+        truth = float(np.mean(values))
         hold = float(np.mean([low - 1e-9 <= truth <= high + 1e-9 for low, high in ends]))
         yield name, truth, hold, float(np.mean([high - low for low, high in ends]))
+
+
+def told(world: World | Scores) -> str:
+    if isinstance(world, Scores):
+        return (
+            f"{world.answers} answers, {world.people} people, noise {world.noise}, higher by {world.higher}, "
+            f"{world.alike} a prompt"
+        )
+    return (
+        f"{world.pairs} pairs, {world.people} people, wrong {world.wrong:.0%}, slot {world.slot:.0%}, "
+        f"length {world.length:.0%}, {world.alike} an input, asked {world.times} times"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--experiments", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=1)
     options = parser.parse_args()
-    warnings.simplefilter("ignore")
-    lines, least = [], 1.0
-    tasks: list[tuple[str, Callable[[int, int], dict[str, Measure]], int, int, tuple[str, ...]]] = []
-    for world in WORLDS:
-        text = (
-            f"{world.pairs} pairs, {world.people} people, wrong {world.wrong:.0%}, slot {world.slot:.0%}, "
-            f"length {world.length:.0%}, {world.alike} an input, asked {world.times} times"
-        )
-        tasks.append((text, lambda n, s, w=world: audit_verdicts(w, n, s), world.pairs, 40_000, VERDICTS))
-    for scores in SCORES:
-        text = (
-            f"{scores.answers} answers, {scores.people} people, noise {scores.noise}, higher by {scores.higher}, "
-            f"{scores.alike} a prompt"
-        )
-        tasks.append((text, lambda n, s, w=scores: audit_scores(w, n, s), scores.answers, 3_000, GRADES))
-    for number, (text, audit, n, large, names) in enumerate(tasks):
-        for name, truth, hold, width in held(audit, n, large, names, options.experiments, options.seed + number):
-            least = min(least, hold)
-            mark = "" if hold >= LEAST else "below 94 %"
-            lines.append(f"| {text} | {name} | {truth:.3f} | {hold:.1%} | {width:.3f} | {mark} |")
-        print(text, flush=True)
+    n = options.experiments
+    tasks: list[Task] = [(world, n, options.seed + 10_000 * i) for i, world in enumerate((*WORLDS, *SCORES))]
+    with ProcessPoolExecutor(options.processes) as pool:
+        parts = list(pool.map(lines_of, tasks))
+    lines, least = [line for part, _ in parts for line in part], min(share for _, share in parts)
     head = (
-        f"# What an audit's intervals hold\n\nWritten by `bench_judge_audit.py --experiments {options.experiments} "
-        f"--seed {options.seed}`. Intervals of 95 %; the least share that held what was planted is {least:.1%}.\n\n"
+        "# What an audit's intervals hold\n\n"
+        f"Written by `bench_judge_audit.py --experiments {n} --seed {options.seed}`. Intervals of 95 %; the least "
+        f"share that held what was planted is {least:.1%}, of {len(lines)} rows.\n\n"
         "| world | measure | planted | held | mean width | |\n|---|---|---|---|---|---|\n"
     )
-    Path(__file__).with_suffix("").with_name("judge_audit.md").write_text(head + "\n".join(lines) + "\n")
+    Path(__file__).with_name("judge_audit.md").write_text(head + "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
