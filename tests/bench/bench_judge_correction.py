@@ -176,7 +176,8 @@ def page(experiments: int, seed: int) -> str:
         "Gladen, with the interval of Lee et al.) learn from labelled pairs of other answers; PPI++, the linear model "
         "again and the labels alone from as many of the exam's own, drawn at random. Named at the end is what of the "
         "two that may decide misses 95 % by more than three Monte Carlo standard errors: the linear model where the "
-        "judge has a liking for the candidate that no pairs of others can show.\n"
+        "judge has a liking for the candidate that no pairs of others can show. All lines draw from one seed, so that "
+        "their luck is shared.\n"
     )
     columns = ("judge", "labels", "truth", *METHODS, "misses")
     return "\n".join([head, _line(columns), "|---" * len(columns) + "|", *map(_line, rows(experiments, seed)), ""])
