@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
@@ -31,15 +31,28 @@ def of_synonyms(folder: Path, groups: Sequence[str]) -> Path:
 
 def of_eight_tokens(folder: Path) -> Path:
     """A random BERT that reads eight tokens, as `save_pretrained` writes it: nothing says how its tokens become one."""
+    return _bert(folder, {"[UNK]": 0, "[PAD]": 1, **{f"w{place}": place for place in range(2, 30)}}, limit=8)
+
+
+def of_framed_words(folder: Path) -> Path:
+    """A random BERT that reads [CLS] before the words w4 to w29 and [SEP] after them."""
+    numbers = {"[UNK]": 0, "[PAD]": 1, "[CLS]": 2, "[SEP]": 3, **{f"w{place}": place for place in range(4, 30)}}
+    return _bert(folder, numbers, limit=32, cls_token="[CLS]", sep_token="[SEP]")
+
+
+def _bert(folder: Path, numbers: dict[str, int], limit: int, **marks: str) -> Path:
     torch.manual_seed(0)
-    numbers = {"[UNK]": 0, "[PAD]": 1, **{f"w{place}": place for place in range(2, 30)}}
     config = BertConfig(
         vocab_size=len(numbers), hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
-        max_position_embeddings=8,
+        max_position_embeddings=limit,
     )  # fmt: skip
     BertModel(config).save_pretrained(folder)
+    tokenizer = _tokenizer(numbers)
+    if marks:
+        pair = [(mark, numbers[mark]) for mark in ("[CLS]", "[SEP]")]
+        tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", special_tokens=pair)
     read = PreTrainedTokenizerFast(
-        tokenizer_object=_tokenizer(numbers), unk_token="[UNK]", pad_token="[PAD]", model_max_length=8
+        tokenizer_object=tokenizer, unk_token="[UNK]", pad_token="[PAD]", model_max_length=limit, **marks
     )
     read.save_pretrained(folder)
     return folder

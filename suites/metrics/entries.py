@@ -325,6 +325,13 @@ METRICS: dict[str, Metric] = {
         scale="x, at least 0",
         source="arXiv:1908.10084",
     ),
+    "bertscore:FOLDER": Metric(
+        "how near each word is to one of the target, and back, by an encoder in a folder; needs the extra `embeddings`",
+        make=lambda detail, schema: embedding.bertscore(detail),
+        range="-1 to 1",
+        scale="F1, at least 0",
+        source="arXiv:1904.09675",
+    ),
     # --- calls of tools
     "tool_calls": Metric(
         "exactly the calls of tools that are wanted, in any order; none where none is", tool_calls.tool_calls

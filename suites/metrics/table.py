@@ -208,7 +208,7 @@ def content(metrics: Iterable[str], folder: str = "") -> list[str]:
     return [_hash(place) for place in places if place]
 
 
-OF_FOLDERS = ("evaluate:", "embedding_similarity:")
+OF_FOLDERS = ("evaluate:", "embedding_similarity:", "bertscore:")
 """Metrics that are named by a folder or a script, and take a while to load."""
 
 

@@ -10,7 +10,7 @@ import hashlib
 import io
 import logging
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -60,6 +60,15 @@ class _Read:
     cut: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A text's tokens as vectors of length 1, [tokens, dimensions]; `words` [tokens] says which are the text's own, and
+    not the marks that begin and end what an encoder reads."""
+
+    vectors: Vectors
+    words: NDArray[np.bool_]
+
+
 class Encoder:
     """An encoder of sentences in a `folder`, with its own way to make one vector of a text; a model's folder that names
     none is taken by the mean over its tokens. Vectors are kept below `kept`, which may be emptied at any time.
@@ -97,6 +106,22 @@ class Encoder:
     def cut(self, texts: Sequence[str], role: Role = "document") -> list[bool]:
         """Which texts are longer than the encoder reads, so that their vectors are those of their beginnings."""
         return [each is not None and each.cut for each in self._read(texts, role)]
+
+    def tokens(self, texts: Sequence[str]) -> list[Tokens]:
+        """The tokens of each text by the last layer; not kept on disk. Raises UserError where the encoder has none."""
+        with self._shown(f"tokens by {self.name}", len(texts)) as steps:
+            read = self._model.encode([*texts], output_value=None, show_progress_bar=False)
+            steps.advance(len(texts))
+        return [self._tokens(each) for each in read]
+
+    def _tokens(self, read: Mapping[str, Any]) -> Tokens:
+        if "token_embeddings" not in read or "input_ids" not in read:
+            raise UserError("the encoder has no vectors of tokens", str(self.folder), "give a transformer's folder")
+        tokenizer, there = self._model.tokenizer, read["attention_mask"].bool()
+        vectors = read["token_embeddings"][there].float().cpu().numpy()
+        framing = {tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id}
+        words = np.array([number not in framing for number in read["input_ids"][there].tolist()], bool)
+        return Tokens(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), words)
 
     def _read(self, texts: Sequence[str], role: Role) -> list[_Read | None]:
         """What is known of each text, once it is read; None of one that says nothing."""
