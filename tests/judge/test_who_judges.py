@@ -16,6 +16,7 @@ from harness.judge.jury import Jury
 from harness.models.cache import Cached
 from harness.store.database import Store
 from harness.store.judging import Measure
+from reports.sections import judge as section
 from suites.errors import UserError
 from suites.judges.canaries import EACH, KINDS, OBEY, canaries
 from suites.judges.pairwise import Pair, Rubric
@@ -84,6 +85,10 @@ def test_every_kind_of_trap_is_set_in_eighteen_questions_about_the_exams_own_ans
     assert sorted(traps_by_kind["shuffled"].second.split()) == sorted(traps_by_kind["shuffled"].first.split())
     assert traps_by_kind["longer"].second == " ".join([traps_by_kind["longer"].first] * 3)
     assert fallen(fair)["canaries"].n == 18
+
+
+def test_the_report_has_words_for_every_trap() -> None:
+    assert set(fallen(fair)) <= set(section.MEASURES)
 
 
 def test_answers_of_one_word_are_shuffled_by_letters_and_answers_without_words_make_no_traps() -> None:
