@@ -50,8 +50,9 @@ def wanted(measures: Mapping[str, Measure], policy: Policy) -> Wanted | None:
         told = f"no number of labels would make it trusted while it agrees with {agreement.value:.0%}"
         return Wanted(None, 0, f"{told}: more than {bar:.0%} is asked for")
     if agreement.value <= bar:
-        share = f"{agreement.value:.0%} agreement"
-        told = f"about {MIN_LABELLED} labelled pairs would tell whether it may ever be ({share})"
+        told = (
+            f"about {MIN_LABELLED} labelled pairs would tell whether it may ever be ({agreement.value:.0%} agreement)"
+        )
         return Wanted(MIN_LABELLED, MIN_LABELLED - agreement.n, told)
     by = [_of_agreement(agreement, bar, policy.confidence), _of_length(measures)]
     if None in by or (max(need for need in by if need is not None) <= agreement.n):

@@ -85,7 +85,7 @@ def krippendorff(
     """
     table = np.asarray(ratings, dtype=np.float64)
     kept = np.flatnonzero((~np.isnan(table)).sum(axis=1) > 1)
-    table, group = table[kept], _kept(clusters, kept)
+    table, group = _scaled(table[kept]), _kept(clusters, kept)
     if level == "nominal":
         return _of_units(table, group, confidence, small=True)
     value = _squared_alpha(table)
@@ -97,6 +97,13 @@ def krippendorff(
         ends[0, :2] = np.nanmin(table), np.nanmax(table)
         interval = Interval(_squared_alpha(np.vstack([table, ends])) or 0.0, interval.high, confidence)
     return Coefficient(value, interval, len(table))
+
+
+def _scaled(values: Array) -> Array:
+    """Values on a scale from 0 to 1, so that no square of them is beyond what a number holds."""
+    given = values[~np.isnan(values)]
+    low, high = (float(given.min()), float(given.max())) if len(given) else (0.0, 0.0)
+    return (values - low) / (high - low) if high > low else values * 0.0
 
 
 def _squared_alpha(table: Array) -> float | None:
@@ -196,7 +203,7 @@ def spearman(x: ArrayLike, y: ArrayLike, clusters: Clusters | None = None, confi
 def _correlation(
     x: ArrayLike, y: ArrayLike, clusters: Clusters | None, confidence: float, rank: Callable[[Array], Array]
 ) -> Coefficient:
-    first, second = (np.asarray(side, dtype=np.float64) for side in (x, y))
+    first, second = (_scaled(np.asarray(side, dtype=np.float64)) for side in (x, y))
     value = _of_ranks(first, second, rank)
     if value is None:
         return Coefficient(None, None, len(first))

@@ -31,6 +31,10 @@ WORDS: dict[str, Word] = {
 slot."""
 
 
+MOST = 1e12
+"""What a score or a length may be: squares of more are beyond what can be told apart."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordedVerdict:
     """A judge's word on a pair, shown in one order; `verdict` is None where it could not be read, `order` where it is
@@ -222,6 +226,6 @@ def _number(row: Json, name: str) -> float | None:
         number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
     except (ValueError, OverflowError):
         number = math.nan
-    if not math.isfinite(number):
+    if not abs(number) <= MOST:  # nor is nan
         raise ValueError(f"{name} is {kind(value)}, expected a number")
     return number

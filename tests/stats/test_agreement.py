@@ -163,3 +163,12 @@ def test_an_interval_ends_where_its_test_begins_to_reject() -> None:
     share = score_test.score_interval(score_test.sample(hits, None, 0.0), 0.95)
     assert ends
     assert (ends.low, ends.high) == pytest.approx((share.low, share.high), abs=1e-8)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1.0, 1e12])
+def test_the_unit_of_scores_does_not_matter(unit: float) -> None:
+    judge, people = np.array([1.0, 2, 2, 4, 5] * 6), np.array([1.0, 2, 3, 4, 4] * 6)
+    assert agreement.pearson(unit * judge, unit * people).value == pytest.approx(np.corrcoef(judge, people)[0, 1])
+    both = np.stack([judge, people], axis=1)
+    alpha = agreement.krippendorff(unit * both, "interval")
+    assert alpha.value == pytest.approx(agreement.krippendorff(both, "interval").value)
