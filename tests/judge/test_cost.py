@@ -83,8 +83,8 @@ def quality(i: int, side: str) -> str:
 def test_a_part_of_the_exam_is_judged_and_people_s_word_on_it_decides(tmp_path: Path) -> None:
     """Labels of other pairs, and of the exam's own in the order that is drawn and written."""
     (tmp_path / "rubric.md").write_text(
-        "{% set a, b = first[:1], second[:1] %}{{ input }} {{ first }} {{ second }} "
-        "verdict: {% if a == b %}tie{% elif a > b %}A{% else %}B{% endif %}"
+        "{% set a = first[:1] if first[:1] in '0123' else '' %}{% set b = second[:1] if second[:1] in '0123' else '' %}"
+        "{{ input }} {{ first }} {{ second }} verdict: {% if a == b %}tie{% elif a > b %}A{% else %}B{% endif %}"
     )
     answers = [[quality(i, side) for i in range(160)] for side in ("base", "candidate")]
     answers[1][:20] = answers[0][:20]
