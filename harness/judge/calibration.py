@@ -38,6 +38,8 @@ def read_calibration(path: Path) -> list[tuple[Pair, Label]]:
     rows = [(where, row) for where, row in read_rows(path) if row.get("label") != ""]
     texts = {row["id"]: row for _, row in reversed(rows) if isinstance(row.get("id"), str) and not _missing(row)}
     for where, row in rows:
+        if row.get("label") == "":
+            continue
         own = row if not _missing(row) or "annotator" not in row else {**texts.get(row.get("id"), {}), **row}
         missing = [*_missing(own), *(["label"] if not isinstance(row.get("label"), str) else [])]
         said, person = str(row.get("label")), str(row.get("annotator") or "")

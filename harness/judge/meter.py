@@ -35,20 +35,16 @@ class Metered:
         self.given += answers
         return answers
 
-    def measures(self, rate: Rate | None, currency: str) -> list[Measure]:
-        """What its answers took, see `measures_of`."""
-        return measures_of(self.given, rate, currency)
 
-
-def measures_of(given: Sequence[Completion], rate: Rate | None, currency: str) -> list[Measure]:
-    """Tokens of the verdicts, and what they cost where there is a price; nothing of a judge that was not asked."""
-    n = len(given)
-    if not n:
+def measures(models: Sequence[Metered], rate: Rate | None, currency: str) -> list[Measure]:
+    """Tokens of the models' verdicts, and what they cost where there is a price; nothing where none was asked."""
+    given = [answer for model in models for answer in model.given]
+    if not given:
         return []
-    read, written = (sum(getattr(a, name) for a in given) for name in ("tokens_in", "tokens_out"))
+    n, tokens = len(given), sum(answer.tokens_in + answer.tokens_out for answer in given)
     costs = [rate.of(a.tokens_in, a.tokens_out, a.seconds) for a in given if not a.error] if rate else []
     cost = None if None in costs or not costs else sum(cost or 0.0 for cost in costs)
     return [
-        Measure("tokens", float(read + written), None, None, n, "read and written, those on record too"),
+        Measure("tokens", float(tokens), None, None, n, "read and written, those on record too"),
         *([Measure("cost", cost, None, None, n, currency)] if rate else []),
     ]

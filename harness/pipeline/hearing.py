@@ -24,7 +24,7 @@ from harness.store import judging, runs
 from harness.store.database import Store
 from suites.judges.pairwise import Pair, load_rubric
 from suites.metrics.table import of_judge
-from suites.model import Completion, Generation, Model, ModelSpec
+from suites.model import Generation, Model, ModelSpec
 from suites.types import Example, Run, Score, Suite
 
 if TYPE_CHECKING:
@@ -78,16 +78,20 @@ def hearing(session: Session) -> Hearing | None:
     return Hearing(session.store, session.id, judge_of(session, config))
 
 
-def judge_of(session: Session, config: JudgeConfig, taken: list[Completion] | None = None) -> Judge:
-    """Who judges: one model, or several, or those whose verdicts are recorded. What models say is kept in `taken`."""
-    experiment, count = session.experiment, [] if taken is None else taken
+def judge_of(session: Session, config: JudgeConfig, asked: list[Metered] | None = None) -> Judge:
+    """Who judges: one model, or several, which join those that are `asked`, or those whose verdicts are recorded."""
+    experiment = session.experiment
     if config.recorded:
         given: Sequence[Judge] = recorded(experiment.resolve(config.recorded))
         return given[0] if len(given) == 1 else Jury.of(given)
     rubric = load_rubric(config.rubric, experiment.folder)
     generation = Generation(max_new_tokens=config.max_new_tokens)
-    found = [Late(partial(_model, session, specs.model_spec(experiment, model))) for _, model in config.models]
-    given = [Asked(Metered(model, count), rubric, generation, config.read) for model in found]
+    models = [
+        Metered(Late(partial(_model, session, specs.model_spec(experiment, model)))) for _, model in config.models
+    ]
+    if asked is not None:
+        asked += models
+    given = [Asked(model, rubric, generation, config.read) for model in models]
     return given[0] if len(given) == 1 else Jury.of(given)
 
 

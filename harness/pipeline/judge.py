@@ -8,12 +8,12 @@ from dataclasses import replace
 from harness.config.exam import JudgeConfig
 from harness.decision.prices import rate
 from harness.experiment.session import Session
-from harness.judge import ask, audit, calibration, jury, labels, own_pairs, traps
+from harness.judge import ask, audit, calibration, jury, labels, meter, own_pairs, traps
 from harness.judge.ask import Judged, Label
 from harness.judge.draw import Place, drawn
 from harness.judge.judges import Judge, judged
 from harness.judge.jury import Jury
-from harness.judge.meter import measures_of
+from harness.judge.meter import Metered
 from harness.judge.win_rates import win_rates
 from harness.observe.progress import say
 from harness.pipeline.examiner import examiner
@@ -23,7 +23,6 @@ from harness.store.judging import Measure
 from reports.rows import JudgeVerdictRow, Side
 from suites.judges.pairwise import Pair
 from suites.metrics.table import of_judge
-from suites.model import Completion
 from suites.types import Example, JudgeVerdict, Score
 from suites.writing import write_whole
 
@@ -37,8 +36,8 @@ def judge(session: Session) -> None:
     config = experiment.config.judge
     if config is None:
         return
-    taken: list[Completion] = []
-    who = judge_of(session, config, taken)
+    asked: list[Metered] = []
+    who = judge_of(session, config, asked)
     confidence = experiment.config.policy.confidence
     rows: list[JudgeVerdictRow] = []
     measures: list[Measure] = []
@@ -74,7 +73,7 @@ def judge(session: Session) -> None:
     if heard := hearing(session):
         _every_prompt(session, replace(heard, who=who), said, part)
     costs = experiment.config.costs
-    measures += measures_of(taken, rate(costs.judge) if costs.judge else None, costs.currency)
+    measures += meter.measures(asked, rate(costs.judge) if costs.judge else None, costs.currency)
     judging.put_measures(session.store, session.id, measures)
     _say_labels(session)
 

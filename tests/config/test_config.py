@@ -252,7 +252,6 @@ def test_what_other_tools_call_a_metric_is_ours_and_told(load, capsys):
         ("regression: [{margin: 0.1}]", "`regression.0` a regression entry is exactly one of a suite, an lm_eval"),
         ("regression: [{suite: general, shots: 2}]", "`shots` is for an lm_eval task"),
         ("regression: [{drift: neutral, limit: 2}]", "`drift` is of all its passages"),
-        ("judge: {rubric: helpful}", "line 5: `judge.model` is required"),
         ("judge: {model: m, max_pairs: 0}", "line 5: `judge.max_pairs` "),
         ("costs: {judge: {input: 1, output: 2}}", "line 5: `costs.judge` is the price of a `judge:`, and the exper"),
         (

@@ -13,7 +13,7 @@ from workspaces import decided, recorded_experiment, run, write_jsonl
 
 from harness.decision.prices import Rate
 from harness.judge import ask
-from harness.judge.meter import Metered
+from harness.judge.meter import Metered, measures
 from harness.judge.own_pairs import label_order
 from harness.models.cache import Cached
 from harness.models.echo import EchoModel
@@ -65,13 +65,13 @@ def test_an_interrupted_judge_goes_on_where_it_was_and_another_candidate_asks_fo
 def test_verdicts_are_counted_and_priced_those_on_record_too() -> None:
     model = Metered(EchoModel())
     ask.judge_all(model, RUBRIC, PAIRS, Generation(), "pairs")
-    tokens, cost = model.measures(Rate(input=1.0, output=2.0), "EUR")
+    tokens, cost = measures([model], Rate(input=1.0, output=2.0), "EUR")
     assert (tokens.n, cost.n, cost.note) == (40, 40, "EUR")
     spent = [(answer.tokens_in, answer.tokens_out) for answer in model.given]
     assert tokens.value == sum(map(sum, spent))
     assert cost.value == pytest.approx(sum(read + 2 * written for read, written in spent) / 1e6)
-    assert [m.name for m in model.measures(None, "EUR")] == ["tokens"]
-    assert Metered(EchoModel()).measures(None, "EUR") == []
+    assert [m.name for m in measures([model], None, "EUR")] == ["tokens"]
+    assert measures([Metered(EchoModel())], None, "EUR") == []
 
 
 def quality(i: int, side: str) -> str:
@@ -102,10 +102,10 @@ def test_a_part_of_the_exam_is_judged_and_people_s_word_on_it_decides(tmp_path: 
     [comparison] = data.compared("judge")
     assert comparison.n == pytest.approx(80, abs=1)
     assert "drawn at random, the judge's beside it (PPI++)" in comparison.method
-    measures = {measure.name: measure for measure in data.judge_measures}
-    assert measures["judged"].value == pytest.approx(0.5, abs=0.01)
-    assert measures["cost"].value
-    assert measures["win_rate_labelled"].value == pytest.approx(comparison.candidate)
+    found = {measure.name: measure for measure in data.judge_measures}
+    assert found["judged"].value == pytest.approx(0.5, abs=0.01)
+    assert found["cost"].value
+    assert found["win_rate_labelled"].value == pytest.approx(comparison.candidate)
     report = section(data, {})
     assert "What decides is people's word on" in report
     assert "| what they cost | 0.0" in report
