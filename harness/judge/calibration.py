@@ -35,7 +35,7 @@ def read_calibration(path: Path) -> list[tuple[Pair, Label]]:
     origins: dict[str, str] = {}
     clusters: dict[str, str] = {}
     bad: list[str] = []
-    rows = [(where, row) for where, row in read_rows(path) if row.get("label") != ""]
+    rows = read_rows(path)
     texts = {row["id"]: row for _, row in reversed(rows) if isinstance(row.get("id"), str) and not _missing(row)}
     for where, row in rows:
         if row.get("label") == "":

@@ -96,7 +96,6 @@ def test_a_part_of_the_exam_is_judged_and_people_s_word_on_it_decides(tmp_path: 
     path = recorded_experiment(
         tmp_path, *answers, seed=3, task={"metrics": ["contains"]}, costs={"judge": {"input": 1.0, "output": 1.0}},
         judge={"model": "echo", "rubric": "rubric.md", "calibration": "labels.jsonl", "max_pairs": 70},
-        policy={"judge": {"canaries": 1.0}},  # it reads the first letter, of a trap too
     )  # fmt: skip
     data = decided(run(path))
     [comparison] = data.compared("judge")
