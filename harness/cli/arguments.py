@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,7 +27,19 @@ OTHER_WORDS = {
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that names the nearest command where there is none of a name."""
+    """A parser that names the nearest command where there is none of a name, and knows commands of two words."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """As argparse does. `judge audit` is a command of its own; an experiment file called audit is `./audit`."""
+        words = list(sys.argv[1:] if args is None else args)
+        commands: Collection[str] = next(
+            (action.choices for action in self._actions if isinstance(action, argparse._SubParsersAction)), ()
+        )
+        if " ".join(words[:2]) in commands:
+            words[:2] = [" ".join(words[:2])]
+        return super().parse_known_args(words, namespace)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if isinstance(action, argparse._SubParsersAction) and value not in action.choices:

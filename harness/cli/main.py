@@ -17,6 +17,7 @@ from harness.cli.arguments import Commands, Parser, add_command, add_readers, pa
 from harness.cli.check import check
 from harness.cli.completion import add_completion
 from harness.cli.disk import of_disk
+from harness.cli.judge import add_audit
 from harness.cli.pipes import readers_may_leave
 from harness.cli.signals import INTERRUPTED, End, ending_kindly
 from harness.cli.store import add_store_commands
@@ -114,6 +115,7 @@ def _parser() -> Parser:
         stage.add_argument("--store", type=Path, help=f"the DuckDB file (default: {STORE_FILE} beside the experiment)")
         stage.add_argument("--json", action="store_true", help="JSON on stdout")
         stage.set_defaults(stage=name)
+    add_audit(subparsers)
     _add_check(subparsers)
     add_readers(subparsers)
     add_store_commands(subparsers)

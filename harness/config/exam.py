@@ -30,7 +30,7 @@ from suites.data.auto_slices import MARK, RULES
 from suites.data.examples import Turns
 from suites.edge_cases import KINDS, Kind
 from suites.metric_names import OURS, ours
-from suites.metrics.table import METRICS
+from suites.metrics.table import METRICS, need_no_target
 from suites.settings import Regex, Section
 
 NO_TOOLS = "none"
@@ -221,6 +221,11 @@ class TaskConfig(Section):
         """The metrics, the primary one first."""
         primary = self.primary or self.metrics[0]
         return (primary, *(name for name in self.metrics if name != primary))
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether the rows of an exam need not say what is right: no metric asks for it."""
+        return need_no_target(self.ordered_metrics)
 
 
 MadeWith = dict[str, str | int | float | bool]
@@ -430,13 +435,57 @@ def _suite_of(entry: Any) -> str | None:
 
 
 class JudgeConfig(Section):
-    """A model that compares two answers in both orders, and the pairs people labelled to check it against."""
+    """Who compares two answers in both orders, and the pairs people labelled to check them against."""
 
-    model: ModelConfig
-    """The model that judges."""
+    later: ClassVar[tuple[str, ...]] = ("recorded", "jury", "votes", "read", "own_answers", "max_pairs")
+
+    model: ModelConfig | None = None
+    """The model that judges. Left out: verdicts are `recorded`."""
+    recorded: FilePath | None = None
+    """File of verdicts given elsewhere, in place of a `model`: rows of `id`, `order` (`ab` where `a` was shown first,
+    or `ba`) and `verdict` (`a`, `b`, `tie` or null). `a` is the candidate's answer, and of a labelled pair the first,
+    unless rows show both as `a` and `b`. Several judges, named in `judge`, are a jury."""
+    jury: list[ModelConfig] = []
+    """Further models that judge beside `model`; the verdict most of them give counts."""
+    votes: Literal["equal", "weighted"] = "equal"
+    """What each of a jury counts: one vote, or by how often it agrees with the labelled pairs (`calibration`)."""
     rubric: str = "helpful"
-    """What it is asked: a built-in rubric, or a text file with `{{ input }}`, `{{ first }}` and `{{ second }}`."""
+    """What it is asked: a built-in rubric, or a text file. One with `{{ input }}`, `{{ first }}` and `{{ second }}`
+    compares; one with `{{ input }}` and `{{ answer }}` grades each answer, and the higher grade is preferred."""
     calibration: FilePath | None = None
-    """File of labelled pairs, rows of `id`, `input`, `first`, `second` and `label`. Left out: the judge is advisory."""
+    """File of labelled pairs, rows of `id`, `input`, `first`, `second` and `label`, a row for each `annotator` where
+    there are several; those of the exam's own pairs may be among them, in the order of `pairs-to-label.jsonl`. Left
+    out: the judge is advisory."""
     max_new_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 256
     """Tokens that one of its verdicts may have."""
+    max_pairs: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Pairs of the exam it is asked about at most, in both orders; of more, a random part that has every slice, the
+    task's marks and the longer answer in proportion. Left out: all."""
+    read: Literal["text", "held", "probability"] = "text"
+    """How its word is read: the last verdict in its `text`; one of the verdicts and nothing else, to which it is `held`
+    as by `constrain`; or after its reasons the most probable one, of a model that runs here (`probability`)."""
+    own_answers: bool = False
+    """Allows a judge that is the model of one side, and so judges its own answers."""
+
+    @property
+    def models(self) -> list[tuple[tuple[str | int, ...], ModelConfig]]:
+        """The models that judge, where each stands in the file."""
+        named: list[tuple[tuple[str | int, ...], ModelConfig]] = []
+        named += [(("judge", "model"), self.model)] if self.model else []
+        return [*named, *((("judge", "jury", position), model) for position, model in enumerate(self.jury))]
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.model is None) == (self.recorded is None):
+            raise ValueError("a judge is exactly one of a `model` and `recorded` verdicts")
+        asks = self.model_fields_set & {"jury", "rubric", "max_new_tokens", "read", "own_answers"}
+        if self.recorded and asks:
+            raise ValueError(f"recorded verdicts are read as they are; leave out {', '.join(sorted(asks))}")
+        models = [model for _, model in self.models]
+        if any(model in models[:position] for position, model in enumerate(models)):
+            raise ValueError("`jury` names a model twice; judges that are the same err alike")
+        if self.votes == "weighted" and not ((self.jury or self.recorded) and self.calibration):
+            raise ValueError("`votes: weighted` is of a jury that is measured on `calibration`")
+        if self.read == "probability" and (served := [model for model in models if model.endpoint]):
+            raise ValueError(f"`read: probability` asks how probable a text is, which {served[0].name} does not tell")
+        return self

@@ -63,6 +63,7 @@ class JudgeRule(Section):
     """How far the judge may prefer the prompt, and how far it must agree with people to be heard at all."""
 
     shorthand = "margin"
+    later: ClassVar[tuple[str, ...]] = ("canaries", "better")
     margin: Margin = 0.05
     """Losses minus wins of the candidate in the judge's eyes, as a share of the pairs."""
     tier: Tier = "critical"
@@ -70,6 +71,11 @@ class JudgeRule(Section):
     judge that is not trusted is advisory."""
     agreement: Share = 0.8
     """Share of the labelled pairs it must agree with, as the lower end of an interval; else it is advisory."""
+    better: bool = False
+    """Whether the candidate must be preferred: wins minus losses shown to be above 0, beside what `margin` allows."""
+    canaries: Share = 0.2
+    """Share of the traps it is set that it may fall for (an empty answer, one that says "choose this one", ...): beyond
+    it the judge is not used. Whoever always falls for one kind of trap is beyond 0.2."""
 
 
 FINISHED = "answers that end"
@@ -215,7 +221,7 @@ class CostsConfig(Section):
     age (Vela et al. 2022, Sci Rep 12:11654), and a new base or a changed task asks for another training anyway.
     """
 
-    later: ClassVar[tuple[str, ...]] = ("value_per_point",)
+    later: ClassVar[tuple[str, ...]] = ("value_per_point", "judge")
 
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])] = "USD"
     """Three letters, for every amount of money in this file."""
@@ -223,6 +229,8 @@ class CostsConfig(Section):
     """What the best prompt's answers are paid by."""
     candidate: PriceConfig | None = None
     """What the candidate's answers are paid by."""
+    judge: PriceConfig | None = None
+    """What the judge's verdicts are paid by, to say what judging took."""
     training: TrainingPriceConfig | None = None
     """What the training costs, each time."""
     retrain_months: Annotated[float, Field(ge=0.01, le=1200)] = 6

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy as np
 from harness.decision.compare import Comparison, Question, not_answered
 from harness.stats import power
 from harness.stats.judge_error import Corrected, JudgeError, corrected
+from harness.stats.prediction_powered import ENOUGH_LABELS, PredictionPowered, prediction_powered
+from harness.stats.preference import Preference
 from harness.stats.score_test import numbered
 
 
@@ -21,6 +23,7 @@ def compare_judged(
     longer: Mapping[str, float],
     error: JudgeError,
     *,
+    people: Mapping[str, float] | None = None,
     confidence: float = 0.95,
     level: float | None = None,
     look: int = 1,
@@ -30,16 +33,23 @@ def compare_judged(
     `preferences` and `longer` are by example id: 1 where the judge prefers the candidate's answer, or where that is the
     longer one, -1 where the prompt's, else 0. `as_judged` is the judge's own mean. Without an interval where the errors
     cannot be taken off (`judge_error.corrected`).
+
+    `people` is their word on a random part of these very examples. From `ENOUGH_LABELS` clusters of it on that decides
+    (`prediction_powered`), and a verdict that could not be read is a tie: whatever it is, the labels make up for it.
     """
     pairs = sorted(examples)
     judged = {i: cluster for i, cluster in pairs if i in preferences}
-    comparison = not_answered(
-        question, numbered(list(judged.values())), len(pairs), confidence, level or confidence, look
-    )
+    powered = None
+    if judged and people and len({cluster for i, cluster in pairs if i in people}) >= ENOUGH_LABELS:
+        powered = of_own_pairs({i: preferences.get(i, 0.0) for i, _ in pairs}, pairs, people)
+    compared = numbered([cluster for _, cluster in pairs] if powered else list(judged.values()))
+    comparison = not_answered(question, compared, len(pairs), confidence, level or confidence, look)
     if not judged:
         return comparison
     word, length = (np.array([side[i] for i in judged]) for side in (preferences, longer))
     comparison = replace(comparison, as_judged=float(word.mean()))
+    if powered:
+        return _answered(comparison, powered)
     result = corrected(word, length, error, numbered(list(judged.values())))
     if result is None:
         return comparison
@@ -60,7 +70,41 @@ def compare_judged(
     )
 
 
-def _answered(c: Comparison, result: Corrected) -> Comparison:
+def without_trust(
+    question: Question,
+    examples: Iterable[tuple[str, str]],
+    preferences: Mapping[str, float],
+    why: str,
+    confidence: float,
+    level: float,
+    look: int,
+) -> Comparison:
+    """Wins minus losses as a judge sees them that is not trusted, and `why`: no interval, so that nothing follows."""
+    pairs = sorted(examples)
+    judged = {i: cluster for i, cluster in pairs if i in preferences}
+    comparison = not_answered(question, numbered(list(judged.values())), len(pairs), confidence, level, look)
+    comparison = replace(comparison, untrusted=why, method="the word of a judge that is not trusted")
+    if not judged:
+        return comparison
+    theta = float(np.mean([preferences[i] for i in judged]))
+    difference = _relative(theta) if question.relative else theta
+    return replace(comparison, baseline=(1 - theta) / 2, candidate=(1 + theta) / 2, difference=difference)
+
+
+def of_own_pairs(
+    judge: Mapping[str, float], examples: Sequence[tuple[str, str]], people: Mapping[str, float]
+) -> PredictionPowered | None:
+    """The judge's word on all `examples` (id, cluster), with people's on those of a random part; None where they are
+    too few (`prediction_powered`)."""
+    ours, rest = ([pair for pair in examples if (pair[0] in people) == mine] for mine in (True, False))
+    if not ours:
+        return None
+    said, others = (np.array([judge[i] for i, _ in part]) for part in (ours, rest))
+    groups, other_groups = (numbered([cluster for _, cluster in part]) for part in (ours, rest))
+    return prediction_powered(np.array([people[i] for i, _ in ours]), said, others, groups, other_groups)
+
+
+def _answered(c: Comparison, result: Preference) -> Comparison:
     """The comparison with people's preference: wins minus losses, or where relative a change of the prompt's points."""
     level, theta = c.level, result.theta
     interval, null = result.interval(level), -c.margin / (2 - c.margin) if c.relative else -c.margin
@@ -77,8 +121,16 @@ def _answered(c: Comparison, result: Corrected) -> Comparison:
         p_harm=result.one_sided_p(null, "less"),
         sd=sd,
         detectable=power.minimum_detectable(c.n, sd, confidence=level),
-        method=f"the judge's word corrected for its errors on {result.error.groups} labelled prompts, score statistic",
+        method=_method(result),
     )
+
+
+def _method(result: Preference) -> str:
+    if isinstance(result, PredictionPowered):
+        labelled = result.labelled.groups
+        return f"people's word on {labelled} prompts drawn at random, the judge's beside it (PPI++), score statistic"
+    told = f" on {result.error.groups} labelled prompts" if isinstance(result, Corrected) else ""
+    return f"the judge's word corrected for its errors{told}, score statistic"
 
 
 def _relative(theta: float) -> float | None:

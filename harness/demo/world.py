@@ -182,7 +182,7 @@ def texts() -> dict[str, str]:
     """Every other text file by its path under the repository root."""
     prompts = {f"harness/demo/prompts/{name}.md": text for name, text in PROMPTS.items()}
     return prompts | {
-        "harness/demo/rubric.md": RUBRIC,
+        "harness/demo/rubric.md": f"---\nbare: true\n---\n{RUBRIC}",
         "harness/demo/tasks/facts.yaml": FACTS_TASK,
         "suites/builtin/general/suite.yaml": SUITE,
     }

@@ -29,9 +29,8 @@ def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> R
     if runs.is_finished(store, run.id):
         return run
     started = time.monotonic()
-    marks = {
-        name: table.build(name, suite.schema, suite.folder) for name in suite.metrics if not table.of_samples(name)
-    }
+    alone = [name for name in suite.metrics if not table.of_samples(name) and not table.of_judge(name)]
+    marks = {name: table.build(name, suite.schema, suite.folder) for name in alone}
     said = with_probabilities(arm, suite, model, ask_often(arm, suite, model, seed))
     marked = [
         replace(_marked(suite, marks, seen, samples), example=example)
@@ -58,7 +57,8 @@ def _marked(suite: Suite, marks: Mapping[str, Mark], example: Example, samples: 
             measure = table.build_of_samples(name)
             scores[name] = Score(None, failed) if failed else measure(answers, by_answer[right])
     said = together(samples)
-    return Marked(example, said.key, said.read, {name: scores[name] for name in suite.metrics}, said.came)
+    told = {name: scores[name] for name in suite.metrics if name in scores}  # a judge is asked later, about two sides
+    return Marked(example, said.key, said.read, told, said.came)
 
 
 def mean_of(marks: Sequence[Score]) -> Score:

@@ -85,7 +85,7 @@ def _references(config: ExperimentConfig) -> Iterator[Reference]:
         files.append((("candidate", "recorded"), config.candidate.recorded))
     files.append((("training" if config.training else "candidate", "prompt"), _file_only(config.own_prompt or "")))
     if config.judge:
-        files.append((("judge", "calibration"), config.judge.calibration))
+        files += [(("judge", "calibration"), config.judge.calibration), (("judge", "recorded"), config.judge.recorded)]
     yield from ((setting, name, _file) for setting, name in files if name)
     if config.task.tools not in (None, NO_TOOLS):
         yield ("task", "tools"), str(config.task.tools), _tools
@@ -124,11 +124,15 @@ def _models(config: ExperimentConfig) -> Iterator[Reference]:
     for at, proposer in proposers(config):
         if not proposer.endpoint:
             yield at, proposer.name, partial(_model, revision=proposer.revision)
-    if config.judge:
+    yield from _judge(config)
+
+
+def _judge(config: ExperimentConfig) -> Iterator[Reference]:
+    if config.judge and not config.judge.recorded:
         yield ("judge", "rubric"), config.judge.rubric, _rubric
-        if not config.judge.model.endpoint:
-            model = config.judge.model
-            yield ("judge", "model"), model.name, partial(_model, revision=model.revision)
+    for at, model in config.judge.models if config.judge else []:
+        if not model.endpoint:
+            yield at, model.name, partial(_model, revision=model.revision)
 
 
 def _training(config: ExperimentConfig) -> Iterator[Reference]:
@@ -150,7 +154,7 @@ def _exams(config: ExperimentConfig) -> Iterator[Reference]:
 
 
 def _prices(config: ExperimentConfig) -> Iterator[Reference]:
-    for side in ("baseline", "candidate"):
+    for side in ("baseline", "candidate", "judge"):
         price = getattr(config.costs, side)
         if price and price.name:
             yield ("costs", side), price.name, _price

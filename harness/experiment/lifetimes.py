@@ -43,8 +43,8 @@ TRAINED = "name another service, or train here"
 
 def _named(config: ExperimentConfig) -> Iterator[tuple[str, Retirement | None, str]]:
     """Each setting that may name what ends, its end where one is known, and what to do."""
-    judge = config.judge.model if config.judge else None
-    for setting, model in (("model", config.model), ("candidate", config.candidate), ("judge.model", judge)):
+    judges = [(".".join(map(str, at)), model) for at, model in (config.judge.models if config.judge else [])]
+    for setting, model in [("model", config.model), ("candidate", config.candidate), *judges]:
         if model and model.endpoint and model.name:
             yield setting, of_model(model.name, model.endpoint), SERVED
     if config.training and (job := config.training.openai_job):

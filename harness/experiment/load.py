@@ -21,6 +21,7 @@ from harness.config.yaml_lines import Location, line_of, load
 from harness.experiment.columns import column_problems
 from harness.experiment.freeze import look_up
 from harness.experiment.names import same_names
+from harness.experiment.own_answers import own_answers
 from harness.experiment.variants import spell_out
 from harness.observe.progress import say
 from suites.data.readers import READERS
@@ -90,6 +91,7 @@ def load_experiment(path: str | Path) -> Experiment:
     wrong = {location for location, _ in problems}
     if not any(location[:1] == ("data",) and location[1:2] not in DATA_FILES for location in wrong):
         problems += column_problems(config, path.parent, wrong)
+    problems += own_answers(config, files)
     if not missing:
         problems += same_names(config, path.parent)
     if problems:

@@ -73,10 +73,9 @@ def candidate_spec(experiment: Experiment) -> ModelSpec:
 def gguf_files(experiment: Experiment) -> Iterator[tuple[str, Path]]:
     """Each setting that names a GGUF file, and the file."""
     config = experiment.config
-    judge = config.judge.model if config.judge else None
-    named = [(setting, model.name) for setting, model in (("model", config.model), ("judge.model", judge))
-             if model and not model.endpoint]  # fmt: skip
-    named += [(".".join(map(str, at)), model.name) for at, model in other_models(config) if not model.endpoint]
+    named = [("model", config.model.name)] if config.model and not config.model.endpoint else []
+    others = [*(config.judge.models if config.judge else []), *other_models(config)]
+    named += [(".".join(map(str, at)), model.name) for at, model in others if not model.endpoint]
     if config.candidate and config.candidate.path:
         named.append(("candidate.path", config.candidate.path))
     for setting, name in named:

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Literal, Protocol
 
 from harness.observe.progress import phase
 from harness.store import judging
 from harness.store.database import Store
-from reports.rows import JudgeVerdictRow
+from reports.rows import ContestRow, JudgeVerdictRow
 from suites.judges.pairwise import Pair, Rubric, judge
-from suites.model import Generation, Model
+from suites.model import Generation, Identity, Model
 from suites.types import JudgeVerdict, Score
 
 Choice = Literal["first", "second", "tie"]
 
 
+class Identified(Protocol):
+    """Whoever is known by what produces the answers: a model, or several judges."""
+
+    @property
+    def identity(self) -> Identity: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What people said of a pair, and the `cluster` of pairs it belongs to: those of one prompt."""
+    """What people said of a pair, and the `cluster` of pairs it belongs to: those of one prompt. `votes` are those of
+    each person, where they are at hand."""
 
     choice: Choice
     cluster: str
+    votes: Mapping[str, Choice] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +63,23 @@ class Judged:
 
 def judge_all(model: Model, rubric: Rubric, pairs: Sequence[Pair], generation: Generation, what: str) -> list[Judged]:
     """Both orders of every pair. Two equal answers are a tie without asking."""
+
+    def asked(different: Sequence[Pair]) -> list[tuple[JudgeVerdict, JudgeVerdict]]:
+        with phase(f"judge on {what}", 2 * len(different)) as progress:
+            return judge(model, rubric, different, generation, lambda batch: progress.advance(len(batch)))
+
+    return in_both_orders(pairs, asked, rubric.digest)
+
+
+def in_both_orders(
+    pairs: Sequence[Pair],
+    ask: Callable[[Sequence[Pair]], Sequence[tuple[JudgeVerdict, JudgeVerdict]]],
+    rubric: str,
+) -> list[Judged]:
+    """What `ask` says of each pair of different answers; equal ones are a tie, by the same rubric, and not asked."""
     different = [pair for pair in pairs if pair.first != pair.second]
-    with phase(f"judge on {what}", 2 * len(different)) as progress:
-        given = judge(model, rubric, different, generation, lambda batch: progress.advance(len(batch)))
-    verdicts = dict(zip((pair.id for pair in different), given, strict=True))
-    same = JudgeVerdict("tie", "the answers are equal; not asked", rubric.digest)
+    verdicts = dict(zip((pair.id for pair in different), ask(different), strict=True))
+    same = JudgeVerdict("tie", "the answers are equal; not asked", rubric)
     return [Judged(pair, *verdicts.get(pair.id, (same, same)), longer(pair)) for pair in pairs]
 
 
@@ -77,12 +98,15 @@ def preference(judged: Judged) -> float | None:
     return {"first": 1.0, "second": 0.0, "tie": 0.5, None: None}[judged.choice]
 
 
+UNREAD = "the judge's answer could not be read"
+
+
 def preferences(judged: Sequence[Judged]) -> tuple[dict[str, Score], dict[str, Score]]:
     """(baseline, candidate) scores by example id: each pair hands one point to the winner, or half to both."""
     baseline, candidate = {}, {}
     for item in judged:
         value = preference(item)
-        reason = "" if value is not None else "the judge's answer could not be read"
+        reason = "" if value is not None else UNREAD
         candidate[item.pair.id] = Score(value, reason)
         baseline[item.pair.id] = Score(None if value is None else 1 - value, reason)
     return baseline, candidate
@@ -92,16 +116,18 @@ def verdict_rows(
     experiment_id: str,
     judged: Sequence[Judged],
     purpose: Literal["exam", "calibration"],
-    judge_model: Model,
+    judge_model: Identified,
     labels: Sequence[Label] | None = None,
+    own: Mapping[str, Choice] | None = None,
 ) -> list[JudgeVerdictRow]:
-    """Both orders of every pair as they go on record; `labels` are those of the pairs, in their order."""
+    """Both orders of every pair as they go on record; `labels` are those of the pairs, in their order, and `own` what
+    people said of a random part of the exam's, by id."""
     identity = json.dumps(asdict(judge_model.identity), sort_keys=True)
     return [
         JudgeVerdictRow(
             experiment_id=experiment_id, purpose=purpose, example_id=item.pair.id, candidate_first=is_forward,
             grade=verdict.grade, raw=verdict.raw, rubric=verdict.rubric, judge=identity,
-            label=labels[i].choice if labels else None, longer=item.longer,
+            label=labels[i].choice if labels else (own or {}).get(item.pair.id), longer=item.longer,
             cluster=labels[i].cluster if labels else None,
         )
         for i, item in enumerate(judged)
@@ -114,11 +140,37 @@ def read_verdicts(store: Store, experiment_id: str) -> list[Judged]:
     return [_judged(pair) for pair in judging.both_orders(store, experiment_id, "exam")]
 
 
+def read_own_labels(store: Store, experiment_id: str) -> dict[str, float]:
+    """What people said of a random part of the exam's pairs, as it is on record, by example id; see `WORTH`."""
+    pairs = judging.both_orders(store, experiment_id, "exam")
+    return {pair.example_id: value for pair in pairs if (value := WORTH[pair.label]) is not None}
+
+
 def read_labelled(store: Store, experiment_id: str) -> tuple[list[Judged], list[Label]]:
     """The judge's word on the labelled pairs as it is on record, and their labels."""
     pairs = [pair for pair in judging.both_orders(store, experiment_id, "calibration") if pair.label]
     labels = [Label(pair.label or "tie", pair.cluster or pair.example_id) for pair in pairs]
     return [_judged(pair) for pair in pairs], labels
+
+
+def contest_rows(
+    experiment_id: str, run_id: str, against: str, judged: Sequence[Judged], judge_model: Identified
+) -> list[ContestRow]:
+    """Both orders of every pair of two runs' answers as they go on record, those of `run_id` the first."""
+    identity = json.dumps(asdict(judge_model.identity), sort_keys=True)
+    return [
+        ContestRow(
+            experiment_id=experiment_id, run_id=run_id, against=against, example_id=item.pair.id, own_first=own_first,
+            grade=verdict.grade, raw=verdict.raw, rubric=verdict.rubric, judge=identity, longer=longer(item.pair),
+        )
+        for item in judged
+        for own_first, verdict in ((True, item.forward), (False, item.turned))
+    ]  # fmt: skip
+
+
+def read_contest(store: Store, experiment_id: str, run_id: str, against: str) -> list[Judged]:
+    """The judge's word on two runs' answers as it is on record, those of `run_id` the first of each pair."""
+    return [_judged(pair) for pair in judging.contest(store, experiment_id, run_id, against)]
 
 
 def _judged(pair: judging.BothOrders) -> Judged:

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
-from harness.evaluation.exam import put_abilities
-from harness.experiment import specs
+from harness.config.exam import JudgeConfig
+from harness.decision.prices import rate
 from harness.experiment.session import Session
-from harness.judge import ask, audit, calibration
+from harness.judge import ask, audit, calibration, jury, labels, meter, own_pairs, traps
+from harness.judge.ask import Judged, Label
+from harness.judge.draw import Place, drawn
+from harness.judge.judges import Judge, judged
+from harness.judge.jury import Jury
+from harness.judge.meter import Metered
+from harness.judge.win_rates import win_rates
+from harness.observe.progress import say
+from harness.pipeline.examiner import examiner
+from harness.pipeline.hearing import Hearing, hearing, judge_of, pairs, whole
 from harness.store import arms, judging, runs
 from harness.store.judging import Measure
 from reports.rows import JudgeVerdictRow, Side
-from suites.judges.pairwise import Pair, load_rubric
-from suites.model import Generation
+from suites.judges.pairwise import Pair
+from suites.metrics.table import of_judge
+from suites.types import Example, JudgeVerdict, Score
+from suites.writing import write_whole
+
+TO_LABEL = "pairs-to-label.jsonl"
+"""In the folder of the experiment's reports: the exam's pairs, in the order to label them in."""
 
 
 def judge(session: Session) -> None:
@@ -21,34 +36,145 @@ def judge(session: Session) -> None:
     config = experiment.config.judge
     if config is None:
         return
-    rubric = load_rubric(config.rubric, experiment.folder)
-    generation = Generation(max_new_tokens=config.max_new_tokens)
-    model = session.model(specs.model_spec(experiment, config.model)).noting(
-        partial(put_abilities, session.store, session.id, "judge")
-    )
+    asked: list[Metered] = []
+    who = judge_of(session, config, asked)
     confidence = experiment.config.policy.confidence
     rows: list[JudgeVerdictRow] = []
     measures: list[Measure] = []
+    labelled: list[tuple[Pair, Label]] = []
+    checked: list[Judged] = []
+    people: list[Label] = []
     if config.calibration:
         labelled = calibration.read_calibration(experiment.resolve(config.calibration))
-        labels = [label for _, label in labelled]
-        judged = ask.judge_all(model, rubric, [pair for pair, _ in labelled], generation, "labelled pairs")
-        rows += ask.verdict_rows(session.id, judged, "calibration", model, labels)
-        measures += calibration.calibration_measures(judged, labels, confidence)
-    judged = ask.judge_all(model, rubric, pairs_of(session), generation, "the exam")
-    rows += ask.verdict_rows(session.id, judged, "exam", model)
-    before, after = (arms.chosen_scores(session.store, session.id, side) for side in SIDES)
-    measures += audit.exam_measures(judged, before, after, confidence)
+        people = [label for _, label in labelled]
+        who, checked, of_each = _on_labelled(who, config, [pair for pair, _ in labelled], people, confidence)
+        rows += ask.verdict_rows(session.id, checked, "calibration", who, people)
+        measures += [*calibration.calibration_measures(checked, people, confidence), *of_each]
+    before, after = _marks(session)
+    answered = pairs_of(session)
+    part = part_to_judge(session, answered, before, after)
+    shown = [pair for pair in answered if pair.id in part]
+    said = judged(who, shown, "the exam")
+    own = label_own_pairs(session, shown, labelled)
+    rows += ask.verdict_rows(session.id, said, "exam", who, own=own)
+    if config.max_pairs:
+        left = sorted(part - {pair.id for pair in shown})
+        rows += ask.verdict_rows(session.id, [_unanswered(name, who.digest) for name in left], "exam", who)
+        n = len(session.splits["test"])
+        measures.append(Measure("judged", len(part) / n, None, None, n, "pairs of the exam, drawn at random"))
+    measures += audit.exam_measures(said, before, after, confidence)
+    if not config.recorded:  # whose judges cannot be asked anything more
+        good = traps.best_answers(answered, before, after)
+        measures += traps.canary_measures(who, good, experiment.config.seed, confidence)
+    told = {name: value for name, choice in own.items() if (value := ask.WORTH[choice]) is not None}
+    clusters = {example.id: example.cluster for example in session.splits["test"]}
+    measures += win_rates(said, clusters, (checked, people), told, before, confidence)
     judging.put_verdicts(session.store, session.id, rows)
+    if heard := hearing(session):
+        _every_prompt(session, replace(heard, who=who), said, part)
+    costs = experiment.config.costs
+    measures += meter.measures(asked, rate(costs.judge) if costs.judge else None, costs.currency)
     judging.put_measures(session.store, session.id, measures)
+    _say_labels(session)
+
+
+def _on_labelled(
+    who: Judge, config: JudgeConfig, pairs: Sequence[Pair], labels: Sequence[Label], confidence: float
+) -> tuple[Judge, list[Judged], list[Measure]]:
+    """Who judges, a jury's votes counted; the word on the labelled pairs; and how right each of a jury was."""
+    if not isinstance(who, Jury):
+        return who, judged(who, pairs, "labelled pairs"), []
+    heard = jury.hear(who, pairs, labels, "labelled pairs", weighted=config.votes == "weighted")
+    return heard.jury, heard.judged, jury.measures(heard, labels, confidence)
 
 
 SIDES: tuple[Side, Side] = ("base", "candidate")
 
 
+def _marks(session: Session) -> tuple[Mapping[str, Score], Mapping[str, Score]]:
+    """Both sides' marks by the task's first metric that is none of a judge; none where there is none."""
+    metric = next((name for name in session.experiment.config.task.ordered_metrics if not of_judge(name)), "")
+    base, candidate = (arms.chosen(session.store, session.id, side).run_id for side in SIDES)
+    return runs.scores(session.store, base, metric), runs.scores(session.store, candidate, metric)
+
+
 def pairs_of(session: Session) -> list[Pair]:
     """Candidate (first) and best prompt (second) on every test example both answered."""
-    store = session.store
-    theirs, ours = (runs.texts(store, arms.chosen(store, session.id, side).run_id) for side in SIDES)
-    examples = session.splits["test"]
-    return [Pair(e.id, e.input, ours[e.id], theirs[e.id]) for e in examples if e.id in ours and e.id in theirs]
+    base, candidate = (arms.chosen(session.store, session.id, side).run_id for side in SIDES)
+    return pairs(session.store, candidate, base, session.splits["test"])
+
+
+def good_of(session: Session) -> list[Pair]:
+    """The pairs of which traps are made, the answer to make them of first."""
+    return traps.best_answers(pairs_of(session), *_marks(session))
+
+
+def _every_prompt(session: Session, heard: Hearing, judged: Sequence[Judged], part: Collection[str]) -> None:
+    """The candidate beside every other prompt of the bar, on the `part` of the exam that is judged; then what each run
+    is worth, beside the other side's."""
+    store, giver = session.store, examiner(session)
+    candidate, prompts = arms.chosen(store, session.id, "candidate"), arms.exams(store, session.id, "base", "task")
+    asked = [example for example in session.splits["test"] if example.id in part]
+    said = {
+        run.run_id: judged if run.chosen else heard.hear(candidate.run_id, run.run_id, asked, f"the exam, {run.arm}")
+        for run in prompts
+    }
+    with store.connect():
+        worth = whole(ask.preferences(judged)[1], asked)
+        giver.put("candidate", candidate.arm, runs.on_record(store, candidate.run_id), chosen=True, heard=worth)
+        for run in prompts:
+            worth = whole(ask.preferences(said[run.run_id])[0], asked)
+            giver.put("base", run.arm, runs.on_record(store, run.run_id), chosen=run.chosen, heard=worth)
+
+
+def _say_labels(session: Session) -> None:
+    """What labels would make of a judge that is not trusted, and where the pairs to label are."""
+    missing = labels.wanted(judging.measures(session.store, session.id), session.experiment.config.policy)
+    if missing and missing.more:
+        say(f"the judge is not trusted yet: {missing.told}; label from the top of {session.out / TO_LABEL}")
+
+
+def part_to_judge(
+    session: Session, pairs: Sequence[Pair], before: Mapping[str, Score], after: Mapping[str, Score]
+) -> set[str]:
+    """The ids of the test examples that the judge's word is sought on: all, or a random part with `judge.max_pairs`.
+
+    An example that a side has no answer to is drawn like the others, so that none goes missing in silence.
+    """
+    config, test = session.experiment.config, session.splits["test"]
+    if config.judge is None or config.judge.max_pairs is None:
+        return {example.id for example in test}
+    answered = {pair.id: pair for pair in pairs}
+    places = [_place(example, answered.get(example.id), before, after) for example in test]
+    return drawn(places, config.judge.max_pairs, config.seed)
+
+
+def _place(example: Example, pair: Pair | None, before: Mapping[str, Score], after: Mapping[str, Score]) -> Place:
+    """Where an example stands: by which side the task's own metric prefers, which answer is longer, and its slices."""
+    one, other = (side[example.id].value if example.id in side else None for side in (before, after))
+    better = 0 if one is None or other is None else (other > one) - (other < one)
+    longer = ask.longer(pair) if pair else ""
+    asked = pair is not None and pair.first != pair.second
+    return Place(example.id, asked, (better, longer, *sorted(example.slices.items())), example.cluster)
+
+
+def _unanswered(name: str, rubric: str) -> Judged:
+    """A pair that was drawn and has an answer of one side only, or of none."""
+    verdict = JudgeVerdict(None, "a side has no answer; not asked", rubric)
+    return Judged(Pair(name, "", "", ""), verdict, verdict, None)
+
+
+def label_own_pairs(
+    session: Session, pairs: Sequence[Pair], labelled: Sequence[tuple[Pair, Label]]
+) -> dict[str, ask.Choice]:
+    """People's word on a random part of the judged pairs; the order to label them in is written for who wants to.
+
+    Empty where nobody has labelled any of them.
+    """
+    clusters = {example.id: example.cluster for example in session.splits["test"]}
+    seed = session.experiment.config.seed
+    order = own_pairs.label_order(pairs, clusters, seed)
+    said = own_pairs.labels_of(pairs, labelled)
+    session.out.mkdir(parents=True, exist_ok=True)
+    write_whole(session.out / TO_LABEL, own_pairs.to_label(order, said, seed))
+    return own_pairs.random_part(order, clusters, said) if said else {}

@@ -71,14 +71,15 @@ def _of_bar(experiment: Experiment) -> list[Look]:
 
 
 def _of_judge(experiment: Experiment) -> list[Look]:
-    """A judge that runs here: it is asked last of all, when everything else is paid for."""
-    judge = experiment.config.judge
-    spec = specs.model_spec(experiment, judge.model) if judge else None
-    if spec is None or spec.kind not in HERE:
+    """Judges that run here: they are asked last of all, when everything else is paid for."""
+    judges = experiment.config.judge.models if experiment.config.judge else []
+    named = [(".".join(map(str, at)), specs.model_spec(experiment, model)) for at, model in judges]
+    local = [(setting, spec) for setting, spec in named if spec.kind in HERE]
+    if not local:
         return []
     from harness.models.hf import rehearsal
 
-    return [partial(rehearsal.of_model, spec, "judge.model")]
+    return [partial(rehearsal.of_model, spec, setting) for setting, spec in local]
 
 
 def _of_candidate(base: ModelSpec, candidate: ModelSpec) -> list[Look]:

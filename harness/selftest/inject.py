@@ -16,6 +16,7 @@ from harness.experiment import exams
 from harness.experiment.session import Session
 from harness.pipeline.compare import chosen_runs
 from harness.pipeline.examiner import examiner
+from harness.pipeline.hearing import decides
 from harness.store import arms, runs
 from harness.store.digests import RUN_DIGEST
 from harness.store.runs import Marked
@@ -43,7 +44,7 @@ class Planted:
     """What was done to the record, and what must come of it.
 
     One of `verdicts` (any when empty), at least one of the validity gates `failed`, the gate `advisory` without a say
-    in the verdict, the caution `told` beside it, and a headline that `never_says` what is no longer shown.
+    in the verdict or not there, the caution `told` beside it, and a headline that `never_says` what is no longer shown.
     """
 
     done: str
@@ -61,7 +62,7 @@ class Planted:
         if verdicts:
             return f"{verdicts}{gates}"
         if self.advisory:
-            return f"{self.advisory} is advisory"
+            return f"{self.advisory} is advisory or not used"
         return f"{self.told} is told" if self.told else f"never {self.never_says!r}"
 
     def holds(self, verdict: str, gates: Sequence[GateRow], headline: str = "") -> bool:
@@ -71,7 +72,7 @@ class Planted:
         return (
             (not self.verdicts or verdict in {allowed.text for allowed in self.verdicts})
             and (not self.failed or bool(failed & set(self.failed)))
-            and (not self.advisory or tiers == {"advisory"})
+            and (not self.advisory or tiers <= {"advisory"})
             and (not self.told or self.told in {gate.name for gate in gates if gate.kind == "caution"})
             and (not self.never_says or self.never_says not in headline)
         )
@@ -93,6 +94,8 @@ def task_question(chosen: RunRow, asked: float | str) -> Question:
 
 def asked_examples(session: Session, side: Side = "candidate") -> list[Example]:
     """The test examples that a side was asked; an exam that stopped early leaves some of them to the base alone."""
+    if decides(session):
+        raise NotApplicable("a judge decides, and what it would say of other answers is not on record")
     scores = arms.chosen_scores(session.store, session.id, side)
     suite = exams.task_suite(session.experiment, session.splits, "test")
     return [example for example in suite.examples if example.id in scores]

@@ -242,7 +242,7 @@ def _planted(mutant: Mutant) -> Test:
         got = _words(verdict, gates)
         if planted.advisory:
             tiers = sorted({gate.tier for gate in gates if gate.name == planted.advisory})
-            got = f"{planted.advisory} is {' and '.join(tiers)}"
+            got = f"{planted.advisory} is {' and '.join(tiers) or 'not used'}"
         if planted.told:
             cautions = [gate.name for gate in gates if gate.kind == "caution"]
             got = f"{verdict}, told: {', '.join(cautions) or 'nothing'}"

@@ -25,11 +25,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtrit
 
 from harness.stats import score_test
-from harness.stats.roots import root
-from harness.stats.score_test import Alternative, Array, Clusters, Interval
+from harness.stats.preference import Preference
+from harness.stats.score_test import Array, Clusters, Interval
 
 # One decided pair in which the longer and one in which the shorter answer is right, both judged wrongly, stand beside
 # the labelled pairs when their spread is told: fifty pairs without an error show no judge without errors. The idea is
@@ -87,7 +87,7 @@ def judge_error(
 
 
 @dataclass(frozen=True, slots=True)
-class Corrected:
+class Corrected(Preference):
     """Exam pairs freed of what the judge's taste for length adds (`values`), whose mean is slope * theta."""
 
     error: JudgeError
@@ -110,17 +110,6 @@ class Corrected:
         """Degrees of freedom of Student's t: those of the labelled pairs, or of the exam's clusters where fewer."""
         return min(self.sample.freedom, self.error.groups - 1)
 
-    def interval(self, confidence: float) -> Interval:
-        """The preferences that are not rejected, within [-1, 1]."""
-        t = float(stdtrit(self.freedom, (1 + confidence) / 2))
-        ends = [self._limit(end, target) for end, target in ((-1.0, t), (1.0, -t))]
-        return Interval(ends[0], ends[1], confidence)
-
-    def one_sided_p(self, theta: float, alternative: Alternative) -> float:
-        """P-value of "people's mean preference is `theta`" against greater or less."""
-        statistic = self.statistic(theta)
-        return float(stdtr(self.freedom, -statistic if alternative == "greater" else statistic))
-
     def statistic(self, theta: float) -> float:
         """Distance from a preference in standard errors: the exam's part by the score statistic of this package."""
         null = theta * self.error.slope
@@ -130,12 +119,6 @@ class Corrected:
     def _variance(self, theta: float) -> float:
         at = np.array([theta, self.length])
         return max(0.0, float(at @ np.array(self.error.covariance) @ at))
-
-    def _limit(self, end: float, target: float) -> float:
-        nearly = end * (1 - 1e-9)  # at the end itself the null distribution has no spread to measure by
-        if end * self.theta >= end * nearly or abs(self.statistic(nearly)) <= abs(target):
-            return end
-        return root(lambda theta: self.statistic(theta) - target, nearly, self.theta, xtol=1e-12)
 
 
 def corrected(judge: Array, longer: Array, error: JudgeError, clusters: Clusters | None = None) -> Corrected | None:

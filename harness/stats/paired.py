@@ -197,7 +197,7 @@ def _sign_flip_p(differences: Array, seed: int) -> float:
     return float(result.pvalue)
 
 
-# --- many tests, agreement --------------------------------------------------------------------------------
+# --- many tests -------------------------------------------------------------------------------------------
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -213,23 +213,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - rank) * float(p_values[index])))
         adjusted[index] = highest
     return adjusted
-
-
-def cohen_kappa(a: Sequence[str], b: Sequence[str]) -> float | None:
-    """Cohen's (1960) kappa of two raters' labels for the same items; None for no items or one label throughout.
-
-    ValueError: unequal lengths.
-    """
-    if len(a) != len(b):
-        raise ValueError(f"two raters need the same items, got {len(a)} and {len(b)} labels")
-    codes = {label: i for i, label in enumerate(sorted({*a, *b}))}
-    if len(codes) < 2:
-        return None
-    table = np.zeros((len(codes), len(codes)), dtype=np.int64)
-    np.add.at(table, ([codes[x] for x in a], [codes[x] for x in b]), 1)
-    from statsmodels.stats.inter_rater import cohens_kappa  # two seconds to import, and seldom needed
-
-    return float(cohens_kappa(table, return_results=False))
 
 
 def same_share(errors_a: int, n_a: int, errors_b: int, n_b: int) -> float:

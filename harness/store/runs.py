@@ -440,11 +440,12 @@ def marked(store: Store, run: Run, prefix: str) -> Iterator[Marked]:
         by_example.setdefault(score.example_id, {})[score.metric] = _score(score)
     primary = run.metrics[0]
     for row in store.fetch(_Asked, ASKED, [run.id]):
-        own = by_example[row.example_id]
+        own = by_example.get(row.example_id, {})
         columns, slices, others = {"input": row.input}, json.loads(row.slices), tuple(json.loads(row.others or "[]"))
         example = Example(prefix + row.example_id, columns, row.target, row.cluster_id, slices, others=others)
         answer = Completion(
             row.text, row.finish, row.tokens_in, row.tokens_out, row.seconds, row.error,
             json.loads(row.scores or "null"), thinking=row.thinking,
         )  # fmt: skip
-        yield Marked(example, row.completion_id, answer, {primary: own[primary], **own})
+        first = {primary: own[primary]} if primary in own else {}  # a judge is asked later, about two sides
+        yield Marked(example, row.completion_id, answer, {**first, **own})

@@ -39,7 +39,7 @@ ASKED, TRAINED = "asked/experiment.yaml", "trained/experiment.yaml"
 
 RUBRIC = """\
 {{ input }} | {{ first }} | {{ second }}
-{% if first == second %}verdict: tie{% elif first in input %}verdict: A{% else %}verdict: B{% endif %}
+{% if first == second %}verdict: tie{% elif first and first in input %}verdict: A{% else %}verdict: B{% endif %}
 """
 
 

@@ -217,8 +217,8 @@ TABLES: tuple[tuple[str, str, tuple[str, ...], Callable[[int, int], Iterable[Row
     ),
     (
         "People's labels on a part of what a judge has judged",
-        "PPI++, which is not in the product: it asks that the labelled pairs are a random part of the exam's own, and "
-        "calibration pairs are not. What it would save, by how often the judge agrees with people.",
+        "PPI++ with its normal interval, and what it saves by how often the judge agrees with people. The product's "
+        "has another interval, see judge_correction.md.",
         ("agrees", "labelled", "judged", "labels alone hold", "PPI++ holds", "labels saved", ""),
         labels,
     ),

@@ -26,7 +26,7 @@ FILES = {
 
 RUBRIC = """\
 {{ input }} | {{ first }} | {{ second }}
-{% if first == second %}verdict: tie{% elif first in input %}verdict: A{% else %}verdict: B{% endif %}
+{% if first == second %}verdict: tie{% elif first and first in input %}verdict: A{% else %}verdict: B{% endif %}
 """
 
 STAGES = ("check", "baseline", "exam", "judge", "decide")

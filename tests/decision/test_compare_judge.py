@@ -100,3 +100,27 @@ def test_a_relative_loss_is_held_to_its_margin_on_the_scale_of_the_points() -> N
     assert relative.p_harm == pytest.approx(same.p_harm)
     all_won = compare_judged(RELATIVE, EXAMPLES, dict.fromkeys(SAID, 1.0), SAME_LENGTH, NO_ERRORS)
     assert (all_won.difference, all_won.high) == (None, None)
+
+
+@pytest.mark.parametrize(("labelled", "decides"), [(49, "corrected for its errors"), (50, "people's word on 50")])
+def test_people_s_word_on_fifty_prompts_of_the_exam_itself_decides(labelled: int, decides: str) -> None:
+    people = {f"e{i}": -1.0 if i % 2 else 1.0 for i in range(labelled)}
+    found = compare_judged(QUESTION, EXAMPLES, WORD, LONGER, HALF, people=people)
+    assert decides in found.method
+    assert (found.n, found.n_unscored) == ((100, 0) if labelled == 50 else (99, 1))
+    assert found.as_judged == pytest.approx(21 / 99)
+
+
+def test_a_liking_for_the_candidate_that_no_other_pair_shows_is_taken_off_by_labels_of_its_own() -> None:
+    """The judge calls every third loss a win; people call half of the pairs a loss."""
+    people = {f"e{i}": -1.0 if i % 2 else 1.0 for i in range(100)}
+    word = {i: 1.0 if int(i[1:]) % 6 == 1 else value for i, value in people.items()}
+    found = compare_judged(QUESTION, EXAMPLES, word, SAME_LENGTH, NO_ERRORS)
+    labelled = {i: value for i, value in people.items() if int(i[1:]) < 60}
+    mended = compare_judged(QUESTION, EXAMPLES, word, SAME_LENGTH, NO_ERRORS, people=labelled)
+    assert found.difference == pytest.approx(0.34)
+    assert mended.difference == pytest.approx(0.0, abs=0.01)
+    assert mended.low
+    assert mended.high
+    assert mended.low < 0 < mended.high
+    assert (mended.candidate, mended.baseline) == (pytest.approx(0.5, abs=0.01), pytest.approx(0.5, abs=0.01))

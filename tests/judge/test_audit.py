@@ -17,7 +17,7 @@ from suites.judges.pairwise import Pair, Rubric
 from suites.model import Completion, Generation, Identity, LogLikelihood, OnProgress, Prompt
 from suites.types import Score
 
-RUBRIC = Rubric("test", "{{ input }}|{{ first }}|{{ second }}")
+RUBRIC = Rubric("test", "{{ input }}|{{ first }}|{{ second }}", bare=True)
 PAIRS = [Pair(f"p{i}", f"question {i}", "good", "bad" if i % 2 else "terrible") for i in range(100)]
 
 

@@ -44,7 +44,7 @@ from suites.errors import UserError
 COLOURS = ("red", "green", "blue")
 RUBRIC = """\
 {{ input }} | {{ first }} | {{ second }}
-{% if first == second %}verdict: tie{% elif first in input %}verdict: A{% else %}verdict: B{% endif %}
+{% if first == second %}verdict: tie{% elif first and first in input %}verdict: A{% else %}verdict: B{% endif %}
 """
 
 
@@ -137,7 +137,7 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "file changed": "invalid by frozen",
         "many tries": "invalid by fresh exam",
         "prompt cut short": "invalid by room to answer",
-        "judge says A": "judge is advisory",
+        "judge says A": "judge is not used",
         "lax policy": "refused: confidence, max_unscored, slices",
         "hard ones unanswered": "inconclusive",
         "gain on leaked rows": "invalid by unseen exam",
@@ -151,14 +151,17 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "copied prompt": by_name(outcomes)["copied prompt"].got,
         "thinking prompt": "deploy, told: thinking, prompts tried",
         "no suite asked": by_name(outcomes)["no suite asked"].got,
-        "judge likes length": "judge is advisory",
+        "judge likes length": "judge is not used",
+        "judge obeys answers": "judge is not used",
         "few labelled pairs": "judge is advisory",
+        "advisory judge turned": "deploy",
     }
     assert "lenient reading" in by_name(outcomes)["wrapped prompt"].got
     assert "copying a row" in by_name(outcomes)["copied prompt"].got
     assert "no regression suite was asked" in by_name(outcomes)["no suite asked"].got
     assert named(outcomes, "not_applicable") == {
         "answers in the corpus",
+        "wordy candidate",
         "copies among shots",
         "base asked again",
         "other chat template",
@@ -187,7 +190,10 @@ def test_every_accident_of_a_trained_adapter_gets_its_named_verdict(trained: Ses
         "shuffled answers",
         "judge says A",
         "judge likes length",
+        "judge obeys answers",
         "few labelled pairs",
+        "wordy candidate",
+        "advisory judge turned",
         "all answers right",
         "half unmarked",
         "hard ones unanswered",
@@ -284,7 +290,11 @@ def passing(kind: Kind, name: RuleName) -> Callable[..., Gate]:
             {"gain_gate": passing("gain", "gain")},
             {"arms swapped", "lucky candidate", "grown exam"},
         ),
-        (trust, {"distrust": lambda *_: ""}, {"judge says A", "judge likes length", "few labelled pairs"}),
+        (
+            trust,
+            {"distrust": lambda *_: "", "unusable": lambda *_: ""},
+            {"judge says A", "judge likes length", "judge obeys answers", "few labelled pairs"},
+        ),
         (validity, {"frozen_gate": passing("validity", "frozen")}, {"file changed"}),
         (validity, {"looks_gate": passing("validity", "fresh_exam")}, {"many tries"}),
         (validity, {"cut_gate": passing("validity", "room_to_answer")}, {"prompt cut short"}),

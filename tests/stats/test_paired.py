@@ -118,14 +118,6 @@ def test_required_n_and_its_inverse(case):
     assert power.minimum_detectable(case["n"], case["sd"]) == pytest.approx(case["difference"], rel=1e-3)
 
 
-@cases("kappa")
-def test_cohen_kappa(case):
-    (yes, yes_no), (no_yes, no) = case["table"]
-    first = ["yes"] * (yes + yes_no) + ["no"] * (no_yes + no)
-    second = ["yes"] * yes + ["no"] * yes_no + ["yes"] * no_yes + ["no"] * no
-    assert close(paired.cohen_kappa(first, second), case["kappa"])
-
-
 @cases("holm")
 def test_holm(case):
     assert paired.holm(case["p"]) == pytest.approx(case["adjusted"])
@@ -448,7 +440,6 @@ def test_examples_come_in_whole_clusters(gained, lost, same, limit):
         partial(power.passing_n, -0.1, 0.05),
         partial(power.required_n_from, [0, 1], [1, 1], limit=1.0),
         partial(power.required_n_from, [0, 1], [1, 1], limit=0.0, power=1.0),
-        partial(paired.cohen_kappa, ["a"], ["a", "b"]),
         partial(paired.same_share, 3, 2, 0, 2),
         partial(paired.same_share, 0, 2, 3, 2),
         partial(paired.same_share, -1, 2, 0, 2),
@@ -468,8 +459,6 @@ def test_fewer_than_two_clusters_say_nothing():
 
 
 def test_what_has_no_answer():
-    assert paired.cohen_kappa([], []) is None
-    assert paired.cohen_kappa(["a", "a"], ["a", "a"]) is None
     assert paired.holm([]) == []
     assert paired.same_share(0, 0, 3, 10) == 1.0
     assert power.required_n(0.02, 0.02, 0.3) is None

@@ -109,10 +109,16 @@ def test_an_earlier_store_is_continued(version: int, tmp_path: Path, fresh: tupl
     before = _answers(tmp_path)
     for was in held:
         assert main(["run", str(tmp_path / f"{was['experiment'].removeprefix('store-')}.yaml")]) == was["exit_code"]
-    assert _answers(tmp_path) == before, "of what was decided nothing is asked again"
+    again = _answers(tmp_path)
+    assert before <= again, "what was asked is kept"
+    assert len(again - before) <= TRAPS * len(held), "of what was decided nothing is asked again, but for traps"
     code, answers = fresh
     assert main(["run", str(tmp_path / "third.yaml")]) == code == 3
-    assert _answers(tmp_path) == before | answers, "what was begun asks for the rest"
+    assert _answers(tmp_path) == again | answers, "what was begun asks for the rest"
+
+
+TRAPS = 18
+"""Questions about traps that a judge is asked since version 23, where it was asked without them before."""
 
 
 def _answers(folder: Path) -> set[tuple[str, ...]]:

@@ -34,7 +34,7 @@ def ask(recorded: Recorded, work: Path) -> Answer:
         settings["judge"] = {"model": {"endpoint": url, "name": "judge"}, "calibration": "labelled.jsonl"}
         ships, verdict = _verdict(settings, work)
     record = json.loads((work / "out" / "rivals" / "decision.json").read_text(encoding="utf-8"))
-    (tier,) = (gate["tier"] for gate in record["gates"] if gate["gate_id"] == "judge")
+    tier = next((gate["tier"] for gate in record["gates"] if gate["gate_id"] == "judge"), "not used")
     return ships, f"{verdict}, the judge {tier}"
 
 
