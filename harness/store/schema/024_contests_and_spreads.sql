@@ -1,4 +1,5 @@
--- Version 24: two runs' answers before a judge that decides: prompts on validation, and the candidate with every other prompt.
+-- Version 24: a judge may decide, and decoding has its part in the noise of any mark.
+-- Two runs' answers before a judge that decides: prompts on validation, and the candidate with every other prompt.
 create table contests (                          -- the judge's word on one pair in one order; null grade: unreadable
     experiment_id varchar not null,
     run_id varchar not null,                     -- whose answer is the first of the pair
@@ -12,3 +13,6 @@ create table contests (                          -- the judge's word on one pair
     longer varchar not null check (longer in ('first', 'second', 'tie')),
     primary key (experiment_id, run_id, against, example_id, own_first)
 );
+
+-- Of a question that was answered several times, how far the marks of its answers lie apart.
+alter table scores add column spread double;     -- their variance, without bias; null for one answer
