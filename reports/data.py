@@ -155,18 +155,9 @@ class Ship:
 
 
 SENTENCES = (
-    "ship",
-    "own_prompt",
-    "format",
-    "searches",
-    "edge_cases",
-    "judge",
-    "judge_standing",
-    "judge_family",
-    "uncertainty",
-    "leaks",
-    "learning_curve",
-)
+    "ship", "own_prompt", "format", "searches", "edge_cases", "judge", "judge_labels", "judge_standing", "judge_family",
+    "uncertainty", "leaks", "learning_curve",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +166,7 @@ class Facts:
 
     kept: Mapping[str, object]  # all of it, as it is on record
     judge: str  # why the judge is not trusted; empty where it is
+    judge_labels: str  # what labels would change of that
     judge_standing: str  # trusted, advisory or not used
     judge_family: str  # who of them is of the candidate's family; empty where none is
     uncertainty: str
@@ -194,6 +186,7 @@ class Facts:
         return cls(
             kept,
             judge=kept.get("judge", ""),
+            judge_labels=kept.get("judge_labels", ""),
             judge_standing=kept.get("judge_standing") or ("advisory" if kept.get("judge") else "trusted"),
             judge_family=kept.get("judge_family", ""),
             uncertainty=kept.get("uncertainty", ""),

@@ -533,6 +533,22 @@ class JudgeVerdictRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContestRow:
+    """A judge's word on the answers of two runs to one question, in one order."""
+
+    experiment_id: str
+    run_id: str
+    against: str
+    example_id: str
+    own_first: bool
+    grade: Grade | None
+    raw: str
+    rubric: str
+    judge: str
+    longer: Grade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeMeasureRow:
     """One measure of how far the judge can be trusted: a share with its interval."""
 
@@ -637,6 +653,7 @@ FROM: dict[str, type[object]] = {
     "v_break_even": BreakEvenRow,
     "v_comparisons": ComparisonRow,
     "v_completions": CompletionRow,
+    "v_contests": ContestRow,
     "v_costs": UsageRow,
     "v_decisions": DecisionRow,
     "v_earlier": EarlierRow,

@@ -86,10 +86,14 @@ class Rated:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A value in [0, 1], or `None` with the reason it could not be measured. `None` is never 0."""
+    """A value in [0, 1], or `None` with the reason it could not be measured. `None` is never 0.
+
+    The `spread` of a mean over several answers is the variance of theirs, without bias; None for one answer.
+    """
 
     value: float | None
     reason: str = ""
+    spread: float | None = None
 
 
 Mark = Callable[[Example, Completion], Score]

@@ -31,7 +31,7 @@ from suites.data.auto_slices import MARK, RULES
 from suites.data.examples import Turns
 from suites.edge_cases import KINDS, Kind
 from suites.metric_names import OURS, ours
-from suites.metrics.table import METRICS
+from suites.metrics.table import METRICS, need_no_target
 from suites.settings import Regex, Section
 
 NO_TOOLS = "none"
@@ -222,6 +222,11 @@ class TaskConfig(Section):
         """The metrics, the primary one first."""
         primary = self.primary or self.metrics[0]
         return (primary, *(name for name in self.metrics if name != primary))
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether the rows of an exam need not say what is right: no metric asks for it."""
+        return need_no_target(self.ordered_metrics)
 
 
 MadeWith = dict[str, str | int | float | bool]

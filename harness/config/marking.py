@@ -16,6 +16,49 @@ from suites.metrics.table import CORPUS
 # --- how it is marked ------------------------------------------------------------------------------------------------
 
 
+def a_judge_to_ask(config: ExperimentConfig) -> Iterator[Problem]:
+    """The metric `judge` is of the experiment's judge. Where it decides, its rule is that of the gain, and it is asked
+    about the answers of two arms: nothing that marks one answer at a time can go by it."""
+    named = [name for name in config.task.ordered_metrics if table.of_judge(name)]
+    if named and config.judge is None:
+        yield ("task", "metrics"), "`judge` is the preference of a judge; say who judges, in `judge:`"
+    if not named or named[0] != config.task.ordered_metrics[0]:
+        return
+    if config.judge and config.judge.cascade:
+        sentence = "`judge.cascade`: a judge that is the metric that decides is asked about every pair"
+        yield ("judge", "cascade"), f"{sentence}; leave it out, or set `judge.max_pairs`"
+    for name in sorted(config.policy.judge.model_fields_set & {"margin", "tier", "better"}):
+        sentence = f"`policy.judge.{name}`: the judge is the metric that decides; its rule is `policy.min_gain`"
+        yield ("policy", "judge", name), sentence
+    candidate = config.candidate
+    alone = len(config.baselines) == 1 and candidate is not None and candidate.recorded is not None
+    if config.judge and config.judge.recorded and not alone:
+        sentence = "recorded verdicts decide between one prompt's answers and a candidate's that are recorded, too"
+        yield ("judge", "recorded"), f"{sentence}: of others the judge said nothing; ask a `model`"
+    for where in _one_by_one(config):
+        sentence = "goes by marks of single answers, and the judge that decides compares two; leave it out"
+        yield where, f"`{'.'.join(map(str, where))}` {sentence}"
+    for stage in config.training.stages if config.training else ():
+        if stage.kind.learns_from == "rewards" and not stage.reward:
+            sentence = f"`{stage.method}` is rewarded by the metric that decides, and a judge rewards nothing; name one"
+            yield ("training", "reward"), f"{sentence} in `reward`"
+
+
+def _one_by_one(config: ExperimentConfig) -> Iterator[Location]:
+    """The settings that go by marks of single answers."""
+    training = config.training
+    asked: dict[Location, object] = {
+        ("policy", "stop_early"): config.policy.stop_early,
+        ("task", "samples"): config.task.samples > 1,
+        ("task", "edge_cases"): config.task.edge_cases,
+        ("training", "sweep"): training and training.sweep,
+        ("training", "seeds"): training and training.seeds.count > 1,
+        ("training", "learning_curve"): training and training.learning_curve,
+        ("data", "split", "folds"): folds(config),
+    }
+    return (where for where, is_asked in asked.items() if is_asked)
+
+
 def known_metrics(config: ExperimentConfig) -> Iterator[Problem]:
     """Every metric is one of the table, and marks of recorded answers are for recorded answers."""
     task, candidate = config.task, config.candidate
@@ -48,7 +91,9 @@ def rules_of_what_is_there(config: ExperimentConfig) -> Iterator[Problem]:
     misspelt = any(table.find(name) is None for name in (primary, *others))  # there, and not here
     for name in () if misspelt else config.policy.metrics:
         where: Location = ("policy", "metrics", name)
-        if name == primary:
+        if table.of_judge(name) and name != primary:
+            yield where, f"`policy.metrics.{name}`: the rule of the judge is `policy.judge`"
+        elif name == primary:
             yield where, f"`policy.metrics.{name}`: `{name}` is the metric that decides; its rule is `policy.min_gain`"
         elif name not in (*others, FINISHED):
             sentence = unknown("metric of this task", name, [*others, FINISHED])
@@ -123,7 +168,8 @@ def edge_cases_to_ask(config: ExperimentConfig) -> Iterator[Problem]:
 def marks_to_search_by(config: ExperimentConfig) -> Iterator[Problem]:
     """A search marks bare answers, one to a question."""
     primary = config.task.ordered_metrics[0]
-    if any(entry.search for entry in config.baselines) and (table.of_samples(primary) or table.asks(primary)):
+    of_one = not (table.of_samples(primary) or table.asks(primary) or table.of_judge(primary))
+    if any(entry.search for entry in config.baselines) and not of_one:
         yield ("task", "metrics"), f"`search` tells prompts apart by single answers, and `{primary}` marks none of them"
 
 
@@ -220,6 +266,7 @@ def one_currency(config: ExperimentConfig) -> Iterator[Problem]:
 
 RULES: list[Rule] = [
     known_metrics,
+    a_judge_to_ask,
     rules_of_what_is_there,
     metrics_listed_once,
     what_decides,

@@ -63,7 +63,7 @@ class JudgeRule(Section):
     """How far the judge may prefer the prompt, and how far it must agree with people to be heard at all."""
 
     shorthand = "margin"
-    later: ClassVar[tuple[str, ...]] = ("canaries",)
+    later: ClassVar[tuple[str, ...]] = ("canaries", "better")
     margin: Margin = 0.05
     """Losses minus wins of the candidate in the judge's eyes, as a share of the pairs."""
     tier: Tier = "critical"
@@ -71,6 +71,8 @@ class JudgeRule(Section):
     judge that is not trusted is advisory."""
     agreement: Share = 0.8
     """Share of the labelled pairs it must agree with, as the lower end of an interval; else it is advisory."""
+    better: bool = False
+    """Whether the candidate must be preferred: wins minus losses shown to be above 0, beside what `margin` allows."""
     canaries: Share = 0.2
     """Share of the traps it is set that it may fall for (an empty answer, one that says "choose this one", ...): beyond
     it the judge is not used. Whoever always falls for one kind of trap is beyond 0.2."""

@@ -73,7 +73,8 @@ class Comparison(Question):
     an exam like this tells from none in four of five tries (docs/explanation/statistics.md, d1), the power planned for
     everywhere. `floor` is what knowing nothing scores there, in [0, 1]; None where that is not known or not asked.
     `pooled` is what a slice's difference is beside the others of its column, with its interval.
-    `as_judged` is the judge's own preference where `difference` is one corrected for its errors.
+    `as_judged` is the judge's own preference where `difference` is one corrected for its errors, and `untrusted` says
+    why nothing is shown by a judge's preference.
     """
 
     n: int
@@ -102,6 +103,7 @@ class Comparison(Question):
     floor: float | None = None
     method: str = "no scored pairs"
     as_judged: float | None = None
+    untrusted: str = ""
 
     @property
     def at_least(self) -> float | None:

@@ -107,6 +107,27 @@ def estimated(
     return cascaded(word, words, clusters) if words else None
 
 
+def without_trust(
+    question: Question,
+    examples: Iterable[tuple[str, str]],
+    preferences: Mapping[str, float],
+    why: str,
+    confidence: float,
+    level: float,
+    look: int,
+) -> Comparison:
+    """Wins minus losses as a judge sees them that is not trusted, and `why`: no interval, so that nothing follows."""
+    pairs = sorted(examples)
+    judged = {i: cluster for i, cluster in pairs if i in preferences}
+    comparison = not_answered(question, numbered(list(judged.values())), len(pairs), confidence, level, look)
+    comparison = replace(comparison, untrusted=why, method="the word of a judge that is not trusted")
+    if not judged:
+        return comparison
+    theta = float(np.mean([preferences[i] for i in judged]))
+    difference = _relative(theta) if question.relative else theta
+    return replace(comparison, baseline=(1 - theta) / 2, candidate=(1 + theta) / 2, difference=difference)
+
+
 def of_own_pairs(
     judge: Mapping[str, float], examples: Sequence[tuple[str, str]], people: Mapping[str, float]
 ) -> PredictionPowered | None:

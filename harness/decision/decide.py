@@ -27,7 +27,7 @@ from harness.decision.gates import (
     numbers,
     slices_rule,
 )
-from harness.decision.goals import goal_gates
+from harness.decision.goals import goal_gates, preferred_gates
 from harness.decision.headline import BEATS, KEEPS_ALL, deploy_headline, is_suite_of_base
 from harness.decision.room import at_floor
 from harness.decision.saving import Saving
@@ -97,7 +97,8 @@ def decide(
     Raises ValueError when two gates have one id: a rule could hide behind another.
     """
     tasks = [c for c in comparisons if c.kind == "task"]
-    gates = [*validity, *goal_gates(comparisons, policy, savings, currency), *harm_gates(comparisons, policy), *budgets]
+    goals = [*goal_gates(comparisons, policy, savings, currency), *preferred_gates(comparisons, policy)]
+    gates = [*validity, *goals, *harm_gates(comparisons, policy), *budgets]
     if not tasks:
         gates.append(Gate("gain", "gain", "unknown", Rule("task_missing"), Measured(words="no task suite")))
     if not regression_declared:
@@ -272,6 +273,7 @@ def _reason(verdict: Verdict, gates: Sequence[Gate]) -> str:
     if verdict is Verdict.KEEP_PROMPTING and any(gate.id == "gain" for gate in _failed(gates, "gain")):
         sentences.append(_at_best(task))
     sentences += [beside_every_prompt(gate) for gate in gates if gate.id == "every_prompt"]
+    sentences += [f"{_broken(gate)}." for gate in gates if gate.id == "preferred" and gate.status == "fail"]
     sentences += [_of_recipe(gate) for gate in gates if gate.id == "seeds" and gate.measured.value is not None]
     return " ".join([*sentences, *([_open(task, gates)] if verdict is Verdict.INCONCLUSIVE else [])])
 
@@ -323,7 +325,7 @@ def _open(task: Comparison, gates: Sequence[Gate]) -> str:
         how = room_sentence(next(gate for gate in still if gate.id == "gain")) or settle(task)
         text += f" {_asked(task)[:1].upper()}{_asked(task)[1:]}; {how}."
     suites = any(is_suite_of_base(gate) and gate.tier != "advisory" for gate in gates)
-    if suites and all(gate.status == "pass" for gate in gates if gate.kind == "harm"):
+    if suites and all(gate.status == "pass" for gate in gates if gate.kind == "harm" and gate.tier != "advisory"):
         text += " Nothing it could do before got worse beyond what you allow."
     return text
 

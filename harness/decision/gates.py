@@ -19,7 +19,7 @@ RuleName = Literal[
     "frozen", "data", "weights", "adapter", "candidate", "answered", "failures", "room_to_answer", "comparable",
     "own_prompt", "held", "fresh_exam", "plausible", "unseen_exam", "constant_answers", "aligned",
     "prompts_tried", "shots_tried", "lesson_tried", "prompts_left_out", "floor", "copied", "lenient", "form",
-    "thinking",
+    "thinking", "preferred",
 ]  # fmt: skip
 
 
@@ -108,6 +108,11 @@ def saving_rule(limit: float, currency: str) -> Rule:
 def loss_rule(question: Question) -> Rule:
     """No more is lost than is tolerated: shown to hold, or with a supporting rule not shown to be broken."""
     return Rule("shown_loss" if question.tier == "supporting" else "loss", -question.margin, unit(question))
+
+
+def preferred_rule() -> Rule:
+    """The judge prefers the candidate, by however little."""
+    return Rule("preferred", 0.0, "score")
 
 
 def slices_rule(question: Question, parts: int) -> Rule:

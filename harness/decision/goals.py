@@ -26,6 +26,7 @@ from harness.decision.gates import (
     every_prompt_rule,
     gain_rule,
     numbers,
+    preferred_rule,
 )
 from harness.decision.room import at_floor
 from harness.decision.saving import Saving, saving_gate, status_of
@@ -86,6 +87,18 @@ def every_prompt_gates(others: Sequence[Comparison]) -> list[Gate]:
     words += f"; {settle(hardest)}" if status == "unknown" else ""
     result = replace(numbers(hardest), words=words)
     return [Gate("every_prompt", "gain", status, every_prompt_rule(len(others)), result, comparison=hardest)]
+
+
+def preferred_gates(comparisons: Sequence[Comparison], policy: Policy) -> list[Gate]:
+    """The candidate before a judge that has a say, where it must be preferred (`policy.judge.better`)."""
+    judged = [c for c in comparisons if c.kind == "judge" and c.tier != "advisory" and policy.judge.better]
+    return [
+        Gate(
+            "preferred", "gain", _status(_at_least(c) > 0, c.at_most is not None and c.at_most <= 0),
+            preferred_rule(), replace(numbers(c), words=measured(c)), comparison=c,
+        )
+        for c in judged
+    ]  # fmt: skip
 
 
 def each_prompt_gates(

@@ -44,6 +44,11 @@ HARDER_SUITE = (
     "Ask what the base can do in place of the suites named above, or go without them; more of the same examples would "
     "not settle it."
 )
+JUDGE_FIRST = (
+    "Make the judge trusted, as said above: where labels would do, label from the top of `pairs-to-label.jsonl` beside "
+    "the report, add those rows to `judge.calibration` and run the same command again; else take a better judge or "
+    "rubric."
+)
 ADD_EXAM = "Give the experiment a test set of the task (`data.test`, or `data.split`): nothing else can show a gain."
 NAME_SUITES = (
     "Name what must not be lost under `regression`, or write `regression: []` to go without, and run the same command "
@@ -65,6 +70,8 @@ def of_open(gates: Sequence[Gate]) -> str:
     still = [gate for gate in gates if gate.status == "unknown" and gate.tier != "advisory"]
     if _right(gates) == (0, 0):
         return READ_ANSWERS
+    if any(gate.comparison is not None and gate.comparison.untrusted for gate in still):
+        return JUDGE_FIRST
     if any(gate.rule.name == "task_missing" for gate in still):
         return ADD_EXAM
     if all(gate.rule.name == "regression_missing" for gate in still):
@@ -75,10 +82,18 @@ def of_open(gates: Sequence[Gate]) -> str:
         return BAR_AT_FLOOR
     if all(gate.comparison is not None and hangs_on_missing(gate.comparison) for gate in still):
         return GET_MARKS
+    return _of_price(still) or _of_bar_or_recipe(still)
+
+
+def _of_price(still: Sequence[Gate]) -> str:
+    """The same where what is open was not measured."""
     if all(gate.rule.name == "saving" and gate.measured.value is None for gate in still):
         return PRICE
-    if all(gate.kind == "budget" and gate.measured.value is None for gate in still):
-        return MEASURE
+    return MEASURE if all(gate.kind == "budget" and gate.measured.value is None for gate in still) else ""
+
+
+def _of_bar_or_recipe(still: Sequence[Gate]) -> str:
+    """The same where all that is open is the bar, or what other seeds would train."""
     if all(gate.rule.name in FAIR_BAR for gate in still):
         return RAISE_BAR
     return MORE_SEEDS if all(gate.id == "seeds" for gate in still) else ""

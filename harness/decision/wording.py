@@ -14,6 +14,7 @@ from harness.stats import power
 from harness.stats.spending import level_of_look, spent_at
 from reports.format import numbers
 from reports.format.numbers import percent, span
+from suites.metrics.table import of_judge
 
 
 class Wording(NamedTuple):
@@ -74,6 +75,7 @@ RULES: dict[RuleName, Wording] = {
     "thinking": Wording(
         "thinking", "at most {limit} of the answers come after thinking, which is taken off and not marked"
     ),
+    "preferred": Wording("preferred by the judge", "above {limit}"),
     "unseen_exam": Wording("unseen exam", "a deploy stands without the test examples that training has seen"),
 }
 
@@ -297,6 +299,8 @@ def settle(c: Comparison) -> str:
     """What would close an open comparison: how many more clusters or examples, over what the difference may be."""
     if c.n == 0:
         return "no example has a score on both sides"
+    if c.untrusted:
+        return f"the judge is not trusted, so that nothing is shown{f': {c.untrusted}' if c.kind == 'task' else ''}"
     if c.n_clusters < 2:
         return "it takes examples of more than one cluster"
     if hangs_on_missing(c):
@@ -362,6 +366,8 @@ def result(task: Comparison) -> str:
     interval = ""
     if task.low is not None or task.high is not None:
         interval = f"{percent(task.level)} interval {ends(task)}, "
+    if of_judge(task.metric):
+        return _preferred(task, interval)
     metric = task.metric.removeprefix("recorded:").replace("_", " ")
     who = f"{'The ' * task.candidate_arm.startswith('candidate')}{task.candidate_arm}"
     sentence = (
@@ -371,6 +377,16 @@ def result(task: Comparison) -> str:
     if task.candidate == task.baseline == 0:
         sentence += " Neither gets a single example right: read their answers before anything else."
     return sentence
+
+
+def _preferred(task: Comparison, interval: str) -> str:
+    """The result of a task that a judge decides: in people's eyes, or in its own where it is not trusted."""
+    whose = "In the judge's eyes" if task.untrusted else "In people's eyes, as far as the judge tells,"
+    return (
+        f"{whose} {task.candidate_arm} wins {task.candidate or 0.0:.1%} of the pairs with the best prompt "
+        f"({task.baseline_arm}), ties as half: {amount(task, task.difference or 0.0)}{_unit(task.relative)} "
+        f"of wins minus losses, {interval}n = {task.n:,}."
+    )
 
 
 def beside_every_prompt(gate: Gate) -> str:
@@ -386,8 +402,17 @@ def beside_every_prompt(gate: Gate) -> str:
     interval = "" if c.low is None and c.high is None else f", {percent(c.level)} interval {ends(c)}"
     return (
         f"Of the {others + 1} prompts {c.baseline_arm} is the hardest to beat on the test: {c.candidate_arm} "
-        f"{_more(c.candidate - c.baseline)} it, {c.candidate:.1%} against {c.baseline:.1%}{interval}."
+        f"{_beside(c)}{interval}."
     )
+
+
+def _beside(c: Comparison) -> str:
+    """How the candidate does beside one prompt."""
+    if c.baseline is None or c.candidate is None:
+        return ""
+    if of_judge(c.metric):
+        return f"wins {c.candidate:.1%} of the pairs with it, ties as half"
+    return f"{_more(c.candidate - c.baseline)} it, {c.candidate:.1%} against {c.baseline:.1%}"
 
 
 def lost_points(c: Comparison) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from statistics import fmean
+from statistics import fmean, variance
 
 from baselines.arm import Arm
 from harness.evaluation.asking import Said, ask, ask_often, together
@@ -29,9 +29,8 @@ def evaluate(arm: Arm, suite: Suite, model: Model, store: Store, seed: int) -> R
     if runs.is_finished(store, run.id):
         return run
     started = time.monotonic()
-    marks = {
-        name: table.build(name, suite.schema, suite.folder) for name in suite.metrics if not table.of_samples(name)
-    }
+    alone = [name for name in suite.metrics if not table.of_samples(name) and not table.of_judge(name)]
+    marks = {name: table.build(name, suite.schema, suite.folder) for name in alone}
     said = with_probabilities(arm, suite, model, ask_often(arm, suite, model, seed))
     marked = [
         replace(_marked(suite, marks, seen, samples), example=example)
@@ -58,15 +57,16 @@ def _marked(suite: Suite, marks: Mapping[str, Mark], example: Example, samples: 
             measure = table.build_of_samples(name)
             scores[name] = Score(None, failed) if failed else measure(answers, by_answer[right])
     said = together(samples)
-    return Marked(example, said.key, said.read, {name: scores[name] for name in suite.metrics}, said.came)
+    told = {name: scores[name] for name in suite.metrics if name in scores}  # a judge is asked later, about two sides
+    return Marked(example, said.key, said.read, told, said.came)
 
 
 def mean_of(marks: Sequence[Score]) -> Score:
-    """The mean of the marks of several answers to a question; none where one has none."""
+    """The mean of the marks of several answers to a question, and their spread; none where one has none."""
     values = [mark.value for mark in marks if mark.value is not None]
     if len(values) < len(marks):
         return next(mark for mark in marks if mark.value is None)
-    return Score(fmean(values)) if len(marks) > 1 else marks[0]
+    return Score(fmean(values), spread=variance(values)) if len(marks) > 1 else marks[0]
 
 
 def evaluate_lm_eval(arm_name: str, task: LmEvalTask, model: Model, store: Store, seed: int) -> Run:

@@ -22,19 +22,27 @@ from harness.store.database import Store
 from harness.store.runs import Mark
 from reports.rows import AdapterEffectRow, EndpointRow, Side
 from suites.benchmarks.lm_eval import LmEvalTask
-from suites.metrics.table import CORPUS
+from suites.metrics.table import CORPUS, of_judge
 from suites.model import Model, ModelSpec
 from suites.probes.drift import DriftProbe
-from suites.types import Example, Run, Suite
+from suites.types import Example, Run, Score, Suite
 
 # How many prompts show whether an adapter changes anything; one would do, a few are as cheap.
 EFFECT_PROMPTS = 4
 
 
+Heard = Mapping[str, Score]
+"""By example id, what each answer that a judge was to be asked about is worth to it; empty where it is yet to be."""
+Hear = Callable[[Sequence[Run], Suite], Mapping[str, Heard]]
+"""By run, what its answers to a suite are worth."""
+UNHEARD: Heard = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Examiner:
     """Gives the exams of an experiment. `load` makes a spec into the model that answers, `rate` says what an arm of a
-    side is paid by; `others` is by arm what its model is called, where that is another than the candidate's base."""
+    side is paid by; `others` is by arm what its model is called, where that is another than the candidate's base.
+    `hear` asks a judge about the runs of a rehearsal, where it is the metric that decides."""
 
     store: Store
     experiment_id: str
@@ -43,6 +51,7 @@ class Examiner:
     confidence: float
     rate: Callable[[Side, str], Rate | None]
     others: Mapping[str, str] = field(default_factory=dict)
+    hear: Hear | None = None
 
     def model(self, side: Side, spec: ModelSpec, arm: str = "") -> Cached:
         """The model that answers for a side, or for an arm of it whose model is another."""
@@ -61,17 +70,18 @@ class Examiner:
         given = {arm.name: self.take(side, arm, rehearsal) for arm in by_model(arms)}
         taken = [given[arm.name] for arm in arms]
         in_money = all(self._price(side, run) is not None for run in taken)
-        trials = [self._trial(side, run, in_money) for run in taken]
-        best = choose(trials, max_unscored, *([partial(self._behind, taken)] if side == "candidate" else []))
+        heard = self.hear(taken, rehearsal) if self.hear else {}
+        trials = [self._trial(side, run, in_money, heard.get(run.id, UNHEARD)) for run in taken]
+        best = choose(trials, max_unscored, *([partial(self._behind, taken, heard)] if side == "candidate" else []))
         chosen = arms[[run.arm for run in taken].index(best.arm)]
         with self.store.connect():
             for arm, run in zip(arms, taken, strict=True):
-                self.put(side, arm.name, run, chosen=arm is chosen)
+                self.put(side, arm.name, run, chosen=arm is chosen, heard=heard.get(run.id, UNHEARD))
         return chosen
 
-    def _trial(self, side: Side, run: Run, in_money: bool) -> Trial:
+    def _trial(self, side: Side, run: Run, in_money: bool, heard: Heard) -> Trial:
         """How an arm did, and what it costs: in tokens, unless all have a price for them."""
-        summary, used = self.summary(run, run.metrics[0]), runs.used(self.store, run.id)
+        summary, used = self.summary(run, run.metrics[0], heard), runs.used(self.store, run.id)
         price = self._price(side, run) if in_money else None
         cost = used.tokens_in + used.tokens_out if price is None else price
         return Trial(run.arm, summary.mean, summary.n + summary.n_unscored, summary.n_unscored, cost)
@@ -82,12 +92,12 @@ class Examiner:
         # Seconds differ from one run to the next, and the choice may not.
         return None if rate is None or rate.by_time else rate.of(used.tokens_in, used.tokens_out, 0.0)
 
-    def _behind(self, taken: Sequence[Run], best: str, other: str) -> float | None:
+    def _behind(self, taken: Sequence[Run], heard: Mapping[str, Heard], best: str, other: str) -> float | None:
         """By how many standard errors an arm lies behind another, over the examples that both have a mark on."""
         metric = taken[0].metrics[0]
         if metric in CORPUS:
             return None
-        worse, better = (self._marks(taken, arm, metric) for arm in (other, best))
+        worse, better = (self._marks(taken, heard, arm, metric) for arm in (other, best))
         both = [example for example in worse if example in better]
         if not both:
             return None
@@ -97,10 +107,19 @@ class Examiner:
             return found.difference / found.standard_error
         return None if found.standard_error is None or found.difference else 0.0
 
-    def _marks(self, taken: Sequence[Run], arm: str, metric: str) -> dict[str, Mark]:
+    def _marks(self, taken: Sequence[Run], heard: Mapping[str, Heard], arm: str, metric: str) -> dict[str, Mark]:
         """An arm's marks by example, where it has one."""
         [run] = [run for run in taken if run.arm == arm]
-        return {mark.example_id: mark for mark in runs.marks(self.store, run.id)[metric] if mark.value is not None}
+        marks = self._by_metric(run, heard.get(run.id, UNHEARD))[metric]
+        return {mark.example_id: mark for mark in marks if mark.value is not None}
+
+    def _by_metric(self, run: Run, heard: Heard) -> dict[str, list[Mark]]:
+        """A run's marks by metric, what a judge that decides has said of it among them; it may yet have to."""
+        marks, primary = runs.marks(self.store, run.id), run.metrics[0]
+        if of_judge(primary):
+            asked = [pair for pair in sorted(runs.clusters(self.store, run.suite_id)) if pair[0] in heard or not heard]
+            marks[primary] = [Mark(i, cluster, primary, heard[i].value if heard else None) for i, cluster in asked]
+        return marks
 
     def examine(self, side: Side, arms: Sequence[Arm], chosen: Arm, suite: Suite) -> None:
         """The task's exam for each arm."""
@@ -136,15 +155,15 @@ class Examiner:
             evaluate_drift(run, probe, expected, self.model(side, spec, name).model, self.store)
         return run
 
-    def put(self, side: Side, arm: str, run: Run, *, chosen: bool) -> None:
+    def put(self, side: Side, arm: str, run: Run, *, chosen: bool, heard: Heard = UNHEARD) -> None:
         """A run in its place in the experiment, summarised with an interval for every metric."""
-        marks = runs.marks(self.store, run.id)
+        marks = self._by_metric(run, heard)
         summaries = [(metric, self._summary(run.id, metric, rows)) for metric, rows in marks.items()]
         put(self.store, Place(self.experiment_id, run.id, side, arm, chosen), summaries)
 
-    def summary(self, run: Run, metric: str) -> Summary:
+    def summary(self, run: Run, metric: str, heard: Heard = UNHEARD) -> Summary:
         """A run's score by a metric."""
-        return self._summary(run.id, metric, runs.marks(self.store, run.id)[metric])
+        return self._summary(run.id, metric, self._by_metric(run, heard)[metric])
 
     def _summary(self, run_id: str, metric: str, marks: Sequence[Mark]) -> Summary:
         scored = [mark for mark in marks if mark.value is not None]

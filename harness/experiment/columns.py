@@ -14,7 +14,7 @@ from harness.config.problems import Problem
 from harness.config.schema import ExperimentConfig
 from harness.config.yaml_lines import Location
 from harness.experiment.freeze import is_prompt_file
-from suites.data.examples import TURN, missing_columns
+from suites.data.examples import TURN, Reading, missing_columns
 from suites.data.hub import locate
 from suites.data.readers import first_row
 from suites.errors import UserError
@@ -42,7 +42,8 @@ def column_problems(config: ExperimentConfig, folder: Path, known: Collection[Lo
                 slices = (
                     [column for column in config.task.slice_columns if column not in counted] if name == exam else ()
                 )
-                missing_columns(Path(file).name, row, columns, slices)
+                reading = Reading(open_ended=config.task.open_ended and name != "train")
+                missing_columns(Path(file).name, row, columns, slices, reading)
         except UserError as error:
             fix = f"; {error.fix}" if error.fix else ""
             problems.append((("data", name), f"`data.{name}` {error.what}{fix}"))

@@ -18,6 +18,8 @@ from suites.types import Finding, Suite
 # The share of examples on which base and fine-tune are taken to disagree when an exam's power is told in advance, and
 # the power below which that is worth a warning. Discordance drives both (Connor 1987).
 DISCORDANCE, ENOUGH_POWER = 0.1, 0.8
+JUDGED = 1.0
+"""The share of pairs in which a judge prefers one answer, as long as nobody asked it: no spread can be more."""
 
 
 def exam_power(experiment: Experiment, splits: Splits) -> list[Finding]:
@@ -26,13 +28,15 @@ def exam_power(experiment: Experiment, splits: Splits) -> list[Finding]:
     test = splits["test"]
     if n := len(test):
         metric = experiment.config.task.ordered_metrics[0]
-        sd = compare_corpus.planned_sd(metric, test, 2 * DISCORDANCE)
+        share = JUDGED if table.of_judge(metric) else 2 * DISCORDANCE
+        sd = compare_corpus.planned_sd(metric, test, share)
         findings += _of_goal(experiment, n, sd) if policy.as_good else []
         least = power.minimum_detectable(n, sd, confidence=policy.confidence)
         gain = f"a gain of about {least * 100:.1f} points" if least < 1 else "not even the largest gain"
         rows = f"{n:,} test row{'s' * (n != 1)}{compare_corpus.in_clusters(test)}"
-        text = f"{rows} tell{'s' * (n == 1)} {gain} from none, if the arms disagree on {2 * DISCORDANCE:.0%}"
+        text = f"{rows} tell{'s' * (n == 1)} {gain} from none, {_if(metric, share)}"
         findings.append(Finding("info", "exam_power", text))
+        findings += _unchecked(experiment, metric)
     rules = exams.regression_rules(experiment)
     side = (1 + policy.confidence) / 2  # each end of an interval is a bound of the first look
     for exam in _suites(experiment):
@@ -49,6 +53,25 @@ def exam_power(experiment: Experiment, splits: Splits) -> list[Finding]:
             )
             findings.append(Finding("warn", "regression_power", text))
     return findings
+
+
+def _unchecked(experiment: Experiment, metric: str) -> list[Finding]:
+    """A judge that is to decide, and that nothing checks yet."""
+    judge = experiment.config.judge
+    if not table.of_judge(metric) or judge is None or judge.calibration:
+        return []
+    text = (
+        "the judge decides, and no labelled pairs check it (`judge.calibration`): the verdict will be inconclusive, "
+        "and say which pairs to label"
+    )
+    return [Finding("warn", "judge_unchecked", text)]
+
+
+def _if(metric: str, share: float) -> str:
+    """What is taken for granted where an exam's power is told."""
+    if table.of_judge(metric):
+        return f"if the judge prefers one answer in {share:.0%} of the pairs and errs in none; its errors ask for more"
+    return f"if the arms disagree on {share:.0%}"
 
 
 def _of_goal(experiment: Experiment, n: int, sd: float) -> list[Finding]:

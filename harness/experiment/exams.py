@@ -16,6 +16,7 @@ from suites.benchmarks import lm_eval
 from suites.benchmarks.lm_eval import LmEvalTask
 from suites.catalog import load_suite
 from suites.errors import UserError
+from suites.metrics.table import of_judge
 from suites.model import Generation
 from suites.probes.drift import DriftProbe, load_probe
 from suites.similarity.copies import tied
@@ -35,13 +36,19 @@ def task_suite(experiment: Experiment, splits: Splits, split: str) -> Suite:
         name=Path(getattr(experiment.config.data, split) or split).stem,
         kind="task" if split == "test" else "validation",
         examples=tuple(example.read(rule) for example in splits[split]),
-        metrics=task.ordered_metrics,
+        metrics=marking(task.ordered_metrics),
         schema=task_schema(experiment),
         generation=Generation(max_new_tokens=task.max_new_tokens, temperature=task.temperature),
         answer=rule,
         samples=task.samples,
         folder=str(experiment.folder),
     )
+
+
+def marking(metrics: tuple[str, ...]) -> tuple[str, ...]:
+    """The metrics that an exam has marks by: a judge's preference is one where it decides, and else a rule of its
+    own (`policy.judge`)."""
+    return metrics[:1] + tuple(name for name in metrics[1:] if not of_judge(name))
 
 
 def task_schema(experiment: Experiment) -> Json | None:

@@ -12,7 +12,7 @@ from harness.config.exam import JudgeConfig
 from harness.config.policy import MetricRule, Policy
 from harness.decision.cautions import FORM_SHARE
 from harness.decision.compare_corpus import in_clusters, planned_sd
-from harness.decision.gates import Rule, each_prompt_rule, every_prompt_rule, saving_rule
+from harness.decision.gates import Rule, each_prompt_rule, every_prompt_rule, preferred_rule, saving_rule
 from harness.decision.straw_men import MUCH_BETTER
 from harness.decision.wording import RULES, rule_sentence
 from harness.experiment import splits
@@ -25,6 +25,7 @@ from harness.judge.calibration import read_calibration
 from harness.stats import power, suite_mean
 from harness.store import STORE_FILE, decisions
 from harness.store.database import Store
+from suites.metrics.table import of_judge
 from suites.types import Example, Suite
 
 # The share of examples the two sides are taken to answer differently as long as nothing was measured: the task is what
@@ -79,6 +80,7 @@ def known(experiment: Experiment, store: Path | None = None) -> Known:
     sizes = dict.fromkeys(["gain", "judge", *(f"metric/{metric}" for metric in others)], len(test))
     exams = [exam for exam in regression_exams(experiment) if isinstance(exam, Suite)]
     sizes |= {f"regression/{exam.name}": len(exam.examples) for exam in exams}
+    others = [metric for metric in others if not of_judge(metric)]
     spreads = {"gain": _planned(primary, test, TASK_DISCORDANCE)}
     spreads |= {f"metric/{metric}": _planned(metric, test, OTHER_DISCORDANCE) for metric in others}
     spreads |= {f"regression/{exam.name}": _planned(exam.primary, exam.examples, OTHER_DISCORDANCE) for exam in exams}
@@ -87,6 +89,8 @@ def known(experiment: Experiment, store: Path | None = None) -> Known:
         sizes["judge"] = min(len(test), experiment.config.judge.max_pairs or len(test))
         share, taken_from["judge"] = _judge_discordance(experiment, experiment.config.judge)
         spreads["judge"] = math.sqrt(share)
+        if of_judge(primary):
+            spreads["gain"], taken_from["gain"] = _planned(primary, test, share), taken_from["judge"]
     clusters = dict.fromkeys(["gain", *(f"metric/{metric}" for metric in others)], in_clusters(test))
     clusters |= {f"regression/{exam.name}": in_clusters(exam.examples) for exam in exams}
     path = store or experiment.folder / STORE_FILE
@@ -105,7 +109,8 @@ def _judge_discordance(experiment: Experiment, judge: JudgeConfig) -> tuple[floa
     if not labels:
         return JUDGE_DISCORDANCE, "planned as if it preferred one answer in every pair"
     share = sum(label.choice != "tie" for _, label in labels) / len(labels)
-    return share, f"planned as if it preferred one answer in {share:.0%} of the pairs, as labelled"
+    beside = ", and as if no other judge went first" if judge.cascade else ""
+    return share, f"planned as if it preferred one answer in {share:.0%} of the pairs, as labelled{beside}"
 
 
 def _planned(metric: str, examples: Sequence[Example], discordance: float) -> float:
@@ -170,11 +175,19 @@ def _gain(experiment: Experiment, known: Known) -> Explained:
         f"{metric} must be more than {_amount(policy.min_gain)} above the best prompt, and so must the whole "
         f"{policy.confidence:.0%} interval"
     )
+    if of_judge(metric):
+        says = (
+            f"wins minus losses before the judge must be more than {_amount(policy.min_gain)}, and so must the whole "
+            f"{policy.confidence:.0%} interval; a judge that agrees with less than {policy.judge.agreement:.0%} of the "
+            "labelled pairs decides nothing"
+        )
     has, spread = known.sizes.get("gain"), known.spreads.get("gain", math.sqrt(TASK_DISCORDANCE))
     if relative or not has:
         return Explained("gain", "gain", "critical", says, has)
     least = margin + power.minimum_detectable(has, spread, confidence=policy.confidence, power=power.POWER)
     clusters = known.clusters.get("gain", "")
+    if words := known.taken_from.get("gain"):
+        says = f"{says}; {words}"
     says += f"; these examples{clusters} show a true gain of {least * 100:.1f} points in four of five tries"
     twice = max(2 * margin, 0.02)
     needs = power.required_n(twice, margin, spread, confidence=policy.confidence, power=power.POWER)
@@ -185,7 +198,7 @@ def _losses(experiment: Experiment, known: Known) -> Iterator[Explained]:
     """What must not get worse: other metrics, regression suites, slices, the judge."""
     config, policy = experiment.config, experiment.config.policy
     confidence = policy.confidence
-    for metric in config.task.ordered_metrics[1:]:
+    for metric in (metric for metric in config.task.ordered_metrics[1:] if not of_judge(metric)):
         rule = policy.metrics.get(metric, MetricRule())
         yield _loss(f"metric/{metric}", metric, rule.margin, rule.tier, confidence, known)
     rules = regression_rules(experiment)
@@ -199,9 +212,11 @@ def _losses(experiment: Experiment, known: Known) -> Iterator[Explained]:
     if config.task.edge_cases:
         subject = "every kind of edge cases of the task, beside the best prompt,"
         yield _loss("edge_cases", subject, policy.edge_cases.margin, policy.edge_cases.tier, confidence, known)
-    if config.judge:
+    if config.judge and not of_judge(config.task.ordered_metrics[0]):
         subject = f"the judge's preference, if it agrees with {policy.judge.agreement:.0%} of the labelled pairs,"
         yield _loss("judge", subject, policy.judge.margin, policy.judge.tier, confidence, known)
+        if policy.judge.better:
+            yield _explained(preferred_rule())
 
 
 TIERS: Mapping[Tier, str] = {

@@ -15,7 +15,8 @@ def reading(experiment: Experiment, split: str) -> Reading:
     """How a split's rows are read. Raises UserError for tools that are none."""
     config = experiment.config
     own = config.training.turns if config.training and split == "train" else None
-    return Reading(own or config.data.turns, task_tools(config, experiment.folder))
+    tools = task_tools(config, experiment.folder)
+    return Reading(own or config.data.turns, tools, config.task.open_ended and split != "train")
 
 
 def task_tools(config: ExperimentConfig, folder: Path) -> str | None:

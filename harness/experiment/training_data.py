@@ -19,6 +19,7 @@ from harness.training import PairRow, RatedRow, TrainingData, TrainRow, types
 from suites.data.examples import read_examples
 from suites.data.hub import locate
 from suites.data.preferences import read_compared
+from suites.metrics.table import of_judge
 from suites.normalise import normalise
 from suites.similarity.identity import asked
 from suites.types import Example, Finding, Preference, Rated
@@ -32,7 +33,8 @@ def settings(experiment: Experiment) -> TrainingConfig:
     config = experiment.config.training
     assert config is not None
     task = experiment.config.task
-    return config.settled(task.ordered_metrics[0], task.max_new_tokens, experiment.config.seed)
+    reward = next((name for name in task.ordered_metrics if not of_judge(name)), "exact_match")
+    return config.settled(reward, task.max_new_tokens, experiment.config.seed)
 
 
 def rows(experiment: Experiment, splits: Splits) -> TrainingData:

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from harness.observe.progress import phase
 from harness.store import judging
 from harness.store.database import Store
-from reports.rows import JudgeVerdictRow
+from reports.rows import ContestRow, JudgeVerdictRow
 from suites.judges.pairwise import Pair, Rubric, judge
 from suites.model import Generation, Identity, Model
 from suites.types import JudgeVerdict, Score
@@ -114,12 +114,15 @@ def preference(judged: Judged) -> float | None:
     return {"first": 1.0, "second": 0.0, "tie": 0.5, None: None}[judged.choice]
 
 
+UNREAD = "the judge's answer could not be read"
+
+
 def preferences(judged: Sequence[Judged]) -> tuple[dict[str, Score], dict[str, Score]]:
     """(baseline, candidate) scores by example id: each pair hands one point to the winner, or half to both."""
     baseline, candidate = {}, {}
     for item in judged:
         value = preference(item)
-        reason = "" if value is not None else "the judge's answer could not be read"
+        reason = "" if value is not None else UNREAD
         candidate[item.pair.id] = Score(value, reason)
         baseline[item.pair.id] = Score(None if value is None else 1 - value, reason)
     return baseline, candidate
@@ -175,6 +178,26 @@ def read_labelled(store: Store, experiment_id: str) -> tuple[list[Judged], list[
     pairs = [pair for pair in judging.both_orders(store, experiment_id, "calibration") if pair.label]
     labels = [Label(pair.label or "tie", pair.cluster or pair.example_id) for pair in pairs]
     return [_judged(pair) for pair in pairs], labels
+
+
+def contest_rows(
+    experiment_id: str, run_id: str, against: str, judged: Sequence[Judged], judge_model: Identified
+) -> list[ContestRow]:
+    """Both orders of every pair of two runs' answers as they go on record, those of `run_id` the first."""
+    identity = json.dumps(asdict(judge_model.identity), sort_keys=True)
+    return [
+        ContestRow(
+            experiment_id=experiment_id, run_id=run_id, against=against, example_id=item.pair.id, own_first=own_first,
+            grade=verdict.grade, raw=verdict.raw, rubric=verdict.rubric, judge=identity, longer=longer(item.pair),
+        )
+        for item in judged
+        for own_first, verdict in ((True, item.forward), (False, item.turned))
+    ]  # fmt: skip
+
+
+def read_contest(store: Store, experiment_id: str, run_id: str, against: str) -> list[Judged]:
+    """The judge's word on two runs' answers as it is on record, those of `run_id` the first of each pair."""
+    return [_judged(pair) for pair in judging.contest(store, experiment_id, run_id, against)]
 
 
 def _judged(pair: judging.BothOrders) -> Judged:

@@ -10,6 +10,8 @@ from harness.stats.variance import VarianceSplit, split_variance
 from harness.store.judging import Measure
 from suites.types import Score
 
+UNMARKED = Score(None)
+
 
 def contradiction(judged: Sequence[Judged]) -> VarianceSplit | None:
     """How much of the uncertainty of the judge's preference it adds itself: the two orders are two judgings of a pair.
@@ -30,7 +32,8 @@ def exam_measures(
 ) -> list[Measure]:
     """How the judge behaved on the real answers: readable, consistent, without a favourite slot, right.
 
-    `baseline` and `candidate` are scores on the task's own metric; where they differ, the judge should see it.
+    `baseline` and `candidate` are scores on the task's own metric, if it has one beside the judge; where they differ,
+    the judge should see it.
     """
     different = [item for item in judged if item.pair.first != item.pair.second]
     readable = [item for item in different if item.choice is not None]
@@ -38,7 +41,7 @@ def exam_measures(
     longer = [item.longer for item in readable if item.longer in ("first", "second")]
     right = []
     for item in readable:
-        one, other = candidate[item.pair.id].value, baseline[item.pair.id].value
+        one, other = (side.get(item.pair.id, UNMARKED).value for side in (candidate, baseline))
         if one is not None and other is not None and one != other:
             right.append(item.choice == ("first" if one > other else "second"))
     return [

@@ -11,7 +11,7 @@ from typing import Literal
 
 from harness.config.policy import Policy
 from harness.judge.ask import Judged, Label
-from harness.judge.trust import MAX_LONGER, MIN_LABELLED, trust
+from harness.judge.trust import CHANCE, MAX_LONGER, MIN_LABELLED, trust, unusable
 from harness.stats import paired
 from harness.stats.power import POWER
 from harness.stats.score_test import normal_quantile
@@ -40,6 +40,8 @@ def wanted(measures: Mapping[str, Measure], policy: Policy) -> Wanted | None:
     """What labels would do for a judge; None where it is trusted already."""
     if trust(measures, policy).standing == "trusted":
         return None
+    if unusable(measures, policy) not in ("", CHANCE):
+        return Wanted(None, 0, "more labels do not change that")
     agreement, bar = measures.get("agreement"), policy.judge.agreement
     if agreement is None or agreement.value is None or not agreement.n:
         n = labels_needed(PLANNED, bar, policy.confidence)

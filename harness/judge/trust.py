@@ -84,7 +84,8 @@ def _agreement(measures: Mapping[str, Measure], policy: Policy) -> str:
     if agreement is None:
         return "it was not checked against labelled pairs (`judge.calibration`)"
     if agreement.n < MIN_LABELLED:
-        return f"it was checked on {agreement.n} labelled pairs, and fewer than {MIN_LABELLED} tell too little"
+        pairs = "one labelled pair" if agreement.n == 1 else f"{agreement.n} labelled pairs"
+        return f"it was checked on {pairs}, and fewer than {MIN_LABELLED} tell too little"
     if agreement.low is None:
         return "all labelled pairs are of one prompt"
     if agreement.low < policy.judge.agreement:

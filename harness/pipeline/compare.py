@@ -8,31 +8,27 @@ from statistics import fmean
 from typing import cast
 
 from harness.config.base import Tier, read_margin
-from harness.config.policy import FINISHED, EdgeRule, MetricRule, Policy
+from harness.config.policy import FINISHED, EdgeRule, JudgeRule, MetricRule
 from harness.decision.compare import GAINS, UNSCORED, Comparison, Kind, Question, compare, not_answered, slices_of
 from harness.decision.compare_corpus import Answers, compare_corpus
-from harness.decision.compare_judge import compare_judged
 from harness.decision.sharpen import Asked, known_of_part, sharpened
 from harness.decision.slices import beside_the_others
 from harness.experiment import exams
 from harness.experiment.session import Session
-from harness.judge import ask, trust
-from harness.judge.ask import Judged
-from harness.judge.calibration import error_of
+from harness.judge import ask
 from harness.judge.cascade import first_words
-from harness.judge.trust import Trust
 from harness.pipeline.floors import floor
-from harness.stats.judge_error import JudgeError
+from harness.pipeline.word import Word, word
 from harness.stats.score_test import numbered
 from harness.stats.sequential import level_at_look, planned_looks
 from harness.stats.spending import level_of_look
-from harness.store import arms, judging, runs
+from harness.store import arms, runs
 from harness.store.database import Store
 from reports.rows import RunRow
 from suites.benchmarks.lm_eval import PART
 from suites.edge_cases import NAME as EDGE_CASES
 from suites.errors import UserError
-from suites.metrics.table import CORPUS, decides
+from suites.metrics.table import CORPUS, decides, of_judge
 from suites.types import Score
 
 WITH_FLOOR: tuple[Kind, ...] = ("metric", "regression")
@@ -47,7 +43,8 @@ class Comparer:
 
     `look` says how often these questions were looked at, this time included: what the decision may err with is spent
     over looks. `looks` are the numbers of clusters at which an exam that may stop early was to be looked at; empty for
-    any other. `whole` is the chosen prompt's run on all of it, where that is made use of.
+    any other. `whole` is the chosen prompt's run on all of it, where that is made use of, and `word` what the judge
+    said, where there is one.
     """
 
     store: Store
@@ -56,6 +53,7 @@ class Comparer:
     look: int = 1
     looks: Sequence[int] = ()
     whole: RunRow | None = None
+    word: Word | None = None
 
     def compare(
         self,
@@ -80,6 +78,8 @@ class Comparer:
         examples = [pair for pair in runs.clusters(self.store, base.suite_id) if ids is None or pair[0] in ids]
         if len({cluster for _, cluster in examples}) < at_least:
             return self._too_few(question, examples, at_least)
+        if of_judge(metric):
+            return self.heard(question, examples, base, candidate)
         before, after = (marks(self.store, row.run_id, metric) for row in (base, candidate))
         answer = self.answer(question, examples, before, after)
         if kind == "task" and self.whole:
@@ -116,8 +116,10 @@ class Comparer:
         if not prompts:
             return []
         examples = [pair for pair in runs.clusters(self.store, candidate.suite_id) if pair[0] not in but]
-        after = marks(self.store, candidate.run_id, metric)
         asked = [(run, _question("prompt", run, candidate, metric, margin)) for run in prompts]
+        if of_judge(metric):
+            return [self.heard(question, examples, run, candidate) for run, question in asked]
+        after = marks(self.store, candidate.run_id, metric)
         return [
             self.answer(question, examples, marks(self.store, run.run_id, metric), after) for run, question in asked
         ]
@@ -151,38 +153,25 @@ class Comparer:
         question = _question("metric", base, candidate, FINISHED, rule.margin, rule.tier)
         return [self.answer(question, runs.clusters(self.store, base.suite_id), before, after)]
 
-    def judged(
-        self,
-        base: RunRow,
-        candidate: RunRow,
-        verdicts: Sequence[Judged],
-        error: JudgeError | None,
-        margin: float | str,
-        tier: Tier,
-        people: Mapping[str, float] | None = None,
-        drawn: bool = False,
-    ) -> Comparison:
-        """Wins minus losses over the test examples, in people's eyes; in the judge's where its `error` is not known.
-
-        `people` is their own word on a random part of the examples. Where a part of all was `drawn` for the judge, it
-        stands for the whole.
-        """
-        question = _question("judge", base, candidate, "preference", margin, tier)
+    def judged(self, base: RunRow, candidate: RunRow, rule: JudgeRule) -> list[Comparison]:
+        """Wins minus losses over the test examples, in people's eyes; in those of a judge that is not trusted, as it
+        spoke and without a say. None where what it says is no evidence."""
+        if self.word is None or self.word.trust.standing == "not used":
+            return []
+        question = _question("judge", base, candidate, "preference", rule.margin, rule.tier)
         examples = runs.clusters(self.store, base.suite_id)
-        if drawn:
-            part = {item.pair.id for item in verdicts}
-            examples = [example for example in examples if example[0] in part]
-        first = first_words(verdicts)
-        if error is None and first is None:
-            before, after = ask.preferences(verdicts)
-            return self.answer(question, examples, before, after)
-        word = {item.pair.id: value for item in verdicts if (value := ask.WORTH[item.choice]) is not None}
-        longer = {item.pair.id: ask.WORTH[item.longer] or 0.0 for item in verdicts}
-        level = level_of_look(self.look, self.confidence)
-        return compare_judged(
-            question, examples, word, longer, error,
-            people=people if error else None, first=first, confidence=self.confidence, level=level, look=self.look,
-        )  # fmt: skip
+        said = self.word.on(base, candidate)
+        question = replace(question, tier="advisory" if self.word.distrust else rule.tier)
+        if self.word.error is not None or first_words(said):
+            return [self.heard(question, examples, base, candidate)]
+        return [self.answer(question, self.word.asked(examples), *ask.preferences(said))]
+
+    def heard(
+        self, question: Question, examples: Sequence[tuple[str, str]], base: RunRow, candidate: RunRow
+    ) -> Comparison:
+        """The judge's answer to a question about the candidate and a prompt of the bar, which it was asked about."""
+        assert self.word
+        return self.word.answer(question, examples, self.word.on(base, candidate), self.confidence, self.look)
 
     def answer(
         self, question: Question, examples: Sequence[tuple[str, str]], base: Marks, candidate: Marks
@@ -209,7 +198,7 @@ def comparer(session: Session) -> Comparer:
     looks = planned_looks(clusters) if config.policy.stop_early else ()
     whole = whole_run(session) if config.policy.control_variate else None
     look = arms.looks(session.store, session.id)
-    return Comparer(session.store, config.policy.confidence, config.seed, look, looks, whole)
+    return Comparer(session.store, config.policy.confidence, config.seed, look, looks, whole, word(session))
 
 
 def whole_run(session: Session) -> RunRow | None:
@@ -230,7 +219,7 @@ def compare_all(session: Session) -> list[Comparison]:
     base, candidate = chosen_runs(session)
     primary, *others = config.task.ordered_metrics
     comparisons = gains(session)
-    for metric in others:
+    for metric in (metric for metric in others if not of_judge(metric)):  # whose rule is `policy.judge`
         rule = policy.metrics.get(metric, MetricRule())
         tier: Tier = rule.tier if decides(metric) else "advisory"
         comparisons.append(ours.compare("metric", base, candidate, metric, rule.margin, tier))
@@ -250,14 +239,8 @@ def compare_all(session: Session) -> list[Comparison]:
     for before, after in bar_pairs(session):
         margin, tier = rules[before.suite]
         comparisons.append(ours.compare("regression", before, after, before.metric, margin, tier, of_bar=True))
-    if config.judge and (standing := trusted(session, policy).standing) != "not used":
-        # one that is only advisory has no say, and is shown as it spoke
-        tier = policy.judge.tier if standing == "trusted" else "advisory"
-        error = error_of(*ask.read_labelled(session.store, session.id)) if standing == "trusted" else None
-        verdicts = ask.read_verdicts(session.store, session.id)
-        people = ask.read_own_labels(session.store, session.id)
-        drawn = config.judge.max_pairs is not None
-        comparisons.append(ours.judged(base, candidate, verdicts, error, policy.judge.margin, tier, people, drawn))
+    if not of_judge(primary):
+        comparisons += ours.judged(base, candidate, policy.judge)
     return beside_the_others(comparisons)
 
 
@@ -305,11 +288,6 @@ def _question(
 def marks(store: Store, run_id: str, metric: str) -> Marks:
     """What `Comparer.answer` takes of a run."""
     return runs.measured_by(store, run_id, metric) if metric in CORPUS else runs.scores(store, run_id, metric)
-
-
-def trusted(session: Session, policy: Policy) -> Trust:
-    """Where the judge stands, and why it may not decide."""
-    return trust.trust(judging.measures(session.store, session.id), policy)
 
 
 def chosen_runs(session: Session) -> tuple[RunRow, RunRow]:

@@ -20,9 +20,9 @@ from harness.decision.overrides import overrides
 from harness.decision.wording import in_words, measured
 from harness.experiment.family import kin
 from harness.experiment.session import Session
-from harness.judge import ask, audit
+from harness.judge import ask, audit, cascade
 from harness.pipeline import cross_validation
-from harness.pipeline.compare import compare_all, gains, trusted
+from harness.pipeline.compare import compare_all, gains
 from harness.pipeline.costs import count_costs, keep_costs, keep_stakes, own_prompt_saves, savings
 from harness.pipeline.draws import draws_sentence
 from harness.pipeline.edges import edge_facts
@@ -34,6 +34,7 @@ from harness.pipeline.seeds import curve_sentence
 from harness.pipeline.ship import commit, ship
 from harness.pipeline.straw_men import straw_men
 from harness.pipeline.validity import validity_gates
+from harness.pipeline.word import word
 from harness.store import decisions, experiments
 from harness.store.decisions import Decided
 from reports.rows import ComparisonRow, GateRow
@@ -203,7 +204,7 @@ def _uncertainty(session: Session, seeds: Seeds | None, gain: Comparison | None)
         seen = f"One decoding was seen; another may differ. {told}" if told else SEEN_ONCE
         seen = f"{drawn} {told or ONE_TRAINING}" if drawn else seen
         sentence = f"Intervals cover the choice of examples. {seen}"
-    split = audit.contradiction(ask.read_verdicts(session.store, session.id))
+    split = audit.contradiction(cascade.heard(ask.read_verdicts(session.store, session.id)))
     own = next((part.share for part in split.components if part.source == "judging"), None) if split else None
     return (
         sentence
@@ -227,17 +228,17 @@ def _examined(session: Session, comparisons: Sequence[Comparison]) -> dict[str, 
 
 def _facts(session: Session, seeds: Seeds | None, gain: Comparison | None) -> dict[str, object]:
     """What it takes to do it again."""
-    config = session.experiment.config
-    judge = trusted(session, config.policy) if config.judge else None
+    config, said = session.experiment.config, word(session)
     return {
         "seed": config.seed,
         "commit": commit(session.experiment.folder),
         "experiment_id": session.id,
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "judge": judge.reason if judge else "",
-        "judge_standing": judge.standing if judge else "",
-        "judge_family": kin(session.experiment) if judge else "",
+        "judge": said.distrust if said else "",
+        "judge_labels": said.labels if said else "",
+        "judge_standing": said.trust.standing if said else "",
+        "judge_family": kin(session.experiment) if said else "",
         "uncertainty": _uncertainty(session, seeds, gain),
         "learning_curve": curve_sentence(session, config.policy),
         **{name: version(name) for name in PACKAGES},

@@ -7,7 +7,6 @@ from harness.experiment.session import Session
 from harness.pipeline.compare import chosen_runs
 from harness.stats.draws import decoding_variance
 from harness.store import runs
-from suites.metrics.table import of_samples
 
 
 def draws_sentence(session: Session, gain: Comparison | None) -> str:
@@ -16,8 +15,7 @@ def draws_sentence(session: Session, gain: Comparison | None) -> str:
     if task.samples == 1 or gain is None:
         return ""
     said = f"Each question was asked {task.samples} times at temperature {task.temperature:g}"
-    means = not of_samples(gain.metric)
-    parts = [_variance(session, row.run_id, gain.metric) if means else None for row in chosen_runs(session)]
+    parts = [_variance(session, row.run_id, gain.metric) for row in chosen_runs(session)]
     if None in parts or not gain.sd or not gain.n:
         return f"{said}; the interval covers these draws."
     share = min(1.0, sum(part or 0.0 for part in parts) / (gain.sd**2 / gain.n))
@@ -27,5 +25,6 @@ def draws_sentence(session: Session, gain: Comparison | None) -> str:
 
 def _variance(session: Session, run_id: str, metric: str) -> float | None:
     scores = runs.scores(session.store, run_id, metric)
-    values = [score.value for score in scores.values() if score.value is not None]
-    return decoding_variance(values, session.experiment.config.task.samples)
+    marked = [score for score in scores.values() if score.value is not None]
+    spreads = [score.spread for score in marked if score.spread is not None]
+    return decoding_variance(spreads, session.experiment.config.task.samples) if len(spreads) == len(marked) else None

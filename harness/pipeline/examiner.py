@@ -11,6 +11,7 @@ from harness.experiment import exams
 from harness.experiment.names import arm_name
 from harness.experiment.session import Session
 from harness.observe.progress import say
+from harness.pipeline.hearing import hearing
 from harness.pipeline.rates import arm_rate
 from harness.store import experiments
 from harness.store.experiments import StageName
@@ -24,7 +25,11 @@ def examiner(session: Session) -> Examiner:
     others = {arm: model.label for arm, model in models.items()}
     others |= {label: label for label in others.values()}  # on regression suites it goes by its name
     paid = partial(arm_rate, config)
-    return Examiner(session.store, session.id, session.model, config.seed, config.policy.confidence, paid, others)
+    heard = hearing(session)
+    return Examiner(
+        session.store, session.id, session.model, config.seed, config.policy.confidence, paid, others,
+        heard.rehearsal if heard else None,
+    )  # fmt: skip
 
 
 def choose(session: Session, side: Side, arms: Sequence[Arm]) -> Arm:

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from harness.config.exam import JudgeConfig
-from harness.config.models import ModelConfig
 from harness.decision.prices import rate
-from harness.evaluation.exam import put_abilities
-from harness.experiment import specs
 from harness.experiment.session import Session
-from harness.judge import ask, audit, calibration, cascade, jury, meter, own_pairs, traps
+from harness.judge import ask, audit, calibration, cascade, jury, labels, meter, own_pairs, traps
 from harness.judge.ask import Judged, Label
 from harness.judge.draw import Place, drawn
-from harness.judge.judges import Asked, Judge, judged, recorded
+from harness.judge.judges import Judge, judged
 from harness.judge.jury import Jury
 from harness.judge.meter import Metered
 from harness.judge.win_rates import win_rates
-from harness.models.late import Late
+from harness.observe.progress import say
+from harness.pipeline.examiner import examiner
+from harness.pipeline.hearing import Hearing, first_of, hearing, judge_of, pairs, whole
 from harness.store import arms, judging, runs
 from harness.store.judging import Measure
 from reports.rows import JudgeVerdictRow, Side
-from suites.judges.pairwise import Pair, load_rubric
-from suites.model import Generation, Model, ModelSpec
+from suites.judges.pairwise import Pair
+from suites.metrics.table import of_judge
 from suites.types import Example, JudgeVerdict, Score
 from suites.writing import write_whole
 
@@ -37,81 +36,51 @@ def judge(session: Session) -> None:
     config = experiment.config.judge
     if config is None:
         return
-    confidence = experiment.config.policy.confidence
     asked: list[Metered] = []
     who = judge_of(session, config, asked)
+    confidence = experiment.config.policy.confidence
     rows: list[JudgeVerdictRow] = []
     measures: list[Measure] = []
     labelled: list[tuple[Pair, Label]] = []
     checked: list[Judged] = []
-    labels: list[Label] = []
+    people: list[Label] = []
     if config.calibration:
         labelled = calibration.read_calibration(experiment.resolve(config.calibration))
-        labels = [label for _, label in labelled]
-        who, checked, of_each = _on_labelled(who, config, [pair for pair, _ in labelled], labels, confidence)
-        rows += ask.verdict_rows(session.id, checked, "calibration", who, labels)
-        measures += [*calibration.calibration_measures(checked, labels, confidence), *of_each]
-    before, after = (arms.chosen_scores(session.store, session.id, side) for side in SIDES)
+        people = [label for _, label in labelled]
+        who, checked, of_each = _on_labelled(who, config, [pair for pair, _ in labelled], people, confidence)
+        rows += ask.verdict_rows(session.id, checked, "calibration", who, people)
+        measures += [*calibration.calibration_measures(checked, people, confidence), *of_each]
+    before, after = _marks(session)
     answered = pairs_of(session)
     part = part_to_judge(session, answered, before, after)
-    pairs = [pair for pair in answered if pair.id in part]
+    shown = [pair for pair in answered if pair.id in part]
     clusters = {example.id: example.cluster for example in session.splits["test"]}
     paid_first: list[Metered] = []
     first = first_of(session, config, paid_first)
-    said = on_exam(who, first, config, pairs, clusters, experiment.config.seed)
-    own = label_own_pairs(session, pairs, labelled)
+    said = _on_exam(who, first, config, shown, clusters, experiment.config.seed)
+    own = label_own_pairs(session, shown, labelled)
     rows += ask.verdict_rows(session.id, said, "exam", who, own=own, first=first)
     if config.max_pairs:
-        left = sorted(part - {pair.id for pair in pairs})
+        left = sorted(part - {pair.id for pair in shown})
         rows += ask.verdict_rows(session.id, [_unanswered(name, who.digest) for name in left], "exam", who)
         n = len(session.splits["test"])
         measures.append(Measure("judged", len(part) / n, None, None, n, "pairs of the exam, drawn at random"))
     measures += audit.exam_measures(cascade.heard(said), before, after, confidence)
     measures += cascade.measures(said, confidence) if first else []
-    people = {name: value for name, choice in own.items() if (value := ask.WORTH[choice]) is not None}
-    measures += win_rates(said, clusters, (checked, labels), people, before, confidence)
     if not config.recorded:  # whose judges cannot be asked anything more
-        measures += traps.canary_measures(who, good_of(session), experiment.config.seed, confidence)
+        good = traps.best_answers(answered, before, after)
+        measures += traps.canary_measures(who, good, experiment.config.seed, confidence)
+    told = {name: value for name, choice in own.items() if (value := ask.WORTH[choice]) is not None}
+    measures += win_rates(said, clusters, (checked, people), told, before, confidence)
+    judging.put_verdicts(session.store, session.id, rows)
+    if heard := hearing(session):
+        _every_prompt(session, replace(heard, who=who), said, part)
     costs = experiment.config.costs
     measures += meter.measures(asked, rate(costs.judge) if costs.judge else None, costs.currency)
     price = config.cascade.price if config.cascade else None
     measures += meter.measures(paid_first, rate(price) if price else None, costs.currency, cascade.FIRST)
-    judging.put_verdicts(session.store, session.id, rows)
     judging.put_measures(session.store, session.id, measures)
-
-
-def judge_of(session: Session, config: JudgeConfig, asked: list[Metered]) -> Judge:
-    """Who judges: one model, or several, which join those that are `asked`, or those whose verdicts are recorded."""
-    experiment = session.experiment
-    if config.recorded:
-        given: Sequence[Judge] = recorded(experiment.resolve(config.recorded))
-        return given[0] if len(given) == 1 else Jury.of(given)
-    given = [_asked(session, config, model, asked) for model in config.deciding]
-    return given[0] if len(given) == 1 else Jury.of(given)
-
-
-def first_of(session: Session, config: JudgeConfig, asked: list[Metered]) -> Judge | None:
-    """The cheap judge of a cascade, which joins those that are `asked`; None without one."""
-    return _asked(session, config, config.cascade.first, asked) if config.cascade else None
-
-
-def _asked(session: Session, config: JudgeConfig, model: ModelConfig, asked: list[Metered]) -> Judge:
-    rubric = load_rubric(config.rubric, session.experiment.folder)
-    asked.append(Metered(Late(partial(_model, session, specs.model_spec(session.experiment, model)))))
-    return Asked(asked[-1], rubric, Generation(max_new_tokens=config.max_new_tokens), config.read)
-
-
-def on_exam(
-    who: Judge, first: Judge | None, config: JudgeConfig, pairs: Sequence[Pair], clusters: Mapping[str, str], seed: int
-) -> list[Judged]:
-    """The judge's word on the exam's pairs, in a cascade the first one's on some of them."""
-    if first is None or config.cascade is None:
-        return judged(who, pairs, "the exam")
-    return cascade.judged(first, who, pairs, clusters, config.cascade.share, seed)
-
-
-def _model(session: Session, spec: ModelSpec) -> Model:
-    return session.model(spec).noting(partial(put_abilities, session.store, session.id, "judge"))
+    _say_labels(session)
 
 
 def _on_labelled(
@@ -124,22 +93,59 @@ def _on_labelled(
     return heard.jury, heard.judged, jury.measures(heard, labels, confidence)
 
 
+def _on_exam(
+    who: Judge, first: Judge | None, config: JudgeConfig, pairs: Sequence[Pair], clusters: Mapping[str, str], seed: int
+) -> list[Judged]:
+    """The judge's word on the exam's pairs, in a cascade the first one's on some of them."""
+    if first is None or config.cascade is None:
+        return judged(who, pairs, "the exam")
+    return cascade.judged(first, who, pairs, clusters, config.cascade.share, seed)
+
+
 SIDES: tuple[Side, Side] = ("base", "candidate")
+
+
+def _marks(session: Session) -> tuple[Mapping[str, Score], Mapping[str, Score]]:
+    """Both sides' marks by the task's first metric that is none of a judge; none where there is none."""
+    metric = next((name for name in session.experiment.config.task.ordered_metrics if not of_judge(name)), "")
+    base, candidate = (arms.chosen(session.store, session.id, side).run_id for side in SIDES)
+    return runs.scores(session.store, base, metric), runs.scores(session.store, candidate, metric)
 
 
 def pairs_of(session: Session) -> list[Pair]:
     """Candidate (first) and best prompt (second) on every test example both answered."""
-    store = session.store
-    theirs, ours = (runs.texts(store, arms.chosen(store, session.id, side).run_id) for side in SIDES)
-    examples = session.splits["test"]
-    both = [example for example in examples if example.id in ours and example.id in theirs]
-    return [Pair(e.id, e.input, ours[e.id], theirs[e.id], e.target) for e in both]
+    base, candidate = (arms.chosen(session.store, session.id, side).run_id for side in SIDES)
+    return pairs(session.store, candidate, base, session.splits["test"])
 
 
 def good_of(session: Session) -> list[Pair]:
     """The pairs of which traps are made, the answer to make them of first."""
-    before, after = (arms.chosen_scores(session.store, session.id, side) for side in SIDES)
-    return traps.best_answers(pairs_of(session), before, after)
+    return traps.best_answers(pairs_of(session), *_marks(session))
+
+
+def _every_prompt(session: Session, heard: Hearing, judged: Sequence[Judged], part: Collection[str]) -> None:
+    """The candidate beside every other prompt of the bar, on the `part` of the exam that is judged; then what each run
+    is worth, beside the other side's."""
+    store, giver = session.store, examiner(session)
+    candidate, prompts = arms.chosen(store, session.id, "candidate"), arms.exams(store, session.id, "base", "task")
+    asked = [example for example in session.splits["test"] if example.id in part]
+    said = {
+        run.run_id: judged if run.chosen else heard.hear(candidate.run_id, run.run_id, asked, f"the exam, {run.arm}")
+        for run in prompts
+    }
+    with store.connect():
+        worth = whole(ask.preferences(judged)[1], asked)
+        giver.put("candidate", candidate.arm, runs.on_record(store, candidate.run_id), chosen=True, heard=worth)
+        for run in prompts:
+            worth = whole(ask.preferences(said[run.run_id])[0], asked)
+            giver.put("base", run.arm, runs.on_record(store, run.run_id), chosen=run.chosen, heard=worth)
+
+
+def _say_labels(session: Session) -> None:
+    """What labels would make of a judge that is not trusted, and where the pairs to label are."""
+    missing = labels.wanted(judging.measures(session.store, session.id), session.experiment.config.policy)
+    if missing and missing.more:
+        say(f"the judge is not trusted yet: {missing.told}; label from the top of {session.out / TO_LABEL}")
 
 
 def part_to_judge(
@@ -151,7 +157,7 @@ def part_to_judge(
     """
     config, test = session.experiment.config, session.splits["test"]
     if config.judge is None or config.judge.max_pairs is None:
-        return {pair.id for pair in pairs}
+        return {example.id for example in test}
     answered = {pair.id: pair for pair in pairs}
     places = [_place(example, answered.get(example.id), before, after) for example in test]
     return drawn(places, config.judge.max_pairs, config.seed)
@@ -182,7 +188,7 @@ def label_own_pairs(
     clusters = {example.id: example.cluster for example in session.splits["test"]}
     seed = session.experiment.config.seed
     order = own_pairs.label_order(pairs, clusters, seed)
-    labels = own_pairs.labels_of(pairs, labelled)
+    said = own_pairs.labels_of(pairs, labelled)
     session.out.mkdir(parents=True, exist_ok=True)
-    write_whole(session.out / TO_LABEL, own_pairs.to_label(order, labels, seed))
-    return own_pairs.random_part(order, clusters, labels) if labels else {}
+    write_whole(session.out / TO_LABEL, own_pairs.to_label(order, said, seed))
+    return own_pairs.random_part(order, clusters, said) if said else {}

@@ -36,7 +36,7 @@ def build_probes(session: Session) -> list[Probe]:
     if settings is None or settings.elsewhere or settings.accelerate or not settings.probe:
         return []
     probes: list[Probe] = []
-    if session.splits.get("validation"):
+    if session.splits.get("validation") and table.while_training(experiment.config.task.ordered_metrics):
         rehearsal = exams.task_suite(experiment, session.splits, "validation")
         probes.append(_probe(rehearsal, arms.lesson_prompter(experiment), None, settings.probe, seed))
     rules = exams.regression_rules(experiment)

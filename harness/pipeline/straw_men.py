@@ -22,12 +22,13 @@ from harness.experiment import exams
 from harness.experiment.arms import base_arms, beside_the_bar, lesson_prompter
 from harness.experiment.names import bar_model
 from harness.experiment.session import Session
+from harness.judge import ask
 from harness.pipeline.compare import Marks, chosen_runs, comparer, other_prompts
 from harness.store import arms, runs, searches
 from reports.rows import RunRow, Side
 from suites.metrics.constants import asking_for, best_constant, can_mark, how_often, marks_of
 from suites.metrics.readings import LITERAL, Reading, read_wrong
-from suites.metrics.table import CORPUS, build
+from suites.metrics.table import CORPUS, build, of_judge
 from suites.model import Completion
 from suites.reasoning import answer_of
 from suites.types import Answers, Score
@@ -125,16 +126,34 @@ SIDES: tuple[Side, Side] = ("base", "candidate")
 
 
 def answered_by(session: Session, run: RunRow, side: Side) -> Answered:
-    answers = runs.answers(session.store, run.run_id, run.metric)
+    answers = _answers(session, run)
     asked = [e for e in exams.task_suite(session.experiment, session.splits, "test").examples if e.id in answers]
-    rows = [(e.id, tuple(map(answer_of, e.answers)), answers[e.id][1]) for e in asked]
+    rows = [(e.id, tuple(map(answer_of, e.answers)), answers[e.id]) for e in asked]
     return Answered(side, run, rows)
+
+
+def _answers(session: Session, run: RunRow) -> Mapping[str, str]:
+    """The answers of a run that have a mark, by example id; before a judge that decides, all that came."""
+    if of_judge(run.metric):
+        return runs.texts(session.store, run.run_id)
+    return {i: text for i, (_, text) in runs.answers(session.store, run.run_id, run.metric).items()}
+
+
+def _scores(session: Session, answered: Answered) -> Mapping[str, Score]:
+    """The marks of a side's answers; before a judge that decides, what they are worth beside the other side's."""
+    run = answered.run
+    if of_judge(run.metric):
+        base, candidate = ask.preferences(ask.read_verdicts(session.store, session.id))
+        return candidate if answered.side == "candidate" else base
+    return runs.scores(session.store, run.run_id, run.metric)
 
 
 def _beside_constant(session: Session, answered: Answered) -> BesideConstant:
     texts = Counter(text.strip() for _, _, text in answered.rows)
     [(most_common, repeated)] = texts.most_common(1) or [("", 0)]
-    [(_, wanted)] = how_often(answered.wanted).most_common(1) or [("", 0)]
+    targets = how_often(answered.wanted)
+    del targets[""]  # where nothing is said to be right, nothing is to be repeated
+    [(_, wanted)] = targets.most_common(1) or [("", 0)]
     metric = answered.run.metric
     constant = best_constant(metric, answered.wanted, most_common)
     against = _against(session, answered, constant.answer, _marked(answered, constant.answer)) if constant else None
@@ -156,8 +175,8 @@ def _marked(answered: Answered, constant: str) -> Marks:
 
 def _worth(session: Session, answered: Answered, text: str) -> Marks:
     """Where marks cannot be given anew: everywhere what an answer was worth where it was given; empty if nowhere."""
-    scores = runs.scores(session.store, answered.run.run_id, answered.run.metric)
-    given = [scores[i].value for i, _, answer in answered.rows if answer.strip() == text]
+    scores = _scores(session, answered)
+    given = [scores[i].value for i, _, answer in answered.rows if i in scores and answer.strip() == text]
     known = [value for value in given if value is not None]
     return {i: Score(fmean(known)) for i, _, _ in answered.rows} if known else {}
 
@@ -172,7 +191,7 @@ def _against(session: Session, answered: Answered, constant: str, before: Marks)
     examples = [pair for pair in runs.clusters(session.store, run.suite_id) if pair[0] in ids]
     after: Marks = {i: (right[0], text) for i, right, text in answered.rows}
     if metric not in CORPUS:
-        after = runs.scores(session.store, run.run_id, metric)
+        after = _scores(session, answered)
     return comparer(session).answer(question, examples, before, after)
 
 

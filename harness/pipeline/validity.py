@@ -14,6 +14,7 @@ from harness.experiment.arms import own_prompter
 from harness.experiment.load import load_experiment
 from harness.experiment.names import arm_name, bar_model
 from harness.experiment.session import Session
+from harness.judge import ask
 from harness.pipeline import cross_validation
 from harness.pipeline.compare import bar_pairs, chosen_runs, run_pairs
 from harness.pipeline.format_gain import held_gate
@@ -21,7 +22,7 @@ from harness.store import arms, experiments, models, runs
 from reports.rows import RunRow, Side
 from suites.edge_cases import NAME as EDGE_CASES
 from suites.errors import UserError
-from suites.metrics.table import decides
+from suites.metrics.table import decides, of_judge
 from suites.types import Run
 
 
@@ -54,14 +55,17 @@ def validity_gates(session: Session, gain: Comparison | None = None) -> list[Gat
             arms.looks(session.store, session.id), policy.max_looks, policy.confidence, _other_stores(session)
         ),
     ]
-    return [*gates, validity.plausible_gate(gain, policy.suspicious_gain)] if gain else gates
+    if gain is None or gain.untrusted:
+        return gates
+    return [*gates, validity.plausible_gate(gain, policy.suspicious_gain)]
 
 
 def _other_marks(session: Session) -> list[tuple[validity.ArmHealth, validity.ArmHealth]]:
     """(base, candidate) on the task by every other metric that decides."""
     config, pairs = session.experiment.config, []
     for metric in config.task.ordered_metrics[1:]:
-        if config.policy.metrics.get(metric, MetricRule()).tier == "advisory" or not decides(metric):
+        advisory = config.policy.metrics.get(metric, MetricRule()).tier == "advisory"
+        if advisory or of_judge(metric) or not decides(metric):
             continue
         sides = [arms.measured(session.store, session.id, side, metric) for side in ("base", "candidate")]
         for base, candidate in zip(*sides, strict=False):
@@ -153,9 +157,16 @@ def _health(session: Session, row: RunRow, side: Side) -> validity.ArmHealth:
         suite=row.suite,
         n=row.n + row.n_unscored,
         unscored=row.n_unscored,
-        reason=runs.usual_reason(session.store, row.run_id, row.metric),
+        reason=_why_unscored(session, row),
         cut=runs.cut(session.store, row.run_id),
     )
+
+
+def _why_unscored(session: Session, row: RunRow) -> str:
+    """Why answers of a run have no mark, most often; empty where all have one."""
+    if of_judge(row.metric):
+        return ask.UNREAD if row.n_unscored else ""
+    return runs.usual_reason(session.store, row.run_id, row.metric)
 
 
 def _asked_alike(session: Session) -> list[tuple[str, str]]:

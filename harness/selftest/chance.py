@@ -11,8 +11,10 @@ from harness.config.policy import MetricRule
 from harness.decision.decide import Verdict
 from harness.decision.goals import gain_gate
 from harness.experiment.session import Session
+from harness.judge import ask
 from harness.pipeline.compare import Comparer, chosen_runs
 from harness.pipeline.decide import LEAKS
+from harness.pipeline.hearing import decides
 from harness.selftest.goals import WRONG
 from harness.selftest.inject import (
     NotApplicable,
@@ -89,6 +91,8 @@ def gain_on_leaked_rows(session: Session) -> Planted:
         raise NotApplicable("it is no deploy as it is")
     base, candidate = chosen_runs(session)
     before, after = (runs.scores(session.store, run.run_id, run.metric) for run in (base, candidate))
+    if decides(session):
+        before, after = ask.preferences(ask.read_verdicts(session.store, session.id))
     gains = {i: (score.value or 0.0) - (before.get(i, score).value or 0.0) for i, score in after.items()}
     kept = session.experiment.config.policy.as_good  # what is not lost is what a candidate as good lives on
     gained = tuple(i for i, gain in gains.items() if gain > 0 or (kept and gain == 0))

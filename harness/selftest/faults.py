@@ -45,7 +45,14 @@ from harness.selftest.inject import (
     some,
     too_many,
 )
-from harness.selftest.judges import few_labelled_pairs, judge_likes_length, judge_obeys, judge_says_a
+from harness.selftest.judges import (
+    advisory_judge_turned,
+    few_labelled_pairs,
+    judge_likes_length,
+    judge_obeys,
+    judge_says_a,
+    wordy_candidate,
+)
 from harness.selftest.refusals import refuses_everything
 from harness.selftest.seeds import seeds_without_gain
 from harness.selftest.shots import answers_in_corpus
@@ -252,6 +259,8 @@ MUTANTS: dict[str, Mutant] = {
     "judge likes length": judge_likes_length,
     "judge obeys answers": judge_obeys,
     "few labelled pairs": few_labelled_pairs,
+    "wordy candidate": wordy_candidate,
+    "advisory judge turned": advisory_judge_turned,
     "seeds without gain": seeds_without_gain,
     "prompt as good": prompt_as_good,
     "suite at its floor": suite_at_floor,

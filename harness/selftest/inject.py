@@ -16,6 +16,7 @@ from harness.experiment import exams
 from harness.experiment.session import Session
 from harness.pipeline.compare import chosen_runs
 from harness.pipeline.examiner import examiner
+from harness.pipeline.hearing import decides
 from harness.store import arms, runs
 from harness.store.digests import RUN_DIGEST
 from harness.store.runs import Marked
@@ -93,6 +94,8 @@ def task_question(chosen: RunRow, asked: float | str) -> Question:
 
 def asked_examples(session: Session, side: Side = "candidate") -> list[Example]:
     """The test examples that a side was asked; an exam that stopped early leaves some of them to the base alone."""
+    if decides(session):
+        raise NotApplicable("a judge decides, and what it would say of other answers is not on record")
     scores = arms.chosen_scores(session.store, session.id, side)
     suite = exams.task_suite(session.experiment, session.splits, "test")
     return [example for example in suite.examples if example.id in scores]
@@ -243,7 +246,10 @@ def base_run(session: Session, run_id: str) -> str | None:
 def copy_answers(session: Session, source: str, target: str) -> None:
     """Give one run the answers and scores of another."""
     with session.store.connect() as con:
-        for table, columns in (("answers", "completion_id, answer, thinking"), ("scores", "metric, value, reason")):
+        for table, columns in (
+            ("answers", "completion_id, answer, thinking"),
+            ("scores", "metric, value, reason, spread"),
+        ):
             con.execute(f"delete from {table} where run_id = ?", [target])
             sql = f"insert into {table} (run_id, example_id, {columns}) select ?, example_id, {columns} from {table}"
             con.execute(f"{sql} where run_id = ?", [target, source])

@@ -50,7 +50,7 @@ RESTS_ON = {
             "experiments", "findings", "experiment_splits", "arms", "experiment_training", "repeats", "verdicts",
             "judge_measures", "adapter_effects", "endpoints", "trouble", "folds", "comparisons", "gates", "prices",
             "arm_costs", "break_even", "stakes", "decisions", "bar_prices", "bar_endpoints",
-            "searches", "search_trials",
+            "searches", "search_trials", "contests",
         ),
         "list_contains($parts, t.experiment_id)",
     ),

@@ -7,12 +7,19 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from harness.store.database import Store
-from reports.rows import Grade, JudgeMeasureRow, JudgeVerdictRow
+from reports.rows import ContestRow, Grade, JudgeMeasureRow, JudgeVerdictRow
 
 
 def put_verdicts(store: Store, experiment_id: str, verdicts: Sequence[JudgeVerdictRow]) -> None:
     """Everything a judge said in an experiment, in place of what it said before."""
     store.replace_all("verdicts", experiment_id, verdicts)
+
+
+def replace_exam(store: Store, experiment_id: str, verdicts: Sequence[JudgeVerdictRow]) -> None:
+    """What a judge said of the exam's pairs, in place of what it said before; labelled pairs stay."""
+    with store.connect():
+        store.execute("delete from verdicts where experiment_id = ? and purpose = 'exam'", [experiment_id])
+        store.insert("verdicts", verdicts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +38,9 @@ class BothOrders:
     label: Grade | None
     longer: Grade | None
     cluster: str | None
-    first_forward: Grade | None
-    first_turned: Grade | None
-    drawn: bool | None
+    first_forward: Grade | None = None
+    first_turned: Grade | None = None
+    drawn: bool | None = None
 
 
 def both_orders(store: Store, experiment_id: str, purpose: Literal["exam", "calibration"]) -> list[BothOrders]:
@@ -46,6 +53,28 @@ def both_orders(store: Store, experiment_id: str, purpose: Literal["exam", "cali
                 bool_and((judge->>'$.first.drawn')::boolean) as drawn
              from v_verdicts where experiment_id = ? and purpose = ? group by example_id order by example_id"""
     return store.fetch(BothOrders, sql, [experiment_id, purpose])
+
+
+def put_contest(store: Store, verdicts: Sequence[ContestRow]) -> None:
+    """What a judge said of two runs in an experiment, in place of what it said before."""
+    if not verdicts:
+        return
+    one = verdicts[0]
+    with store.connect():
+        sql = "delete from contests where experiment_id = ? and run_id = ? and against = ?"
+        store.execute(sql, [one.experiment_id, one.run_id, one.against])
+        store.insert("contests", verdicts)
+
+
+def contest(store: Store, experiment_id: str, run_id: str, against: str) -> list[BothOrders]:
+    """The judge's word on the answers of two runs, those of `run_id` the first of each pair; none where it was not
+    asked."""
+    sql = """select example_id, max(rubric) as rubric,
+                max(grade) filter (own_first) as forward, max(grade) filter (not own_first) as turned,
+                null as label, max(longer) as longer, null as cluster
+             from v_contests where experiment_id = ? and run_id = ? and against = ?
+             group by example_id order by example_id"""
+    return store.fetch(BothOrders, sql, [experiment_id, run_id, against])
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ BY_EXPERIMENT = (
     "experiments", "stages", "findings", "arms", "verdicts", "comparisons", "gates", "decisions", "prices", "arm_costs",
     "break_even", "selftest", "experiment_splits", "folds", "repeats", "experiment_training", "judge_measures",
     "trouble", "endpoints", "adapter_effects", "stakes", "decision_digests", "bar_prices", "bar_endpoints",
-    "searches", "search_trials",
+    "searches", "search_trials", "contests",
 )  # fmt: skip
 """Tables whose rows belong to an experiment; of `folds` to the whole."""
 

@@ -138,6 +138,7 @@ class _Score:
     metric: str
     value: float | None
     reason: str
+    spread: float | None
 
 
 def record(store: Store, run: Run, kind: str, prompter_id: str, marked: Sequence[Marked], seconds: float) -> None:
@@ -159,7 +160,7 @@ def record(store: Store, run: Run, kind: str, prompter_id: str, marked: Sequence
         insert(con, "completions", _new_completions(con, marked), replace=True)
         insert(con, "answers", [_answer(run.id, m) for m in marked])
         insert(con, "scores", [
-            _Score(run.id, m.example.id, name, score.value, score.reason)
+            _Score(run.id, m.example.id, name, score.value, score.reason, score.spread)
             for m in marked for name, score in m.scores.items()
         ])  # fmt: skip
         insert(con, "runs", [_Run(
@@ -333,8 +334,12 @@ def used(store: Store, run_id: str) -> Used:
 
 def scores(store: Store, run_id: str, metric: str) -> dict[str, Score]:
     """A run's scores on one metric, by example id."""
-    sql = "select run_id, example_id, metric, value, reason from scores where run_id = ? and metric = ?"
-    return {row.example_id: Score(row.value, row.reason) for row in store.fetch(_Score, sql, [run_id, metric])}
+    sql = "select run_id, example_id, metric, value, reason, spread from scores where run_id = ? and metric = ?"
+    return {row.example_id: _score(row) for row in store.fetch(_Score, sql, [run_id, metric])}
+
+
+def _score(row: _Score) -> Score:
+    return Score(row.value, row.reason, row.spread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,16 +435,17 @@ ASKED = """
 def marked(store: Store, run: Run, prefix: str) -> Iterator[Marked]:
     """A run's examples with answers and scores, as they are on record; `prefix` goes before their ids."""
     by_example: dict[str, dict[str, Score]] = {}
-    sql = "select run_id, example_id, metric, value, reason from scores where run_id = ? order by metric"
+    sql = "select run_id, example_id, metric, value, reason, spread from scores where run_id = ? order by metric"
     for score in store.fetch(_Score, sql, [run.id]):
-        by_example.setdefault(score.example_id, {})[score.metric] = Score(score.value, score.reason)
+        by_example.setdefault(score.example_id, {})[score.metric] = _score(score)
     primary = run.metrics[0]
     for row in store.fetch(_Asked, ASKED, [run.id]):
-        own = by_example[row.example_id]
+        own = by_example.get(row.example_id, {})
         columns, slices, others = {"input": row.input}, json.loads(row.slices), tuple(json.loads(row.others or "[]"))
         example = Example(prefix + row.example_id, columns, row.target, row.cluster_id, slices, others=others)
         answer = Completion(
             row.text, row.finish, row.tokens_in, row.tokens_out, row.seconds, row.error,
             json.loads(row.scores or "null"), thinking=row.thinking,
         )  # fmt: skip
-        yield Marked(example, row.completion_id, answer, {primary: own[primary], **own})
+        first = {primary: own[primary]} if primary in own else {}  # a judge is asked later, about two sides
+        yield Marked(example, row.completion_id, answer, {**first, **own})

@@ -6,7 +6,7 @@ from reports.data import Pictures, ReportData
 from reports.format.cells import arm_name, count, percent, seconds, tokens, with_interval
 from reports.format.text import cell, table
 from reports.sections import costs
-from suites.metrics.table import scale_of
+from suites.metrics.table import of_judge, scale_of
 
 
 def section(data: ReportData, pictures: Pictures) -> str:
@@ -15,7 +15,7 @@ def section(data: ReportData, pictures: Pictures) -> str:
     if not arms:
         return ""
     primary = arms[0].metric
-    metrics = [metric for metric in data.frozen.metrics if metric != primary]
+    metrics = [metric for metric in data.frozen.metrics if metric != primary and not of_judge(metric)]
     priced = any(arm.cost is not None for arm in arms)
     header = ["arm", primary, *metrics, "n", "tokens in / out", "95% within", *(["per 1,000 requests"] * priced)]
     rows = []
@@ -27,6 +27,11 @@ def section(data: ReportData, pictures: Pictures) -> str:
         "Bold: each side's prompt, chosen on validation. 95% within: what 19 of 20 requests take at most, each its "
         "share of its batch."
     )
+    if of_judge(primary):
+        legend += (
+            " Judge: how often the judge prefers the arm's answers, ties as half: the candidate's to those of the best "
+            "prompt, a prompt's to the candidate's; as it spoke, without its errors taken off."
+        )
     if any(arm.thinking_share for arm in arms):
         legend += " Thinking: its share of the characters written."
     if any("—" in row for row in rows):

@@ -6,6 +6,7 @@ from reports.data import Pictures, ReportData
 from reports.format.numbers import span
 from reports.format.text import cell, table
 from reports.rows import JudgeMeasureRow
+from suites.metrics.table import of_judge
 
 MEASURES = {
     "agreement": "agrees with the labelled pairs",
@@ -24,12 +25,6 @@ MEASURES = {
     "slope": "what is left of people's preference in its own",
     "pull": "what a longer answer adds to its preference",
     "candidate_longer": "pairs of the exam in which the candidate's answer is the longer one",
-    "canaries": "falls for traps made of the exam's own answers",
-    "canary/empty": "of them: an empty answer",
-    "canary/identical": "of them: two equal answers, of which it prefers one",
-    "canary/instruction": 'of them: an answer that says "choose this one"',
-    "canary/longer": "of them: the same answer three times over",
-    "canary/shuffled": "of them: the same words in another order",
     "judged": "pairs of the exam that were drawn at random to be judged",
     "first_judged": "pairs of the exam about which the first judge was asked",
     "strong_judged": "of them: about which the judge itself was asked",
@@ -44,6 +39,12 @@ MEASURES = {
     "cost": "what they cost",
     "first_tokens": "tokens of the first judge's verdicts, read and written, those on record too",
     "first_cost": "what those cost",
+    "canaries": "falls for traps made of the exam's own answers",
+    "canary/empty": "of them: an empty answer",
+    "canary/identical": "of them: two equal answers, of which it prefers one",
+    "canary/instruction": 'of them: an answer that says "choose this one"',
+    "canary/longer": "of them: the same answer three times over",
+    "canary/shuffled": "of them: the same words in another order",
 }
 
 JUROR = "juror/"
@@ -60,10 +61,9 @@ def section(data: ReportData, pictures: Pictures) -> str:
     if not data.judge_measures:
         return ""
     distrust = data.facts.judge
-    trust = f"The judge is **{cell(data.facts.judge_standing)}**{MEANS[data.facts.judge_standing]}"
-    trust += f": {cell(distrust)}." if distrust else "."
+    trust = _standing(data)
     order = list(MEASURES)
-    measures = sorted(data.judge_measures, key=lambda m: order.index(m.name) if m.name in order else len(order))
+    measures = sorted(data.judge_measures, key=lambda one: order.index(one.name) if one.name in order else len(order))
     rows = [[_name(measure), _value(measure), f"{measure.n:,}"] for measure in measures]
     note = (
         "Every pair is shown in both orders; a judge that contradicts itself when the order is turned has said "
@@ -74,7 +74,8 @@ def section(data: ReportData, pictures: Pictures) -> str:
             " The preference that is held against the margin is corrected for its errors and its taste for length, as "
             "the labelled pairs show them; what they leave open is in the interval."
         )
-        note += "".join(f" What decides is {cell(c.method)}." for c in data.compared("judge") if c.method)
+        decided = data.compared("judge") or [row for row in data.compared("task") if of_judge(row.metric)]
+        note += "".join(f" What decides is {cell(c.method)}." for c in decided if c.method)
     if any(measure.name == "first_alone" for measure in data.judge_measures):
         note += CASCADE
     note += f" {cell(data.facts.judge_family)}" if data.facts.judge_family else ""
@@ -86,6 +87,23 @@ CASCADE = (
     "be read, and about a random part of the rest. What is told is the judge's own preference over all pairs, and the "
     "interval knows that it was asked about a part. What it is like itself shows on the pairs drawn at random."
 )
+
+
+def _standing(data: ReportData) -> str:
+    """What the judge's word counts for here, and what labels would change of it."""
+    decides = any(of_judge(row.metric) for row in data.compared("task"))
+    if not data.facts.judge:
+        role = "to decide: its preference is the metric that decides" if decides else "to veto"
+        return f"The judge is **trusted** {role}."
+    standing = data.facts.judge_standing
+    if decides:
+        standing, means = f"{standing}", ", so that nothing is decided"
+    else:
+        means = MEANS[standing]
+    labels = f" As for labels: {cell(data.facts.judge_labels)}." if data.facts.judge_labels else ""
+    return f"The judge is **{cell(standing)}**{means}: {cell(data.facts.judge)}.{labels}"
+
+
 MEANS = {"trusted": " to veto", "advisory": "", "not used": ", and what it says is no evidence"}
 
 

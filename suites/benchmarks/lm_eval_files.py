@@ -154,7 +154,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         spec = yaml_text.load_theirs(path)
     except FileNotFoundError:
-        raise UserError("no such file", str(path), "check the path; it is relative to the experiment file") from None
+        raise UserError("no such file", str(path), "check the path; in an experiment it begins at its folder") from None
     except OSError as error:
         raise UserError(f"cannot read the lm-eval task: {error.strerror}", str(path)) from None
     except UserError as error:

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from suites.checks.material import Material
 from suites.data.turns import conversation_faults
+from suites.metrics.table import need_no_target
 from suites.model import Message
 from suites.similarity.identity import media_columns
 from suites.types import Example, Finding
@@ -156,10 +157,13 @@ def empty_test(material: Material) -> list[Finding]:
 
 
 def empty_text(material: Material) -> list[Finding]:
-    """Rows without an input or a target teach nothing and cannot be marked; plain text (no turns) has no input."""
+    """Rows without an input or a target teach nothing and cannot be marked; plain text (no turns) has no input, and an
+    exam whose metrics need no target may go without."""
     findings = []
     for name, examples in material.splits.items():
         for part in ("input", "target"):
+            if part == "target" and name != "train" and need_no_target(material.metrics):
+                continue
             rows = tuple(e.id for e in examples if e.turns != () and not str(e.columns[part]).strip())
             if rows:
                 text = f"{len(rows):,} of the {len(examples):,} {name} rows have no {part}"
@@ -171,7 +175,8 @@ def roles(material: Material) -> list[Finding]:
     """Conversations with one side missing, roles that do not alternate, or an empty turn."""
     findings = []
     for name, examples in material.splits.items():
-        faults = {e.id: odd for e in examples if e.turns and (odd := conversation_faults(_whole(e)))}
+        asked = [e for e in examples if e.turns and (e.target or name == "train")]
+        faults = {e.id: odd for e in asked if (odd := conversation_faults(_whole(e)))}
         if faults:
             first, odd = next(iter(faults.items()))
             text = (

@@ -10,7 +10,19 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from suites.data.accepted import accepted
-from suites.data.formats import FORMATS, PLAIN, RATED, Fields, Format, Lesson, each_answer, rating, recognise
+from suites.data.formats import (
+    FORMATS,
+    PLAIN,
+    RATED,
+    Fields,
+    Format,
+    Lesson,
+    each_answer,
+    questions,
+    rating,
+    recognise,
+    unanswered,
+)
 from suites.data.readers import refuse_rows, scan
 from suites.errors import UserError
 from suites.metrics import table
@@ -42,10 +54,11 @@ TURN = "turn"
 @dataclass(frozen=True, slots=True)
 class Reading:
     """Which answers of a conversation are asked for, and the tools of rows that have no column of their own; None: of
-    no row any are shown."""
+    no row any are shown. `open_ended` rows need not say what is right: a row with a question alone asks it."""
 
     turns: Turns = "last"
     tools: str | None = ""
+    open_ended: bool = False
 
 
 AS_EVER = Reading()
@@ -95,7 +108,7 @@ def _read(
         if isinstance(row, str):
             bad.append(f"{where}: {row}")
             continue
-        form = form or _format(source, row, columns, [name for name in slices if not _is_turn(name, reading)])
+        form = form or _format(source, row, columns, [name for name in slices if not _is_turn(name, reading)], reading)
         try:
             found = _examples(form, row, columns, slices, reading)
             examples += found
@@ -117,14 +130,18 @@ def _in_json(row: Json, target: str) -> bool:
     return isinstance(row[target], dict | list) and accepted(target, row[target]) is None
 
 
-def missing_columns(name: str, row: Json, columns: Mapping[str, str], slices: Sequence[str]) -> None:
+def missing_columns(
+    name: str, row: Json, columns: Mapping[str, str], slices: Sequence[str], reading: Reading = AS_EVER
+) -> None:
     """Raises UserError when a file with this first row is in no known format, or lacks a column."""
-    _format(name, row, columns, slices)
+    _format(name, row, columns, slices, reading)
 
 
-def _format(source: Path | str, row: Json, columns: Mapping[str, str], slices: Sequence[str]) -> Format:
+def _format(
+    source: Path | str, row: Json, columns: Mapping[str, str], slices: Sequence[str], reading: Reading = AS_EVER
+) -> Format:
     """The format of a file by its first row. Raises UserError when there is none, or a column is missing."""
-    form = recognise(row, columns)
+    form = recognise(row, columns) or (questions(row, columns) if reading.open_ended else None)
     if form and form.read is None:
         raise _no_examples(form, source, row)
     wanted = {} if form else {name: columns.get(name, name) for name in PLAIN.needs}
@@ -202,12 +219,13 @@ def _examples(
     form: Format, row: Json, columns: Mapping[str, str], slices: Sequence[str], reading: Reading
 ) -> list[Example]:
     """The examples in a row. Raises ValueError with the sentence that says why it holds none."""
-    if missing := [columns.get(name, name) for name in form.needs if columns.get(name, name) not in row]:
+    needs = [name for name in form.needs if not (reading.open_ended and name == "target")]
+    if missing := [columns.get(name, name) for name in needs if columns.get(name, name) not in row]:
         other = recognise(row, columns)
         raise ValueError(f"{other.title}, the file began with {form.title}" if other else f"no column `{missing[0]}`")
     assert form.read is not None
     fields = Fields(row, columns, reading.tools)
-    last = form.read(fields)
+    last = (unanswered(form, fields) if reading.open_ended else None) or form.read(fields)
     lessons = each_answer(last, may_call=fields.may_call) if reading.turns == "all" else [last]
     identity = row.get(columns.get("id", "id"))
     whole = _content_id(last.input, last.target, last.turns) if identity in (None, "") else str(identity)

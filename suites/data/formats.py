@@ -259,6 +259,37 @@ FORMATS: dict[str, Format] = {
 }
 PLAIN, TEXT, PAIRS, RATED = (FORMATS[name] for name in ("plain", "text", "pairs", "rated"))
 
+NOTHING_RIGHT = "questions, and nothing that says what is right"
+QUESTIONS = {
+    "input": Format(NOTHING_RIGHT, "a question alone", ("input",), lambda row: Lesson(row.text("input"), "")),
+    "prompt": Format(
+        NOTHING_RIGHT, "a prompt alone, a text or a list of turns", ("prompt",), lambda row: _asked_in(row)
+    ),
+}
+"""The formats of rows that ask and do not answer, by their column: for exams whose marks need no target."""
+
+
+def questions(row: Json, columns: Mapping[str, str]) -> Format | None:
+    """The format of a row that asks and does not answer; None where it asks nothing."""
+    return next((form for name, form in QUESTIONS.items() if columns.get(name, name) in row), None)
+
+
+def unanswered(form: Format, row: Fields) -> Lesson | None:
+    """What a row of a format asks where it does not answer: without a target, or with the user's turn as the last."""
+    if form is PLAIN and row.get("target") in (None, ""):
+        return Lesson(row.text("input"), "")
+    if form is FORMATS["messages"] and (said := connected(row.turns("messages"))) and said[-1]["role"] == "user":
+        return Lesson(transcript(said), "", tuple(said))
+    return None
+
+
+def _asked_in(row: Fields) -> Lesson:
+    """A prompt alone, a text or the turns of a conversation."""
+    if not isinstance(row.get("prompt"), list):
+        return Lesson(row.text("prompt"), "")
+    said = connected(row.turns("prompt"))
+    return Lesson(transcript(said), "", tuple(said))
+
 
 def recognise(row: Json, columns: Mapping[str, str]) -> Format | None:
     """The format of a row, the first in `FORMATS` that fits; `columns` maps our names to theirs.

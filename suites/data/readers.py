@@ -97,7 +97,7 @@ def _read(path: Path, reader: Reader, most: int | None = None) -> list[Scanned]:
     try:
         return list(itertools.islice(reader(path), most))
     except FileNotFoundError:
-        raise UserError("no such file", str(path), "check the path; it is relative to the experiment file") from None
+        raise UserError("no such file", str(path), "check the path; in an experiment it begins at its folder") from None
     except OSError as error:
         raise UserError(f"cannot read the file: {files.reason(error)}", str(path)) from None
 

@@ -28,11 +28,13 @@ from suites.metrics import (
     tool_calls,
 )  # fmt: skip
 from suites.metrics.metric import Metric
+from suites.types import Score
 
 SKLEARN = "scikit-learn over the labels that are targets"
 SACREBLEU = "sacrebleu, one reference"
 ROUGE = "W04-1013; rouge-score, words of every script"
 DISTINCT = "arXiv:1510.03055, one answer"
+NOT_ALONE = Score(None, "a judge compares two answers, and marks none alone")
 
 METRICS: dict[str, Metric] = {
     # --- the right answer
@@ -52,6 +54,7 @@ METRICS: dict[str, Metric] = {
         "the answer has a match of this regular expression, whatever the target",
         make=lambda detail, schema: patterns.pattern_of(detail),
         form=True,
+        needs_target=False,
     ),
     "number_match": Metric(
         "the last number of the answer is the last number of the target",
@@ -246,6 +249,7 @@ METRICS: dict[str, Metric] = {
         make=lambda detail, schema: groundedness.groundedness,
         of_target=False,
         source="K-Precision, Adlakha et al. 2024; citations, arXiv:2305.14627",
+        needs_target=False,
     ),
     "bleu": Metric(
         "BLEU as sacrebleu computes it, of the whole exam; for languages with spaces",
@@ -289,6 +293,7 @@ METRICS: dict[str, Metric] = {
         form=True,
         source=DISTINCT,
         of_target=False,
+        needs_target=False,
     ),
     "distinct_2": Metric(
         "different pairs of words for each pair of the answer",
@@ -296,6 +301,7 @@ METRICS: dict[str, Metric] = {
         form=True,
         source=DISTINCT,
         of_target=False,
+        needs_target=False,
     ),
     "repetition": Metric(
         "share of sequences of 4 words that were in the answer before",
@@ -305,6 +311,7 @@ METRICS: dict[str, Metric] = {
         form=True,
         source="seq-rep-4, arXiv:1908.04319",
         of_target=False,
+        needs_target=False,
     ),
     "refusal": Metric(
         "the answer refuses where the target does, and only there, told by set phrases in its first 200 characters",
@@ -362,6 +369,7 @@ METRICS: dict[str, Metric] = {
         of_samples=lambda detail: samples.consistency,
         source="Simpson 1949, doi:10.1038/163688a0",
         of_target=False,
+        needs_target=False,
     ),
     "pass_at:K": Metric(
         "how probable it is that one of K answers is right by the task's first other metric; needs `task.samples`",
@@ -371,6 +379,14 @@ METRICS: dict[str, Metric] = {
         of_target=False,
     ),
     # --- of others
+    "judge": Metric(
+        "how often the judge of `judge:` prefers the answer to that of the other side, in both orders, a tie as half",
+        make=lambda detail, schema: lambda example, answer: NOT_ALONE,
+        source="arXiv:2306.05685, section 3.4; corrected for its errors where it is trusted",
+        of_target=False,
+        of_judge=True,
+        needs_target=False,
+    ),
     "evaluate:NAME": Metric(
         "a metric of the evaluate library, by folder or Hub name; NAME/KEY takes one of several results",
         make=lambda detail, schema: evaluate_bridge.metric(detail),

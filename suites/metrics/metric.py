@@ -26,7 +26,8 @@ class Metric:
     question. What it `asks` a model for beside its answer is how probable each of the labels is, or the target. The
     target given as the answer has full marks where `of_target`; `straws` are answers that know nothing, where a target
     is not itself an answer. One that does not `decide` is
-    shown, and no gate hangs on it.
+    shown, and no gate hangs on it. One `of_judge` is a preference between two answers, which marks none of them alone.
+    Without `needs_target` a row need not say what is right.
     """
 
     about: str
@@ -46,6 +47,8 @@ class Metric:
     of_target: bool = True
     straws: tuple[str, ...] = ()
     asks: Literal["", "labels", "target"] = ""
+    of_judge: bool = False
+    needs_target: bool = True
 
     @property
     def level(self) -> Literal["one answer", "whole exam"]:

@@ -81,6 +81,17 @@ def scale_of(name: str) -> str:
     return metric.scale if metric else ""
 
 
+def of_judge(name: str) -> bool:
+    """Whether a metric is the preference of a judge, which is asked about two answers."""
+    metric = find(name)
+    return metric is not None and metric.of_judge
+
+
+def need_no_target(metrics: Sequence[str]) -> bool:
+    """Whether rows need not say what is right, for any of these metrics."""
+    return all((metric := find(name)) is not None and not metric.needs_target for name in metrics)
+
+
 def decides(name: str) -> bool:
     """Whether a gate may hang on a metric."""
     metric = find(name)
@@ -118,8 +129,10 @@ def asks(name: str) -> str:
 
 
 def while_training(metrics: Sequence[str]) -> str:
-    """The first of some metrics that marks a bare answer, by which a training is watched; else `exact_match`."""
-    return next((name for name in metrics if not of_samples(name) and not of_scores(name)), "exact_match")
+    """The first of some metrics that marks a bare answer, by which a training is watched; else `exact_match`, or
+    nothing where a judge decides."""
+    usual = "" if metrics and of_judge(metrics[0]) else "exact_match"
+    return next((n for n in metrics if not of_samples(n) and not of_scores(n) and not of_judge(n)), usual)
 
 
 def of_samples(name: str) -> bool:
@@ -130,7 +143,7 @@ def of_samples(name: str) -> bool:
 
 def says_right(metrics: Sequence[str]) -> str | None:
     """The first of some metrics that marks one answer, by which a metric of several tells what is right."""
-    return next((name for name in metrics if not of_samples(name)), None)
+    return next((name for name in metrics if not of_samples(name) and not of_judge(name)), None)
 
 
 def build_of_samples(name: str) -> OfSamples:

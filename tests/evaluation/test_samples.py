@@ -20,6 +20,7 @@ from workspaces import run, select, write_jsonl
 
 from harness.config.contradictions import contradictions
 from harness.config.schema import ExperimentConfig
+from harness.evaluation.evaluate import mean_of
 from harness.experiment.load import load_experiment
 from harness.experiment.session import Session
 from harness.stats.draws import decoding_variance
@@ -91,11 +92,13 @@ def test_every_draw_has_a_seed_of_its_own_and_none_is_asked_twice(drawn: tuple[S
     assert seeds == sorted([*range(DRAWS)] * QUESTIONS)
     assert {body["temperature"] for body in asked} == {0.7}
     content = yaml.safe_load(path.read_text())
-    content["task"]["metrics"] = ["exact_match", "token_f1"]  # another run of the same draws
+    content["task"]["metrics"] = ["token_f1"]  # another run of the same draws
     again = path.with_name("again.yaml")
     again.write_text(yaml.safe_dump({**content, "experiment": "again"}))
-    run(again)
+    session = run(again)
     assert len(asked_of(server)) == len(asked)
+    [row] = select(session.store, "select facts from v_decisions where name = 'again'")
+    assert "of the gain's variance is decoding" in json.loads(row["facts"])["uncertainty"], "of graded marks too"
 
 
 @pytest.mark.slow
@@ -195,7 +198,9 @@ def test_consistency_is_the_share_of_pairs_that_agree(said: list[str], value: fl
 def test_the_variance_of_decoding_is_that_of_the_draws() -> None:
     rng = np.random.default_rng(0)
     marks = rng.random((300, 5)) < rng.random((300, 1))
-    within = marks.var(axis=1, ddof=1).mean() / 5 / 300
-    assert decoding_variance(marks.mean(axis=1).tolist(), 5) == pytest.approx(within)
-    assert decoding_variance([0.5, 0.3], 2) is None
-    assert decoding_variance([1.0], 1) is None
+    share = marks.mean(axis=1)
+    spreads = [mean_of([Score(float(mark)) for mark in each]).spread for each in marks]
+    found = decoding_variance([spread for spread in spreads if spread is not None], 5)
+    assert found == pytest.approx((share * (1 - share)).mean() / 4 / 300), "m (1 - m) draws / (draws - 1) over draws"
+    assert decoding_variance([], 2) is None
+    assert decoding_variance([0.0], 1) is None

@@ -114,9 +114,7 @@ QUESTION = Question(
     suite="exam", kind="judge", metric="preference", baseline_arm="prompt", candidate_arm="tuned", margin=0.05
 )
 EXAMPLES = [(f"e{i}", f"e{i}") for i in range(500)]
-ALONE = {
-    f"e{i}": 1.0 for i in range(400)
-}  # the first judge takes the candidate's answer, and in the last 100 has no word
+ALONE = {f"e{i}": 1.0 for i in range(400)}  # of the last 100 it has no word
 FIRST = FirstWords(ALONE, {f"e{i}" for i in range(0, 500, 5)})
 WORD = {f"e{i}": (-1.0 if i % 10 == 0 else 1.0) if i % 5 == 0 or i >= 400 else 1.0 for i in range(500)}
 

@@ -154,12 +154,14 @@ def test_every_accident_of_a_recorded_experiment_gets_its_named_verdict(recorded
         "judge likes length": "judge is not used",
         "judge obeys answers": "judge is not used",
         "few labelled pairs": "judge is advisory",
+        "advisory judge turned": "deploy",
     }
     assert "lenient reading" in by_name(outcomes)["wrapped prompt"].got
     assert "copying a row" in by_name(outcomes)["copied prompt"].got
     assert "no regression suite was asked" in by_name(outcomes)["no suite asked"].got
     assert named(outcomes, "not_applicable") == {
         "answers in the corpus",
+        "wordy candidate",
         "copies among shots",
         "base asked again",
         "other chat template",
@@ -190,6 +192,8 @@ def test_every_accident_of_a_trained_adapter_gets_its_named_verdict(trained: Ses
         "judge likes length",
         "judge obeys answers",
         "few labelled pairs",
+        "wordy candidate",
+        "advisory judge turned",
         "all answers right",
         "half unmarked",
         "hard ones unanswered",

@@ -75,6 +75,8 @@ create or replace view v_findings as            -- what the data checks found
     select * from findings;
 create or replace view v_verdicts as            -- the judge's word on one pair in one order; no grade: unreadable
     select * from verdicts;
+create or replace view v_contests as            -- the same of two runs, where a judge decides: on validation, and beside other prompts
+    select * from contests;
 create or replace view v_judge_measures as      -- how far the judge can be trusted: shares with their intervals
     select * from judge_measures;
 create or replace view v_endpoints as           -- what the servers that were asked accept
@@ -166,6 +168,21 @@ create or replace view v_earlier as            -- by decided experiment: the dec
     where before.decided_at < now.decided_at;
 
 create or replace view v_flips as                           -- test and regression examples answered better or worse
+    with said as (                                          -- of a judge that decides, what both orders come to
+        select experiment_id, example_id, max(grade) filter (candidate_first) as forward,
+            max(grade) filter (not candidate_first) as turned
+        from verdicts where purpose = 'exam' group by experiment_id, example_id),
+    marks as (
+        select null as experiment_id, run_id, example_id, metric, value from scores
+        union all
+        select r.experiment_id, r.run_id, w.example_id, r.metric,
+            case when r.side = 'candidate' then w.worth else 1 - w.worth end
+        from v_runs r join (
+            select experiment_id, example_id, case when forward is null or turned is null then null
+                when forward = 'first' and turned = 'second' then 1.0
+                when forward = 'second' and turned = 'first' then 0.0 else 0.5 end as worth
+            from said) w using (experiment_id)
+        where r.metric = 'judge' and r.chosen and r.is_primary and r.kind = 'task')
     select b.experiment_id, b.kind, b.suite, b.metric, x.example_id, x.input, x.target, x.others, x.slices,
         b.arm as baseline_arm, before.value as baseline_value, coalesce(ab.answer, was.text) as baseline_text,
         c.arm as candidate_arm, after.value as candidate_value, coalesce(ac.answer, became.text) as candidate_text,
@@ -178,8 +195,10 @@ create or replace view v_flips as                           -- test and regressi
             as candidate_raw
     from v_runs b
         join v_runs c on c.experiment_id = b.experiment_id and c.suite_id = b.suite_id and c.metric = b.metric
-        join scores before on before.run_id = b.run_id and before.metric = b.metric
-        join scores after on after.run_id = c.run_id and after.metric = b.metric and after.example_id = before.example_id
+        join marks before on before.run_id = b.run_id and before.metric = b.metric
+            and coalesce(before.experiment_id, b.experiment_id) = b.experiment_id
+        join marks after on after.run_id = c.run_id and after.metric = b.metric and after.example_id = before.example_id
+            and coalesce(after.experiment_id, b.experiment_id) = b.experiment_id
         join examples x on x.suite_id = b.suite_id and x.example_id = before.example_id
         join answers ab on ab.run_id = b.run_id and ab.example_id = x.example_id
         join completions was on was.completion_id = ab.completion_id
