@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -230,13 +231,20 @@ def _made(name: str, folder: Path) -> Json:
     return {**settings, "examples": rows}
 
 
+class _AsItStands(SourceFileLoader):
+    """Compiles what stands in a file: what Python keeps compiled it takes for the file of the same second and size."""
+
+    def path_stats(self, path: str) -> Mapping[str, float]:
+        raise OSError  # so that nothing compiled is looked for, or kept
+
+
 def _module(name: str, folder: Path) -> ModuleType:
     """A module beside the experiment, or an installed one. Raises UserError where it cannot be imported."""
     path = folder / f"{name.replace('.', '/')}.py"
     try:
         if not path.is_file():
             return importlib.import_module(name)
-        spec = importlib.util.spec_from_file_location(name, path)
+        spec = importlib.util.spec_from_file_location(name, path, loader=_AsItStands(name, str(path)))
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)

@@ -162,7 +162,7 @@ def empty_text(material: Material) -> list[Finding]:
     findings = []
     for name, examples in material.splits.items():
         for part in ("input", "target"):
-            if part == "target" and name != "train" and need_no_target(material.metrics):
+            if part == "target" and name != "train" and material.metrics and need_no_target(material.metrics):
                 continue
             rows = tuple(e.id for e in examples if e.turns != () and not str(e.columns[part]).strip())
             if rows:

@@ -429,7 +429,11 @@ def test_marks_that_do_not_depend_on_the_answers_are_no_mutant(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("settings", "apply"), [({"policy": {"stop_early": True}}, 25), ({"task": {"metrics": ["macro_f1"]}}, 20)]
+    ("settings", "apply"),
+    [
+        pytest.param({"policy": {"stop_early": True}}, 25, marks=pytest.mark.slow),
+        ({"task": {"metrics": ["macro_f1"]}}, 20),
+    ],
 )
 def test_an_exam_that_stops_early_or_has_a_metric_of_its_own_is_tested_too(
     settings: dict[str, Any], apply: int, tmp_path: Path
@@ -530,11 +534,12 @@ def test_baseline_and_exam_are_enough(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [outcome.status for outcome in outcomes] == ["pass", "pass", "not_applicable"]
 
 
-def test_the_right_answer_named_on_the_way_alone_gains_nothing(tmp_path: Path) -> None:
+def test_the_right_answer_named_on_the_way_alone_gains_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    only(monkeypatch, "right on the way")
     targets = [f"label{i % 3}" for i in range(300)]
     wrong = ["so\nlabel9" if i % 4 == 0 else f"so\n{t}" for i, t in enumerate(targets)]
     path = recorded_experiment(tmp_path, wrong, targets, targets=targets, task={"answer": "last_line"})
-    outcome = by_name(selftest.run(run(path)))["right on the way"]
+    [outcome] = selftest.run(run(path))
     assert (outcome.status, outcome.got) == ("pass", "keep_prompting by gain over the best prompt")
 
 

@@ -91,8 +91,8 @@ def test_a_number_that_is_not_finite_is_refused_and_nothing_of_its_batch_lands(s
 def test_the_tables_refuse_nonsense_even_from_sql(store):
     for sql in (
         "insert into completions values ('k', 'p', 't', 'stop', 1, 1, 'nan'::double, null, null, '')",
-        "insert into scores values ('r', 'e', 'm', 1.5, '')",
-        "insert into scores values ('r', 'e', 'm', null, '')",
+        "insert into scores values ('r', 'e', 'm', 1.5, '', null)",
+        "insert into scores values ('r', 'e', 'm', null, '', null)",
         "insert into completions values ('k', 'p', 't', 'halted', 1, 1, 0.1, null, null, '')",
     ):
         with store.connect() as con, pytest.raises(duckdb.ConstraintException):

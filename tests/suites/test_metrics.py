@@ -44,7 +44,7 @@ def named():
     """Every metric that can be built here, by a name that cases have."""
     known = dict.fromkeys(case["metric"] for case in CASES)
     of_folders = ("evaluate:NAME", "embedding_similarity:FOLDER", "bertscore:FOLDER")
-    others = (*of_folders, "recorded:NAME", "code_tests", "groundedness")
+    others = (*of_folders, "recorded:NAME", "code_tests", "groundedness", "judge")
     kinds = [name for name, metric in METRICS.items() if name not in others and not metric.of_samples]
     return [
         next(case for case in known if case == name or (":" in name and case.startswith(name.partition(":")[0] + ":")))
