@@ -517,7 +517,11 @@ class TrainingRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeVerdictRow:
-    """A judge's word on one pair in one order."""
+    """A judge's word on one pair in one order.
+
+    `judge` is whose word it is, as JSON; in a cascade with the `first` judge, the `grade` it gave in this order, and
+    whether the pair was `drawn` to ask both.
+    """
 
     experiment_id: str
     purpose: str
