@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from harness.config.exam import JudgeConfig
 from harness.decision.prices import rate
@@ -20,7 +20,7 @@ from harness.pipeline.examiner import examiner
 from harness.pipeline.hearing import Hearing, first_of, hearing, judge_of, pairs, whole
 from harness.store import arms, judging, runs
 from harness.store.judging import Measure
-from reports.rows import JudgeVerdictRow, Side
+from reports.rows import Side
 from suites.judges.pairwise import Pair
 from suites.metrics.table import of_judge
 from suites.types import Example, JudgeVerdict, Score
@@ -32,80 +32,117 @@ TO_LABEL = "pairs-to-label.jsonl"
 
 def judge(session: Session) -> None:
     """Ask the judge, and measure how far it can be trusted; nothing without one."""
-    experiment = session.experiment
-    config = experiment.config.judge
+    config = session.experiment.config.judge
     if config is None:
         return
-    asked: list[Metered] = []
-    who = judge_of(session, config, asked)
-    confidence = experiment.config.policy.confidence
-    rows: list[JudgeVerdictRow] = []
-    measures: list[Measure] = []
-    labelled: list[tuple[Pair, Label]] = []
-    checked: list[Judged] = []
-    people: list[Label] = []
-    if config.calibration:
-        labelled = calibration.read_calibration(experiment.resolve(config.calibration))
-        people = [label for _, label in labelled]
-        who, checked, of_each = _on_labelled(who, config, [pair for pair, _ in labelled], people, confidence)
-        rows += ask.verdict_rows(session.id, checked, "calibration", who, people)
-        measures += [*calibration.calibration_measures(checked, people, confidence), *of_each]
-    before, after = _marks(session)
-    answered = pairs_of(session)
-    part = part_to_judge(session, answered, before, after)
+    asked, asked_first = list[Metered](), list[Metered]()
+    who, checked = _checked(session, config, judge_of(session, config, asked))
+    first = first_of(session, config, asked_first)
+    answered, marks = pairs_of(session), _marks(session)
+    part = part_to_judge(session, answered, *marks)
     shown = [pair for pair in answered if pair.id in part]
-    clusters = {example.id: example.cluster for example in session.splits["test"]}
-    paid_first: list[Metered] = []
-    first = first_of(session, config, paid_first)
-    said = _on_exam(who, first, config, shown, clusters, experiment.config.seed)
-    own = label_own_pairs(session, shown, labelled)
+    said = _on_exam(session, config, who, first, shown)
+    own = label_own_pairs(session, shown, checked.pairs)
+    rows = ask.verdict_rows(session.id, checked.judged, "calibration", who, checked.people)
     rows += ask.verdict_rows(session.id, said, "exam", who, own=own, first=first)
     if config.max_pairs:
         left = sorted(part - {pair.id for pair in shown})
         rows += ask.verdict_rows(session.id, [_unanswered(name, who.digest) for name in left], "exam", who)
-        n = len(session.splits["test"])
-        measures.append(Measure("judged", len(part) / n, None, None, n, "pairs of the exam, drawn at random"))
-    measures += audit.exam_measures(cascade.heard(said), before, after, confidence)
-    measures += cascade.measures(said, confidence) if first else []
-    if not config.recorded:  # whose judges cannot be asked anything more
-        good = traps.best_answers(answered, before, after)
-        measures += traps.canary_measures(who, good, experiment.config.seed, confidence)
-    told = {name: value for name, choice in own.items() if (value := ask.WORTH[choice]) is not None}
-    measures += win_rates(said, clusters, (checked, people), told, before, confidence)
     judging.put_verdicts(session.store, session.id, rows)
+    measures = [*checked.measures, *_of_exam(session, config, said, marks, len(part))]
+    if not config.recorded:  # whose judges cannot be asked anything more
+        good, settings = traps.best_answers(answered, *marks), session.experiment.config
+        measures += traps.canary_measures(who, good, settings.seed, settings.policy.confidence)
+    measures += _readings(session, said, checked, own, marks)
     if heard := hearing(session):
         _every_prompt(session, replace(heard, who=who), said, part)
-    costs = experiment.config.costs
-    measures += meter.measures(asked, rate(costs.judge) if costs.judge else None, costs.currency)
-    price = config.cascade.price if config.cascade else None
-    measures += meter.measures(paid_first, rate(price) if price else None, costs.currency, cascade.FIRST)
+    measures += _paid(session, config, asked, asked_first)
     judging.put_measures(session.store, session.id, measures)
     _say_labels(session)
 
 
-def _on_labelled(
-    who: Judge, config: JudgeConfig, pairs: Sequence[Pair], labels: Sequence[Label], confidence: float
-) -> tuple[Judge, list[Judged], list[Measure]]:
-    """Who judges, a jury's votes counted; the word on the labelled pairs; and how right each of a jury was."""
-    if not isinstance(who, Jury):
-        return who, judged(who, pairs, "labelled pairs"), []
-    heard = jury.hear(who, pairs, labels, "labelled pairs", weighted=config.votes == "weighted")
-    return heard.jury, heard.judged, jury.measures(heard, labels, confidence)
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """The pairs that people labelled, the judge's word on them, and what was measured; empty without any."""
+
+    pairs: Sequence[tuple[Pair, Label]] = ()
+    judged: Sequence[Judged] = ()
+    measures: Sequence[Measure] = ()
+
+    @property
+    def people(self) -> list[Label]:
+        return [label for _, label in self.pairs]
+
+
+def _checked(session: Session, config: JudgeConfig, who: Judge) -> tuple[Judge, _Checked]:
+    """Who judges, a jury's votes counted, and its word on the labelled pairs."""
+    if not config.calibration:
+        return who, _Checked()
+    labelled = calibration.read_calibration(session.experiment.resolve(config.calibration))
+    pairs, people = [pair for pair, _ in labelled], [label for _, label in labelled]
+    confidence = session.experiment.config.policy.confidence
+    of_each: list[Measure] = []
+    if isinstance(who, Jury):
+        heard = jury.hear(who, pairs, people, "labelled pairs", weighted=config.votes == "weighted")
+        who, said, of_each = heard.jury, heard.judged, jury.measures(heard, people, confidence)
+    else:
+        said = judged(who, pairs, "labelled pairs")
+    return who, _Checked(labelled, said, [*calibration.calibration_measures(said, people, confidence), *of_each])
 
 
 def _on_exam(
-    who: Judge, first: Judge | None, config: JudgeConfig, pairs: Sequence[Pair], clusters: Mapping[str, str], seed: int
+    session: Session, config: JudgeConfig, who: Judge, first: Judge | None, pairs: Sequence[Pair]
 ) -> list[Judged]:
     """The judge's word on the exam's pairs, in a cascade the first one's on some of them."""
     if first is None or config.cascade is None:
         return judged(who, pairs, "the exam")
-    return cascade.judged(first, who, pairs, clusters, config.cascade.share, seed)
+    seed = session.experiment.config.seed
+    return cascade.judged(first, who, pairs, _clusters(session), config.cascade.share, seed)
+
+
+def _clusters(session: Session) -> dict[str, str]:
+    return {example.id: example.cluster for example in session.splits["test"]}
+
+
+Marks = tuple[Mapping[str, Score], Mapping[str, Score]]
+"""The base's and the candidate's, by example."""
+
+
+def _of_exam(
+    session: Session, config: JudgeConfig, said: Sequence[Judged], marks: Marks, drawn_pairs: int
+) -> Iterator[Measure]:
+    """How the judge behaved on the exam, and on how much of it."""
+    confidence, n = session.experiment.config.policy.confidence, len(session.splits["test"])
+    if config.max_pairs:
+        yield Measure("judged", drawn_pairs / n, None, None, n, "pairs of the exam, drawn at random")
+    yield from audit.exam_measures(cascade.heard(said), *marks, confidence)
+    if config.cascade:
+        yield from cascade.measures(said, confidence)
+
+
+def _readings(
+    session: Session, said: Sequence[Judged], checked: _Checked, own: Mapping[str, ask.Choice], marks: Marks
+) -> list[Measure]:
+    """All readings of the candidate's win rate."""
+    told = {name: value for name, choice in own.items() if (value := ask.WORTH[choice]) is not None}
+    confidence = session.experiment.config.policy.confidence
+    return win_rates(said, _clusters(session), (checked.judged, checked.people), told, marks[0], confidence)
+
+
+def _paid(
+    session: Session, config: JudgeConfig, asked: Sequence[Metered], asked_first: Sequence[Metered]
+) -> Iterator[Measure]:
+    """Tokens and price of all verdicts, of the first judge of a cascade apart."""
+    costs = session.experiment.config.costs
+    yield from meter.measures(asked, rate(costs.judge) if costs.judge else None, costs.currency)
+    price = config.cascade.price if config.cascade else None
+    yield from meter.measures(asked_first, rate(price) if price else None, costs.currency, cascade.FIRST)
 
 
 SIDES: tuple[Side, Side] = ("base", "candidate")
 
 
-def _marks(session: Session) -> tuple[Mapping[str, Score], Mapping[str, Score]]:
+def _marks(session: Session) -> Marks:
     """Both sides' marks by the task's first metric that is none of a judge; none where there is none."""
     metric = next((name for name in session.experiment.config.task.ordered_metrics if not of_judge(name)), "")
     base, candidate = (arms.chosen(session.store, session.id, side).run_id for side in SIDES)
@@ -185,8 +222,7 @@ def label_own_pairs(
 
     Empty where nobody has labelled any of them.
     """
-    clusters = {example.id: example.cluster for example in session.splits["test"]}
-    seed = session.experiment.config.seed
+    clusters, seed = _clusters(session), session.experiment.config.seed
     order = own_pairs.label_order(pairs, clusters, seed)
     said = own_pairs.labels_of(pairs, labelled)
     session.out.mkdir(parents=True, exist_ok=True)
