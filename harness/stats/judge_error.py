@@ -35,8 +35,10 @@ from harness.stats.score_test import Array, Clusters, Interval
 
 # One decided pair in which the longer and one in which the shorter answer is right, both judged wrongly, stand beside
 # the labelled pairs when their spread is told: fifty pairs without an error show no judge without errors. The idea is
-# that of Agresti and Coull 1998 (Am Stat 52:119); the estimate itself is left as it is.
+# that of Agresti and Coull 1998 (Am Stat 52:119); the estimate itself is left as it is. Where the judge errs alike on
+# the pairs of a prompt, what was not seen is as many such pairs as the design effect of its errors (Kish 1965, ch. 5).
 UNSEEN = np.array([[1.0, 1.0], [1.0, -1.0]])
+NO_ERROR = 1e-12  # what rounding leaves of a judge that is always right
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +78,25 @@ def judge_error(
         return None
     bread = np.linalg.inv(gram)
     fitted = bread @ design.T @ said
+    alone = design * (said - design @ fitted)[:, None]
     scores = np.zeros((groups, len(fitted)))
-    np.add.at(scores, group, design * (said - design @ fitted)[:, None])
+    np.add.at(scores, group, alone)
+    meat = scores.T @ scores * groups / (groups - 1)
     unseen = UNSEEN[:, : len(fitted)]
     missed = unseen * (-1 - unseen @ fitted)[:, None]
-    meat = scores.T @ scores * groups / (groups - 1) + missed.T @ missed
+    meat += _design_effect(bread @ meat, bread @ alone.T @ alone, len(said) / groups) ** 2 * missed.T @ missed
     covariance = np.zeros((2, 2))
     covariance[: len(fitted), : len(fitted)] = bread @ meat @ bread
     np.fill_diagonal(covariance, np.maximum(0.0, covariance.diagonal()))  # where none is left but rounding
     (a, b), (c, d) = covariance.tolist()
     return JudgeError(float(fitted[0]), float(fitted[1]) if len(fitted) > 1 else None, ((a, b), (c, d)), groups)
+
+
+def _design_effect(clustered: Array, alone: Array, size: float) -> float:
+    """How many times the variance is what it were if the pairs of a prompt had nothing in common, 1 to their number
+    `size`; where no error was seen, which tells nothing of that, `size`."""
+    total = float(np.trace(alone))
+    return size if total < NO_ERROR else min(size, max(1.0, float(np.trace(clustered)) / total))
 
 
 class Told(Protocol):

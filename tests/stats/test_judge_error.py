@@ -57,6 +57,31 @@ def test_a_judge_that_was_never_seen_to_err_is_not_without_errors() -> None:
     assert 0.04 < error.covariance[0][0] ** 0.5 < 0.08
 
 
+def test_errors_that_the_pairs_of_a_prompt_share_are_as_many_as_the_prompts() -> None:
+    """Fifty prompts of four pairs, on one in twenty of which the judge is wrong throughout."""
+    held = 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        people, longer = rng.choice([-1.0, 1.0], (50, 4)), rng.choice([-1.0, 1.0], (50, 4))
+        judge = np.where(rng.random((50, 1)) < 0.05, -people, people)
+        error = judge_error(judge.ravel(), people.ravel(), longer.ravel(), np.repeat(np.arange(50), 4))
+        assert error
+        slope, _ = error.intervals(0.95)
+        held += slope.low <= 0.9 <= slope.high
+    assert held / 300 >= 0.94
+
+
+def test_pairs_that_have_nothing_in_common_are_told_as_if_each_were_a_prompt_of_its_own() -> None:
+    rng = np.random.default_rng(0)
+    people, longer = rng.choice([-1.0, 1.0], 400), rng.choice([-1.0, 1.0], 400)
+    judge = np.where(rng.random(400) < 0.1, -people, people)
+    together = judge_error(judge, people, longer, np.arange(400) // 4)
+    each = judge_error(judge, people, longer)
+    assert together
+    assert each
+    assert together.covariance[0][0] == pytest.approx(each.covariance[0][0], rel=0.25)
+
+
 @pytest.mark.parametrize(
     ("people", "longer"),
     [([0, 0, 0], [1, -1, 1]), ([1, -1, 1], [1, -1, 1]), ([1, -1, 1], [-1, 1, -1])],
