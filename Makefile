@@ -57,7 +57,7 @@ LOWEST_TESTS := $(addprefix tests/,config models reports stats store suites view
 .venv-lowest/.ready: pyproject.toml
 	rm -rf .venv-lowest && $(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/pip install --quiet uv
-	.venv-lowest/bin/uv pip compile --quiet --resolution lowest-direct --extra 4bit pyproject.toml -o .venv-lowest/lowest.txt
+	.venv-lowest/bin/uv pip compile --quiet --resolution lowest-direct --extra 4bit --extra embeddings pyproject.toml -o .venv-lowest/lowest.txt
 	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python -r .venv-lowest/lowest.txt \
 		pytest pytest-xdist hypothesis datasketch optuna
 	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --no-deps --editable .

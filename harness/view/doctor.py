@@ -70,7 +70,7 @@ def packages() -> Iterator[Check]:
     except importlib.metadata.PackageNotFoundError:
         yield Check("packages", "warn", f"{PACKAGE} is not installed as a package", f"pip install {PACKAGE}")
         return
-    wrong = [sentence for text in needed if (sentence := _wrong(text))]
+    wrong = [sentence for text in needed if _in_use(text, needed) and (sentence := _wrong(text))]
     measured = f"Python {platform.python_version()}, {len(needed)} requirements"
     if not wrong:
         yield Check("packages", "ok", f"{measured}, all met")
@@ -78,18 +78,33 @@ def packages() -> Iterator[Check]:
     yield Check("packages", "fail", "; ".join(wrong), f"pip install --upgrade {PACKAGE}")
 
 
+def _in_use(text: str, needed: Sequence[str]) -> bool:
+    """Whether a requirement is meant here: one of an extra where all packages of the extra are installed."""
+    from packaging.requirements import Requirement
+
+    marker = Requirement(text).marker
+    if "extra" not in str(marker):
+        return True
+    return all(_version(each.name) for each in map(Requirement, needed) if each.marker == marker)
+
+
+def _version(name: str) -> str:
+    """The version of a package; empty where it is not installed."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
 def _wrong(text: str) -> str:
-    """Why a requirement is not met, empty where it is; one of an extra only has to fit when it is installed."""
+    """Why a requirement is not met, empty where it is."""
     from packaging.requirements import Requirement
 
     needed = Requirement(text)
-    extra = "extra" in text.partition(";")[2]
-    if needed.marker and not extra and not needed.marker.evaluate():
+    if needed.marker and "extra" not in str(needed.marker) and not needed.marker.evaluate():
         return ""
-    try:
-        version = importlib.metadata.version(needed.name)
-    except importlib.metadata.PackageNotFoundError:
-        return "" if extra else f"{needed.name} is missing"
+    if not (version := _version(needed.name)):
+        return f"{needed.name} is missing"
     return (
         ""
         if needed.specifier.contains(version, prereleases=True)

@@ -91,12 +91,14 @@ def piped(file: str) -> Change:
     return change
 
 
+CANNOT = "cannot be"
+"""Loaded, or used: what stands behind it is what transformers says, each version otherwise."""
 DEEP = b"[" * 100_000 + b"]" * 100_000
 BASES: dict[str, tuple[Change, str]] = {
-    "a size as text": (setting(CONFIG, "hidden_size", "32"), "expected int"),
+    "a size as text": (setting(CONFIG, "hidden_size", "32"), CANNOT),
     "a size below zero": (setting(CONFIG, "vocab_size", -1), "negative dimension"),
-    "no heads": (setting(CONFIG, "num_attention_heads", 0), "config cannot be used"),
-    "a list for a number": (setting(CONFIG, "num_hidden_layers", [2]), "expected int"),
+    "no heads": (setting(CONFIG, "num_attention_heads", 0), CANNOT),
+    "a list for a number": (setting(CONFIG, "num_hidden_layers", [2]), CANNOT),
     "layers without end": (setting(CONFIG, "num_hidden_layers", 10**12), "at most 10,000 are built"),
     "heads without end": (setting(CONFIG, "head_dim", 2**40), "at most 100,000,000 is built"),
     "a number that is none": (setting(CONFIG, "rms_norm_eps", float("nan")), "NaN is not a JSON value"),

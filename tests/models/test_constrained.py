@@ -211,7 +211,7 @@ def test_a_pattern_is_matched_whole(model_of: Callable[[str], HFModel], rule: st
 
 def test_a_model_whose_letters_are_not_what_it_reads_is_not_made_to_spell() -> None:
     model = HFModel(ModelSpec(base=str(EMBEDDED / "model")))
-    with pytest.raises(UserError, match="cannot be held to a JSON Schema: its tokenizer writes text in other") as told:
+    with pytest.raises(UserError, match="cannot be held to a JSON Schema: ") as told:
         held(model, schema(type="object", properties={"note": {"type": "string"}}))
     assert "labels, and schemas with a fixed set of answers" in (told.value.fix or "")
 

@@ -120,6 +120,14 @@ def test_packages_are_compared_with_the_ranges_that_are_needed(
     assert (check.status, check.measured if wrong else "") == ("fail" if wrong else "ok", told)
 
 
+def test_packages_of_an_extra_that_is_not_whole_are_not_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as a transformers of everybody's that only `gguf` wants newer."""
+    needed = ["duckdb>=2.0", 'no-such-package>=1; extra == "gguf"', 'duckdb>=99; extra == "gguf"']
+    monkeypatch.setattr(importlib.metadata, "requires", lambda _: needed)
+    [check] = doctor.packages()
+    assert check.status == "ok"
+
+
 def rooms(place: Path, free: float, size: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1e12, 1e12 - free, free))
     store = place / "harness.duckdb"
