@@ -277,6 +277,7 @@ def test_what_has_no_mean_is_refused(tmp_path: Path, settings: dict[str, Any], s
         load_experiment(path)
 
 
+@pytest.mark.slow
 def test_the_self_test_plants_a_loss_behind_the_mean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All is lost on one suite and the others are all right: the mean holds, and the suite's own test must reject."""
     lost = dict.fromkeys("abcdefghijklmnopqrstuvwxyz"[:25], 0)

@@ -131,6 +131,7 @@ def test_drift_is_told_in_the_report_and_read_once(models, tmp_path, monkeypatch
     assert not read
 
 
+@pytest.mark.slow
 def test_a_fine_tune_that_is_another_model_is_stopped_where_drift_has_a_say(models, tmp_path):
     base, _ = models
     shutil.copytree(base.base, tmp_path / "near")

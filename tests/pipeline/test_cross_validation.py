@@ -219,6 +219,7 @@ def test_folds_are_the_same_wherever_they_are_made_and_on_record(finished: Sessi
     assert {row["example_id"]: row["side"] for row in recorded} == made
 
 
+@pytest.mark.slow
 def test_a_second_recipe_asks_the_base_nothing_and_is_the_second_look(finished: Session) -> None:
     content = yaml.safe_load(finished.experiment.path.read_text())
     other = finished.experiment.folder / "other.yaml"

@@ -49,6 +49,7 @@ def test_the_best_trial_is_what_is_trained(base: Path, tmp_path: Path) -> None:
     assert folder.name == f"model-{best['training_id'][:12]}"
 
 
+@pytest.mark.slow
 def test_a_trial_that_lost_is_trained_again_when_it_is_what_is_asked_for(base: Path, tmp_path: Path) -> None:
     path = tiny_training(tmp_path, base, epochs=1, sweep={"trials": 3, "space": SPACE})
     session = opened(path)

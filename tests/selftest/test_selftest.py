@@ -429,12 +429,9 @@ def test_marks_that_do_not_depend_on_the_answers_are_no_mutant(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("settings", "apply"),
-    [
-        pytest.param({"policy": {"stop_early": True}}, 25, marks=pytest.mark.slow),
-        ({"task": {"metrics": ["macro_f1"]}}, 20),
-    ],
+    ("settings", "apply"), [({"policy": {"stop_early": True}}, 25), ({"task": {"metrics": ["macro_f1"]}}, 20)]
 )
+@pytest.mark.slow
 def test_an_exam_that_stops_early_or_has_a_metric_of_its_own_is_tested_too(
     settings: dict[str, Any], apply: int, tmp_path: Path
 ) -> None:
