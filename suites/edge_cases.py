@@ -6,7 +6,6 @@ some kinds are rows of the exam as they stand. Which twin comes of a row is draw
 
 from __future__ import annotations
 
-import hashlib
 import html
 import json
 import textwrap
@@ -23,6 +22,7 @@ from suites.data.auto_slices import NEAR
 from suites.data.readers import read_rows
 from suites.similarity.identity import asked
 from suites.similarity.nearest import nearest_rows
+from suites.text.lots import lot
 from suites.types import Example
 
 Kind = Literal["empty", "long", "language", "format", "injection", "unseen_label", "near_miss"]
@@ -267,13 +267,9 @@ def _as_it_is(row: Example, kind: Kind) -> Example:
 
 def _drawn(rows: Sequence[Example]) -> list[Example]:
     """At most `ROWS` of them, by a hash of their ids, in the order they have."""
-    kept = set(sorted((_digest(row.id), row.id) for row in rows)[:ROWS])
-    return [row for row in rows if (_digest(row.id), row.id) in kept]
+    kept = set(sorted((lot(row.id), row.id) for row in rows)[:ROWS])
+    return [row for row in rows if (lot(row.id), row.id) in kept]
 
 
 def _random(row: Example, what: str) -> Random:
-    return Random(_digest(f"{row.id}{BETWEEN}{what}"))
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return Random(lot(f"{row.id}{BETWEEN}{what}"))

@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal, Protocol
 
-from harness.observe.progress import phase
 from harness.store import judging
 from harness.store.database import Store
 from reports.rows import ContestRow, JudgeVerdictRow
-from suites.judges.pairwise import Pair, Rubric, judge
-from suites.model import Generation, Identity, Model
+from suites.judges.pairwise import Pair
+from suites.model import Identity
 from suites.types import JudgeVerdict, Score
 
 Choice = Literal["first", "second", "tie"]
@@ -75,16 +74,6 @@ class Judged:
     def decided(self) -> bool:
         """Whether the verdicts are those of the judge that decides."""
         return self.drawn or self.alone is None
-
-
-def judge_all(model: Model, rubric: Rubric, pairs: Sequence[Pair], generation: Generation, what: str) -> list[Judged]:
-    """Both orders of every pair. Two equal answers are a tie without asking."""
-
-    def asked(different: Sequence[Pair]) -> list[tuple[JudgeVerdict, JudgeVerdict]]:
-        with phase(f"judge on {what}", 2 * len(different)) as progress:
-            return judge(model, rubric, different, generation, lambda batch: progress.advance(len(batch)))
-
-    return in_both_orders(pairs, asked, rubric.digest)
 
 
 def in_both_orders(

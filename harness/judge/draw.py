@@ -9,10 +9,11 @@ which is wider, never narrower, than what such an order deserves.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+
+from suites.text.lots import lot
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ def drawn(places: Sequence[Place], most: int, seed: int) -> set[str]:
     if asked <= most:
         return {place.id for place in places}
     ordered = sorted(places, key=lambda p: (not p.asked, [str(s) for s in p.stratum], *_luck(seed, p)))
-    step, start = asked / most, int(_hash(seed, "start"), 16) / 16**64
+    step, start = asked / most, int(lot("drawn", seed, "start"), 16) / 16**64
     count = math.ceil(len(ordered) / step)
     positions = (math.floor((start + k) * step) for k in range(count))
     return {ordered[position].id for position in positions if position < len(ordered)}
@@ -39,8 +40,4 @@ def drawn(places: Sequence[Place], most: int, seed: int) -> set[str]:
 
 def _luck(seed: int, place: Place) -> tuple[str, str]:
     """Rows of a cluster stand together, so that those that are drawn are of many."""
-    return _hash(seed, place.cluster), _hash(seed, place.id)
-
-
-def _hash(seed: int, name: str) -> str:
-    return hashlib.sha256(f"drawn {seed} {name}".encode("utf-8", "replace")).hexdigest()
+    return lot("drawn", seed, place.cluster), lot("drawn", seed, place.id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from harness.stats import paired
 from harness.stats.power import POWER
 from harness.stats.score_test import normal_quantile
 from harness.store.judging import Measure
+from suites.text.lots import lot
 
 PLANNED = 0.9
 """What a judge that was never checked is taken to agree with, to plan labels."""
@@ -130,7 +130,7 @@ def label_first(
     """
     labelled = {item.pair.id.removeprefix(PREFIX) for item, _ in known}
     differ = [item for item in exam if item.pair.first != item.pair.second]
-    left = sorted((item for item in differ if item.pair.id not in labelled), key=lambda item: _shuffled(item.pair.id))
+    left = sorted((item for item in differ if item.pair.id not in labelled), key=lambda item: lot(item.pair.id))
     shares, have = Counter(map(kind, differ)), Counter(kind(item) for item, _ in known)
     taken: list[Judged] = []
     used: set[str] = set()
@@ -145,7 +145,3 @@ def label_first(
         have[lacks] += 1
         used.add(clusters.get(item.pair.id, item.pair.id))
     return taken
-
-
-def _shuffled(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from harness.judge.labels import kind, label_first
 from harness.judge.people import Votes, majority
 from harness.judge.verdict_files import CHOICES, Shown
 from suites.judges.recorded import RecordedGrade
+from suites.text.lots import lot
 from suites.types import JudgeVerdict
 
 SPLIT = "people are split: one more would tell"
@@ -75,10 +75,5 @@ def next_scores(
     grades: Sequence[RecordedGrade], ratings: Mapping[str, Mapping[str, float]], most: int
 ) -> list[NextLabel]:
     """Answers without a score of a person, drawn by their id: those labelled should be like all."""
-    wanted = sorted({grade.id for grade in grades} - ratings.keys(), key=_drawn)
+    wanted = sorted({grade.id for grade in grades} - ratings.keys(), key=lot)
     return [NextLabel(answer, ANY) for answer in wanted[: max(0, most)]]
-
-
-def _drawn(identity: str) -> str:
-    """An order that has nothing to do with the file's."""
-    return hashlib.sha256(identity.encode()).hexdigest()

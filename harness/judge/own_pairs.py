@@ -7,19 +7,19 @@ cluster stand together, since one that is labelled in half is no part by itself.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
 from harness.judge.ask import Choice, Label
 from suites.judges.pairwise import Pair
+from suites.text.lots import lot
 
 TURNED: Mapping[Choice, Choice] = {"first": "second", "second": "first", "tie": "tie"}
 
 
 def label_order(pairs: Sequence[Pair], clusters: Mapping[str, str], seed: int) -> list[Pair]:
     """The pairs in the order to label them in, by the experiment's seed; `clusters` by example id."""
-    return sorted(pairs, key=lambda pair: (_drawn(seed, clusters[pair.id]), _drawn(seed, pair.id)))
+    return sorted(pairs, key=lambda pair: (lot(seed, clusters[pair.id]), lot(seed, pair.id)))
 
 
 def labels_of(pairs: Sequence[Pair], labelled: Sequence[tuple[Pair, Label]]) -> dict[str, Choice]:
@@ -57,7 +57,7 @@ def to_label(order: Sequence[Pair], labels: Mapping[str, Choice], seed: int) -> 
         if pair.first == pair.second:
             continue
         label = labels.get(pair.id)
-        turn = int(_drawn(seed + 1, pair.id), 16) % 2
+        turn = int(lot(seed + 1, pair.id), 16) % 2
         first, second = (pair.second, pair.first) if turn else (pair.first, pair.second)
         shown = (TURNED[label] if turn else label) if label else ""
         row = {"id": f"exam-{pair.id}", "input": pair.input, "first": first, "second": second, "label": shown}
@@ -69,7 +69,3 @@ def _line(row: Mapping[str, str]) -> str:
     """Readable, but for a row with what cannot be shown (marks of direction, separators), which is escaped."""
     line = json.dumps(row, ensure_ascii=False)
     return line if line.isprintable() else json.dumps(row)
-
-
-def _drawn(seed: int, name: str) -> str:
-    return hashlib.sha256(f"{seed} {name}".encode("utf-8", "replace")).hexdigest()

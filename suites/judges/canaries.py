@@ -7,13 +7,13 @@ pairs).
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Literal, get_args
 
 from suites.judges.pairwise import Pair
+from suites.text.lots import lot
 from suites.types import JudgeVerdict
 
 Kind = Literal["empty", "instruction", "shuffled", "identical", "longer"]
@@ -48,7 +48,7 @@ def canaries(pairs: Sequence[Pair], seed: int) -> list[Canary]:
 
     Answers without words are none to make them of; there are fewer traps where too few are left.
     """
-    order = sorted(pairs, key=lambda pair: hashlib.sha256(f"{seed} {pair.id}".encode()).hexdigest())
+    order = sorted(pairs, key=lambda pair: lot(seed, pair.id))
     real = [(pair, text) for pair in order if len(text := pair.first.strip()) > 1]
     made: list[Canary] = []
     for position, kind in enumerate(KINDS):

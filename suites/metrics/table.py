@@ -63,12 +63,6 @@ def of_labels(name: str) -> bool:
     return name in CORPUS and CORPUS[name].of_labels
 
 
-def of_form(name: str) -> bool:
-    """Whether a metric looks at how an answer is written, not at whether it is right."""
-    metric = find(name)
-    return metric is not None and metric.form
-
-
 def of_scores(name: str) -> bool:
     """Whether a metric reads numbers that come with an answer."""
     metric = find(name)

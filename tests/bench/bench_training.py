@@ -33,7 +33,7 @@ from harness.demo.skills import SKILLS
 from harness.experiment.load import load_experiment
 from harness.experiment.session import open_session
 from harness.experiment.training_data import reward_accuracy
-from harness.judge import ask
+from harness.judge.judges import Asked, judged
 from harness.models import load
 from harness.models.hf.loading import load_base, quiet
 from harness.pipeline import train as trainings
@@ -246,8 +246,8 @@ def win_rate(found: dict[str, dict[str, Any]]) -> str:
     answers = zip(examples("test"), *both, strict=True)
     shown_pairs = [Pair(example.id, example.input, ours, theirs) for example, ours, theirs in answers]
     judge = load(ModelSpec(str(DEMO / "judge")))
-    judged = ask.judge_all(judge, load_rubric("rubric.md", DEMO), shown_pairs, Generation(56), "DPO")
-    told = [{"first": 1.0, "tie": 0.5, "second": 0.0}[each.choice] for each in judged if each.choice]
+    words = judged(Asked(judge, load_rubric("rubric.md", DEMO), Generation(56)), shown_pairs, "DPO")
+    told = [{"first": 1.0, "tie": 0.5, "second": 0.0}[each.choice] for each in words if each.choice]
     return f"The judge prefers DPO's answer to its start's: {shown(told)} of {len(told)}, ties as one half."
 
 

@@ -9,7 +9,7 @@ import pytest
 from workspaces import write_jsonl
 
 from harness.config.policy import JudgeRule, Policy
-from harness.judge import ask, audit, calibration, trust
+from harness.judge import ask, audit, calibration, judges, trust
 from harness.stats import paired
 from harness.store.judging import Measure
 from suites.errors import UserError
@@ -53,7 +53,7 @@ def fair(first: str, second: str) -> str:
 
 
 def judged(word: Callable[[str, str], str], pairs: Sequence[Pair] = PAIRS) -> list[ask.Judged]:
-    return ask.judge_all(Judge(word), RUBRIC, pairs, Generation(), "pairs")
+    return judges.judged(judges.Asked(Judge(word), RUBRIC, Generation()), pairs, "pairs")
 
 
 def labelled(choice: ask.Choice, pairs: Sequence[Pair] = PAIRS) -> list[ask.Label]:
@@ -161,7 +161,7 @@ def test_an_unreadable_judge_has_no_opinion_rather_than_a_tie() -> None:
 
 def test_equal_answers_are_a_tie_without_asking() -> None:
     judge = Judge(always_a)
-    found = ask.judge_all(judge, RUBRIC, [Pair("p", "q", "same", "same")], Generation(), "pairs")
+    found = judges.judged(judges.Asked(judge, RUBRIC, Generation()), [Pair("p", "q", "same", "same")], "pairs")
     assert [item.choice for item in found] == ["tie"]
     assert judge.asked == []
 
@@ -181,7 +181,7 @@ def test_calibration_rows_that_cannot_be_used_are_named(row: dict[str, str], mes
 def share_of_its_own(word: Callable[[str, str], str]) -> float | None:
     """The share of the uncertainty that the judge adds itself, on pairs of which every other one is better."""
     pairs = [Pair(f"p{i}", "question", *(("good", "bad") if i % 2 else ("bad", "good"))) for i in range(100)]
-    split = audit.contradiction(ask.judge_all(Judge(word), RUBRIC, pairs, Generation(), "test"))
+    split = audit.contradiction(judges.judged(judges.Asked(Judge(word), RUBRIC, Generation()), pairs, "test"))
     assert split is not None
     return next(part.share for part in split.components if part.source == "judging")
 

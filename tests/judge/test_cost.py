@@ -12,7 +12,7 @@ import pytest
 from workspaces import decided, recorded_experiment, run, write_jsonl
 
 from harness.decision.prices import Rate
-from harness.judge import ask
+from harness.judge.judges import Asked, judged
 from harness.judge.meter import Metered, measures
 from harness.judge.own_pairs import label_order
 from harness.models.cache import Cached
@@ -47,7 +47,7 @@ def asked(store: Store, pairs: Sequence[Pair], most: int = 1000) -> int:
     """How many verdicts are asked for, the rest being on record."""
     model = Dying(most)
     try:
-        ask.judge_all(Cached(model, store), RUBRIC, pairs, Generation(), "pairs")
+        judged(Asked(Cached(model, store), RUBRIC, Generation()), pairs, "pairs")
     except KeyboardInterrupt:
         assert most < 1000
     return model.answered
@@ -64,7 +64,7 @@ def test_an_interrupted_judge_goes_on_where_it_was_and_another_candidate_asks_fo
 
 def test_verdicts_are_counted_and_priced_those_on_record_too() -> None:
     model = Metered(EchoModel())
-    ask.judge_all(model, RUBRIC, PAIRS, Generation(), "pairs")
+    judged(Asked(model, RUBRIC, Generation()), PAIRS, "pairs")
     tokens, cost = measures([model], Rate(input=1.0, output=2.0), "EUR")
     assert (tokens.n, cost.n, cost.note) == (40, 40, "EUR")
     spent = [(answer.tokens_in, answer.tokens_out) for answer in model.given]
