@@ -11,11 +11,11 @@ from harness.config.exam import (
     BaselineConfig,
     CandidateConfig,
     DataConfig,
-    JudgeConfig,
     RegressionConfig,
     TaskConfig,
     with_standard,
 )
+from harness.config.judging import JudgeConfig
 from harness.config.models import ModelConfig
 from harness.config.policy import CostsConfig, Policy
 from harness.config.training import TrainingSection

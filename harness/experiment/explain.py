@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.config.base import Tier, read_margin
-from harness.config.exam import JudgeConfig
+from harness.config.judging import JudgeConfig
 from harness.config.policy import MetricRule, Policy
 from harness.decision.cautions import FORM_SHARE
 from harness.decision.compare_corpus import in_clusters, planned_sd

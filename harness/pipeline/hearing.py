@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.config.exam import JudgeConfig
+from harness.config.judging import JudgeConfig
 from harness.config.models import ModelConfig
 from harness.evaluation.exam import put_abilities
 from harness.experiment import specs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.config.exam import JudgeConfig
+from harness.config.judging import JudgeConfig
 from harness.decision.prices import rate
 from harness.experiment.session import Session
 from harness.judge import ask, audit, calibration, cascade, jury, labels, meter, own_pairs, traps

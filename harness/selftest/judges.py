@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.config.exam import JudgeConfig
+from harness.config.judging import JudgeConfig
 from harness.decision.decide import Verdict
 from harness.experiment import specs
 from harness.experiment.session import Session

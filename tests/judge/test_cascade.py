@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.exam import JudgeConfig
+from harness.config.judging import JudgeConfig
 from harness.decision.compare import Question
 from harness.decision.compare_judge import FirstWords, compare_judged
 from harness.judge import ask, cascade
